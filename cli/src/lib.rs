@@ -1,0 +1,1 @@
+//! Moves container images where registries can't reach.

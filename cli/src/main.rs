@@ -1,0 +1,2 @@
+//! transload: moves container images where registries can't reach.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A crash-safe directory store of container images in KubeKey's format.

@@ -1,0 +1,1 @@
+//! Names and identities of container images: references, digests, descriptors, platforms, raw manifests.

@@ -1,0 +1,1 @@
+//! A blocking client for OCI Distribution registries: auth, TLS, redirects, retries, resume, upload.

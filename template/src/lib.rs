@@ -1,0 +1,1 @@
+//! Go-style templates for image destinations, lowered to tinytemplate.

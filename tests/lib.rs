@@ -1,0 +1,1 @@
+//! Integration tests of transload; they live in `integration/`.

@@ -1,0 +1,1 @@
+//! Test support: a scripted registry with faults, real registries, image builders.
