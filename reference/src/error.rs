@@ -1,0 +1,134 @@
+//! Why a name is not one.
+
+use std::fmt;
+
+/// A name (reference, repository, tag, digest, platform) that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {what} {input:?}: {kind}")]
+pub struct ParseError {
+    what: &'static str,
+    input: String,
+    kind: ParseErrorKind,
+}
+
+impl ParseError {
+    pub(crate) fn new(what: &'static str, input: &str, kind: ParseErrorKind) -> Self {
+        // A hostile name may be megabytes long; an error message is not the place for it.
+        const LONGEST: usize = 200;
+        let mut shown: String = input.chars().take(LONGEST).collect();
+        if shown.len() < input.len() {
+            shown.push('…');
+        }
+        ParseError {
+            what,
+            input: shown,
+            kind,
+        }
+    }
+
+    /// The same cause, told about another kind of name (a tag's fault is shown with the whole reference).
+    pub(crate) fn within(self, what: &'static str, input: &str) -> Self {
+        ParseError::new(what, input, self.kind)
+    }
+
+    /// What the input was meant to be: `reference`, `tag`, `digest`, …
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// The input, cut where it is very long.
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// The cause.
+    pub fn kind(&self) -> &ParseErrorKind {
+        &self.kind
+    }
+
+    /// Always false: the same input fails the same way.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+/// The causes of a [`ParseError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// Nothing was given.
+    Empty,
+    /// A repository with uppercase letters.
+    Uppercase,
+    /// A registry without a repository.
+    NoRepository,
+    /// A digest whose hexadecimal part has the wrong length for its algorithm.
+    DigestLength,
+    /// A digest whose hexadecimal part has other characters than `0-9a-f`.
+    DigestHex,
+    /// A digest without `algorithm:`.
+    DigestForm,
+    /// A digest algorithm other than sha256 and sha512.
+    DigestAlgorithm,
+    /// `name@` without a digest.
+    DigestEmpty,
+    /// A tag of more than 128 characters.
+    TagLength,
+    /// A tag that is not `[A-Za-z0-9_][A-Za-z0-9_.-]*`.
+    TagGrammar,
+    /// `name:` without a tag.
+    TagEmpty,
+    /// A repository of more than 255 characters.
+    RepositoryLength,
+    /// `a//b`, `/a` or `a/`.
+    EmptyComponent,
+    /// Separators in a row, or at the end of a path component.
+    Separator,
+    /// A path component that starts with something else than a letter or digit.
+    ComponentStart,
+    /// A character that no repository may have.
+    ComponentCharacter,
+    /// A scheme where a bare name is expected.
+    Url,
+    /// `..` in a name.
+    Traversal,
+    /// A registry's host name that is none.
+    Host,
+    /// A port that is not 1 to 65535.
+    Port,
+    /// A platform that is not `os/architecture[/variant]`.
+    Platform,
+}
+
+impl fmt::Display for ParseErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ParseErrorKind::*;
+        f.write_str(match self {
+            Empty => "it is empty",
+            Uppercase => "uppercase letters in the repository (repositories are lowercase; only tags may have capitals)",
+            NoRepository => "no repository after the registry",
+            DigestLength => "wrong digest length (sha256 has 64 hexadecimal digits, sha512 has 128)",
+            DigestHex => "a digest must be lowercase hex (0-9, a-f)",
+            DigestForm => "a digest is algorithm:hex, for example sha256:0123…",
+            DigestAlgorithm => "unknown digest algorithm (sha256 and sha512 are known)",
+            DigestEmpty => "empty digest after '@'",
+            TagLength => "the tag is too long (at most 128 characters)",
+            TagGrammar => {
+                "a tag has letters, digits, '_', '.' and '-' only, and starts with a letter, a digit or '_'"
+            }
+            TagEmpty => "empty tag after ':'",
+            RepositoryLength => "the repository is too long (at most 255 characters)",
+            EmptyComponent => "empty path component ('//', or '/' at the start or the end)",
+            Separator => {
+                "separators in a wrong place (one '.', one or two '_', or any number of '-' between letters and digits)"
+            }
+            ComponentStart => "each path component must start with a letter or digit",
+            ComponentCharacter => "a repository has lowercase letters, digits, '.', '_', '-' and '/' only",
+            Url => "a URL, not a reference (write it without the scheme: host/repository:tag)",
+            Traversal => "path traversal ('..')",
+            Host => "invalid registry host",
+            Port => "the registry's port is out of range (1 to 65535)",
+            Platform => "a platform is os/architecture or os/architecture/variant, for example linux/arm64",
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! Media types of manifests, configs and layers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A media type without parameters, such as `application/vnd.oci.image.manifest.v1+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MediaType(Cow<'static, str>);
+
+/// What a media type says of a manifest's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// An OCI index or a Docker manifest list.
+    Index,
+    /// An OCI image manifest or a Docker schema 2 manifest.
+    Image,
+    /// An OCI artifact manifest (a draft that some tools wrote).
+    Artifact,
+    /// Docker's schema 1, signed or not.
+    Schema1,
+    /// Anything else.
+    Other,
+}
+
+macro_rules! known {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        impl MediaType {
+            $($(#[$doc])* pub const $name: MediaType = MediaType(Cow::Borrowed($text));)*
+        }
+        /// The known ones, so that each of thousands of descriptors needn't hold a copy.
+        const KNOWN: &[&str] = &[$($text),*];
+    };
+}
+
+known! {
+    /// OCI index.
+    OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+    /// OCI image manifest.
+    OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+    /// OCI image configuration.
+    OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
+    /// OCI layer, a tar archive with gzip.
+    OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip";
+    /// OCI layer, a tar archive with zstd.
+    OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd";
+    /// OCI layer, a plain tar archive.
+    OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
+    /// The OCI empty descriptor's `{}`.
+    OCI_EMPTY = "application/vnd.oci.empty.v1+json";
+    /// OCI artifact manifest (withdrawn draft).
+    OCI_ARTIFACT = "application/vnd.oci.artifact.manifest.v1+json";
+    /// Docker manifest list.
+    DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+    /// Docker schema 2 manifest.
+    DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+    /// Docker image configuration.
+    DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
+    /// Docker layer.
+    DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    /// Docker foreign layer.
+    DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    /// Docker schema 1.
+    DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json";
+    /// Docker schema 1, signed.
+    DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+}
+
+impl MediaType {
+    /// Reads a media type as a header or a document gives it: parameters and surrounding spaces are dropped.
+    pub fn new(text: &str) -> MediaType {
+        let bare = text.split(';').next().unwrap_or_default().trim();
+        match KNOWN.iter().find(|known| known.eq_ignore_ascii_case(bare)) {
+            Some(known) => MediaType(Cow::Borrowed(known)),
+            None => MediaType(Cow::Owned(bare.to_owned())),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it says of a manifest's shape.
+    pub fn kind(&self) -> MediaKind {
+        if *self == Self::OCI_INDEX || *self == Self::DOCKER_LIST {
+            MediaKind::Index
+        } else if *self == Self::OCI_MANIFEST || *self == Self::DOCKER_MANIFEST {
+            MediaKind::Image
+        } else if *self == Self::OCI_ARTIFACT {
+            MediaKind::Artifact
+        } else if *self == Self::DOCKER_SCHEMA1 || *self == Self::DOCKER_SCHEMA1_SIGNED {
+            MediaKind::Schema1
+        } else {
+            MediaKind::Other
+        }
+    }
+
+    /// Whether it is the configuration of a runnable image, which names a platform.
+    pub fn is_image_config(&self) -> bool {
+        *self == Self::OCI_CONFIG || *self == Self::DOCKER_CONFIG
+    }
+
+    /// Whether it is a layer that its publisher doesn't let registries hand on ("foreign", "nondistributable").
+    pub fn is_foreign_layer(&self) -> bool {
+        self.0.starts_with("application/vnd.docker.image.rootfs.foreign.")
+            || self
+                .0
+                .starts_with("application/vnd.oci.image.layer.nondistributable.")
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for MediaType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(MediaType::new(&String::deserialize(deserializer)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_case_do_not_matter() {
+        let table = [
+            (
+                "application/vnd.oci.image.index.v1+json; charset=utf-8",
+                MediaKind::Index,
+            ),
+            (
+                "Application/vnd.docker.distribution.manifest.list.v2+JSON",
+                MediaKind::Index,
+            ),
+            (
+                " application/vnd.docker.distribution.manifest.v2+json",
+                MediaKind::Image,
+            ),
+            (
+                "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                MediaKind::Schema1,
+            ),
+            ("application/json", MediaKind::Other),
+            ("", MediaKind::Other),
+        ];
+        for (text, kind) in table {
+            assert_eq!(MediaType::new(text).kind(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn foreign_layers_are_told_apart() {
+        assert!(MediaType::DOCKER_FOREIGN_LAYER.is_foreign_layer());
+        assert!(
+            MediaType::new("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip").is_foreign_layer()
+        );
+        assert!(!MediaType::OCI_LAYER_ZSTD.is_foreign_layer());
+    }
+}

@@ -1,0 +1,125 @@
+//! The table of names that the project agrees on, and properties of names.
+
+use proptest::prelude::*;
+use transload_reference::{ParseErrorKind, Reference};
+
+const VECTORS: &str = include_str!("data/reference-vectors.tsv");
+
+/// Expands `{N*c}` to N times c, and the word `D` after an `@` or alone to a digest of all f.
+fn expand(field: &str) -> String {
+    let digest = format!("sha256:{}", "f".repeat(64));
+    let field = match field.strip_suffix("@D") {
+        Some(name) => format!("{name}@{digest}"),
+        None if field == "D" => digest,
+        None => field.to_owned(),
+    };
+    let Some((before, rest)) = field.split_once('{') else {
+        return field;
+    };
+    let (run, after) = rest.split_once('}').expect("a closed brace");
+    let (count, text) = run.split_once('*').expect("count*text");
+    format!("{before}{}{after}", text.repeat(count.parse().expect("a count")))
+}
+
+/// The words of the table for each cause.
+fn reason(kind: &ParseErrorKind) -> &'static str {
+    use ParseErrorKind::*;
+    match kind {
+        Empty => "empty",
+        Uppercase => "uppercase repository",
+        NoRepository => "no repository",
+        DigestLength => "digest length",
+        DigestHex => "digest must be lowercase hex",
+        DigestAlgorithm => "unknown digest algorithm",
+        DigestEmpty => "empty digest",
+        TagLength => "tag too long",
+        TagGrammar => "tag grammar",
+        TagEmpty => "empty tag",
+        RepositoryLength => "repository too long",
+        EmptyComponent => "empty path component",
+        Separator => "separator",
+        ComponentStart => "component must start with a letter or digit",
+        Url => "a URL, not a reference",
+        Traversal => "path traversal",
+        Host => "invalid registry host",
+        Port => "port out of range",
+        _ => "another cause",
+    }
+}
+
+#[test]
+fn every_vector_of_the_table_parses_or_fails_as_it_says() {
+    let mut rows = 0;
+    for line in VECTORS.lines().filter(|line| !line.starts_with('#')) {
+        rows += 1;
+        let fields: Vec<&str> = line.split('\t').collect();
+        let input = expand(fields[0]);
+        let parsed = input.parse::<Reference>();
+        if fields[1] == "ERROR" {
+            let error = parsed.expect_err(&input);
+            assert_eq!(reason(error.kind()), fields[2], "{input}");
+            continue;
+        }
+        let reference = parsed.unwrap_or_else(|error| panic!("{error}"));
+        let tag = reference.tag().map(ToString::to_string).unwrap_or_default();
+        let digest = reference.digest().map(ToString::to_string).unwrap_or_default();
+        let got = [
+            reference.registry().as_str(),
+            reference.repository().path(),
+            &tag,
+            &digest,
+        ];
+        let expected: Vec<String> = (1..=4).map(|i| expand(fields.get(i).unwrap_or(&""))).collect();
+        assert_eq!(got.as_slice(), expected.as_slice(), "{input}");
+        assert_eq!(
+            reference.to_string().parse::<Reference>().as_ref(),
+            Ok(&reference),
+            "{input} round-trips"
+        );
+    }
+    assert!(rows > 40, "the table was read");
+}
+
+#[test]
+fn a_reference_without_tag_and_digest_means_latest() {
+    let parse = |text: &str| text.parse::<Reference>().unwrap();
+    assert_eq!(
+        parse("alpine").or_latest().to_string(),
+        "docker.io/library/alpine:latest"
+    );
+    assert_eq!(
+        parse("alpine:3").or_latest().to_string(),
+        "docker.io/library/alpine:3"
+    );
+    let pinned = format!("alpine:3@sha256:{}", "0".repeat(64));
+    assert!(
+        parse(&pinned).identifier().as_str().starts_with("sha256:"),
+        "a digest is what is asked for"
+    );
+}
+
+proptest! {
+    #[test]
+    fn references_round_trip(
+        registry in prop::option::of("([a-z0-9]{1,8}\\.){1,2}[a-z]{2,4}(:[1-9][0-9]{0,3})?"),
+        path in "[a-z0-9]{1,6}((\\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}(/[a-z0-9]{1,6}){0,3}",
+        tag in prop::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}"),
+        digest in prop::option::of("[0-9a-f]{64}"),
+    ) {
+        let mut text = format!("{}/{path}", registry.as_deref().unwrap_or("docker.io"));
+        if let Some(tag) = tag { text = format!("{text}:{tag}"); }
+        if let Some(digest) = digest { text = format!("{text}@sha256:{digest}"); }
+        let reference: Reference = text.parse().unwrap();
+        prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
+    }
+
+    #[test]
+    fn no_input_makes_the_parser_panic_or_leave_its_grammar(input in "[a-zA-Z0-9:/@._\\[\\]-]{0,60}|.*") {
+        if let Ok(reference) = input.parse::<Reference>() {
+            let path = reference.repository().path();
+            prop_assert!(!path.starts_with('/') && !path.split('/').any(|part| part.is_empty() || part.starts_with('.')));
+            let host = reference.registry().as_str();
+            prop_assert!(!host.contains('/') && !host.contains("..") && !host.starts_with('.'));
+        }
+    }
+}
