@@ -168,7 +168,7 @@ impl fmt::Debug for RawManifest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manifest {
     /// One image or artifact: a config and layers.
-    Image(ImageManifest),
+    Image(Box<ImageManifest>),
     /// A list of manifests.
     Index(Index),
     /// The withdrawn artifact manifest: blobs without a config.
@@ -273,12 +273,12 @@ impl Document {
                 subject: self.subject,
                 artifact_type: self.artifact_type,
             }),
-            MediaKind::Image => Manifest::Image(ImageManifest {
+            MediaKind::Image => Manifest::Image(Box::new(ImageManifest {
                 config: self.config.ok_or_else(|| missing("config"))?,
                 layers: self.layers.ok_or_else(|| missing("layers"))?,
                 subject: self.subject,
                 artifact_type: self.artifact_type,
-            }),
+            })),
             MediaKind::Artifact => Manifest::Artifact(ArtifactManifest {
                 blobs: self.blobs.unwrap_or_default(),
                 subject: self.subject,
@@ -290,12 +290,12 @@ impl Document {
                     subject: self.subject,
                     artifact_type: self.artifact_type,
                 }),
-                (None, Some(config)) => Manifest::Image(ImageManifest {
+                (None, Some(config)) => Manifest::Image(Box::new(ImageManifest {
                     config,
                     layers: self.layers.unwrap_or_default(),
                     subject: self.subject,
                     artifact_type: self.artifact_type,
-                }),
+                })),
                 (None, None) => Manifest::Opaque,
             },
         };
