@@ -1,1 +1,12 @@
-//! Moves container images where registries can't reach.
+//! transload moves container images between registries and directories.
+//!
+//! A task file ([`task`]) or the command line ([`args`], [`jobs`]) becomes [`job::Job`]s, which hold nothing but checked values;
+//! [`transfer`] does them and tells an observer what happens; [`ui`] shows it. [`app`] is the program.
+
+pub mod app;
+pub mod args;
+pub mod job;
+pub mod jobs;
+pub mod task;
+pub mod transfer;
+pub mod ui;

@@ -74,6 +74,12 @@ impl Descriptor {
         }
     }
 
+    /// The same descriptor with its content in it.
+    pub fn with_data(mut self, content: &[u8]) -> Descriptor {
+        self.data = Some(base64::engine::general_purpose::STANDARD.encode(content));
+        self
+    }
+
     /// The content that the descriptor carries itself, if it does.
     ///
     /// # Errors
@@ -115,7 +121,8 @@ mod tests {
     fn inline_data_is_verified_before_it_is_used() {
         let mut descriptor = Descriptor::new(MediaType::OCI_EMPTY, Digest::of(b"{}"), 2);
         assert_eq!(descriptor.inline_data(), Ok(None));
-        descriptor.data = Some("e30=".into());
+        descriptor = descriptor.with_data(b"{}");
+        assert_eq!(descriptor.data.as_deref(), Some("e30="));
         assert_eq!(descriptor.inline_data(), Ok(Some(b"{}".to_vec())));
         descriptor.data = Some("e31=".into());
         assert!(descriptor.inline_data().is_err());

@@ -1,0 +1,254 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui::ProgressMode;
+
+/// Moves container images between registries and directories.
+#[derive(Debug, Parser)]
+#[command(name = "transload", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more: -v tells of retries and fallbacks, -vv of requests
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// Say only what went wrong, and the summary
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  transload pull alpine:3.19 registry.k8s.io/pause:3.10 --dest ./images --platform linux/amd64
+  transload push --src ./images --dest hub.local/mirror
+  transload copy --src ./images --dest /mnt/usb/images --pattern '.*calico.*'
+  transload run tasks.yaml --set registry=hub.local --dry-run
+
+Exit status: 0 done, 1 something failed, 2 wrong usage or configuration (nothing was moved), 130 interrupted.";
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Do the tasks of a YAML file
+    Run(RunArgs),
+    /// Pull images from registries into a directory
+    Pull(PullArgs),
+    /// Push images of a directory to a registry
+    Push(PushArgs),
+    /// Copy images between directories and registries, in any direction
+    Copy(CopyArgs),
+    /// List the images of a directory
+    List(ListArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The task file; - reads it from stdin
+    #[arg(value_name = "TASKS.yaml")]
+    pub file: PathBuf,
+
+    /// A YAML or JSON file of variables; later ones win
+    #[arg(long, value_name = "FILE")]
+    pub vars: Vec<PathBuf>,
+
+    /// A variable, such as registry=hub.local or image.platforms=[linux/amd64]; wins over files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Only tasks with one of these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+
+    /// Pass over tasks of other modules
+    #[arg(long)]
+    pub image_tasks_only: bool,
+
+    /// How to transfer.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…
+    #[arg(value_name = "IMAGE", required_unless_present = "images_file")]
+    pub images: Vec<String>,
+
+    /// The directory; it is made if it isn't there
+    #[arg(short, long, value_name = "DIR")]
+    pub dest: String,
+
+    /// Fetch from this registry (a mirror) instead; images keep their names
+    #[arg(long, value_name = "REGISTRY")]
+    pub src: Option<String>,
+
+    /// Which images.
+    #[command(flatten)]
+    pub which: WhichArgs,
+
+    /// How to transfer.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Arguments of `push`.
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// The images; all of the directory's if none is given
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+
+    /// The directory
+    #[arg(short, long, value_name = "DIR")]
+    pub src: String,
+
+    /// A registry, a registry and a namespace, a whole reference, or a template such as
+    /// 'hub.local/{{ .module.image.src.reference.repository }}:{{ .module.image.src.reference.reference }}'
+    #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
+    pub dest: String,
+
+    /// Which images.
+    #[command(flatten)]
+    pub which: WhichArgs,
+
+    /// How to transfer.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Arguments of `copy`.
+#[derive(Debug, Args)]
+pub struct CopyArgs {
+    /// The images; all of the source directory's if none is given
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+
+    /// A directory (a path, or local://…) or a registry; each image's own registry if not given
+    #[arg(short, long, value_name = "SRC")]
+    pub src: Option<String>,
+
+    /// A directory, a registry, a whole reference, or a template
+    #[arg(short, long, value_name = "DEST")]
+    pub dest: String,
+
+    /// Which images.
+    #[command(flatten)]
+    pub which: WhichArgs,
+
+    /// How to transfer.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Only images whose name this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    pub output: Output,
+}
+
+/// Which images, and what of them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which images")]
+pub struct WhichArgs {
+    /// A file of images, one a line, # for comments; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub images_file: Option<PathBuf>,
+
+    /// Only images whose name this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+
+    /// Only these platforms, such as linux/amd64,linux/arm/v7; all if not given
+    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub platform: Vec<String>,
+
+    /// What a missing platform means: an error (strict) or a warning (warn)
+    #[arg(long, value_enum, default_value = "strict", value_name = "POLICY")]
+    pub policy: Policy,
+
+    /// An index of which only some platforms move is cut down to them (filtered) or kept as it is, digest and all (original)
+    #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
+    pub index: IndexArg,
+
+    /// A YAML list of credentials and settings by registry, as a task's auths
+    #[arg(long, value_name = "FILE", help_heading = "Registries")]
+    pub auths: Option<PathBuf>,
+
+    /// Don't check certificates (for hosts that --auths doesn't name)
+    #[arg(long, help_heading = "Registries")]
+    pub insecure: bool,
+
+    /// Speak plain HTTP with the registry that --src or --dest names
+    #[arg(long, help_heading = "Registries")]
+    pub plain_http: bool,
+
+    /// A PEM file of certificate authorities to trust for the registry that --src or --dest names
+    #[arg(long, value_name = "FILE", help_heading = "Registries")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How to transfer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How")]
+pub struct HowArgs {
+    /// How many requests and blobs at once
+    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+
+    /// How often a request that failed is tried again
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub retries: u32,
+
+    /// Show what would move, and move nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW", env = "TRANSLOAD_PROGRESS")]
+    pub progress: ProgressMode,
+}
+
+/// What a missing platform means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// An error.
+    Strict,
+    /// A warning.
+    Warn,
+}
+
+/// What becomes of an index of which only some platforms move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IndexArg {
+    /// It is cut down.
+    Filtered,
+    /// It stays.
+    Original,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

@@ -1,0 +1,340 @@
+//! `src` and `dest`: where images come from and where they go.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use transload_reference::{ParseError, Reference, Registry, Repository};
+use transload_template::Template;
+
+use super::ImageName;
+
+const LOCAL: &str = "local://";
+const OCI: &str = "oci://";
+
+/// A `src` or `dest`, before any image is looked at.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// The same place for every image.
+    Fixed(Location),
+    /// A template that gives each image's place.
+    Template(Box<ImageTemplate>),
+}
+
+/// A place that images are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A store's folder.
+    Store(PathBuf),
+    /// A registry, or a namespace in it: an image's repository and tag follow.
+    Registry {
+        /// The registry.
+        registry: Registry,
+        /// The namespace, without slashes at its ends.
+        prefix: Option<String>,
+    },
+    /// Exactly this image.
+    Image(Reference),
+}
+
+/// Where one image is: in a store under a name, or in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// In the store at this path, under this name.
+    Store(PathBuf, Reference),
+    /// In its registry.
+    Registry(Reference),
+}
+
+impl Target {
+    /// The image's name there.
+    pub fn reference(&self) -> &Reference {
+        match self {
+            Target::Store(_, reference) | Target::Registry(reference) => reference,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Store(path, reference) => write!(f, "{reference} in {}", path.display()),
+            Target::Registry(reference) => reference.fmt(f),
+        }
+    }
+}
+
+/// A template for `src` or `dest`, with the variables that it is rendered over.
+#[derive(Debug, Clone)]
+pub struct ImageTemplate {
+    text: String,
+    template: Template,
+    variables: Arc<Value>,
+}
+
+/// Why a `src` or `dest` is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// Empty.
+    #[error("it is empty: give {LOCAL}/a/directory, a registry, or a registry and a repository")]
+    Empty,
+    /// A bad template.
+    #[error("{0}")]
+    Template(#[from] transload_template::Error),
+    /// A template that gave something that is no place.
+    #[error("for image {image} the template gives \"{rendered}\", and that is no place: {cause}")]
+    Rendered {
+        /// The image.
+        image: String,
+        /// What it rendered to.
+        rendered: String,
+        /// Why that is no place.
+        #[source]
+        cause: Box<EndpointError>,
+    },
+    /// `local://` without a folder.
+    #[error("{LOCAL} needs a directory behind it, such as {LOCAL}/var/lib/images")]
+    NoDirectory,
+    /// A URL of another kind.
+    #[error(
+        "\"{scheme}://\" isn't a kind of place: a directory is {LOCAL}/a/directory, a registry is written without a scheme (for plain HTTP set plain_http)"
+    )]
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// A name that doesn't say whether it is a registry or a directory.
+    #[error(
+        "\"{text}\" doesn't say what it is: write {text}:443 for a registry of that name, docker.io/{text} for Docker Hub, or {LOCAL}/… (on the command line ./{text}) for a directory"
+    )]
+    Unclear {
+        /// The text.
+        text: String,
+    },
+    /// A bad name.
+    #[error("{0}")]
+    Name(#[from] ParseError),
+    /// A text that is a path where only registries are.
+    #[error("\"{text}\" looks like a directory: in a task file write {LOCAL}/absolute/path")]
+    Path {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads a `src` or `dest`. Where it has `{{ … }}`, it is rendered later, for each image, over `variables` and the image's
+    /// own names.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse(text: &str, variables: &Arc<Value>) -> Result<Endpoint, EndpointError> {
+        if !transload_template::has_actions(text) {
+            return Location::parse(text).map(Endpoint::Fixed);
+        }
+        Ok(Endpoint::Template(Box::new(ImageTemplate {
+            text: text.trim().to_owned(),
+            template: Template::parse(text)?,
+            variables: Arc::clone(variables),
+        })))
+    }
+
+    /// The place for this image.
+    ///
+    /// # Errors
+    /// Where a template names what isn't there or gives what is no place.
+    pub fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
+        match self {
+            Endpoint::Fixed(location) => Ok(location.clone()),
+            Endpoint::Template(template) => template.locate(image),
+        }
+    }
+
+    /// The one registry that the text names, if it names one before any template begins.
+    pub fn named_registry(&self) -> Option<Registry> {
+        match self {
+            Endpoint::Fixed(Location::Store(_)) => None,
+            Endpoint::Fixed(Location::Registry { registry, .. }) => Some(registry.clone()),
+            Endpoint::Fixed(Location::Image(reference)) => Some(reference.registry().clone()),
+            Endpoint::Template(template) => {
+                let text = template.text.strip_prefix(OCI).unwrap_or(&template.text);
+                let (host, _) = text.split_once('/')?;
+                if host.contains("{{") || template.text.starts_with(LOCAL) {
+                    return None;
+                }
+                host.parse().ok()
+            }
+        }
+    }
+
+    /// The store, if it is one and the same for every image.
+    pub fn store(&self) -> Option<&Path> {
+        match self {
+            Endpoint::Fixed(Location::Store(path)) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl From<Location> for Endpoint {
+    fn from(location: Location) -> Self {
+        Endpoint::Fixed(location)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Fixed(location) => location.fmt(f),
+            Endpoint::Template(template) => f.write_str(&template.text),
+        }
+    }
+}
+
+impl ImageTemplate {
+    fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
+        let rendered = self.template.render(&with_image(&self.variables, image))?;
+        Location::parse(&rendered).map_err(|cause| EndpointError::Rendered {
+            image: image.written().to_owned(),
+            rendered: rendered.trim().to_owned(),
+            cause: Box::new(cause),
+        })
+    }
+}
+
+/// The variables with the image's names at `.module.image.src.reference` (the documentation's place) and
+/// `.module.image.reference` (where KubeKey's own roles look).
+fn with_image(variables: &Value, image: &ImageName) -> Value {
+    let reference = image.reference();
+    let repository = reference.repository();
+    let names = json!({
+        "registry": repository.registry().as_str(),
+        "repository": repository.path(),
+        "reference": reference.tag().map(ToString::to_string).or_else(|| reference.digest().map(ToString::to_string)),
+    });
+    let mut root = variables.as_object().cloned().unwrap_or_default();
+    let mut module = taken_object(&mut root, "module");
+    let mut of_image = taken_object(&mut module, "image");
+    let mut source = taken_object(&mut of_image, "src");
+    source.insert("reference".into(), names.clone());
+    of_image.insert("src".into(), Value::Object(source));
+    of_image.insert("reference".into(), names);
+    module.insert("image".into(), Value::Object(of_image));
+    root.insert("module".into(), Value::Object(module));
+    Value::Object(root)
+}
+
+fn taken_object(parent: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+    match parent.remove(key) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+impl Location {
+    /// Reads a place as task files write it.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse(text: &str) -> Result<Location, EndpointError> {
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix(LOCAL) {
+            return Location::directory(path);
+        }
+        let name = text.strip_prefix(OCI).unwrap_or(text);
+        if name.is_empty() {
+            return Err(EndpointError::Empty);
+        }
+        if let Some((scheme, _)) = name.split_once("://") {
+            return Err(EndpointError::Scheme { scheme: scheme.to_owned() });
+        }
+        if is_path(name) {
+            return Err(EndpointError::Path { text: text.to_owned() });
+        }
+        Location::in_registry(name)
+    }
+
+    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, or is a
+    /// folder that exists).
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse_argument(text: &str) -> Result<Location, EndpointError> {
+        if text.contains("://") || !(is_path(text) || Path::new(text).is_dir()) {
+            Location::parse(text)
+        } else {
+            Location::directory(text)
+        }
+    }
+
+    fn directory(path: &str) -> Result<Location, EndpointError> {
+        if path.is_empty() {
+            return Err(EndpointError::NoDirectory);
+        }
+        // Components drop a slash at the end and doubled ones, so that one folder has one name.
+        Ok(Location::Store(Path::new(path).components().collect()))
+    }
+
+    fn in_registry(name: &str) -> Result<Location, EndpointError> {
+        let name = name.trim_end_matches('/');
+        let Some((host, path)) = name.split_once('/') else {
+            let is_clear = name.contains(['.', ':']) || name == "localhost";
+            return match name.parse() {
+                Ok(_) if !is_clear => Err(EndpointError::Unclear { text: name.to_owned() }),
+                Ok(registry) => Ok(Location::Registry { registry, prefix: None }),
+                Err(error) => Err(error.into()),
+            };
+        };
+        if !(host.contains(['.', ':']) || host == "localhost" || host.bytes().any(|b| b.is_ascii_uppercase())) {
+            return Err(EndpointError::Unclear { text: name.to_owned() });
+        }
+        let last = path.rsplit('/').next().unwrap_or(path);
+        if last.contains([':', '@']) {
+            // What `repository:{{ .reference }}` gives for an image that is known by its digest alone.
+            let name = name.replacen(":sha256:", "@sha256:", usize::from(!last.contains('@')));
+            return Ok(Location::Image(name.parse()?));
+        }
+        let registry: Registry = host.parse()?;
+        // Any path of repositories is one; the check is the repository's own.
+        Repository::new(registry.clone(), path)?;
+        Ok(Location::Registry { registry, prefix: Some(path.to_owned()) })
+    }
+
+    /// Where this image is or goes, if this is where it is or goes.
+    ///
+    /// # Errors
+    /// Where the name that follows isn't valid, for example too long.
+    pub fn target(&self, image: &ImageName) -> Result<Target, EndpointError> {
+        let reference = image.reference();
+        match self {
+            Location::Store(path) => Ok(Target::Store(path.clone(), reference.clone())),
+            Location::Image(exact) => Ok(Target::Registry(exact.clone().or_latest())),
+            Location::Registry { registry, prefix } => {
+                let path = reference.repository().path();
+                let path = match prefix {
+                    Some(prefix) => format!("{prefix}/{path}"),
+                    None => path.to_owned(),
+                };
+                let repository = Repository::new(registry.clone(), &path)?;
+                Ok(Target::Registry(reference.in_repository(repository)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Store(path) => write!(f, "{}", path.display()),
+            Location::Registry { registry, prefix: None } => registry.fmt(f),
+            Location::Registry { registry, prefix: Some(prefix) } => write!(f, "{registry}/{prefix}"),
+            Location::Image(reference) => reference.fmt(f),
+        }
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.', '~'])
+}

@@ -1,0 +1,72 @@
+//! What one task asks for, with every name, pattern, platform and template already checked.
+//!
+//! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
+//! where is worked out by the transfer, since a store's images are only known once it is open.
+
+mod endpoint;
+mod image;
+
+pub use endpoint::{Endpoint, EndpointError, Location, Target};
+pub use image::ImageName;
+
+use transload_policy::{ImagePattern, Mode, PlatformSet};
+use transload_registry_client::HostRule;
+
+/// One task: which images go from where to where, and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The task's name, or the command's.
+    pub name: String,
+    /// The images. None given: all that the source store holds, or the one image that the source names.
+    pub images: Vec<ImageName>,
+    /// Which of the images: all where there is none.
+    pub pattern: Option<ImagePattern>,
+    /// Which platforms of each image.
+    pub platforms: PlatformSet,
+    /// What happens where a platform is missing.
+    pub mode: Mode,
+    /// What becomes of an index of which only some platforms move.
+    pub index: IndexMode,
+    /// Where the images come from: each image's own registry where there is none.
+    pub source: Option<Endpoint>,
+    /// Where they go.
+    pub destination: Endpoint,
+    /// Credentials and transport settings by host.
+    pub hosts: Vec<HostRule>,
+    /// Whether hosts that no rule covers are spoken to without checking their certificates.
+    pub skip_tls_verify: bool,
+    /// How often images that failed are tried again once the others are done.
+    pub retries: u32,
+    /// Whether failed images leave the exit status alone.
+    pub ignore_errors: bool,
+}
+
+impl Job {
+    /// A job with everything but its destination at the default.
+    pub fn new(name: impl Into<String>, destination: Endpoint) -> Job {
+        Job {
+            name: name.into(),
+            images: Vec::new(),
+            pattern: None,
+            platforms: PlatformSet::All,
+            mode: Mode::Strict,
+            index: IndexMode::Filtered,
+            source: None,
+            destination,
+            hosts: Vec::new(),
+            skip_tls_verify: false,
+            retries: 0,
+            ignore_errors: false,
+        }
+    }
+}
+
+/// What becomes of an index of which only some platforms move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexMode {
+    /// It is cut down to what moves, which gives it another digest.
+    #[default]
+    Filtered,
+    /// It stays as it is, digest and all, and some of what it names isn't there ("sparse").
+    Original,
+}

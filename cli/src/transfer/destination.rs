@@ -1,0 +1,410 @@
+//! Where images go.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use transload_layout_store::{BlobWrite, BlobWriter, Store};
+use transload_reference::{
+    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyingReader,
+};
+use transload_registry_client::Client;
+
+use super::blobs::Scope;
+use super::event::How;
+use super::fault::{Fault, Side};
+use super::source::{Offer, Source, read_fault};
+
+/// How many bytes are read at a time on the way into a store.
+const CHUNK: usize = 256 * 1024;
+
+/// How often a blob whose bytes turned out wrong is fetched again from its beginning.
+const FRESH_STARTS: u32 = 2;
+
+/// A place that images are written to.
+pub trait Destination: Send + Sync {
+    /// The place, for people: `hub.local` or a folder.
+    fn describe(&self) -> String;
+
+    /// Where a blob of this repository is looked for: everywhere, or in the repository alone.
+    fn scope(&self, repository: &Repository) -> Scope;
+
+    /// What a reference stands for now, if it stands for something.
+    fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
+
+    /// Whether a published manifest vouches for its parts: a registry checks them when it takes a manifest, a folder's files
+    /// may have been removed since.
+    fn vouches_for_parts(&self) -> bool;
+
+    /// A manifest that is there already.
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
+
+    /// Whether a blob is there already.
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
+
+    /// Brings a blob here.
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
+
+    /// Makes the blobs that came durable: no manifest that names them is written before.
+    fn settle(&self) -> Result<(), Fault>;
+
+    /// Writes a manifest whose parts are all there.
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault>;
+
+    /// Writes an image's root manifest, and its tag if it has one.
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault>;
+}
+
+/// A blob that is to be brought.
+pub struct Bring<'a> {
+    /// Where it goes.
+    pub repository: &'a Repository,
+    /// What it is.
+    pub blob: &'a Descriptor,
+    /// A repository of the destination that has it.
+    pub lender: Option<&'a Repository>,
+    /// Where it comes from.
+    pub source: &'a dyn Source,
+    /// The repository there.
+    pub source_repository: &'a Repository,
+    /// Told once bytes begin to move, with the number of those that were there.
+    pub started: &'a (dyn Fn(u64) + Sync),
+    /// Told how many bytes have moved, counted from the blob's beginning.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// Set once the user wants to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+impl Bring<'_> {
+    fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+        if let Some(data) = self.blob.inline_data().ok().flatten() {
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+            return Ok(Box::new(io::Cursor::new(data[offset..].to_vec())));
+        }
+        self.source.open_blob(self.source_repository, self.blob, offset)
+    }
+
+    fn check_cancel(&self) -> Result<(), Fault> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Fault::interrupted()) } else { Ok(()) }
+    }
+}
+
+/// A store that images are written to.
+pub struct StoreDestination {
+    store: Arc<Store>,
+}
+
+impl StoreDestination {
+    /// The store.
+    pub fn new(store: Arc<Store>) -> Self {
+        StoreDestination { store }
+    }
+
+    /// Fills a writer from the source. Bytes that turn out wrong are fetched again from the beginning: they may be of an
+    /// earlier try, or have been damaged on the way.
+    fn fill(&self, request: &Bring<'_>, mut writer: BlobWriter) -> Result<(), Fault> {
+        let mut fresh_starts = 0;
+        let mut offset = writer.offset();
+        loop {
+            (request.started)(offset);
+            let failure = match stream(request, &mut writer, offset) {
+                Ok(()) => match writer.commit() {
+                    Ok(()) => return Ok(()),
+                    Err((error, kept)) => match kept {
+                        Some(kept) => {
+                            writer = kept;
+                            Fault::store(Side::Source, error)
+                        }
+                        None => return Err(Fault::store(Side::Destination, error)),
+                    },
+                },
+                Err(StreamFailure::WrongBytes(fault)) => fault,
+                Err(StreamFailure::Other(fault)) => return Err(fault),
+            };
+            if fresh_starts == FRESH_STARTS {
+                return Err(failure);
+            }
+            fresh_starts += 1;
+            writer.restart().map_err(destination)?;
+            offset = 0;
+        }
+    }
+}
+
+enum StreamFailure {
+    WrongBytes(Fault),
+    Other(Fault),
+}
+
+fn stream(request: &Bring<'_>, writer: &mut BlobWriter, offset: u64) -> Result<(), StreamFailure> {
+    let mut reader = request.open(offset).map_err(StreamFailure::Other)?;
+    let mut chunk = vec![0; CHUNK];
+    let mut position = offset;
+    loop {
+        request.check_cancel().map_err(StreamFailure::Other)?;
+        let count = match reader.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(StreamFailure::Other(read_fault(error))),
+        };
+        writer.write(&chunk[..count]).map_err(|error| {
+            if error.is_wrong_content() {
+                StreamFailure::WrongBytes(Fault::store(Side::Source, error))
+            } else {
+                StreamFailure::Other(destination(error))
+            }
+        })?;
+        position += count as u64;
+        (request.progress)(position);
+    }
+}
+
+fn destination(error: transload_layout_store::Error) -> Fault {
+    Fault::store(Side::Destination, error)
+}
+
+impl Destination for StoreDestination {
+    fn describe(&self) -> String {
+        self.store.root().display().to_string()
+    }
+
+    fn scope(&self, _: &Repository) -> Scope {
+        None
+    }
+
+    fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
+        self.store.resolve(image.repository(), &image.identifier()).map_err(destination)
+    }
+
+    fn vouches_for_parts(&self) -> bool {
+        false
+    }
+
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        // A manifest that is damaged here is as good as missing: a whole one takes its place.
+        Ok(self.store.manifest(repository, digest).ok().flatten())
+    }
+
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        self.store.has_blob(blob).map_err(destination)
+    }
+
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
+        if self.store.has_blob(request.blob).map_err(destination)? {
+            return Ok(How::Present);
+        }
+        if let Offer::Store(from) = request.source.offer()
+            && self.store.link_blob(from, request.blob).map_err(destination)?.is_some()
+        {
+            return Ok(How::Linked);
+        }
+        match self.store.write_blob(request.blob).map_err(destination)? {
+            BlobWrite::Present => Ok(How::Present),
+            BlobWrite::Writer(writer) => self.fill(request, writer).map(|()| How::Moved),
+        }
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.store.sync_blobs().map_err(destination)
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
+        self.store.put_manifest(repository, manifest).map_err(destination)
+    }
+
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
+        self.put_manifest(image.repository(), root)?;
+        match image.tag() {
+            Some(tag) => self.store.tag(image.repository(), tag, root.digest()).map_err(destination),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A registry that images are written to.
+pub struct RegistryDestination {
+    client: Client,
+    registry: Registry,
+}
+
+impl RegistryDestination {
+    /// The registry, by this client.
+    pub fn new(client: Client, registry: Registry) -> Self {
+        RegistryDestination { client, registry }
+    }
+
+    fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
+        // A source's error passes through the registry's client as an error of reading; what it was is kept here.
+        let source_fault = Mutex::new(None);
+        let note = |fault: Fault| {
+            let error = io::Error::other(fault.clone());
+            *source_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            error
+        };
+        let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
+            (request.started)(offset);
+            let bytes = request.open(offset).map_err(&note)?;
+            // Only a whole body can be checked here; the registry checks in every case.
+            let bytes: Box<dyn Read + Send> = match offset {
+                0 => Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob))),
+                _ => bytes,
+            };
+            Ok(Box::new(Watched { bytes, position: offset, request, note: &note }))
+        };
+        let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
+        let source_fault = source_fault.into_inner().unwrap_or_else(PoisonError::into_inner);
+        pushed.map_err(|error| source_fault.unwrap_or_else(|| registry(error)))
+    }
+}
+
+fn registry(error: transload_registry_client::Error) -> Fault {
+    Fault::registry(Side::Destination, error)
+}
+
+/// A source's bytes on their way to a registry.
+struct Watched<'a, N> {
+    bytes: Box<dyn Read + Send>,
+    position: u64,
+    request: &'a Bring<'a>,
+    note: &'a N,
+}
+
+impl<N: Fn(Fault) -> io::Error> Read for Watched<'_, N> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.request.check_cancel().map_err(self.note)?;
+        match self.bytes.read(buffer) {
+            Ok(count) => {
+                self.position += count as u64;
+                (self.request.progress)(self.position);
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => Err((self.note)(read_fault(error))),
+        }
+    }
+}
+
+impl Destination for RegistryDestination {
+    fn describe(&self) -> String {
+        self.registry.to_string()
+    }
+
+    fn scope(&self, repository: &Repository) -> Scope {
+        Some(repository.clone())
+    }
+
+    fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
+        let identifier = tag_or_digest(image);
+        let found = self.client.find_manifest(image.repository(), &identifier).map_err(registry)?;
+        Ok(found.map(|found| found.digest))
+    }
+
+    fn vouches_for_parts(&self) -> bool {
+        true
+    }
+
+    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        // Asking costs as much as fetching from the source.
+        Ok(None)
+    }
+
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        Ok(self.client.has_blob(repository, &blob.digest).map_err(registry)?.is_some())
+    }
+
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
+        if self.has_blob(request.repository, request.blob)? {
+            return Ok(How::Present);
+        }
+        let own = match request.source.offer() {
+            Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
+            _ => None,
+        };
+        if let Some(lender) = request.lender.or(own)
+            && self.client.mount_blob(request.repository, &request.blob.digest, lender).map_err(registry)?
+        {
+            return Ok(How::Mounted);
+        }
+        self.push(request).map(|()| How::Moved)
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
+        let identifier = manifest.digest().clone().into();
+        self.client.push_manifest(repository, &identifier, manifest).map_err(registry)
+    }
+
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
+        let identifier = image.tag().map_or_else(|| root.digest().clone().into(), |tag: &Tag| tag.clone().into());
+        self.client.push_manifest(image.repository(), &identifier, root).map_err(registry)
+    }
+}
+
+/// What an image is published as: its tag, which may stand for something else, rather than its digest.
+fn tag_or_digest(image: &Reference) -> Identifier {
+    image.tag().map_or_else(|| image.identifier(), |tag| tag.clone().into())
+}
+
+/// A folder that a run would make: nothing is in it, and nothing is written to it.
+pub struct FolderToBe {
+    path: PathBuf,
+}
+
+impl FolderToBe {
+    /// The folder.
+    pub fn new(path: PathBuf) -> Self {
+        FolderToBe { path }
+    }
+
+    fn refuse<T>(&self) -> Result<T, Fault> {
+        let message = format!("{} isn't there, and a look at it doesn't make it", self.path.display());
+        Err(Fault::refused(Some(Side::Destination), message))
+    }
+}
+
+impl Destination for FolderToBe {
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn scope(&self, _: &Repository) -> Scope {
+        None
+    }
+
+    fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
+        Ok(None)
+    }
+
+    fn vouches_for_parts(&self) -> bool {
+        false
+    }
+
+    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(None)
+    }
+
+    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn bring_blob(&self, _: &Bring<'_>) -> Result<How, Fault> {
+        self.refuse()
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<(), Fault> {
+        self.refuse()
+    }
+}

@@ -1,0 +1,106 @@
+//! What happens during a transfer, told as it happens.
+
+use transload_reference::{Descriptor, Digest};
+
+use super::outcome::{ImageOutcome, JobSummary};
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A task begins.
+    JobStarted {
+        /// Its name.
+        job: &'a str,
+        /// How many images it has.
+        images: usize,
+    },
+    /// An image was resolved, and what it consists of is known.
+    ImagePlanned {
+        /// The image, as it was written.
+        image: &'a str,
+        /// How many blobs it has.
+        blobs: usize,
+        /// How many bytes of them no image planned before has.
+        new_bytes: u64,
+    },
+    /// A blob's bytes begin to move. `offset` bytes were there already, from an earlier try.
+    BlobStarted {
+        /// The image that it moves for.
+        image: &'a str,
+        /// The blob.
+        blob: &'a Descriptor,
+        /// How many bytes were there already.
+        offset: u64,
+    },
+    /// So many bytes of a blob have arrived, counted from its beginning. Where a try failed and began anew, this falls.
+    BlobProgress {
+        /// The blob.
+        digest: &'a Digest,
+        /// Bytes from its beginning.
+        position: u64,
+    },
+    /// A blob is at the destination.
+    BlobFinished {
+        /// The image that it moved for.
+        image: &'a str,
+        /// The blob.
+        blob: &'a Descriptor,
+        /// How it got there.
+        how: How,
+    },
+    /// A blob could not be moved.
+    BlobFailed {
+        /// The blob.
+        digest: &'a Digest,
+    },
+    /// All of an image is at the destination, or it failed.
+    ImageFinished {
+        /// What became of it.
+        outcome: &'a ImageOutcome,
+    },
+    /// Something that a watching person wants to know: a retry, a wait, a fallback.
+    Notice {
+        /// What.
+        text: &'a str,
+    },
+    /// Something that a person should look at.
+    Warning {
+        /// What.
+        text: &'a str,
+    },
+    /// A task is done.
+    JobFinished {
+        /// What became of it.
+        summary: &'a JobSummary,
+    },
+}
+
+/// How a blob got where it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// Its bytes moved.
+    Moved,
+    /// It was there before.
+    Present,
+    /// The registry took it from another of its repositories.
+    Mounted,
+    /// The filesystem gave it a second name, or shares its blocks.
+    Linked,
+    /// Another image of this run brought it.
+    Shared,
+}
+
+/// Someone who is told what happens. Calls come from many threads at once.
+pub trait Observer: Send + Sync {
+    /// Takes note of an event.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// An observer that looks away.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn event(&self, _: &Event<'_>) {}
+}

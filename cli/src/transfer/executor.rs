@@ -1,0 +1,220 @@
+//! Moves what was planned: blobs, then manifests, children first, then the tag.
+//!
+//! All work of a task goes through one [`Queue`], drained by one private thread pool. Nothing waits inside a worker: whoever
+//! finishes a piece of work queues what it unblocks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::{Scope as PoolScope, ThreadPool};
+use transload_reference::{Descriptor, Repository};
+
+use super::blobs::{Claim, ImageId, Next};
+use super::destination::Bring;
+use super::event::{Event, How, Observer};
+use super::fault::Fault;
+use super::flight::Flight;
+use super::outcome::{Count, Status};
+use super::plan::{self, Planned};
+use super::queue::{Queue, Work};
+use crate::job::Job;
+
+/// A task's images on their way.
+pub(crate) struct Executor<'a> {
+    pub job: &'a Job,
+    pub flights: Vec<Flight>,
+    pub observer: &'a dyn Observer,
+    pub cancel: &'a AtomicBool,
+    queue: Queue<ImageId, BlobWork>,
+    origins: Mutex<BTreeMap<String, Count>>,
+}
+
+/// A blob that an image has to bring.
+struct BlobWork {
+    image: ImageId,
+    blob: Descriptor,
+    lender: Option<Repository>,
+}
+
+impl<'a> Executor<'a> {
+    pub fn new(job: &'a Job, flights: Vec<Flight>, workers: usize, observer: &'a dyn Observer, cancel: &'a AtomicBool) -> Self {
+        Executor { job, flights, observer, cancel, queue: Queue::new(workers), origins: Mutex::default() }
+    }
+
+    /// Moves all images. Those that failed and may yet succeed get `job.retries` further tries, after the others are done.
+    pub fn run(&self, pool: &ThreadPool) {
+        let mut images: Vec<ImageId> = (0..self.flights.len()).collect();
+        for attempt in 0..=self.job.retries {
+            if attempt > 0 {
+                images.retain(|&image| self.flights[image].renew());
+                if images.is_empty() || self.is_cancelled() {
+                    break;
+                }
+                let text = format!("trying {} failed images again ({attempt} of {})", images.len(), self.job.retries);
+                self.observer.event(&Event::Notice { text: &text });
+            }
+            pool.in_place_scope(|scope| {
+                for &image in &images {
+                    self.push(scope, Work::Plan(image));
+                }
+            });
+        }
+    }
+
+    /// The images' flights, and the bytes moved by where they came from.
+    pub fn into_parts(self) -> (Vec<Flight>, BTreeMap<String, Count>) {
+        (self.flights, self.origins.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    fn push<'scope>(&'scope self, scope: &PoolScope<'scope>, work: Work<ImageId, BlobWork>) {
+        self.queue.push(work);
+        scope.spawn(|scope| self.step(scope));
+    }
+
+    /// Does the most urgent piece of work, not necessarily the one whose arrival began this step.
+    fn step<'scope>(&'scope self, scope: &PoolScope<'scope>) {
+        let Some(work) = self.queue.pop() else { return };
+        if self.is_cancelled() {
+            return;
+        }
+        match work {
+            Work::Plan(image) => self.plan(scope, image),
+            Work::Blob(work) => self.bring(scope, work),
+            Work::Publish(image) => self.publish(image),
+        }
+    }
+
+    fn plan<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
+        let flight = &self.flights[image];
+        flight.start();
+        let planned = plan::plan(self.job, flight.source.as_ref(), flight.port.destination.as_ref(), &flight.mapping);
+        let plan = match planned {
+            Ok(Planned::Move(plan)) => flight.planned(plan),
+            Ok(Planned::AlreadyThere(plan)) => {
+                flight.already_there(plan);
+                return self.end(image, Status::AlreadyThere);
+            }
+            Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
+            Err(fault) => return self.fail(image, fault),
+        };
+        let scope_of_blobs = flight.port.destination.scope(flight.mapping.to.reference().repository());
+        let mut new_bytes = 0u64;
+        let mut work = Vec::new();
+        let mut shared = Vec::new();
+        for blob in &plan.blobs {
+            match flight.port.blobs.claim(&blob.digest, &scope_of_blobs, image) {
+                Claim::There => shared.push(blob),
+                Claim::Wait => {}
+                Claim::Bring { from } => {
+                    new_bytes = new_bytes.saturating_add(blob.size);
+                    work.push(BlobWork { image, blob: blob.clone(), lender: from });
+                }
+            }
+        }
+        self.observer.event(&Event::ImagePlanned { image: flight.name(), blobs: plan.blobs.len(), new_bytes });
+        for work in work {
+            self.push(scope, Work::Blob(work));
+        }
+        for blob in shared {
+            self.count(scope, image, Some((blob, How::Shared)));
+        }
+        self.count(scope, image, None);
+    }
+
+    fn bring<'scope>(&'scope self, scope: &PoolScope<'scope>, work: BlobWork) {
+        let BlobWork { image, blob, lender } = work;
+        let flight = &self.flights[image];
+        let repository = flight.mapping.to.reference().repository();
+        let blob_scope = flight.port.destination.scope(repository);
+        let blobs = &flight.port.blobs;
+        if flight.is_over() {
+            // The image failed by another blob; whoever else needs this one sees to it.
+            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+        }
+        let brought = flight.port.destination.bring_blob(&Bring {
+            repository,
+            blob: &blob,
+            lender: lender.as_ref(),
+            source: flight.source.as_ref(),
+            source_repository: flight.mapping.from.reference().repository(),
+            started: &|offset| {
+                self.observer.event(&Event::BlobStarted { image: flight.name(), blob: &blob, offset });
+            },
+            progress: &|position| {
+                self.observer.event(&Event::BlobProgress { digest: &blob.digest, position });
+            },
+            cancel: self.cancel,
+        });
+        match brought {
+            Ok(how) => {
+                self.observer.event(&Event::BlobFinished { image: flight.name(), blob: &blob, how });
+                if how == How::Moved {
+                    self.note_origin(flight, blob.size);
+                }
+                self.count(scope, image, Some((&blob, how)));
+                self.pass_on(scope, &blob, blobs.arrived(&blob.digest, &blob_scope));
+            }
+            Err(fault) => {
+                self.observer.event(&Event::BlobFailed { digest: &blob.digest });
+                self.fail(image, fault);
+                self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+            }
+        }
+    }
+
+    fn pass_on<'scope>(&'scope self, scope: &PoolScope<'scope>, blob: &Descriptor, next: Next) {
+        for image in next.there {
+            self.count(scope, image, Some((blob, How::Shared)));
+        }
+        for (image, lender) in next.bring {
+            self.push(scope, Work::Blob(BlobWork { image, blob: blob.clone(), lender }));
+        }
+    }
+
+    fn count<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId, blob: Option<(&Descriptor, How)>) {
+        if self.flights[image].blob_is_there(blob) {
+            self.push(scope, Work::Publish(image));
+        }
+    }
+
+    fn publish(&self, image: ImageId) {
+        let flight = &self.flights[image];
+        let Some(plan) = flight.plan() else { return };
+        let destination = flight.port.destination.as_ref();
+        let reference = flight.mapping.to.reference();
+        let published = destination.settle().and_then(|()| {
+            for manifest in &plan.children {
+                destination.put_manifest(reference.repository(), manifest)?;
+            }
+            destination.publish(reference, &plan.root)
+        });
+        match published {
+            Ok(()) if flight.has_changed() => self.end(image, Status::Copied),
+            Ok(()) => self.end(image, Status::AlreadyThere),
+            Err(fault) => self.fail(image, fault),
+        }
+    }
+
+    fn fail(&self, image: ImageId, fault: Fault) {
+        let status = if fault.is_interrupted() { Status::Interrupted } else { Status::Failed(fault) };
+        self.end(image, status);
+    }
+
+    fn end(&self, image: ImageId, status: Status) {
+        if let Some(outcome) = self.flights[image].end(status) {
+            self.observer.event(&Event::ImageFinished { outcome: &outcome });
+        }
+    }
+
+    fn note_origin(&self, flight: &Flight, bytes: u64) {
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = origins.entry(flight.source.describe()).or_default();
+        count.blobs += 1;
+        count.bytes = count.bytes.saturating_add(bytes);
+    }
+}

@@ -1,0 +1,137 @@
+//! What went wrong, on which side.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// The side of a transfer that something happened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where images come from.
+    Source,
+    /// Where they go.
+    Destination,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Side::Source => "source",
+            Side::Destination => "destination",
+        })
+    }
+}
+
+/// Why an image, or a part of it, didn't move. Clones share their cause: one lost blob fails every image that needs it.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    side: Option<Side>,
+    cause: Arc<dyn Error + Send + Sync>,
+    hint: Option<String>,
+    retryable: bool,
+    interrupted: bool,
+}
+
+impl Fault {
+    /// An error of a registry.
+    pub(crate) fn registry(side: Side, error: transload_registry_client::Error) -> Fault {
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: error.is_cancelled(),
+            cause: Arc::new(error),
+        }
+    }
+
+    /// An error of a store.
+    pub(crate) fn store(side: Side, error: transload_layout_store::Error) -> Fault {
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: false,
+            cause: Arc::new(error),
+        }
+    }
+
+    /// Content or a request that no further try makes better.
+    pub(crate) fn refused(side: Option<Side>, message: impl Into<String>) -> Fault {
+        Fault { side, cause: Arc::new(Message(message.into())), hint: None, retryable: false, interrupted: false }
+    }
+
+    /// An error with a cause of its own.
+    pub(crate) fn caused(side: Side, error: impl Error + Send + Sync + 'static, retryable: bool) -> Fault {
+        Fault { side: Some(side), cause: Arc::new(error), hint: None, retryable, interrupted: false }
+    }
+
+    /// The user's wish to stop.
+    pub(crate) fn interrupted() -> Fault {
+        Fault {
+            side: None,
+            cause: Arc::new(Message("interrupted".to_owned())),
+            hint: None,
+            retryable: true,
+            interrupted: true,
+        }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The side that it happened on, where there is one.
+    pub fn side(&self) -> Option<Side> {
+        self.side
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Whether another try may go better.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Whether the user stopped it.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+}
+
+impl fmt::Display for Fault {
+    /// The side, then the cause and its own causes, each said once.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(side) = self.side {
+            write!(f, "{side}: ")?;
+        }
+        let mut said = self.cause.to_string();
+        f.write_str(&said)?;
+        let mut next = self.cause.source();
+        while let Some(error) = next {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said.push_str(&text);
+            }
+            next = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Fault {}
+
+#[derive(Debug)]
+struct Message(String);
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Message {}

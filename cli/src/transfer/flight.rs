@@ -1,0 +1,158 @@
+//! One image on its way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use transload_reference::{Descriptor, Digest};
+
+use super::event::How;
+use super::fault::Fault;
+use super::outcome::{ImageOutcome, Status, Tally};
+use super::plan::Plan;
+use super::prepare::{Mapping, Port};
+use super::source::Source;
+
+/// An image, its ends, and how far it is.
+pub(crate) struct Flight {
+    pub mapping: Mapping,
+    pub source: Arc<dyn Source>,
+    pub port: Arc<Port>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    started: Option<Instant>,
+    plan: Option<Arc<Plan>>,
+    /// Blobs that aren't there yet; one more while the plan is still being gone through.
+    pending: usize,
+    /// How each blob got there. A later try finds there what an earlier one brought: the first word counts.
+    settled: HashMap<Digest, (How, u64)>,
+    outcome: Option<ImageOutcome>,
+}
+
+impl Flight {
+    pub fn new(mapping: Mapping, source: Arc<dyn Source>, port: Arc<Port>) -> Flight {
+        Flight { mapping, source, port, state: Mutex::default() }
+    }
+
+    /// The image, as it was written.
+    pub fn name(&self) -> &str {
+        self.mapping.name.written()
+    }
+
+    pub fn start(&self) {
+        self.lock().started = Some(Instant::now());
+    }
+
+    /// Takes the plan. Until [`Flight::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
+    pub fn planned(&self, plan: Plan) -> Arc<Plan> {
+        let plan = Arc::new(plan);
+        let mut state = self.lock();
+        state.pending = plan.blobs.len() + 1;
+        state.plan = Some(Arc::clone(&plan));
+        plan
+    }
+
+    /// Takes the plan of an image of which everything is there.
+    pub fn already_there(&self, plan: Plan) {
+        let mut state = self.lock();
+        for blob in &plan.blobs {
+            state.settled.entry(blob.digest.clone()).or_insert((How::Present, blob.size));
+        }
+        state.plan = Some(Arc::new(plan));
+    }
+
+    /// Whether this run changed anything for the image: a blob that wasn't there, or what its tag stands for.
+    pub fn has_changed(&self) -> bool {
+        let state = self.lock();
+        let tally = tally(&state.settled);
+        let was_published = state.plan.as_ref().is_some_and(|plan| plan.was_published);
+        !was_published || tally.moved.blobs + tally.linked.blobs + tally.mounted.blobs > 0
+    }
+
+    pub fn plan(&self) -> Option<Arc<Plan>> {
+        self.lock().plan.clone()
+    }
+
+    /// Counts a blob that is there now (none for the plan itself). Whether the image is complete by that.
+    pub fn blob_is_there(&self, blob: Option<(&Descriptor, How)>) -> bool {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            return false;
+        }
+        if let Some((blob, how)) = blob {
+            state.settled.entry(blob.digest.clone()).or_insert((how, blob.size));
+        }
+        state.pending -= 1;
+        state.pending == 0
+    }
+
+    /// Whether it is over, one way or the other.
+    pub fn is_over(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
+    /// Ends it; the first end counts. The outcome, if this was the first.
+    pub fn end(&self, status: Status) -> Option<ImageOutcome> {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            return None;
+        }
+        let outcome = self.outcome(&state, status);
+        state.outcome = Some(outcome.clone());
+        Some(outcome)
+    }
+
+    /// Forgets a failure that another try may mend. Whether there was one.
+    pub fn renew(&self) -> bool {
+        let mut state = self.lock();
+        let failed = matches!(&state.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
+        if failed {
+            *state = State { settled: std::mem::take(&mut state.settled), ..State::default() };
+        }
+        failed
+    }
+
+    /// What became of it.
+    pub fn into_outcome(self) -> ImageOutcome {
+        let state = self.lock();
+        state.outcome.clone().unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
+    }
+
+    fn outcome(&self, state: &State, status: Status) -> ImageOutcome {
+        let plan = state.plan.as_deref();
+        let digests: Option<(Digest, Digest)> =
+            plan.map(|plan| (plan.source_digest.clone(), plan.root.digest().clone()));
+        let (source_digest, digest) = digests.unzip();
+        ImageOutcome {
+            image: self.mapping.name.written().to_owned(),
+            source: self.mapping.from.to_string(),
+            destination: self.mapping.to.to_string(),
+            status,
+            source_digest,
+            digest,
+            platforms: plan.map(|plan| plan.platforms.clone()).unwrap_or_default(),
+            warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
+            blobs: tally(&state.settled),
+            elapsed: state.started.map(|started| started.elapsed()).unwrap_or_default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tally(settled: &HashMap<Digest, (How, u64)>) -> Tally {
+    let mut tally = Tally::default();
+    for &(how, bytes) in settled.values() {
+        tally.count(how, bytes);
+    }
+    tally
+}
+
+fn is_worth_another_try(status: &Status) -> bool {
+    matches!(status, Status::Failed(fault) if Fault::is_retryable(fault))
+}

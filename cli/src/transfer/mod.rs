@@ -1,0 +1,224 @@
+//! The transfer: what a task's images consist of (plan), and moving it (execute).
+//!
+//! ```text
+//! Job -> prepare (names to sources and destinations; nothing moves before all tasks pass)
+//!     -> plan (an image's manifests, platforms chosen; reads no blob but a config) -> Queue
+//!     -> executor (blobs once each, then manifests, children first, then the tag) -> ImageOutcome -> JobSummary
+//! ```
+//!
+//! Nothing here prints, exits or knows how the task was written.
+
+mod blobs;
+mod destination;
+mod event;
+mod executor;
+mod fault;
+mod flight;
+mod outcome;
+mod plan;
+mod prepare;
+mod preview;
+mod queue;
+mod source;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use transload_registry_client::{Client, ClientBuilder, CredentialSource, RetryPolicy};
+
+pub use event::{Event, How, Observer, Unobserved};
+pub use fault::{Fault, Side};
+pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
+pub use prepare::Problem;
+pub use preview::{ImagePreview, JobPreview, preview};
+
+use crate::job::{Endpoint, Job};
+use executor::Executor;
+use flight::Flight;
+use prepare::{Mapping, Places, Preparation, Prepared, prepare};
+
+/// How transfers are done, whatever they move.
+#[derive(Clone)]
+pub struct Options {
+    /// How many requests and blobs are under way at once.
+    pub jobs: usize,
+    /// How often a request that failed is tried again.
+    pub request_retries: u32,
+    /// Where credentials come from that no task gives.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Set by whoever wants the run to stop.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Options {
+    fn client_builder(&self) -> ClientBuilder {
+        Client::builder()
+            .jobs(self.jobs)
+            .retry(RetryPolicy::attempts(self.request_retries.saturating_add(1)))
+            .credentials(Arc::clone(&self.credentials))
+            .cancel(Arc::clone(&self.cancel))
+    }
+
+    fn pool(&self) -> Result<ThreadPool, Problem> {
+        let pool = ThreadPoolBuilder::new().num_threads(self.jobs.max(1)).thread_name(|n| format!("transfer {n}"));
+        pool.build().map_err(|error| Problem {
+            job: "transload".to_owned(),
+            message: format!("no threads: {error}"),
+            hint: Some("try a smaller --jobs".to_owned()),
+        })
+    }
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// What became of its tasks, in their order.
+    pub jobs: Vec<JobSummary>,
+    /// Whether it was stopped.
+    pub interrupted: bool,
+}
+
+impl Summary {
+    /// Whether everything is where it should be, failures that a task ignores aside.
+    pub fn is_success(&self) -> bool {
+        self.jobs.iter().all(|job| job.ignore_errors || job.failures().next().is_none())
+    }
+}
+
+/// Does the tasks, one after another; the images inside each together.
+///
+/// # Errors
+/// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
+/// no store, two images that would go to one destination.
+pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
+    let pool = options.pool().map_err(|problem| vec![problem])?;
+    let mut summaries = Vec::new();
+    for (job, preparation) in jobs.iter().zip(prepare_all(jobs, options, observer)?) {
+        if options.cancel.load(Ordering::Relaxed) {
+            break;
+        }
+        let preparation = match preparation {
+            Preparation::Later => prepare(job, &HashSet::new(), options, observer),
+            ready => Ok(ready),
+        };
+        let summary = match preparation {
+            Ok(Preparation::Ready(prepared)) => run_job(prepared, options, &pool, observer.as_ref()),
+            Ok(Preparation::Later) => continue,
+            Err(problems) => not_begun(job, &problems),
+        };
+        observer.event(&Event::JobFinished { summary: &summary });
+        summaries.push(summary);
+    }
+    Ok(Summary { jobs: summaries, interrupted: options.cancel.load(Ordering::Relaxed) })
+}
+
+/// Looks at all tasks before the first begins.
+fn prepare_all<'a>(
+    jobs: &'a [Job],
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
+    let mut filled: HashSet<PathBuf> = HashSet::new();
+    let mut preparations = Vec::new();
+    let mut problems = Vec::new();
+    for job in jobs {
+        match prepare(job, &filled, options, observer) {
+            Ok(preparation) => preparations.push(preparation),
+            Err(found) => problems.extend(found),
+        }
+        filled.extend(job.destination.store().map(ToOwned::to_owned));
+    }
+    if problems.is_empty() { Ok(preparations) } else { Err(problems) }
+}
+
+fn run_job(prepared: Prepared<'_>, options: &Options, pool: &ThreadPool, observer: &dyn Observer) -> JobSummary {
+    let started = Instant::now();
+    let Prepared { job, images, warnings, client } = prepared;
+    observer.event(&Event::JobStarted { job: &job.name, images: images.len() });
+    for warning in &warnings {
+        observer.event(&Event::Warning { text: warning });
+    }
+    let mut places = Places::default();
+    let mut flights = Vec::new();
+    let mut grounded = Vec::new();
+    for mapping in images {
+        match open(&mut places, &client, &mapping) {
+            Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
+            Err(fault) => grounded.push(outcome_without_flight(&mapping, Status::Failed(fault))),
+        }
+    }
+    for outcome in &grounded {
+        observer.event(&Event::ImageFinished { outcome });
+    }
+    let executor = Executor::new(job, flights, options.jobs, observer, &options.cancel);
+    executor.run(pool);
+    let (flights, origins) = executor.into_parts();
+    let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
+    images.extend(grounded);
+    JobSummary {
+        job: job.name.clone(),
+        images,
+        warnings,
+        origins,
+        elapsed: started.elapsed(),
+        ignore_errors: job.ignore_errors,
+    }
+}
+
+type Ends = (Arc<dyn source::Source>, Arc<prepare::Port>);
+
+fn open(places: &mut Places, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
+    let source = places.source(client, &mapping.from).map_err(|error| Fault::store(Side::Source, error))?;
+    let port = places.port(client, &mapping.to).map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok((source, port))
+}
+
+fn outcome_without_flight(mapping: &Mapping, status: Status) -> ImageOutcome {
+    ImageOutcome {
+        image: mapping.name.written().to_owned(),
+        source: mapping.from.to_string(),
+        destination: mapping.to.to_string(),
+        status,
+        source_digest: None,
+        digest: None,
+        platforms: Vec::new(),
+        warnings: Vec::new(),
+        blobs: Tally::default(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+/// A task that could only be looked at in its turn, and was found wrong then.
+fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
+    let images = problems.iter().map(|problem| {
+        let fault = Fault::refused(None, problem.message.clone());
+        let fault = match &problem.hint {
+            Some(hint) => fault.with_hint(hint.clone()),
+            None => fault,
+        };
+        ImageOutcome {
+            image: "(the task)".to_owned(),
+            source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
+            destination: job.destination.to_string(),
+            status: Status::Failed(fault),
+            source_digest: None,
+            digest: None,
+            platforms: Vec::new(),
+            warnings: Vec::new(),
+            blobs: Tally::default(),
+            elapsed: Duration::ZERO,
+        }
+    });
+    JobSummary {
+        job: job.name.clone(),
+        images: images.collect(),
+        warnings: Vec::new(),
+        origins: BTreeMap::new(),
+        elapsed: Duration::ZERO,
+        ignore_errors: job.ignore_errors,
+    }
+}

@@ -1,0 +1,147 @@
+//! What became of images and tasks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use transload_reference::{Digest, Platform};
+
+use super::event::How;
+use super::fault::Fault;
+
+/// What became of one image.
+#[derive(Debug, Clone)]
+pub struct ImageOutcome {
+    /// The image, as it was written.
+    pub image: String,
+    /// Where it came from.
+    pub source: String,
+    /// Where it went.
+    pub destination: String,
+    /// What became of it.
+    pub status: Status,
+    /// Its digest at the source, once known.
+    pub source_digest: Option<Digest>,
+    /// Its digest at the destination, once known: another one where platforms were left out of an index.
+    pub digest: Option<Digest>,
+    /// The platforms that moved; empty for what has none.
+    pub platforms: Vec<Platform>,
+    /// Things to look at: platforms that are missing, foreign layers that were left out.
+    pub warnings: Vec<String>,
+    /// Blobs by how they got there.
+    pub blobs: Tally,
+    /// From its planning to its tag.
+    pub elapsed: Duration,
+}
+
+/// What became of an image.
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// It moved, wholly or in part.
+    Copied,
+    /// All of it was there.
+    AlreadyThere,
+    /// It was left out, and why.
+    Skipped(String),
+    /// It didn't move, and why.
+    Failed(Fault),
+    /// The run was stopped before its turn came.
+    Interrupted,
+}
+
+impl Status {
+    /// Whether the image is where it should be, or was left out by rule.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Status::Copied | Status::AlreadyThere | Status::Skipped(_))
+    }
+}
+
+/// Blobs and bytes by how they got where they should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Bytes moved.
+    pub moved: Count,
+    /// There before.
+    pub present: Count,
+    /// Mounted from another repository.
+    pub mounted: Count,
+    /// Linked on the filesystem.
+    pub linked: Count,
+    /// Brought by another image of the run.
+    pub shared: Count,
+}
+
+/// A number of blobs and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many blobs.
+    pub blobs: usize,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, blobs: usize, bytes: u64) {
+        self.blobs += blobs;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl Tally {
+    /// Counts one blob of so many bytes.
+    pub fn count(&mut self, how: How, bytes: u64) {
+        let count = match how {
+            How::Moved => &mut self.moved,
+            How::Present => &mut self.present,
+            How::Mounted => &mut self.mounted,
+            How::Linked => &mut self.linked,
+            How::Shared => &mut self.shared,
+        };
+        count.add(1, bytes);
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Tally) {
+        for (count, more) in [
+            (&mut self.moved, other.moved),
+            (&mut self.present, other.present),
+            (&mut self.mounted, other.mounted),
+            (&mut self.linked, other.linked),
+            (&mut self.shared, other.shared),
+        ] {
+            count.add(more.blobs, more.bytes);
+        }
+    }
+}
+
+/// What became of a task.
+#[derive(Debug, Clone)]
+pub struct JobSummary {
+    /// Its name.
+    pub job: String,
+    /// What became of its images, in the task's order.
+    pub images: Vec<ImageOutcome>,
+    /// Warnings that belong to no image: a pattern that matches nothing.
+    pub warnings: Vec<String>,
+    /// Bytes moved by where they came from.
+    pub origins: BTreeMap<String, Count>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether its failures leave the exit status alone.
+    pub ignore_errors: bool,
+}
+
+impl JobSummary {
+    /// The images that failed or were interrupted.
+    pub fn failures(&self) -> impl Iterator<Item = &ImageOutcome> {
+        self.images.iter().filter(|image| !image.status.is_success())
+    }
+
+    /// All its images' blobs.
+    pub fn tally(&self) -> Tally {
+        let mut total = Tally::default();
+        for image in &self.images {
+            total.add(&image.blobs);
+        }
+        total
+    }
+}

@@ -1,0 +1,161 @@
+//! What a run would do (`--dry-run`): the same preparation and planning, and a look at which blobs are there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use transload_reference::{Digest, Platform};
+
+use super::destination::Destination;
+use super::event::{Event, Observer};
+use super::fault::{Fault, Side};
+use super::outcome::Count;
+use super::plan::{self, Plan, Planned};
+use super::prepare::{Mapping, Place, Places, Preparation, Prepared, Problem};
+use super::{Options, prepare_all};
+use crate::job::Job;
+
+/// What a task would do.
+#[derive(Debug)]
+pub struct JobPreview {
+    /// Its name.
+    pub job: String,
+    /// Its images; none where they are only known after an earlier task.
+    pub images: Vec<ImagePreview>,
+    /// Whether its images are only known after an earlier task of the run.
+    pub comes_later: bool,
+    /// Warnings that belong to no image.
+    pub warnings: Vec<String>,
+}
+
+/// What would become of an image.
+#[derive(Debug)]
+pub struct ImagePreview {
+    /// The image, as it was written.
+    pub image: String,
+    /// Where it would come from.
+    pub source: String,
+    /// Where it would go.
+    pub destination: String,
+    /// What would move, or why nothing would.
+    pub result: Result<Preview, Fault>,
+}
+
+/// What of an image would move.
+#[derive(Debug)]
+pub enum Preview {
+    /// The image would be there afterwards.
+    Moves {
+        /// Its digest at the source.
+        source_digest: Digest,
+        /// Its digest at the destination.
+        digest: Digest,
+        /// The platforms that move.
+        platforms: Vec<Platform>,
+        /// Blobs that move and that no image before it moves.
+        to_move: Count,
+        /// Blobs that are there, or that an image before it moves.
+        there: Count,
+        /// Things to look at.
+        warnings: Vec<String>,
+    },
+    /// The image would be left out, and why.
+    Skipped(String),
+}
+
+/// Finds out what the tasks would do, without writing anything.
+///
+/// # Errors
+/// As [`run`](super::run).
+pub fn preview(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Vec<JobPreview>, Vec<Problem>> {
+    let pool = options.pool().map_err(|problem| vec![problem])?;
+    let preparations = prepare_all(jobs, options, observer)?;
+    Ok(jobs
+        .iter()
+        .zip(preparations)
+        .map(|(job, preparation)| match preparation {
+            Preparation::Later => {
+                JobPreview { job: job.name.clone(), images: Vec::new(), comes_later: true, warnings: Vec::new() }
+            }
+            Preparation::Ready(prepared) => preview_job(prepared, options, &pool, observer.as_ref()),
+        })
+        .collect())
+}
+
+fn preview_job(prepared: Prepared<'_>, options: &Options, pool: &rayon::ThreadPool, observer: &dyn Observer) -> JobPreview {
+    let Prepared { job, images, warnings, client } = prepared;
+    observer.event(&Event::JobStarted { job: &job.name, images: images.len() });
+    let mut places = Places::default();
+    let opened: Vec<_> = images.iter().map(|mapping| open(&mut places, &client, mapping)).collect();
+    let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
+    pool.in_place_scope(|scope| {
+        for ((slot, mapping), opened) in planned.iter_mut().zip(&images).zip(&opened) {
+            scope.spawn(move |_| {
+                if !options.cancel.load(Ordering::Relaxed) {
+                    *slot = Some(look(job, mapping, opened));
+                }
+            });
+        }
+    });
+    let mut counted = HashSet::new();
+    let images = images.iter().zip(planned).map(|(mapping, looked)| ImagePreview {
+        image: mapping.name.written().to_owned(),
+        source: mapping.from.to_string(),
+        destination: mapping.to.to_string(),
+        result: looked.unwrap_or_else(|| Err(Fault::interrupted())).map(|looked| count(mapping, looked, &mut counted)),
+    });
+    JobPreview { job: job.name.clone(), images: images.collect(), comes_later: false, warnings }
+}
+
+type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
+
+fn open(places: &mut Places, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
+    let source = places.source(client, &mapping.from).map_err(|error| Fault::store(Side::Source, error))?;
+    let destination = places.look(client, &mapping.to).map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok((source, destination))
+}
+
+/// A plan, and which of its blobs are there.
+enum Looked {
+    Plan(Box<Plan>, Vec<bool>),
+    Skip(String),
+}
+
+fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
+    let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
+    match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+        Planned::Skip(reason) => Ok(Looked::Skip(reason)),
+        Planned::AlreadyThere(plan) => {
+            let there = vec![true; plan.blobs.len()];
+            Ok(Looked::Plan(Box::new(plan), there))
+        }
+        Planned::Move(plan) => {
+            let repository = mapping.to.reference().repository();
+            let there: Result<Vec<bool>, Fault> =
+                plan.blobs.iter().map(|blob| destination.has_blob(repository, blob)).collect();
+            Ok(Looked::Plan(Box::new(plan), there?))
+        }
+    }
+}
+
+fn count(mapping: &Mapping, looked: Looked, counted: &mut HashSet<(Place, Digest)>) -> Preview {
+    let (plan, there) = match looked {
+        Looked::Skip(reason) => return Preview::Skipped(reason),
+        Looked::Plan(plan, there) => (plan, there),
+    };
+    let place = Place::of(&mapping.to);
+    let (mut to_move, mut is_there) = (Count::default(), Count::default());
+    for (blob, there) in plan.blobs.iter().zip(there) {
+        let first = counted.insert((place.clone(), blob.digest.clone()));
+        let count = if there || !first { &mut is_there } else { &mut to_move };
+        count.add(1, blob.size);
+    }
+    Preview::Moves {
+        source_digest: plan.source_digest,
+        digest: plan.root.digest().clone(),
+        platforms: plan.platforms,
+        to_move,
+        there: is_there,
+        warnings: plan.warnings,
+    }
+}

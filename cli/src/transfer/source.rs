@@ -1,0 +1,220 @@
+//! Where images come from.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use transload_layout_store::Store;
+use transload_reference::{Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Verifier};
+use transload_registry_client::Client;
+
+use super::fault::{Fault, Side};
+
+/// The largest config that is read into memory, in bytes; its platform is wanted.
+const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
+
+/// A place that images are read from.
+pub trait Source: Send + Sync {
+    /// The place, for people: `docker.io` or a folder.
+    fn describe(&self) -> String;
+
+    /// The digest that a reference stands for now, at the price of one small request.
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault>;
+
+    /// The manifest or index that a reference stands for now.
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault>;
+
+    /// A part of an index, verified.
+    fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault>;
+
+    /// A blob's bytes from `offset` on. They aren't verified: whoever takes them does that.
+    fn open_blob(&self, repository: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault>;
+
+    /// What a destination may do instead of taking bytes.
+    fn offer(&self) -> Offer<'_>;
+
+    /// A small blob's bytes, verified.
+    fn read_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Vec<u8>, Fault> {
+        if blob.size > MAX_CONFIG_SIZE {
+            let message = format!("the config {} has {} bytes; at most {MAX_CONFIG_SIZE} are read", blob.digest, blob.size);
+            return Err(Fault::refused(Some(Side::Source), message));
+        }
+        let mut bytes = Vec::new();
+        self.open_blob(repository, blob, 0)?
+            .take(blob.size.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(read_fault)?;
+        let mut verifier = Verifier::of(blob);
+        verifier
+            .update(&bytes)
+            .and_then(|()| verifier.finish())
+            .map_err(|error| Fault::caused(Side::Source, error, true))?;
+        Ok(bytes)
+    }
+}
+
+/// What a source offers besides bytes.
+#[derive(Clone, Copy)]
+pub enum Offer<'a> {
+    /// Files that could be linked.
+    Store(&'a Store),
+    /// A registry whose repositories could lend each other blobs.
+    Registry(&'a Registry),
+}
+
+/// An error of reading a source's blob: the registry's own, where it is one.
+pub(crate) fn read_fault(error: io::Error) -> Fault {
+    match error.downcast::<transload_registry_client::Error>() {
+        Ok(error) => Fault::registry(Side::Source, error),
+        Err(error) => Fault::caused(Side::Source, error, true),
+    }
+}
+
+/// A registry that images are read from.
+pub struct RegistrySource {
+    client: Client,
+    registry: Registry,
+}
+
+impl RegistrySource {
+    /// The registry, by this client.
+    pub fn new(client: Client, registry: Registry) -> Self {
+        RegistrySource { client, registry }
+    }
+}
+
+impl Source for RegistrySource {
+    fn describe(&self) -> String {
+        self.registry.to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        let descriptor = self.client.resolve(image.repository(), &image.identifier());
+        Ok(descriptor.map_err(|error| Fault::registry(Side::Source, error))?.digest)
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        self.client
+            .manifest(image.repository(), &image.identifier())
+            .map_err(|error| Fault::registry(Side::Source, error))
+    }
+
+    fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        self.client
+            .manifest(repository, &part.digest.clone().into())
+            .map_err(|error| Fault::registry(Side::Source, error))
+    }
+
+    fn open_blob(&self, repository: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+        let reader = self.client.open_blob(repository, blob, offset);
+        Ok(Box::new(reader.map_err(|error| Fault::registry(Side::Source, error))?))
+    }
+
+    fn offer(&self) -> Offer<'_> {
+        Offer::Registry(&self.registry)
+    }
+}
+
+/// A store that images are read from.
+pub struct StoreSource {
+    store: Arc<Store>,
+}
+
+impl StoreSource {
+    /// The store.
+    pub fn new(store: Arc<Store>) -> Self {
+        StoreSource { store }
+    }
+
+    fn missing_image(&self, image: &Reference) -> Fault {
+        let fault = Fault::refused(
+            Some(Side::Source),
+            format!("{} has no image {image}", self.store.root().display()),
+        );
+        let near = self.store.images().map(|images| near(image, images.into_iter().map(|image| image.reference)));
+        match near.unwrap_or_default().as_slice() {
+            [] => fault.with_hint("`transload list` shows what the directory holds"),
+            near => fault.with_hint(format!("it has {}", near.join(", "))),
+        }
+    }
+
+    fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
+        let found = self.store.manifest(repository, digest).map_err(|error| Fault::store(Side::Source, error))?;
+        found.ok_or_else(|| {
+            let message = format!("{} lacks the manifest {digest} of {repository}", self.store.root().display());
+            Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again")
+        })
+    }
+}
+
+impl Source for StoreSource {
+    fn describe(&self) -> String {
+        self.store.root().display().to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        self.store
+            .resolve(image.repository(), &image.identifier())
+            .map_err(|error| Fault::store(Side::Source, error))?
+            .ok_or_else(|| self.missing_image(image))
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        self.read(image.repository(), &self.resolve(image)?)
+    }
+
+    fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        self.read(repository, &part.digest)
+    }
+
+    fn open_blob(&self, _: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+        let file = self.store.open_blob(&blob.digest).map_err(|error| Fault::store(Side::Source, error))?;
+        let Some(mut file) = file else {
+            let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
+            return Err(Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again"));
+        };
+        check_size(&self.store, &file, blob)?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| Fault::caused(Side::Source, error, false))?;
+        Ok(Box::new(file))
+    }
+
+    fn offer(&self) -> Offer<'_> {
+        Offer::Store(&self.store)
+    }
+}
+
+fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault> {
+    let length = file.metadata().map_err(|error| Fault::caused(Side::Source, error, false))?.len();
+    if length == blob.size {
+        return Ok(());
+    }
+    let path = store.blob_path(&blob.digest);
+    let message = format!("{} has {length} bytes where {} are expected", path.display(), blob.size);
+    Err(Fault::refused(Some(Side::Source), message).with_hint("remove that file and pull the image again"))
+}
+
+/// At most five names that an image's writer may have meant: other tags of the repository first, then other registries and
+/// folders of the same name.
+fn near(image: &Reference, existing: impl Iterator<Item = Reference>) -> Vec<String> {
+    let last = |reference: &Reference| reference.repository().path().rsplit('/').next().map(str::to_owned);
+    let mut same_repository = Vec::new();
+    let mut same_name = Vec::new();
+    for other in existing {
+        if other.repository() == image.repository() {
+            same_repository.push(other.to_string());
+        } else if last(&other) == last(image) {
+            same_name.push(other.to_string());
+        }
+    }
+    same_repository.extend(same_name);
+    same_repository.truncate(5);
+    same_repository
+}
+
+/// Whether a manifest is an image that may have a platform in its config, and not an artifact.
+pub(crate) fn config_of(manifest: &RawManifest) -> Option<&Descriptor> {
+    match manifest.view() {
+        Manifest::Image(image) if image.config.media_type.is_image_config() => Some(&image.config),
+        _ => None,
+    }
+}

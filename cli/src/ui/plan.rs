@@ -1,0 +1,71 @@
+//! What a run would do, for people.
+
+use std::io::{self, Write};
+
+use super::format::{bytes, count, short_digest};
+use crate::transfer::{Count, ImagePreview, JobPreview, Preview};
+use transload_reference::Platform;
+
+/// Prints what the tasks would do, image by image and in total.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn print_plan(plans: &[JobPreview], out: &mut dyn Write) -> io::Result<()> {
+    for plan in plans {
+        print_job(plan, out)?;
+    }
+    Ok(())
+}
+
+fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
+    if plan.comes_later {
+        return writeln!(out, "{}: its images are known once the task before it is done", plan.job);
+    }
+    writeln!(out, "{}: {}", plan.job, count(plan.images.len(), "image"))?;
+    let (mut to_move, mut there) = (Count::default(), Count::default());
+    for image in &plan.images {
+        print_image(image, out)?;
+        if let Ok(Preview::Moves { to_move: moves, there: is_there, .. }) = &image.result {
+            to_move.blobs += moves.blobs;
+            to_move.bytes = to_move.bytes.saturating_add(moves.bytes);
+            there.blobs += is_there.blobs;
+            there.bytes = there.bytes.saturating_add(is_there.bytes);
+        }
+    }
+    writeln!(
+        out,
+        "  total: {} in {} to move, {} in {} there already or shared",
+        bytes(to_move.bytes),
+        count(to_move.blobs, "blob"),
+        bytes(there.bytes),
+        count(there.blobs, "blob")
+    )
+}
+
+fn print_image(image: &ImagePreview, out: &mut dyn Write) -> io::Result<()> {
+    if image.source == image.destination {
+        writeln!(out, "  {}", image.source)?;
+    } else {
+        writeln!(out, "  {} -> {}", image.source, image.destination)?;
+    }
+    match &image.result {
+        Err(fault) => {
+            writeln!(out, "    fails: {fault}")?;
+            fault.hint().map_or(Ok(()), |hint| writeln!(out, "    hint:  {hint}"))
+        }
+        Ok(Preview::Skipped(reason)) => writeln!(out, "    skipped: {reason}"),
+        Ok(Preview::Moves { source_digest, digest, platforms, to_move, there, warnings }) => {
+            if source_digest == digest {
+                write!(out, "    {}", short_digest(digest))?;
+            } else {
+                write!(out, "    {} becomes {}", short_digest(source_digest), short_digest(digest))?;
+            }
+            let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+            if !platforms.is_empty() {
+                write!(out, "  {}", platforms.join(","))?;
+            }
+            writeln!(out, "  {} to move, {} there", bytes(to_move.bytes), bytes(there.bytes))?;
+            warnings.iter().try_for_each(|warning| writeln!(out, "    warning: {warning}"))
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Progress on stderr: bars on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::model::Model;
+use super::{format, outcome_line};
+use crate::transfer::{Event, Observer};
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProgressMode {
+    /// Bars on a terminal, lines elsewhere.
+    Auto,
+    /// Bars.
+    Bar,
+    /// Lines.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+const REDRAW: Duration = Duration::from_millis(120);
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How many blobs on their way get a line of their own.
+const ACTIVE_LINES: usize = 6;
+
+/// Shows progress. It ends with [`Progress::finish`].
+pub struct Progress {
+    shared: Arc<Shared>,
+    stop: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+struct Shared {
+    model: Mutex<Model>,
+    screen: Option<Screen>,
+    /// Whether outcomes and notices are told at all.
+    talks: bool,
+}
+
+struct Screen {
+    bars: MultiProgress,
+    total: ProgressBar,
+    active: Vec<ProgressBar>,
+}
+
+impl Progress {
+    /// Begins to show progress. With `quiet`, only warnings and summaries are shown.
+    pub fn new(mode: ProgressMode, quiet: bool) -> Progress {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let bars = match mode {
+            ProgressMode::Auto => std::io::stderr().is_terminal() && !dumb && !quiet,
+            ProgressMode::Bar => !quiet,
+            ProgressMode::Plain | ProgressMode::None => false,
+        };
+        let lines = !bars && !quiet && mode != ProgressMode::None;
+        let screen = bars.then(Screen::new);
+        let shared = Arc::new(Shared { model: Mutex::default(), screen, talks: !quiet });
+        let stop = (bars || lines).then(|| {
+            let (stop, stopped) = mpsc::channel();
+            let ticking = Arc::clone(&shared);
+            let thread = std::thread::spawn(move || {
+                let every = if ticking.screen.is_some() { REDRAW } else { LINE_EVERY };
+                let mut last = (Instant::now(), 0);
+                while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    match &ticking.screen {
+                        Some(screen) => screen.draw(&ticking.model()),
+                        None => last = ticking.print_line(last),
+                    }
+                }
+            });
+            (stop, thread)
+        });
+        Progress { shared, stop: Mutex::new(stop) }
+    }
+
+    /// Writes lines to stderr without tearing the bars.
+    pub fn print(&self, text: &str) {
+        self.shared.above(|| {
+            // What can't be told to a closed stderr can't be told anywhere.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        });
+    }
+
+    /// Where a logger writes, so that its lines stand above the bars.
+    pub fn log_target(&self) -> Box<dyn Write + Send> {
+        Box::new(LogTarget(Arc::clone(&self.shared)))
+    }
+
+    /// Takes the bars away.
+    pub fn finish(&self) {
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = stop {
+            drop(stop);
+            // A thread that draws ends by itself; that it panicked would have been seen.
+            let _ = thread.join();
+        }
+        if let Some(screen) = &self.shared.screen {
+            let _ = screen.bars.clear();
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        self.shared.model().update(event);
+        match event {
+            Event::ImageFinished { outcome } if self.shared.talks => self.shared.above(|| {
+                let _ = writeln!(std::io::stdout(), "{}", outcome_line(outcome));
+            }),
+            Event::JobStarted { job, images } if self.shared.talks => {
+                self.print(&format!("{job}: {}", format::count(*images, "image")));
+            }
+            Event::Notice { text } => self.shared.above(|| log::info!("{text}")),
+            Event::Warning { text } => self.print(&format!("warning: {text}")),
+            _ => {}
+        }
+    }
+}
+
+impl Shared {
+    fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn above(&self, write: impl FnOnce()) {
+        match &self.screen {
+            Some(screen) => screen.bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn print_line(&self, (at, position): (Instant, u64)) -> (Instant, u64) {
+        let (now, text, current) = {
+            let model = self.model();
+            let (now, current) = (Instant::now(), model.position());
+            let seconds = (now - at).as_secs_f64().max(0.001);
+            let rate = current.saturating_sub(position) as f64 / seconds;
+            let rate = if rate > 0.0 { format!("{}/s", format::bytes(rate as u64)) } else { "no bytes lately".into() };
+            let text = format!(
+                "{} of {}{}, {rate}, {}",
+                format::bytes(current),
+                format::bytes(model.wanted),
+                if model.planned < model.images { " known so far" } else { "" },
+                model.images_text()
+            );
+            (now, text, current)
+        };
+        let _ = writeln!(std::io::stderr(), "{text}");
+        (now, current)
+    }
+}
+
+impl Screen {
+    fn new() -> Screen {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let style = |template: &str| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let total = ProgressBar::new(0).with_style(style(
+            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left  {msg}",
+        ));
+        let total = bars.add(total);
+        let active = (0..ACTIVE_LINES).map(|_| bars.add(ProgressBar::new_spinner().with_style(style("  {msg}")))).collect();
+        Screen { bars, total, active }
+    }
+
+    fn draw(&self, model: &Model) {
+        self.total.set_length(model.wanted);
+        self.total.set_position(model.position());
+        self.total.set_message(model.images_text());
+        let active = model.active();
+        for (at, line) in self.active.iter().enumerate() {
+            let text = active.get(at).map(|blob| {
+                let percent = blob.position.saturating_mul(100).checked_div(blob.size).unwrap_or(100);
+                format!("{percent:3}% of {:>10}  {}", format::bytes(blob.size), format::shorten(&blob.image, 50))
+            });
+            line.set_message(text.unwrap_or_default());
+        }
+    }
+}
+
+struct LogTarget(Arc<Shared>);
+
+impl Write for LogTarget {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let mut written = Ok(buffer.len());
+        self.0.above(|| written = std::io::stderr().write_all(buffer).map(|()| buffer.len()));
+        written
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
