@@ -49,6 +49,11 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, UsageErrors> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
+    for skipped in &loaded.skipped {
+        if !cli.quiet {
+            eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+        }
+    }
     if loaded.jobs.is_empty() {
         eprintln!("{}: no task to do", args.file.display());
     }

@@ -114,11 +114,15 @@ fn directory(text: &str) -> Result<Location, String> {
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let parsed = if transload_template::has_actions(text) {
-        Endpoint::parse(text, &Arc::new(Value::Object(serde_json::Map::new())))
+        Endpoint::parse(text, &no_variables())
     } else {
         Location::parse_argument(text).map(Endpoint::Fixed)
     };
     parsed.map_err(|error| error.to_string())
+}
+
+fn no_variables() -> Arc<Value> {
+    Arc::new(Value::Object(serde_json::Map::new()))
 }
 
 fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -> Option<Job> {
@@ -175,7 +179,7 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
 fn hosts(job: &Job, which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     let mut rules = Vec::new();
     if let Some(file) = &which.auths {
-        rules.extend(wrong.note("--auths", task::load_auths(file)).unwrap_or_default());
+        rules.extend(wrong.note("--auths", task::load_auths(file, &no_variables())).unwrap_or_default());
     }
     if !which.plain_http && which.ca_file.is_none() {
         return rules;

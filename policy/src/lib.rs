@@ -1,1 +1,40 @@
-//! Which platforms and images of a list are moved: platform matching, index filtering, patterns.
+//! Which platforms and images of a list are moved.
+//!
+//! [`PlatformSet`] says which platforms are wanted, [`select`] which children of an index those are, and [`filter_index`] cuts an
+//! index down to them without touching a byte of what it keeps. [`ImagePattern`] chooses images by name. Nothing here reads or
+//! writes anything.
+//!
+//! ```
+//! use transload_policy::{Keep, PlatformSet, filter_index, select};
+//! use transload_reference::{Manifest, RawManifest};
+//!
+//! let text = format!(
+//!     r#"{{"schemaVersion":2,"manifests":[
+//!   {{"digest":"sha256:{0}","size":2,"platform":{{"os":"linux","architecture":"amd64"}},"x":1}},
+//!   {{"digest":"sha256:{0}","size":2,"platform":{{"os":"linux","architecture":"arm","variant":"v7"}}}}
+//! ]}}"#,
+//!     "0".repeat(64)
+//! );
+//! let raw = RawManifest::parse(text.into_bytes(), None)?;
+//! let Manifest::Index(index) = raw.view() else { unreachable!() };
+//!
+//! let wanted = PlatformSet::parse(&["linux/amd64", "linux/s390x"])?;
+//! let selection = select(index, &wanted);
+//! assert_eq!(selection.keep, [0]);
+//! assert_eq!(wanted.missing(&selection.satisfied)[0].to_string(), "linux/s390x");
+//!
+//! let filtered = filter_index(&raw, |at| if selection.keep.contains(&at) { Keep::Yes } else { Keep::No })?;
+//! assert_eq!(filtered.view().children().len(), 1);
+//! assert_ne!(filtered.digest(), raw.digest());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod filter;
+mod pattern;
+mod platform;
+mod select;
+
+pub use filter::{FilterError, Keep, filter_index};
+pub use pattern::{ImagePattern, PatternError};
+pub use platform::{PlatformPattern, PlatformSet, config_platform};
+pub use select::{Mode, Selection, select};

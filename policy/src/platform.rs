@@ -1,0 +1,184 @@
+//! Platforms that are asked for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use transload_reference::{ParseError, Platform};
+
+/// A platform that is asked for: `linux/arm64`, `linux/arm/v7`.
+///
+/// Without a variant it stands for every variant; with one, for that one alone. Both sides are normalised first, so that
+/// `linux/arm64/v8` asks for `linux/arm64` as an index has it, and `linux/arm/v7` for an `arm` whose variant isn't told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlatformPattern {
+    platform: Platform,
+    any_variant: bool,
+}
+
+impl PlatformPattern {
+    /// Whether the platform is one of those that are asked for.
+    pub fn matches(&self, platform: &Platform) -> bool {
+        let platform = platform.normalised();
+        platform.os == self.platform.os
+            && platform.architecture == self.platform.architecture
+            && (self.any_variant || platform.variant == self.platform.variant)
+    }
+}
+
+impl FromStr for PlatformPattern {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let mut platform = text.trim().parse::<Platform>()?.normalised();
+        // Normalising gives `arm` its usual variant, which was not asked for.
+        let any_variant = text.matches('/').count() < 2;
+        if any_variant {
+            platform.variant = None;
+        }
+        Ok(PlatformPattern {
+            platform,
+            any_variant,
+        })
+    }
+}
+
+impl fmt::Display for PlatformPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.platform.fmt(f)
+    }
+}
+
+/// The platforms that are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PlatformSet {
+    /// All that there are.
+    #[default]
+    All,
+    /// These, at least one.
+    Some(Vec<PlatformPattern>),
+}
+
+impl PlatformSet {
+    /// Reads a list of platforms. An empty list, or one with `all` in it, asks for all.
+    ///
+    /// # Errors
+    /// Where an entry is no platform.
+    pub fn parse<S: AsRef<str>>(list: &[S]) -> Result<PlatformSet, ParseError> {
+        let mut patterns = Vec::new();
+        let mut all = list.is_empty();
+        for text in list {
+            let text = text.as_ref().trim();
+            if text.eq_ignore_ascii_case("all") {
+                all = true;
+                continue;
+            }
+            let pattern: PlatformPattern = text.parse()?;
+            if !patterns.contains(&pattern) {
+                patterns.push(pattern);
+            }
+        }
+        Ok(if all {
+            PlatformSet::All
+        } else {
+            PlatformSet::Some(patterns)
+        })
+    }
+
+    /// The platforms, unless all are asked for.
+    pub fn patterns(&self) -> Option<&[PlatformPattern]> {
+        match self {
+            PlatformSet::All => None,
+            PlatformSet::Some(patterns) => Some(patterns),
+        }
+    }
+
+    /// The platforms that aren't among those that were found.
+    pub fn missing<'a>(&'a self, satisfied: &[PlatformPattern]) -> Vec<&'a PlatformPattern> {
+        let wanted = self.patterns().unwrap_or_default();
+        wanted
+            .iter()
+            .filter(|pattern| !satisfied.contains(pattern))
+            .collect()
+    }
+}
+
+/// The platform of an image by its configuration ([image specification, "Image Configuration"]); none for what has none, such as
+/// an artifact's.
+///
+/// [image specification, "Image Configuration"]: https://github.com/opencontainers/image-spec/blob/main/config.md
+pub fn config_platform(config: &[u8]) -> Option<Platform> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        os: String,
+        #[serde(default)]
+        architecture: String,
+        variant: Option<String>,
+    }
+    let config: Config = serde_json::from_slice(config).ok()?;
+    let is_told = !config.os.is_empty() && !config.architecture.is_empty();
+    is_told.then(|| Platform::new(&config.os, &config.architecture, config.variant.as_deref()).normalised())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_matches_what_it_stands_for() {
+        for (pattern, platform, matches) in [
+            ("linux/amd64", ("linux", "amd64", None), true),
+            ("linux/amd64", ("linux", "x86_64", None), true),
+            ("linux/x86_64", ("linux", "amd64", None), true),
+            ("linux/amd64", ("linux", "amd64", Some("v3")), true),
+            ("linux/amd64", ("windows", "amd64", None), false),
+            ("linux/amd64", ("linux", "arm64", None), false),
+            ("linux/arm64", ("linux", "arm64", Some("v8")), true),
+            ("linux/arm64/v8", ("linux", "arm64", None), true),
+            ("linux/arm64/v8", ("linux", "aarch64", Some("v8")), true),
+            ("linux/arm64/v8", ("linux", "arm64", Some("v9")), false),
+            ("linux/arm", ("linux", "arm", Some("v5")), true),
+            ("linux/arm", ("linux", "arm", None), true),
+            ("linux/arm/v7", ("linux", "arm", Some("v7")), true),
+            ("linux/arm/v7", ("linux", "arm", Some("7")), true),
+            ("linux/arm/v7", ("linux", "arm", None), true),
+            ("linux/arm/v7", ("linux", "arm", Some("v6")), false),
+            ("linux/arm/v6", ("linux", "arm", Some("v6")), true),
+            ("linux/arm/v6", ("linux", "arm", None), false),
+            ("Linux/AMD64", ("linux", "amd64", None), true),
+        ] {
+            let found = Platform::new(platform.0, platform.1, platform.2);
+            let parsed: PlatformPattern = pattern.parse().unwrap();
+            assert_eq!(parsed.matches(&found), matches, "{pattern} and {found}");
+        }
+    }
+
+    #[test]
+    fn all_or_nothing_asked_for_is_everything() {
+        assert_eq!(PlatformSet::parse::<&str>(&[]).unwrap(), PlatformSet::All);
+        assert_eq!(PlatformSet::parse(&["all"]).unwrap(), PlatformSet::All);
+        assert_eq!(
+            PlatformSet::parse(&["linux/amd64", "all"]).unwrap(),
+            PlatformSet::All
+        );
+        assert!(PlatformSet::parse(&["linux"]).is_err());
+        let twice = PlatformSet::parse(&["linux/arm64", "linux/aarch64"]).unwrap();
+        assert_eq!(twice.patterns().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_config_tells_its_platform_and_an_artifacts_config_none() {
+        let platform = config_platform(br#"{"os":"linux","architecture":"aarch64","variant":"v8"}"#);
+        assert_eq!(platform.unwrap().to_string(), "linux/arm64");
+        for config in [
+            &b"{}"[..],
+            b"",
+            b"[]",
+            br#"{"os":"linux"}"#,
+            br#"{"name":"chart","version":"1"}"#,
+        ] {
+            assert_eq!(config_platform(config), None);
+        }
+    }
+}
