@@ -1,0 +1,249 @@
+//! `auths`: credentials and transport settings by host.
+
+use std::path::PathBuf;
+
+use transload_reference::{Registry, Repository};
+use transload_registry_client::{Credential, HostRule};
+
+use super::reader::{Fields, Reader, describe, shortened};
+use super::yaml::{Id, Node, Yaml};
+
+const KEYS: [&str; 10] = [
+    "repo",
+    "registry",
+    "username",
+    "password",
+    "insecure",
+    "skip_tls_verify",
+    "plain_http",
+    "ca_file",
+    "cert_file",
+    "key_file",
+];
+
+/// An entry, of which the host may still have to be found out.
+pub(super) struct Auth {
+    at: Id,
+    repo: Option<String>,
+    credential: Option<Credential>,
+    insecure: Option<bool>,
+    plain_http: Option<bool>,
+    ca_file: Option<PathBuf>,
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+}
+
+impl Auth {
+    /// The rule for the client. `named` are the registries that the task's src and dest name; `insecure` is the setting for
+    /// an entry that has none.
+    pub(super) fn into_rule(
+        self,
+        named: &[Registry],
+        insecure: bool,
+        reader: &mut Reader<'_>,
+    ) -> Option<HostRule> {
+        let repo = match self.repo {
+            Some(repo) => repo,
+            None => match named {
+                [registry] => registry.to_string(),
+                [] => {
+                    let message = "this entry has no `repo`, and neither src nor dest names the registry that it is for";
+                    reader
+                        .sink
+                        .error(self.at, message)
+                        .hint("add `repo: the.registry`");
+                    return None;
+                }
+                several => {
+                    let names: Vec<_> = several.iter().map(Registry::as_str).collect();
+                    let message = format!(
+                        "this entry has no `repo`, and src and dest name several registries: {}",
+                        names.join(", ")
+                    );
+                    reader
+                        .sink
+                        .error(self.at, message)
+                        .hint("add `repo: the.registry`");
+                    return None;
+                }
+            },
+        };
+        Some(HostRule {
+            repo,
+            credential: self.credential,
+            insecure: self.insecure.unwrap_or(insecure),
+            plain_http: self.plain_http,
+            ca_file: self.ca_file,
+            cert_file: self.cert_file,
+            key_file: self.key_file,
+        })
+    }
+}
+
+/// Reads a list of entries, or a text that renders to one.
+pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Vec<Auth> {
+    let rendered;
+    let list = match &node.value {
+        Yaml::Text(_) => match reader.value("auths", node) {
+            Some(value) => {
+                rendered = Node::literal(node.id, &value);
+                &rendered
+            }
+            None => return Vec::new(),
+        },
+        _ => node,
+    };
+    match &list.value {
+        Yaml::Null => Vec::new(),
+        Yaml::Text(text) if text.trim().is_empty() => Vec::new(),
+        Yaml::List(entries) => entries
+            .iter()
+            .filter_map(|entry| read_entry(entry, reader))
+            .collect(),
+        found => {
+            // A text here may well be a secret: it isn't shown.
+            let found = if matches!(found, Yaml::Text(_)) {
+                "a text".to_owned()
+            } else {
+                describe(list)
+            };
+            reader.sink.error(
+                node.id,
+                format!("`auths` must be a list of mappings, not {found}"),
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
+    if !matches!(entry.value, Yaml::Map(_)) {
+        let found = if matches!(entry.value, Yaml::Text(_)) {
+            "a text".to_owned()
+        } else {
+            describe(entry)
+        };
+        reader.sink.error(
+            entry.id,
+            format!("an entry of `auths` must be a mapping, not {found}"),
+        );
+        return None;
+    }
+    let errors = reader.sink.error_count();
+    let fields = Fields::of("an entry of `auths`", entry, reader.sink)?;
+    fields.check(&KEYS, reader.sink);
+    let repo = fields.either("repo", "registry", reader.sink);
+    let repo = repo.and_then(|node| {
+        reader
+            .text("repo", node)
+            .and_then(|text| checked_repo(node.id, &text, reader))
+    });
+    let insecure = fields.either("insecure", "skip_tls_verify", reader.sink);
+    let insecure = insecure.and_then(|node| reader.flag("insecure", node));
+    let plain_http = fields
+        .get("plain_http")
+        .and_then(|node| reader.flag("plain_http", node));
+    let credential = credential(&fields, reader);
+    let mut file = |name: &'static str| {
+        fields
+            .get(name)
+            .and_then(|node| reader.text(name, node))
+            .map(PathBuf::from)
+    };
+    let (ca_file, cert_file, key_file) = (file("ca_file"), file("cert_file"), file("key_file"));
+    match (fields.get("cert_file"), fields.get("key_file")) {
+        (Some(given), None) => {
+            reader
+                .sink
+                .error(given.id, "`cert_file` needs the `key_file` that belongs to it");
+        }
+        (None, Some(given)) => {
+            reader
+                .sink
+                .error(given.id, "`key_file` needs the `cert_file` that belongs to it");
+        }
+        _ => {}
+    }
+    (reader.sink.error_count() == errors).then_some(Auth {
+        at: entry.id,
+        repo: repo.flatten(),
+        credential,
+        insecure,
+        plain_http,
+        ca_file,
+        cert_file,
+        key_file,
+    })
+}
+
+/// A host or a host and the beginning of repositories' paths. Empty is as good as none: templates give that.
+fn checked_repo(at: Id, text: &str, reader: &mut Reader<'_>) -> Option<Option<String>> {
+    let name = text.trim();
+    if let Some((scheme @ ("http" | "https"), rest)) = name.split_once("://") {
+        let rest = rest.split('@').next_back().unwrap_or(rest).trim_end_matches('/');
+        let note = reader
+            .sink
+            .error(at, format!("`repo` is a host, without {scheme}://"));
+        match scheme {
+            "http" => note.hint(format!("write `repo: {rest}` and `plain_http: true`")),
+            _ => note.hint(format!("write `repo: {rest}`")),
+        }
+        return None;
+    }
+    let name = name.strip_prefix("oci://").unwrap_or(name).trim_end_matches('/');
+    if name.is_empty() {
+        return Some(None);
+    }
+    let (host, path) = name
+        .split_once('/')
+        .map_or((name, None), |(host, path)| (host, Some(path)));
+    let checked = host.parse::<Registry>().and_then(|registry| match path {
+        Some(path) => Repository::new(registry.clone(), path).map(|_| format!("{registry}/{path}")),
+        None => Ok(registry.to_string()),
+    });
+    match checked {
+        Ok(repo) => Some(Some(repo)),
+        Err(cause) => {
+            let message = format!(
+                "`repo: {}` is neither a host nor a host and a path: {cause}",
+                shortened(name)
+            );
+            reader.sink.error(at, message);
+            None
+        }
+    }
+}
+
+fn credential(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Credential> {
+    let (username, password) = (fields.get("username"), fields.get("password"));
+    let name = username.and_then(|node| reader.text("username", node));
+    let word = password.and_then(|node| reader.text("password", node));
+    match (username, password) {
+        (None, None) => None,
+        (Some(given), None) => {
+            reader.sink.error(given.id, "`username` needs a `password`");
+            None
+        }
+        (None, Some(given)) => {
+            reader.sink.error(given.id, "`password` needs a `username`");
+            None
+        }
+        (Some(name_node), Some(word_node)) => match (name?, word?) {
+            // What templates give where no credentials are set.
+            (name, word) if name.is_empty() && word.is_empty() => None,
+            (_, word) if word.is_empty() => {
+                reader
+                    .sink
+                    .error(word_node.id, "`password` is empty, and `username` isn't");
+                None
+            }
+            (name, _) if name.is_empty() => {
+                reader
+                    .sink
+                    .error(name_node.id, "`username` is empty, and `password` isn't");
+                None
+            }
+            (username, password) => Some(Credential::new(username, password)),
+        },
+    }
+}

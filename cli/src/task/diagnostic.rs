@@ -1,0 +1,345 @@
+//! What is wrong with a file, shown where it is wrong.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use super::secret;
+use super::yaml::{self, Id, Node, Syntax};
+
+/// More problems than this are counted, not shown.
+const MAX_SHOWN: usize = 50;
+/// A longer source line is shown in part: this many letters.
+const MAX_WIDTH: usize = 120;
+
+/// Something wrong, or worth a warning, in a task file: what, where, and often what to do.
+///
+/// Its text has no secrets: passwords of the file are masked in messages and in source lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    file: String,
+    place: Option<Place>,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    line: usize,
+    column: usize,
+    /// The source line as shown, and the caret's column in it, from 0.
+    source: Option<(String, usize)>,
+}
+
+impl Problem {
+    pub(super) fn of_file(file: &str, message: impl Into<String>) -> Problem {
+        Problem {
+            file: file.to_owned(),
+            place: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The file's name as it was given.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.line)
+    }
+
+    /// The column in letters, from 1.
+    pub fn column(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.column)
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do, where it is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// `file:line:column: message`, the source line with a caret, and the hint, each on lines of their own; no newline at the end.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(place) = &self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(Place {
+            line,
+            source: Some((source, caret)),
+            ..
+        }) = &self.place
+        {
+            let margin = " ".repeat(line.to_string().len());
+            let under: String = source.chars().take(*caret).map(blank).collect();
+            write!(f, "\n{margin} |\n{line} | {source}\n{margin} | {under}^")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  help: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What takes a letter's room in the line below it.
+fn blank(letter: char) -> char {
+    let is_wide = matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}');
+    if is_wide { '\u{3000}' } else { ' ' }
+}
+
+/// Everything that is wrong with a file, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskErrors {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl TaskErrors {
+    /// The problems: at least one, at most fifty.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    pub(super) fn append(&mut self, other: TaskErrors) {
+        let room = MAX_SHOWN.saturating_sub(self.problems.len());
+        self.more += other.more + other.problems.len().saturating_sub(room);
+        self.problems.extend(other.problems.into_iter().take(room));
+    }
+
+    /// How many there are in all.
+    pub fn count(&self) -> usize {
+        self.problems.len() + self.more
+    }
+}
+
+impl From<Problem> for TaskErrors {
+    fn from(problem: Problem) -> Self {
+        TaskErrors {
+            problems: vec![problem],
+            more: 0,
+        }
+    }
+}
+
+impl std::error::Error for TaskErrors {}
+
+/// All problems with an empty line between them; no newline at the end.
+impl fmt::Display for TaskErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n\nand {more} more problems"),
+        }
+    }
+}
+
+/// A problem before its place in the file has been looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    at: Id,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Note {
+    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(hint.into());
+    }
+}
+
+/// Where the checks put what they find.
+#[derive(Debug, Default)]
+pub(super) struct Sink {
+    errors: Vec<Note>,
+    warnings: Vec<Note>,
+    /// Values that YAML itself didn't make sense of: what else is wrong with them only follows from that.
+    broken: HashSet<Id>,
+    unheard: Vec<Note>,
+}
+
+impl Sink {
+    /// A sink that has these mistakes already.
+    pub(super) fn with(mistakes: Vec<(Id, String)>) -> Sink {
+        let mut sink = Sink::default();
+        for (at, mistake) in mistakes {
+            push(&mut sink.errors, at, mistake);
+            sink.broken.insert(at);
+        }
+        sink
+    }
+
+    pub(super) fn error(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
+        let notes = if self.broken.contains(&at) {
+            &mut self.unheard
+        } else {
+            &mut self.errors
+        };
+        push(notes, at, message.into())
+    }
+
+    pub(super) fn warn(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
+        push(&mut self.warnings, at, message.into())
+    }
+
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.len()
+    }
+}
+
+/// A loop's rounds find the same mistake again: it is told once.
+fn push(notes: &mut Vec<Note>, at: Id, message: String) -> &mut Note {
+    let known = notes
+        .iter()
+        .position(|note| note.at == at && note.message == message);
+    let index = known.unwrap_or_else(|| {
+        notes.push(Note {
+            at,
+            message,
+            hint: None,
+        });
+        notes.len() - 1
+    });
+    &mut notes[index]
+}
+
+/// A file's name and text: what places are shown in.
+pub(super) struct Source<'t> {
+    pub name: &'t str,
+    pub text: &'t str,
+}
+
+impl Source<'_> {
+    /// The errors, or else the warnings. `holders` are the trees whose secrets must not be shown.
+    pub(super) fn close(&self, sink: Sink, holders: &[Node]) -> Result<Vec<Problem>, TaskErrors> {
+        let mut secrets = Vec::new();
+        holders
+            .iter()
+            .for_each(|holder| secret::collect(holder, &mut secrets));
+        // The longest first, so that one that holds another is hidden whole.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        if sink.errors.is_empty() {
+            return Ok(self.problems(sink.warnings, &secrets));
+        }
+        let more = sink.errors.len().saturating_sub(MAX_SHOWN);
+        Err(TaskErrors {
+            problems: self.problems(sink.errors, &secrets),
+            more,
+        })
+    }
+
+    fn problems(&self, mut notes: Vec<Note>, secrets: &[String]) -> Vec<Problem> {
+        notes.sort_by_key(|note| note.at);
+        notes.truncate(MAX_SHOWN);
+        let mask = |text: String| secret::mask_values(&text, secrets);
+        notes
+            .into_iter()
+            .map(|note| Problem {
+                file: self.name.to_owned(),
+                place: yaml::position(self.text, note.at).map(|at| self.place(at, secrets)),
+                message: mask(note.message),
+                hint: note.hint.map(mask),
+            })
+            .collect()
+    }
+
+    /// A text that isn't YAML.
+    pub(super) fn syntax_error(&self, error: Syntax) -> TaskErrors {
+        let mut problem = Problem::of_file(self.name, error.message);
+        let Some((line, column)) = error.place else {
+            return problem.into();
+        };
+        let lines = lines(self.text);
+        let written = line
+            .checked_sub(1)
+            .and_then(|index| lines.get(index))
+            .copied()
+            .unwrap_or_default();
+        let begins_with_tab = written.trim_start_matches(' ').starts_with('\t');
+        if begins_with_tab {
+            problem.hint = Some("YAML is indented with spaces, not with tabs".to_owned());
+        } else if has_bare_template(written) {
+            problem.hint = Some("a text that begins with {{ needs quotes around it".to_owned());
+        }
+        problem.place = Some(self.place((line, column), &[]));
+        problem.into()
+    }
+
+    fn place(&self, (line, column): (usize, usize), secrets: &[String]) -> Place {
+        let lines = lines(self.text);
+        let index = line.saturating_sub(1);
+        let source = lines
+            .get(index)
+            .filter(|source| !source.trim().is_empty())
+            .map(|_| {
+                let masked = secret::mask_lines(&lines[..=index], secrets);
+                // A caret within what is masked is put where the mask begins.
+                window(&masked[index], column.saturating_sub(1))
+            });
+        Place { line, column, source }
+    }
+}
+
+fn has_bare_template(line: &str) -> bool {
+    let value = line.split_once(": ").map_or(line, |(_, value)| value);
+    value.trim_start().trim_start_matches("- ").starts_with("{{")
+}
+
+/// Lines as YAML has them.
+fn lines(text: &str) -> Vec<&str> {
+    text.split(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .collect()
+}
+
+/// The part of a line around its caret, without letters that would move the cursor.
+fn window(line: &str, caret: usize) -> (String, usize) {
+    let letters: Vec<char> = line
+        .chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    let caret = caret.min(letters.len());
+    if letters.len() <= MAX_WIDTH {
+        return (
+            letters.into_iter().collect::<String>().trim_end().to_owned(),
+            caret,
+        );
+    }
+    let from = caret.saturating_sub(MAX_WIDTH / 2);
+    let to = (from + MAX_WIDTH).min(letters.len());
+    let mut shown = String::new();
+    let mut at = caret - from;
+    if from > 0 {
+        shown.push('…');
+        at += 1;
+    }
+    shown.extend(&letters[from..to]);
+    if to < letters.len() {
+        shown.push('…');
+    }
+    (shown, at)
+}

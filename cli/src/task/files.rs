@@ -1,0 +1,92 @@
+//! Reading files that people wrote.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::diagnostic::{Problem, TaskErrors};
+
+/// More than this is no file that a person wrote.
+const MAX_SIZE: u64 = 16 << 20;
+
+/// A file's name for messages and its text. `-` is the standard input.
+pub(super) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
+    let is_stdin = path == Path::new("-");
+    let name = if is_stdin {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let bytes = if is_stdin {
+        read_limited(io::stdin().lock())
+    } else {
+        open(path).and_then(read_limited)
+    };
+    match bytes
+        .map_err(|error| explain(&name, path, &error))
+        .and_then(|bytes| text(&name, bytes))
+    {
+        Ok(text) => Ok((name, text)),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
+fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn explain(name: &str, path: &Path, error: &io::Error) -> Problem {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "this is a directory, not a file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this file can't be read: permission denied".to_owned(),
+        io::ErrorKind::FileTooLarge => format!("this is larger than {} MiB: no such file", MAX_SIZE >> 20),
+        _ => format!("this can't be read: {error}"),
+    };
+    let problem = Problem::of_file(name, message);
+    match error.kind() {
+        io::ErrorKind::NotFound if path.is_relative() => match std::env::current_dir() {
+            Ok(here) => problem.with_hint(format!("the current directory is {}", here.display())),
+            Err(_) => problem,
+        },
+        _ => problem,
+    }
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let problem = Problem::of_file(
+            name,
+            format!("this isn't UTF-8 text (line {line}, byte {})", valid + 1),
+        );
+        if is_utf16 {
+            problem.with_hint("it looks like UTF-16: save it as UTF-8")
+        } else {
+            problem
+        }
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
+}

@@ -1,0 +1,502 @@
+//! The `image` module: its keys as a [`Job`].
+
+use std::collections::HashMap;
+
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
+use transload_reference::Registry;
+
+use super::reader::{Fields, Reader, TextAt, describe, shortened};
+use super::yaml::{Id, Node, Yaml};
+use super::{auths, deprecated, suggest};
+use crate::job::{Endpoint, EndpointError, ImageName, IndexMode, Job, Location, Target};
+
+const KEYS: [&str; 12] = [
+    "manifests",
+    "platform",
+    "policy",
+    "pattern",
+    "auths",
+    "src",
+    "dest",
+    "skip_tls_verify",
+    "index",
+    "pull",
+    "push",
+    "copy",
+];
+
+/// What the task around the module says.
+pub(super) struct Surroundings {
+    pub name: String,
+    pub retries: u32,
+    pub ignore_errors: bool,
+}
+
+/// What a module's mapping came to.
+pub(super) enum Outcome {
+    Job(Box<Job>),
+    /// Its list of images is empty.
+    NoImages,
+}
+
+/// The module's values, not yet looked at, whichever of its forms they came in.
+#[derive(Default)]
+pub(super) struct Request<'n> {
+    /// The mapping that the values are in.
+    pub at: Id,
+    pub manifests: Option<&'n Node>,
+    pub platform: Option<&'n Node>,
+    pub policy: Option<&'n Node>,
+    pub pattern: Option<&'n Node>,
+    pub auths: Vec<&'n Node>,
+    pub src: Option<Place>,
+    pub dest: Option<Place>,
+    pub skip_tls_verify: Option<&'n Node>,
+    /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
+    pub skip_for_auths: bool,
+    pub index: Option<&'n Node>,
+}
+
+/// A `src` or `dest` and where it is.
+pub(super) struct Place {
+    pub at: Id,
+    name: String,
+    endpoint: Endpoint,
+}
+
+impl Place {
+    /// Reads the value of the key `name`. `scheme` is what earlier forms leave out before a directory.
+    pub(super) fn read(name: &str, scheme: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Place> {
+        let text = match &node.value {
+            // Without an image's names in it, a template is the same for all images and can be checked here and now.
+            Yaml::Text(text) if !text.contains("module") => reader.render(name, node.id, text)?,
+            Yaml::Text(text) => text.clone(),
+            _ => {
+                reader
+                    .sink
+                    .error(node.id, format!("`{name}` must be text, not {}", describe(node)));
+                return None;
+            }
+        };
+        let has_scheme = text.trim_start().starts_with("local://");
+        let text = if has_scheme {
+            text
+        } else {
+            format!("{scheme}{}", text.trim())
+        };
+        match Endpoint::parse(&text, &reader.variables) {
+            Ok(endpoint) => Some(Place {
+                at: node.id,
+                name: name.to_owned(),
+                endpoint,
+            }),
+            Err(error) => {
+                report(name, node.id, &error, reader);
+                None
+            }
+        }
+    }
+}
+
+fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
+    let message = match error {
+        EndpointError::Template(error) => format!("the template in `{name}`: {error}"),
+        error => format!("`{name}`: {error}"),
+    };
+    reader.sink.error(at, message);
+}
+
+/// Checks the keys alone: for tasks that don't run.
+pub(super) fn check_keys(node: &Node, reader: &mut Reader<'_>) {
+    if let Some(fields) = Fields::of("`image`", node, reader.sink) {
+        fields.check(&KEYS, reader.sink);
+    }
+}
+
+/// Reads the module's mapping.
+pub(super) fn read(node: &Node, around: Surroundings, reader: &mut Reader<'_>) -> Option<Outcome> {
+    let errors = reader.sink.error_count();
+    let fields = Fields::of("`image`", node, reader.sink)?;
+    fields.check(&KEYS, reader.sink);
+    let form = fields
+        .iter()
+        .find(|(key, _)| deprecated::FORMS.contains(&key.name.as_str()));
+    let request = match form {
+        Some((form, value)) => {
+            for (key, _) in fields
+                .iter()
+                .filter(|(key, _)| key.id != form.id && KEYS.contains(&key.name.as_str()))
+            {
+                let message = format!(
+                    "`{}` can't stand beside `{}`, which is a whole task by itself",
+                    key.name, form.name
+                );
+                reader.sink.error(key.id, message);
+            }
+            deprecated::read(form, value, reader)?
+        }
+        None => of_today(&fields, reader),
+    };
+    build(&request, around, errors, reader)
+}
+
+fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
+    let dest = fields.get("dest");
+    if dest.is_none() {
+        let note = reader
+            .sink
+            .error(fields.at, "`image` needs `dest`, the place where the images go");
+        note.hint("give `dest: local:///a/directory` or a registry");
+    }
+    Request {
+        at: fields.at,
+        manifests: fields.get("manifests"),
+        platform: fields.get("platform"),
+        policy: fields.get("policy"),
+        pattern: fields.get("pattern"),
+        auths: fields.get("auths").into_iter().collect(),
+        src: fields
+            .get("src")
+            .and_then(|node| Place::read("src", "", node, reader)),
+        dest: dest.and_then(|node| Place::read("dest", "", node, reader)),
+        skip_tls_verify: fields.get("skip_tls_verify"),
+        skip_for_auths: false,
+        index: fields.get("index"),
+    }
+}
+
+/// `errors` is how many there were before this task: with any more of them it has no job.
+fn build(
+    request: &Request<'_>,
+    around: Surroundings,
+    errors: usize,
+    reader: &mut Reader<'_>,
+) -> Option<Outcome> {
+    let images = request.manifests.map(|node| (node, images(node, reader)));
+    let platforms = request
+        .platform
+        .and_then(|node| platforms(node, reader))
+        .unwrap_or(PlatformSet::All);
+    let mode = request.policy.and_then(|node| {
+        choice(
+            "policy",
+            node,
+            &[("strict", Mode::Strict), ("warn", Mode::Warn)],
+            reader,
+        )
+    });
+    let index = request.index.and_then(|node| {
+        choice(
+            "index",
+            node,
+            &[
+                ("filtered", IndexMode::Filtered),
+                ("original", IndexMode::Original),
+            ],
+            reader,
+        )
+    });
+    let pattern = request.pattern.and_then(|node| pattern(node, reader));
+    let skip_tls_verify = request
+        .skip_tls_verify
+        .and_then(|node| reader.flag("skip_tls_verify", node))
+        .unwrap_or(false);
+    let entries: Vec<_> = request
+        .auths
+        .iter()
+        .flat_map(|node| auths::read(node, reader))
+        .collect();
+
+    let wanted: Vec<ImageName> = match &images {
+        Some((_, images)) => images.iter().map(|(_, image)| image.clone()).collect(),
+        None => only_image_of(request.src.as_ref()),
+    };
+    // What follows would tell the same mistakes in other words.
+    if reader.sink.error_count() > errors {
+        return None;
+    }
+    let places = [request.src.as_ref(), request.dest.as_ref()]
+        .into_iter()
+        .flatten();
+    let named = places.fold(Vec::new(), |named, place| {
+        add_registry(named, &place.endpoint, &wanted)
+    });
+    let insecure = request.skip_for_auths && skip_tls_verify;
+    let hosts = entries
+        .into_iter()
+        .filter_map(|entry| entry.into_rule(&named, insecure, reader))
+        .collect();
+
+    let dest = request.dest.as_ref()?;
+    if images.is_none() {
+        check_source_without_list(request, reader);
+    }
+    if reader.sink.error_count() > errors {
+        return None;
+    }
+    if let Some((node, [])) = images.as_ref().map(|(node, images)| (node, images.as_slice())) {
+        reader
+            .sink
+            .warn(node.id, "`manifests` is empty: the task has nothing to do");
+        return Some(Outcome::NoImages);
+    }
+    let chosen: Vec<_> = match &pattern {
+        Some(pattern) => wanted
+            .into_iter()
+            .filter(|image| pattern.matches(image.written(), image.reference()))
+            .collect(),
+        None => wanted,
+    };
+    check_ways(request.src.as_ref(), dest, &chosen, reader);
+    (reader.sink.error_count() == errors).then(|| {
+        Outcome::Job(Box::new(Job {
+            images: images
+                .into_iter()
+                .flat_map(|(_, images)| images)
+                .map(|(_, image)| image)
+                .collect(),
+            pattern,
+            platforms,
+            mode: mode.unwrap_or(Mode::Strict),
+            index: index.unwrap_or_default(),
+            source: request.src.as_ref().map(|src| src.endpoint.clone()),
+            hosts,
+            skip_tls_verify,
+            retries: around.retries,
+            ignore_errors: around.ignore_errors,
+            ..Job::new(around.name, dest.endpoint.clone())
+        }))
+    })
+}
+
+fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<(Id, ImageName)> {
+    let mut images: Vec<(Id, ImageName)> = Vec::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for (at, text) in reader.list("manifests", node).unwrap_or_default() {
+        let image: ImageName = match text.parse() {
+            Ok(image) => image,
+            Err(cause) => {
+                reader.sink.error(at, format!("`manifests`: {cause}"));
+                continue;
+            }
+        };
+        match seen.get(&image.reference().to_string()) {
+            Some(first) if *first == text => {
+                reader
+                    .sink
+                    .warn(at, format!("{text} is in the list twice: it is moved once"));
+            }
+            Some(first) => {
+                reader.sink.warn(
+                    at,
+                    format!("{text} and {first} are the same image: it is moved once"),
+                );
+            }
+            None => {
+                seen.insert(image.reference().to_string(), text);
+                images.push((at, image));
+            }
+        }
+    }
+    images
+}
+
+fn platforms(node: &Node, reader: &mut Reader<'_>) -> Option<PlatformSet> {
+    let list: Vec<TextAt> = reader.list("platform", node)?;
+    let mut all_good = true;
+    for (at, text) in list.iter().filter(|(_, text)| !text.eq_ignore_ascii_case("all")) {
+        if let Err(cause) = text.parse::<PlatformPattern>() {
+            reader.sink.error(*at, format!("`platform`: {cause}"));
+            all_good = false;
+        }
+    }
+    if !all_good {
+        return None;
+    }
+    let names: Vec<&str> = list.iter().map(|(_, text)| text.as_str()).collect();
+    PlatformSet::parse(&names)
+        .map_err(|cause| reader.sink.error(node.id, format!("`platform`: {cause}")))
+        .ok()
+}
+
+fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
+    let text = reader.text("pattern", node)?;
+    match ImagePattern::new(&text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            // The library draws the pattern with a caret of its own; its last line is the cause.
+            let error = error.to_string();
+            let cause = error.lines().last().unwrap_or(&error);
+            let cause = cause.strip_prefix("error: ").unwrap_or(cause);
+            let message = format!("`pattern` isn't a regular expression: {cause}");
+            reader.sink.error(node.id, message);
+            None
+        }
+    }
+}
+
+fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut Reader<'_>) -> Option<T> {
+    let text = reader.text(name, node)?;
+    if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text.trim()) {
+        return Some(*chosen);
+    }
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let message = format!(
+        "`{name}` must be {}, not \"{}\"",
+        words.join(" or "),
+        shortened(&text)
+    );
+    let note = reader.sink.error(node.id, message);
+    if let Some(meant) = suggest::nearest(&text, words.iter().copied()) {
+        note.hint(format!("did you mean `{meant}`?"));
+    }
+    None
+}
+
+/// The image that a source names exactly, which then is the list.
+fn only_image_of(src: Option<&Place>) -> Vec<ImageName> {
+    match src.map(|src| &src.endpoint) {
+        Some(Endpoint::Fixed(Location::Image(reference))) => vec![ImageName::from(reference.clone())],
+        _ => Vec::new(),
+    }
+}
+
+/// Adds the one registry that a place is in, if it is in one and the same for all images.
+fn add_registry(mut named: Vec<Registry>, endpoint: &Endpoint, images: &[ImageName]) -> Vec<Registry> {
+    let registry = endpoint.named_registry().or_else(|| {
+        // A registry that comes from variables shows once the template is rendered. The samples' registries differ, so that
+        // a template that takes the image's own names none.
+        let rendered: Vec<_> = samples()
+            .iter()
+            .chain(images)
+            .map(|image| match endpoint.locate(image).ok()?.target(image).ok()? {
+                Target::Registry(reference) => Some(reference.registry().clone()),
+                Target::Store(..) => None,
+            })
+            .collect::<Option<_>>()?;
+        let (first, others) = rendered.split_first()?;
+        others.iter().all(|other| other == first).then(|| first.clone())
+    });
+    if let Some(registry) = registry.filter(|registry| !named.contains(registry)) {
+        named.push(registry);
+    }
+    named
+}
+
+/// Images as different as they come.
+fn samples() -> Vec<ImageName> {
+    [
+        "docker.io/library/sample:1",
+        "registry.example.com/group/team/sample:v1.2.3",
+    ]
+    .iter()
+    .filter_map(|name| name.parse().ok())
+    .collect()
+}
+
+fn check_source_without_list(request: &Request<'_>, reader: &mut Reader<'_>) {
+    let hint = "list the images in `manifests`";
+    match &request.src {
+        None => {
+            let message = "without `manifests`, `src` must say which images: a directory, or one image";
+            reader.sink.error(request.at, message).hint(hint);
+        }
+        Some(src) => match &src.endpoint {
+            Endpoint::Fixed(Location::Store(_) | Location::Image(_)) => {}
+            Endpoint::Fixed(Location::Registry { .. }) => {
+                reader
+                    .sink
+                    .error(src.at, "a registry's images can't be listed")
+                    .hint(hint);
+            }
+            Endpoint::Template(_) => {
+                let message = "this template needs an image's names, and no image is named";
+                reader.sink.error(src.at, message).hint(hint);
+            }
+        },
+    }
+}
+
+/// Checks that every image has a source and a destination of its own.
+fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName], reader: &mut Reader<'_>) {
+    let store = |place: &Place| place.endpoint.store().map(ToOwned::to_owned);
+    if src.and_then(store).is_some_and(|from| store(dest) == Some(from)) {
+        reader.sink.error(dest.at, "src and dest are the same directory");
+        return;
+    }
+    if let (
+        Some(Place {
+            at,
+            endpoint: Endpoint::Fixed(Location::Image(reference)),
+            ..
+        }),
+        [_, _, ..],
+    ) = (src, images)
+    {
+        let message = format!(
+            "src is the one image {reference}, and manifests names {}",
+            images.len()
+        );
+        reader
+            .sink
+            .error(*at, message)
+            .hint("give `src` the registry alone");
+        return;
+    }
+    if images.is_empty() {
+        check_sample(dest, reader);
+        return;
+    }
+    let mut taken: HashMap<Target, &ImageName> = HashMap::new();
+    for image in images {
+        let to = match dest
+            .endpoint
+            .locate(image)
+            .and_then(|location| location.target(image))
+        {
+            Ok(target) => target,
+            Err(error) => return report(&dest.name, dest.at, &error, reader),
+        };
+        let from = match src {
+            None => Ok(Target::Registry(image.reference().clone())),
+            Some(src) => src
+                .endpoint
+                .locate(image)
+                .and_then(|location| location.target(image)),
+        };
+        match (from, src) {
+            (Ok(from), _) if from == to => {
+                reader.sink.error(
+                    dest.at,
+                    format!("{} would be copied onto itself: {to}", image.written()),
+                );
+                return;
+            }
+            (Err(error), Some(src)) => return report(&src.name, src.at, &error, reader),
+            _ => {}
+        }
+        if let Some(other) = taken.insert(to.clone(), image) {
+            let message = format!(
+                "{} and {} would both go to {to}",
+                other.written(),
+                image.written()
+            );
+            let note = reader.sink.error(dest.at, message);
+            if matches!(dest.endpoint, Endpoint::Fixed(Location::Image(_))) {
+                note.hint("give `dest` a registry or a namespace alone: each image's own name follows");
+            }
+            return;
+        }
+    }
+}
+
+/// Tries a template on samples where the images aren't known yet: what fails on all of them fails on every image.
+fn check_sample(dest: &Place, reader: &mut Reader<'_>) {
+    let failures: Option<Vec<EndpointError>> = samples()
+        .iter()
+        .map(|image| dest.endpoint.locate(image).err())
+        .collect();
+    if let Some(error) = failures.and_then(|failures| failures.into_iter().next()) {
+        report(&dest.name, dest.at, &error, reader);
+    }
+}

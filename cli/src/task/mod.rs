@@ -1,0 +1,225 @@
+//! Task files: YAML that asks for images to be moved, as [`Job`]s.
+//!
+//! A file is a list of tasks of KubeKey's `image` module, of plays that hold such tasks, or one of them. [`load`] reads it with
+//! everything checked that can be without a network or a store, and reports all that is wrong at once, each with its place:
+//!
+//! ```
+//! use transload::task::{LoadOptions, load_str};
+//!
+//! let tasks = "
+//! - name: pull images
+//!   image:
+//!     manifests: [\"docker.io/library/alpine:{{ .version }}\"]
+//!     dest: local:///tmp/images
+//! ";
+//! let options = LoadOptions { variables: serde_json::json!({"version": "3.19"}).into(), ..LoadOptions::default() };
+//! let loaded = load_str("tasks.yaml", tasks, &options)?;
+//! assert_eq!(loaded.jobs[0].images[0].written(), "docker.io/library/alpine:3.19");
+//!
+//! let errors = load_str("tasks.yaml", "- image: {manifest: [alpine], dest: hub.kubekey}", &options).unwrap_err();
+//! assert_eq!(
+//!     errors.problems()[0].to_string(),
+//!     "tasks.yaml:1:11: `image` has no key `manifest`
+//!   |
+//! 1 | - image: {manifest: [alpine], dest: hub.kubekey}
+//!   |           ^
+//!   help: did you mean `manifests`?"
+//! );
+//! # Ok::<(), transload::task::TaskErrors>(())
+//! ```
+//!
+//! # Variables
+//! Every text of a task is a template over the variables: those of the command line win over a loop's `item`'s surroundings,
+//! that is over the `vars` of tasks, which win over those of blocks and plays. `src` and `dest` are rendered for each image where
+//! they name `.module…`, and otherwise when the file is loaded.
+//!
+//! # Keys around a module
+//! `name`, `when`, `tags`, `retries`, `ignore_errors`, `vars` and `loop` are honoured; `block`s are flattened, and their `when`, `tags`,
+//! `vars` and `ignore_errors` hold for each of their tasks. `register`, `run_once`, `delegate_to` and the like are accepted: a task runs
+//! here, once. `delay`, `until` and others that would change what happens are accepted with a warning.
+
+mod auths;
+mod deprecated;
+mod diagnostic;
+mod files;
+mod image;
+mod playbook;
+mod reader;
+mod secret;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod variables;
+mod yaml;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use transload_registry_client::HostRule;
+
+use crate::job::Job;
+use diagnostic::{Sink, Source};
+use playbook::Playbook;
+use reader::{Fields, Reader};
+use yaml::{Node, Yaml};
+
+pub use diagnostic::{Problem, TaskErrors};
+pub use variables::load_variables;
+
+/// How a task file is read.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// The variables that templates see: an object, as [`load_variables`] gives it.
+    pub variables: Arc<Value>,
+    /// Only tasks with one of these tags (or `always`) are taken. Empty: all but those tagged `never`.
+    pub tags: Vec<String>,
+    /// Whether tasks of other modules are left out; otherwise they are errors.
+    pub image_tasks_only: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        LoadOptions {
+            variables: Arc::new(Value::Object(Map::new())),
+            tags: Vec::new(),
+            image_tasks_only: false,
+        }
+    }
+}
+
+/// What a task file asks for.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The tasks to run, in this order.
+    pub jobs: Vec<Job>,
+    /// Tasks that don't run, in the file's order.
+    pub skipped: Vec<Skipped>,
+    /// What is worth a look, but no error.
+    pub warnings: Vec<Problem>,
+}
+
+/// A task that doesn't run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The task's name.
+    pub name: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why a task doesn't run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// Its condition is false.
+    When,
+    /// It has none of the tags that were asked for.
+    Tags,
+    /// Its `loop` is an empty list.
+    EmptyLoop,
+    /// Its `manifests` is an empty list.
+    NoImages,
+    /// It is of this module.
+    OtherModule(String),
+}
+
+impl std::fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SkipReason::When => f.write_str("its `when` is false"),
+            SkipReason::Tags => f.write_str("it has none of the tags"),
+            SkipReason::EmptyLoop => f.write_str("its `loop` is empty"),
+            SkipReason::NoImages => f.write_str("its `manifests` is empty"),
+            SkipReason::OtherModule(module) => write!(f, "it is a task of the module `{module}`"),
+        }
+    }
+}
+
+/// Reads a task file; `-` is the standard input.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, TaskErrors> {
+    let (name, text) = files::read(path)?;
+    load_str(&name, &text, options)
+}
+
+/// Reads a task file's text; `name` is the file's for messages.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_str(name: &str, text: &str, options: &LoadOptions) -> Result<Loaded, TaskErrors> {
+    let source = Source { name, text };
+    let parsed = yaml::parse(text).map_err(|error| source.syntax_error(error))?;
+    if parsed
+        .documents
+        .iter()
+        .all(|document| matches!(document.value, Yaml::Null))
+    {
+        let problem = Problem::of_file(name, "there is nothing in this file");
+        return Err(problem
+            .with_hint("a task file is a list of tasks: - name: …")
+            .into());
+    }
+    let mut playbook = Playbook::new(options, Sink::with(parsed.mistakes));
+    parsed
+        .documents
+        .iter()
+        .for_each(|document| playbook.document(document));
+    playbook.finish(parsed.documents.first().map_or(0, |document| document.id));
+    let Playbook {
+        jobs, skipped, sink, ..
+    } = playbook;
+    let warnings = source.close(sink, &with_variables(parsed.documents, &options.variables))?;
+    Ok(Loaded {
+        jobs,
+        skipped,
+        warnings,
+    })
+}
+
+/// Reads a file of credentials for the command line: a list with the keys of a task's `auths`, or a mapping whose `auths` is
+/// such a list. Texts are templates over `variables`. `-` is the standard input.
+///
+/// # Errors
+/// Everything that is wrong with it. Passwords aren't shown.
+pub fn load_auths(path: &Path, variables: &Arc<Value>) -> Result<Vec<HostRule>, TaskErrors> {
+    let (name, text) = files::read(path)?;
+    let source = Source {
+        name: &name,
+        text: &text,
+    };
+    let parsed = yaml::parse(&text).map_err(|error| source.syntax_error(error))?;
+    let mut sink = Sink::with(parsed.mistakes);
+    let mut reader = Reader {
+        variables: Arc::clone(variables),
+        sink: &mut sink,
+    };
+    let mut rules = Vec::new();
+    for document in &parsed.documents {
+        let entries = match &document.value {
+            Yaml::Map(_) => Fields::of("a file of credentials", document, reader.sink).and_then(|fields| {
+                fields.check(&["auths"], reader.sink);
+                fields.get("auths")
+            }),
+            _ => Some(document),
+        };
+        let entries = entries
+            .map(|entries| auths::read(entries, &mut reader))
+            .unwrap_or_default();
+        rules.extend(
+            entries
+                .into_iter()
+                .filter_map(|entry| entry.into_rule(&[], false, &mut reader)),
+        );
+    }
+    source.close(sink, &with_variables(parsed.documents, variables))?;
+    Ok(rules)
+}
+
+/// The trees whose secrets messages must not show.
+fn with_variables(mut documents: Vec<Node>, variables: &Value) -> Vec<Node> {
+    documents.push(Node::literal(0, variables));
+    documents
+}

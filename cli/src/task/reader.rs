@@ -1,0 +1,450 @@
+//! Reading a task's values: templates rendered, types checked, and every mistake put where it is.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use transload_template::Template;
+
+use super::diagnostic::Sink;
+use super::yaml::{self, Id, Key, Node, Yaml};
+use super::{secret, suggest};
+
+/// A mapping with known keys.
+pub(super) struct Fields<'n> {
+    /// What the mapping is, as in "a task".
+    what: &'static str,
+    pub at: Id,
+    entries: &'n [(Key, Node)],
+}
+
+impl<'n> Fields<'n> {
+    pub(super) fn of(what: &'static str, node: &'n Node, sink: &mut Sink) -> Option<Fields<'n>> {
+        match &node.value {
+            Yaml::Map(entries) => Some(Fields {
+                what,
+                at: node.id,
+                entries,
+            }),
+            _ => {
+                sink.error(
+                    node.id,
+                    format!("{what} must be a mapping, not {}", describe(node)),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'n (Key, Node)> {
+        self.entries.iter()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+        self.entries
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The value under either of two names for the same thing.
+    pub(super) fn either(&self, name: &str, alias: &str, sink: &mut Sink) -> Option<&'n Node> {
+        let second = self.entries.iter().find(|(key, _)| key.name == alias);
+        match (self.get(name), second) {
+            (Some(_), Some((key, _))) => {
+                sink.error(
+                    key.id,
+                    format!("`{alias}` is another name for `{name}`: give one of them"),
+                );
+                None
+            }
+            (first, second) => first.or(second.map(|(_, value)| value)),
+        }
+    }
+
+    /// Reports the keys that aren't known.
+    pub(super) fn check(&self, known: &[&str], sink: &mut Sink) {
+        for (key, _) in self.entries {
+            if !known.contains(&key.name.as_str()) {
+                unknown_key(self.what, key, known, sink);
+            }
+        }
+    }
+}
+
+pub(super) fn unknown_key(what: &str, key: &Key, known: &[&str], sink: &mut Sink) {
+    let note = sink.error(key.id, format!("{what} has no key `{}`", shortened(&key.name)));
+    match suggest::nearest(&key.name, known.iter().copied()) {
+        Some(meant) => note.hint(format!("did you mean `{meant}`?")),
+        None => note.hint(format!("the keys are {}", known.join(", "))),
+    }
+}
+
+/// A value as messages name it.
+pub(super) fn describe(node: &Node) -> String {
+    match &node.value {
+        Yaml::Null => "nothing".to_owned(),
+        Yaml::Bool(value) => value.to_string(),
+        Yaml::Number(value) => format!("the number {value}"),
+        Yaml::Text(text) => format!("the text \"{}\"", shortened(text)),
+        Yaml::List(_) => "a list".to_owned(),
+        Yaml::Map(_) => "a mapping".to_owned(),
+    }
+}
+
+fn describe_secretly(node: &Node) -> String {
+    match &node.value {
+        Yaml::Bool(_) => "true or false".to_owned(),
+        Yaml::Number(_) => "a number: put it in quotes".to_owned(),
+        Yaml::Text(_) => "this text".to_owned(),
+        _ => describe(node),
+    }
+}
+
+fn describe_value(value: &Value) -> String {
+    describe(&Node::literal(0, value))
+}
+
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Reads values over one scope of variables.
+pub(super) struct Reader<'s> {
+    pub variables: Arc<Value>,
+    pub sink: &'s mut Sink,
+}
+
+/// A text and where it is.
+pub(super) type TextAt = (Id, String);
+
+impl Reader<'_> {
+    /// A text, rendered. `name` is the key.
+    pub(super) fn text(&mut self, name: &str, node: &Node) -> Option<String> {
+        match &node.value {
+            Yaml::Text(text) if node.literal => Some(text.clone()),
+            Yaml::Text(text) => self.render(name, node.id, text),
+            _ => {
+                let found = if secret::is_secret_key(name) {
+                    describe_secretly(node)
+                } else {
+                    describe(node)
+                };
+                let note = self
+                    .sink
+                    .error(node.id, format!("`{name}` must be text, not {found}"));
+                if matches!(node.value, Yaml::Number(_)) && !secret::is_secret_key(name) {
+                    note.hint("put it in quotes");
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn render(&mut self, name: &str, at: Id, text: &str) -> Option<String> {
+        if !transload_template::has_actions(text) {
+            return Some(text.to_owned());
+        }
+        match Template::parse(text).and_then(|template| template.render(&self.variables)) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.sink.error(at, format!("the template in `{name}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// True or false, or a text that renders to either.
+    pub(super) fn flag(&mut self, name: &str, node: &Node) -> Option<bool> {
+        let found = match &node.value {
+            Yaml::Bool(value) => return Some(*value),
+            Yaml::Text(_) => {
+                let text = self.text(name, node)?;
+                if let Some(value) = truth(&text) {
+                    return Some(value);
+                }
+                describe_value(&Value::String(text))
+            }
+            _ => describe(node),
+        };
+        self.sink
+            .error(node.id, format!("`{name}` must be true or false, not {found}"));
+        None
+    }
+
+    /// A whole number, or a text that renders to one.
+    pub(super) fn count(&mut self, name: &str, node: &Node) -> Option<u32> {
+        let found = match &node.value {
+            Yaml::Number(number) => match number.as_u64().and_then(|count| u32::try_from(count).ok()) {
+                Some(count) => return Some(count),
+                None => describe(node),
+            },
+            Yaml::Text(_) => {
+                let text = self.text(name, node)?;
+                match text.trim().parse() {
+                    Ok(count) => return Some(count),
+                    Err(_) => describe_value(&Value::String(text)),
+                }
+            }
+            _ => describe(node),
+        };
+        self.sink.error(
+            node.id,
+            format!("`{name}` must be a whole number from 0 up, not {found}"),
+        );
+        None
+    }
+
+    /// A list of texts: a list, one text, or a text that renders to a list. Texts in it that render to lists are lists in it.
+    pub(super) fn list(&mut self, name: &str, node: &Node) -> Option<Vec<TextAt>> {
+        let mut texts = Vec::new();
+        let errors = self.sink.error_count();
+        match &node.value {
+            Yaml::Null => {}
+            Yaml::Text(_) => self.add_texts(name, node, &mut texts)?,
+            Yaml::List(items) => {
+                for item in items {
+                    match &item.value {
+                        Yaml::Text(_) => {
+                            self.add_texts(name, item, &mut texts);
+                        }
+                        _ => self.not_a_text(name, item.id, &describe(item)),
+                    }
+                }
+            }
+            _ => {
+                let found = describe(node);
+                self.sink.error(
+                    node.id,
+                    format!("`{name}` must be a list of texts or one text, not {found}"),
+                );
+            }
+        }
+        (self.sink.error_count() == errors).then_some(texts)
+    }
+
+    fn not_a_text(&mut self, name: &str, at: Id, found: &str) {
+        let note = self
+            .sink
+            .error(at, format!("`{name}` must hold texts, not {found}"));
+        if found.starts_with("the number") {
+            note.hint("put it in quotes");
+        }
+    }
+
+    fn add_texts(&mut self, name: &str, node: &Node, texts: &mut Vec<TextAt>) -> Option<()> {
+        match self.value(name, node)? {
+            Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => texts.push((node.id, text.trim().to_owned())),
+            Value::Array(items) => {
+                for item in items {
+                    match item {
+                        Value::String(text) => texts.push((node.id, text)),
+                        other => self.not_a_text(name, node.id, &describe_value(&other)),
+                    }
+                }
+            }
+            other => self.not_a_text(name, node.id, &describe_value(&other)),
+        }
+        Some(())
+    }
+
+    /// What a node stands for where lists may come as texts: `"{{ .images }}"` is the variable itself, and a text that renders
+    /// to JSON's or YAML's form of a list is that list. Other texts are themselves.
+    pub(super) fn value(&mut self, name: &str, node: &Node) -> Option<Value> {
+        let Yaml::Text(text) = &node.value else {
+            return Some(node.to_json());
+        };
+        if node.literal {
+            return Some(Value::String(text.clone()));
+        }
+        let value = match single_action(text) {
+            Some(action) => self.evaluate(name, node.id, action)?,
+            None => Value::String(self.render(name, node.id, text)?),
+        };
+        let Value::String(text) = &value else {
+            return Some(value);
+        };
+        let trimmed = text.trim();
+        if trimmed == "null" {
+            return Some(Value::Null);
+        }
+        if !(trimmed.starts_with(['[', '{']) || trimmed.starts_with("- ")) {
+            return Some(value);
+        }
+        match yaml::parse_value(trimmed) {
+            Ok(value) => Some(value),
+            Err(cause) => {
+                // The cause names places of the rendered text, and the text may be secret.
+                let message = format!("`{name}` holds a list as text, and it can't be read: {cause}");
+                self.sink.error(node.id, message);
+                None
+            }
+        }
+    }
+
+    /// The value of an expression, with its type.
+    fn evaluate(&mut self, name: &str, at: Id, expression: &str) -> Option<Value> {
+        let template = format!("{{{{ ({expression}) | toJson }}}}");
+        match Template::parse(&template).and_then(|template| template.render(&self.variables)) {
+            Ok(json) => Some(serde_json::from_str(&json).unwrap_or(Value::String(json))),
+            // Told again for the expression as it was written: places in the message are then right.
+            Err(_) => self
+                .render(name, at, &format!("{{{{ {expression} }}}}"))
+                .map(Value::String),
+        }
+    }
+
+    /// A value for a variable: every text in it rendered.
+    pub(super) fn variable(&mut self, name: &str, node: &Node) -> Option<Value> {
+        match &node.value {
+            Yaml::Text(text) if !node.literal => match single_action(text) {
+                Some(action) => self.evaluate(name, node.id, action),
+                None => self.render(name, node.id, text).map(Value::String),
+            },
+            Yaml::List(items) => items
+                .iter()
+                .map(|item| self.variable(name, item))
+                .collect::<Option<_>>()
+                .map(Value::Array),
+            Yaml::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| Some((key.name.clone(), self.variable(&key.name, value)?)))
+                .collect::<Option<_>>()
+                .map(Value::Object),
+            _ => Some(node.to_json()),
+        }
+    }
+
+    /// Whether a condition holds: true or false, a bare expression, a template, or a list of which all must hold.
+    pub(super) fn condition(&mut self, node: &Node) -> Option<bool> {
+        match &node.value {
+            Yaml::Null => Some(true),
+            Yaml::Bool(value) => Some(*value),
+            Yaml::List(items) => {
+                for item in items {
+                    if !self.condition(item)? {
+                        return Some(false);
+                    }
+                }
+                Some(true)
+            }
+            Yaml::Text(text) => self.text_condition(node.id, text),
+            _ => {
+                let found = describe(node);
+                self.sink.error(
+                    node.id,
+                    format!("`when` must be a condition or a list of them, not {found}"),
+                );
+                None
+            }
+        }
+    }
+
+    fn text_condition(&mut self, at: Id, text: &str) -> Option<bool> {
+        if text.trim().is_empty() {
+            return Some(true);
+        }
+        if let Some(value) = truth(text) {
+            return Some(value);
+        }
+        let expression = if transload_template::has_actions(text) {
+            single_action(text)
+        } else {
+            Some(text.trim())
+        };
+        if let Some(expression) = expression {
+            let rendered = self.render(
+                "when",
+                at,
+                &format!("{{{{ if ({expression}) }}}}true{{{{ end }}}}"),
+            )?;
+            return Some(rendered == "true");
+        }
+        let rendered = self.render("when", at, text)?;
+        match rendered.trim() {
+            "" => Some(false),
+            text => truth(text).or_else(|| {
+                let found = shortened(text).into_owned();
+                self.sink
+                    .error(at, format!("`when` must give true or false, not \"{found}\""));
+                None
+            }),
+        }
+    }
+}
+
+/// The words for true and false.
+fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The pipeline of a text that is one action and nothing else, such as `.images` of `{{ .images }}`.
+pub(super) fn single_action(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix("- ").unwrap_or(inner);
+    let inner = inner.strip_suffix(" -").unwrap_or(inner).trim();
+    let first = inner.split(|c: char| c.is_whitespace() || c == '(').next()?;
+    let is_keyword = [
+        "if", "else", "end", "range", "with", "define", "block", "template", "break", "continue",
+    ]
+    .contains(&first);
+    if inner.is_empty() || is_keyword || inner.starts_with("/*") || inner.contains(":=") {
+        return None;
+    }
+    // Another action may begin in it, but then this one has ended before.
+    let mut quote = None;
+    let mut before = ' ';
+    for letter in inner.chars() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open && !(open == '"' && before == '\\') => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '`') => quote = Some(letter),
+            (None, '}') if before == '}' => return None,
+            (None, _) => {}
+        }
+        // Two backslashes are one letter: the second doesn't escape what follows.
+        before = if before == '\\' && letter == '\\' {
+            ' '
+        } else {
+            letter
+        };
+    }
+    Some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_one_action_is_told_from_others() {
+        let cases = [
+            ("{{ .a }}", Some(".a")),
+            ("  {{- .a | toJson -}}\n", Some(".a | toJson")),
+            (r#"{{ printf "}}" }}"#, Some(r#"printf "}}""#)),
+            (r#"{{ printf "\"}}" }}"#, Some(r#"printf "\"}}""#)),
+            ("{{ .a }}{{ .b }}", None),
+            ("{{ .a }}/x", None),
+            ("x {{ .a }}", None),
+            ("{{ if .a }}true{{ end }}", None),
+            ("{{ if .a }}", None),
+            ("{{/* c */}}", None),
+            ("{{}}", None),
+            ("{{ $a := 1 }}", None),
+            ("{{", None),
+            ("", None),
+        ];
+        for (text, action) in cases {
+            assert_eq!(single_action(text), action, "{text}");
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! What people are told, to the letter.
+
+use super::*;
+
+/// Values of one key each, beside a manifest and a destination that are right.
+#[test]
+fn wrong_values_are_told_at_their_place() {
+    let with = |key: &str| format!("- image:\n    manifests: alpine\n    dest: local:///x\n    {key}\n");
+    let cases = [
+        (
+            "polcy: strict",
+            "4:5: `image` has no key `polcy` (help: did you mean `policy`?)",
+        ),
+        (
+            "zzz: 1",
+            "4:5: `image` has no key `zzz` (help: the keys are manifests, platform, policy, pattern, auths, src, dest, skip_tls_verify, index, pull, push, copy)",
+        ),
+        (
+            "policy: Strict",
+            "4:13: `policy` must be strict or warn, not \"Strict\" (help: did you mean `strict`?)",
+        ),
+        ("policy: [strict]", "4:13: `policy` must be text, not a list"),
+        ("policy:", "4:12: `policy` must be text, not nothing"),
+        (
+            "index: sparse",
+            "4:12: `index` must be filtered or original, not \"sparse\"",
+        ),
+        (
+            "pattern: 'a['",
+            "4:14: `pattern` isn't a regular expression: unclosed character class",
+        ),
+        (
+            "pattern: 3",
+            "4:14: `pattern` must be text, not the number 3 (help: put it in quotes)",
+        ),
+        (
+            "platform: [linux/amd64, linux]",
+            "4:29: `platform`: invalid platform \"linux\": a platform is os/architecture or os/architecture/variant, for example linux/arm64",
+        ),
+        (
+            "platform: {os: linux}",
+            "4:15: `platform` must be a list of texts or one text, not a mapping",
+        ),
+        (
+            "platform: [[linux/amd64]]",
+            "4:16: `platform` must hold texts, not a list",
+        ),
+        (
+            "platform: [3.10]",
+            "4:16: `platform` must hold texts, not the number 3.1 (help: put it in quotes)",
+        ),
+        (
+            "skip_tls_verify: maybe",
+            "4:22: `skip_tls_verify` must be true or false, not the text \"maybe\"",
+        ),
+        (
+            "skip_tls_verify: 1",
+            "4:22: `skip_tls_verify` must be true or false, not the number 1",
+        ),
+        ("src: 5", "4:10: `src` must be text, not the number 5"),
+        (
+            "src: https://docker.io",
+            "4:10: `src`: \"https://\" isn't a kind of place: a directory is local:///a/directory, a registry is written without a scheme (for plain HTTP set plain_http)",
+        ),
+        ("src: local:///x/", "3:11: src and dest are the same directory"),
+        (
+            "auths: hub.kubekey",
+            "4:12: `auths` must be a list of mappings, not a text",
+        ),
+        (
+            "auths: {repo: hub.kubekey}",
+            "4:12: `auths` must be a list of mappings, not a mapping",
+        ),
+        (
+            "auths: [hub.kubekey]",
+            "4:13: an entry of `auths` must be a mapping, not a text",
+        ),
+        (
+            "auths: [{host: a}]",
+            "4:14: an entry of `auths` has no key `host` (help: the keys are repo, registry, username, password, insecure, skip_tls_verify, plain_http, ca_file, cert_file, key_file)",
+        ),
+        (
+            "auths: [{repo: a, user: b}]",
+            "4:23: an entry of `auths` has no key `user` (help: did you mean `username`?)",
+        ),
+        (
+            "auths: [{repo: a, username: b}]",
+            "4:33: `username` needs a `password`",
+        ),
+        (
+            "auths: [{repo: a, password: b}]",
+            "4:33: `password` needs a `username`",
+        ),
+        (
+            "auths: [{repo: a, username: '', password: b}]",
+            "4:33: `username` is empty, and `password` isn't",
+        ),
+        (
+            "auths: [{repo: a, username: b, password: ''}]",
+            "4:46: `password` is empty, and `username` isn't",
+        ),
+        (
+            "auths: [{repo: a, username: b, password: 123456}]",
+            "4:46: `password` must be text, not a number: put it in quotes",
+        ),
+        (
+            "auths: [{repo: a, cert_file: b}]",
+            "4:34: `cert_file` needs the `key_file` that belongs to it",
+        ),
+        (
+            "auths: [{repo: a, key_file: b}]",
+            "4:33: `key_file` needs the `cert_file` that belongs to it",
+        ),
+        (
+            "auths: [{repo: a, registry: b}]",
+            "4:23: `registry` is another name for `repo`: give one of them",
+        ),
+        (
+            "auths: [{repo: 'https://me:pw@a.b/'}]",
+            "4:20: `repo` is a host, without https:// (help: write `repo: a.b`)",
+        ),
+        (
+            "auths: [{repo: 'http://a.b'}]",
+            "4:20: `repo` is a host, without http:// (help: write `repo: a.b` and `plain_http: true`)",
+        ),
+        (
+            "auths: [{repo: a, plain_http: b}]",
+            "4:35: `plain_http` must be true or false, not the text \"b\"",
+        ),
+        ("<<: 3", "4:5: `<<` takes a mapping or a list of mappings"),
+        (
+            "src: {{ .x }}",
+            "4:10: a list or a mapping can't be a key (a text that begins with {{ needs quotes around it)",
+        ),
+        ("dest: local:///y", "4:5: the key `dest` is here twice"),
+    ];
+    for (key, expected) in cases {
+        assert_eq!(messages(&with(key), empty()), [expected], "{key}");
+    }
+}
+
+#[test]
+fn images_that_have_no_way_are_told() {
+    let cases = [
+        (
+            "manifests: a",
+            "1:10: `image` needs `dest`, the place where the images go (help: give `dest: local:///a/directory` or a registry)",
+        ),
+        (
+            "dest: 'local:///x'",
+            "1:10: without `manifests`, `src` must say which images: a directory, or one image (help: list the images in `manifests`)",
+        ),
+        (
+            "src: docker.io, dest: 'local:///x'",
+            "1:16: a registry's images can't be listed (help: list the images in `manifests`)",
+        ),
+        (
+            "src: 'local:///y/{{ .module.image.reference.registry }}', dest: 'local:///x'",
+            "1:16: this template needs an image's names, and no image is named (help: list the images in `manifests`)",
+        ),
+        (
+            "manifests: [a, b], dest: 'hub.kubekey/a:1'",
+            "1:36: a and b would both go to hub.kubekey/a:1 (help: give `dest` a registry or a namespace alone: each image's own name follows)",
+        ),
+        (
+            "manifests: ['a/x:1', 'b/x:1'], dest: 'hub.kubekey/x:{{ .module.image.reference.reference }}'",
+            "1:48: a/x:1 and b/x:1 would both go to hub.kubekey/x:1",
+        ),
+        (
+            "manifests: [a, b], src: 'docker.io/library/a:1', dest: 'local:///x'",
+            "1:35: src is the one image docker.io/library/a:1, and manifests names 2 (help: give `src` the registry alone)",
+        ),
+        (
+            "manifests: 'hub.kubekey/a:1', dest: hub.kubekey",
+            "1:47: hub.kubekey/a:1 would be copied onto itself: hub.kubekey/a:1",
+        ),
+        (
+            "manifests: a, src: docker.io, dest: docker.io",
+            "1:47: a would be copied onto itself: docker.io/library/a:latest",
+        ),
+        (
+            "manifests: [Foo], dest: 'local:///x'",
+            "1:23: `manifests`: invalid reference \"Foo\": uppercase letters in the repository (repositories are lowercase; only tags may have capitals)",
+        ),
+        (
+            "manifests: [3], dest: 'local:///x'",
+            "1:23: `manifests` must hold texts, not the number 3 (help: put it in quotes)",
+        ),
+        (
+            "manifests: '[a', dest: 'local:///x'",
+            "1:22: `manifests` holds a list as text, and it can't be read: this isn't valid YAML: did not find expected ',' or ']', while parsing a flow sequence",
+        ),
+    ];
+    for (image, expected) in cases {
+        assert_eq!(
+            messages(&format!("- image: {{{image}}}"), empty()),
+            [expected],
+            "{image}"
+        );
+    }
+}
+
+#[test]
+fn images_that_a_pattern_leaves_out_need_no_way() {
+    let text = "- image: {manifests: [a, b], pattern: '/a:', dest: 'hub.kubekey/a:1'}";
+    assert_eq!(images(&job(text, empty())), ["a", "b"]);
+}
+
+#[test]
+fn bad_templates_are_told_at_their_place() {
+    let cases = [
+        (
+            "manifests: ['{{ .nope }}'], dest: 'local:///x'",
+            (1, 23),
+            "manifests",
+            "nope",
+        ),
+        (
+            "manifests: ['{{ frob .a }}'], dest: 'local:///x'",
+            (1, 23),
+            "manifests",
+            "frob",
+        ),
+        (
+            "manifests: ['{{ .a'], dest: 'local:///x'",
+            (1, 23),
+            "manifests",
+            "",
+        ),
+        (
+            "manifests: a, dest: 'hub.kubekey/{{ .nope }}'",
+            (1, 31),
+            "dest",
+            "nope",
+        ),
+        (
+            "manifests: a, dest: 'hub.kubekey/{{ .module.image.nope }}'",
+            (1, 31),
+            "dest",
+            "nope",
+        ),
+        (
+            "manifests: a, dest: 'hub.kubekey/{{ .module.image.reference.repository | frob }}'",
+            (1, 31),
+            "dest",
+            "frob",
+        ),
+        // No image is known, and still.
+        (
+            "src: 'local:///x', dest: 'hub.kubekey/{{ .module.image.nope }}'",
+            (1, 36),
+            "dest",
+            "nope",
+        ),
+        (
+            "manifests: a, dest: 'local:///x', auths: [{repo: a, username: b, password: '{{ .nope }}'}]",
+            (1, 86),
+            "password",
+            "nope",
+        ),
+    ];
+    for (image, (line, column), name, word) in cases {
+        let text = format!("- image: {{{image}}}");
+        let errors = errors(&text, &options(json!({"a": 1})));
+        let [problem] = errors.problems() else {
+            panic!("{text}\n{errors}")
+        };
+        assert_eq!(
+            (problem.line(), problem.column()),
+            (Some(line), Some(column)),
+            "{text}\n{errors}"
+        );
+        assert!(
+            problem
+                .message()
+                .starts_with(&format!("the template in `{name}`: ")),
+            "{text}\n{errors}"
+        );
+        assert!(problem.message().contains(word), "{text}\n{errors}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_files_order() {
+    let text = "
+- name: first
+  image:
+    manifest: [a]
+    platform: [linux]
+    dest: 5
+- name: second
+  imge: {}
+- name: third
+  image: {manifests: [A], dest: 'local:///x', auths: [{repo: a, username: b}]}
+  retry: 1
+";
+    assert_eq!(
+        errors(text, &LoadOptions::default()).to_string(),
+        "t.yaml:4:5: `image` has no key `manifest`
+  |
+4 |     manifest: [a]
+  |     ^
+  help: did you mean `manifests`?
+
+t.yaml:5:16: `platform`: invalid platform \"linux\": a platform is os/architecture or os/architecture/variant, for example linux/arm64
+  |
+5 |     platform: [linux]
+  |                ^
+
+t.yaml:6:11: `dest` must be text, not the number 5
+  |
+6 |     dest: 5
+  |           ^
+
+t.yaml:8:3: this task uses the module `imge`, and only `image` tasks run here
+  |
+8 |   imge: {}
+  |   ^
+  help: did you mean `image`?
+
+t.yaml:10:23: `manifests`: invalid reference \"A\": uppercase letters in the repository (repositories are lowercase; only tags may have capitals)
+   |
+10 |   image: {manifests: [A], dest: 'local:///x', auths: [{repo: a, username: b}]}
+   |                       ^
+
+t.yaml:10:75: `username` needs a `password`
+   |
+10 |   image: {manifests: [A], dest: 'local:///x', auths: [{repo: a, username: b}]}
+   |                                                                           ^
+
+t.yaml:11:3: a task has no key `retry`
+   |
+11 |   retry: 1
+   |   ^
+  help: did you mean `retries`?"
+    );
+}
+
+#[test]
+fn text_that_is_no_yaml_is_told_with_what_to_do() {
+    let cases = [
+        (
+            "- image:\n    dest: {{ .registry }}/x\n",
+            "t.yaml:2:26: this isn't valid YAML: did not find expected key, while parsing a block mapping at line 2 column 5
+  |
+2 |     dest: {{ .registry }}/x
+  |                          ^
+  help: a text that begins with {{ needs quotes around it",
+        ),
+        (
+            "- image:\n\tdest: x\n",
+            "t.yaml:2:1: this isn't valid YAML: found character that cannot start any token, while scanning for the next token
+  |
+2 |  dest: x
+  | ^
+  help: YAML is indented with spaces, not with tabs",
+        ),
+        (
+            "!vault x\n",
+            "t.yaml:1:1: YAML tags (`!name`) have no meaning here
+  |
+1 | !vault x
+  | ^",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(errors(text, &LoadOptions::default()).to_string(), expected);
+    }
+}
+
+#[test]
+fn carets_stand_below_wide_letters_and_in_long_lines() {
+    let wide = errors("- {name: 镜像, imag: x}", &LoadOptions::default()).to_string();
+    assert!(
+        wide.contains("\n1 | - {name: 镜像, imag: x}\n  |          \u{3000}\u{3000}  ^\n"),
+        "{wide}"
+    );
+    let long = format!(
+        "- {{name: {}, imag: x, vars: {}}}",
+        "a".repeat(200),
+        "b".repeat(200)
+    );
+    let long = errors(&long, &LoadOptions::default()).to_string();
+    let lines: Vec<&str> = long.lines().collect();
+    let caret = lines[3].chars().position(|c| c == '^').unwrap();
+    assert!(
+        lines[2]
+            .chars()
+            .skip(caret)
+            .collect::<String>()
+            .starts_with("imag: x"),
+        "{long}"
+    );
+    assert!(lines[2].chars().count() < 140, "{long}");
+    let escape = errors("- \"\\e[31m\": x\n- \u{9b}31m: x", &LoadOptions::default()).to_string();
+    assert!(
+        !escape.contains('\u{1b}') && !escape.contains('\u{9b}'),
+        "{escape:?}"
+    );
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    let texts = [
+        "- image: {manifests: a, dest: hub.kubekey, auths: [{username: me, password: hunter2hunter2, nope: 1}]}",
+        "- image:\n    manifests: a\n    dest: hub.kubekey\n    auths:\n      - username: me\n        password: hunter2hunter2\n        password: again-hunter2\n",
+        "- image:\n    manifests: a\n    dest: hub.kubekey\n    auths:\n      - password: >-\n          hunter2hunter2\n",
+        "- image: {manifests: a, dest: hub.kubekey, auths: '[{\"password\": \"hunter2hunter2\"}]'}",
+        "- image: {manifests: a, dest: hub.kubekey, auths: '[{\"password\": \"hunter2hunter2\"'}",
+        "- image: {manifests: a, dest: hub.kubekey, auths: '{{ .auths }}'}",
+        "- image: {manifests: a, dest: hub.kubekey, auths: '{{ .secret }}'}",
+        "- image: {manifests: a, dest: hub.kubekey, auths: [{repo: x, username: 3, password: '{{ .secret }}'}]}",
+        "- image: {manifests: a, dest: 'https://me:hunter2hunter2@hub.kubekey'}",
+        "- image: {manifests: a, dest: 'local:///x', policy: hunter2hunter2}\n- vars: {password: hunter2hunter2}\n  image: {}\n",
+        "- image: {manifests: a, dest: hub.kubekey, auths: [{username: me, password: [hunter2hunter2]}]}",
+        "- image: {manifests: a, dest: hub.kubekey, auths: [{username: me, password: \"hunter2hunter2]}]}",
+    ];
+    let variables = json!({"secret": "hunter2hunter2", "auths": [{"username": "me", "password": "hunter2hunter2", "nope": 1}]});
+    for text in texts {
+        let shown = errors(text, &options(variables.clone())).to_string();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(
+            !format!("{:?}", errors(text, &options(variables.clone()))).contains("hunter2"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn many_mistakes_are_counted() {
+    let text = "- image: {manifests: a, dest: 'local:///x', nope: 1}\n".repeat(60);
+    let errors = errors(&text, &LoadOptions::default());
+    assert_eq!((errors.problems().len(), errors.count()), (50, 60));
+    assert!(errors.to_string().ends_with("\n\nand 10 more problems"));
+}

@@ -1,0 +1,93 @@
+//! Task files as people write them, right and wrong.
+
+mod documented;
+mod messages;
+mod properties;
+mod surroundings;
+mod values;
+mod variables;
+
+use serde_json::{Value, json};
+
+use super::{LoadOptions, Loaded, TaskErrors, load_str};
+use crate::job::Job;
+
+fn options(variables: Value) -> LoadOptions {
+    LoadOptions {
+        variables: variables.into(),
+        ..LoadOptions::default()
+    }
+}
+
+fn loaded(text: &str, options: &LoadOptions) -> Loaded {
+    load_str("t.yaml", text, options).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// The one job of a text.
+fn job(text: &str, variables: Value) -> Job {
+    let loaded = loaded(text, &options(variables));
+    let [job] = loaded
+        .jobs
+        .try_into()
+        .unwrap_or_else(|jobs| panic!("{text}\nis these jobs: {jobs:?}"));
+    job
+}
+
+fn errors(text: &str, options: &LoadOptions) -> TaskErrors {
+    match load_str("t.yaml", text, options) {
+        Ok(loaded) => panic!("{text}\nis right: {loaded:?}"),
+        Err(errors) => errors,
+    }
+}
+
+/// All problems of a text without the source lines: `line:column: message (help: hint)`.
+fn messages(text: &str, variables: Value) -> Vec<String> {
+    errors(text, &options(variables))
+        .problems()
+        .iter()
+        .map(short)
+        .collect()
+}
+
+fn warnings(text: &str, variables: Value) -> Vec<String> {
+    loaded(text, &options(variables))
+        .warnings
+        .iter()
+        .map(short)
+        .collect()
+}
+
+fn short(problem: &super::Problem) -> String {
+    let place = match (problem.line(), problem.column()) {
+        (Some(line), Some(column)) => format!("{line}:{column}: "),
+        _ => String::new(),
+    };
+    let hint = problem
+        .hint()
+        .map(|hint| format!(" (help: {hint})"))
+        .unwrap_or_default();
+    format!("{place}{}{hint}", problem.message())
+}
+
+fn images(job: &Job) -> Vec<&str> {
+    job.images.iter().map(|image| image.written()).collect()
+}
+
+/// The names of jobs in their order.
+fn names(loaded: &Loaded) -> Vec<&str> {
+    loaded.jobs.iter().map(|job| job.name.as_str()).collect()
+}
+
+/// Where the job's first image goes.
+fn first_target(job: &Job) -> String {
+    let image = &job.images[0];
+    job.destination
+        .locate(image)
+        .and_then(|location| location.target(image))
+        .map(|target| target.to_string())
+        .unwrap()
+}
+
+fn empty() -> Value {
+    json!({})
+}

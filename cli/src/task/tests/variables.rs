@@ -1,0 +1,217 @@
+//! `--vars`, `--set` and `--auths`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::task::{load, load_auths, load_variables};
+
+fn file(folder: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn sets(sets: &[&str]) -> Vec<String> {
+    sets.iter().map(|set| set.to_string()).collect()
+}
+
+#[test]
+fn later_files_win_and_assignments_win_over_files() {
+    let folder = TempDir::new().unwrap();
+    let files = [
+        file(
+            &folder,
+            "a.yaml",
+            "a: {b: 1, c: 2}\nlist: [1, 2]\nkept: x\n8080: port\n",
+        ),
+        file(
+            &folder,
+            "b.json",
+            r#"{"a": {"c": 3, "d": {"e": 4}}, "list": [3]}"#,
+        ),
+        file(&folder, "empty.yaml", "# nothing\n"),
+    ];
+    let variables = load_variables(
+        &files,
+        &sets(&["a.d.e=5", "a.d.f=text", "new.deep=[x, 1]", "a.b={g: h}"]),
+    )
+    .unwrap();
+    assert_eq!(
+        variables,
+        json!({
+            "a": {"b": {"g": "h"}, "c": 3, "d": {"e": 5, "f": "text"}},
+            "list": [3],
+            "kept": "x",
+            "8080": "port",
+            "new": {"deep": ["x", 1]},
+        })
+    );
+}
+
+#[test]
+fn an_assignment_has_the_type_that_yaml_gives_it() {
+    let cases = [
+        ("n=3", json!(3)),
+        ("n=3.5", json!(3.5)),
+        ("n=true", json!(true)),
+        ("n=null", json!(null)),
+        ("n=", json!("")),
+        ("n=\"3\"", json!("3")),
+        ("n=a=b", json!("a=b")),
+        ("n=v1.2.3", json!("v1.2.3")),
+        ("n=*.example.com", json!("*.example.com")),
+        ("n=@x", json!("@x")),
+        ("n=%x", json!("%x")),
+        ("n=[\"a\",\"b\"]", json!(["a", "b"])),
+        (" n = 3", json!(3)),
+    ];
+    for (set, expected) in cases {
+        assert_eq!(
+            load_variables(&[], &sets(&[set])).unwrap(),
+            json!({"n": expected}),
+            "{set}"
+        );
+    }
+}
+
+#[test]
+fn bad_variables_are_told_together_and_without_their_values() {
+    let folder = TempDir::new().unwrap();
+    let list = file(&folder, "list.yaml", "- a\n");
+    let two = file(&folder, "two.yaml", "a: 1\n---\nb: 2\n");
+    let twice = file(
+        &folder,
+        "twice.yaml",
+        "password: one-secret\npassword: two-secret\n",
+    );
+    let errors = load_variables(
+        &[
+            list.clone(),
+            two.clone(),
+            twice.clone(),
+            folder.path().join("missing.yaml"),
+        ],
+        &sets(&[
+            "three-secret",
+            "=four-secret",
+            "a..b=five-secret",
+            "token=[six-secret",
+        ]),
+    )
+    .unwrap_err();
+    let shown = errors.to_string();
+    let expected = format!(
+        "{}:1:1: a file of variables must be a mapping of names to values, not a list
+  |
+1 | - a
+  | ^
+
+{}:3:1: a file of variables has one YAML document, and this is the second
+  |
+3 | b: 2
+  | ^
+
+{}:2:1: the key `password` is here twice
+  |
+2 | password: ***
+  | ^
+
+{}: there is no such file
+
+--set: an assignment is NAME=VALUE, and this one has no \"=\"
+
+--set: \"\" isn't a variable's name
+  help: names are separated by single dots, as in a.b.c=value
+
+--set: \"a..b\" isn't a variable's name
+  help: names are separated by single dots, as in a.b.c=value
+
+--set: the value of token can't be read",
+        list.display(),
+        two.display(),
+        twice.display(),
+        folder.path().join("missing.yaml").display(),
+    );
+    assert!(shown.starts_with(&expected), "{shown}");
+    assert!(!shown.contains("-secret"), "{shown}");
+}
+
+#[test]
+fn files_that_are_no_text_are_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing.yaml");
+    let latin = file(&folder, "latin.yaml", b"a: 1\nb: caf\xe9\n");
+    let utf16 = file(&folder, "utf16.yaml", b"\xff\xfea\0");
+    let cases = [
+        (missing.as_path(), "there is no such file".to_owned()),
+        (folder.path(), "this is a directory, not a file".to_owned()),
+        (&latin, "this isn't UTF-8 text (line 2, byte 12)".to_owned()),
+        (
+            &utf16,
+            "this isn't UTF-8 text (line 1, byte 1)\n  help: it looks like UTF-16: save it as UTF-8"
+                .to_owned(),
+        ),
+    ];
+    for (path, expected) in cases {
+        let error = load(path, &LoadOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {expected}", path.display()));
+    }
+    let relative = load(Path::new("no/such.yaml"), &LoadOptions::default()).unwrap_err();
+    assert!(
+        relative
+            .to_string()
+            .starts_with("no/such.yaml: there is no such file\n  help: the current directory is ")
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_text() {
+    let folder = TempDir::new().unwrap();
+    let path = file(
+        &folder,
+        "t.yaml",
+        "\u{feff}- image: {manifests: a, dest: 'local:///x'}\n",
+    );
+    assert_eq!(load(&path, &LoadOptions::default()).unwrap().jobs.len(), 1);
+}
+
+#[test]
+fn a_file_of_credentials_is_a_list_or_a_mapping_with_one() {
+    let folder = TempDir::new().unwrap();
+    let variables = Arc::new(json!({"password": "hunter2"}));
+    let texts = [
+        "- {repo: hub.kubekey, username: me, password: '{{ .password }}', plain_http: true}\n",
+        "auths:\n  - {registry: hub.kubekey, username: me, password: hunter2, plain_http: true}\n",
+        "auths: '[{\"repo\": \"hub.kubekey\", \"username\": \"me\", \"password\": \"hunter2\", \"plain_http\": true}]'\n",
+    ];
+    for text in texts {
+        let rules = load_auths(&file(&folder, "auths.yaml", text), &variables).unwrap();
+        assert_eq!(rules.len(), 1, "{text}");
+        assert_eq!(rules[0].repo, "hub.kubekey");
+        assert_eq!(rules[0].plain_http, Some(true));
+        assert!(rules[0].credential.is_some());
+    }
+    let path = file(
+        &folder,
+        "auths.yaml",
+        "- {username: me, password: hunter2}\n- 3\n",
+    );
+    let shown = load_auths(&path, &variables).unwrap_err().to_string();
+    let expected = format!(
+        "{0}:1:3: this entry has no `repo`, and neither src nor dest names the registry that it is for
+  |
+1 | - {{username: me, password: ***
+  |   ^
+  help: add `repo: the.registry`
+
+{0}:2:3: an entry of `auths` must be a mapping, not the number 3
+  |
+2 | - 3
+  |   ^",
+        path.display()
+    );
+    assert_eq!(shown, expected);
+}

@@ -1,0 +1,356 @@
+//! YAML as a tree whose every value knows where it was written. Nothing outside this file knows the YAML library.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_yaml::{Deserializer, Error};
+
+/// How many values a text may stand for. Aliases multiply: a few lines can stand for billions.
+const MAX_VALUES: usize = 500_000;
+/// How many bytes of text those may hold together.
+const MAX_TEXT: usize = 64 << 20;
+
+/// Which value of a text this is, counted in reading order: what [`position`] finds it by.
+pub(super) type Id = usize;
+
+/// A value and where it is.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub id: Id,
+    /// Whether its texts are data that a template gave, which is not looked through for templates again.
+    pub literal: bool,
+    pub value: Yaml,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Yaml {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A mapping's key and where it is.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub id: Id,
+    pub name: String,
+}
+
+/// What a text holds, with the mistakes that don't hinder reading on.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    pub documents: Vec<Node>,
+    pub mistakes: Vec<(Id, String)>,
+}
+
+/// Why a text can't be read. Line and column count from 1.
+#[derive(Debug)]
+pub(super) struct Syntax {
+    pub message: String,
+    pub place: Option<(usize, usize)>,
+}
+
+impl Node {
+    /// A value that a template gave where `id` is.
+    pub(super) fn literal(id: Id, value: &Value) -> Node {
+        let value = match value {
+            Value::Null => Yaml::Null,
+            Value::Bool(value) => Yaml::Bool(*value),
+            Value::Number(value) => Yaml::Number(value.clone()),
+            Value::String(value) => Yaml::Text(value.clone()),
+            Value::Array(values) => Yaml::List(values.iter().map(|value| Node::literal(id, value)).collect()),
+            Value::Object(values) => {
+                let entry = |(name, value): (&String, &Value)| {
+                    (
+                        Key {
+                            id,
+                            name: name.clone(),
+                        },
+                        Node::literal(id, value),
+                    )
+                };
+                Yaml::Map(values.iter().map(entry).collect())
+            }
+        };
+        Node {
+            id,
+            literal: true,
+            value,
+        }
+    }
+
+    /// The value without its places.
+    pub(super) fn to_json(&self) -> Value {
+        match &self.value {
+            Yaml::Null => Value::Null,
+            Yaml::Bool(value) => Value::Bool(*value),
+            Yaml::Number(value) => Value::Number(value.clone()),
+            Yaml::Text(value) => Value::String(value.clone()),
+            Yaml::List(values) => Value::Array(values.iter().map(Node::to_json).collect()),
+            Yaml::Map(entries) => {
+                let entry = |(key, value): &(Key, Node)| (key.name.clone(), value.to_json());
+                Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
+/// Reads all documents of a text.
+pub(super) fn parse(text: &str) -> Result<Parsed, Syntax> {
+    let mut reading = Reading::default();
+    let mut documents = Vec::new();
+    for document in Deserializer::from_str(text) {
+        match Seed(&mut reading).deserialize(document) {
+            Ok(node) => documents.push(node),
+            Err(error) => return Err(Syntax::new(&error, reading.refusal)),
+        }
+    }
+    Ok(Parsed {
+        documents,
+        mistakes: reading.mistakes,
+    })
+}
+
+/// Reads a short text that holds one value, such as a list that a template gave.
+pub(super) fn parse_value(text: &str) -> Result<Value, String> {
+    let parsed = parse(text).map_err(|error| error.message)?;
+    if let Some((_, mistake)) = parsed.mistakes.into_iter().next() {
+        return Err(mistake);
+    }
+    match parsed.documents.as_slice() {
+        [] => Ok(Value::Null),
+        [document] => Ok(document.to_json()),
+        _ => Err("it holds several YAML documents".to_owned()),
+    }
+}
+
+/// Where a value is: line and column, from 1. A value that an alias stands for is where its anchor is.
+///
+/// The library tells places in its errors alone, so the text is read again up to the value, and that fails there.
+pub(super) fn position(text: &str, id: Id) -> Option<(usize, usize)> {
+    let mut reading = Reading {
+        stop_at: Some(id),
+        ..Reading::default()
+    };
+    for document in Deserializer::from_str(text) {
+        if let Err(error) = Seed(&mut reading).deserialize(document) {
+            return error.location().map(|at| (at.line(), at.column()));
+        }
+    }
+    None
+}
+
+impl Syntax {
+    fn new(error: &Error, refusal: Option<String>) -> Syntax {
+        let place = error.location().map(|at| (at.line(), at.column()));
+        let mut cause = error.to_string();
+        if let Some((line, column)) = place {
+            cause = cause.replacen(&format!(" at line {line} column {column}"), "", 1);
+        }
+        let message = match refusal {
+            Some(refusal) => refusal,
+            None if cause.contains("repetition limit exceeded") => too_large(),
+            None if cause.contains("recursion limit exceeded") => {
+                "this is nested too deeply, or an alias is within its own anchor".to_owned()
+            }
+            None => format!("this isn't valid YAML: {cause}"),
+        };
+        Syntax { message, place }
+    }
+}
+
+fn too_large() -> String {
+    format!(
+        "this stands for more than {MAX_VALUES} values or {} MiB, by its aliases or by itself",
+        MAX_TEXT >> 20
+    )
+}
+
+/// What is kept while a text is read.
+#[derive(Default)]
+struct Reading {
+    values: usize,
+    text: usize,
+    stop_at: Option<Id>,
+    /// Why this program, not the library, reads no further.
+    refusal: Option<String>,
+    mistakes: Vec<(Id, String)>,
+}
+
+impl Reading {
+    fn next_id<E: de::Error>(&mut self) -> Result<Id, E> {
+        let id = self.values;
+        if self.stop_at == Some(id) {
+            return Err(E::custom("the value that was looked for"));
+        }
+        if self.values >= MAX_VALUES || self.text > MAX_TEXT {
+            return Err(self.refuse(too_large()));
+        }
+        self.values += 1;
+        Ok(id)
+    }
+
+    fn refuse<E: de::Error>(&mut self, why: String) -> E {
+        self.refusal = Some(why.clone());
+        E::custom(why)
+    }
+}
+
+struct Seed<'r>(&'r mut Reading);
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Node;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Seed<'_> {
+    fn scalar<E: de::Error>(self, value: Yaml) -> Result<Node, E> {
+        let id = self.0.next_id()?;
+        if let Yaml::Text(text) = &value {
+            self.0.text += text.len();
+        }
+        Ok(Node {
+            id,
+            literal: false,
+            value,
+        })
+    }
+
+    fn number<E: de::Error>(self, number: Option<Number>, text: impl fmt::Display) -> Result<Node, E> {
+        match number {
+            Some(number) => self.scalar(Yaml::Number(number)),
+            // Infinities and the like: no number in JSON, so a text.
+            None => self.scalar(Yaml::Text(text.to_string())),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        self.scalar(Yaml::Null)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+        self.scalar(Yaml::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        self.scalar(Yaml::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        self.scalar(Yaml::Number(value.into()))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        self.scalar(Yaml::Number(value.into()))
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
+        self.number(Number::from_i128(value), value)
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
+        self.number(Number::from_u128(value), value)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        self.number(Number::from_f64(value), value)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        self.scalar(Yaml::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let id = self.0.next_id()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Seed(self.0))? {
+            list.push(item);
+        }
+        Ok(Node {
+            id,
+            literal: false,
+            value: Yaml::List(list),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let id = self.0.next_id()?;
+        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        let mut merged = Vec::new();
+        while let Some(key) = map.next_key_seed(Seed(self.0))? {
+            let value = map.next_value_seed(Seed(self.0))?;
+            let name = match key.value {
+                Yaml::Text(name) => name,
+                Yaml::Number(number) => number.to_string(),
+                Yaml::Bool(value) => value.to_string(),
+                Yaml::Null => "null".to_owned(),
+                Yaml::List(_) | Yaml::Map(_) => {
+                    self.0.mistakes.push((id, STRANGE_KEY.to_owned()));
+                    continue;
+                }
+            };
+            if name == "<<" {
+                merged.push((key.id, value));
+            } else if names.insert(name.clone()) {
+                entries.push((Key { id: key.id, name }, value));
+            } else {
+                self.0
+                    .mistakes
+                    .push((key.id, format!("the key `{name}` is here twice")));
+            }
+        }
+        for (at, value) in merged {
+            if !merge(&mut entries, &mut names, value) {
+                self.0
+                    .mistakes
+                    .push((at, "`<<` takes a mapping or a list of mappings".to_owned()));
+            }
+        }
+        Ok(Node {
+            id,
+            literal: false,
+            value: Yaml::Map(entries),
+        })
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Node, A::Error> {
+        // The place must be the value's own, also while another value is looked for.
+        self.0.next_id::<A::Error>()?;
+        Err(self
+            .0
+            .refuse("YAML tags (`!name`) have no meaning here".to_owned()))
+    }
+}
+
+const STRANGE_KEY: &str =
+    "a list or a mapping can't be a key (a text that begins with {{ needs quotes around it)";
+
+/// Adds what `<<` names. Keys that are there already win, then the first of several mappings.
+fn merge(entries: &mut Vec<(Key, Node)>, names: &mut std::collections::HashSet<String>, value: Node) -> bool {
+    match value.value {
+        Yaml::Map(more) => {
+            entries.extend(more.into_iter().filter(|(key, _)| names.insert(key.name.clone())));
+            true
+        }
+        Yaml::List(maps) => maps.into_iter().fold(true, |all_good, map| {
+            matches!(map.value, Yaml::Map(_)) && merge(entries, names, map) && all_good
+        }),
+        _ => false,
+    }
+}
