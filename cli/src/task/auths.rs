@@ -68,15 +68,14 @@ impl Auth {
                 }
             },
         };
-        Some(HostRule {
-            repo,
-            credential: self.credential,
-            insecure: self.insecure.unwrap_or(insecure),
-            plain_http: self.plain_http,
-            ca_file: self.ca_file,
-            cert_file: self.cert_file,
-            key_file: self.key_file,
-        })
+        let mut rule = HostRule::new(repo);
+        rule.credential = self.credential;
+        rule.insecure = self.insecure.or(insecure.then_some(true));
+        rule.plain_http = self.plain_http;
+        rule.ca_file = self.ca_file;
+        rule.cert_file = self.cert_file;
+        rule.key_file = self.key_file;
+        Some(rule)
     }
 }
 

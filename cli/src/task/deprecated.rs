@@ -1,6 +1,7 @@
 //! KubeKey's earlier forms of the module, `pull:`, `push:` and `copy:`, as the form of today.
 
-use super::image::{Place, Request};
+use super::image::Request;
+use super::places::Place;
 use super::reader::{Fields, Reader, describe};
 use super::yaml::{Key, Node, Yaml};
 

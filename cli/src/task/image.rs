@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
-use transload_reference::Registry;
 
-use super::reader::{Fields, Reader, TextAt, describe, shortened};
-use super::yaml::{Id, Node, Yaml};
+use super::places::{self, Place};
+use super::reader::{Fields, Reader, TextAt, shortened};
+use super::yaml::{Id, Node};
 use super::{auths, deprecated, suggest};
-use crate::job::{Endpoint, EndpointError, ImageName, IndexMode, Job, Location, Target};
+use crate::job::{ImageName, IndexMode, Job};
 
 const KEYS: [&str; 12] = [
     "manifests",
@@ -55,55 +55,6 @@ pub(super) struct Request<'n> {
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
-}
-
-/// A `src` or `dest` and where it is.
-pub(super) struct Place {
-    pub at: Id,
-    name: String,
-    endpoint: Endpoint,
-}
-
-impl Place {
-    /// Reads the value of the key `name`. `scheme` is what earlier forms leave out before a directory.
-    pub(super) fn read(name: &str, scheme: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Place> {
-        let text = match &node.value {
-            // Without an image's names in it, a template is the same for all images and can be checked here and now.
-            Yaml::Text(text) if !text.contains("module") => reader.render(name, node.id, text)?,
-            Yaml::Text(text) => text.clone(),
-            _ => {
-                reader
-                    .sink
-                    .error(node.id, format!("`{name}` must be text, not {}", describe(node)));
-                return None;
-            }
-        };
-        let has_scheme = text.trim_start().starts_with("local://");
-        let text = if has_scheme {
-            text
-        } else {
-            format!("{scheme}{}", text.trim())
-        };
-        match Endpoint::parse(&text, &reader.variables) {
-            Ok(endpoint) => Some(Place {
-                at: node.id,
-                name: name.to_owned(),
-                endpoint,
-            }),
-            Err(error) => {
-                report(name, node.id, &error, reader);
-                None
-            }
-        }
-    }
-}
-
-fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
-    let message = match error {
-        EndpointError::Template(error) => format!("the template in `{name}`: {error}"),
-        error => format!("`{name}`: {error}"),
-    };
-    reader.sink.error(at, message);
 }
 
 /// Checks the keys alone: for tasks that don't run.
@@ -209,17 +160,17 @@ fn build(
 
     let wanted: Vec<ImageName> = match &images {
         Some((_, images)) => images.iter().map(|(_, image)| image.clone()).collect(),
-        None => only_image_of(request.src.as_ref()),
+        None => places::only_image_of(request.src.as_ref()),
     };
     // What follows would tell the same mistakes in other words.
     if reader.sink.error_count() > errors {
         return None;
     }
-    let places = [request.src.as_ref(), request.dest.as_ref()]
+    let ends = [request.src.as_ref(), request.dest.as_ref()]
         .into_iter()
         .flatten();
-    let named = places.fold(Vec::new(), |named, place| {
-        add_registry(named, &place.endpoint, &wanted)
+    let named = ends.fold(Vec::new(), |named, place| {
+        places::add_registry(named, &place.endpoint, &wanted)
     });
     let insecure = request.skip_for_auths && skip_tls_verify;
     let hosts = entries
@@ -229,7 +180,7 @@ fn build(
 
     let dest = request.dest.as_ref()?;
     if images.is_none() {
-        check_source_without_list(request, reader);
+        places::check_source_without_list(request.src.as_ref(), request.at, reader);
     }
     if reader.sink.error_count() > errors {
         return None;
@@ -247,7 +198,7 @@ fn build(
             .collect(),
         None => wanted,
     };
-    check_ways(request.src.as_ref(), dest, &chosen, reader);
+    places::check_ways(request.src.as_ref(), dest, &chosen, reader);
     (reader.sink.error_count() == errors).then(|| {
         Outcome::Job(Box::new(Job {
             images: images
@@ -351,152 +302,4 @@ fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut 
         note.hint(format!("did you mean `{meant}`?"));
     }
     None
-}
-
-/// The image that a source names exactly, which then is the list.
-fn only_image_of(src: Option<&Place>) -> Vec<ImageName> {
-    match src.map(|src| &src.endpoint) {
-        Some(Endpoint::Fixed(Location::Image(reference))) => vec![ImageName::from(reference.clone())],
-        _ => Vec::new(),
-    }
-}
-
-/// Adds the one registry that a place is in, if it is in one and the same for all images.
-fn add_registry(mut named: Vec<Registry>, endpoint: &Endpoint, images: &[ImageName]) -> Vec<Registry> {
-    let registry = endpoint.named_registry().or_else(|| {
-        // A registry that comes from variables shows once the template is rendered. The samples' registries differ, so that
-        // a template that takes the image's own names none.
-        let rendered: Vec<_> = samples()
-            .iter()
-            .chain(images)
-            .map(|image| match endpoint.locate(image).ok()?.target(image).ok()? {
-                Target::Registry(reference) => Some(reference.registry().clone()),
-                Target::Store(..) => None,
-            })
-            .collect::<Option<_>>()?;
-        let (first, others) = rendered.split_first()?;
-        others.iter().all(|other| other == first).then(|| first.clone())
-    });
-    if let Some(registry) = registry.filter(|registry| !named.contains(registry)) {
-        named.push(registry);
-    }
-    named
-}
-
-/// Images as different as they come.
-fn samples() -> Vec<ImageName> {
-    [
-        "docker.io/library/sample:1",
-        "registry.example.com/group/team/sample:v1.2.3",
-    ]
-    .iter()
-    .filter_map(|name| name.parse().ok())
-    .collect()
-}
-
-fn check_source_without_list(request: &Request<'_>, reader: &mut Reader<'_>) {
-    let hint = "list the images in `manifests`";
-    match &request.src {
-        None => {
-            let message = "without `manifests`, `src` must say which images: a directory, or one image";
-            reader.sink.error(request.at, message).hint(hint);
-        }
-        Some(src) => match &src.endpoint {
-            Endpoint::Fixed(Location::Store(_) | Location::Image(_)) => {}
-            Endpoint::Fixed(Location::Registry { .. }) => {
-                reader
-                    .sink
-                    .error(src.at, "a registry's images can't be listed")
-                    .hint(hint);
-            }
-            Endpoint::Template(_) => {
-                let message = "this template needs an image's names, and no image is named";
-                reader.sink.error(src.at, message).hint(hint);
-            }
-        },
-    }
-}
-
-/// Checks that every image has a source and a destination of its own.
-fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName], reader: &mut Reader<'_>) {
-    let store = |place: &Place| place.endpoint.store().map(ToOwned::to_owned);
-    if src.and_then(store).is_some_and(|from| store(dest) == Some(from)) {
-        reader.sink.error(dest.at, "src and dest are the same directory");
-        return;
-    }
-    if let (
-        Some(Place {
-            at,
-            endpoint: Endpoint::Fixed(Location::Image(reference)),
-            ..
-        }),
-        [_, _, ..],
-    ) = (src, images)
-    {
-        let message = format!(
-            "src is the one image {reference}, and manifests names {}",
-            images.len()
-        );
-        reader
-            .sink
-            .error(*at, message)
-            .hint("give `src` the registry alone");
-        return;
-    }
-    if images.is_empty() {
-        check_sample(dest, reader);
-        return;
-    }
-    let mut taken: HashMap<Target, &ImageName> = HashMap::new();
-    for image in images {
-        let to = match dest
-            .endpoint
-            .locate(image)
-            .and_then(|location| location.target(image))
-        {
-            Ok(target) => target,
-            Err(error) => return report(&dest.name, dest.at, &error, reader),
-        };
-        let from = match src {
-            None => Ok(Target::Registry(image.reference().clone())),
-            Some(src) => src
-                .endpoint
-                .locate(image)
-                .and_then(|location| location.target(image)),
-        };
-        match (from, src) {
-            (Ok(from), _) if from == to => {
-                reader.sink.error(
-                    dest.at,
-                    format!("{} would be copied onto itself: {to}", image.written()),
-                );
-                return;
-            }
-            (Err(error), Some(src)) => return report(&src.name, src.at, &error, reader),
-            _ => {}
-        }
-        if let Some(other) = taken.insert(to.clone(), image) {
-            let message = format!(
-                "{} and {} would both go to {to}",
-                other.written(),
-                image.written()
-            );
-            let note = reader.sink.error(dest.at, message);
-            if matches!(dest.endpoint, Endpoint::Fixed(Location::Image(_))) {
-                note.hint("give `dest` a registry or a namespace alone: each image's own name follows");
-            }
-            return;
-        }
-    }
-}
-
-/// Tries a template on samples where the images aren't known yet: what fails on all of them fails on every image.
-fn check_sample(dest: &Place, reader: &mut Reader<'_>) {
-    let failures: Option<Vec<EndpointError>> = samples()
-        .iter()
-        .map(|image| dest.endpoint.locate(image).err())
-        .collect();
-    if let Some(error) = failures.and_then(|failures| failures.into_iter().next()) {
-        report(&dest.name, dest.at, &error, reader);
-    }
 }

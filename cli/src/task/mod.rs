@@ -29,9 +29,9 @@
 //! ```
 //!
 //! # Variables
-//! Every text of a task is a template over the variables: those of the command line win over a loop's `item`'s surroundings,
-//! that is over the `vars` of tasks, which win over those of blocks and plays. `src` and `dest` are rendered for each image where
-//! they name `.module…`, and otherwise when the file is loaded.
+//! Every text of a task is a template over the variables. A loop's `item` wins over those of the command line ([`LoadOptions`]), these win
+//! over the `vars` of tasks, and these over the `vars` of blocks and plays; mappings are merged key by key. `src` and `dest` are
+//! rendered for each image where they name `module`, and otherwise when the file is loaded.
 //!
 //! # Keys around a module
 //! `name`, `when`, `tags`, `retries`, `ignore_errors`, `vars` and `loop` are honoured; `block`s are flattened, and their `when`, `tags`,
@@ -43,10 +43,12 @@ mod deprecated;
 mod diagnostic;
 mod files;
 mod image;
+mod places;
 mod playbook;
 mod reader;
 mod secret;
 mod suggest;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -68,7 +70,7 @@ pub use diagnostic::{Problem, TaskErrors};
 pub use variables::load_variables;
 
 /// How a task file is read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LoadOptions {
     /// The variables that templates see: an object, as [`load_variables`] gives it.
     pub variables: Arc<Value>,
@@ -85,6 +87,16 @@ impl Default for LoadOptions {
             tags: Vec::new(),
             image_tasks_only: false,
         }
+    }
+}
+
+/// Without the variables: some of them are secret.
+impl std::fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("tags", &self.tags)
+            .field("image_tasks_only", &self.image_tasks_only)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::diagnostic::Sink;
 use super::image::{self, Outcome, Surroundings};
 use super::reader::{Fields, Reader, describe, shortened, unknown_key};
+use super::tags::is_chosen;
 use super::variables::merge;
 use super::yaml::{Id, Key, Node, Yaml};
 use super::{LoadOptions, SkipReason, Skipped, suggest};
@@ -84,6 +85,8 @@ struct Inherited<'n> {
     /// Variables of plays, blocks and tasks, without those of the command line.
     variables: Map<String, Value>,
     ignore_errors: Option<&'n Node>,
+    /// A loop's item.
+    item: Option<Value>,
 }
 
 impl<'o> Playbook<'o> {
@@ -198,7 +201,7 @@ impl<'o> Playbook<'o> {
         let mut inherited = outer.clone();
         inherited.conditions.extend(fields.get("when"));
         inherited.ignore_errors = fields.get("ignore_errors").or(outer.ignore_errors);
-        let mut reader = self.reader(&outer.variables);
+        let mut reader = self.reader(outer);
         if let Some(node) = fields.get("tags") {
             let tags = reader.list("tags", node).unwrap_or_default();
             let tags = tags
@@ -215,7 +218,7 @@ impl<'o> Playbook<'o> {
             Yaml::Map(entries) => {
                 for (key, value) in entries {
                     // A variable may use those above it.
-                    let value = self.reader(&inherited.variables).variable(&key.name, value)?;
+                    let value = self.reader(&inherited).variable(&key.name, value)?;
                     inherited.variables.insert(key.name.clone(), value);
                 }
             }
@@ -231,13 +234,16 @@ impl<'o> Playbook<'o> {
         Some(inherited)
     }
 
-    /// A reader over a task's variables and, before them, those of the command line.
-    fn reader(&mut self, variables: &Map<String, Value>) -> Reader<'_> {
-        let variables = if variables.is_empty() {
+    /// A reader over all variables: a loop's item before those of the command line, and these before those of the file.
+    fn reader(&mut self, inherited: &Inherited<'_>) -> Reader<'_> {
+        let variables = if inherited.variables.is_empty() && inherited.item.is_none() {
             Arc::clone(&self.options.variables)
         } else {
-            let mut all = Value::Object(variables.clone());
+            let mut all = Value::Object(inherited.variables.clone());
             merge(&mut all, (*self.options.variables).clone());
+            if let (Value::Object(all), Some(item)) = (&mut all, &inherited.item) {
+                all.insert("item".to_owned(), item.clone());
+            }
             Arc::new(all)
         };
         Reader {
@@ -260,7 +266,7 @@ impl<'o> Playbook<'o> {
             return;
         };
         if !is_chosen(&self.options.tags, &inherited.tags) {
-            image::check_keys(image, &mut self.reader(&inherited.variables));
+            image::check_keys(image, &mut self.reader(&inherited));
             return self.skip(name_of(fields, number), SkipReason::Tags);
         }
         match fields.get("loop") {
@@ -275,7 +281,7 @@ impl<'o> Playbook<'o> {
                 let count = items.len();
                 for (i, item) in items.into_iter().enumerate() {
                     let mut inherited = inherited.clone();
-                    inherited.variables.insert("item".to_owned(), item);
+                    inherited.item = Some(item);
                     self.round(fields, image, &inherited, number, Some((i + 1, count)));
                 }
             }
@@ -291,7 +297,7 @@ impl<'o> Playbook<'o> {
         number: usize,
         round: Option<(usize, usize)>,
     ) {
-        let mut reader = self.reader(&inherited.variables);
+        let mut reader = self.reader(inherited);
         for condition in &inherited.conditions {
             match reader.condition(condition) {
                 // Where it can't be told, the rest is checked all the same.
@@ -304,6 +310,7 @@ impl<'o> Playbook<'o> {
         }
         let name = fields
             .get("name")
+            .filter(|node| !matches!(node.value, Yaml::Null))
             .and_then(|node| reader.text("name", node))
             .map(|name| name.trim().to_owned());
         let mut name = name
@@ -333,7 +340,7 @@ impl<'o> Playbook<'o> {
     }
 
     fn items(&mut self, list: &Node, inherited: &Inherited<'_>) -> Option<Vec<Value>> {
-        let mut reader = self.reader(&inherited.variables);
+        let mut reader = self.reader(inherited);
         let value = match &list.value {
             Yaml::Text(_) => reader.value("loop", list)?,
             _ => reader.variable("loop", list)?,
@@ -441,55 +448,5 @@ fn name_of(fields: &Fields<'_>, number: usize) -> String {
     match fields.get("name").map(|node| &node.value) {
         Some(Yaml::Text(name)) if !name.trim().is_empty() => name.trim().to_owned(),
         _ => format!("task {number}"),
-    }
-}
-
-/// Whether tags choose a task, by Ansible's rules for `always`, `never`, `all`, `tagged` and `untagged`.
-fn is_chosen(chosen: &[String], tags: &[String]) -> bool {
-    let has = |name: &str| tags.iter().any(|tag| tag == name);
-    if chosen.iter().any(|name| has(name)) {
-        return true;
-    }
-    if has("never") {
-        return false;
-    }
-    chosen.is_empty()
-        || has("always")
-        || chosen.iter().any(|name| match name.as_str() {
-            "all" => true,
-            "tagged" => !tags.is_empty(),
-            "untagged" => tags.is_empty(),
-            _ => false,
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_choose_as_ansible_has_it() {
-        let cases: [(&[&str], &[&str], bool); 12] = [
-            (&[], &[], true),
-            (&[], &["a"], true),
-            (&[], &["never"], false),
-            (&[], &["never", "a"], false),
-            (&["a"], &["never", "a"], true),
-            (&["a"], &["a", "b"], true),
-            (&["a"], &["b"], false),
-            (&["a"], &[], false),
-            (&["a"], &["always"], true),
-            (&["all"], &["b"], true),
-            (&["all"], &["never"], false),
-            (&["untagged"], &["b"], false),
-        ];
-        for (chosen, tags, expected) in cases {
-            let owned = |list: &[&str]| list.iter().map(|tag| tag.to_string()).collect::<Vec<_>>();
-            assert_eq!(
-                is_chosen(&owned(chosen), &owned(tags)),
-                expected,
-                "{chosen:?} {tags:?}"
-            );
-        }
     }
 }

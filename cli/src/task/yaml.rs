@@ -348,9 +348,10 @@ fn merge(entries: &mut Vec<(Key, Node)>, names: &mut std::collections::HashSet<S
             entries.extend(more.into_iter().filter(|(key, _)| names.insert(key.name.clone())));
             true
         }
-        Yaml::List(maps) => maps.into_iter().fold(true, |all_good, map| {
-            matches!(map.value, Yaml::Map(_)) && merge(entries, names, map) && all_good
-        }),
+        // A list within the list is no mapping.
+        Yaml::List(maps) => maps
+            .into_iter()
+            .all(|map| matches!(map.value, Yaml::Map(_)) && merge(entries, names, map)),
         _ => false,
     }
 }

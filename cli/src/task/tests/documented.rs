@@ -127,7 +127,7 @@ fn kubekeys_push_role_loads_and_renders() {
     );
     assert_eq!(job.hosts.len(), 1);
     assert_eq!(job.hosts[0].repo, "dockerhub.kubekey.local");
-    assert!(job.hosts[0].insecure);
+    assert_eq!(job.hosts[0].insecure, Some(true));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_deprecated_forms_are_todays_form_and_say_so() {
         Some("hub.kubekey")
     );
     // KubeKey's push lets `skip_tls_verify` hold for its `auths`, too.
-    assert!(push.skip_tls_verify && push.hosts[0].insecure);
+    assert!(push.skip_tls_verify && push.hosts[0].insecure == Some(true));
 
     assert_eq!(
         first_target(copy),
@@ -174,7 +174,7 @@ fn the_deprecated_forms_are_todays_form_and_say_so() {
     assert!(hub.source.is_none());
     assert_eq!(first_target(hub), "hub.kubekey/calico/apiserver:v3.28.2");
     assert_eq!(hub.hosts[0].repo, "docker.io");
-    assert!(!hub.hosts[0].insecure);
+    assert_eq!(hub.hosts[0].insecure, None);
 
     let warnings: Vec<String> = loaded.warnings.iter().map(short).collect();
     assert_eq!(
@@ -223,7 +223,7 @@ fn mistakes_in_deprecated_forms_are_told_in_their_own_words() {
         ),
         (
             "copy: {from: {path: /x}, to: {path: /x/}}",
-            "1:48: src and dest are the same directory",
+            "1:47: src and dest are the same directory",
         ),
         (
             "copy: {from: {type: hub, manifests: [a], skip_tls_verify: true}, to: {type: hub, path: hub.kubekey}}",

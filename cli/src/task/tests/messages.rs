@@ -427,6 +427,12 @@ fn passwords_are_never_shown() {
 }
 
 #[test]
+fn options_do_not_show_their_variables() {
+    let shown = format!("{:?}", options(json!({"password": "hunter2"})));
+    assert_eq!(shown, "LoadOptions { tags: [], image_tasks_only: false, .. }");
+}
+
+#[test]
 fn many_mistakes_are_counted() {
     let text = "- image: {manifests: a, dest: 'local:///x', nope: 1}\n".repeat(60);
     let errors = errors(&text, &LoadOptions::default());

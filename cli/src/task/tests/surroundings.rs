@@ -202,6 +202,10 @@ fn a_loop_is_one_task_for_each_item() {
     assert_eq!(names(&of_variable), ["task 1 (1 of 2)", "task 1 (2 of 2)"]);
     assert_eq!(images(&of_variable.jobs[1]), ["b:2"]);
 
+    // Nothing that the command line says can stand in for the item.
+    let shadowed = loaded(text, &options(json!({"images": ["a:1"], "item": "x"})));
+    assert_eq!(images(&shadowed.jobs[0]), ["a:1"]);
+
     let none = loaded(text, &options(json!({"images": []})));
     assert_eq!(none.skipped, [skipped("task 1", SkipReason::EmptyLoop)]);
     assert_eq!(
@@ -344,6 +348,16 @@ fn a_file_may_be_one_task_or_several_documents() {
         1
     );
     let text = "---\n- image: {manifests: a, dest: 'local:///x'}\n---\n- image: {manifests: b, dest: 'local:///x'}\n";
+    assert_eq!(
+        names(&loaded(text, &LoadOptions::default())),
+        ["task 1", "task 2"]
+    );
+}
+
+#[test]
+fn a_task_without_a_name_is_named_by_its_number() {
+    let text =
+        "- image: {manifests: a, dest: 'local:///x'}\n- name:\n  image: {manifests: a, dest: 'local:///x'}\n";
     assert_eq!(
         names(&loaded(text, &LoadOptions::default())),
         ["task 1", "task 2"]

@@ -125,7 +125,7 @@ fn every_key_reaches_the_job() {
         panic!("{:?}", job.hosts)
     };
     assert_eq!(rule.repo, "hub.kubekey/mirror");
-    assert_eq!((rule.insecure, rule.plain_http), (false, Some(true)));
+    assert_eq!((rule.insecure, rule.plain_http), (Some(false), Some(true)));
     assert_eq!(rule.ca_file.as_deref(), Some("ca.pem".as_ref()));
     assert_eq!(rule.cert_file.as_deref(), Some("cert.pem".as_ref()));
     assert_eq!(rule.key_file.as_deref(), Some("key.pem".as_ref()));

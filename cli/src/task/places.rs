@@ -1,0 +1,211 @@
+//! `src` and `dest` of a task: reading them, and checking that every image has a way from one to the other.
+
+use std::collections::HashMap;
+
+use transload_reference::Registry;
+
+use super::reader::{Reader, describe};
+use super::yaml::{Id, Node, Yaml};
+use crate::job::{Endpoint, EndpointError, ImageName, Location, Target};
+
+/// A `src` or `dest` and where it is.
+pub(super) struct Place {
+    pub at: Id,
+    name: String,
+    pub endpoint: Endpoint,
+}
+
+impl Place {
+    /// Reads the value of the key `name`. `scheme` is what earlier forms leave out before a directory.
+    pub(super) fn read(name: &str, scheme: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Place> {
+        let text = match &node.value {
+            // Without an image's names in it, a template is the same for all images and can be checked here and now.
+            Yaml::Text(text) if !text.contains("module") => reader.render(name, node.id, text)?,
+            Yaml::Text(text) => text.clone(),
+            _ => {
+                reader
+                    .sink
+                    .error(node.id, format!("`{name}` must be text, not {}", describe(node)));
+                return None;
+            }
+        };
+        let has_scheme = text.trim_start().starts_with("local://");
+        let text = if has_scheme {
+            text
+        } else {
+            format!("{scheme}{}", text.trim())
+        };
+        match Endpoint::parse(&text, &reader.variables) {
+            Ok(endpoint) => Some(Place {
+                at: node.id,
+                name: name.to_owned(),
+                endpoint,
+            }),
+            Err(error) => {
+                report(name, node.id, &error, reader);
+                None
+            }
+        }
+    }
+}
+
+fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
+    let message = match error {
+        EndpointError::Template(error) => format!("the template in `{name}`: {error}"),
+        error => format!("`{name}`: {error}"),
+    };
+    reader.sink.error(at, message);
+}
+
+/// The image that a source names exactly, which then is the list.
+pub(super) fn only_image_of(src: Option<&Place>) -> Vec<ImageName> {
+    match src.map(|src| &src.endpoint) {
+        Some(Endpoint::Fixed(Location::Image(reference))) => vec![ImageName::from(reference.clone())],
+        _ => Vec::new(),
+    }
+}
+
+/// Adds the one registry that a place is in, if it is in one and the same for all images.
+pub(super) fn add_registry(
+    mut named: Vec<Registry>,
+    endpoint: &Endpoint,
+    images: &[ImageName],
+) -> Vec<Registry> {
+    let registry = endpoint.named_registry().or_else(|| {
+        // A registry that comes from variables shows once the template is rendered. The samples' registries differ, so that
+        // a template that takes the image's own names none.
+        let rendered: Vec<_> = samples()
+            .iter()
+            .chain(images)
+            .map(|image| match endpoint.locate(image).ok()?.target(image).ok()? {
+                Target::Registry(reference) => Some(reference.registry().clone()),
+                Target::Store(..) => None,
+            })
+            .collect::<Option<_>>()?;
+        let (first, others) = rendered.split_first()?;
+        others.iter().all(|other| other == first).then(|| first.clone())
+    });
+    if let Some(registry) = registry.filter(|registry| !named.contains(registry)) {
+        named.push(registry);
+    }
+    named
+}
+
+/// Images as different as they come.
+fn samples() -> Vec<ImageName> {
+    [
+        "docker.io/library/sample:1",
+        "registry.example.com/group/team/sample:v1.2.3",
+    ]
+    .iter()
+    .filter_map(|name| name.parse().ok())
+    .collect()
+}
+
+/// Checks that a source says which images by itself. `at` is where the task's values are.
+pub(super) fn check_source_without_list(src: Option<&Place>, at: Id, reader: &mut Reader<'_>) {
+    let hint = "list the images in `manifests`";
+    match src {
+        None => {
+            let message = "without `manifests`, `src` must say which images: a directory, or one image";
+            reader.sink.error(at, message).hint(hint);
+        }
+        Some(src) => match &src.endpoint {
+            Endpoint::Fixed(Location::Store(_) | Location::Image(_)) => {}
+            Endpoint::Fixed(Location::Registry { .. }) => {
+                reader
+                    .sink
+                    .error(src.at, "a registry's images can't be listed")
+                    .hint(hint);
+            }
+            Endpoint::Template(_) => {
+                let message = "this template needs an image's names, and no image is named";
+                reader.sink.error(src.at, message).hint(hint);
+            }
+        },
+    }
+}
+
+/// Checks that every image has a source and a destination of its own.
+pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName], reader: &mut Reader<'_>) {
+    let store = |place: &Place| place.endpoint.store().map(ToOwned::to_owned);
+    if src.and_then(store).is_some_and(|from| store(dest) == Some(from)) {
+        reader.sink.error(dest.at, "src and dest are the same directory");
+        return;
+    }
+    if let (
+        Some(Place {
+            at,
+            endpoint: Endpoint::Fixed(Location::Image(reference)),
+            ..
+        }),
+        [_, _, ..],
+    ) = (src, images)
+    {
+        let message = format!(
+            "src is the one image {reference}, and manifests names {}",
+            images.len()
+        );
+        reader
+            .sink
+            .error(*at, message)
+            .hint("give `src` the registry alone");
+        return;
+    }
+    if images.is_empty() {
+        check_sample(dest, reader);
+        return;
+    }
+    let mut taken: HashMap<Target, &ImageName> = HashMap::new();
+    for image in images {
+        let to = match dest
+            .endpoint
+            .locate(image)
+            .and_then(|location| location.target(image))
+        {
+            Ok(target) => target,
+            Err(error) => return report(&dest.name, dest.at, &error, reader),
+        };
+        let from = match src {
+            None => Ok(Target::Registry(image.reference().clone())),
+            Some(src) => src
+                .endpoint
+                .locate(image)
+                .and_then(|location| location.target(image)),
+        };
+        match (from, src) {
+            (Ok(from), _) if from == to => {
+                reader.sink.error(
+                    dest.at,
+                    format!("{} would be copied onto itself: {to}", image.written()),
+                );
+                return;
+            }
+            (Err(error), Some(src)) => return report(&src.name, src.at, &error, reader),
+            _ => {}
+        }
+        if let Some(other) = taken.insert(to.clone(), image) {
+            let message = format!(
+                "{} and {} would both go to {to}",
+                other.written(),
+                image.written()
+            );
+            let note = reader.sink.error(dest.at, message);
+            if matches!(dest.endpoint, Endpoint::Fixed(Location::Image(_))) {
+                note.hint("give `dest` a registry or a namespace alone: each image's own name follows");
+            }
+            return;
+        }
+    }
+}
+
+/// Tries a template on samples where the images aren't known yet: what fails on all of them fails on every image.
+fn check_sample(dest: &Place, reader: &mut Reader<'_>) {
+    let failures: Option<Vec<EndpointError>> = samples()
+        .iter()
+        .map(|image| dest.endpoint.locate(image).err())
+        .collect();
+    if let Some(error) = failures.and_then(|failures| failures.into_iter().next()) {
+        report(&dest.name, dest.at, &error, reader);
+    }
+}
