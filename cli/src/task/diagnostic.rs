@@ -1,6 +1,6 @@
 //! What is wrong with a file, shown where it is wrong.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::secret;
@@ -171,11 +171,11 @@ impl Note {
 /// Where the checks put what they find.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
-    errors: Vec<Note>,
-    warnings: Vec<Note>,
+    errors: Notes,
+    warnings: Notes,
     /// Values that YAML itself didn't make sense of: what else is wrong with them only follows from that.
     broken: HashSet<Id>,
-    unheard: Vec<Note>,
+    unheard: Notes,
 }
 
 impl Sink {
@@ -183,7 +183,7 @@ impl Sink {
     pub(super) fn with(mistakes: Vec<(Id, String)>) -> Sink {
         let mut sink = Sink::default();
         for (at, mistake) in mistakes {
-            push(&mut sink.errors, at, mistake);
+            sink.errors.add(at, mistake);
             sink.broken.insert(at);
         }
         sink
@@ -195,32 +195,44 @@ impl Sink {
         } else {
             &mut self.errors
         };
-        push(notes, at, message.into())
+        notes.add(at, message.into())
     }
 
     pub(super) fn warn(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
-        push(&mut self.warnings, at, message.into())
+        self.warnings.add(at, message.into())
     }
 
     pub(super) fn error_count(&self) -> usize {
-        self.errors.len()
+        self.errors.list.len()
     }
 }
 
-/// A loop's rounds find the same mistake again: it is told once.
-fn push(notes: &mut Vec<Note>, at: Id, message: String) -> &mut Note {
-    let known = notes
-        .iter()
-        .position(|note| note.at == at && note.message == message);
-    let index = known.unwrap_or_else(|| {
-        notes.push(Note {
-            at,
-            message,
-            hint: None,
+#[derive(Debug, Default)]
+struct Notes {
+    list: Vec<Note>,
+    /// Which of the list are at a value.
+    at: HashMap<Id, Vec<usize>>,
+}
+
+impl Notes {
+    /// Adds a note. A loop's rounds find the same mistake again: it is told once.
+    fn add(&mut self, at: Id, message: String) -> &mut Note {
+        let there = self.at.entry(at).or_default();
+        let known = there
+            .iter()
+            .copied()
+            .find(|index| self.list[*index].message == message);
+        let index = known.unwrap_or_else(|| {
+            there.push(self.list.len());
+            self.list.push(Note {
+                at,
+                message,
+                hint: None,
+            });
+            self.list.len() - 1
         });
-        notes.len() - 1
-    });
-    &mut notes[index]
+        &mut self.list[index]
+    }
 }
 
 /// A file's name and text: what places are shown in.
@@ -238,12 +250,12 @@ impl Source<'_> {
             .for_each(|holder| secret::collect(holder, &mut secrets));
         // The longest first, so that one that holds another is hidden whole.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        if sink.errors.is_empty() {
-            return Ok(self.problems(sink.warnings, &secrets));
+        if sink.errors.list.is_empty() {
+            return Ok(self.problems(sink.warnings.list, &secrets));
         }
-        let more = sink.errors.len().saturating_sub(MAX_SHOWN);
+        let more = sink.errors.list.len().saturating_sub(MAX_SHOWN);
         Err(TaskErrors {
-            problems: self.problems(sink.errors, &secrets),
+            problems: self.problems(sink.errors.list, &secrets),
             more,
         })
     }
