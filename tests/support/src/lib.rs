@@ -1,6 +1,10 @@
 //! Test support: a scripted registry with faults, real registries, image builders.
 
+mod http;
 pub mod image;
+pub mod kubekey;
 mod process;
+mod push;
 
 pub use process::{Output, Running, Transload};
+pub use push::push_plain;
