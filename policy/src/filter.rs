@@ -10,13 +10,18 @@ use transload_reference::{Descriptor, ManifestError, RawManifest};
 
 /// What becomes of an index's child.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an index has tens of children, and a box would burden every caller"
+)]
 pub enum Keep {
     /// It stays as it is.
     Yes,
     /// It goes.
     No,
-    /// Another takes its place: the digest and size change, the rest of its entry stays.
-    Replaced(Box<Descriptor>),
+    /// Another takes its place, such as a nested index that was cut down itself: the digest and size change and an inlined
+    /// copy (`data`) of the old one goes; the rest of its entry stays.
+    Replaced(Descriptor),
 }
 
 /// Why an index can't be cut.
@@ -29,6 +34,18 @@ pub enum FilterError {
     /// What remains isn't an index. This doesn't happen to an index that could be read.
     #[error("the index that remains can't be read: {0}")]
     Manifest(#[from] ManifestError),
+}
+
+impl FilterError {
+    /// Always false: the same index fails the same way.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("take all platforms: an index that is moved whole isn't cut")
+    }
 }
 
 /// Cuts an index down to the children for which `keep`, told their positions, doesn't say [`Keep::No`]. If all stay, so does
@@ -44,7 +61,9 @@ pub fn filter_index(raw: &RawManifest, keep: impl Fn(usize) -> Keep) -> Result<R
     }
     let bytes = raw.bytes();
     let document: Document<'_> = serde_json::from_slice(bytes)?;
-    let entries: Vec<&RawValue> = serde_json::from_str(document.manifests.get())?;
+    // Go programs write null for an empty list.
+    let entries: Option<Vec<&RawValue>> = serde_json::from_str(document.manifests.get())?;
+    let entries = entries.unwrap_or_default();
     let decisions: Vec<Keep> = (0..entries.len()).map(keep).collect();
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
         return Ok(raw.clone());
@@ -74,7 +93,7 @@ pub fn filter_index(raw: &RawManifest, keep: impl Fn(usize) -> Keep) -> Result<R
     Ok(RawManifest::parse(cut, Some(raw.media_type().as_str()))?)
 }
 
-/// Writes an entry with another digest and size.
+/// Writes an entry with another digest and size, and without inlined content, which would be the old one's.
 fn replace(entry: &RawValue, descriptor: &Descriptor, cut: &mut Vec<u8>) -> Result<(), FilterError> {
     #[derive(Deserialize)]
     struct Entry<'a> {
@@ -82,13 +101,18 @@ fn replace(entry: &RawValue, descriptor: &Descriptor, cut: &mut Vec<u8>) -> Resu
         digest: &'a RawValue,
         #[serde(borrow)]
         size: &'a RawValue,
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
     }
     let bytes = entry.get().as_bytes();
     let fields: Entry<'_> = serde_json::from_slice(bytes)?;
-    let mut changes = [
+    let mut changes = vec![
         (span(bytes, fields.digest), format!("\"{}\"", descriptor.digest)),
         (span(bytes, fields.size), descriptor.size.to_string()),
     ];
+    if let Some(data) = fields.data {
+        changes.push((field(bytes, &span(bytes, data)), String::new()));
+    }
     changes.sort_by_key(|(place, _)| place.start);
     let mut from = 0;
     for (place, text) in changes {
@@ -98,6 +122,25 @@ fn replace(entry: &RawValue, descriptor: &Descriptor, cut: &mut Vec<u8>) -> Resu
     }
     cut.extend_from_slice(&bytes[from..]);
     Ok(())
+}
+
+/// Where a field of an object stands, with its key and the comma that parts it from the rest. Other fields must exist.
+fn field(object: &[u8], value: &Range<usize>) -> Range<usize> {
+    let before = object[..value.start].trim_ascii_end();
+    let before = before.strip_suffix(b":").unwrap_or(before).trim_ascii_end();
+    // A key holds no bare quotation mark between its own two.
+    let key = before.strip_suffix(b"\"").unwrap_or(before);
+    let start = key.iter().rposition(|byte| *byte == b'"').unwrap_or(key.len());
+    let preceding = object[..start].trim_ascii_end();
+    if preceding.ends_with(b",") {
+        return preceding.len() - 1..value.end;
+    }
+    let following = object[value.end..].trim_ascii_start();
+    let following = following
+        .strip_prefix(b",")
+        .unwrap_or(following)
+        .trim_ascii_start();
+    start..object.len() - following.len()
 }
 
 /// Where in `bytes` a value that was read from it without copying stands.
@@ -169,7 +212,7 @@ mod tests {
         let other = Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"other"), 7);
         let filtered = filter_index(&raw, |at| {
             if at == 0 {
-                Keep::Replaced(Box::new(other.clone()))
+                Keep::Replaced(other.clone())
             } else {
                 Keep::Yes
             }
@@ -183,14 +226,51 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_child_loses_its_inlined_content() {
+        let other = Descriptor::new(MediaType::OCI_INDEX, Digest::of(b"other"), 7);
+        let (old, new) = (Digest::of(b"old"), &other.digest);
+        for (entry, expected) in [
+            (
+                r#"{"data":"AA==","digest":"OLD","size":1}"#,
+                r#"{"digest":"NEW","size":7}"#,
+            ),
+            (
+                r#"{"size":1 , "data" : "AA==","digest":"OLD"}"#,
+                r#"{"size":7 ,"digest":"NEW"}"#,
+            ),
+            (
+                r#"{"size":1,"digest":"OLD","data":"AA==", "a":"data"}"#,
+                r#"{"size":7,"digest":"NEW", "a":"data"}"#,
+            ),
+            (
+                "{\"d\\u0061ta\": \"AA==\" ,\n \"size\":1,\"digest\":\"OLD\"}",
+                r#"{"size":7,"digest":"NEW"}"#,
+            ),
+            (
+                r#"{"size":1,"digest":"OLD","x":{"data":"AA=="}}"#,
+                r#"{"size":7,"digest":"NEW","x":{"data":"AA=="}}"#,
+            ),
+        ] {
+            let index = |entry: &str| format!(r#"{{"manifests":[{entry}]}}"#);
+            let text = index(&entry.replace("OLD", &old.to_string()));
+            let raw = RawManifest::parse(text.into_bytes(), None).unwrap();
+            let filtered = filter_index(&raw, |_| Keep::Replaced(other.clone())).unwrap();
+            assert_eq!(
+                std::str::from_utf8(filtered.bytes()).unwrap(),
+                index(&expected.replace("NEW", &new.to_string()))
+            );
+        }
+    }
+
+    #[test]
     fn an_index_of_nothing_stays_one() {
         let filtered = filter_index(&index(), |_| Keep::No).unwrap();
         assert!(filtered.view().children().is_empty());
-        let empty = RawManifest::parse(br#"{"manifests": [ ]}"#.to_vec(), None).unwrap();
-        assert_eq!(
-            filter_index(&empty, |_| Keep::No).unwrap().digest(),
-            empty.digest()
-        );
+        for empty in [r#"{"manifests": [ ]}"#, r#"{"manifests":null}"#] {
+            let empty = RawManifest::parse(empty.as_bytes().to_vec(), None).unwrap();
+            let filtered = filter_index(&empty, |_| Keep::No).unwrap();
+            assert_eq!(filtered.digest(), empty.digest());
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Which platforms and images of a list are moved.
 //!
-//! [`PlatformSet`] says which platforms are wanted, [`select`] which children of an index those are, and [`filter_index`] cuts an
-//! index down to them without touching a byte of what it keeps. [`ImagePattern`] chooses images by name. Nothing here reads or
-//! writes anything.
+//! [`PlatformSet`] says which platforms are wanted, [`select`] which children of an index those are, [`judge`] what becomes of an
+//! image that lacks some, and [`filter_index`] cuts an index down without touching a byte of what it keeps. [`ImagePattern`]
+//! chooses images by name. Nothing here reads or writes anything.
 //!
 //! ```
-//! use transload_policy::{Keep, PlatformSet, filter_index, select};
+//! use transload_policy::{Decision, Keep, Mode, PlatformSet, filter_index, judge, select};
 //! use transload_reference::{Manifest, RawManifest};
 //!
 //! let text = format!(
@@ -21,7 +21,8 @@
 //! let wanted = PlatformSet::parse(&["linux/amd64", "linux/s390x"])?;
 //! let selection = select(index, &wanted);
 //! assert_eq!(selection.keep, [0]);
-//! assert_eq!(wanted.missing(&selection.satisfied)[0].to_string(), "linux/s390x");
+//! let Decision::Warn(shortfall) = judge(&selection, &wanted, Mode::Warn) else { unreachable!() };
+//! assert_eq!(shortfall.to_string(), "has no linux/s390x (it has linux/amd64, linux/arm/v7); the others are moved");
 //!
 //! let filtered = filter_index(&raw, |at| if selection.keep.contains(&at) { Keep::Yes } else { Keep::No })?;
 //! assert_eq!(filtered.view().children().len(), 1);
@@ -30,11 +31,13 @@
 //! ```
 
 mod filter;
+mod judge;
 mod pattern;
 mod platform;
 mod select;
 
 pub use filter::{FilterError, Keep, filter_index};
+pub use judge::{Decision, Mode, Shortfall, judge, judge_single};
 pub use pattern::{ImagePattern, PatternError};
 pub use platform::{PlatformPattern, PlatformSet, config_platform};
-pub use select::{Mode, Selection, select};
+pub use select::{Selection, select, select_with};

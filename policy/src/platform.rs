@@ -8,8 +8,9 @@ use transload_reference::{ParseError, Platform};
 
 /// A platform that is asked for: `linux/arm64`, `linux/arm/v7`.
 ///
-/// Without a variant it stands for every variant; with one, for that one alone. Both sides are normalised first, so that
-/// `linux/arm64/v8` asks for `linux/arm64` as an index has it, and `linux/arm/v7` for an `arm` whose variant isn't told.
+/// Without a variant it stands for every variant; with one, for that one alone. Both sides are normalised first, as containerd
+/// does, so that `linux/arm64/v8` asks for `linux/arm64` as an index has it, and `linux/arm/v7` for an `arm` whose variant isn't
+/// told. Versions and features of the operating system aren't looked at: `windows/amd64` is an image of any Windows version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlatformPattern {
     platform: Platform,
@@ -30,9 +31,16 @@ impl FromStr for PlatformPattern {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let mut platform = text.trim().parse::<Platform>()?.normalised();
-        // Normalising gives `arm` its usual variant, which was not asked for.
-        let any_variant = text.matches('/').count() < 2;
+        let text = text.trim();
+        let mut platform = text.parse::<Platform>()?;
+        // Normalising gives `arm` its usual variant, which was not asked for. `armhf` and `armel` do ask for one.
+        let asks_for_one = text.matches('/').count() == 2
+            || text.split('/').nth(1).is_some_and(|architecture| {
+                ["armhf", "armel"]
+                    .iter()
+                    .any(|name| architecture.eq_ignore_ascii_case(name))
+            });
+        let any_variant = !asks_for_one || (platform.variant.is_none() && first_variant(&platform).is_none());
         if any_variant {
             platform.variant = None;
         }
@@ -45,7 +53,20 @@ impl FromStr for PlatformPattern {
 
 impl fmt::Display for PlatformPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.platform.fmt(f)
+        self.platform.fmt(f)?;
+        match first_variant(&self.platform) {
+            Some(first) if !self.any_variant && self.platform.variant.is_none() => write!(f, "/{first}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The variant that an architecture has where none is written.
+fn first_variant(platform: &Platform) -> Option<&'static str> {
+    match platform.architecture.as_str() {
+        "amd64" => Some("v1"),
+        "arm64" => Some("v8"),
+        _ => None,
     }
 }
 
@@ -103,8 +124,8 @@ impl PlatformSet {
     }
 }
 
-/// The platform of an image by its configuration ([image specification, "Image Configuration"]); none for what has none, such as
-/// an artifact's.
+/// The platform of an image by its configuration ([image specification, "Image Configuration"]), normalised; none for what has
+/// none, such as an artifact's, or an attestation's `unknown`.
 ///
 /// [image specification, "Image Configuration"]: https://github.com/opencontainers/image-spec/blob/main/config.md
 pub fn config_platform(config: &[u8]) -> Option<Platform> {
@@ -117,12 +138,15 @@ pub fn config_platform(config: &[u8]) -> Option<Platform> {
         variant: Option<String>,
     }
     let config: Config = serde_json::from_slice(config).ok()?;
-    let is_told = !config.os.is_empty() && !config.architecture.is_empty();
-    is_told.then(|| Platform::new(&config.os, &config.architecture, config.variant.as_deref()).normalised())
+    let platform = Platform::new(&config.os, &config.architecture, config.variant.as_deref());
+    let is_told = !config.os.is_empty() && !config.architecture.is_empty() && !platform.is_unknown();
+    is_told.then(|| platform.normalised())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -147,10 +171,79 @@ mod tests {
             ("linux/arm/v6", ("linux", "arm", Some("v6")), true),
             ("linux/arm/v6", ("linux", "arm", None), false),
             ("Linux/AMD64", ("linux", "amd64", None), true),
+            (" linux/amd64 ", ("linux", "amd64", None), true),
+            ("linux/amd64/v1", ("linux", "amd64", None), true),
+            ("linux/amd64/v1", ("linux", "amd64", Some("v3")), false),
+            ("linux/amd64/v3", ("linux", "amd64", Some("v3")), true),
+            ("linux/arm64", ("linux", "arm64", Some("v9")), true),
+            ("linux/armhf", ("linux", "arm", Some("v7")), true),
+            ("linux/armhf", ("linux", "arm", Some("v6")), false),
+            ("linux/armel", ("linux", "arm", Some("v6")), true),
+            ("linux/386", ("linux", "i686", None), true),
+            ("linux/386/sse2", ("linux", "386", None), true),
+            ("windows/amd64", ("windows", "amd64", None), true),
+            ("linux/amd64", ("unknown", "unknown", None), false),
         ] {
             let found = Platform::new(platform.0, platform.1, platform.2);
             let parsed: PlatformPattern = pattern.parse().unwrap();
             assert_eq!(parsed.matches(&found), matches, "{pattern} and {found}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_shown_as_what_it_asks_for() {
+        for (pattern, shown) in [
+            ("linux/arm", "linux/arm"),
+            ("linux/arm/7", "linux/arm/v7"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/arm64/v8", "linux/arm64/v8"),
+            ("Linux/x86_64", "linux/amd64"),
+            ("linux/amd64/v1", "linux/amd64/v1"),
+            ("linux/386/sse2", "linux/386"),
+            ("macos/arm64", "darwin/arm64"),
+        ] {
+            assert_eq!(
+                pattern.parse::<PlatformPattern>().unwrap().to_string(),
+                shown,
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_platform_is_refused() {
+        for text in [
+            "",
+            "/",
+            "linux",
+            "linux/",
+            "linux/arm/v7/x",
+            "linux/arm/",
+            "all",
+            "linux amd64",
+        ] {
+            assert!(text.parse::<PlatformPattern>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_pattern_asks_for_the_same(
+            os in "linux|windows|Darwin|macos",
+            architecture in "amd64|x86_64|arm64|aarch64|arm|armhf|armel|386|i686|riscv64|s390x",
+            variant in proptest::option::of("v?[1-9]|sse2"),
+        ) {
+            let text = [Some(os), Some(architecture), variant].into_iter().flatten().collect::<Vec<_>>().join("/");
+            let pattern: PlatformPattern = text.parse().unwrap();
+            prop_assert_eq!(pattern.to_string().parse::<PlatformPattern>().unwrap(), pattern.clone());
+            prop_assert!(pattern.matches(&text.parse().unwrap()), "{} asks for itself", text);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}", config in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = text.parse::<PlatformPattern>();
+            let _ = config_platform(&config);
         }
     }
 
@@ -176,6 +269,8 @@ mod tests {
             b"",
             b"[]",
             br#"{"os":"linux"}"#,
+            br#"{"os":"unknown","architecture":"unknown","config":{}}"#,
+            br#"{"os":1,"architecture":[]}"#,
             br#"{"name":"chart","version":"1"}"#,
         ] {
             assert_eq!(config_platform(config), None);

@@ -1,6 +1,7 @@
 //! Which children of an index are wanted.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 
 use transload_reference::{Descriptor, Digest, Index, MediaKind, Platform};
 
@@ -9,87 +10,125 @@ use crate::{PlatformPattern, PlatformSet};
 /// Where BuildKit writes which image an attestation is about.
 const ATTESTS: &str = "vnd.docker.reference.digest";
 
-/// What a missing platform means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// The image fails.
-    #[default]
-    Strict,
-    /// What exists is moved, with a warning.
-    Warn,
-}
-
-/// Which children of an index are wanted, as positions in it.
+/// Which children of an index are wanted, as positions in it, in rising order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Those that are moved: of a wanted platform, without a platform (artifacts), and attestations of those.
     pub keep: Vec<usize>,
-    /// Indexes whose platform isn't told: their own children decide.
+    /// Indexes whose platform isn't told: their own children decide. [`Selection::absorb`] adds what those were.
     pub nested: Vec<usize>,
-    /// Images whose platform isn't told: their configuration may tell it.
-    pub untold: Vec<usize>,
-    /// The wanted platforms that were found here.
+    /// The wanted platforms that were found, each once.
     pub satisfied: Vec<PlatformPattern>,
-    /// The platforms that the index tells.
+    /// The platforms that there are, chosen or not, normalised.
     pub existing: Vec<Platform>,
 }
 
-/// Chooses the children of an index that are of the wanted platforms.
+impl Selection {
+    /// Adds the platforms of an index that stands in this one. The positions, which are the other's, aren't taken over.
+    pub fn absorb(&mut self, nested: Selection) {
+        self.existing.extend(nested.existing);
+        self.found(nested.satisfied);
+    }
+
+    fn found(&mut self, patterns: impl IntoIterator<Item = PlatformPattern>) {
+        self.satisfied.extend(patterns);
+        self.satisfied.sort();
+        self.satisfied.dedup();
+    }
+}
+
+/// Chooses the children of an index that are of the wanted platforms. Images that the index tells no platform of are kept;
+/// [`select_with`] can look into them.
 pub fn select(index: &Index, wanted: &PlatformSet) -> Selection {
+    let none_told = |_: &Descriptor| Ok::<_, Infallible>(None);
+    match select_with(index, wanted, none_told) {
+        Ok(selection) => selection,
+        Err(never) => match never {},
+    }
+}
+
+/// Chooses the children of an index that are of the wanted platforms. Of each image that the index tells no platform of,
+/// `platform_of` is asked: see [`config_platform`](crate::config_platform). Where that knows none, the child is kept.
+///
+/// # Errors
+/// Those of `platform_of`.
+pub fn select_with<E>(
+    index: &Index,
+    wanted: &PlatformSet,
+    mut platform_of: impl FnMut(&Descriptor) -> Result<Option<Platform>, E>,
+) -> Result<Selection, E> {
     let mut selection = Selection::default();
     let mut kept: HashSet<&Digest> = HashSet::new();
+    let mut dropped: HashSet<&Digest> = HashSet::new();
+    let mut attestations = Vec::new();
     for (at, child) in index.manifests.iter().enumerate() {
-        if attested(child).is_some() {
+        if let Some(image) = attested(child) {
+            attestations.push((at, image));
             continue;
         }
-        let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
-        selection.existing.extend(told.map(Platform::normalised));
+        let mut platform = told_platform(child);
         let Some(patterns) = wanted.patterns() else {
-            kept.insert(&child.digest);
+            selection.existing.extend(platform);
             selection.keep.push(at);
+            kept.insert(&child.digest);
             continue;
         };
-        match told {
+        if platform.is_none() && may_be_an_image(child) {
+            platform = platform_of(child)?.filter(|platform| !platform.is_unknown());
+        }
+        let is_kept = match platform.map(|platform| platform.normalised()) {
             Some(platform) => {
                 let matching: Vec<_> = patterns
                     .iter()
-                    .filter(|pattern| pattern.matches(platform))
+                    .filter(|pattern| pattern.matches(&platform))
                     .collect();
-                if !matching.is_empty() {
-                    kept.insert(&child.digest);
-                    selection.keep.push(at);
-                    selection.satisfied.extend(matching.into_iter().cloned());
-                }
+                let is_wanted = !matching.is_empty();
+                selection.found(matching.into_iter().cloned());
+                selection.existing.push(platform);
+                is_wanted
             }
-            None => match child.media_type.kind() {
-                MediaKind::Index => selection.nested.push(at),
-                MediaKind::Image if child.artifact_type.is_none() => selection.untold.push(at),
-                _ => {
-                    kept.insert(&child.digest);
-                    selection.keep.push(at);
-                }
-            },
-        }
-    }
-    for (at, child) in index.manifests.iter().enumerate() {
-        // An attestation goes where its image goes; one of an image outside the index goes along.
-        if let Some(image) = attested(child)
-            && (kept.contains(&image) || !index.manifests.iter().any(|other| other.digest == image))
-        {
+            None if child.media_type.kind() == MediaKind::Index => {
+                selection.nested.push(at);
+                continue;
+            }
+            None => true,
+        };
+        if is_kept {
             selection.keep.push(at);
+            kept.insert(&child.digest);
+        } else {
+            dropped.insert(&child.digest);
         }
     }
+    // An attestation goes where its image goes; one of an image outside the index, or of an index in it, stays.
+    let stays = |image: &Digest| kept.contains(image) || !dropped.contains(image);
+    selection.keep.extend(
+        attestations
+            .iter()
+            .filter(|(_, image)| stays(image))
+            .map(|(at, _)| *at),
+    );
     selection.keep.sort_unstable();
-    selection.satisfied.sort();
-    selection.satisfied.dedup();
-    selection
+    Ok(selection)
 }
 
-/// The image that an attestation is about.
+/// The platform that the index tells of its child, normalised.
+fn told_platform(child: &Descriptor) -> Option<Platform> {
+    let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
+    told.map(Platform::normalised)
+}
+
+/// Whether a child could have a configuration with a platform: old indexes leave the media type out.
+fn may_be_an_image(child: &Descriptor) -> bool {
+    let is_image = child.media_type.kind() == MediaKind::Image || child.media_type.as_str().is_empty();
+    is_image && child.artifact_type.is_none()
+}
+
+/// The image that an attestation is about. An image with a platform of its own is no attestation, whatever it is annotated with.
 fn attested(child: &Descriptor) -> Option<Digest> {
-    let is_unknown = child.platform.as_ref().is_some_and(Platform::is_unknown);
     let image = child.annotations.get(ATTESTS)?;
-    is_unknown.then(|| image.parse().ok()).flatten()
+    let has_platform = told_platform(child).is_some();
+    (!has_platform).then(|| image.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -125,12 +164,16 @@ mod tests {
     }
 
     fn selected(children: &[String], wanted: &[&str]) -> Selection {
+        select(&parsed(children), &PlatformSet::parse(wanted).unwrap())
+    }
+
+    fn parsed(children: &[String]) -> Index {
         let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, children.join(","));
         let raw = RawManifest::parse(text.into_bytes(), None).unwrap();
-        let Manifest::Index(index) = raw.view() else {
-            panic!("no index")
-        };
-        select(index, &PlatformSet::parse(wanted).unwrap())
+        match raw.view() {
+            Manifest::Index(index) => index.clone(),
+            _ => panic!("no index"),
+        }
     }
 
     fn buildkit() -> Vec<String> {
@@ -178,10 +221,76 @@ mod tests {
         let odd = r#"{"mediaType":"application/vnd.new+json","digest":"DIGEST","size":9}"#
             .replace("DIGEST", &digest.to_string());
         let selection = selected(&[nested, artifact, odd, child("u", "", "")], &["linux/amd64"]);
-        assert_eq!(
-            (selection.keep, selection.nested, selection.untold),
-            (vec![1, 2], vec![0], vec![3])
+        assert_eq!((selection.keep, selection.nested), (vec![1, 2, 3], vec![0]));
+    }
+
+    #[test]
+    fn an_image_of_no_told_platform_is_asked_for_its_own() {
+        let children = [
+            child("a", "", ""),
+            child("b", "", ""),
+            child("c", "", r#","artifactType":"application/x""#),
+            child("d", "linux/s390x", ""),
+            attestation("e", "a"),
+            attestation("f", "b"),
+        ];
+        let index = parsed(&children);
+        let mut asked = Vec::new();
+        let selection = select_with(&index, &PlatformSet::parse(&["linux/arm64"]).unwrap(), |child| {
+            asked.push(child.digest.clone());
+            let architecture = if child.digest == digest("a") {
+                "aarch64"
+            } else {
+                "amd64"
+            };
+            Ok::<_, Infallible>(Some(Platform::new("linux", architecture, None)))
+        })
+        .unwrap();
+        assert_eq!(asked, [digest("a"), digest("b")]);
+        assert_eq!(selection.keep, [0, 2, 4]);
+        let existing: Vec<String> = selection.existing.iter().map(ToString::to_string).collect();
+        assert_eq!(existing, ["linux/arm64", "linux/amd64", "linux/s390x"]);
+    }
+
+    #[test]
+    fn a_platform_that_cannot_be_asked_for_is_an_error() {
+        let index = parsed(&[child("a", "", "")]);
+        let wanted = PlatformSet::parse(&["linux/arm64"]).unwrap();
+        assert_eq!(select_with(&index, &wanted, |_| Err("offline")), Err("offline"));
+        assert!(select_with(&index, &PlatformSet::All, |_| Err("offline")).is_ok());
+    }
+
+    #[test]
+    fn an_attestation_of_something_else_stays() {
+        let outside = [child("a", "linux/amd64", ""), attestation("b", "not here")];
+        assert_eq!(selected(&outside, &["linux/arm64"]).keep, [1]);
+        let nested = format!(
+            r#"{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{}","size":9}}"#,
+            digest("n")
         );
+        assert_eq!(
+            selected(&[nested, attestation("b", "n")], &["linux/arm64"]).keep,
+            [1]
+        );
+    }
+
+    #[test]
+    fn an_annotation_does_not_hide_an_image() {
+        let marked = attestation("b", "a").replace("unknown", "linux");
+        let children = [child("a", "linux/amd64", ""), marked];
+        assert_eq!(selected(&children, &["linux/amd64"]).keep, [0]);
+    }
+
+    #[test]
+    fn what_stands_in_a_nested_index_counts() {
+        let mut outer = selected(&buildkit(), &["linux/amd64", "linux/s390x"]);
+        outer.absorb(selected(
+            &[child("z", "linux/s390x", "")],
+            &["linux/amd64", "linux/s390x"],
+        ));
+        assert_eq!(outer.keep, [0, 4]);
+        assert_eq!(outer.satisfied.len(), 2);
+        assert_eq!(outer.existing.last().unwrap().to_string(), "linux/s390x");
     }
 
     #[test]
