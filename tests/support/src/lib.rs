@@ -5,6 +5,8 @@ pub mod image;
 pub mod kubekey;
 mod process;
 mod push;
+pub mod real;
 
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;
+pub use real::RealRegistry;
