@@ -1,8 +1,9 @@
-//! Shows which children of the index on stdin are of the platforms on the command line, and the index's digest after the cut.
+//! Shows which children of the index on stdin are of the platforms on the command line, what is said of missing ones, and the
+//! index's digest after the cut.
 
 use std::io::Read;
 
-use transload_policy::{Keep, PlatformSet, filter_index, select};
+use transload_policy::{Decision, Keep, Mode, PlatformSet, filter_index, judge, select};
 use transload_reference::{Manifest, RawManifest};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,29 +15,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("this is one image, no index".into());
     };
     let selection = select(index, &wanted);
+    let is_kept = |at: &usize| selection.keep.contains(at);
     for (at, child) in index.manifests.iter().enumerate() {
-        let mark = if selection.keep.contains(&at) {
-            "keep"
-        } else {
-            "drop"
-        };
-        let platform = child
-            .platform
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        println!("{mark} {} {platform}", child.digest);
+        let mark = if is_kept(&at) { "keep" } else { "drop" };
+        let platform = child.platform.as_ref().map(ToString::to_string);
+        println!("{mark} {} {}", child.digest, platform.unwrap_or_default());
     }
-    for missing in wanted.missing(&selection.satisfied) {
-        println!("missing {missing}");
-    }
-    let keep = |at: usize| {
-        if selection.keep.contains(&at) {
-            Keep::Yes
-        } else {
-            Keep::No
+    match judge(&selection, &wanted, Mode::Warn) {
+        Decision::Take => {}
+        Decision::Warn(shortfall) | Decision::Skip(shortfall) | Decision::Refuse(shortfall) => {
+            println!("the index {shortfall}");
         }
-    };
+    }
+    let keep = |at: usize| if is_kept(&at) { Keep::Yes } else { Keep::No };
     println!("{} becomes {}", raw.digest(), filter_index(&raw, keep)?.digest());
     Ok(())
 }
