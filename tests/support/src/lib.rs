@@ -6,7 +6,9 @@ pub mod kubekey;
 mod process;
 mod push;
 pub mod real;
+pub mod scripted;
 
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;
 pub use real::RealRegistry;
+pub use scripted::ScriptedRegistry;

@@ -1,0 +1,341 @@
+//! A registry in memory that does what a test tells it, faults included.
+//!
+//! ```
+//! use transload_test_support::image::{Family, samples};
+//! use transload_test_support::scripted::{Action, Fault, Reply, ScriptedRegistry};
+//!
+//! let registry = ScriptedRegistry::start();
+//! registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
+//! // The second fetch of a blob ends after 10 bytes.
+//! registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 10 }).nth(2));
+//! // The first three requests for manifests are too many.
+//! let busy = Reply::status(429).header("Retry-After", "0");
+//! registry.fault(Fault::new("*", "/manifests/", Action::Answer(busy)).first(3));
+//! assert_eq!(registry.log().count("GET", "/blobs/"), 0);
+//! ```
+
+mod api;
+mod auth;
+mod fault;
+mod log;
+mod server;
+mod store;
+mod upload;
+
+use std::collections::HashMap;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use transload_reference::Digest;
+
+use crate::image::{Document, Image};
+use auth::Tokens;
+use fault::{Faults, Gate};
+use store::Store;
+
+pub use auth::REFRESH_TOKEN;
+pub use fault::{Action, Fault, Reply};
+pub use log::{Listener, Log, Request};
+
+/// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Everybody.
+    #[default]
+    Off,
+    /// The user, with Basic credentials.
+    Basic,
+    /// Who has a token of the endpoint `/token`. Tokens last until they are revoked.
+    Bearer {
+        /// Whether the endpoint gives tokens for `pull` to everybody.
+        anonymous: bool,
+        /// Whether the endpoint knows OAuth2's POST; else it answers that with 405.
+        oauth2: bool,
+    },
+}
+
+/// The form of the addresses in `Location` and `Link`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Locations {
+    /// `http://host:port/path`
+    #[default]
+    Absolute,
+    /// `/path`
+    Relative,
+    /// `//host:port/path`
+    WithoutScheme,
+}
+
+/// What kind of registry it is. The default is one that does everything right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whom it serves.
+    pub authentication: Authentication,
+    /// Blobs are redirected to a second listener, which refuses requests with credentials.
+    pub redirect_blobs: bool,
+    /// HEAD of manifests and blobs is answered with 405.
+    pub no_head: bool,
+    /// The form of addresses.
+    pub locations: Locations,
+    /// Blobs are always sent whole.
+    pub ignore_range: bool,
+    /// A mount begins an upload.
+    pub refuse_mount: bool,
+    /// No answer has `Docker-Content-Digest`.
+    pub no_content_digest: bool,
+    /// The most tags on one page.
+    pub page_size: Option<usize>,
+    /// Answers come in chunks, without a length.
+    pub chunked_answers: bool,
+    /// An index may name manifests that aren't there.
+    pub sparse_indexes: bool,
+    /// What `OCI-Chunk-Min-Length` says, in bytes. Smaller chunks are accepted all the same.
+    pub chunk_min_length: Option<u64>,
+}
+
+/// A running scripted registry of plain HTTP on the loopback. It is ended when this is dropped.
+#[derive(Debug)]
+pub struct ScriptedRegistry {
+    state: Arc<State>,
+    listeners: Vec<(SocketAddr, JoinHandle<Vec<JoinHandle<()>>>)>,
+}
+
+/// What the threads of one registry share.
+#[derive(Debug)]
+struct State {
+    host: String,
+    content_host: Option<String>,
+    options: Options,
+    store: Mutex<Store>,
+    tokens: Tokens,
+    faults: Faults,
+    gate: Gate,
+    log: Log,
+    stopped: AtomicBool,
+    connections: Mutex<HashMap<u64, TcpStream>>,
+    next_connection: AtomicU64,
+}
+
+impl State {
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An address of this registry, in the form that the options ask for.
+    fn location(&self, target: &str) -> String {
+        match self.options.locations {
+            Locations::Absolute => format!("http://{}{target}", self.host),
+            Locations::Relative => target.to_owned(),
+            Locations::WithoutScheme => format!("//{}{target}", self.host),
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connected(&self, stream: &TcpStream) -> u64 {
+        let id = self.next_connection.fetch_add(1, Ordering::SeqCst);
+        if let Ok(stream) = stream.try_clone() {
+            self.connections().insert(id, stream);
+        }
+        id
+    }
+
+    fn disconnected(&self, id: u64) {
+        self.connections().remove(&id);
+    }
+}
+
+impl ScriptedRegistry {
+    /// An empty registry that does everything right.
+    ///
+    /// # Panics
+    /// Where the loopback has no free port.
+    pub fn start() -> ScriptedRegistry {
+        ScriptedRegistry::with(Options::default())
+    }
+
+    /// An empty registry of this kind.
+    ///
+    /// # Panics
+    /// Where the loopback has no free port.
+    pub fn with(options: Options) -> ScriptedRegistry {
+        let bind = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+            let address = listener.local_addr().expect("a bound listener has an address");
+            (address, listener)
+        };
+        let (address, listener) = bind();
+        let content = options.redirect_blobs.then(bind);
+        let state = Arc::new(State {
+            host: address.to_string(),
+            content_host: content.as_ref().map(|(address, _)| address.to_string()),
+            options,
+            store: Mutex::default(),
+            tokens: Tokens::default(),
+            faults: Faults::default(),
+            gate: Gate::default(),
+            log: Log::default(),
+            stopped: AtomicBool::new(false),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(0),
+        });
+        let mut listeners = vec![(
+            address,
+            server::listen(listener, Listener::Registry, Arc::clone(&state)),
+        )];
+        if let Some((address, listener)) = content {
+            let thread = server::listen(listener, Listener::Content, Arc::clone(&state));
+            listeners.push((address, thread));
+        }
+        ScriptedRegistry { state, listeners }
+    }
+
+    /// Host and port, such as `127.0.0.1:40123`.
+    pub fn host(&self) -> &str {
+        &self.state.host
+    }
+
+    /// Host and port of the listener that blobs are redirected to.
+    pub fn content_host(&self) -> Option<&str> {
+        self.state.content_host.as_deref()
+    }
+
+    /// Adds a rule. The first one that is for a request decides what happens.
+    pub fn fault(&self, fault: Fault) {
+        self.state.faults.add(fault);
+    }
+
+    /// Forgets every rule.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
+    /// Lets every request on that is stalled now. Wait for its [`Request::stalled`] first.
+    pub fn release(&self) {
+        self.state.gate.release();
+    }
+
+    /// Makes every token given so far worthless, as their end would.
+    pub fn revoke_tokens(&self) {
+        self.state.tokens.revoke();
+    }
+
+    /// Closes every connection that is open now.
+    pub fn disconnect(&self) {
+        for stream in self.state.connections().values() {
+            // One that its peer has closed already can't be shut down.
+            stream.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// What was asked.
+    pub fn log(&self) -> &Log {
+        &self.state.log
+    }
+
+    /// Puts an image in, with all its parts.
+    pub fn put_image(&self, repository: &str, tag: &str, image: &Image) {
+        let mut store = self.state.store();
+        for (descriptor, bytes) in &image.blobs {
+            store.put_blob(repository, descriptor.digest.clone(), bytes.as_slice().into());
+        }
+        for document in &image.manifests {
+            let tag = (document.digest == image.root.digest).then_some(tag);
+            store.put_manifest(repository, tag, document.clone());
+        }
+    }
+
+    /// Puts a manifest in, unchecked; its digest may be a lie.
+    pub fn put_manifest(&self, repository: &str, tag: Option<&str>, document: &Document) {
+        self.state.store().put_manifest(repository, tag, document.clone());
+    }
+
+    /// Puts a blob in, unchecked; its digest may be a lie.
+    pub fn put_blob(&self, repository: &str, digest: &Digest, bytes: &[u8]) {
+        self.state
+            .store()
+            .put_blob(repository, digest.clone(), bytes.into());
+    }
+
+    /// Forgets a tag, or a manifest by its digest; whether there was one.
+    pub fn remove_manifest(&self, repository: &str, identifier: &str) -> bool {
+        self.state.store().remove_manifest(repository, identifier)
+    }
+
+    /// Forgets a blob; whether there was one.
+    pub fn remove_blob(&self, repository: &str, digest: &Digest) -> bool {
+        self.state.store().remove_blob(repository, digest)
+    }
+
+    /// The manifest under a tag or digest.
+    pub fn manifest(&self, repository: &str, identifier: &str) -> Option<Document> {
+        self.state.store().manifest(repository, identifier).cloned()
+    }
+
+    /// A blob's content.
+    pub fn blob(&self, repository: &str, digest: &Digest) -> Option<Arc<[u8]>> {
+        self.state.store().blob(repository, digest)
+    }
+
+    /// Every blob with the repository that holds it, sorted.
+    pub fn blobs(&self) -> Vec<(String, Digest)> {
+        let store = self.state.store();
+        let mut blobs: Vec<(String, Digest)> = store
+            .all_blobs()
+            .map(|(repository, digest)| (repository.to_owned(), digest.clone()))
+            .collect();
+        blobs.sort_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
+        blobs
+    }
+
+    /// The tags of a repository, sorted; none where there is no such repository.
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        self.state.store().tags(repository).unwrap_or_default()
+    }
+
+    /// Whether a repository has an image's root under the tag, and every part of the image.
+    pub fn has_image(&self, repository: &str, tag: &str, image: &Image) -> bool {
+        let store = self.state.store();
+        let held = |document: &Document, identifier: &str| {
+            store
+                .manifest(repository, identifier)
+                .is_some_and(|held| held.bytes == document.bytes && held.media_type == document.media_type)
+        };
+        held(&image.root, tag)
+            && image
+                .manifests
+                .iter()
+                .all(|document| held(document, document.digest.as_str()))
+            && image.blobs.iter().all(|(descriptor, bytes)| {
+                store
+                    .blob(repository, &descriptor.digest)
+                    .is_some_and(|held| *held == **bytes)
+            })
+    }
+
+    /// How many upload sessions were begun and neither finished nor cancelled.
+    pub fn open_sessions(&self) -> usize {
+        self.state.store().open_sessions()
+    }
+}
+
+impl Drop for ScriptedRegistry {
+    fn drop(&mut self) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        self.state.gate.open();
+        let mut connections = Vec::new();
+        for (address, thread) in self.listeners.drain(..) {
+            // The listener waits for a connection: this one shows it that it has to end.
+            TcpStream::connect(address).ok();
+            connections.extend(thread.join().unwrap_or_default());
+        }
+        self.disconnect();
+        for connection in connections {
+            connection.join().ok();
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Whom a scripted registry serves, and its token endpoint.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use super::Authentication;
+use super::fault::Reply;
+use crate::http::{basic, percent_decode};
+use crate::real::{PASSWORD, USER};
+
+/// The service that tokens are for.
+const SERVICE: &str = "scripted";
+
+/// What one request wants to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) repository: String,
+    pub(super) action: &'static str,
+}
+
+/// The tokens that were given.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    given: HashMap<String, Vec<Wanted>>,
+    count: u64,
+}
+
+impl Tokens {
+    /// Makes every token given so far worthless.
+    pub(super) fn revoke(&self) {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .given
+            .clear();
+    }
+
+    /// Checks a request's `Authorization` header; the answer that refuses it, if it has to be.
+    pub(super) fn check(
+        &self,
+        authentication: Authentication,
+        host: &str,
+        authorization: Option<&str>,
+        wanted: &[Wanted],
+    ) -> Result<(), Reply> {
+        match authentication {
+            Authentication::Off => Ok(()),
+            Authentication::Basic => match authorization.and_then(basic) {
+                Some((user, password)) if user == USER && password == PASSWORD => Ok(()),
+                _ => Err(refuse("Basic realm=\"scripted registry\"")),
+            },
+            Authentication::Bearer { .. } => {
+                let token = authorization.and_then(|value| value.split_once(' '));
+                let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                let error = match token {
+                    None => "",
+                    Some((_, token)) => match self.allows(token, wanted) {
+                        Some(true) => return Ok(()),
+                        Some(false) => ",error=\"insufficient_scope\"",
+                        None => ",error=\"invalid_token\"",
+                    },
+                };
+                Err(refuse(&format!(
+                    "Bearer realm=\"http://{host}/token\",service=\"{SERVICE}\"{}{error}",
+                    scope(wanted)
+                )))
+            }
+        }
+    }
+
+    /// Whether a token allows everything that is wanted; `None` where it isn't (or no longer) one.
+    fn allows(&self, token: &str, wanted: &[Wanted]) -> Option<bool> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = inner.given.get(token)?;
+        Some(wanted.iter().all(|wanted| given.contains(wanted)))
+    }
+
+    /// Answers the token endpoint: GET with a query, or POST with a form.
+    pub(super) fn endpoint(
+        &self,
+        authentication: Authentication,
+        method: &str,
+        query: &str,
+        authorization: Option<&str>,
+        body: &[u8],
+    ) -> Reply {
+        let Authentication::Bearer { anonymous, oauth2 } = authentication else {
+            return Reply::status(404);
+        };
+        let form = String::from_utf8_lossy(body);
+        let (parameters, known) = match method {
+            "GET" => {
+                let known = match authorization {
+                    None => None,
+                    Some(header) => {
+                        Some(basic(header).is_some_and(|(user, password)| is_user(&user, &password)))
+                    }
+                };
+                (query, known)
+            }
+            "POST" if oauth2 => {
+                let value = |name| parameter(&form, name).next().unwrap_or_default();
+                let known = match value("grant_type").as_str() {
+                    "password" => is_user(&value("username"), &value("password")),
+                    "refresh_token" => value("refresh_token") == REFRESH_TOKEN,
+                    _ => return Reply::status(400).error("UNSUPPORTED", "unknown grant_type"),
+                };
+                (&*form, Some(known))
+            }
+            _ => return Reply::status(405),
+        };
+        if known == Some(false) || (known.is_none() && !anonymous) {
+            return Reply::status(401).error("UNAUTHORIZED", "wrong credentials");
+        }
+        let granted = parameter(parameters, "scope")
+            .flat_map(|scopes| scopes.split(' ').flat_map(granted).collect::<Vec<_>>())
+            .filter(|wanted| known.is_some() || wanted.action == "pull")
+            .collect();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.count += 1;
+        let token = format!("token-{}", inner.count);
+        inner.given.insert(token.clone(), granted);
+        let name = if method == "POST" { "access_token" } else { "token" };
+        let answer = json!({name: token, "expires_in": 300});
+        Reply::status(200)
+            .header("Content-Type", "application/json")
+            .body(answer.to_string())
+    }
+}
+
+/// The identity token that the endpoint's OAuth2 form takes in place of user and password.
+pub const REFRESH_TOKEN: &str = "identity-token-of-tester";
+
+fn is_user(user: &str, password: &str) -> bool {
+    user == USER && password == PASSWORD
+}
+
+fn refuse(challenge: &str) -> Reply {
+    Reply::status(401)
+        .header("WWW-Authenticate", challenge)
+        .error("UNAUTHORIZED", "authentication required")
+}
+
+fn scope(wanted: &[Wanted]) -> String {
+    let Some(first) = wanted.first() else {
+        return String::new();
+    };
+    let mut actions: Vec<&str> = wanted
+        .iter()
+        .filter(|wanted| wanted.repository == first.repository)
+        .map(|wanted| wanted.action)
+        .collect();
+    actions.sort_unstable();
+    actions.dedup();
+    format!(",scope=\"repository:{}:{}\"", first.repository, actions.join(","))
+}
+
+fn granted(scope: &str) -> Vec<Wanted> {
+    let Some((name, actions)) = scope
+        .strip_prefix("repository:")
+        .and_then(|rest| rest.rsplit_once(':'))
+    else {
+        return Vec::new();
+    };
+    let known = ["pull", "push", "delete"];
+    let actions = actions.split(',');
+    actions
+        .filter_map(|action| known.into_iter().find(|&known| known == action))
+        .map(|action| Wanted {
+            repository: name.to_owned(),
+            action,
+        })
+        .collect()
+}
+
+/// Every value of a parameter, decoded.
+pub(super) fn parameter<'a>(parameters: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
+    parameters
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(move |(key, _)| *key == name)
+        .map(|(_, value)| percent_decode(value))
+}

@@ -1,0 +1,259 @@
+//! Connections of a scripted registry, and the faults on them.
+
+use std::io::{self, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::api::{self, Call};
+use super::fault::{Action, Reply};
+use super::log::{Listener, Request};
+use super::{State, upload};
+use crate::http::{Head, read_body, read_head};
+
+/// How long a client that was answered early may go on without sending or ending.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Whether the connection is kept.
+#[derive(PartialEq, Eq)]
+enum Next {
+    KeepOpen,
+    Close,
+}
+
+/// Serves a listener until the registry is stopped; gives the threads of its connections.
+pub(super) fn listen(
+    listener: TcpListener,
+    kind: Listener,
+    state: Arc<State>,
+) -> JoinHandle<Vec<JoinHandle<()>>> {
+    thread::spawn(move || {
+        let mut connections = Vec::new();
+        for stream in listener.incoming().flatten() {
+            if state.stopped.load(Ordering::SeqCst) {
+                break;
+            }
+            let id = state.connected(&stream);
+            let state = Arc::clone(&state);
+            connections.push(thread::spawn(move || {
+                // A connection that breaks is the test's doing, on this side or the other.
+                serve(&state, kind, id, &stream).ok();
+                stream.shutdown(Shutdown::Both).ok();
+                state.disconnected(id);
+            }));
+        }
+        connections
+    })
+}
+
+fn serve(state: &State, listener: Listener, connection: u64, stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    while let Some(head) = read_head(&mut reader)? {
+        let mut words = head.first_line.split(' ');
+        let method = words.next().unwrap_or_default();
+        let target = words.next().unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let place = state.log.begin(Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: head.headers.clone(),
+            body_bytes: 0,
+            listener,
+            connection,
+            status: None,
+            stalled: false,
+            finished: false,
+        });
+        let exchange = Exchange {
+            state,
+            listener,
+            stream,
+            head: &head,
+            method,
+            path,
+            query,
+            place,
+        };
+        let action = state.faults.action(method, target);
+        let next = exchange.run(&mut reader, action);
+        state.log.finish(place);
+        let wants_end = head
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        if next? == Next::Close || wants_end {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// One request and what becomes of it.
+struct Exchange<'a> {
+    state: &'a State,
+    listener: Listener,
+    stream: &'a TcpStream,
+    head: &'a Head,
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    place: usize,
+}
+
+impl Exchange<'_> {
+    fn run(&self, reader: &mut BufReader<&TcpStream>, action: Option<Action>) -> io::Result<Next> {
+        if let Some(Action::Early(reply)) = &action {
+            let reply = reply.clone().header("Connection", "close");
+            self.send(reply, None)?;
+            self.stream.shutdown(Shutdown::Write)?;
+            // Closing at once would reset the connection, and the client's system might drop the answer unread.
+            self.stream.set_read_timeout(Some(LINGER))?;
+            io::copy(reader, &mut io::sink()).ok();
+            return Ok(Next::Close);
+        }
+        if self.head.header("expect").is_some() {
+            let mut stream = self.stream;
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let body = match &action {
+            Some(Action::CutUpload { after }) => {
+                let part = read_part(reader, *after)?;
+                self.log_body(part.len());
+                upload::keep_part(self.state, &self.call(&part));
+                return Ok(Next::Close);
+            }
+            Some(Action::StallUpload { after }) => {
+                let part = read_part(reader, *after)?;
+                self.log_body(part.len());
+                self.stall();
+                read_body(&mut part.as_slice().chain(reader), self.head)?
+            }
+            _ => read_body(reader, self.head)?,
+        };
+        self.log_body(body.len());
+        let call = self.call(&body);
+        match action {
+            Some(Action::Close) => return Ok(Next::Close),
+            Some(Action::Answer(reply)) => return self.send(reply, None),
+            Some(Action::Hold) => self.stall(),
+            _ => {}
+        }
+        let reply = api::answer(self.state, self.listener, &call);
+        if action == Some(Action::LoseAnswer) {
+            return Ok(Next::Close);
+        }
+        self.send(reply, action)
+    }
+
+    fn call<'a>(&'a self, body: &'a [u8]) -> Call<'a> {
+        Call {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            headers: &self.head.headers,
+            body,
+        }
+    }
+
+    fn log_body(&self, size: usize) {
+        let change = |request: &mut Request| request.body_bytes = size as u64;
+        self.state.log.update(self.place, change);
+    }
+
+    /// Waits until the registry is told to release.
+    fn stall(&self) {
+        let ticket = self.state.gate.ticket();
+        self.state
+            .log
+            .update(self.place, |request| request.stalled = true);
+        self.state.gate.wait(ticket);
+    }
+
+    fn send(&self, reply: Reply, action: Option<Action>) -> io::Result<Next> {
+        let Reply {
+            status,
+            mut headers,
+            mut body,
+        } = reply;
+        let chunked = self.state.options.chunked_answers && !body.is_empty() && self.method != "HEAD";
+        if chunked {
+            headers.push(("Transfer-Encoding".to_owned(), "chunked".to_owned()));
+        } else if status != 204 {
+            headers.push(("Content-Length".to_owned(), body.len().to_string()));
+        }
+        match &action {
+            Some(Action::Headers(new)) => {
+                headers.retain(|(name, _)| new.iter().all(|(other, _)| !name.eq_ignore_ascii_case(other)));
+                headers.extend_from_slice(new);
+            }
+            Some(Action::NoHeader(unwanted)) => {
+                headers.retain(|(name, _)| !name.eq_ignore_ascii_case(unwanted));
+            }
+            Some(Action::Corrupt { at }) => {
+                let last = body.len().saturating_sub(1);
+                if let Some(byte) = body.get_mut((*at).min(last)) {
+                    *byte = !*byte;
+                }
+            }
+            _ => {}
+        }
+        let has = |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let ends_by_close = status != 204 && !has("content-length") && !has("transfer-encoding");
+        let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
+        for (name, value) in &headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        self.state
+            .log
+            .update(self.place, |request| request.status = Some(status));
+        let mut stream = self.stream;
+        stream.write_all(head.as_bytes())?;
+        if self.method == "HEAD" {
+            return Ok(Next::KeepOpen);
+        }
+        let cut = match &action {
+            Some(Action::Truncate { after } | Action::Stall { after }) => (*after).min(body.len()),
+            _ => body.len(),
+        };
+        let (first, rest) = body.split_at(cut);
+        write_part(stream, first, chunked)?;
+        match action {
+            Some(Action::Truncate { .. }) => return Ok(Next::Close),
+            Some(Action::Stall { .. }) => self.stall(),
+            _ => {}
+        }
+        write_part(stream, rest, chunked)?;
+        if chunked {
+            stream.write_all(b"0\r\n\r\n")?;
+        }
+        Ok(if ends_by_close {
+            Next::Close
+        } else {
+            Next::KeepOpen
+        })
+    }
+}
+
+/// Reads as many bytes, or as many as there are before the end.
+fn read_part(reader: &mut impl Read, size: usize) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    reader.take(size as u64).read_to_end(&mut part)?;
+    Ok(part)
+}
+
+fn write_part(mut stream: &TcpStream, bytes: &[u8], chunked: bool) -> io::Result<()> {
+    const CHUNK: usize = 16 * 1024;
+    if !chunked {
+        return stream.write_all(bytes);
+    }
+    for chunk in bytes.chunks(CHUNK) {
+        write!(stream, "{:x}\r\n", chunk.len())?;
+        stream.write_all(chunk)?;
+        stream.write_all(b"\r\n")?;
+    }
+    Ok(())
+}
