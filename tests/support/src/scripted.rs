@@ -20,6 +20,8 @@ mod fault;
 mod log;
 mod server;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::collections::HashMap;

@@ -120,13 +120,13 @@ impl Exchange<'_> {
         }
         let body = match &action {
             Some(Action::CutUpload { after }) => {
-                let part = read_part(reader, *after)?;
+                let part = self.read_part(reader, *after)?;
                 self.log_body(part.len());
                 upload::keep_part(self.state, &self.call(&part));
                 return Ok(Next::Close);
             }
             Some(Action::StallUpload { after }) => {
-                let part = read_part(reader, *after)?;
+                let part = self.read_part(reader, *after)?;
                 self.log_body(part.len());
                 self.stall();
                 read_body(&mut part.as_slice().chain(reader), self.head)?
@@ -156,6 +156,15 @@ impl Exchange<'_> {
             headers: &self.head.headers,
             body,
         }
+    }
+
+    /// Reads that many bytes of the body, or all of it where it has fewer.
+    fn read_part(&self, reader: &mut impl Read, size: usize) -> io::Result<Vec<u8>> {
+        let length = self.head.header("content-length");
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(u64::MAX);
+        let mut part = Vec::new();
+        reader.take(length.min(size as u64)).read_to_end(&mut part)?;
+        Ok(part)
     }
 
     fn log_body(&self, size: usize) {
@@ -236,13 +245,6 @@ impl Exchange<'_> {
             Next::KeepOpen
         })
     }
-}
-
-/// Reads as many bytes, or as many as there are before the end.
-fn read_part(reader: &mut impl Read, size: usize) -> io::Result<Vec<u8>> {
-    let mut part = Vec::new();
-    reader.take(size as u64).read_to_end(&mut part)?;
-    Ok(part)
 }
 
 fn write_part(mut stream: &TcpStream, bytes: &[u8], chunked: bool) -> io::Result<()> {

@@ -1,0 +1,334 @@
+//! The scripted registry, asked by hand.
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use super::*;
+use crate::http::{Endpoint, Response, read_body, read_head};
+use crate::image::{Family, samples};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn ask(registry: &ScriptedRegistry, method: &str, target: &str, body: &[u8]) -> Response {
+    ask_with(registry, method, target, &[], body)
+}
+
+fn ask_with(
+    registry: &ScriptedRegistry,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
+    let endpoint = Endpoint::plain(registry.host());
+    endpoint.request(method, target, headers, body).unwrap()
+}
+
+fn seeded(options: Options) -> (ScriptedRegistry, Digest, Vec<u8>) {
+    let registry = ScriptedRegistry::with(options);
+    let bytes = crate::image::noise(1, 1000);
+    let digest = Digest::of(&bytes);
+    registry.put_blob("a", &digest, &bytes);
+    (registry, digest, bytes)
+}
+
+/// The path and query of a response's Location.
+fn location(answer: &Response) -> String {
+    let location = answer.head.header("location").expect("a Location");
+    match location.split_once("//") {
+        Some((_, rest)) => rest[rest.find('/').expect("a path")..].to_owned(),
+        None => location.to_owned(),
+    }
+}
+
+#[test]
+fn ranges_are_answered_as_asked() {
+    let (registry, digest, bytes) = seeded(Options::default());
+    let target = format!("/v2/a/blobs/{digest}");
+    let table: [(&str, u16, &[u8], Option<&str>); 5] = [
+        ("bytes=0-", 206, &bytes, Some("bytes 0-999/1000")),
+        ("bytes=990-", 206, &bytes[990..], Some("bytes 990-999/1000")),
+        ("bytes=10-19", 206, &bytes[10..20], Some("bytes 10-19/1000")),
+        ("bytes=1000-", 416, b"", Some("bytes */1000")),
+        ("nonsense", 200, &bytes, None),
+    ];
+    for (range, status, body, content_range) in table {
+        let answer = ask_with(&registry, "GET", &target, &[("Range", range)], b"");
+        assert_eq!((answer.status, answer.body.as_slice()), (status, body), "{range}");
+        assert_eq!(answer.head.header("content-range"), content_range, "{range}");
+    }
+    let (deaf, ..) = seeded(Options {
+        ignore_range: true,
+        ..Options::default()
+    });
+    let answer = ask_with(&deaf, "GET", &target, &[("Range", "bytes=5-")], b"");
+    assert_eq!((answer.status, answer.body), (200, bytes));
+}
+
+#[test]
+fn an_upload_takes_chunks_in_order_at_the_newest_location() {
+    let registry = ScriptedRegistry::start();
+    let digest = Digest::of(b"hello world");
+    let first = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    let answer = ask_with(&registry, "PATCH", &first, &[("Content-Range", "0-5")], b"hello ");
+    assert_eq!((answer.status, answer.head.header("range")), (202, Some("0-5")));
+    let second = location(&answer);
+    assert_ne!(first, second);
+    assert_eq!(
+        ask(&registry, "PATCH", &first, b"world").status,
+        400,
+        "an old Location"
+    );
+    let gap = ask_with(
+        &registry,
+        "PATCH",
+        &second,
+        &[("Content-Range", "7-11")],
+        b"world",
+    );
+    assert_eq!((gap.status, gap.head.header("range")), (416, Some("0-5")));
+    let answer = ask(&registry, "GET", &first, b"");
+    assert_eq!((answer.status, location(&answer)), (204, second.clone()));
+    let answer = ask(&registry, "PUT", &format!("{second}&digest={digest}"), b"world");
+    assert_eq!(answer.status, 201);
+    assert_eq!(
+        registry.blob("a", &digest).as_deref(),
+        Some(b"hello world".as_slice())
+    );
+    assert_eq!(registry.open_sessions(), 0);
+}
+
+#[test]
+fn a_wrong_digest_is_refused_and_a_session_can_be_cancelled() {
+    let registry = ScriptedRegistry::start();
+    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    let digest = Digest::of(b"other");
+    assert_eq!(
+        ask(&registry, "PUT", &format!("{session}&digest={digest}"), b"x").status,
+        400
+    );
+    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    assert_eq!(registry.open_sessions(), 1);
+    assert_eq!(ask(&registry, "DELETE", &session, b"").status, 204);
+    assert_eq!(ask(&registry, "GET", &session, b"").status, 404);
+    assert!(registry.blobs().is_empty());
+}
+
+#[test]
+fn a_mount_copies_or_begins_an_upload() {
+    for (refuse_mount, from, status) in [(false, "a", 201), (false, "b", 202), (true, "a", 202)] {
+        let (registry, digest, _) = seeded(Options {
+            refuse_mount,
+            ..Options::default()
+        });
+        let target = format!("/v2/new/blobs/uploads/?mount={digest}&from={from}");
+        assert_eq!(
+            ask(&registry, "POST", &target, b"").status,
+            status,
+            "{refuse_mount} {from}"
+        );
+        assert_eq!(registry.blob("new", &digest).is_some(), status == 201);
+    }
+}
+
+#[test]
+fn a_manifest_needs_its_parts_first() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::multi_platform(Family::Oci, 1);
+    let headers = [("Content-Type", image.root.media_type.as_str())];
+    let early = ask_with(
+        &registry,
+        "PUT",
+        "/v2/a/manifests/v1",
+        &headers,
+        &image.root.bytes,
+    );
+    assert_eq!(early.status, 404, "{}", String::from_utf8_lossy(&early.body));
+    crate::push_plain(registry.host(), "a", "v1", &image);
+    assert!(registry.has_image("a", "v1", &image));
+    assert!(!registry.has_image("a", "v2", &image));
+    let wrong = [("Content-Type", "application/vnd.oci.image.manifest.v1+json")];
+    let answer = ask_with(&registry, "PUT", "/v2/a/manifests/v2", &wrong, &image.root.bytes);
+    assert_eq!(answer.status, 400);
+    assert_eq!(registry.tags("a"), ["v1"]);
+}
+
+#[test]
+fn tags_come_in_pages() {
+    let registry = ScriptedRegistry::with(Options {
+        page_size: Some(2),
+        ..Options::default()
+    });
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    for tag in ["c", "a", "b"] {
+        registry.put_image("x", tag, &image);
+    }
+    let first = ask(&registry, "GET", "/v2/x/tags/list", b"");
+    assert_eq!(first.body, br#"{"name":"x","tags":["a","b"]}"#);
+    let link = format!(
+        "<http://{}/v2/x/tags/list?last=b&n=2>; rel=\"next\"",
+        registry.host()
+    );
+    assert_eq!(first.head.header("link"), Some(link.as_str()));
+    let second = ask(&registry, "GET", "/v2/x/tags/list?last=b&n=2", b"");
+    assert_eq!(second.body, br#"{"name":"x","tags":["c"]}"#);
+    assert_eq!(second.head.header("link"), None);
+}
+
+#[test]
+fn faults_happen_when_they_should() {
+    let (registry, digest, bytes) = seeded(Options::default());
+    let target = format!("/v2/a/blobs/{digest}");
+    let endpoint = Endpoint::plain(registry.host());
+    let get = || endpoint.request("GET", &target, &[], b"");
+    registry.fault(Fault::new("GET", "/blobs/", Action::Close));
+    registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 10 }).nth(2));
+    registry.fault(Fault::new("GET", "/blobs/", Action::Corrupt { at: 3 }).nth(3));
+    let busy = Reply::status(429)
+        .header("Retry-After", "7")
+        .error("TOOMANYREQUESTS", "slow down");
+    registry.fault(Fault::new("GET", "/blobs/", Action::Answer(busy)).nth(4));
+    let headers = vec![("content-length".to_owned(), "5".to_owned())];
+    registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)).nth(5));
+    assert!(get().is_err());
+    assert!(get().is_err());
+    let corrupt = get().unwrap().body;
+    let differing: Vec<usize> = (0..bytes.len()).filter(|&at| corrupt[at] != bytes[at]).collect();
+    assert_eq!(differing, [3]);
+    let busy = get().unwrap();
+    assert_eq!((busy.status, busy.head.header("retry-after")), (429, Some("7")));
+    assert_eq!(get().unwrap().body, bytes[..5]);
+    assert_eq!(get().unwrap().body, bytes);
+    let statuses: Vec<Option<u16>> = registry
+        .log()
+        .requests()
+        .iter()
+        .map(|request| request.status)
+        .collect();
+    assert_eq!(
+        statuses,
+        [None, Some(200), Some(200), Some(429), Some(200), Some(200)]
+    );
+}
+
+#[test]
+fn a_cut_upload_keeps_its_bytes_and_a_lost_answer_its_work() {
+    let registry = ScriptedRegistry::start();
+    registry.fault(Fault::new("PATCH", "/uploads/", Action::CutUpload { after: 4 }));
+    registry.fault(Fault::new("PUT", "/uploads/", Action::LoseAnswer));
+    let endpoint = Endpoint::plain(registry.host());
+    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    assert!(endpoint.request("PATCH", &session, &[], b"hello world").is_err());
+    let answer = ask(&registry, "GET", &session, b"");
+    assert_eq!(answer.head.header("range"), Some("0-3"));
+    let digest = Digest::of(b"hello world");
+    let target = format!("{}&digest={digest}", location(&answer));
+    assert!(endpoint.request("PUT", &target, &[], b"o world").is_err());
+    assert!(registry.blob("a", &digest).is_some());
+}
+
+#[test]
+fn an_early_answer_comes_before_the_body() {
+    let registry = ScriptedRegistry::start();
+    let reply = Reply::status(413).body("too large");
+    registry.fault(Fault::new("PUT", "/uploads/", Action::Early(reply)));
+    let mut stream = TcpStream::connect(registry.host()).unwrap();
+    let head = "PUT /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too large"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_stalled_answer_goes_on_when_released() {
+    let (registry, digest, bytes) = seeded(Options::default());
+    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 10 }).first(2));
+    let target = format!("/v2/a/blobs/{digest}");
+    thread::scope(|scope| {
+        let answers = [0, 1].map(|_| scope.spawn(|| ask(&registry, "GET", &target, b"").body));
+        let stalled = |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() == 2;
+        assert!(registry.log().wait_for(stalled, PATIENCE));
+        assert!(!answers.iter().any(thread::ScopedJoinHandle::is_finished));
+        registry.release();
+        for answer in answers {
+            assert_eq!(answer.join().unwrap(), bytes);
+        }
+    });
+    assert_eq!(registry.log().most_in_flight(), 2);
+    assert!(
+        !registry
+            .log()
+            .wait_for(|requests| requests.len() > 2, Duration::from_millis(10))
+    );
+}
+
+#[test]
+fn dropping_ends_a_stalled_registry() {
+    let registry = ScriptedRegistry::start();
+    registry.fault(Fault::new("GET", "/v2/", Action::Hold));
+    let endpoint = Endpoint::plain(registry.host());
+    let client = thread::spawn(move || endpoint.request("GET", "/v2/", &[], b"").is_err());
+    assert!(registry.log().wait_for(
+        |requests| requests.iter().any(|request| request.stalled),
+        PATIENCE
+    ));
+    let host = registry.host().to_owned();
+    drop(registry);
+    client.join().unwrap();
+    assert!(TcpStream::connect(host).is_err());
+}
+
+#[test]
+fn a_connection_is_kept_and_chunks_are_understood() {
+    let (registry, digest, bytes) = seeded(Options {
+        chunked_answers: true,
+        ..Options::default()
+    });
+    let mut stream = TcpStream::connect(registry.host()).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..2 {
+        write!(stream, "GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let head = read_head(&mut reader).unwrap().unwrap();
+        assert_eq!(head.header("content-length"), None);
+        assert_eq!(read_body(&mut reader, &head).unwrap(), bytes);
+    }
+    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    let request =
+        format!("PATCH {session} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let head = read_head(&mut reader).unwrap().unwrap();
+    assert_eq!(head.header("range"), Some("0-2"));
+    let requests = registry.log().requests();
+    assert_eq!(requests[0].connection, requests[3].connection);
+    assert_ne!(requests[0].connection, requests[2].connection);
+}
+
+#[test]
+fn redirected_blobs_refuse_credentials() {
+    let (registry, digest, bytes) = seeded(Options {
+        redirect_blobs: true,
+        ..Options::default()
+    });
+    let answer = ask(&registry, "GET", &format!("/v2/a/blobs/{digest}"), b"");
+    assert_eq!(answer.status, 307);
+    let content = Endpoint::plain(registry.content_host().unwrap());
+    let target = location(&answer);
+    let range = [("Range", "bytes=998-")];
+    assert_eq!(
+        content.request("GET", &target, &range, b"").unwrap().body,
+        bytes[998..]
+    );
+    let secret = [("Authorization", "Basic x")];
+    assert_eq!(content.request("GET", &target, &secret, b"").unwrap().status, 400);
+    let decoded = target.replace("%2F", "/");
+    assert_eq!(content.request("GET", &decoded, &[], b"").unwrap().status, 403);
+    let log = registry.log().requests();
+    assert_eq!(log[2].listener, Listener::Content);
+    assert_eq!(log[2].header("authorization"), Some("Basic x"));
+}
