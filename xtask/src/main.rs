@@ -1,2 +1,125 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask --help` lists them.
+
+use std::env;
+use std::process::ExitCode;
+
+mod command;
+mod depcheck;
+mod lint;
+mod programs;
+mod rules;
+mod test;
+
+const HELP: &str = "\
+The project's own tasks
+
+Usage: cargo xtask TASK
+
+Tasks:
+  lint            formatting, depcheck, cargo-deny (bans, licences, sources), clippy, documentation: every warning is an
+                  error. All steps run; those that failed are listed at the end. Without cargo-deny on PATH or in
+                  target/tools, it is installed into target/tools.
+  test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
+                  The tests need docker-registry and skopeo: as root on Debian they are installed by apt-get, elsewhere it
+                  says how to install what is missing, and stops.
+  depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
+
+Options:
+  -h, --help      this text
+
+Exit status: 0 all is well, 1 something isn't, 2 the command line can't be understood.";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Help,
+    Lint,
+    Test(Vec<String>),
+    Depcheck,
+}
+
+fn main() -> ExitCode {
+    let task = match task(env::args().skip(1)) {
+        Ok(task) => task,
+        Err(message) => {
+            eprintln!("error: {message}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = match task {
+        Task::Help => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Task::Lint => lint::run(),
+        Task::Test(args) => test::run(&args),
+        Task::Depcheck => depcheck::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
+    let mut args = args.into_iter();
+    let name = args.next().ok_or("which task?")?;
+    let rest: Vec<String> = args.collect();
+    let own_options = rest.iter().take_while(|arg| *arg != "--");
+    if own_options.into_iter().any(|arg| arg == "-h" || arg == "--help") {
+        return Ok(Task::Help);
+    }
+    let task = match name.as_str() {
+        "-h" | "--help" | "help" => Task::Help,
+        "test" => return Ok(Task::Test(rest)),
+        "lint" => Task::Lint,
+        "depcheck" => Task::Depcheck,
+        _ => return Err(format!("there is no task \"{name}\"")),
+    };
+    match rest.first() {
+        Some(arg) => Err(format!("{name} takes no arguments, and was given \"{arg}\"")),
+        None => Ok(task),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Task, String> {
+        task(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_command_line_names_one_task() {
+        for (line, expected) in [
+            ("lint", Task::Lint),
+            ("depcheck", Task::Depcheck),
+            ("test", Task::Test(Vec::new())),
+            (
+                "test store -- --help",
+                Task::Test(["store", "--", "--help"].map(str::to_owned).to_vec()),
+            ),
+            ("--help", Task::Help),
+            ("test --help", Task::Help),
+            ("lint -h", Task::Help),
+        ] {
+            assert_eq!(read(line), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_task_is_named() {
+        for (line, named) in [
+            ("", "which task"),
+            ("tets", "\"tets\""),
+            ("lint --fix", "\"--fix\""),
+        ] {
+            let message = read(line).unwrap_err();
+            assert!(message.contains(named), "{line}: {message}");
+        }
+    }
+}

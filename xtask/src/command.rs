@@ -1,0 +1,68 @@
+//! Running other programs.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+/// Cargo, the one that runs this task.
+pub fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// Runs a program to its end, after showing its command line on stderr. What it prints goes where ours goes.
+///
+/// # Errors
+/// Where it can't be started, or fails.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let line = shown(command);
+    eprintln!("$ {line}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{line}` failed ({status})")),
+        Err(error) => Err(format!("`{line}` can't be started: {error}")),
+    }
+}
+
+/// The command line as one would type it; good enough to read.
+pub fn shown(command: &Command) -> String {
+    let mut words: Vec<String> = command
+        .get_envs()
+        .filter_map(|(key, value)| {
+            Some(format!(
+                "{}={:?}",
+                key.to_string_lossy(),
+                value?.to_string_lossy()
+            ))
+        })
+        .collect();
+    let program = command.get_program();
+    let is_cargo = env::var_os("CARGO").is_some_and(|cargo| cargo == program);
+    words.push(if is_cargo {
+        "cargo".to_owned()
+    } else {
+        program.to_string_lossy().into_owned()
+    });
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_is_named_with_its_arguments() {
+        assert_eq!(run(Command::new("true").arg("x")), Ok(()));
+        let failed = run(Command::new("false").arg("x")).unwrap_err();
+        assert!(failed.contains("`false x` failed"), "{failed}");
+        let missing = run(&mut Command::new("no-such-program-here")).unwrap_err();
+        assert!(missing.contains("can't be started"), "{missing}");
+    }
+
+    #[test]
+    fn a_command_is_shown_with_what_was_set_for_it() {
+        let mut command = Command::new("tool");
+        command.env("FLAGS", "-D warnings").args(["a", "b"]);
+        assert_eq!(shown(&command), "FLAGS=\"-D warnings\" tool a b");
+    }
+}

@@ -1,0 +1,84 @@
+//! What the workspace's packages may depend on. Both tables say what ARCHITECTURE.md says; a change belongs in both places.
+
+/// A package of the workspace and the other packages of the workspace that it may depend on.
+#[derive(Debug)]
+pub struct Directions {
+    /// The package's name.
+    pub package: &'static str,
+    /// What it may depend on.
+    pub uses: &'static [&'static str],
+    /// What its tests may depend on besides.
+    pub tests_use: &'static [&'static str],
+}
+
+/// Who may depend directly on a crate from outside the workspace.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Users {
+    /// Every package.
+    All,
+    /// The tests of every package, and the packages that serve only tests.
+    Tests,
+    /// These packages alone, and tests.
+    Only(&'static [&'static str]),
+}
+
+const REFERENCE: &str = "transload-reference";
+const CLIENT: &str = "transload-registry-client";
+const STORE: &str = "transload-layout-store";
+const TEMPLATE: &str = "transload-template";
+const POLICY: &str = "transload-policy";
+const CLI: &str = "transload";
+const SUPPORT: &str = "transload-test-support";
+const TESTS: &str = "transload-tests";
+const XTASK: &str = "xtask";
+
+/// Packages that serve only tests: they are published nowhere.
+pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS];
+
+/// Every package of the workspace, and where its dependencies in the workspace may point.
+#[rustfmt::skip]
+pub const DIRECTIONS: &[Directions] = &[
+    Directions { package: REFERENCE, uses: &[],          tests_use: &[] },
+    Directions { package: TEMPLATE,  uses: &[],          tests_use: &[] },
+    Directions { package: POLICY,    uses: &[REFERENCE], tests_use: &[] },
+    Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY], tests_use: &[SUPPORT] },
+    Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
+    Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
+    Directions { package: XTASK,     uses: &[],          tests_use: &[] },
+];
+
+/// Every crate from outside that a package may depend on directly. A new one needs a line here, and with it a thought about who
+/// keeps it, what it draws in, and whether it would show in a library's public signatures.
+#[rustfmt::skip]
+pub const AGREED: &[(&str, Users)] = &[
+    ("base64",             Users::Only(&[REFERENCE, CLIENT])),
+    ("cargo_metadata",     Users::Only(&[XTASK])),
+    ("clap",               Users::Only(&[CLI])),
+    ("ctrlc",              Users::Only(&[CLI])),
+    ("env_logger",         Users::Only(&[CLI])),
+    ("flate2",             Users::Tests),
+    ("http-auth",          Users::Only(&[CLIENT])),
+    ("httpdate",           Users::Only(&[CLIENT])),
+    ("indicatif",          Users::Only(&[CLI])),
+    ("insta",              Users::Tests),
+    ("log",                Users::All),
+    ("oci-spec",           Users::Tests),
+    ("proptest",           Users::Tests),
+    ("rayon",              Users::Only(&[CLI])),
+    ("rcgen",              Users::Tests),
+    ("regex",              Users::Only(&[POLICY])),
+    ("regex-syntax",       Users::Only(&[POLICY])),
+    ("rustls",             Users::Only(&[CLIENT])),
+    ("rustls-native-certs", Users::Only(&[CLIENT])),
+    ("serde",              Users::All),
+    ("serde_json",         Users::All),
+    ("serde_yaml",         Users::Only(&[CLI])),
+    ("sha2",               Users::Only(&[REFERENCE])),
+    ("tar",                Users::Tests),
+    ("tempfile",           Users::Only(&[STORE])),
+    ("thiserror",          Users::All),
+    ("tinytemplate",       Users::Only(&[TEMPLATE])),
+    ("ureq",               Users::Only(&[CLIENT])),
+];
