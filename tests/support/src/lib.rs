@@ -1,4 +1,23 @@
-//! Test support: a scripted registry with faults, real registries, image builders.
+//! What transload's tests are made with.
+//!
+//! - [`image`]: images built in memory, the same bytes on every machine.
+//! - [`kubekey`]: directories as each generation of KubeKey writes them.
+//! - [`scripted`]: a registry in memory that fails as it is told, with a log of what it was asked.
+//! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
+//! - [`Transload`]: the program as its users run it. [`push_plain`] seeds any registry of plain HTTP.
+//!
+//! Everything here panics where it can't do its work: that is a test's failure.
+//!
+//! ```
+//! use transload_test_support::image::{Family, samples};
+//! use transload_test_support::{ScriptedRegistry, push_plain};
+//!
+//! let image = samples::multi_platform(Family::Oci, 1);
+//! let registry = ScriptedRegistry::start();
+//! push_plain(registry.host(), "team/app", "v1", &image);
+//! assert!(registry.has_image("team/app", "v1", &image));
+//! assert!(registry.log().requests().iter().all(|request| request.status.is_some()));
+//! ```
 
 mod http;
 pub mod image;
