@@ -97,12 +97,8 @@ impl Tokens {
         let form = String::from_utf8_lossy(body);
         let (parameters, known) = match method {
             "GET" => {
-                let known = match authorization {
-                    None => None,
-                    Some(header) => {
-                        Some(basic(header).is_some_and(|(user, password)| is_user(&user, &password)))
-                    }
-                };
+                let known = authorization
+                    .map(|header| basic(header).is_some_and(|(user, password)| is_user(&user, &password)));
                 (query, known)
             }
             "POST" if oauth2 => {

@@ -332,3 +332,73 @@ fn redirected_blobs_refuse_credentials() {
     assert_eq!(log[2].listener, Listener::Content);
     assert_eq!(log[2].header("authorization"), Some("Basic x"));
 }
+
+#[test]
+fn tokens_have_scopes_and_can_be_revoked() {
+    let authentication = Authentication::Bearer {
+        anonymous: true,
+        oauth2: true,
+    };
+    let (registry, digest, _) = seeded(Options {
+        authentication,
+        ..Options::default()
+    });
+    let target = format!("/v2/a/blobs/{digest}");
+    let refused = ask(&registry, "GET", &target, b"");
+    let challenge = format!(
+        "Bearer realm=\"http://{}/token\",service=\"scripted\",scope=\"repository:a:pull\"",
+        registry.host()
+    );
+    assert_eq!(refused.head.header("www-authenticate"), Some(challenge.as_str()));
+    let with_token = |token: &str, method: &str, target: &str| {
+        let header = format!("Bearer {token}");
+        let answer = ask_with(&registry, method, target, &[("Authorization", &header)], b"");
+        let challenge = answer.head.header("www-authenticate").unwrap_or_default();
+        let error = challenge.split_once("error=").map(|(_, error)| error.to_owned());
+        (answer.status, error)
+    };
+    let token_of = |answer: &Response, name: &str| {
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        answer[name].as_str().expect(name).to_owned()
+    };
+    let scope = "scope=repository%3Aa%3Apull%2Cpush";
+    let anonymous = token_of(&ask(&registry, "GET", &format!("/token?{scope}"), b""), "token");
+    assert_eq!(with_token(&anonymous, "GET", &target), (200, None));
+    let insufficient = Some("\"insufficient_scope\"".to_owned());
+    assert_eq!(
+        with_token(&anonymous, "POST", "/v2/a/blobs/uploads/"),
+        (401, insufficient)
+    );
+
+    let form = format!("grant_type=refresh_token&refresh_token={REFRESH_TOKEN}&{scope}");
+    let known = token_of(&ask(&registry, "POST", "/token", form.as_bytes()), "access_token");
+    assert_eq!(with_token(&known, "POST", "/v2/a/blobs/uploads/"), (202, None));
+    let wrong = ask(
+        &registry,
+        "POST",
+        "/token",
+        b"grant_type=refresh_token&refresh_token=x",
+    );
+    assert_eq!(wrong.status, 401);
+
+    registry.revoke_tokens();
+    assert_eq!(
+        with_token(&known, "GET", &target),
+        (401, Some("\"invalid_token\"".to_owned()))
+    );
+}
+
+#[test]
+fn a_stalled_upload_goes_on_when_released() {
+    let registry = ScriptedRegistry::start();
+    registry.fault(Fault::new("PATCH", "/uploads/", Action::StallUpload { after: 4 }));
+    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
+    thread::scope(|scope| {
+        let answer = scope.spawn(|| ask(&registry, "PATCH", &session, b"hello world"));
+        let stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
+        assert!(registry.log().wait_for(stalled, PATIENCE));
+        assert_eq!(registry.log().requests()[1].body_bytes, 4);
+        registry.release();
+        assert_eq!(answer.join().unwrap().head.header("range"), Some("0-10"));
+    });
+}
