@@ -166,6 +166,7 @@ impl Endpoint {
         body: &[u8],
     ) -> io::Result<Response> {
         let stream = TcpStream::connect(&self.host)?;
+        stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let Some(tls) = &self.tls else {

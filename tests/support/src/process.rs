@@ -353,11 +353,8 @@ mod tests {
         let child = shell("trap 'exit 130' INT; echo up; while :; do sleep 0.01; done").spawn();
         let ready = Instant::now() + Duration::from_secs(10);
         // The shell reads its trap before it starts its first sleep.
-        while !Path::new(&format!("/proc/{0}/task/{0}/children", child.id())).exists()
-            || std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()))
-                .unwrap_or_default()
-                .is_empty()
-        {
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        while std::fs::read_to_string(&children).unwrap_or_default().is_empty() {
             assert!(Instant::now() < ready, "the shell never got to its loop");
             thread::yield_now();
         }

@@ -61,8 +61,16 @@ pub struct Log {
 #[derive(Debug, Default)]
 struct Inner {
     requests: Vec<Request>,
+    /// How many requests were forgotten: the number of the first one that isn't.
+    forgotten: usize,
     in_flight: usize,
     most_in_flight: usize,
+}
+
+impl Inner {
+    fn request(&mut self, number: usize) -> Option<&mut Request> {
+        self.requests.get_mut(number.checked_sub(self.forgotten)?)
+    }
 }
 
 impl Log {
@@ -86,11 +94,12 @@ impl Log {
         self.lock().most_in_flight
     }
 
-    /// Forgets all requests, so that a second run can be looked at alone. No request may be in flight.
+    /// Forgets all requests, so that a second run can be looked at alone.
     pub fn clear(&self) {
         let mut inner = self.lock();
+        inner.forgotten += inner.requests.len();
         inner.requests.clear();
-        inner.most_in_flight = 0;
+        inner.most_in_flight = inner.in_flight;
     }
 
     /// Waits until the predicate holds of the requests so far; whether it did in time.
@@ -110,27 +119,27 @@ impl Log {
         true
     }
 
-    /// Adds a request; the number is its place.
+    /// Adds a request; gives its number.
     pub(super) fn begin(&self, request: Request) -> usize {
         let mut inner = self.lock();
         inner.requests.push(request);
         inner.in_flight += 1;
         inner.most_in_flight = inner.most_in_flight.max(inner.in_flight);
         self.changed.notify_all();
-        inner.requests.len() - 1
+        inner.forgotten + inner.requests.len() - 1
     }
 
-    pub(super) fn update(&self, place: usize, change: impl FnOnce(&mut Request)) {
-        if let Some(request) = self.lock().requests.get_mut(place) {
+    pub(super) fn update(&self, number: usize, change: impl FnOnce(&mut Request)) {
+        if let Some(request) = self.lock().request(number) {
             change(request);
         }
         self.changed.notify_all();
     }
 
-    pub(super) fn finish(&self, place: usize) {
+    pub(super) fn finish(&self, number: usize) {
         let mut inner = self.lock();
         inner.in_flight -= 1;
-        if let Some(request) = inner.requests.get_mut(place) {
+        if let Some(request) = inner.request(number) {
             request.finished = true;
         }
         self.changed.notify_all();
