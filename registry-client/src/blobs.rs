@@ -1,0 +1,374 @@
+//! Pulling blobs ([distribution specification, "Pulling blobs"]).
+//!
+//! [distribution specification, "Pulling blobs"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
+
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use transload_reference::{Descriptor, Digest, Repository};
+
+use crate::answer::{Answer, Body};
+use crate::core::Core;
+use crate::error::{Error, ErrorKind, Place};
+use crate::failure;
+use crate::notice::NoticeKind;
+use crate::request::Call;
+use crate::scope::Scopes;
+
+/// A connection that brought this many bytes did its duty: the tries are counted anew.
+const PROGRESS: u64 = 64 * 1024;
+
+/// The bytes of a blob, from a registry that may falter: a transfer that is cut goes on where it was.
+///
+/// It gives exactly the bytes asked for, or an error that carries an [`Error`]. It doesn't compute the digest.
+pub struct BlobReader {
+    core: Arc<Core>,
+    repository: Repository,
+    blob: Descriptor,
+    position: u64,
+    end: u64,
+    body: Option<Body>,
+    /// Where the present connection began.
+    began: u64,
+    failures: u32,
+    has_ranges: Option<bool>,
+    /// The registry said that there is nothing at an offset; the whole is asked for from then on.
+    avoid_ranges: bool,
+    is_finished: bool,
+}
+
+impl fmt::Debug for BlobReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobReader")
+            .field("repository", &self.repository)
+            .field("digest", &self.blob.digest)
+            .field("position", &self.position)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BlobReader {
+    pub(crate) fn open(
+        core: &Arc<Core>,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<BlobReader, Error> {
+        let mut reader = BlobReader {
+            core: Arc::clone(core),
+            repository: repository.clone(),
+            blob: blob.clone(),
+            position: range.start,
+            end: range.end.min(blob.size),
+            body: None,
+            began: range.start,
+            failures: 0,
+            has_ranges: None,
+            avoid_ranges: false,
+            is_finished: false,
+        };
+        if reader.position > blob.size || range.end > blob.size || range.start > range.end {
+            let message = format!(
+                "bytes {}..{} of a blob of {} bytes",
+                range.start, range.end, blob.size
+            );
+            return Err(Error::new(&reader.place(), ErrorKind::Protocol(message)));
+        }
+        // An empty rest needs no request; an empty blob needn't even be there.
+        if reader.position < reader.end {
+            reader.connect_with_patience()?;
+        }
+        Ok(reader)
+    }
+
+    /// The next byte's offset in the blob.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the registry serves parts of blobs. `None` until it was asked for one.
+    pub fn has_ranges(&self) -> Option<bool> {
+        self.has_ranges
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            operation: format!("reading the blob {}", self.blob.digest),
+            registry: Some(self.repository.registry().clone()),
+            repository: Some(self.repository.clone()),
+            has_credential: false,
+        }
+    }
+
+    /// Opens a connection at the present position, and another where that one fails before its first byte.
+    fn connect_with_patience(&mut self) -> Result<(), Error> {
+        loop {
+            match self.connect() {
+                Ok(()) => return Ok(()),
+                Err(error) => self.recover(error)?,
+            }
+        }
+    }
+
+    /// Waits before the next try, or gives up.
+    fn recover(&mut self, error: Error) -> Result<(), Error> {
+        self.body = None;
+        if self.position - self.began >= PROGRESS {
+            self.failures = 0;
+        }
+        self.failures += 1;
+        // Requests that were repeated below have used up the tries.
+        let is_spent = self.failures >= self.core.retry.attempts || error.attempts() > 1;
+        if error.is_cancelled() || !error.is_retryable() || is_spent {
+            let attempts = self.failures.max(error.attempts());
+            return Err(error.after(attempts));
+        }
+        self.core.back_off(
+            &error,
+            NoticeKind::Resume {
+                offset: self.position,
+            },
+            self.failures,
+        )
+    }
+
+    fn connect(&mut self) -> Result<(), Error> {
+        let core = Arc::clone(&self.core);
+        let repository = self.repository.clone();
+        let path = format!("/blobs/{}", self.blob.digest);
+        let mut call = Call::new(&core, self.place().operation, &repository, "GET", &path)?;
+        let is_part = (self.position > 0 || self.end < self.blob.size) && !self.avoid_ranges;
+        if is_part {
+            let last = if self.end < self.blob.size {
+                (self.end - 1).to_string()
+            } else {
+                String::new()
+            };
+            call = call.header("range", format!("bytes={}-{last}", self.position));
+        }
+        let answer = core.run(&mut call, None)?;
+        self.began = self.position;
+        if let Some(encoding) = answer.header("content-encoding")
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(call.protocol(format!(
+                "the blob came encoded as {encoding}, which would change its bytes"
+            )));
+        }
+        match answer.status {
+            206 if is_part => self.take_part(&call, answer),
+            200 => self.take_whole(&call, answer),
+            416 if is_part => {
+                // The whole will tell whether the blob is shorter than it should be, or the registry is confused.
+                self.avoid_ranges = true;
+                self.has_ranges = Some(false);
+                answer.drain();
+                self.connect()
+            }
+            204 | 206 => Err(call.protocol(format!(
+                "the answer {} to a request for the whole blob",
+                answer.status
+            ))),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    fn take_part(&mut self, call: &Call<'_>, answer: Answer) -> Result<(), Error> {
+        let range = answer.header("content-range").and_then(parse_content_range);
+        let Some((first, last, total)) = range else {
+            return Err(call.protocol("a part of the blob came without a proper Content-Range"));
+        };
+        if let Some(total) = total {
+            self.check_size(call, total)?;
+        }
+        let expected_last = self.end - 1;
+        if first != self.position || last != expected_last {
+            let wanted = format!("{}-{expected_last}", self.position);
+            return Err(call.protocol(format!("bytes {first}-{last} came where {wanted} were asked for")));
+        }
+        if let Some(length) = answer.content_length()
+            && length != self.end - self.position
+        {
+            let message = format!(
+                "a part of {length} bytes came where {} were asked for",
+                self.end - self.position
+            );
+            return Err(call.protocol(message));
+        }
+        self.has_ranges = Some(true);
+        self.body = Some(answer.body);
+        Ok(())
+    }
+
+    fn take_whole(&mut self, call: &Call<'_>, mut answer: Answer) -> Result<(), Error> {
+        if let Some(length) = answer.content_length() {
+            self.check_size(call, length)?;
+        }
+        if self.position > 0 || self.end < self.blob.size {
+            self.has_ranges = Some(false);
+        }
+        let skipped = io::copy(&mut (&mut answer.body).take(self.position), &mut io::sink());
+        let skipped = skipped.map_err(|error| failure::from_io(error, &call.place).at(&answer.url))?;
+        if skipped < self.position {
+            return Err(cut_short(&call.place));
+        }
+        self.body = Some(answer.body);
+        Ok(())
+    }
+
+    fn check_size(&self, call: &Call<'_>, got: u64) -> Result<(), Error> {
+        let expected = self.blob.size;
+        if got == expected {
+            Ok(())
+        } else {
+            Err(call.fail(ErrorKind::Size { expected, got }))
+        }
+    }
+
+    /// Reads to the body's end, which lets the connection be used again, and finds bytes too many.
+    fn finish(&mut self) -> Result<(), Error> {
+        self.is_finished = true;
+        let Some(mut body) = self.body.take() else {
+            return Ok(());
+        };
+        if self.end < self.blob.size && self.has_ranges != Some(true) {
+            return Ok(());
+        }
+        match body.read(&mut [0]) {
+            Ok(count) if count > 0 => {
+                let kind = ErrorKind::Size {
+                    expected: self.blob.size,
+                    got: self.blob.size + 1,
+                };
+                Err(Error::new(&self.place(), kind))
+            }
+            // All bytes are there, whatever became of the connection.
+            _ => Ok(()),
+        }
+    }
+
+    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            let left = self.end - self.position;
+            if left == 0 {
+                if !self.is_finished {
+                    self.finish()?;
+                }
+                return Ok(0);
+            }
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let error = match &mut self.body {
+                None => match self.connect() {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Some(body) => match body.read(&mut buffer[..most]) {
+                    Ok(0) => cut_short(&self.place()),
+                    Ok(count) => {
+                        self.position += count as u64;
+                        return Ok(count);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => failure::from_io(error, &self.place()),
+                },
+            };
+            self.recover(error)?;
+        }
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.read_some(buffer).map_err(Error::into_io)
+    }
+}
+
+fn cut_short(place: &Place) -> Error {
+    let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before the last byte");
+    failure::from_io(cut, place)
+}
+
+/// `bytes 5-9/10` as first byte, last byte and, unless it is `*`, the total (RFC 9110, section 14.4).
+fn parse_content_range(value: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (unit, rest) = value.trim().split_once(' ')?;
+    let (range, total) = rest.trim().split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (unit.eq_ignore_ascii_case("bytes") && first <= last).then_some((first, last, total))
+}
+
+impl Core {
+    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Error> {
+        let path = format!("/blobs/{digest}");
+        let operation = format!("looking up the blob {digest}");
+        // A destination is asked: the token that a push needs comes at once.
+        let scopes = Scopes::push(repository);
+        let mut call = Call::new(self, operation, repository, "HEAD", &path)?.scopes(scopes);
+        let registry_url = call.url.clone();
+        let answer = self.run(&mut call, None)?;
+        match answer.status {
+            200 => match answer.content_length() {
+                Some(size) => Ok(Some(size)),
+                None => self.size_by_get(call),
+            },
+            404 => Ok(None),
+            // A URL that was signed for GET refuses HEAD.
+            403 if !answer.url.same_origin(&registry_url) => self.size_by_get(call),
+            405 | 501 => self.size_by_get(call),
+            // What one may not look at may still be written to; the write tells.
+            403 => Ok(None),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    fn size_by_get(&self, mut call: Call<'_>) -> Result<Option<u64>, Error> {
+        call.method = "GET";
+        call.headers.push(("range", "bytes=0-0".to_owned()));
+        let answer = self.run(&mut call, None)?;
+        let size = match answer.status {
+            206 => answer
+                .header("content-range")
+                .and_then(parse_content_range)
+                .and_then(|(_, _, total)| total),
+            // There is no first byte in an empty blob.
+            416 => Some(0),
+            200 => answer.content_length(),
+            403 | 404 => return Ok(None),
+            _ => return Err(answer.into_error(&call.place)),
+        };
+        size.map(Some)
+            .ok_or_else(|| call.protocol("the registry doesn't tell the blob's size"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read() {
+        let table = [
+            ("bytes 5-9/10", Some((5, 9, Some(10)))),
+            ("Bytes 0-0/*", Some((0, 0, None))),
+            ("bytes 9-5/10", None),
+            ("bytes */10", None),
+            ("items 0-1/2", None),
+            ("bytes 0-1", None),
+            ("bytes -1-1/2", None),
+            ("", None),
+        ];
+        for (value, expected) in table {
+            assert_eq!(parse_content_range(value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The flag by which a user stops everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a wait goes without a look at the flag.
+const SLICE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cancel(pub Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, unless the flag is set before the end; then false.
+    pub fn sleep(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        loop {
+            if self.is_set() {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(SLICE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_flag_ends_a_wait_at_once() {
+        let cancel = Cancel::default();
+        assert!(cancel.sleep(Duration::ZERO));
+        cancel.set();
+        assert!(!cancel.sleep(Duration::from_secs(3600)));
+    }
+}

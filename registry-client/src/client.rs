@@ -1,0 +1,328 @@
+//! The client, and what it is built from.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Registry, Repository};
+
+use crate::blobs::BlobReader;
+use crate::cancel::Cancel;
+use crate::config::{HostRule, Rules};
+use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
+use crate::credentials::{CredentialSource, NoCredentials};
+use crate::error::Error;
+use crate::notice::Notice;
+use crate::proxy::Proxies;
+use crate::retry::RetryPolicy;
+use crate::tls;
+use crate::token::Tokens;
+
+/// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
+/// block, and may be called from many threads at once.
+#[derive(Debug, Clone)]
+pub struct Client {
+    core: Arc<Core>,
+}
+
+/// Settings of a [`Client`] to be.
+pub struct ClientBuilder {
+    hosts: Vec<HostRule>,
+    skip_tls_verify: bool,
+    plain_http: Option<bool>,
+    credentials: Arc<dyn CredentialSource>,
+    jobs: usize,
+    retry: RetryPolicy,
+    timeouts: Timeouts,
+    cancel: Arc<AtomicBool>,
+    on_notice: Option<Arc<NoticeFn>>,
+    user_agent: String,
+    proxies_from_env: bool,
+}
+
+impl ClientBuilder {
+    /// What is known of hosts. Of several rules that match, the longest wins.
+    pub fn hosts(mut self, hosts: Vec<HostRule>) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Whether certificates go unchecked on hosts that no rule names (false unless set).
+    pub fn skip_tls_verify(mut self, skip: bool) -> Self {
+        self.skip_tls_verify = skip;
+        self
+    }
+
+    /// Whether plain HTTP is spoken with hosts whose rule doesn't say (see [`HostRule::plain_http`]).
+    pub fn plain_http(mut self, plain: Option<bool>) -> Self {
+        self.plain_http = plain;
+        self
+    }
+
+    /// Who knows the credentials that no rule gives (nobody unless set).
+    pub fn credentials(mut self, credentials: Arc<dyn CredentialSource>) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// How many requests run at once against one registry, at most; as many workers may use the client without opening new
+    /// connections all the time (8 unless set).
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// How often and when requests are tried again.
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// How long is waited for what.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// A flag that stops everything within a fraction of a second once it is set.
+    pub fn cancel(mut self, cancel: Arc<AtomicBool>) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Who is told of retries, resumed transfers and slow-downs. It is called by the worker concerned.
+    pub fn on_notice(mut self, on_notice: Arc<dyn Fn(&Notice) + Send + Sync>) -> Self {
+        self.on_notice = Some(on_notice);
+        self
+    }
+
+    /// The `User-Agent` header (`transload/<version>` unless set).
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are heeded (true unless set).
+    pub fn proxies_from_env(mut self, heed: bool) -> Self {
+        self.proxies_from_env = heed;
+        self
+    }
+
+    /// The client. Every file that a rule names is read and checked now.
+    ///
+    /// # Errors
+    /// Where a rule names no host, a certificate or key can't be used, or a proxy's URL can't be.
+    pub fn build(self) -> Result<Client, Error> {
+        let rules = Rules::read(self.hosts).map_err(Error::config)?;
+        let certificates = rules.iter().map(|rule| read_certificates(&rule.settings));
+        let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(Error::config)?;
+        let proxies = if self.proxies_from_env {
+            Proxies::read(|name| std::env::var(name).ok()).map_err(Error::config)?
+        } else {
+            Proxies::default()
+        };
+        if self.user_agent.parse::<ureq::http::HeaderValue>().is_err() {
+            return Err(Error::config(
+                "the user agent holds characters that no header can carry",
+            ));
+        }
+        let core = Core {
+            rules,
+            certificates,
+            skip_tls_verify: self.skip_tls_verify,
+            plain_http: self.plain_http,
+            credentials: self.credentials,
+            proxies,
+            retry: self.retry,
+            timeouts: self.timeouts,
+            cancel: Cancel(self.cancel),
+            on_notice: self.on_notice,
+            user_agent: self.user_agent,
+            jobs: self.jobs,
+            agents: HashMap::new().into(),
+            hosts: HashMap::new().into(),
+            known_credentials: HashMap::new().into(),
+            tokens: Tokens::default(),
+            sessions: HashMap::new().into(),
+        };
+        Ok(Client { core: Arc::new(core) })
+    }
+}
+
+fn read_certificates(rule: &HostRule) -> Result<Certificates, String> {
+    let name = |message: String| format!("{}: {message}", rule.repo);
+    let roots = rule
+        .ca_file
+        .as_deref()
+        .map_or_else(|| Ok(Vec::new()), tls::read_ca)
+        .map_err(name)?;
+    let client = match (&rule.cert_file, &rule.key_file) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(tls::read_client(cert, key).map_err(name)?),
+        (Some(_), None) => return Err(name("cert_file needs a key_file".to_owned())),
+        (None, Some(_)) => return Err(name("key_file needs a cert_file".to_owned())),
+    };
+    Ok(Certificates { roots, client })
+}
+
+impl Client {
+    /// Settings to build a client from.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
+            hosts: Vec::new(),
+            skip_tls_verify: false,
+            plain_http: None,
+            credentials: Arc::new(NoCredentials),
+            jobs: 8,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+            cancel: Arc::default(),
+            on_notice: None,
+            user_agent: concat!("transload/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxies_from_env: true,
+        }
+    }
+
+    /// Media type, digest and size (bytes) of the manifest that a tag or digest stands for now: by HEAD, and where that doesn't
+    /// tell by fetching and hashing.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] where there is none.
+    pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Descriptor, Error> {
+        self.core.resolve(repository, identifier)
+    }
+
+    /// A manifest or index. By digest it is verified; by tag its digest is computed from its bytes.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] where there is none; see [`transload_reference::ManifestError`] for what can't be used.
+    pub fn manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<RawManifest, Error> {
+        self.core.manifest(repository, identifier)
+    }
+
+    /// As [`Client::resolve`], for a repository that is pushed to: what isn't there, or may not be looked at, is `None`.
+    ///
+    /// # Errors
+    /// Where the registry gives no usable answer.
+    pub fn find_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+    ) -> Result<Option<Descriptor>, Error> {
+        self.core.find_manifest(repository, identifier)
+    }
+
+    /// The size in bytes of a blob, if a repository that is pushed to has it.
+    ///
+    /// # Errors
+    /// Where the registry gives no usable answer.
+    pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Error> {
+        self.core.has_blob(repository, digest)
+    }
+
+    /// The bytes of a blob from `offset` (in bytes) to its end. The reader goes on by itself where a connection is cut; it doesn't
+    /// verify the digest.
+    ///
+    /// # Errors
+    /// Where the blob isn't there or has another size.
+    pub fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<BlobReader, Error> {
+        BlobReader::open(&self.core, repository, blob, offset..blob.size)
+    }
+
+    /// As [`Client::open_blob`], for a part of the blob (in bytes). [`BlobReader::has_ranges`] tells whether the registry serves
+    /// parts; where it doesn't, the bytes before the part are fetched and dropped.
+    ///
+    /// # Errors
+    /// Where the blob isn't there, has another size, or has no such part.
+    pub fn open_blob_range(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<BlobReader, Error> {
+        BlobReader::open(&self.core, repository, blob, range)
+    }
+
+    /// Asks the registry to take a blob from another of its repositories. False: it didn't, and the bytes must be pushed.
+    ///
+    /// # Errors
+    /// Where the registry gives no usable answer.
+    pub fn mount_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        from: &Repository,
+    ) -> Result<bool, Error> {
+        self.core.mount_blob(repository, digest, from)
+    }
+
+    /// Pushes a blob. `open` gives the bytes from an offset to the end; it is called again where a transfer has to go on or to
+    /// begin anew. It isn't called where the registry turns out to have the blob.
+    ///
+    /// # Errors
+    /// Where the registry refuses it, the bytes can't be read, or the tries are used up.
+    pub fn push_blob<'r>(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        open: &mut dyn FnMut(u64) -> io::Result<Box<dyn Read + Send + 'r>>,
+    ) -> Result<(), Error> {
+        self.core.push_blob(repository, blob, open)
+    }
+
+    /// Pushes a manifest, byte for byte, under a tag or its digest. What it names must be there already.
+    ///
+    /// # Errors
+    /// Where the registry refuses it.
+    pub fn push_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+        manifest: &RawManifest,
+    ) -> Result<(), Error> {
+        self.core.push_manifest(repository, identifier, manifest)
+    }
+
+    /// All tags of a repository, in the registry's order.
+    ///
+    /// # Errors
+    /// [`Error::is_not_found`] where there is no such repository.
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        self.core.tags(repository)
+    }
+
+    /// Whether a registry answers at all, and takes the credentials.
+    ///
+    /// # Errors
+    /// Where it doesn't.
+    pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
+        self.core.ping(registry)
+    }
+
+    /// Whether credentials for a repository are at hand, and the user's name where they have one.
+    ///
+    /// # Errors
+    /// Where a file or helper that should give them fails.
+    pub fn username(&self, repository: &Repository) -> Result<Option<String>, Error> {
+        let place = crate::error::Place {
+            operation: "looking for credentials".to_owned(),
+            registry: Some(repository.registry().clone()),
+            repository: Some(repository.clone()),
+            has_credential: false,
+        };
+        let found = self.core.credential(&place)?;
+        Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
+    }
+
+    /// Closes the connections that nobody uses. New requests open new ones.
+    pub fn close_idle(&self) {
+        lock(&self.core.agents).clear();
+    }
+}

@@ -1,0 +1,401 @@
+//! What all requests of a client share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use transload_reference::{Digest, Registry, Repository};
+use ureq::Agent;
+use ureq::tls::ClientCert;
+
+use crate::auth::Scheme as AuthScheme;
+use crate::cancel::Cancel;
+use crate::config::{Credential, Rules};
+use crate::credentials::CredentialSource;
+use crate::error::{Error, ErrorKind, Network, Place};
+use crate::notice::{Notice, NoticeKind};
+use crate::proxy::Proxies;
+use crate::retry::RetryPolicy;
+use crate::throttle::Throttle;
+use crate::tls::{self, Identity};
+use crate::token::Tokens;
+use crate::transport;
+use crate::url::{Scheme, Url};
+
+/// The buffers of each connection, in bytes: one for what comes, one for what goes.
+const INPUT_BUFFER: usize = 128 * 1024;
+const OUTPUT_BUFFER: usize = 64 * 1024;
+
+/// How long a loopback registry has to answer the question whether it speaks TLS.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a client waits for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For a connection to come about, TLS included.
+    pub connect: Duration,
+    /// For the next byte, in either direction. A slow transfer isn't cut, a stalled one is.
+    pub idle: Duration,
+    /// For the answer to an upload's last byte: registries check and store the whole blob before they give it.
+    pub upload_answer: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(20),
+            idle: Duration::from_secs(60),
+            upload_answer: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The certificates and keys of a rule, as they were when the client was built.
+#[derive(Default)]
+pub(crate) struct Certificates {
+    pub roots: Vec<CertificateDer<'static>>,
+    pub client: Option<ClientCert>,
+}
+
+pub(crate) type NoticeFn = dyn Fn(&Notice) + Send + Sync;
+
+pub(crate) struct Core {
+    pub rules: Rules,
+    pub certificates: Vec<Certificates>,
+    pub skip_tls_verify: bool,
+    pub plain_http: Option<bool>,
+    pub credentials: Arc<dyn CredentialSource>,
+    pub proxies: Proxies,
+    pub retry: RetryPolicy,
+    pub timeouts: Timeouts,
+    pub cancel: Cancel,
+    pub on_notice: Option<Arc<NoticeFn>>,
+    pub user_agent: String,
+    pub jobs: usize,
+    pub agents: Mutex<HashMap<AgentKey, Agent>>,
+    pub hosts: Mutex<HashMap<Registry, Arc<Host>>>,
+    pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
+    pub tokens: Tokens,
+    /// Upload sessions that a refused mount left open.
+    pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
+}
+
+/// What an agent's connections have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct AgentKey {
+    identity: Identity,
+    /// Whose proxy is used, if one is.
+    proxy_of: Option<Scheme>,
+}
+
+/// What was learnt of a registry.
+pub(crate) struct Host {
+    pub throttle: Throttle,
+    /// The scheme that a loopback registry turned out to speak.
+    scheme: Mutex<Option<Scheme>>,
+    pub auth: Mutex<Option<AuthScheme>>,
+    /// Held during the first request, so that all workers learn from it how to prove who they are.
+    pub first_contact: Mutex<()>,
+    pub is_known: AtomicBool,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("rules", &self.rules)
+            .field("retry", &self.retry)
+            .field("timeouts", &self.timeouts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub fn host(&self, registry: &Registry) -> Arc<Host> {
+        let mut hosts = lock(&self.hosts);
+        if let Some(host) = hosts.get(registry) {
+            return Arc::clone(host);
+        }
+        let host = Arc::new(Host {
+            throttle: Throttle::new(self.jobs),
+            scheme: Mutex::default(),
+            auth: Mutex::default(),
+            first_contact: Mutex::default(),
+            is_known: AtomicBool::new(false),
+        });
+        hosts.insert(registry.clone(), Arc::clone(&host));
+        host
+    }
+
+    /// The rule for a registry, or for a repository in it.
+    pub fn rule(&self, registry: &Registry, repository: Option<&Repository>) -> Option<usize> {
+        match repository {
+            Some(repository) => self.rules.of(repository),
+            None => self.rules.find(registry, ""),
+        }
+    }
+
+    /// The URL of a path of the API.
+    pub fn url(
+        &self,
+        registry: &Registry,
+        repository: Option<&Repository>,
+        path: &str,
+    ) -> Result<Url, Error> {
+        let scheme = self.scheme(registry, repository)?;
+        let url = Url::new(scheme, registry.as_str(), path);
+        url.map_err(|error| Error::config(format!("{registry} gives no URL: {error}")))
+    }
+
+    fn scheme(&self, registry: &Registry, repository: Option<&Repository>) -> Result<Scheme, Error> {
+        let rule = self.rule(registry, repository);
+        let plain_http = self
+            .rules
+            .get(rule)
+            .and_then(|rule| rule.plain_http)
+            .or(self.plain_http);
+        match plain_http {
+            Some(true) => return Ok(Scheme::Http),
+            Some(false) => return Ok(Scheme::Https),
+            None if !registry.is_loopback() => return Ok(Scheme::Https),
+            None => {}
+        }
+        let host = self.host(registry);
+        // Held while the question is put: the other workers need the same answer.
+        let mut known = lock(&host.scheme);
+        if let Some(scheme) = *known {
+            return Ok(scheme);
+        }
+        let scheme = self.probe(registry, rule, &host)?;
+        if let Some(scheme) = scheme {
+            *known = Some(scheme);
+        }
+        Ok(scheme.unwrap_or(Scheme::Https))
+    }
+
+    /// Whether a loopback registry speaks TLS. `None` where it doesn't answer at all.
+    fn probe(&self, registry: &Registry, rule: Option<usize>, host: &Host) -> Result<Option<Scheme>, Error> {
+        let place = Place {
+            operation: "asking for the registry's scheme".to_owned(),
+            registry: Some(registry.clone()),
+            repository: None,
+            has_credential: false,
+        };
+        let url = Url::new(Scheme::Https, registry.as_str(), "/v2/")
+            .map_err(|error| Error::config(error.to_string()))?;
+        let agent = self.agent(&url, self.identity(rule, true))?;
+        let request = ureq::http::Request::get(url.expose())
+            .body(())
+            .map_err(|_| Error::config(format!("{registry} gives no URL")))?;
+        let request = agent
+            .configure_request(request)
+            .timeout_connect(Some(PROBE_TIMEOUT))
+            .timeout_per_read(Some(PROBE_TIMEOUT))
+            .timeout_recv_response(Some(PROBE_TIMEOUT))
+            .build();
+        match agent.run(request) {
+            Ok(answer) => {
+                self.learn_from_probe(host, &url, answer);
+                Ok(Some(Scheme::Https))
+            }
+            Err(error) => {
+                let error = crate::failure::from_ureq(error, &place);
+                match error.kind() {
+                    ErrorKind::Cancelled => Err(error),
+                    ErrorKind::Network { network, .. } => Ok(match network {
+                        Network::NotTls
+                        | Network::Reset
+                        | Network::Stalled
+                        | Network::ConnectTimeout
+                        | Network::Tls
+                        | Network::Http => Some(Scheme::Http),
+                        Network::UnknownIssuer
+                        | Network::CertificateName
+                        | Network::CertificateTime
+                        | Network::Certificate
+                        | Network::ClientCertificate => Some(Scheme::Https),
+                        _ => None,
+                    }),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn learn_from_probe(&self, host: &Host, url: &Url, answer: ureq::http::Response<ureq::Body>) {
+        let (parts, body) = answer.into_parts();
+        let answer = crate::answer::Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: crate::answer::Body::Stream(body.into_reader()),
+            url: url.clone(),
+            was_authorized: false,
+            insufficient: None,
+        };
+        if let Some(scheme) = AuthScheme::of(&answer) {
+            *lock(&host.auth) = Some(scheme);
+            host.is_known.store(true, Ordering::Relaxed);
+        }
+        answer.drain();
+    }
+
+    /// How TLS is spoken to a registry itself (`at_home`), or to another host that it sends us to: that one is checked with the
+    /// same certificates besides the system's, but isn't shown the client's, and its own rule goes first.
+    pub fn identity(&self, rule: Option<usize>, at_home: bool) -> Identity {
+        let settings = self.rules.get(rule);
+        let certificates = |at: &usize| self.certificates.get(*at);
+        Identity {
+            insecure: match settings {
+                Some(settings) if at_home => settings.insecure.unwrap_or(false),
+                _ => self.skip_tls_verify,
+            },
+            roots_of: rule.filter(|at| certificates(at).is_some_and(|found| !found.roots.is_empty())),
+            client_of: rule
+                .filter(|at| at_home && certificates(at).is_some_and(|found| found.client.is_some())),
+        }
+    }
+
+    /// The identity for a URL, as part of a request to a registry that `rule` is for.
+    pub fn identity_for(&self, url: &Url, rule: Option<usize>, at_home: bool) -> Identity {
+        if at_home {
+            return self.identity(rule, true);
+        }
+        match self.rules.find(url.host(), "") {
+            Some(own) => self.identity(Some(own), true),
+            None => self.identity(rule, false),
+        }
+    }
+
+    /// The agent for a URL: one for each TLS identity and proxy.
+    pub fn agent(&self, url: &Url, identity: Identity) -> Result<Agent, Error> {
+        let proxy = self.proxies.choose(url);
+        let identity = match url.scheme() {
+            Scheme::Https => identity,
+            Scheme::Http => Identity::default(),
+        };
+        let key = AgentKey {
+            identity,
+            proxy_of: proxy.map(|_| url.scheme()),
+        };
+        let mut agents = lock(&self.agents);
+        if let Some(agent) = agents.get(&key) {
+            return Ok(agent.clone());
+        }
+        let certificates = |at: Option<usize>| at.and_then(|at| self.certificates.get(at));
+        let roots = certificates(key.identity.roots_of).map_or(&[][..], |found| &found.roots);
+        let client = certificates(key.identity.client_of).and_then(|found| found.client.clone());
+        // A worker may hold one connection to read from and one to write to.
+        let idle = self.jobs.saturating_mul(2).max(8);
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .accept_encoding("identity")
+            .user_agent(self.user_agent.as_str())
+            .proxy(proxy.cloned())
+            .tls_config(tls::config(key.identity.insecure, roots, client))
+            .timeout_connect(Some(self.timeouts.connect))
+            .timeout_resolve(Some(self.timeouts.connect))
+            .timeout_per_read(Some(self.timeouts.idle))
+            .timeout_per_write(Some(self.timeouts.idle))
+            .max_idle_connections(idle.saturating_mul(4))
+            .max_idle_connections_per_host(idle)
+            .input_buffer_size(INPUT_BUFFER)
+            .output_buffer_size(OUTPUT_BUFFER)
+            .build();
+        let agent = transport::agent(config, Arc::clone(&self.cancel.0));
+        agents.insert(key, agent.clone());
+        Ok(agent)
+    }
+
+    /// The credentials for a repository, or for a registry as such.
+    pub fn credential(&self, place: &Place) -> Result<Option<Credential>, Error> {
+        let Some(registry) = &place.registry else {
+            return Ok(None);
+        };
+        let rule = self.rule(registry, place.repository.as_ref());
+        if let Some(credential) = self.rules.get(rule).and_then(|rule| rule.credential.clone()) {
+            return Ok(Some(credential));
+        }
+        let ask = |path: &str| {
+            let answer = self.credentials.credential(registry, path);
+            answer.map_err(|error| Error::new(place, ErrorKind::Config(error.to_string())))
+        };
+        let Some(repository) = &place.repository else {
+            return ask("");
+        };
+        if let Some(known) = lock(&self.known_credentials).get(repository) {
+            return Ok(known.clone());
+        }
+        let found = ask(repository.path())?;
+        lock(&self.known_credentials).insert(repository.clone(), found.clone());
+        Ok(found)
+    }
+
+    pub fn notify(
+        &self,
+        kind: NoticeKind,
+        place: &Place,
+        attempt: u32,
+        wait: Duration,
+        cause: impl fmt::Display,
+    ) {
+        let notice = Notice {
+            kind,
+            operation: place.operation.clone(),
+            registry: place.registry.clone(),
+            repository: place.repository.clone(),
+            attempt,
+            wait,
+            cause: cause.to_string(),
+        };
+        log::debug!("{notice}");
+        if let Some(on_notice) = &self.on_notice {
+            on_notice(&notice);
+        }
+    }
+
+    /// Waits before the next try, and slows everyone down where the host asked for it.
+    pub fn back_off(&self, error: &Error, kind: NoticeKind, attempt: u32) -> Result<(), Error> {
+        let place = &error.inner().place;
+        let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
+        let mut wait = self.retry.wait(attempt, retry_after);
+        let network = match error.kind() {
+            ErrorKind::Network { network, .. } => Some(*network),
+            _ => None,
+        };
+        // A kept connection that the server had closed meanwhile says nothing about the server's state.
+        if network == Some(Network::Reset) && attempt == 1 {
+            wait = wait.min(Duration::from_millis(50));
+        }
+        let is_overload = matches!(error.status(), Some(429 | 503));
+        let is_slow = matches!(network, Some(Network::ConnectTimeout | Network::Stalled));
+        self.notify(kind, place, attempt, wait, error.kind());
+        if let Some(registry) = &place.registry
+            && (is_overload || is_slow)
+        {
+            let pause = if is_overload { wait } else { Duration::ZERO };
+            if let Some(concurrency) = self.host(registry).throttle.slow_down(pause) {
+                self.notify(
+                    NoticeKind::SlowDown { concurrency },
+                    place,
+                    attempt,
+                    wait,
+                    error.kind(),
+                );
+            }
+        }
+        if self.cancel.sleep(wait) {
+            Ok(())
+        } else {
+            Err(Error::new(place, ErrorKind::Cancelled))
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Docker's `config.json` and its relatives.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde::Deserialize;
+use transload_reference::Registry;
+
+use super::CredentialError;
+use crate::config::{Credential, is_path_prefix};
+use crate::secret::Secret;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
+
+/// The name under which Docker keeps Docker Hub's credentials.
+const DOCKER_HUB_SERVER: &str = "https://index.docker.io/v1/";
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Document {
+    auths: Option<BTreeMap<String, Entry>>,
+    cred_helpers: Option<BTreeMap<String, String>>,
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+/// A file of credentials.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    document: Document,
+}
+
+impl ConfigFile {
+    /// Reads a file; `None` where there is none.
+    pub fn read(path: &Path) -> Result<Option<ConfigFile>, CredentialError> {
+        let fail = |what: &str| CredentialError::new(format!("credentials file {}: {what}", path.display()));
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(fail(&error.to_string())),
+        };
+        if metadata.len() > MAX_FILE_SIZE {
+            return Err(fail("it is too large to be one"));
+        }
+        warn_of_loose_permissions(path, &metadata);
+        let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        let is_old = path.file_name().is_some_and(|name| name == ".dockercfg");
+        // The parser's message may quote the text; its place is all that is told.
+        let place = |error: serde_json::Error| {
+            fail(&format!(
+                "line {}, column {} isn't as expected",
+                error.line(),
+                error.column()
+            ))
+        };
+        let document = if is_old {
+            let auths = serde_json::from_slice(&text).map_err(place)?;
+            Document {
+                auths: Some(auths),
+                ..Document::default()
+            }
+        } else {
+            serde_json::from_slice(&text).map_err(place)?
+        };
+        Ok(Some(ConfigFile {
+            path: path.to_owned(),
+            document,
+        }))
+    }
+
+    /// The helper for a host.
+    pub fn helper_of(&self, registry: &Registry) -> Option<&str> {
+        let helpers = self.document.cred_helpers.as_ref()?;
+        let matching = |key: &&String| normalise(key) == (registry.to_string(), String::new());
+        let key = helpers.keys().find(matching)?;
+        helpers
+            .get(key)
+            .map(String::as_str)
+            .filter(|helper| !helper.is_empty())
+    }
+
+    /// The helper for all hosts.
+    pub fn store(&self) -> Option<&str> {
+        self.document
+            .creds_store
+            .as_deref()
+            .filter(|helper| !helper.is_empty())
+    }
+
+    /// The entry with the longest path that covers a repository and isn't empty.
+    pub fn entry(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        let mut best: Option<(usize, Credential)> = None;
+        for (key, entry) in self.document.auths.iter().flatten() {
+            let (host, prefix) = normalise(key);
+            let is_longer = best.as_ref().is_none_or(|(length, _)| prefix.len() > *length);
+            if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
+                continue;
+            }
+            let found = entry.credential().map_err(|what| {
+                CredentialError::new(format!(
+                    "credentials file {}: the entry {key}: {what}",
+                    self.path.display()
+                ))
+            })?;
+            best = found.map(|found| (prefix.len(), found)).or(best);
+        }
+        Ok(best.map(|(_, credential)| credential))
+    }
+}
+
+impl Entry {
+    fn credential(&self) -> Result<Option<Credential>, &'static str> {
+        let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+        if let Some(token) = given(&self.identitytoken) {
+            return Ok(Some(Credential::IdentityToken(Secret::new(token))));
+        }
+        if let Some(token) = given(&self.registrytoken) {
+            return Ok(Some(Credential::RegistryToken(Secret::new(token))));
+        }
+        if let Some(auth) = given(&self.auth) {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(auth.trim())
+                .map_err(|_| "\"auth\" isn't base64")?;
+            let text = String::from_utf8(bytes).map_err(|_| "\"auth\" isn't text")?;
+            let (username, password) = text.split_once(':').ok_or("\"auth\" has no colon in it")?;
+            return Ok(Some(Credential::new(username, password.trim_end_matches('\0'))));
+        }
+        match (given(&self.username), given(&self.password)) {
+            (Some(username), Some(password)) => Ok(Some(Credential::new(username, password))),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Host and path of a key, which may be a URL, and for Docker Hub one of several.
+fn normalise(key: &str) -> (String, String) {
+    let bare = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"))
+        .unwrap_or(key);
+    let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
+    let host = host
+        .parse::<Registry>()
+        .map_or_else(|_| host.to_ascii_lowercase(), |registry| registry.to_string());
+    let path = path.trim_matches('/');
+    // The API's version in a URL is no repository's name.
+    let path = if matches!(path, "v1" | "v2") { "" } else { path };
+    (host, path.to_owned())
+}
+
+/// What helpers know a registry as.
+pub(super) fn server_name(registry: &Registry) -> String {
+    if registry.is_docker_hub() {
+        DOCKER_HUB_SERVER.to_owned()
+    } else {
+        registry.to_string()
+    }
+}
+
+#[cfg(unix)]
+fn warn_of_loose_permissions(path: &Path, metadata: &std::fs::Metadata) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        log::warn!(
+            "others may read the credentials in {} (mode {mode:03o}): chmod 600 {}",
+            path.display(),
+            path.display()
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_of_loose_permissions(_: &Path, _: &std::fs::Metadata) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, text: &str) -> Result<Option<ConfigFile>, CredentialError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        ConfigFile::read(&path)
+    }
+
+    fn user(file: &ConfigFile, host: &str, path: &str) -> Option<String> {
+        let found = file.entry(&host.parse().unwrap(), path).unwrap()?;
+        found.username().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_longest_path_wins_and_keys_are_normalised() {
+        // "hub:x", "old:x", "team:x", "app:x"
+        let text = r#"{"auths":{
+            "https://index.docker.io/v1/":{"auth":"aHViOng="},
+            "https://Hub.Local/v2/":{"auth":"b2xkOng="},
+            "hub.local/team":{"auth":"dGVhbTp4"},
+            "hub.local/team/app":{"username":"app","password":"x"},
+            "hub.local/team/empty":{}
+        }}"#;
+        let file = file("config.json", text).unwrap().unwrap();
+        let table = [
+            ("docker.io", "library/alpine", Some("hub")),
+            ("hub.local", "other", Some("old")),
+            ("hub.local", "team/x", Some("team")),
+            ("hub.local", "team/app/x", Some("app")),
+            ("hub.local", "team/empty/x", Some("team")),
+            ("hub.local:5000", "team", None),
+        ];
+        for (host, path, expected) in table {
+            assert_eq!(user(&file, host, path).as_deref(), expected, "{host}/{path}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_old_files_are_read() {
+        let config = file(
+            "config.json",
+            r#"{"auths":{"a.b":{"auth":"dTpw","identitytoken":"t"},"c.d":{"registrytoken":"r"}}}"#,
+        );
+        let config = config.unwrap().unwrap();
+        let get = |host: &str| config.entry(&host.parse().unwrap(), "x").unwrap();
+        assert!(matches!(get("a.b"), Some(Credential::IdentityToken(_))));
+        assert!(matches!(get("c.d"), Some(Credential::RegistryToken(_))));
+        let old = file(".dockercfg", r#"{"https://a.b":{"auth":"dTpw","email":"x"}}"#)
+            .unwrap()
+            .unwrap();
+        assert_eq!(user(&old, "a.b", "x").as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn broken_files_are_named_and_not_quoted() {
+        assert!(file("config.json", "  \n").unwrap().is_none());
+        let error = file("config.json", r#"{"auths":{"a.b":{"auth": secret}}}"#)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("config.json: line 1") && !error.contains("secret"),
+            "{error}"
+        );
+        for auth in ["not base64", "bm9jb2xvbg=="] {
+            let broken = file(
+                "config.json",
+                &format!(r#"{{"auths":{{"a.b":{{"auth":"{auth}"}}}}}}"#),
+            )
+            .unwrap()
+            .unwrap();
+            let error = broken
+                .entry(&"a.b".parse().unwrap(), "x")
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("a.b") && !error.contains(auth), "{error}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Where credentials come from that no rule gives.
+
+mod docker;
+mod helper;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use transload_reference::Registry;
+
+use crate::config::Credential;
+use docker::ConfigFile;
+
+/// How long a helper's answer is used again: some hand out tokens that live for an hour.
+const HELPER_ANSWER_LIFE: Duration = Duration::from_secs(300);
+
+/// Credentials that can't be had, though a file or a helper should give them. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CredentialError {
+    message: String,
+}
+
+impl CredentialError {
+    /// An error with this text, which must hold no secret.
+    pub fn new(message: impl Into<String>) -> CredentialError {
+        CredentialError {
+            message: message.into(),
+        }
+    }
+}
+
+/// Somebody who knows credentials. A client asks once for each repository and keeps the answer until it is refused.
+pub trait CredentialSource: Send + Sync {
+    /// The credentials for the repository `path` of `registry`, if there are any.
+    ///
+    /// # Errors
+    /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
+    fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
+}
+
+/// No credentials at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoCredentials;
+
+impl CredentialSource for NoCredentials {
+    fn credential(&self, _: &Registry, _: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(None)
+    }
+}
+
+/// The files that docker, podman and their relatives keep, and the credential helpers that they name, in the usual order:
+/// `REGISTRY_AUTH_FILE` alone where it is set, else `containers/auth.json` below `XDG_RUNTIME_DIR` and the configuration folder, then
+/// Docker's `config.json` (in `DOCKER_CONFIG` or `~/.docker`), then `~/.dockercfg`.
+///
+/// Within a file, a helper for the host (`credHelpers`) comes first, then the entry with the longest path, then `credsStore`.
+pub struct DefaultCredentials {
+    paths: Vec<PathBuf>,
+    files: OnceLock<Result<Vec<ConfigFile>, CredentialError>>,
+    answers: Mutex<HashMap<(String, String), HelperAnswer>>,
+}
+
+/// What a helper said of a server, and when.
+type HelperAnswer = (Instant, Option<Credential>);
+
+impl fmt::Debug for DefaultCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultCredentials")
+            .field("paths", &self.paths)
+            .finish()
+    }
+}
+
+impl Default for DefaultCredentials {
+    fn default() -> DefaultCredentials {
+        DefaultCredentials::new()
+    }
+}
+
+impl DefaultCredentials {
+    /// The files that this process's environment names. They are read when they are first needed.
+    pub fn new() -> DefaultCredentials {
+        DefaultCredentials::from_files(usual_files(|name| {
+            std::env::var_os(name).filter(|value| !value.is_empty())
+        }))
+    }
+
+    /// These files, in this order. Files that don't exist are skipped.
+    pub fn from_files(paths: Vec<PathBuf>) -> DefaultCredentials {
+        DefaultCredentials {
+            paths,
+            files: OnceLock::new(),
+            answers: Mutex::default(),
+        }
+    }
+
+    fn files(&self) -> Result<&[ConfigFile], CredentialError> {
+        let files = self.files.get_or_init(|| {
+            let read = self
+                .paths
+                .iter()
+                .filter_map(|path| ConfigFile::read(path).transpose());
+            read.collect()
+        });
+        files.as_deref().map_err(CredentialError::clone)
+    }
+
+    fn ask(&self, helper: &str, server: &str) -> Result<Option<Credential>, CredentialError> {
+        let key = (helper.to_owned(), server.to_owned());
+        // Held while the helper runs: it may ask a person, and once is enough.
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, answer)) = answers.get(&key)
+            && at.elapsed() < HELPER_ANSWER_LIFE
+        {
+            return Ok(answer.clone());
+        }
+        let answer = helper::get(helper, server)?;
+        answers.insert(key, (Instant::now(), answer.clone()));
+        Ok(answer)
+    }
+}
+
+impl CredentialSource for DefaultCredentials {
+    fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        for file in self.files()? {
+            if let Some(helper) = file.helper_of(registry)
+                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+            {
+                return Ok(Some(found));
+            }
+            if let Some(found) = file.entry(registry, path)? {
+                return Ok(Some(found));
+            }
+            if let Some(helper) = file.store()
+                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn usual_files(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Vec<PathBuf> {
+    if let Some(only) = variable("REGISTRY_AUTH_FILE") {
+        return vec![only.into()];
+    }
+    let home = variable("HOME")
+        .or_else(|| variable("USERPROFILE"))
+        .map(PathBuf::from);
+    let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
+    let folder = |name: &str, otherwise: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .or_else(|| below_home(otherwise))
+    };
+    let candidates = [
+        variable("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("containers/auth.json")),
+        folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("containers/auth.json")),
+        folder("DOCKER_CONFIG", ".docker").map(|folder| folder.join("config.json")),
+        below_home(".dockercfg"),
+    ];
+    candidates.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(variables: &[(&str, &str)]) -> Vec<String> {
+        let find = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).into())
+        };
+        usual_files(find)
+            .into_iter()
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_usual_files_are_looked_at_in_the_usual_order() {
+        assert_eq!(files(&[("REGISTRY_AUTH_FILE", "/a"), ("HOME", "/h")]), ["/a"]);
+        assert_eq!(
+            files(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/1")]),
+            [
+                "/run/1/containers/auth.json",
+                "/h/.config/containers/auth.json",
+                "/h/.docker/config.json",
+                "/h/.dockercfg"
+            ]
+        );
+        assert_eq!(
+            files(&[("DOCKER_CONFIG", "/d"), ("XDG_CONFIG_HOME", "/c")]),
+            ["/c/containers/auth.json", "/d/config.json"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn helpers_are_asked_in_their_order_and_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let helper = folder.path().join("docker-credential-scripted");
+        let count = folder.path().join("count");
+        let script = format!(
+            "#!/bin/sh\nread server\necho $server >> {}\ncase $server in\n\
+             known.example) echo '{{\"Username\":\"<token>\",\"Secret\":\"abc\"}}';;\n\
+             broken.example) echo 'the keychain is locked' >&2; exit 1;;\n\
+             *) echo 'credentials not found in native keychain'; exit 1;;\nesac\n",
+            count.display()
+        );
+        std::fs::write(&helper, script).unwrap();
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let config = folder.path().join("config.json");
+        let text = format!(
+            r#"{{"credHelpers":{{"known.example":"{helper}","broken.example":"{helper}","other.example":"{helper}"}},
+               "auths":{{"other.example":{{"auth":"dTpw"}}}}}}"#,
+            helper = helper.display()
+        );
+        // A helper is a bare name in real files; the tests' own lies outside of PATH.
+        std::fs::write(&config, text).unwrap();
+        let source = DefaultCredentials::from_files(vec![config]);
+        let ask = |host: &str| source.credential(&host.parse().unwrap(), "a/b");
+        for _ in 0..2 {
+            assert!(
+                matches!(ask("known.example"), Ok(Some(Credential::IdentityToken(token))) if token.expose() == "abc")
+            );
+        }
+        assert_eq!(ask("other.example"), Ok(Some(Credential::new("u", "p"))));
+        assert!(
+            ask("broken.example")
+                .unwrap_err()
+                .to_string()
+                .contains("keychain is locked")
+        );
+        assert_eq!(ask("unknown.example"), Ok(None));
+        assert_eq!(
+            std::fs::read_to_string(count).unwrap(),
+            "known.example\nother.example\nbroken.example\n"
+        );
+    }
+}

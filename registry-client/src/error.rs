@@ -1,0 +1,363 @@
+//! What went wrong, with whom, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use transload_reference::{ManifestError, Registry, Repository};
+
+use crate::hint;
+
+/// A failed request. Its text says the operation, the place, the answer and the cause; [`Error::hint`] says what to do.
+///
+/// No secret is in it: URLs are shown without users' names and without the values of their queries.
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub place: Place,
+    pub url: Option<String>,
+    pub attempts: u32,
+    pub kind: ErrorKind,
+}
+
+/// What was being done, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// As in "reading the manifest 3.19".
+    pub operation: String,
+    pub registry: Option<Registry>,
+    pub repository: Option<Repository>,
+    /// Whether credentials for it were at hand.
+    pub has_credential: bool,
+}
+
+/// The nature of an [`Error`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The registry (or something in front of it) answered with a status that means failure.
+    Status(Refusal),
+    /// No answer came: see [`Network`].
+    Network {
+        /// What kind of trouble.
+        network: Network,
+        /// The trouble in the words of the layer below, without secrets.
+        message: String,
+    },
+    /// The token server said no.
+    Token(Refusal),
+    /// An answer that breaks the protocol, such as an upload without a Location.
+    Protocol(String),
+    /// The content has another size than its descriptor says, in bytes.
+    Size {
+        /// The descriptor's size.
+        expected: u64,
+        /// The registry's.
+        got: u64,
+    },
+    /// A manifest that can't be used, or isn't the one asked for.
+    Manifest(ManifestError),
+    /// Settings, certificates or credential files that can't be used.
+    Config(String),
+    /// The bytes to push couldn't be read.
+    Source(io::Error),
+    /// Stopped by the client's cancel flag.
+    Cancelled,
+}
+
+/// A status that means failure, with what the answer's body said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The registry's error code, such as `MANIFEST_UNKNOWN`.
+    pub code: Option<String>,
+    /// The registry's message.
+    pub message: Option<String>,
+    /// Whether the body was a web page, as proxies and login forms send them.
+    pub is_html: bool,
+    /// How long the registry asked to wait.
+    pub retry_after: Option<Duration>,
+    /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
+    pub quota: Option<Quota>,
+    /// The request was sent with credentials.
+    pub was_authorized: bool,
+}
+
+/// A pull quota that is used up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quota {
+    /// How many pulls the period allows, if it was told.
+    pub limit: Option<u64>,
+    /// The period, if it was told.
+    pub window: Option<Duration>,
+}
+
+/// Why no answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Network {
+    /// The host's name has no address.
+    Dns,
+    /// Nobody listens at the address.
+    Refused,
+    /// The address can't be reached.
+    Unreachable,
+    /// The connection didn't come about in time.
+    ConnectTimeout,
+    /// No byte came or went for too long.
+    Stalled,
+    /// The connection was cut.
+    Reset,
+    /// Plain HTTP was answered where TLS was spoken.
+    NotTls,
+    /// The certificate's issuer isn't trusted.
+    UnknownIssuer,
+    /// The certificate is for another name.
+    CertificateName,
+    /// The certificate is out of date, or the clock is.
+    CertificateTime,
+    /// Another fault of the certificate.
+    Certificate,
+    /// The registry wants a client certificate, or another one.
+    ClientCertificate,
+    /// Another fault of TLS.
+    Tls,
+    /// The proxy refused or failed.
+    Proxy,
+    /// What came isn't HTTP.
+    Http,
+    /// Anything else.
+    Other,
+}
+
+impl Network {
+    pub(crate) fn is_retryable(self) -> bool {
+        use Network::{ConnectTimeout, Dns, Http, Other, Proxy, Refused, Reset, Stalled, Unreachable};
+        matches!(
+            self,
+            Dns | Refused | Unreachable | ConnectTimeout | Stalled | Reset | Proxy | Http | Other
+        )
+    }
+}
+
+impl Error {
+    pub(crate) fn new(place: &Place, kind: ErrorKind) -> Error {
+        Error(Box::new(Inner {
+            place: place.clone(),
+            url: None,
+            attempts: 1,
+            kind,
+        }))
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Error {
+        let place = Place {
+            operation: "preparing the client".to_owned(),
+            registry: None,
+            repository: None,
+            has_credential: false,
+        };
+        Error::new(&place, ErrorKind::Config(message.into()))
+    }
+
+    pub(crate) fn at(mut self, url: &crate::url::Url) -> Error {
+        self.0.url = Some(url.to_string());
+        self
+    }
+
+    pub(crate) fn after(mut self, attempts: u32) -> Error {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// The nature of the failure.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// What was being done, as in "reading the manifest 3.19".
+    pub fn operation(&self) -> &str {
+        &self.0.place.operation
+    }
+
+    /// The registry concerned, if there is one.
+    pub fn registry(&self) -> Option<&Registry> {
+        self.0.place.registry.as_ref()
+    }
+
+    /// The repository concerned, if there is one.
+    pub fn repository(&self) -> Option<&Repository> {
+        self.0.place.repository.as_ref()
+    }
+
+    /// The URL that failed, without a user's name and without its query.
+    pub fn url(&self) -> Option<&str> {
+        self.0.url.as_deref()
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// The registry's error code, such as `MANIFEST_UNKNOWN`.
+    pub fn code(&self) -> Option<&str> {
+        self.refusal()?.code.as_deref()
+    }
+
+    /// The registry's message.
+    pub fn message(&self) -> Option<&str> {
+        self.refusal()?.message.as_deref()
+    }
+
+    /// How often it was tried.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match &self.0.kind {
+            ErrorKind::Status(refusal) | ErrorKind::Token(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether the registry says that the thing isn't there (404).
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.status == 404)
+    }
+
+    /// Whether the registry says that this user may not (401 or 403, from it or from its token server).
+    pub fn is_denied(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
+    /// Whether it was stopped by the cancel flag.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Cancelled)
+    }
+
+    /// Whether another try, later, may succeed. The client has used up its own tries by then.
+    pub fn is_retryable(&self) -> bool {
+        match &self.0.kind {
+            ErrorKind::Status(refusal) | ErrorKind::Token(refusal) => refusal.is_retryable(),
+            ErrorKind::Network { network, .. } => network.is_retryable(),
+            ErrorKind::Manifest(error) => error.is_retryable(),
+            ErrorKind::Source(error) => match error.get_ref().and_then(|e| e.downcast_ref::<Error>()) {
+                Some(error) => error.is_retryable(),
+                None => matches!(
+                    error.kind(),
+                    io::ErrorKind::TimedOut | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+                ),
+            },
+            ErrorKind::Cancelled => true,
+            ErrorKind::Protocol(_) | ErrorKind::Size { .. } | ErrorKind::Config(_) => false,
+        }
+    }
+
+    /// What to do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        hint::of(self)
+    }
+
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind = match &self.0.kind {
+            ErrorKind::Network {
+                network: Network::Stalled | Network::ConnectTimeout,
+                ..
+            } => io::ErrorKind::TimedOut,
+            ErrorKind::Size { .. } => io::ErrorKind::InvalidData,
+            ErrorKind::Status(refusal) if refusal.status == 404 => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+}
+
+impl Refusal {
+    /// Whether the same request may be answered otherwise later.
+    pub fn is_retryable(&self) -> bool {
+        self.quota.is_none() && matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        if let Ok(status) = ureq::http::StatusCode::from_u16(self.status)
+            && let Some(reason) = status.canonical_reason()
+        {
+            write!(f, " {reason}")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, ": {code}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        if self.is_html {
+            f.write_str(": the answer is a web page")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = &self.0.place;
+        match (&place.repository, &place.registry) {
+            (Some(repository), _) => write!(f, "{repository}: ")?,
+            (None, Some(registry)) => write!(f, "{registry}: ")?,
+            (None, None) => {}
+        }
+        write!(f, "{}: {}", place.operation, self.0.kind)?;
+        if let Some(url) = &self.0.url {
+            write!(f, " ({url})")?;
+        }
+        if self.0.attempts > 1 {
+            write!(f, ", tried {} times", self.0.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::Status(refusal) => write!(f, "the registry answered {refusal}"),
+            ErrorKind::Token(refusal) => write!(f, "the token server answered {refusal}"),
+            ErrorKind::Network { message, .. } => f.write_str(message),
+            ErrorKind::Protocol(message) | ErrorKind::Config(message) => f.write_str(message),
+            ErrorKind::Size { expected, got } => {
+                write!(f, "the registry has {got} bytes where {expected} are expected")
+            }
+            ErrorKind::Manifest(error) => error.fmt(f),
+            ErrorKind::Source(error) => write!(f, "the bytes to push can't be read: {error}"),
+            ErrorKind::Cancelled => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Manifest(error) => Some(error),
+            ErrorKind::Source(error) => Some(error),
+            _ => None,
+        }
+    }
+}

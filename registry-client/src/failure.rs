@@ -1,0 +1,182 @@
+//! What kind of trouble a connection had.
+
+use std::error::Error as StdError;
+use std::io;
+
+use ureq::Timeout;
+
+use crate::error::{Error, ErrorKind, Network, Place};
+use crate::transport::Cancelled;
+
+/// An error of ureq's, told in the client's terms.
+pub(crate) fn from_ureq(error: ureq::Error, place: &Place) -> Error {
+    if let ureq::Error::Other(inner) = &error
+        && inner.is::<Cancelled>()
+    {
+        return Error::new(place, ErrorKind::Cancelled);
+    }
+    let (network, message) = classify(&error);
+    Error::new(place, ErrorKind::Network { network, message })
+}
+
+/// An error of reading a body.
+pub(crate) fn from_io(error: io::Error, place: &Place) -> Error {
+    from_ureq(ureq::Error::from(error), place)
+}
+
+fn classify(error: &ureq::Error) -> (Network, String) {
+    use ureq::Error as E;
+    match error {
+        E::Io(error) => classify_io(error),
+        E::Rustls(error) => classify_tls(error),
+        E::Timeout(Timeout::Resolve) => (Network::Dns, "the host's address wasn't found in time".to_owned()),
+        E::Timeout(Timeout::Connect) => (
+            Network::ConnectTimeout,
+            "the connection didn't come about in time".to_owned(),
+        ),
+        E::Timeout(_) => (Network::Stalled, "no byte moved for too long".to_owned()),
+        E::HostNotFound => (Network::Dns, "the host's name isn't known".to_owned()),
+        E::ConnectionFailed => (Network::Other, "no connection came about".to_owned()),
+        E::ConnectProxyFailed(message) => (Network::Proxy, format!("the proxy failed: {message}")),
+        E::InvalidProxyUrl => (Network::Proxy, "the proxy's URL can't be used".to_owned()),
+        E::Protocol(error) => (Network::Http, format!("what came isn't HTTP: {error}")),
+        E::LargeResponseHeader(size, most) => (
+            Network::Http,
+            format!("the answer's head has more than {size} bytes; at most {most} are read"),
+        ),
+        E::Tls(message) => (Network::Tls, (*message).to_owned()),
+        // These may quote a URL with its query.
+        E::BadUri(_) | E::Http(_) => (Network::Http, "the request can't be sent".to_owned()),
+        other => (Network::Other, other.to_string()),
+    }
+}
+
+fn classify_io(error: &io::Error) -> (Network, String) {
+    if let Some(tls) = find_tls(error) {
+        return classify_tls(tls);
+    }
+    use io::ErrorKind as K;
+    let network = match error.kind() {
+        K::ConnectionRefused => Network::Refused,
+        K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown | K::AddrNotAvailable => {
+            Network::Unreachable
+        }
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof | K::NotConnected => {
+            Network::Reset
+        }
+        K::TimedOut | K::WouldBlock => Network::Stalled,
+        _ if is_name_lookup(error) => Network::Dns,
+        _ => Network::Other,
+    };
+    let message = match network {
+        Network::Refused => "the connection was refused".to_owned(),
+        Network::Reset => format!("the connection was cut: {error}"),
+        Network::Stalled => "no byte moved for too long".to_owned(),
+        Network::Dns => format!("the host's address wasn't found: {error}"),
+        _ => format!("the connection failed: {error}"),
+    };
+    (network, message)
+}
+
+/// The standard library gives a failed name lookup no kind of its own.
+fn is_name_lookup(error: &io::Error) -> bool {
+    error.to_string().contains("failed to lookup address information")
+}
+
+fn find_tls(error: &io::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn StdError + 'static)> =
+        error.get_ref().map(|inner| inner as &(dyn StdError + 'static));
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return Some(tls);
+        }
+        next = match error.downcast_ref::<ureq::Error>() {
+            Some(ureq::Error::Rustls(tls)) => return Some(tls),
+            Some(ureq::Error::Io(inner)) => inner.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            _ => error.source(),
+        };
+    }
+    None
+}
+
+fn classify_tls(error: &rustls::Error) -> (Network, String) {
+    use rustls::{AlertDescription as A, CertificateError as C, Error as E, InvalidMessage};
+    let network = match error {
+        E::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
+            Network::NotTls
+        }
+        E::InvalidCertificate(problem) => match problem {
+            C::UnknownIssuer => Network::UnknownIssuer,
+            C::NotValidForName | C::NotValidForNameContext { .. } => Network::CertificateName,
+            C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. } => {
+                Network::CertificateTime
+            }
+            _ => Network::Certificate,
+        },
+        E::AlertReceived(
+            A::CertificateRequired
+            | A::BadCertificate
+            | A::UnknownCA
+            | A::CertificateUnknown
+            | A::AccessDenied
+            | A::CertificateExpired,
+        ) => Network::ClientCertificate,
+        _ => Network::Tls,
+    };
+    let message = match network {
+        Network::NotTls => "HTTPS was spoken and something else answered, plain HTTP most likely".to_owned(),
+        Network::UnknownIssuer => "the certificate's issuer isn't trusted (unknown CA)".to_owned(),
+        Network::ClientCertificate => {
+            format!("TLS: the registry refused the client's certificate or the lack of one ({error})")
+        }
+        _ => format!("TLS: {error}"),
+    };
+    (network, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(error: ureq::Error) -> Network {
+        classify(&error).0
+    }
+
+    #[test]
+    fn troubles_are_told_apart() {
+        let io = |kind: io::ErrorKind| ureq::Error::Io(kind.into());
+        let tls = |error| {
+            ureq::Error::Io(io::Error::new(
+                io::ErrorKind::InvalidData,
+                rustls::Error::from(error),
+            ))
+        };
+        assert_eq!(network(io(io::ErrorKind::ConnectionRefused)), Network::Refused);
+        assert_eq!(network(io(io::ErrorKind::UnexpectedEof)), Network::Reset);
+        assert_eq!(network(ureq::Error::HostNotFound), Network::Dns);
+        assert_eq!(network(ureq::Error::Timeout(Timeout::PerRead)), Network::Stalled);
+        assert_eq!(
+            network(tls(rustls::CertificateError::UnknownIssuer)),
+            Network::UnknownIssuer
+        );
+        assert_eq!(
+            network(tls(rustls::CertificateError::NotValidForName)),
+            Network::CertificateName
+        );
+        assert_eq!(
+            network(tls(rustls::CertificateError::Expired)),
+            Network::CertificateTime
+        );
+        let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        assert_eq!(network(ureq::Error::Rustls(plain)), Network::NotTls);
+        let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+        assert_eq!(network(ureq::Error::Io(lookup)), Network::Dns);
+    }
+
+    #[test]
+    fn a_refused_certificate_is_found_however_deep_it_is_wrapped() {
+        let tls = rustls::Error::from(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, tls)));
+        assert_eq!(classify_io(&wrapped).0, Network::UnknownIssuer);
+    }
+}

@@ -1,0 +1,228 @@
+//! Manifests ([distribution specification, "Pulling manifests" and "Pushing manifests"]).
+//!
+//! [distribution specification, "Pulling manifests" and "Pushing manifests"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+
+use transload_reference::{
+    Descriptor, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, MediaType, RawManifest, Repository,
+};
+
+use crate::answer::Answer;
+use crate::core::Core;
+use crate::error::{Error, ErrorKind};
+use crate::notice::NoticeKind;
+use crate::request::Call;
+use crate::scope::Scopes;
+
+/// What is asked for: everything that can be moved. Schema 1 isn't.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// The largest manifest that registries take, in bytes.
+const MAX_PUSHED_MANIFEST: usize = 4 * 1024 * 1024;
+
+impl Core {
+    pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Descriptor, Error> {
+        let scopes = Scopes::pull(repository);
+        let mut call = self
+            .manifest_call("looking up", "HEAD", repository, identifier)?
+            .scopes(scopes);
+        let answer = self.run(&mut call, None)?;
+        match answer.status {
+            200 => match described(&answer, identifier) {
+                Some(descriptor) => Ok(descriptor),
+                None => Ok(self.manifest(repository, identifier)?.descriptor()),
+            },
+            // Not every registry answers HEAD.
+            400 | 405 | 406 | 501 => Ok(self.manifest(repository, identifier)?.descriptor()),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    pub fn find_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+    ) -> Result<Option<Descriptor>, Error> {
+        // A destination is asked: the token that a push needs comes at once.
+        let scopes = Scopes::push(repository);
+        let mut call = self
+            .manifest_call("looking up", "HEAD", repository, identifier)?
+            .scopes(scopes.clone());
+        let answer = self.run(&mut call, None)?;
+        match answer.status {
+            200 => match described(&answer, identifier) {
+                Some(descriptor) => Ok(Some(descriptor)),
+                None => self.fetch_described(repository, identifier, scopes),
+            },
+            // What one may not look at may still be written to; the write tells.
+            403 | 404 => Ok(None),
+            400 | 405 | 406 | 501 => self.fetch_described(repository, identifier, scopes),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    fn fetch_described(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+        scopes: Scopes,
+    ) -> Result<Option<Descriptor>, Error> {
+        match self.fetch_manifest(repository, identifier, scopes) {
+            Ok(manifest) => Ok(Some(manifest.descriptor())),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<RawManifest, Error> {
+        self.fetch_manifest(repository, identifier, Scopes::pull(repository))
+    }
+
+    fn fetch_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+        scopes: Scopes,
+    ) -> Result<RawManifest, Error> {
+        let mut call = self
+            .manifest_call("reading", "GET", repository, identifier)?
+            .scopes(scopes);
+        let mut attempt = 1;
+        let mut doubted: Option<Digest> = None;
+        loop {
+            let error = match self.fetch_once(&mut call, identifier, doubted.as_ref()) {
+                Ok(Fetched::Manifest(manifest)) => return Ok(manifest),
+                Ok(Fetched::Doubtful(digest)) => {
+                    doubted = Some(digest);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // Requests were repeated below; here it is only about bytes that were damaged or cut short.
+            let is_damage = matches!(error.kind(), ErrorKind::Manifest(_) | ErrorKind::Network { .. });
+            if !is_damage || !error.is_retryable() || error.attempts() > 1 || attempt >= self.retry.attempts {
+                let attempts = attempt.max(error.attempts());
+                return Err(error.after(attempts));
+            }
+            self.back_off(&error, NoticeKind::Retry, attempt)?;
+            attempt += 1;
+        }
+    }
+
+    fn fetch_once(
+        &self,
+        call: &mut Call<'_>,
+        identifier: &Identifier,
+        doubted: Option<&Digest>,
+    ) -> Result<Fetched, Error> {
+        let answer = self.run(call, None)?;
+        if answer.status != 200 {
+            return Err(answer.into_error(&call.place));
+        }
+        if let Some(length) = answer.content_length()
+            && length > MAX_MANIFEST_SIZE
+        {
+            return Err(call.fail(ErrorKind::Manifest(ManifestError::TooLarge { size: length })));
+        }
+        let content_type = answer.header("content-type").map(str::to_owned);
+        let told: Option<Digest> = answer
+            .header("docker-content-digest")
+            .and_then(|text| text.parse().ok());
+        let bytes = answer.bytes(MAX_MANIFEST_SIZE, &call.place)?;
+        let content_type = content_type.as_deref();
+        let read = match identifier {
+            Identifier::Digest(digest) => RawManifest::verified(bytes, content_type, digest),
+            Identifier::Tag(_) => {
+                let digest = Digest::of(&bytes);
+                // A header that disagrees means a damaged transfer, or a wrong header. Bytes that come twice are right.
+                let disagrees =
+                    told.is_some_and(|told| told.algorithm() == digest.algorithm() && told != digest);
+                if disagrees && doubted != Some(&digest) {
+                    return Ok(Fetched::Doubtful(digest));
+                }
+                RawManifest::parse(bytes, content_type)
+            }
+        };
+        read.map(Fetched::Manifest)
+            .map_err(|error| call.fail(ErrorKind::Manifest(error)))
+    }
+
+    pub fn push_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+        manifest: &RawManifest,
+    ) -> Result<(), Error> {
+        let mut call = self
+            .manifest_call("writing", "PUT", repository, identifier)?
+            .scopes(Scopes::push(repository))
+            .header("content-type", manifest.media_type().as_str());
+        if manifest.bytes().len() > MAX_PUSHED_MANIFEST {
+            let message = format!(
+                "the manifest has {} bytes; registries take at most {MAX_PUSHED_MANIFEST}",
+                manifest.bytes().len()
+            );
+            return Err(call.protocol(message));
+        }
+        call.answers_late = true;
+        let answer = self.run(&mut call, Some(manifest.bytes()))?;
+        if !answer.is_success() {
+            return Err(answer.into_error(&call.place));
+        }
+        let told: Option<Digest> = answer
+            .header("docker-content-digest")
+            .and_then(|text| text.parse().ok());
+        answer.drain();
+        match told {
+            Some(told) if told.algorithm() == manifest.digest().algorithm() && told != *manifest.digest() => {
+                Err(call.protocol(format!(
+                    "the registry stored {told} instead of {}",
+                    manifest.digest()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn manifest_call<'a>(
+        &self,
+        what: &str,
+        method: &'static str,
+        repository: &'a Repository,
+        identifier: &Identifier,
+    ) -> Result<Call<'a>, Error> {
+        let operation = format!("{what} the manifest {identifier}");
+        let call = Call::new(
+            self,
+            operation,
+            repository,
+            method,
+            &format!("/manifests/{identifier}"),
+        )?;
+        Ok(if method == "PUT" {
+            call
+        } else {
+            call.header("accept", ACCEPT)
+        })
+    }
+}
+
+enum Fetched {
+    Manifest(RawManifest),
+    /// These bytes have this digest, and the header has another.
+    Doubtful(Digest),
+}
+
+/// What the head of an answer says of a manifest, if it says enough.
+fn described(answer: &Answer, identifier: &Identifier) -> Option<Descriptor> {
+    let media_type = MediaType::new(answer.header("content-type")?);
+    let size = answer.content_length()?;
+    let told: Option<Digest> = answer
+        .header("docker-content-digest")
+        .and_then(|text| text.parse().ok());
+    let digest = match identifier {
+        Identifier::Digest(digest) => digest.clone(),
+        Identifier::Tag(_) => told?,
+    };
+    (!media_type.as_str().is_empty()).then(|| Descriptor::new(media_type, digest, size))
+}

@@ -1,0 +1,467 @@
+//! Sending: authorization, redirects, retries.
+
+use std::io::{self, Read};
+use std::sync::atomic::Ordering;
+
+use transload_reference::{Registry, Repository};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use ureq::{AsSendBody, SendBody};
+
+use crate::answer::{Answer, Body};
+use crate::auth::{Demand, is_home};
+use crate::core::{Core, lock};
+use crate::error::{Error, ErrorKind, Place};
+use crate::failure;
+use crate::notice::NoticeKind;
+use crate::scope::Scopes;
+use crate::secret::Secret;
+use crate::tls::Identity;
+use crate::transport::EarlyAnswer;
+use crate::url::{Scheme, Url};
+
+/// How many redirects are followed, one after the other.
+pub(crate) const MAX_REDIRECTS: u32 = 10;
+
+/// How often a request is repeated with a new token.
+const MAX_RENEWALS: u32 = 2;
+
+/// A request to a registry.
+#[derive(Clone)]
+pub(crate) struct Call<'a> {
+    pub place: Place,
+    pub registry: &'a Registry,
+    pub rule: Option<usize>,
+    pub method: &'static str,
+    pub url: Url,
+    pub headers: Vec<(&'static str, String)>,
+    pub scopes: Scopes,
+    /// Whether the answer may take as long as a registry needs to check a blob.
+    pub answers_late: bool,
+}
+
+/// What is sent along.
+pub(crate) enum Payload<'a, 'r> {
+    None,
+    Bytes(&'a [u8]),
+    /// So many bytes of a reader, which can't be sent twice.
+    Stream(&'a mut ExactReader<'r>),
+}
+
+/// One request and its answer, without redirects or retries.
+pub(crate) struct Exchange<'a> {
+    pub method: &'static str,
+    pub url: &'a Url,
+    pub headers: &'a [(&'static str, &'a str)],
+    pub authorization: Option<&'a Secret>,
+    pub identity: Identity,
+    pub place: &'a Place,
+    pub answers_late: bool,
+}
+
+/// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
+pub(crate) struct ExactReader<'r> {
+    inner: Box<dyn Read + Send + 'r>,
+    left: u64,
+    failure: Option<io::Error>,
+}
+
+impl<'r> ExactReader<'r> {
+    pub fn new(inner: Box<dyn Read + Send + 'r>, length: u64) -> ExactReader<'r> {
+        ExactReader {
+            inner,
+            left: length,
+            failure: None,
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        self.failure = Some(error);
+        io::Error::other("the bytes to send can't be read")
+    }
+}
+
+impl Read for ExactReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = loop {
+            match self.inner.read(&mut buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fail(error)),
+                Ok(count) => break count,
+            }
+        };
+        if count == 0 {
+            let message = format!("the bytes end {} before the announced end", self.left);
+            return Err(self.fail(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        core: &Core,
+        operation: impl Into<String>,
+        repository: &'a Repository,
+        method: &'static str,
+        path: &str,
+    ) -> Result<Call<'a>, Error> {
+        let registry = repository.registry();
+        let rule = core.rule(registry, Some(repository));
+        let place = Place {
+            operation: operation.into(),
+            registry: Some(registry.clone()),
+            repository: Some(repository.clone()),
+            has_credential: core.rules.get(rule).is_some_and(|rule| rule.credential.is_some()),
+        };
+        let url = core.url(
+            registry,
+            Some(repository),
+            &format!("/v2/{}{path}", repository.path()),
+        )?;
+        Ok(Call {
+            place,
+            registry,
+            rule,
+            method,
+            url,
+            headers: Vec::new(),
+            scopes: Scopes::pull(repository),
+            answers_late: false,
+        })
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn scopes(mut self, scopes: Scopes) -> Call<'a> {
+        self.scopes = scopes;
+        self
+    }
+
+    pub fn fail(&self, kind: ErrorKind) -> Error {
+        Error::new(&self.place, kind).at(&self.url)
+    }
+
+    pub fn protocol(&self, message: impl Into<String>) -> Error {
+        self.fail(ErrorKind::Protocol(message.into()))
+    }
+}
+
+impl Core {
+    /// Sends a request that may be sent again, until it has an answer that isn't a passing failure or the tries are used up.
+    pub fn run(&self, call: &mut Call<'_>, body: Option<&[u8]>) -> Result<Answer, Error> {
+        let mut attempt = 1;
+        loop {
+            let mut payload = body.map_or(Payload::None, Payload::Bytes);
+            let error = match self.once(call, &mut payload) {
+                Ok(answer) => {
+                    if !is_passing(&answer) {
+                        return Ok(answer);
+                    }
+                    let error = answer.into_error(&call.place);
+                    if !error.is_retryable() {
+                        return Err(error.after(attempt));
+                    }
+                    error
+                }
+                Err(error) => error,
+            };
+            if error.is_cancelled() || !error.is_retryable() || attempt >= self.retry.attempts {
+                return Err(error.after(attempt));
+            }
+            self.back_off(&error, NoticeKind::Retry, attempt)?;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
+    pub fn once(&self, call: &mut Call<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
+        let host = self.host(call.registry);
+        let Some(_permit) = host.throttle.acquire(&self.cancel) else {
+            return Err(call.fail(ErrorKind::Cancelled));
+        };
+        let home = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
+        let mut url = call.url.clone();
+        let mut redirects = 0;
+        let mut renewals = 0;
+        loop {
+            let at_home = is_home(call.registry, &home, &url);
+            let guard = (!host.is_known.load(Ordering::Relaxed)).then(|| lock(&host.first_contact));
+            let authorization = if at_home {
+                self.authorize(&host, call)?
+            } else {
+                None
+            };
+            let headers: Vec<_> = call
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            let exchange = Exchange {
+                method: call.method,
+                url: &url,
+                headers: &headers,
+                authorization: authorization.as_ref(),
+                identity: self.identity_for(&url, call.rule, at_home),
+                place: &call.place,
+                answers_late: call.answers_late,
+            };
+            let result = self.exchange(exchange, payload);
+            if let (Some(_), Ok(answer)) = (&guard, &result)
+                && at_home
+                && answer.status == 401
+                && let Some(scheme) = crate::auth::Scheme::of(answer)
+            {
+                *lock(&host.auth) = Some(scheme);
+            }
+            host.is_known.store(true, Ordering::Relaxed);
+            drop(guard);
+            let mut answer = result?;
+            if answer.status < 400 {
+                host.throttle.speed_up();
+            }
+            let wants_more = at_home
+                && (answer.status == 401
+                    || answer.status == 403
+                        && matches!(Demand::of(&answer), Ok(Some(demand)) if demand.is_insufficient_scope));
+            if wants_more {
+                let worth_it =
+                    renewals < MAX_RENEWALS && self.heed(&host, call, &answer, authorization.as_ref())?;
+                if worth_it && !matches!(payload, Payload::Stream(_)) {
+                    renewals += 1;
+                    answer.drain();
+                    continue;
+                }
+                if renewals >= MAX_RENEWALS {
+                    answer.insufficient = Some(call.scopes.to_string());
+                }
+                return Ok(answer);
+            }
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || matches!(payload, Payload::Stream(_))
+            {
+                return Ok(answer);
+            }
+            redirects += 1;
+            if redirects > MAX_REDIRECTS {
+                return Err(call.protocol(format!("more than {MAX_REDIRECTS} redirects")));
+            }
+            url = self.redirect_target(&call.place, &url, answer)?;
+        }
+    }
+
+    /// Where a redirect leads, if one may go there.
+    pub fn redirect_target(&self, place: &Place, from: &Url, answer: Answer) -> Result<Url, Error> {
+        let refuse = |message: String| Error::new(place, ErrorKind::Protocol(message)).at(from);
+        let location = answer.header("location").map(str::to_owned);
+        let status = answer.status;
+        answer.drain();
+        let location = location.ok_or_else(|| {
+            refuse(format!(
+                "the answer {status} doesn't say where to go (no Location)"
+            ))
+        })?;
+        let to = from
+            .join(&location)
+            .map_err(|error| refuse(format!("a redirect can't be followed: {error}")))?;
+        check_target(from, &to).map_err(refuse)?;
+        Ok(to)
+    }
+
+    /// One request and its answer.
+    pub fn exchange(&self, exchange: Exchange<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
+        let Exchange {
+            method,
+            url,
+            headers,
+            authorization,
+            identity,
+            place,
+            answers_late,
+        } = exchange;
+        if self.cancel.is_set() {
+            return Err(Error::new(place, ErrorKind::Cancelled).at(url));
+        }
+        let agent = self.agent(url, identity)?;
+        let unsendable =
+            || Error::new(place, ErrorKind::Protocol("the request can't be sent".to_owned())).at(url);
+        let mut request = Request::builder().method(method).uri(url.expose());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(authorization) = authorization {
+            let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| {
+                let message = "the credentials hold characters that no header can carry".to_owned();
+                Error::new(place, ErrorKind::Config(message))
+            })?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if let Payload::Stream(reader) = payload {
+            request = request.header(header::CONTENT_LENGTH, reader.left);
+        }
+        let wait = if answers_late {
+            self.timeouts.upload_answer.max(self.timeouts.idle)
+        } else {
+            self.timeouts.idle
+        };
+        let result = match payload {
+            Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
+                let request = request.body(()).map_err(|_| unsendable())?;
+                agent.run(request)
+            }
+            Payload::None => agent.run(request.body(&[] as &[u8]).map_err(|_| unsendable())?),
+            Payload::Bytes(bytes) => {
+                let request = request.body(*bytes).map_err(|_| unsendable())?;
+                agent.run(with_wait(&agent, request, wait, answers_late))
+            }
+            Payload::Stream(reader) => {
+                let body = SendBody::from_reader(&mut **reader);
+                let request = request.body(body).map_err(|_| unsendable())?;
+                agent.run(with_wait(&agent, request, wait, answers_late))
+            }
+        };
+        if let Payload::Stream(reader) = payload
+            && let Some(failure) = reader.failure.take()
+        {
+            return Err(Error::new(place, ErrorKind::Source(failure)));
+        }
+        let was_authorized = authorization.is_some();
+        match result {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                Ok(Answer {
+                    status: parts.status.as_u16(),
+                    headers: parts.headers,
+                    body: Body::Stream(body.into_reader()),
+                    url: url.clone(),
+                    was_authorized,
+                    insufficient: None,
+                })
+            }
+            Err(ureq::Error::Other(other)) if other.is::<EarlyAnswer>() => {
+                let early = other
+                    .downcast::<EarlyAnswer>()
+                    .ok()
+                    .and_then(|early| early.parts());
+                let parts = early.ok_or_else(|| {
+                    failure::from_ureq(ureq::Error::Io(io::ErrorKind::ConnectionReset.into()), place).at(url)
+                })?;
+                let mut headers = HeaderMap::new();
+                for (name, value) in parts.headers {
+                    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+                    {
+                        headers.append(name, value);
+                    }
+                }
+                Ok(Answer {
+                    status: parts.status,
+                    headers,
+                    body: Body::Bytes(io::Cursor::new(parts.body)),
+                    url: url.clone(),
+                    was_authorized,
+                    insufficient: None,
+                })
+            }
+            Err(error) => Err(failure::from_ureq(error, place).at(url)),
+        }
+    }
+}
+
+fn with_wait<B: AsSendBody>(
+    agent: &ureq::Agent,
+    request: Request<B>,
+    wait: std::time::Duration,
+    is_longer: bool,
+) -> Request<B> {
+    if is_longer {
+        agent
+            .configure_request(request)
+            .timeout_per_read(Some(wait))
+            .build()
+    } else {
+        request
+    }
+}
+
+fn is_passing(answer: &Answer) -> bool {
+    matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from
+/// outside.
+pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
+    if from.scheme() == Scheme::Https && to.scheme() == Scheme::Http {
+        return Err(format!(
+            "the registry sends us from HTTPS to plain HTTP ({to}): refused"
+        ));
+    }
+    if !from.host().is_loopback() && is_local(to.host()) {
+        return Err(format!(
+            "the registry sends us to an address of this machine ({to}): refused"
+        ));
+    }
+    Ok(())
+}
+
+fn is_local(host: &Registry) -> bool {
+    let address = host.host().trim_start_matches('[').trim_end_matches(']');
+    let is_local_address = |ip: std::net::IpAddr| match ip {
+        std::net::IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
+        std::net::IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unicast_link_local()
+                || ip
+                    .to_ipv4_mapped()
+                    .is_some_and(|ip| ip.is_loopback() || ip.is_link_local())
+        }
+    };
+    host.is_loopback() || address.parse().is_ok_and(is_local_address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_lead_astray_are_refused() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let table = [
+            ("https://hub.example/", "https://cdn.example/x?sig=1", true),
+            ("https://hub.example/", "http://cdn.example/x", false),
+            ("http://hub.example/", "http://10.0.0.5/x", true),
+            ("https://hub.example/", "https://localhost/x", false),
+            ("https://hub.example/", "https://127.0.0.1:1/x", false),
+            ("http://hub.example/", "http://169.254.169.254/latest", false),
+            ("https://hub.example/", "https://[::1]/x", false),
+            ("https://hub.example/", "https://[::ffff:127.0.0.1]/x", false),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/x", true),
+            ("http://127.0.0.1:5000/", "https://127.0.0.1:5001/x", true),
+        ];
+        for (from, to, allowed) in table {
+            assert_eq!(
+                check_target(&url(from), &url(to)).is_ok(),
+                allowed,
+                "{from} -> {to}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_that_ends_early_is_blamed_itself() {
+        let mut reader = ExactReader::new(Box::new(b"12345".as_slice()), 3);
+        let mut sink = Vec::new();
+        reader.read_to_end(&mut sink).unwrap();
+        assert_eq!((sink.as_slice(), reader.left), (b"123".as_slice(), 0));
+        let mut reader = ExactReader::new(Box::new(b"12".as_slice()), 3);
+        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+        assert_eq!(reader.failure.unwrap().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

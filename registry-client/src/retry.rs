@@ -1,0 +1,132 @@
+//! How often and when a failed request is tried again.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, SystemTime};
+
+/// How often a request is tried, and how long is waited in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// The number of tries in all, at least 1.
+    pub attempts: u32,
+    /// The wait after the first failure; it doubles with each further one, give or take chance.
+    pub first_wait: Duration,
+    /// The longest wait between two tries.
+    pub longest_wait: Duration,
+    /// The longest wait that a registry's Retry-After is granted.
+    pub longest_retry_after: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        RetryPolicy {
+            attempts: 6,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+            longest_retry_after: Duration::from_secs(120),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The usual policy with this number of tries in all; 0 counts as 1.
+    pub fn attempts(attempts: u32) -> RetryPolicy {
+        RetryPolicy {
+            attempts: attempts.max(1),
+            ..RetryPolicy::default()
+        }
+    }
+
+    /// The same policy with another wait after the first failure and another longest wait.
+    pub fn waits(mut self, first: Duration, longest: Duration) -> RetryPolicy {
+        self.first_wait = first;
+        self.longest_wait = longest;
+        self
+    }
+
+    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
+    pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+        let doubled = self
+            .first_wait
+            .saturating_mul(1 << attempt.saturating_sub(1).min(16));
+        let longest = doubled.min(self.longest_wait);
+        // Between half and all of it: workers that failed together don't come back together.
+        let wait = longest.mul_f64(0.5 + 0.5 * chance());
+        match retry_after {
+            Some(asked) => wait.max(asked.min(self.longest_retry_after)),
+            None => wait,
+        }
+    }
+}
+
+/// A number in 0..1. The standard library seeds each of these hashers anew, which is all that jitter needs.
+fn chance() -> f64 {
+    let bits = RandomState::new().build_hasher().finish() >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+/// Reads Retry-After: seconds or a date (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // More digits than fit mean "very long".
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let table = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+            ("99999999999999999999999", Some(u64::from(u32::MAX))),
+        ];
+        for (value, seconds) in table {
+            assert_eq!(
+                retry_after(value, now),
+                seconds.map(Duration::from_secs),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn waits_double_with_jitter_up_to_the_longest() {
+        let policy = RetryPolicy::default().waits(Duration::from_secs(1), Duration::from_secs(8));
+        for (attempt, longest) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (40, 8)] {
+            for _ in 0..50 {
+                let wait = policy.wait(attempt, None);
+                let longest = Duration::from_secs(longest);
+                assert!(wait >= longest / 2 && wait <= longest, "{attempt}: {wait:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_registry_asks_for_is_granted_up_to_a_cap() {
+        let policy = RetryPolicy::default();
+        assert_eq!(
+            policy.wait(1, Some(Duration::from_secs(60))),
+            Duration::from_secs(60)
+        );
+        assert_eq!(
+            policy.wait(1, Some(Duration::from_secs(86400))),
+            policy.longest_retry_after
+        );
+    }
+}

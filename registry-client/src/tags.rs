@@ -1,0 +1,148 @@
+//! Listing tags ([distribution specification, "Listing Tags"]) and the API's root.
+//!
+//! [distribution specification, "Listing Tags"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+
+use serde::Deserialize;
+use transload_reference::{Registry, Repository};
+
+use crate::core::Core;
+use crate::error::{Error, Place};
+use crate::request::Call;
+use crate::scope::Scopes;
+
+/// The largest page that is read, in bytes.
+const MAX_PAGE: u64 = 16 * 1024 * 1024;
+
+/// How many pages are read.
+const MAX_PAGES: u32 = 10_000;
+
+#[derive(Deserialize)]
+struct Page {
+    /// Some registries write `null` for none.
+    tags: Option<Vec<String>>,
+}
+
+impl Core {
+    pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        let mut call = Call::new(self, "listing the tags", repository, "GET", "/tags/list")?
+            .header("accept", "application/json");
+        let mut tags = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let answer = self.run(&mut call, None)?;
+            if answer.status != 200 {
+                return Err(answer.into_error(&call.place));
+            }
+            let links = answer
+                .headers
+                .get_all("link")
+                .iter()
+                .filter_map(|value| value.to_str().ok());
+            let next = links.into_iter().find_map(next_link).map(str::to_owned);
+            let bytes = answer.bytes(MAX_PAGE, &call.place)?;
+            let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
+                call.protocol(format!("the list of tags isn't the expected JSON: {error}"))
+            })?;
+            tags.extend(page.tags.unwrap_or_default());
+            let Some(next) = next else { return Ok(tags) };
+            let url = call
+                .url
+                .join(&next)
+                .map_err(|error| call.protocol(format!("the link to the next page: {error}")))?;
+            // A registry behind a proxy may not know its own scheme.
+            let url = if url.host() == call.url.host() {
+                url.at(call.url.scheme(), url.host().clone())
+            } else {
+                url
+            };
+            if !url.same_origin(&call.url) {
+                return Err(call.protocol(format!("the link to the next page leads to another host, {url}")));
+            }
+            if url == call.url {
+                return Err(call.protocol("the link to the next page leads to the same page"));
+            }
+            call.url = url;
+        }
+        Err(call.protocol(format!("the list of tags has more than {MAX_PAGES} pages")))
+    }
+
+    pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
+        let rule = self.rule(registry, None);
+        let mut call = Call {
+            place: Place {
+                operation: "asking for the API".to_owned(),
+                registry: Some(registry.clone()),
+                repository: None,
+                has_credential: self.rules.get(rule).is_some_and(|rule| rule.credential.is_some()),
+            },
+            registry,
+            rule,
+            method: "GET",
+            url: self.url(registry, None, "/v2/")?,
+            headers: Vec::new(),
+            scopes: Scopes::default(),
+            answers_late: false,
+        };
+        let answer = self.run(&mut call, None)?;
+        if answer.is_success() {
+            answer.drain();
+            Ok(())
+        } else {
+            Err(answer.into_error(&call.place))
+        }
+    }
+}
+
+/// The target of the link with `rel="next"` in a `Link` header (RFC 8288).
+fn next_link(value: &str) -> Option<&str> {
+    let mut rest = value;
+    loop {
+        let start = rest.find('<')?;
+        let after = &rest[start + 1..];
+        let end = after.find('>')?;
+        let (target, parameters) = (&after[..end], &after[end + 1..]);
+        let until = parameters.find(['<']).unwrap_or(parameters.len());
+        let is_next = parameters[..until].split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let value = value.trim().trim_matches('"');
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.split(' ').any(|rel| rel.eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = &parameters[until..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_next_page_is_found_in_every_form_of_link() {
+        let table = [
+            (
+                r#"</v2/a/tags/list?n=2&last=b>; rel="next""#,
+                Some("/v2/a/tags/list?n=2&last=b"),
+            ),
+            ("<x>;rel=next", Some("x")),
+            (r#"<p>; rel="prev", <n>; title="a, b"; REL="Next""#, Some("n")),
+            (r#"<x>; rel="prev next""#, Some("x")),
+            (r#"<x>; rel="prev""#, None),
+            ("x; rel=next", None),
+            ("<x", None),
+            ("", None),
+        ];
+        for (value, expected) in table {
+            assert_eq!(next_link(value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_link_panics_or_loops(value in "\\PC*") {
+            let _ = next_link(&value);
+        }
+    }
+}

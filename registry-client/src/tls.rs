@@ -1,0 +1,140 @@
+//! Certificates and keys: read once, checked before anything moves.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+/// What decides how TLS is spoken; requests that share one share connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Identity {
+    pub insecure: bool,
+    /// The rule whose `ca_file` is trusted too.
+    pub roots_of: Option<usize>,
+    /// The rule whose client certificate is shown.
+    pub client_of: Option<usize>,
+}
+
+/// The certificates in a file.
+pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = read_certificates("ca_file", path)?;
+    let mut store = RootCertStore::empty();
+    for certificate in &certificates {
+        let added = store.add(certificate.clone());
+        added.map_err(|error| {
+            format!(
+                "ca_file {}: a certificate in it can't be used: {error}",
+                path.display()
+            )
+        })?;
+    }
+    Ok(certificates)
+}
+
+/// A client certificate with its key.
+pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientCert, String> {
+    let chain = read_certificates("cert_file", cert_file)?;
+    let pem = read("key_file", key_file)?;
+    let fail = |what: &str| format!("key_file {}: {what}", key_file.display());
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| fail("there is no private key (PEM) in it"))?;
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(RootCertStore::empty())
+        .with_client_auth_cert(chain.clone(), key);
+    config.map_err(|error| {
+        fail(&format!(
+            "it doesn't go with the certificate in {}: {error}",
+            cert_file.display()
+        ))
+    })?;
+    let key = parse_pem(&pem).find_map(|item| match item {
+        Ok(PemItem::PrivateKey(key)) => Some(key),
+        _ => None,
+    });
+    let key: PrivateKey<'static> = key.ok_or_else(|| fail("there is no private key (PEM) in it"))?;
+    let chain: Vec<_> = chain.iter().map(own).collect();
+    Ok(ClientCert::new_with_certs(&chain, key))
+}
+
+fn read_certificates(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = read(what, path)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|error| format!("{what} {}: {error}", path.display()))?;
+    if certificates.is_empty() {
+        return Err(format!(
+            "{what} {}: there is no certificate (PEM) in it",
+            path.display()
+        ));
+    }
+    Ok(certificates)
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{what} {}: {error}", path.display()))
+}
+
+fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
+    Certificate::from_der(certificate).to_owned()
+}
+
+/// The system's certificates. Those that can't be read are left out, as every other program here leaves them out.
+fn system_roots() -> &'static [Certificate<'static>] {
+    static ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            log::warn!("a certificate of this system can't be read: {error}");
+        }
+        found.certs.iter().map(own).collect()
+    })
+}
+
+/// ureq's settings for an identity.
+pub(crate) fn config(
+    insecure: bool,
+    extra_roots: &[CertificateDer<'static>],
+    client: Option<ClientCert>,
+) -> TlsConfig {
+    let roots = system_roots().iter().cloned().chain(extra_roots.iter().map(own));
+    TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::from(roots))
+        .client_cert(client)
+        .disable_verification(insecure)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_hold_no_certificate_or_key_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "nothing here").unwrap();
+        let broken = folder.path().join("broken.pem");
+        std::fs::write(
+            &broken,
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let missing = folder.path().join("missing.pem");
+        for (path, part) in [
+            (&empty, "no certificate"),
+            (&broken, "can't be used"),
+            (&missing, "No such file"),
+        ] {
+            let message = read_ca(path).unwrap_err();
+            assert!(
+                message.contains(part) && message.contains(&*path.to_string_lossy()),
+                "{message}"
+            );
+        }
+        assert!(read_client(&empty, &empty).unwrap_err().contains("cert_file"));
+    }
+}

@@ -1,0 +1,302 @@
+//! Access tokens ([distribution specification's token authentication], and OAuth2).
+//!
+//! [distribution specification's token authentication]: https://distribution.github.io/distribution/spec/auth/token/
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde::Deserialize;
+use transload_reference::Repository;
+
+use crate::answer::Answer;
+use crate::config::Credential;
+use crate::core::{Core, lock};
+use crate::error::{Error, ErrorKind, Place};
+use crate::request::{Exchange, MAX_REDIRECTS, Payload};
+use crate::scope::Scopes;
+use crate::secret::Secret;
+use crate::url::{Scheme, Url, encode_into};
+
+/// The largest answer of a token server that is read, in bytes.
+const MAX_ANSWER: u64 = 1024 * 1024;
+
+/// How long a token lives of which nothing is said, or nonsense (the specification's figure).
+const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+
+/// Tokens by what they are for.
+#[derive(Default)]
+pub(crate) struct Tokens(Mutex<HashMap<Key, Arc<Mutex<Slot>>>>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    realm: Url,
+    service: Option<String>,
+    /// Credentials may differ from repository to repository.
+    repository: Option<Repository>,
+    scopes: Scopes,
+}
+
+#[derive(Default)]
+struct Slot {
+    token: Option<Token>,
+    /// What a challenge asked for besides the scopes that the client thought of.
+    asked: Option<String>,
+}
+
+#[derive(Clone)]
+struct Token {
+    secret: Secret,
+    renew_at: Instant,
+}
+
+/// Where tokens come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub realm: Url,
+    pub service: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+}
+
+/// What a token is wanted for, and by whom.
+pub(crate) struct Wanted<'a> {
+    pub server: &'a Server,
+    pub place: &'a Place,
+    pub rule: Option<usize>,
+    pub credential: Option<&'a Credential>,
+    pub scopes: &'a Scopes,
+}
+
+impl Core {
+    fn slot(&self, wanted: &Wanted<'_>) -> Arc<Mutex<Slot>> {
+        let key = Key {
+            realm: wanted.server.realm.clone(),
+            service: wanted.server.service.clone(),
+            repository: wanted.place.repository.clone(),
+            scopes: wanted.scopes.clone(),
+        };
+        Arc::clone(lock(&self.tokens.0).entry(key).or_default())
+    }
+
+    /// The token for these scopes: the one in store, or a new one. One worker asks, the others wait for what it gets.
+    pub fn token(&self, wanted: &Wanted<'_>) -> Result<Secret, Error> {
+        let slot = self.slot(wanted);
+        let mut slot = lock(&slot);
+        if let Some(token) = &slot.token
+            && Instant::now() < token.renew_at
+        {
+            return Ok(token.secret.clone());
+        }
+        let mut scopes = wanted.scopes.clone();
+        scopes.add(slot.asked.as_deref().unwrap_or_default());
+        let asked_at = Instant::now();
+        let grant = self.fetch_token(wanted, &scopes)?;
+        let life = grant
+            .expires_in
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .filter(|life| *life >= SHORTEST_LIFE)
+            .unwrap_or(SHORTEST_LIFE);
+        let secret = [grant.token, grant.access_token]
+            .into_iter()
+            .flatten()
+            .find(|text| !text.is_empty());
+        let secret = secret.map(Secret::new).ok_or_else(|| {
+            let message = "the token server's answer has no token in it".to_owned();
+            Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm)
+        })?;
+        // Early enough that it still holds when the request arrives, whatever the clocks say.
+        let life = life.min(Duration::from_secs(24 * 3600));
+        let renew_at = asked_at + life - (life / 5).min(SHORTEST_LIFE);
+        slot.token = Some(Token {
+            secret: secret.clone(),
+            renew_at,
+        });
+        Ok(secret)
+    }
+
+    /// A token was refused: the next request gets a new one, unless somebody else renewed it already. `asked` is the refusal's
+    /// own idea of the scope.
+    pub fn refuse_token(&self, wanted: &Wanted<'_>, refused: Option<&str>, asked: Option<&str>) {
+        let slot = self.slot(wanted);
+        let mut slot = lock(&slot);
+        if let Some(asked) = asked {
+            slot.asked = Some(asked.to_owned());
+        }
+        let is_current = |token: &Token| refused.is_none_or(|refused| token.secret.expose() == refused);
+        if refused.is_some() && slot.token.as_ref().is_some_and(is_current) {
+            slot.token = None;
+        }
+    }
+
+    fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
+        let answer = match wanted.credential {
+            Some(Credential::IdentityToken(token)) => {
+                let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
+                let answer = self.post_token(wanted, scopes, &fields)?;
+                if matches!(answer.status, 400 | 401 | 404 | 405) {
+                    answer.drain();
+                    self.get_token(wanted, scopes, Some(("<token>", token)))?
+                } else {
+                    answer
+                }
+            }
+            Some(Credential::Basic { username, password }) => {
+                let answer = self.get_token(wanted, scopes, Some((username, password)))?;
+                if matches!(answer.status, 404 | 405) {
+                    answer.drain();
+                    let fields = [
+                        ("grant_type", "password"),
+                        ("username", username),
+                        ("password", password.expose()),
+                    ];
+                    self.post_token(wanted, scopes, &fields)?
+                } else {
+                    answer
+                }
+            }
+            _ => self.get_token(wanted, scopes, None)?,
+        };
+        let url = answer.url.clone();
+        if !answer.is_success() {
+            return Err(Error::new(wanted.place, ErrorKind::Token(answer.into_refusal())).at(&url));
+        }
+        let bytes = answer.bytes(MAX_ANSWER, wanted.place)?;
+        // The parser's message could quote a token.
+        serde_json::from_slice(&bytes).map_err(|_| {
+            let message = "the token server's answer isn't the expected JSON".to_owned();
+            Error::new(wanted.place, ErrorKind::Protocol(message)).at(&url)
+        })
+    }
+
+    fn get_token(
+        &self,
+        wanted: &Wanted<'_>,
+        scopes: &Scopes,
+        user: Option<(&str, &Secret)>,
+    ) -> Result<Answer, Error> {
+        let mut url = wanted.server.realm.clone();
+        if let Some(service) = &wanted.server.service {
+            url = url.with_query("service", service);
+        }
+        for scope in scopes.each() {
+            url = url.with_query("scope", &scope);
+        }
+        let authorization = user.map(|(name, password)| basic(name, password));
+        if let Some((name, _)) = user {
+            url = url.with_query("account", name);
+        }
+        let first = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let authorization = authorization.as_ref().filter(|_| url.same_origin(&first));
+            let answer = self.exchange(
+                self.token_request("GET", &url, wanted, authorization),
+                &mut Payload::None,
+            )?;
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            url = self.redirect_target(wanted.place, &url, answer)?;
+        }
+        let message = format!("more than {MAX_REDIRECTS} redirects");
+        Err(Error::new(wanted.place, ErrorKind::Protocol(message)).at(&first))
+    }
+
+    fn post_token(
+        &self,
+        wanted: &Wanted<'_>,
+        scopes: &Scopes,
+        fields: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
+        let mut form = String::new();
+        let scope = scopes.to_string();
+        let service = wanted.server.service.as_deref().unwrap_or_default();
+        let common = [
+            ("service", service),
+            ("client_id", "transload"),
+            ("scope", scope.as_str()),
+        ];
+        for (name, value) in fields.iter().chain(&common) {
+            if !form.is_empty() {
+                form.push('&');
+            }
+            form.push_str(name);
+            form.push('=');
+            encode_into(&mut form, value);
+        }
+        let mut request = self.token_request("POST", &wanted.server.realm, wanted, None);
+        request.headers = &[("content-type", "application/x-www-form-urlencoded")];
+        self.exchange(request, &mut Payload::Bytes(form.as_bytes()))
+    }
+
+    fn token_request<'a>(
+        &self,
+        method: &'static str,
+        url: &'a Url,
+        wanted: &'a Wanted<'_>,
+        authorization: Option<&'a Secret>,
+    ) -> Exchange<'a> {
+        let registry = wanted.place.registry.as_ref();
+        let at_home =
+            registry.is_some_and(|registry| url.host() == registry || url.host().host() == registry.host());
+        Exchange {
+            method,
+            url,
+            headers: &[],
+            authorization,
+            identity: self.identity_for(url, wanted.rule, at_home),
+            place: wanted.place,
+            answers_late: false,
+        }
+    }
+}
+
+/// The value of an `Authorization` header.
+pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
+    let pair = format!("{username}:{}", password.expose());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    Secret::new(format!("Basic {encoded}"))
+}
+
+impl Server {
+    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP.
+    pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, String> {
+        let realm = asked_by
+            .join(realm)
+            .map_err(|error| format!("the token server's URL can't be used: {error}"))?;
+        if asked_by.scheme() == Scheme::Https && realm.scheme() == Scheme::Http {
+            return Err(format!(
+                "the token server {realm} would get the credentials over plain HTTP: refused"
+            ));
+        }
+        Ok(Server { realm, service })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_may_be_relative_and_never_leaves_https() {
+        let base = Url::parse("https://hub.local/v2/").unwrap();
+        let realm = |text: &str| Server::read(text, None, &base).map(|server| server.realm.expose());
+        assert_eq!(realm("/token?a=b").unwrap(), "https://hub.local/token?a=b");
+        assert_eq!(realm("https://auth.local/t").unwrap(), "https://auth.local/t");
+        assert!(realm("http://auth.local/t").is_err());
+        assert!(realm("file:///etc/passwd").is_err());
+        let plain = Url::parse("http://hub.local/v2/").unwrap();
+        assert!(Server::read("http://auth.local/t", None, &plain).is_ok());
+    }
+
+    #[test]
+    fn basic_is_encoded() {
+        assert_eq!(basic("u", &Secret::new("p:é")).expose(), "Basic dTpwOsOp");
+    }
+}

@@ -1,0 +1,313 @@
+//! Connections: ureq's own, wrapped so that a wait for bytes heeds the cancel flag and an answer that came before the end of
+//! an upload is found.
+//!
+//! A registry may refuse an upload after its first bytes (401, 413) and close. The client then fails to write, and without
+//! help would never look at the answer. Below TLS, a failed write is noted and later writes are dropped, so that TLS goes on to
+//! read; above TLS, the note turns into an [`EarlyAnswer`] with what had arrived.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector,
+    Transport, time::Duration as Span,
+};
+use ureq::{Agent, Error, Timeout};
+
+/// How long a blocked read goes without a look at the cancel flag.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// How long the answer to a broken upload is waited for.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// The largest head and body that are kept of an early answer, in bytes.
+const MAX_EARLY_ANSWER: usize = 64 * 1024;
+
+/// The bytes of an answer that came before the request was all sent.
+pub(crate) struct EarlyAnswer(pub Vec<u8>);
+
+impl fmt::Debug for EarlyAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EarlyAnswer({} bytes)", self.0.len())
+    }
+}
+
+impl fmt::Display for EarlyAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server answered before the end of the request")
+    }
+}
+
+impl std::error::Error for EarlyAnswer {}
+
+/// The user wants to stop.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// An agent whose connections heed `cancel`.
+pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>) -> Agent {
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(SocketConnector { cancel })
+            .chain(RustlsConnector::default())
+            .chain(AnswerConnector);
+    Agent::with_parts(config, connector, DefaultResolver::default())
+}
+
+#[derive(Debug)]
+struct SocketConnector {
+    cancel: Arc<AtomicBool>,
+}
+
+impl<In: Transport> Connector<In> for SocketConnector {
+    type Out = Socket;
+
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Socket>, Error> {
+        Ok(chained.map(|inner| Socket {
+            inner: inner.boxed(),
+            cancel: Arc::clone(&self.cancel),
+            is_broken: false,
+        }))
+    }
+}
+
+/// The connection below TLS.
+#[derive(Debug)]
+struct Socket {
+    inner: Box<dyn Transport>,
+    cancel: Arc<AtomicBool>,
+    is_broken: bool,
+}
+
+impl Socket {
+    fn check_cancel(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Error::Other(Box::new(Cancelled)))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn is_cut(error: &Error) -> bool {
+    let cut = |kind| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        matches!(
+            kind,
+            BrokenPipe | ConnectionReset | ConnectionAborted | NotConnected
+        )
+    };
+    match error {
+        Error::Io(error) => cut(error.kind()),
+        Error::Timeout(Timeout::PerWrite) => true,
+        _ => false,
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.check_cancel()?;
+        if self.is_broken {
+            return Ok(());
+        }
+        match self.inner.transmit_output(amount, timeout) {
+            Err(error) if is_cut(&error) => {
+                log::debug!("a write failed: {error}");
+                self.is_broken = true;
+                WRITE_FAILED.set(true);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = timeout.for_read();
+        let start = Instant::now();
+        loop {
+            self.check_cancel()?;
+            let left = timeout.after.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Error::Timeout(timeout.reason));
+            }
+            let slice = NextTimeout {
+                after: Span::Exact(left.min(SLICE)),
+                reason: timeout.reason,
+                per_read: None,
+                per_write: None,
+            };
+            match self.inner.await_input(slice) {
+                Err(Error::Timeout(_)) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.is_broken && self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+thread_local! {
+    /// Set by a connection below TLS for the one above it: both run on the thread that sends.
+    static WRITE_FAILED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[derive(Debug)]
+struct AnswerConnector;
+
+impl<In: Transport> Connector<In> for AnswerConnector {
+    type Out = Answering;
+
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Answering>, Error> {
+        Ok(chained.map(|inner| Answering { inner: inner.boxed() }))
+    }
+}
+
+/// The connection above TLS.
+#[derive(Debug)]
+struct Answering {
+    inner: Box<dyn Transport>,
+}
+
+impl Answering {
+    /// Reads what the server had to say.
+    fn answer(&mut self) -> Error {
+        let deadline = Instant::now() + ANSWER_WAIT;
+        let mut answer = Vec::new();
+        while answer.len() < MAX_EARLY_ANSWER && !is_whole(&answer) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let timeout = NextTimeout {
+                after: Span::Exact(left),
+                reason: Timeout::RecvResponse,
+                per_read: None,
+                per_write: None,
+            };
+            let progress = self.inner.await_input(timeout);
+            let input = self.inner.buffers().input();
+            let length = input.len();
+            answer.extend_from_slice(input);
+            self.inner.buffers().input_consume(length);
+            if length == 0 || !matches!(progress, Ok(true)) {
+                break;
+            }
+        }
+        if answer.starts_with(b"HTTP/1.") {
+            Error::Other(Box::new(EarlyAnswer(answer)))
+        } else {
+            Error::Io(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+}
+
+/// Whether the head and, if it says how long it is, the body are there.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|value| value.trim().parse::<usize>().ok());
+    length.is_some_and(|length| answer.len() - end - 4 >= length)
+}
+
+impl Transport for Answering {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        WRITE_FAILED.set(false);
+        let sent = self.inner.transmit_output(amount, timeout);
+        if WRITE_FAILED.take() {
+            Err(self.answer())
+        } else {
+            sent
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.inner.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+/// An early answer taken apart: status, headers (names lowercase), the body's beginning.
+pub(crate) struct EarlyParts {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl EarlyAnswer {
+    pub fn parts(&self) -> Option<EarlyParts> {
+        let end = self.0.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&self.0[..end]);
+        let mut lines = head.split("\r\n");
+        let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines.filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        });
+        (status >= 200).then(|| EarlyParts {
+            status,
+            headers: headers.collect(),
+            body: self.0[end + 4..].to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_early_answer_is_taken_apart() {
+        let bytes = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nX-A: b\r\n\r\n{}";
+        assert!(is_whole(bytes) && !is_whole(&bytes[..bytes.len() - 1]));
+        let parts = EarlyAnswer(bytes.to_vec()).parts().unwrap();
+        assert_eq!((parts.status, parts.body.as_slice()), (413, b"{}".as_slice()));
+        assert_eq!(parts.headers[1], ("x-a".to_owned(), "b".to_owned()));
+        for broken in [
+            "",
+            "HTTP/1.1 413",
+            "HTTP/1.1 x y\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+        ] {
+            assert!(EarlyAnswer(broken.into()).parts().is_none(), "{broken}");
+        }
+    }
+}

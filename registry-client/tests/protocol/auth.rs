@@ -1,0 +1,310 @@
+//! Who one is.
+
+use std::sync::{Arc, Mutex};
+
+use transload_registry_client::{Credential, ErrorKind, HostRule};
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::image::{Family, samples};
+use transload_test_support::real::PASSWORD;
+use transload_test_support::scripted::{Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply};
+
+use crate::help::*;
+
+fn registry(authentication: Authentication) -> ScriptedRegistry {
+    let registry = ScriptedRegistry::with(Options {
+        authentication,
+        ..Options::default()
+    });
+    registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
+    registry
+}
+
+const TOKENS: Authentication = Authentication::Bearer {
+    anonymous: true,
+    oauth2: false,
+};
+
+#[test]
+fn basic_credentials_are_sent_once_they_are_asked_for() {
+    let registry = registry(Authentication::Basic);
+    let (client, repository) = (client_of(user(), &registry), repository(&registry, "team/app"));
+    for _ in 0..3 {
+        client.resolve(&repository, &tag("v1")).unwrap();
+    }
+    let requests = registry.log().requests();
+    let authorized: Vec<_> = requests
+        .iter()
+        .map(|request| request.header("authorization").is_some())
+        .collect();
+    assert_eq!(authorized, [false, true, true, true]);
+}
+
+#[test]
+fn one_token_serves_all_requests_of_its_scope() {
+    let registry = registry(TOKENS);
+    let (client, repository) = (client(), repository(&registry, "team/app"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| client.resolve(&repository, &tag("v1")).unwrap());
+        }
+    });
+    assert_eq!(
+        registry.log().count("GET", "/token"),
+        1,
+        "one worker asks for all"
+    );
+    let refused = registry
+        .log()
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(401))
+        .count();
+    assert_eq!(refused, 1, "the others learn from the first one's refusal");
+}
+
+#[test]
+fn a_push_asks_for_both_rights_at_once_and_a_mount_for_the_lenders_too() {
+    let registry = registry(TOKENS);
+    let client = client_of(user(), &registry);
+    let (to, from) = (repository(&registry, "to"), repository(&registry, "team/app"));
+    let blob = put(&registry, "team/app", b"shared");
+    assert_eq!(client.has_blob(&to, &blob.digest).unwrap(), None);
+    client
+        .push_blob(&to, &descriptor(b"other"), &mut opener(b"other", &mut Vec::new()))
+        .unwrap();
+    assert!(client.mount_blob(&to, &blob.digest, &from).unwrap());
+    let queries: Vec<_> = registry
+        .log()
+        .requests()
+        .into_iter()
+        .filter(|request| request.is("GET", "/token"))
+        .collect();
+    let queries: Vec<_> = queries.iter().map(|request| request.query.as_str()).collect();
+    assert_eq!(queries.len(), 2, "{queries:?}");
+    assert!(
+        queries[0].contains("scope=repository%3Ato%3Apull%2Cpush&"),
+        "{queries:?}"
+    );
+    let both = "scope=repository%3Ateam%2Fapp%3Apull&scope=repository%3Ato%3Apull%2Cpush";
+    assert!(
+        queries[1].contains(both) && queries[1].contains("account="),
+        "{queries:?}"
+    );
+}
+
+#[test]
+fn a_token_that_ran_out_is_renewed_once() {
+    let registry = registry(TOKENS);
+    let (client, repository) = (client(), repository(&registry, "team/app"));
+    client.resolve(&repository, &tag("v1")).unwrap();
+    registry.revoke_tokens();
+    client.resolve(&repository, &tag("v1")).unwrap();
+    assert_eq!(registry.log().count("GET", "/token"), 2);
+}
+
+#[test]
+fn a_token_that_runs_out_during_an_upload_keeps_the_session() {
+    let registry = registry(TOKENS);
+    let client = client_of(user(), &registry);
+    let bytes = content(2_000_000);
+    let blob = descriptor(&bytes);
+    let expired = Reply::status(401).header(
+        "WWW-Authenticate",
+        &format!(
+            "Bearer realm=\"http://{}/token\",service=\"scripted\",error=\"invalid_token\"",
+            registry.host()
+        ),
+    );
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::Early(expired)));
+    let mut offsets = Vec::new();
+    client
+        .push_blob(
+            &repository(&registry, "to"),
+            &blob,
+            &mut opener(&bytes, &mut offsets),
+        )
+        .unwrap();
+    assert_eq!(offsets, [0, 0]);
+    assert_eq!(
+        registry.log().count("POST", "/blobs/uploads/"),
+        1,
+        "the session was kept"
+    );
+    assert_eq!(registry.log().count("GET", "/token"), 2);
+}
+
+#[test]
+fn an_identity_token_is_exchanged_by_post() {
+    let registry = registry(Authentication::Bearer {
+        anonymous: false,
+        oauth2: true,
+    });
+    let client = client_of(Credential::new("<token>", REFRESH_TOKEN), &registry);
+    client
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap();
+    assert_eq!(
+        (
+            registry.log().count("POST", "/token"),
+            registry.log().count("GET", "/token")
+        ),
+        (1, 0)
+    );
+}
+
+#[test]
+fn a_token_server_without_post_is_asked_by_get() {
+    let registry = registry(Authentication::Bearer {
+        anonymous: false,
+        oauth2: false,
+    });
+    let client = client_of(Credential::new("<token>", "x"), &registry);
+    let error = client
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap_err();
+    assert_eq!(
+        (
+            registry.log().count("POST", "/token"),
+            registry.log().count("GET", "/token")
+        ),
+        (1, 1)
+    );
+    assert!(matches!(error.kind(), ErrorKind::Token(_)), "{error}");
+}
+
+#[test]
+fn wrong_and_missing_credentials_are_told_apart_and_never_shown() {
+    for authentication in [
+        Authentication::Basic,
+        Authentication::Bearer {
+            anonymous: false,
+            oauth2: false,
+        },
+    ] {
+        let registry = registry(authentication);
+        let repository = repository(&registry, "team/app");
+        let wrong = client_of(Credential::new("tester", "hunter2-wrong"), &registry);
+        let error = wrong.manifest(&repository, &tag("v1")).unwrap_err();
+        assert!(error.is_denied() && !error.is_retryable(), "{error}");
+        assert!(error.hint().unwrap().contains("refused"), "{:?}", error.hint());
+        for shown in [
+            error.to_string(),
+            format!("{error:?}"),
+            format!("{wrong:?}"),
+            error.hint().unwrap(),
+        ] {
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("Basic dG") && !shown.contains(PASSWORD),
+                "{shown}"
+            );
+        }
+        let error = client().manifest(&repository, &tag("v1")).unwrap_err();
+        assert!(
+            error.is_denied() && error.hint().unwrap().contains("no credentials"),
+            "{error}: {:?}",
+            error.hint()
+        );
+    }
+}
+
+#[test]
+fn a_token_that_grants_too_little_fails_with_a_message_that_says_so() {
+    let registry = registry(TOKENS);
+    // Anonymous users get tokens for pull only, whatever they ask for.
+    let error = client()
+        .push_blob(
+            &repository(&registry, "to"),
+            &descriptor(b"x"),
+            &mut opener(b"x", &mut Vec::new()),
+        )
+        .unwrap_err();
+    assert!(
+        error.is_denied() && error.to_string().contains("repository:to:pull,push"),
+        "{error}"
+    );
+    assert!(registry.log().count("GET", "/token") <= 3);
+}
+
+#[test]
+fn a_refusal_without_a_challenge_is_cleared_up_by_a_ping() {
+    let registry = registry(TOKENS);
+    registry.fault(Fault::new(
+        "HEAD",
+        "/manifests/",
+        Action::Answer(Reply::status(401)),
+    ));
+    client()
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap();
+}
+
+#[test]
+fn the_longest_rule_decides_whose_credentials_are_sent() {
+    let registry = registry(Authentication::Basic);
+    let mut other = HostRule::new(registry.host());
+    other.credential = Some(Credential::new("nobody", "nothing"));
+    let mut own = HostRule::new(format!("{}/team", registry.host()));
+    own.credential = Some(user());
+    let client = builder().hosts(vec![other, own]).build().unwrap();
+    assert!(
+        client
+            .resolve(&repository(&registry, "team/app"), &tag("v1"))
+            .is_ok()
+    );
+    assert!(
+        client
+            .resolve(&repository(&registry, "teams/app"), &tag("v1"))
+            .unwrap_err()
+            .is_denied()
+    );
+}
+
+#[test]
+fn the_source_of_credentials_is_asked_once_for_a_repository_and_not_without_need() {
+    let source = Arc::new(Counting(user(), Mutex::new(0)));
+    let open = registry(Authentication::Off);
+    let client = builder().credentials(source.clone()).build().unwrap();
+    client
+        .resolve(&repository(&open, "team/app"), &tag("v1"))
+        .unwrap();
+    assert_eq!(*source.1.lock().unwrap(), 0);
+    let closed = registry(Authentication::Basic);
+    for _ in 0..3 {
+        client
+            .resolve(&repository(&closed, "team/app"), &tag("v1"))
+            .unwrap();
+    }
+    assert_eq!(*source.1.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_realm_that_would_leak_or_makes_no_sense_is_refused() {
+    let registry = registry(Authentication::Off);
+    for realm in ["file:///etc/passwd", "ftp://x/", "http://"] {
+        registry.clear_faults();
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        let reply = Reply::status(401).header("WWW-Authenticate", &challenge);
+        registry.fault(Fault::new("*", "/manifests/", Action::Answer(reply)).every());
+        let error = client_of(user(), &registry)
+            .resolve(&repository(&registry, "team/app"), &tag("v1"))
+            .unwrap_err();
+        assert!(error.to_string().contains("token server"), "{realm}: {error}");
+    }
+}
+
+#[test]
+fn a_token_servers_nonsense_is_an_error_that_quotes_nothing() {
+    let registry = registry(TOKENS);
+    for body in ["{\"secret-token\": ", "{}", "{\"token\":\"\"}", "[]", "<html>"] {
+        registry.clear_faults();
+        let reply = Reply::status(200).body(body);
+        registry.fault(Fault::new("GET", "/token", Action::Answer(reply)).every());
+        let error = client()
+            .resolve(&repository(&registry, "team/app"), &tag("v1"))
+            .unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Protocol(_)) && !error.to_string().contains("secret-token"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The client against a registry that does what each test tells it.
+
+mod auth;
+mod help;
+mod pull;
+mod push;
+mod resilience;

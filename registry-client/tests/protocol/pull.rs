@@ -1,0 +1,451 @@
+//! Pulling.
+
+use transload_reference::{Digest, Identifier, MediaKind, RawManifest};
+use transload_registry_client::ErrorKind;
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::image::{Family, samples};
+use transload_test_support::scripted::{Action, Fault, Listener, Options, Reply};
+
+use crate::help::*;
+
+#[test]
+fn an_image_is_pulled_whole_over_one_connection() {
+    for family in [Family::Oci, Family::Docker] {
+        let registry = ScriptedRegistry::start();
+        let image = samples::multi_platform(family, 1);
+        registry.put_image("team/app", "v1", &image);
+        let (client, repository) = (client(), repository(&registry, "team/app"));
+        let found = client.resolve(&repository, &tag("v1")).unwrap();
+        assert_eq!(found.digest, image.root.digest);
+        assert_eq!(found.media_type.kind(), MediaKind::Index);
+        for document in &image.manifests {
+            let manifest = client
+                .manifest(&repository, &document.digest.clone().into())
+                .unwrap();
+            assert_eq!(manifest.bytes(), document.bytes);
+        }
+        for (blob, bytes) in &image.blobs {
+            assert_eq!(&read(&client, &repository, blob, 0).unwrap(), &**bytes);
+        }
+        let requests = registry.log().requests();
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.connection == requests[0].connection),
+            "connections are used again"
+        );
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.header("accept-encoding") == Some("identity"))
+        );
+    }
+}
+
+#[test]
+fn an_offset_is_asked_for_as_a_range() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(100_000);
+    let blob = put(&registry, "a", &bytes);
+    let (client, repository) = (client(), repository(&registry, "a"));
+    for offset in [0, 1, 65_536, 99_999, 100_000] {
+        let rest = read(&client, &repository, &blob, offset).unwrap();
+        assert!(rest == bytes[usize::try_from(offset).unwrap()..], "from {offset}");
+    }
+    let ranges: Vec<_> = registry
+        .log()
+        .requests()
+        .iter()
+        .map(|r| r.header("range").map(str::to_owned))
+        .collect();
+    let expected = [None, Some("bytes=1-"), Some("bytes=65536-"), Some("bytes=99999-")];
+    assert_eq!(ranges, expected.map(|range| range.map(str::to_owned)));
+    assert!(client.open_blob(&repository, &blob, 100_001).is_err());
+}
+
+#[test]
+fn a_part_of_a_blob_is_read_alone() {
+    for (ignore_range, served) in [(false, Some(true)), (true, Some(false))] {
+        let registry = ScriptedRegistry::with(Options {
+            ignore_range,
+            ..Options::default()
+        });
+        let bytes = content(300_000);
+        let blob = put(&registry, "a", &bytes);
+        let mut reader = client()
+            .open_blob_range(&repository(&registry, "a"), &blob, 1000..250_000)
+            .unwrap();
+        let mut part = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut part).unwrap();
+        assert!(part == bytes[1000..250_000]);
+        assert_eq!(reader.has_ranges(), served);
+    }
+}
+
+#[test]
+fn a_registry_that_ignores_ranges_still_gives_the_rest() {
+    let registry = ScriptedRegistry::with(Options {
+        ignore_range: true,
+        ..Options::default()
+    });
+    let bytes = content(200_000);
+    let blob = put(&registry, "a", &bytes);
+    let rest = read(&client(), &repository(&registry, "a"), &blob, 123_456).unwrap();
+    assert!(rest == bytes[123_456..]);
+}
+
+#[test]
+fn a_range_that_is_refused_or_wrong_is_no_silent_damage() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(1000);
+    let blob = put(&registry, "a", &bytes);
+    let (client, repository) = (client(), repository(&registry, "a"));
+    registry.fault(Fault::new("GET", "/blobs/", Action::Answer(Reply::status(416))));
+    assert_eq!(
+        read(&client, &repository, &blob, 500).unwrap(),
+        bytes[500..],
+        "the whole is asked for instead"
+    );
+    for wrong in [
+        "bytes 0-999/1000",
+        "bytes 501-999/1000",
+        "bytes 500-999/2000",
+        "bytes 500-600/1000",
+        "nonsense",
+    ] {
+        registry.clear_faults();
+        let headers = vec![("Content-Range".to_owned(), wrong.to_owned())];
+        registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)).every());
+        assert!(client.open_blob(&repository, &blob, 500).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_blob_of_another_size_is_refused_early() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(1000);
+    for size in [999, 1001] {
+        let mut blob = put(&registry, "a", &bytes);
+        blob.size = size;
+        let error = client()
+            .open_blob(&repository(&registry, "a"), &blob, 0)
+            .unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Size { got: 1000, .. }),
+            "{error}"
+        );
+        assert!(!error.is_retryable());
+    }
+    // Without a length in the head, the last read finds it out.
+    let chunked = ScriptedRegistry::with(Options {
+        chunked_answers: true,
+        ..Options::default()
+    });
+    let mut blob = put(&chunked, "a", &bytes);
+    blob.size = 999;
+    assert!(read(&client(), &repository(&chunked, "a"), &blob, 0).is_err());
+    blob.size = 1000;
+    assert_eq!(
+        read(&client(), &repository(&chunked, "a"), &blob, 0).unwrap(),
+        bytes
+    );
+}
+
+#[test]
+fn an_encoded_blob_is_refused() {
+    let registry = ScriptedRegistry::start();
+    let blob = put(&registry, "a", b"abc");
+    let headers = vec![("Content-Encoding".to_owned(), "gzip".to_owned())];
+    registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)));
+    let error = client()
+        .open_blob(&repository(&registry, "a"), &blob, 0)
+        .unwrap_err();
+    assert!(error.to_string().contains("gzip"), "{error}");
+}
+
+#[test]
+fn blobs_are_fetched_from_where_a_redirect_leads_without_credentials() {
+    use transload_test_support::scripted::Authentication;
+    let authentication = Authentication::Basic;
+    let registry = ScriptedRegistry::with(Options {
+        redirect_blobs: true,
+        authentication,
+        ..Options::default()
+    });
+    let bytes = content(100_000);
+    let blob = put(&registry, "a", &bytes);
+    let client = client_of(user(), &registry);
+    let repository = repository(&registry, "a");
+    assert!(read(&client, &repository, &blob, 0).unwrap() == bytes);
+    assert!(read(&client, &repository, &blob, 5).unwrap() == bytes[5..]);
+    let requests = registry.log().requests();
+    let elsewhere: Vec<_> = requests
+        .iter()
+        .filter(|request| request.listener == Listener::Content)
+        .collect();
+    assert_eq!(elsewhere.len(), 2);
+    assert!(
+        elsewhere
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
+    assert_eq!(elsewhere[1].header("range"), Some("bytes=5-"));
+}
+
+#[test]
+fn redirects_that_never_end_or_lead_nowhere_are_given_up() {
+    let registry = ScriptedRegistry::start();
+    let blob = descriptor(b"abc");
+    let (client, repository) = (client(), repository(&registry, "a"));
+    let here = format!("/v2/a/blobs/{}", blob.digest);
+    let table = [
+        (Some(here.as_str()), "redirects", 11),
+        (Some("file:///etc/passwd"), "file", 1),
+        (None, "Location", 1),
+    ];
+    for (location, part, requests) in table {
+        registry.clear_faults();
+        registry.log().clear();
+        let mut reply = Reply::status(307);
+        if let Some(location) = location {
+            reply = reply.header("Location", location);
+        }
+        registry.fault(Fault::new("GET", "/blobs/", Action::Answer(reply)).every());
+        let error = client.open_blob(&repository, &blob, 0).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert_eq!(registry.log().count("GET", "/blobs/"), requests);
+    }
+}
+
+#[test]
+fn where_head_does_not_serve_the_manifest_is_fetched_and_hashed() {
+    let kinds = [
+        Options {
+            no_head: true,
+            ..Options::default()
+        },
+        Options {
+            no_content_digest: true,
+            ..Options::default()
+        },
+        Options {
+            chunked_answers: true,
+            ..Options::default()
+        },
+    ];
+    for options in kinds {
+        let registry = ScriptedRegistry::with(options.clone());
+        let image = samples::multi_platform(Family::Oci, 1);
+        registry.put_image("a", "v1", &image);
+        let (client, repository) = (client(), repository(&registry, "a"));
+        for found in [
+            client.resolve(&repository, &tag("v1")).unwrap(),
+            client.find_manifest(&repository, &tag("v1")).unwrap().unwrap(),
+        ] {
+            assert_eq!(
+                (found.digest, found.size),
+                (image.root.digest.clone(), image.root.bytes.len() as u64),
+                "{options:?}"
+            );
+        }
+        assert!(
+            client
+                .resolve(&repository, &tag("v2"))
+                .unwrap_err()
+                .is_not_found()
+        );
+        assert_eq!(client.find_manifest(&repository, &tag("v2")).unwrap(), None);
+        let (blob, bytes) = &image.blobs[0];
+        assert_eq!(
+            client.has_blob(&repository, &blob.digest).unwrap(),
+            Some(bytes.len() as u64),
+            "{options:?}"
+        );
+        assert_eq!(client.has_blob(&repository, &Digest::of(b"other")).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_head_that_a_presigned_url_refuses_becomes_a_get() {
+    let registry = ScriptedRegistry::with(Options {
+        redirect_blobs: true,
+        ..Options::default()
+    });
+    let blob = put(&registry, "a", &content(5000));
+    registry.fault(Fault::new("HEAD", "/content", Action::Answer(Reply::status(403))).every());
+    registry.fault(Fault::new("HEAD", "sig", Action::Answer(Reply::status(403))).every());
+    assert_eq!(
+        client()
+            .has_blob(&repository(&registry, "a"), &blob.digest)
+            .unwrap(),
+        Some(5000)
+    );
+}
+
+#[test]
+fn a_header_that_lies_about_a_tags_digest_is_not_believed() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::multi_platform(Family::Oci, 1);
+    registry.put_image("a", "v1", &image);
+    let lie = vec![("Docker-Content-Digest".to_owned(), Digest::of(b"lie").to_string())];
+    registry.fault(Fault::new("GET", "/manifests/", Action::Headers(lie)).every());
+    let manifest = client()
+        .manifest(&repository(&registry, "a"), &tag("v1"))
+        .unwrap();
+    assert_eq!(manifest.digest(), &image.root.digest);
+}
+
+#[test]
+fn a_manifest_that_was_damaged_on_its_way_is_fetched_again() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::multi_platform(Family::Oci, 1);
+    registry.put_image("a", "v1", &image);
+    let (client, repository) = (client(), repository(&registry, "a"));
+    for identifier in [tag("v1"), Identifier::Digest(image.root.digest.clone())] {
+        for action in [
+            Action::Corrupt { at: 30 },
+            Action::Truncate { after: 30 },
+            Action::Close,
+        ] {
+            registry.clear_faults();
+            registry.fault(Fault::new("GET", "/manifests/", action.clone()));
+            let manifest = client.manifest(&repository, &identifier).unwrap();
+            assert_eq!(manifest.bytes(), image.root.bytes, "{identifier} {action:?}");
+        }
+    }
+    registry.clear_faults();
+    registry.fault(Fault::new("GET", "/manifests/", Action::Corrupt { at: 30 }).every());
+    let error = client
+        .manifest(&repository, &image.root.digest.clone().into())
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Manifest(_)) && error.attempts() == 4,
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_manifest_is_said_to_be_none() {
+    let registry = ScriptedRegistry::start();
+    let html = Reply::status(200)
+        .header("Content-Type", "text/html")
+        .body("<html>log in</html>");
+    registry.fault(Fault::new("GET", "/manifests/html", Action::Answer(html)));
+    let old = r#"{"schemaVersion":1,"name":"a","tag":"b","fsLayers":[],"history":[]}"#;
+    let old = Reply::status(200)
+        .header(
+            "Content-Type",
+            "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        )
+        .body(old);
+    registry.fault(Fault::new("GET", "/manifests/old", Action::Answer(old)));
+    let huge = Reply::status(200).body(vec![b' '; 9 * 1024 * 1024]);
+    registry.fault(Fault::new("GET", "/manifests/huge", Action::Answer(huge)));
+    let (client, repository) = (client(), repository(&registry, "a"));
+    for (name, part) in [
+        ("html", "can't be read"),
+        ("old", "schema 1"),
+        ("huge", "at most"),
+    ] {
+        let error = client.manifest(&repository, &tag(name)).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Manifest(_)) && error.to_string().contains(part),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        registry.log().count("GET", "/manifests/"),
+        3,
+        "trying again wouldn't help"
+    );
+}
+
+#[test]
+fn one_accept_header_asks_for_everything_that_can_be_moved() {
+    let registry = ScriptedRegistry::start();
+    registry.put_image("a", "v1", &samples::multi_platform(Family::Docker, 1));
+    client()
+        .manifest(&repository(&registry, "a"), &tag("v1"))
+        .unwrap();
+    let accept = registry.log().requests()[0].header("accept").unwrap().to_owned();
+    let types: Vec<_> = accept.split(", ").map(|name| RawTypes(name).kind()).collect();
+    assert_eq!(
+        types,
+        [
+            MediaKind::Index,
+            MediaKind::Image,
+            MediaKind::Index,
+            MediaKind::Image
+        ]
+    );
+}
+
+struct RawTypes<'a>(&'a str);
+
+impl RawTypes<'_> {
+    fn kind(&self) -> MediaKind {
+        transload_reference::MediaType::new(self.0).kind()
+    }
+}
+
+#[test]
+fn tags_are_listed_over_all_pages() {
+    use transload_test_support::scripted::Locations;
+    for locations in [Locations::Absolute, Locations::Relative, Locations::WithoutScheme] {
+        let registry = ScriptedRegistry::with(Options {
+            page_size: Some(2),
+            locations,
+            ..Options::default()
+        });
+        let image = samples::multi_platform(Family::Oci, 1);
+        for tag in ["a", "b", "c", "d", "e"] {
+            registry.put_image("x/y", tag, &image);
+        }
+        assert_eq!(
+            client().tags(&repository(&registry, "x/y")).unwrap(),
+            ["a", "b", "c", "d", "e"]
+        );
+    }
+}
+
+#[test]
+fn a_list_of_tags_may_be_null_and_never_leads_elsewhere() {
+    let registry = ScriptedRegistry::start();
+    let page = |link: &str| {
+        Reply::status(200)
+            .header("Link", link)
+            .body(r#"{"name":"a","tags":null}"#)
+    };
+    let (client, repository) = (client(), repository(&registry, "a"));
+    registry.fault(Fault::new(
+        "GET",
+        "/tags/list",
+        Action::Answer(page("<x>; rel=prev")),
+    ));
+    assert_eq!(client.tags(&repository).unwrap(), Vec::<String>::new());
+    for link in [
+        "<https://elsewhere.example/v2/a/tags/list>; rel=next",
+        "</v2/a/tags/list>; rel=next",
+    ] {
+        registry.clear_faults();
+        registry.fault(Fault::new("GET", "/tags/list", Action::Answer(page(link))).every());
+        assert!(client.tags(&repository).is_err(), "{link}");
+    }
+}
+
+#[test]
+fn a_pushed_manifest_is_the_same_byte_for_byte() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::multi_platform(Family::Oci, 1);
+    registry.put_image("a", "v1", &image);
+    let manifest = RawManifest::parse(image.root.bytes.clone(), None).unwrap();
+    let (client, repository) = (client(), repository(&registry, "a"));
+    client.push_manifest(&repository, &tag("v2"), &manifest).unwrap();
+    let held = registry.manifest("a", "v2").unwrap();
+    assert_eq!(held.bytes, image.root.bytes);
+    let request = registry.log().requests().pop().unwrap();
+    assert_eq!(
+        request.header("content-type"),
+        Some(manifest.media_type().as_str())
+    );
+}

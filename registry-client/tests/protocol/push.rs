@@ -1,0 +1,296 @@
+//! Pushing blobs.
+
+use std::io::{self, Read};
+
+use transload_registry_client::{ErrorKind, NoticeKind};
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::scripted::{Action, Fault, Locations, Options, Reply};
+
+use crate::help::*;
+
+/// What a push to a registry with these faults came to: the offsets that the bytes were asked from.
+fn push(registry: &ScriptedRegistry, bytes: &[u8]) -> Result<Vec<u64>, transload_registry_client::Error> {
+    let mut offsets = Vec::new();
+    let blob = descriptor(bytes);
+    let pushed = client().push_blob(
+        &repository(registry, "a/b"),
+        &blob,
+        &mut opener(bytes, &mut offsets),
+    );
+    pushed?;
+    assert_eq!(registry.blob("a/b", &blob.digest).as_deref(), Some(bytes));
+    Ok(offsets)
+}
+
+#[test]
+fn a_blob_is_pushed_with_one_post_and_one_put_to_any_form_of_location() {
+    for locations in [Locations::Absolute, Locations::Relative, Locations::WithoutScheme] {
+        for length in [0, 1, 100_000] {
+            let registry = ScriptedRegistry::with(Options {
+                locations,
+                ..Options::default()
+            });
+            assert_eq!(push(&registry, &content(length)).unwrap(), [0]);
+            let methods: Vec<_> = registry
+                .log()
+                .requests()
+                .into_iter()
+                .map(|request| request.method)
+                .collect();
+            assert_eq!(methods, ["POST", "PUT"]);
+            let put = registry.log().requests().pop().unwrap();
+            assert_eq!(put.header("content-length"), Some(length.to_string().as_str()));
+            assert_eq!(put.header("content-type"), Some("application/octet-stream"));
+            assert_eq!(registry.open_sessions(), 0);
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on_where_the_registry_has_it() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(3_000_000);
+    registry.fault(Fault::new(
+        "PUT",
+        "/blobs/uploads/",
+        Action::CutUpload { after: 1_000_000 },
+    ));
+    let offsets = push(&registry, &bytes).unwrap();
+    assert_eq!(offsets, [0, 1_000_000]);
+}
+
+#[test]
+fn an_answer_that_is_lost_is_found_out_by_asking_for_the_blob() {
+    let registry = ScriptedRegistry::start();
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::LoseAnswer));
+    assert_eq!(push(&registry, &content(10_000)).unwrap(), [0]);
+    assert_eq!(registry.log().count("PUT", "/blobs/uploads/"), 1);
+}
+
+#[test]
+fn a_session_that_is_lost_is_begun_anew() {
+    let registry = ScriptedRegistry::start();
+    let unknown = Reply::status(404).error("BLOB_UPLOAD_UNKNOWN", "unknown");
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::Answer(unknown)));
+    assert_eq!(push(&registry, &content(10_000)).unwrap(), [0, 0]);
+    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 2);
+}
+
+#[test]
+fn a_registry_that_is_down_for_a_moment_is_waited_for() {
+    for method in ["POST", "PUT"] {
+        for status in [429, 500, 502, 503, 504] {
+            let registry = ScriptedRegistry::start();
+            registry
+                .fault(Fault::new(method, "/blobs/uploads/", Action::Answer(Reply::status(status))).first(2));
+            push(&registry, &content(10_000)).unwrap_or_else(|error| panic!("{method} {status}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_too_large_goes_in_chunks() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(9_000_000);
+    let too_large = || {
+        Action::Early(
+            Reply::status(413)
+                .header("Content-Type", "text/html")
+                .body("<html>"),
+        )
+    };
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", too_large()));
+    let mut offsets = Vec::new();
+    let blob = descriptor(&bytes);
+    let (client, notices) = Notices::of(builder());
+    client
+        .push_blob(
+            &repository(&registry, "a/b"),
+            &blob,
+            &mut opener(&bytes, &mut offsets),
+        )
+        .unwrap();
+    assert_eq!(
+        registry.blob("a/b", &blob.digest).as_deref(),
+        Some(bytes.as_slice())
+    );
+    assert!(notices.kinds().contains(&NoticeKind::Fallback));
+    let patches: Vec<_> = registry
+        .log()
+        .requests()
+        .into_iter()
+        .filter(|request| request.method == "PATCH")
+        .collect();
+    let ranges: Vec<_> = patches
+        .iter()
+        .filter_map(|request| request.header("content-range"))
+        .collect();
+    assert_eq!(ranges, ["0-4194303", "4194304-8388607", "8388608-8999999"]);
+    assert_eq!(registry.open_sessions(), 0, "the refused session was cancelled");
+}
+
+#[test]
+fn a_chunk_is_never_smaller_than_the_registry_wants() {
+    let registry = ScriptedRegistry::with(Options {
+        chunk_min_length: Some(5_000_000),
+        ..Options::default()
+    });
+    registry.fault(Fault::new(
+        "PUT",
+        "/blobs/uploads/",
+        Action::Early(Reply::status(413)),
+    ));
+    let error = push(&registry, &content(4_500_000)).unwrap_err();
+    assert_eq!(error.status(), Some(413));
+    assert!(error.hint().unwrap().contains("client_max_body_size"));
+}
+
+#[test]
+fn a_chunk_that_is_cut_is_not_sent_twice() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(9_000_000);
+    registry.fault(Fault::new(
+        "PUT",
+        "/blobs/uploads/",
+        Action::Early(Reply::status(413)),
+    ));
+    registry.fault(Fault::new("PATCH", "/blobs/uploads/", Action::CutUpload { after: 1_000_000 }).nth(2));
+    assert_eq!(push(&registry, &bytes).unwrap(), [0, 0, 5_194_304]);
+}
+
+#[test]
+fn a_refusal_in_the_middle_of_an_upload_is_seen() {
+    let registry = ScriptedRegistry::start();
+    let denied = Reply::status(403).error("DENIED", "quota exceeded");
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::Early(denied)));
+    let error = push(&registry, &content(20_000_000)).unwrap_err();
+    assert_eq!(
+        (error.status(), error.code(), error.message()),
+        (Some(403), Some("DENIED"), Some("quota exceeded"))
+    );
+}
+
+#[test]
+fn a_mount_takes_the_blob_and_a_refused_one_lends_its_session() {
+    let bytes = content(1000);
+    for (refuse_mount, methods) in [(false, vec!["POST"]), (true, vec!["POST", "PUT"])] {
+        let registry = ScriptedRegistry::with(Options {
+            refuse_mount,
+            ..Options::default()
+        });
+        let blob = put(&registry, "from", &bytes);
+        let (client, to, from) = (
+            client(),
+            repository(&registry, "a/b"),
+            repository(&registry, "from"),
+        );
+        let mounted = client.mount_blob(&to, &blob.digest, &from).unwrap();
+        assert_eq!(mounted, !refuse_mount);
+        if !mounted {
+            client
+                .push_blob(&to, &blob, &mut opener(&bytes, &mut Vec::new()))
+                .unwrap();
+        }
+        assert_eq!(
+            registry.blob("a/b", &blob.digest).as_deref(),
+            Some(bytes.as_slice())
+        );
+        let seen: Vec<_> = registry
+            .log()
+            .requests()
+            .into_iter()
+            .map(|request| request.method)
+            .collect();
+        assert_eq!(seen, methods);
+        assert_eq!(registry.open_sessions(), 0);
+    }
+}
+
+#[test]
+fn a_mount_that_is_refused_in_any_way_is_no_error() {
+    let registry = ScriptedRegistry::start();
+    let blob = put(&registry, "from", b"abc");
+    for status in [400, 403, 404, 405] {
+        registry.clear_faults();
+        registry.fault(Fault::new(
+            "POST",
+            "mount=",
+            Action::Answer(Reply::status(status)),
+        ));
+        let mounted = client().mount_blob(
+            &repository(&registry, "a"),
+            &blob.digest,
+            &repository(&registry, "from"),
+        );
+        assert!(!mounted.unwrap(), "{status}");
+    }
+    let elsewhere = "other.example/from".parse().unwrap();
+    assert!(
+        !client()
+            .mount_blob(&repository(&registry, "a"), &blob.digest, &elsewhere)
+            .unwrap()
+    );
+}
+
+#[test]
+fn a_source_that_fails_is_not_the_registrys_fault() {
+    let registry = ScriptedRegistry::start();
+    let blob = descriptor(&content(1000));
+    let repository = repository(&registry, "a/b");
+    let short = |_| -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(io::Cursor::new(content(999)))) };
+    let broken = |_| -> io::Result<Box<dyn Read + Send>> { Err(io::Error::other("the disk is gone")) };
+    type Open = dyn FnMut(u64) -> io::Result<Box<dyn Read + Send>>;
+    let table: [(Box<Open>, &str); 2] = [
+        (Box::new(broken), "the disk is gone"),
+        (Box::new(short), "1 before"),
+    ];
+    for (mut open, part) in table {
+        let error = client().push_blob(&repository, &blob, &mut open).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Source(_)) && error.to_string().contains(part),
+            "{error}"
+        );
+    }
+    assert_eq!(registry.blob("a/b", &blob.digest), None);
+}
+
+#[test]
+fn an_upload_is_not_led_astray() {
+    let registry = ScriptedRegistry::start();
+    for location in ["file:///tmp/x", "ftp://elsewhere/x", "http://"] {
+        registry.clear_faults();
+        let reply = Reply::status(202).header("Location", location);
+        registry.fault(Fault::new("POST", "/blobs/uploads/", Action::Answer(reply)));
+        let error = push(&registry, &content(10)).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Protocol(_)),
+            "{location}: {error}"
+        );
+    }
+    registry.clear_faults();
+    registry.fault(Fault::new(
+        "POST",
+        "/blobs/uploads/",
+        Action::NoHeader("Location".to_owned()),
+    ));
+    assert!(
+        push(&registry, &content(10))
+            .unwrap_err()
+            .to_string()
+            .contains("Location")
+    );
+}
+
+#[test]
+fn bytes_that_are_not_what_was_announced_are_refused_by_the_registry() {
+    let registry = ScriptedRegistry::start();
+    let mut blob = descriptor(&content(1000));
+    blob.digest = descriptor(b"other").digest;
+    let bytes = content(1000);
+    let pushed = client().push_blob(
+        &repository(&registry, "a/b"),
+        &blob,
+        &mut opener(&bytes, &mut Vec::new()),
+    );
+    assert_eq!(pushed.unwrap_err().status(), Some(400));
+}
