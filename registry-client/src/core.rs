@@ -30,7 +30,7 @@ const INPUT_BUFFER: usize = 128 * 1024;
 const OUTPUT_BUFFER: usize = 64 * 1024;
 
 /// How long a loopback registry has to answer the question whether it speaks TLS.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a client waits for what.
 #[derive(Debug, Clone, PartialEq, Eq)]

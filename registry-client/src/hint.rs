@@ -51,6 +51,12 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
              proxy (HTTPS_PROXY and NO_PROXY decide which proxy is used)"
         ));
     }
+    if refusal.status == 400
+        && error.url().is_some_and(|url| url.starts_with("http://"))
+        && refusal.code.is_none()
+    {
+        return Some(format!("{host} may speak HTTPS: don't set plain_http for it"));
+    }
     Some(match refusal.status {
         401 if refusal.was_authorized || place.has_credential => {
             format!(
@@ -138,7 +144,8 @@ fn network_hint(network: Network, host: &str) -> Option<String> {
             format!("nothing listens there: check the port of {host} and that the registry runs")
         }
         Network::Unreachable | Network::ConnectTimeout => format!(
-            "{host} can't be reached from here: check the network, the firewall and the proxy (HTTPS_PROXY, NO_PROXY)"
+            "{host} can't be reached from here: check the network, the firewall and the proxy (HTTPS_PROXY, \
+             NO_PROXY); a host that waits for plain HTTP needs plain_http: true"
         ),
         Network::Stalled => {
             format!("{host} stopped answering: check the network; run the same command again to go on")

@@ -6,7 +6,9 @@ use transload_registry_client::{Credential, ErrorKind, HostRule};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::PASSWORD;
-use transload_test_support::scripted::{Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply};
+use transload_test_support::scripted::{
+    Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply, Request,
+};
 
 use crate::help::*;
 
@@ -125,11 +127,14 @@ fn a_token_that_runs_out_during_an_upload_keeps_the_session() {
         )
         .unwrap();
     assert_eq!(offsets, [0, 0]);
-    assert_eq!(
-        registry.log().count("POST", "/blobs/uploads/"),
-        1,
-        "the session was kept"
-    );
+    let opened = |request: &Request| request.is("POST", "/blobs/uploads/") && request.status == Some(202);
+    let sessions = registry
+        .log()
+        .requests()
+        .iter()
+        .filter(|request| opened(request))
+        .count();
+    assert_eq!(sessions, 1, "the session was kept");
     assert_eq!(registry.log().count("GET", "/token"), 2);
 }
 

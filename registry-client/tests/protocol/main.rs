@@ -4,4 +4,5 @@ mod auth;
 mod help;
 mod pull;
 mod push;
+mod real;
 mod resilience;

@@ -216,15 +216,17 @@ fn plain_http_is_found_out_on_the_loopback_and_explained_elsewhere() {
     let asking = builder().plain_http(None).build().unwrap();
     asking.manifest(&repository, &tag("v1")).unwrap();
     asking.manifest(&repository, &tag("v1")).unwrap();
+    let mut timeouts = Timeouts::default();
+    timeouts.connect = Duration::from_millis(300);
     let strict = builder()
         .plain_http(Some(false))
+        .timeouts(timeouts)
         .retry(RetryPolicy::attempts(1))
         .build()
         .unwrap();
-    assert!(matches!(
-        strict.manifest(&repository, &tag("v1")).unwrap_err().kind(),
-        ErrorKind::Network { .. }
-    ));
+    let error = strict.manifest(&repository, &tag("v1")).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Network { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("plain_http"), "{:?}", error.hint());
 }
 
 #[test]
