@@ -73,8 +73,21 @@ impl Core {
             (_, Some(Credential::RegistryToken(token))) => Ok(Some(bearer(token))),
             (Scheme::Basic, None) => Ok(None),
             (Scheme::Bearer(server), credential) => {
-                let wanted = wanted(call, server, credential.as_ref());
-                Ok(Some(bearer(&self.token(&wanted)?)))
+                let error = match self.token(&wanted(call, server, credential.as_ref())) {
+                    Ok(token) => return Ok(Some(bearer(&token))),
+                    Err(error) => error,
+                };
+                // What a helper gave may have run out meanwhile.
+                if !error.is_denied() || credential.is_none() {
+                    return Err(error);
+                }
+                self.forget_credential(&call.place);
+                let renewed = self.credential(&call.place)?;
+                if renewed == *credential {
+                    return Err(error);
+                }
+                let token = self.token(&wanted(call, server, renewed.as_ref()))?;
+                Ok(Some(bearer(&token)))
             }
         }
     }
@@ -100,7 +113,11 @@ impl Core {
         call.place.has_credential = credential.is_some();
         match (&demand.scheme, &credential) {
             // The same again would be refused again.
-            (Scheme::Basic, credential) => Ok(credential.is_some() && sent.is_none()),
+            (Scheme::Basic, Some(_)) if sent.is_none() => Ok(true),
+            (Scheme::Basic, credential) => {
+                self.forget_credential(&call.place);
+                Ok(credential.is_some() && self.credential(&call.place)? != *credential)
+            }
             (_, Some(Credential::RegistryToken(_))) => Ok(sent.is_none()),
             (Scheme::Bearer(server), credential) => {
                 let refused = sent.and_then(|sent| sent.expose().strip_prefix("Bearer "));

@@ -77,6 +77,12 @@ impl BlobReader {
             );
             return Err(Error::new(&reader.place(), ErrorKind::Protocol(message)));
         }
+        if let Ok(Some(data)) = blob.inline_data() {
+            let mut data = io::Cursor::new(data);
+            data.set_position(reader.position);
+            reader.body = Some(Body::Bytes(data));
+            return Ok(reader);
+        }
         // An empty rest needs no request; an empty blob needn't even be there.
         if reader.position < reader.end {
             reader.connect_with_patience()?;

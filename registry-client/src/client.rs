@@ -290,6 +290,20 @@ impl Client {
         self.core.push_manifest(repository, identifier, manifest)
     }
 
+    /// What refers to a manifest: signatures, attestations and the like, all or of one artifact type. A registry without the API for
+    /// it is asked for the fallback tag.
+    ///
+    /// # Errors
+    /// Where the registry gives no usable answer; that there are none is no error.
+    pub fn referrers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, Error> {
+        self.core.referrers(repository, digest, artifact_type)
+    }
+
     /// All tags of a repository, in the registry's order.
     ///
     /// # Errors

@@ -339,6 +339,13 @@ impl Core {
         Ok(found)
     }
 
+    /// A repository's credentials were refused: their source is asked again.
+    pub fn forget_credential(&self, place: &Place) {
+        if let Some(repository) = &place.repository {
+            lock(&self.known_credentials).remove(repository);
+        }
+    }
+
     pub fn notify(
         &self,
         kind: NoticeKind,

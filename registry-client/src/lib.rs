@@ -50,6 +50,7 @@ mod hint;
 mod manifests;
 mod notice;
 mod proxy;
+mod referrers;
 mod request;
 mod retry;
 mod scope;

@@ -5,10 +5,12 @@
 use serde::Deserialize;
 use transload_reference::{Registry, Repository};
 
+use crate::answer::Answer;
 use crate::core::Core;
 use crate::error::{Error, Place};
 use crate::request::Call;
 use crate::scope::Scopes;
+use crate::url::Url;
 
 /// The largest page that is read, in bytes.
 const MAX_PAGE: u64 = 16 * 1024 * 1024;
@@ -32,35 +34,16 @@ impl Core {
             if answer.status != 200 {
                 return Err(answer.into_error(&call.place));
             }
-            let links = answer
-                .headers
-                .get_all("link")
-                .iter()
-                .filter_map(|value| value.to_str().ok());
-            let next = links.into_iter().find_map(next_link).map(str::to_owned);
+            let next = next_page(&call, &answer)?;
             let bytes = answer.bytes(MAX_PAGE, &call.place)?;
             let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
                 call.protocol(format!("the list of tags isn't the expected JSON: {error}"))
             })?;
             tags.extend(page.tags.unwrap_or_default());
-            let Some(next) = next else { return Ok(tags) };
-            let url = call
-                .url
-                .join(&next)
-                .map_err(|error| call.protocol(format!("the link to the next page: {error}")))?;
-            // A registry behind a proxy may not know its own scheme.
-            let url = if url.host() == call.url.host() {
-                url.at(call.url.scheme(), url.host().clone())
-            } else {
-                url
-            };
-            if !url.same_origin(&call.url) {
-                return Err(call.protocol(format!("the link to the next page leads to another host, {url}")));
+            match next {
+                Some(next) => call.url = next,
+                None => return Ok(tags),
             }
-            if url == call.url {
-                return Err(call.protocol("the link to the next page leads to the same page"));
-            }
-            call.url = url;
         }
         Err(call.protocol(format!("the list of tags has more than {MAX_PAGES} pages")))
     }
@@ -90,6 +73,35 @@ impl Core {
             Err(answer.into_error(&call.place))
         }
     }
+}
+
+/// The next page of a list, if there is one: on the same host only, and never the same page.
+pub(crate) fn next_page(call: &Call<'_>, answer: &Answer) -> Result<Option<Url>, Error> {
+    let mut links = answer
+        .headers
+        .get_all("link")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let Some(next) = links.find_map(next_link) else {
+        return Ok(None);
+    };
+    let url = call
+        .url
+        .join(next)
+        .map_err(|error| call.protocol(format!("the link to the next page: {error}")))?;
+    // A registry behind a proxy may not know its own scheme.
+    let url = if url.host() == call.url.host() {
+        url.at(call.url.scheme(), url.host().clone())
+    } else {
+        url
+    };
+    if !url.same_origin(&call.url) {
+        return Err(call.protocol(format!("the link to the next page leads to another host, {url}")));
+    }
+    if url == call.url {
+        return Err(call.protocol("the link to the next page leads to the same page"));
+    }
+    Ok(Some(url))
 }
 
 /// The target of the link with `rel="next"` in a `Link` header (RFC 8288).

@@ -214,7 +214,9 @@ impl Upload<'_> {
                 Step::Failed(error) => (error, true),
             };
             failures += 1;
-            let may_retry = error.is_retryable() || !is_session_good;
+            // A source that gave up has tried long enough by itself.
+            let is_sources = matches!(error.kind(), ErrorKind::Source(_));
+            let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
             if error.is_cancelled() || !may_retry || failures >= core.retry.attempts {
                 return Err(error.after(failures));
             }

@@ -313,3 +313,32 @@ fn a_token_servers_nonsense_is_an_error_that_quotes_nothing() {
         );
     }
 }
+
+#[test]
+fn credentials_that_ran_out_are_asked_for_again() {
+    for authentication in [Authentication::Basic, TOKENS] {
+        let registry = registry(authentication);
+        let source = Arc::new(Changing(Mutex::new(vec![
+            user(),
+            Credential::new("tester", "ran out"),
+        ])));
+        let client = builder().credentials(source.clone()).build().unwrap();
+        client
+            .resolve(&repository(&registry, "team/app"), &tag("v1"))
+            .unwrap();
+        assert!(source.0.lock().unwrap().is_empty());
+    }
+}
+
+/// Gives each of its credentials once, the last first.
+struct Changing(Mutex<Vec<Credential>>);
+
+impl transload_registry_client::CredentialSource for Changing {
+    fn credential(
+        &self,
+        _: &transload_reference::Registry,
+        _: &str,
+    ) -> Result<Option<Credential>, transload_registry_client::CredentialError> {
+        Ok(self.0.lock().unwrap().pop())
+    }
+}

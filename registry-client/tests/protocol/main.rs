@@ -6,3 +6,4 @@ mod pull;
 mod push;
 mod real;
 mod resilience;
+mod secure;

@@ -273,13 +273,14 @@ fn a_head_that_a_presigned_url_refuses_becomes_a_get() {
     });
     let blob = put(&registry, "a", &content(5000));
     registry.fault(Fault::new("HEAD", "/content", Action::Answer(Reply::status(403))).every());
-    registry.fault(Fault::new("HEAD", "sig", Action::Answer(Reply::status(403))).every());
     assert_eq!(
         client()
             .has_blob(&repository(&registry, "a"), &blob.digest)
             .unwrap(),
         Some(5000)
     );
+    let asked = |method| registry.log().count(method, "/content/");
+    assert_eq!((asked("HEAD"), asked("GET")), (1, 1));
 }
 
 #[test]
@@ -448,4 +449,66 @@ fn a_pushed_manifest_is_the_same_byte_for_byte() {
         request.header("content-type"),
         Some(manifest.media_type().as_str())
     );
+}
+
+#[test]
+fn inline_data_is_used_instead_of_a_request_if_it_is_right() {
+    let registry = ScriptedRegistry::start();
+    let blob = put(&registry, "a", b"0123456789");
+    let (client, repository) = (client(), repository(&registry, "a"));
+    let inline = blob.clone().with_data(b"0123456789");
+    assert_eq!(read(&client, &repository, &inline, 4).unwrap(), b"456789");
+    assert_eq!(registry.log().count("GET", "/blobs/"), 0);
+    let wrong = blob.with_data(b"0123456780");
+    assert_eq!(read(&client, &repository, &wrong, 4).unwrap(), b"456789");
+    assert_eq!(registry.log().count("GET", "/blobs/"), 1);
+}
+
+#[test]
+fn referrers_come_from_the_api_or_from_the_fallback_tag() {
+    let registry = ScriptedRegistry::start();
+    let subject = Digest::of(b"subject");
+    let child = |name: &str, kind: &str| {
+        let digest = Digest::of(name.as_bytes());
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":1,"artifactType":"{kind}"}}"#)
+    };
+    let index = |children: &[String]| {
+        let media_type = "application/vnd.oci.image.index.v1+json";
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[{}]}}"#,
+            children.join(",")
+        )
+    };
+    let (client, repository) = (client(), repository(&registry, "a"));
+    let names = |kind: Option<&str>| {
+        let found = client.referrers(&repository, &subject, kind).unwrap();
+        found
+            .into_iter()
+            .map(|referrer| referrer.digest)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(None), [], "neither the API nor the tag");
+    let pages = [
+        Reply::status(200)
+            .header("Link", "<?page=2>; rel=next")
+            .body(index(&[child("1", "x"), child("2", "y")])),
+        Reply::status(200)
+            .header("OCI-Filters-Applied", "artifactType")
+            .body(index(&[child("3", "z")])),
+    ];
+    for kind in [None, Some("x")] {
+        registry.clear_faults();
+        for (number, page) in (1..).zip(&pages) {
+            registry.fault(Fault::new("GET", "/referrers/", Action::Answer(page.clone())).nth(number));
+        }
+        let all = [Digest::of(b"1"), Digest::of(b"2"), Digest::of(b"3")];
+        let of_kind = [Digest::of(b"1"), Digest::of(b"3")];
+        assert_eq!(names(kind), if kind.is_none() { &all[..] } else { &of_kind[..] });
+    }
+    registry.clear_faults();
+    let tagged = Reply::status(200).body(index(&[child("1", "x"), child("2", "y")]));
+    let fallback = format!("/manifests/sha256-{}", subject.hex());
+    registry.fault(Fault::new("GET", &fallback, Action::Answer(tagged)).every());
+    assert_eq!(names(Some("y")), [Digest::of(b"2")]);
 }

@@ -209,7 +209,7 @@ fn a_registry_that_is_not_there_is_said_to_refuse() {
 }
 
 #[test]
-fn plain_http_is_found_out_on_the_loopback_and_explained_elsewhere() {
+fn plain_http_is_found_out_on_the_loopback_and_nowhere_against_the_rule() {
     let registry = ScriptedRegistry::start();
     registry.put_image("a", "v1", &samples::multi_platform(Family::Oci, 1));
     let repository = repository(&registry, "a");
@@ -226,7 +226,6 @@ fn plain_http_is_found_out_on_the_loopback_and_explained_elsewhere() {
         .unwrap();
     let error = strict.manifest(&repository, &tag("v1")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Network { .. }), "{error}");
-    assert!(error.hint().unwrap().contains("plain_http"), "{:?}", error.hint());
 }
 
 #[test]
