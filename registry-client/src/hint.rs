@@ -71,7 +71,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
             "{} If it has credentials, the repository may be blocked for this network.",
             no_credential(host)
         ),
-        404 if code == "NAME_UNKNOWN" || code == "NOT_FOUND" && error.operation().starts_with("upload") => {
+        404 if code == "NAME_UNKNOWN" || error.operation().starts_with("uploading") => {
             format!(
                 "{host} has no repository {path}: check the name; a Harbor registry needs the project {project} to be created first"
             )
@@ -81,9 +81,6 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
                 "check the name and the tag: {host} has no such image in {path}, or hides it from this user"
             )
         }
-        404 if error.operation().contains("blob") && error.operation().contains("push") => format!(
-            "{host} has no repository {path}: a Harbor registry needs the project {project} to be created first"
-        ),
         404 => format!("{host} doesn't have it: check the name, and that {host} is a registry"),
         413 => format!(
             "a proxy in front of {host} limits the size of requests: raise it there (nginx: client_max_body_size 0)"

@@ -232,7 +232,14 @@ impl Upload<'_> {
             {
                 return Ok(());
             }
-            session = if is_session_good { self.ask(&current) } else { None };
+            session = match is_session_good.then(|| self.ask(&current)).flatten() {
+                // "None" and "one byte" look alike; nothing is lost with either.
+                Some(empty) if empty.offset == 0 => {
+                    self.cancel(&empty);
+                    None
+                }
+                other => other,
+            };
         }
     }
 
@@ -433,7 +440,7 @@ impl Upload<'_> {
 }
 
 /// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one
-/// byte can't be told from one with none, and is begun anew.
+/// byte can't be told from one with none.
 fn stored_bytes(range: &str) -> Option<u64> {
     let range = range.trim();
     let range = range

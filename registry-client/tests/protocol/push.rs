@@ -294,3 +294,30 @@ fn bytes_that_are_not_what_was_announced_are_refused_by_the_registry() {
     );
     assert_eq!(pushed.unwrap_err().status(), Some(400));
 }
+
+#[test]
+fn a_project_that_has_to_be_created_first_is_named() {
+    let registry = ScriptedRegistry::start();
+    let missing = Reply::status(404).error("NOT_FOUND", "project a not found");
+    registry.fault(Fault::new("POST", "/blobs/uploads/", Action::Answer(missing)).every());
+    let error = push(&registry, &content(10)).unwrap_err();
+    assert!(
+        error.hint().unwrap().contains("project a to be created"),
+        "{:?}",
+        error.hint()
+    );
+    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 1);
+}
+
+#[test]
+fn a_session_that_got_no_byte_is_left_for_a_new_one() {
+    let registry = ScriptedRegistry::start();
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::CutUpload { after: 0 }).first(2));
+    let bytes = content(3_000_000);
+    assert_eq!(push(&registry, &bytes).unwrap(), [0, 0, 0]);
+    assert_eq!(
+        registry.open_sessions(),
+        0,
+        "sessions without a byte are cancelled"
+    );
+}
