@@ -1,1 +1,150 @@
-//! Go-style templates for image destinations, lowered to tinytemplate.
+//! Templates in Go's `text/template` syntax, as KubeKey's task files write them, lowered to [tinytemplate].
+//!
+//! A template is read into nodes that know their place in the text, and these are *lowered* to a tinytemplate: text, branches and
+//! loops become its own, and what actions and conditions give is evaluated into its context, each only if the branch around it is
+//! taken. Nothing is escaped for HTML.
+//!
+//! [tinytemplate]: https://docs.rs/tinytemplate
+//!
+//! ```
+//! use serde_json::json;
+//! use transload_template::Template;
+//!
+//! let dest = Template::parse(
+//!     r#"{{- if .module.image.reference.repository | contains "/" | not -}}
+//!     hub.kubekey/library/{{ .module.image.reference.repository }}
+//!     {{- else -}}
+//!     hub.kubekey/{{ .module.image.reference.repository }}
+//!     {{- end -}}
+//!     :{{ .module.image.reference.reference | default "latest" }}"#,
+//! )?;
+//! let image = json!({"module": {"image": {"reference": {"repository": "calico/node", "reference": "v3.28.2"}}}});
+//! assert_eq!(dest.render(&image)?, "hub.kubekey/calico/node:v3.28.2");
+//!
+//! // What isn't there is an error that says what there is.
+//! let error = Template::parse("{{ .module.image.refrence }}")?.render(&image).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "\
+//! line 1, column 17: `.module.image` has no `refrence`: it has `reference`
+//!   |
+//! 1 | {{ .module.image.refrence }}
+//!   |                 ^^^^^^^^^
+//!   help: did you mean `reference`?"
+//! );
+//! # Ok::<(), transload_template::Error>(())
+//! ```
+//!
+//! # Language
+//!
+//! As in [Go](https://pkg.go.dev/text/template): paths (`.a.b`, `.`, `$`, `$.a`), pipelines whose piped value is the last argument,
+//! parentheses, literals, trim markers, comments, variables, `if`, `with` and `range` with `else`. `define`, `template`, `block`,
+//! `break` and `continue` are refused by name. Functions have Go's and [sprig](https://masterminds.github.io/sprig/)'s order of
+//! arguments:
+//!
+//! - choosing: `and` `or` `not` `default` `coalesce` `empty` `ternary`
+//! - comparing: `eq` `ne` `lt` `le` `gt` `ge`
+//! - text: `print` `printf` (`%s %d %v %q %t %%`) `quote` `contains` `hasPrefix` `hasSuffix` `replace` `trim` `trimAll` `trimPrefix`
+//!   `trimSuffix` `lower` `upper` `base` `dir` `toString` `int`
+//! - lists and objects: `index` `len` `list` `first` `last` `splitList` `join` `toJson` `fromJson`
+//!
+//! # What differs from Go
+//!
+//! - A missing or null value never becomes an empty text or `<no value>`: it is an error. Missing paths are allowed where they are a
+//!   condition themselves or in `and`, `or` (but its last argument) and `not` there, in the argument that `default`, `coalesce` and
+//!   `empty` look at, and beside a literal `nil` in `eq` and `ne`.
+//! - Values are JSON's: whole numbers and floats compare with each other, and `%d` takes 3.0.
+//! - Lists and objects have no text: `join` or `toJson` give it.
+//! - `int`, `fromJson` and `printf` fail where Go and sprig give 0, nothing, or `%!d(string=x)`.
+//! - `default`, `coalesce` and `ternary` evaluate only the arguments that they need.
+//! - Blocks and expressions nest at most 100 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text.
+
+mod ast;
+mod error;
+mod evaluate;
+mod expression;
+mod functions;
+mod lexer;
+mod literal;
+mod lower;
+mod parser;
+mod render;
+mod value;
+mod words;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use error::{Error, ErrorKind, Snippet};
+
+/// A template that was read and can be rendered again and again. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Template(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    source: String,
+    nodes: Vec<ast::Node>,
+    lowered: String,
+    variables: Vec<String>,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Where it isn't one, or uses functions or actions that don't exist here.
+    pub fn parse(source: &str) -> Result<Template, Error> {
+        let parsed = parser::parse(source).map_err(|fault| fault.of(source))?;
+        Ok(Template(Arc::new(Inner {
+            source: source.to_owned(),
+            lowered: lower::lower(&parsed.nodes, source),
+            nodes: parsed.nodes,
+            variables: parsed.paths.into_iter().collect(),
+        })))
+    }
+
+    /// Renders the template over an object of variables.
+    ///
+    /// # Errors
+    /// Where it names what isn't there, or gives a function what it can't use.
+    pub fn render(&self, variables: &Value) -> Result<String, Error> {
+        let Inner {
+            source,
+            nodes,
+            lowered,
+            ..
+        } = &*self.0;
+        render::render(nodes, lowered, variables).map_err(|fault| fault.of(source))
+    }
+
+    /// The paths from the root that the template names, such as `module.image.reference.registry`, sorted, each once; the root
+    /// itself (`.` or `$` alone) is `.`. Paths from a loop's element have no such name: the list that the loop runs over has.
+    ///
+    /// ```
+    /// # use transload_template::Template;
+    /// let template = Template::parse("{{ with .a.b }}{{ .c }}{{ $.d }}{{ end }}")?;
+    /// assert_eq!(template.variables(), ["a.b", "a.b.c", "d"]);
+    /// # Ok::<(), transload_template::Error>(())
+    /// ```
+    pub fn variables(&self) -> &[String] {
+        &self.0.variables
+    }
+
+    /// The text that was read.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+}
+
+/// Whether a text has `{{` in it: one that hasn't renders to itself.
+///
+/// ```
+/// # use transload_template::has_actions;
+/// assert!(has_actions("hub.kubekey/{{ .name }}"));
+/// assert!(!has_actions("local:///tmp/{images}"));
+/// ```
+pub fn has_actions(text: &str) -> bool {
+    text.contains("{{")
+}

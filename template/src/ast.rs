@@ -1,0 +1,96 @@
+//! A template, read.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::functions::Function;
+
+/// A node's number: it names the node's value to tinytemplate.
+pub(crate) type Id = usize;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    /// This part of the source.
+    Text(Range<usize>),
+    Value {
+        id: Id,
+        value: Expr,
+    },
+    Set {
+        binding: Binding,
+        value: Expr,
+    },
+    /// `if` and `with`: the first arm whose condition holds.
+    Choice {
+        arms: Vec<Arm>,
+        otherwise: Vec<Node>,
+    },
+    Range(Box<Loop>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Arm {
+    pub id: Id,
+    pub binding: Option<Binding>,
+    pub condition: Expr,
+    /// `with`: the condition's value is the dot in the body.
+    pub moves_dot: bool,
+    pub body: Vec<Node>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Loop {
+    pub id: Id,
+    /// The variables of the index and of the element.
+    pub index: Option<String>,
+    pub element: Option<String>,
+    pub over: Expr,
+    pub body: Vec<Node>,
+    pub otherwise: Vec<Node>,
+}
+
+/// A variable that gets a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    pub name: String,
+    /// `:=`, not `=`.
+    pub is_new: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub kind: ExprKind,
+    pub span: Range<usize>,
+    /// How many expressions are inside one another here.
+    pub depth: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum ExprKind {
+    Literal(Value),
+    Path {
+        base: Base,
+        keys: Vec<Key>,
+    },
+    Call {
+        function: &'static Function,
+        args: Vec<Expr>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Base {
+    Dot,
+    /// `$`
+    Root,
+    Variable(String),
+    /// An expression in parentheses.
+    Inner(Box<Expr>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub name: String,
+    pub span: Range<usize>,
+}

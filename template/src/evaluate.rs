@@ -1,0 +1,260 @@
+//! Expressions over variables.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use crate::ast::{Base, Expr, ExprKind, Key};
+use crate::error::{ErrorKind, Fault};
+use crate::functions::{Arguments, Body, Function};
+use crate::value::{described, printed};
+use crate::words::{guess, listed, shown};
+
+/// The longest text that a function may give, in bytes: templates that double a text again and again end here.
+pub(crate) const MAX_TEXT: usize = 1 << 20;
+
+/// What to do where a path's value isn't there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is an error.
+    Refused,
+    /// It is null: conditions and functions that choose among values ask so.
+    Allowed,
+}
+
+/// The variables at one place of a template.
+pub(crate) struct Scope<'v> {
+    root: &'v Value,
+    pub dot: Cow<'v, Value>,
+    /// Later ones hide earlier ones of the same name.
+    variables: Vec<(&'v str, Cow<'v, Value>)>,
+}
+
+impl<'v> Scope<'v> {
+    pub fn new(root: &'v Value) -> Scope<'v> {
+        Scope {
+            root,
+            dot: Cow::Borrowed(root),
+            variables: Vec::new(),
+        }
+    }
+
+    /// How many variables there are, to forget later ones at a block's end.
+    pub fn mark(&self) -> usize {
+        self.variables.len()
+    }
+
+    pub fn forget(&mut self, mark: usize) {
+        self.variables.truncate(mark);
+    }
+
+    pub fn declare(&mut self, name: &'v str, value: Cow<'v, Value>) {
+        self.variables.push((name, value));
+    }
+
+    pub fn assign(&mut self, name: &str, value: Cow<'v, Value>) {
+        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            *slot = value;
+        }
+    }
+
+    pub fn evaluate(&self, expr: &'v Expr, missing: Missing) -> Result<Cow<'v, Value>, Fault> {
+        match &expr.kind {
+            ExprKind::Literal(value) => Ok(Cow::Borrowed(value)),
+            ExprKind::Path { base, keys } => {
+                let start = self.base(base, missing)?;
+                let walk = Walk {
+                    base,
+                    keys,
+                    missing,
+                    from_root: std::ptr::eq(&*start, self.root),
+                };
+                match start {
+                    Cow::Borrowed(start) => walk.to(start).map(Cow::Borrowed),
+                    Cow::Owned(start) => walk.to(&start).cloned().map(Cow::Owned),
+                }
+            }
+            ExprKind::Call { function, args } => {
+                let value = self.call(function, args, &expr.span, missing)?;
+                check_size(function, &value, &expr.span)?;
+                Ok(value)
+            }
+        }
+    }
+
+    fn base(&self, base: &'v Base, missing: Missing) -> Result<Cow<'v, Value>, Fault> {
+        match base {
+            Base::Dot => Ok(self.dot.clone()),
+            Base::Root => Ok(Cow::Borrowed(self.root)),
+            Base::Variable(name) => {
+                let found = self.variables.iter().rev().find(|(known, _)| known == name);
+                Ok(found.map_or(Cow::Borrowed(&Value::Null), |(_, value)| value.clone()))
+            }
+            Base::Inner(inner) => self.evaluate(inner, missing),
+        }
+    }
+
+    fn call(
+        &self,
+        function: &'static Function,
+        args: &'v [Expr],
+        span: &Range<usize>,
+        missing: Missing,
+    ) -> Result<Cow<'v, Value>, Fault> {
+        match function.body {
+            Body::Choosing(choose) => choose(self, args, missing),
+            Body::Plain(run) => {
+                let values: Vec<Cow<'v, Value>> = args
+                    .iter()
+                    .map(|arg| self.evaluate(arg, Missing::Refused))
+                    .collect::<Result<_, _>>()?;
+                let arguments = Arguments {
+                    function,
+                    values: &values,
+                    exprs: args,
+                    span,
+                };
+                run(&arguments).map(Cow::Owned)
+            }
+        }
+    }
+}
+
+fn check_size(function: &Function, value: &Value, span: &Range<usize>) -> Result<(), Fault> {
+    match value {
+        Value::String(text) if text.len() > MAX_TEXT => {
+            let message = format!(
+                "`{}` gives more than {} MiB of text",
+                function.name,
+                MAX_TEXT >> 20
+            );
+            Err(Fault::new(ErrorKind::Limit, span, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text that an action stands for.
+pub(crate) fn rendered(value: &Value, expr: &Expr) -> Result<String, Fault> {
+    printed(value).ok_or_else(|| match value {
+        Value::Null => is_null(expr),
+        _ => no_text(value, expr),
+    })
+}
+
+pub(crate) fn is_null(expr: &Expr) -> Fault {
+    let message = match name_of(expr) {
+        Some(path) => format!("`{path}` is null, and null has no text"),
+        None => "this is null, and null has no text".to_owned(),
+    };
+    Fault::new(ErrorKind::Missing, &expr.span, message).hint("`… | default \"x\"` gives \"x\" in its place")
+}
+
+pub(crate) fn no_text(value: &Value, expr: &Expr) -> Fault {
+    let what = name_of(expr).map_or("this".to_owned(), |path| format!("`{path}`"));
+    let message = format!("{what} is {} and has no text of its own", described(value));
+    let hint = match value {
+        Value::Array(_) => "`… | join \",\"`, `… | first` or `… | toJson` give text",
+        _ => "name one of its fields, or `… | toJson`",
+    };
+    Fault::new(ErrorKind::Type, &expr.span, message).hint(hint)
+}
+
+/// A path as it is written.
+fn name_of(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Path { base, keys } => Some(written(base, keys)),
+        _ => None,
+    }
+}
+
+fn written(base: &Base, keys: &[Key]) -> String {
+    let mut text = match base {
+        Base::Dot if keys.is_empty() => ".".to_owned(),
+        Base::Dot => String::new(),
+        Base::Root => "$".to_owned(),
+        Base::Variable(name) => format!("${}", shown(name)),
+        Base::Inner(_) => "(…)".to_owned(),
+    };
+    for key in keys {
+        text.push('.');
+        text.push_str(&shown(&key.name));
+    }
+    text
+}
+
+/// The way from a value to the one that a path names.
+struct Walk<'a> {
+    base: &'a Base,
+    keys: &'a [Key],
+    missing: Missing,
+    from_root: bool,
+}
+
+impl Walk<'_> {
+    fn to<'d>(&self, start: &'d Value) -> Result<&'d Value, Fault> {
+        let mut value = start;
+        for (at, key) in self.keys.iter().enumerate() {
+            let Value::Object(object) = value else {
+                if value.is_null() && self.missing == Missing::Allowed {
+                    return Ok(&Value::Null);
+                }
+                return Err(self.no_object(at, value));
+            };
+            value = match object.get(&key.name) {
+                Some(value) => value,
+                None if self.missing == Missing::Allowed => return Ok(&Value::Null),
+                None => return Err(self.no_key(at, object)),
+            };
+        }
+        Ok(value)
+    }
+
+    fn no_key(&self, at: usize, object: &Map<String, Value>) -> Fault {
+        let key = &self.keys[at];
+        let names = || object.keys().map(String::as_str);
+        let before = match at {
+            0 => self.base_name(),
+            _ => written(self.base, &self.keys[..at]),
+        };
+        let is_root = at == 0 && self.from_root;
+        let name = shown(&key.name);
+        let prefix = if is_root { "." } else { "" };
+        let message = match (is_root, object.is_empty()) {
+            (true, true) => format!("there is no variable `.{name}`: no variables are set"),
+            (true, false) => format!(
+                "there is no variable `.{name}`: there are {}",
+                listed(names(), ".")
+            ),
+            (false, true) => format!("`{before}` has no `{name}`: it is empty"),
+            (false, false) => format!("`{before}` has no `{name}`: it has {}", listed(names(), "")),
+        };
+        Fault::new(ErrorKind::Missing, &key.span, message).maybe_hint(guess(&key.name, names(), prefix))
+    }
+
+    fn no_object(&self, at: usize, value: &Value) -> Fault {
+        let key = &self.keys[at];
+        let before = match at {
+            0 => self.base_name(),
+            _ => written(self.base, &self.keys[..at]),
+        };
+        let name = shown(&key.name);
+        if value.is_null() {
+            let message = format!("`{before}` is null and has no `{name}`");
+            return Fault::new(ErrorKind::Missing, &key.span, message);
+        }
+        let message = format!("`{before}` is {} and has no `{name}`", described(value));
+        let hint = value
+            .is_array()
+            .then(|| "`index … 0` takes an element of a list".to_owned());
+        Fault::new(ErrorKind::Type, &key.span, message).maybe_hint(hint)
+    }
+
+    fn base_name(&self) -> String {
+        match self.base {
+            Base::Dot => ".".to_owned(),
+            base => written(base, &[]),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Functions that choose among their arguments, and evaluate no more of them than they need.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::wrong_type;
+use crate::ast::Expr;
+use crate::error::{ErrorKind, Fault};
+use crate::evaluate::{Missing, Scope};
+use crate::value::is_true;
+
+type Chosen<'v> = Result<Cow<'v, Value>, Fault>;
+
+/// The first argument that isn't true, or the last.
+pub(super) fn and<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    let mut value = Cow::Owned(Value::Null);
+    for arg in args {
+        value = scope.evaluate(arg, missing)?;
+        if !is_true(&value) {
+            break;
+        }
+    }
+    Ok(value)
+}
+
+/// The first argument that is true, or the last. Those before the last may be missing.
+pub(super) fn or<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    let mut value = Cow::Owned(Value::Null);
+    for (at, arg) in args.iter().enumerate() {
+        let is_last = at + 1 == args.len();
+        value = scope.evaluate(arg, if is_last { missing } else { Missing::Allowed })?;
+        if is_true(&value) {
+            break;
+        }
+    }
+    Ok(value)
+}
+
+pub(super) fn not<'v>(scope: &Scope<'v>, args: &'v [Expr], _: Missing) -> Chosen<'v> {
+    let value = scope.evaluate(&args[0], Missing::Allowed)?;
+    Ok(Cow::Owned(Value::Bool(!is_true(&value))))
+}
+
+/// sprig's: what isn't true is empty.
+pub(super) fn empty<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    not(scope, args, missing)
+}
+
+pub(super) fn default<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    let value = scope.evaluate(&args[1], Missing::Allowed)?;
+    if is_true(&value) {
+        Ok(value)
+    } else {
+        scope.evaluate(&args[0], missing)
+    }
+}
+
+pub(super) fn coalesce<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    for arg in args {
+        let value = scope.evaluate(arg, Missing::Allowed)?;
+        if is_true(&value) {
+            return Ok(value);
+        }
+    }
+    match missing {
+        Missing::Allowed => Ok(Cow::Owned(Value::Null)),
+        Missing::Refused => {
+            let start = args.first().map_or(0, |arg| arg.span.start);
+            let end = args.iter().map(|arg| arg.span.end).max().unwrap_or(start);
+            let message = "everything that `coalesce` looks at is missing or empty";
+            Err(Fault::new(ErrorKind::Missing, &(start..end), message)
+                .hint("give it a last argument that isn't"))
+        }
+    }
+}
+
+pub(super) fn ternary<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
+    match *scope.evaluate(&args[2], Missing::Refused)? {
+        Value::Bool(true) => scope.evaluate(&args[0], missing),
+        Value::Bool(false) => scope.evaluate(&args[1], missing),
+        ref other => Err(wrong_type("ternary", 2, "a boolean", other, &args[2])),
+    }
+}

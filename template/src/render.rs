@@ -1,0 +1,212 @@
+//! Rendering: what actions and conditions give is evaluated here, block by block where the block is taken; tinytemplate puts the
+//! text together.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde_json::Value;
+use tinytemplate::{TinyTemplate, format_unescaped};
+
+use crate::ast::{Arm, Binding, Expr, Loop, Node};
+use crate::error::{ErrorKind, Fault};
+use crate::evaluate::{Missing, Scope, rendered};
+use crate::lower::{Slot, Slots, condition_name, constants, rounds_name, value_name};
+use crate::value::{described, is_true};
+
+/// The most bytes that actions and loops may add to a template's own text.
+const MAX_OUTPUT: usize = 16 << 20;
+/// The most rounds of all loops, and nodes in them, together.
+const MAX_STEPS: usize = 200_000;
+
+/// Renders `lowered`, which `nodes` were lowered to.
+pub(crate) fn render(nodes: &[Node], lowered: &str, variables: &Value) -> Result<String, Fault> {
+    let mut filler = Filler {
+        scope: Scope::new(variables),
+        output: 0,
+        steps: 0,
+        loops: 0,
+    };
+    let mut slots = constants();
+    filler.nodes(nodes, &mut slots)?;
+    assemble(lowered, &slots)
+}
+
+/// Whether tinytemplate takes this text, and what it gives.
+pub(crate) fn assemble(lowered: &str, slots: &Slots) -> Result<String, Fault> {
+    const NAME: &str = "template";
+    let refused = |cause: tinytemplate::error::Error| {
+        let message = format!("tinytemplate refuses what this template was lowered to: {cause}");
+        Fault::new(ErrorKind::Unsupported, &(0..0), message)
+    };
+    let mut engine = TinyTemplate::new();
+    engine.set_default_formatter(&format_unescaped);
+    engine.add_template(NAME, lowered).map_err(refused)?;
+    engine.render(NAME, slots).map_err(refused)
+}
+
+/// Fills the context: the values of everything that tinytemplate will come by.
+struct Filler<'v> {
+    scope: Scope<'v>,
+    output: usize,
+    steps: usize,
+    loops: usize,
+}
+
+impl<'v> Filler<'v> {
+    fn nodes(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+        for node in nodes {
+            match node {
+                Node::Text(span) => {
+                    if self.loops > 0 {
+                        self.spend(span.len(), span)?;
+                    }
+                }
+                Node::Value { id, value: expr } => {
+                    let value = self.scope.evaluate(expr, Missing::Refused)?;
+                    let text = rendered(&value, expr)?;
+                    self.spend(text.len(), &expr.span)?;
+                    slots.insert(value_name(*id), Slot::Text(text));
+                }
+                Node::Set { binding, value } => {
+                    let value = self.scope.evaluate(value, Missing::Refused)?;
+                    self.bind(binding, value);
+                }
+                Node::Choice { arms, otherwise } => self.choice(arms, otherwise, slots)?,
+                Node::Range(range) => self.range(range, slots)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: usize, span: &Range<usize>) -> Result<(), Fault> {
+        self.output = self.output.saturating_add(bytes);
+        if self.output > MAX_OUTPUT {
+            let message = format!("the template gives more than {} MiB of text", MAX_OUTPUT >> 20);
+            return Err(Fault::new(ErrorKind::Limit, span, message));
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, binding: &'v Binding, value: Cow<'v, Value>) {
+        if binding.is_new {
+            self.scope.declare(&binding.name, value);
+        } else {
+            self.scope.assign(&binding.name, value);
+        }
+    }
+
+    /// Fills one body; the variables that it sets end with it.
+    fn body(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+        let mark = self.scope.mark();
+        self.nodes(nodes, slots)?;
+        self.scope.forget(mark);
+        Ok(())
+    }
+
+    fn choice(&mut self, arms: &'v [Arm], otherwise: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+        let mark = self.scope.mark();
+        let mut taken = otherwise;
+        let mut dot = None;
+        for arm in arms {
+            let value = self.scope.evaluate(&arm.condition, Missing::Allowed)?;
+            let holds = is_true(&value);
+            slots.insert(condition_name(arm.id), Slot::Holds(holds));
+            if let Some(binding) = &arm.binding {
+                self.bind(binding, value.clone());
+            }
+            if holds {
+                taken = &arm.body;
+                dot = arm.moves_dot.then_some(value);
+                break;
+            }
+        }
+        match dot {
+            None => self.body(taken, slots)?,
+            Some(dot) => {
+                let around = std::mem::replace(&mut self.scope.dot, dot);
+                self.body(taken, slots)?;
+                self.scope.dot = around;
+            }
+        }
+        self.scope.forget(mark);
+        Ok(())
+    }
+
+    fn range(&mut self, range: &'v Loop, slots: &mut Slots) -> Result<(), Fault> {
+        let over = self.scope.evaluate(&range.over, Missing::Refused)?;
+        let items = items(over, &range.over)?;
+        if items.is_empty() {
+            slots.insert(rounds_name(range.id), Slot::Rounds(Vec::new()));
+            return self.body(&range.otherwise, slots);
+        }
+        let around = self.scope.dot.clone();
+        let mark = self.scope.mark();
+        let mut rounds = Vec::with_capacity(items.len());
+        self.loops += 1;
+        for (index, item) in items {
+            self.steps += 1 + range.body.len();
+            if self.steps > MAX_STEPS {
+                let message = "the template's loops run too often";
+                return Err(Fault::new(ErrorKind::Limit, &range.over.span, message));
+            }
+            if let Some(name) = &range.index {
+                self.scope.declare(name, Cow::Owned(index));
+            }
+            if let Some(name) = &range.element {
+                self.scope.declare(name, item.clone());
+            }
+            self.scope.dot = item;
+            let mut round = Slots::new();
+            self.nodes(&range.body, &mut round)?;
+            rounds.push(round);
+            self.scope.forget(mark);
+        }
+        self.loops -= 1;
+        self.scope.dot = around;
+        slots.insert(rounds_name(range.id), Slot::Rounds(rounds));
+        Ok(())
+    }
+}
+
+/// What a loop runs over: a list's elements, or an object's values in the order of their keys.
+fn items<'v>(over: Cow<'v, Value>, expr: &Expr) -> Result<Vec<(Value, Cow<'v, Value>)>, Fault> {
+    Ok(match over {
+        Cow::Borrowed(Value::Array(list)) => (0..)
+            .map(Value::from)
+            .zip(list.iter().map(Cow::Borrowed))
+            .collect(),
+        Cow::Owned(Value::Array(list)) => (0..)
+            .map(Value::from)
+            .zip(list.into_iter().map(Cow::Owned))
+            .collect(),
+        Cow::Borrowed(Value::Object(object)) => sorted(
+            object
+                .iter()
+                .map(|(key, value)| (key.clone(), Cow::Borrowed(value))),
+        ),
+        Cow::Owned(Value::Object(object)) => {
+            sorted(object.into_iter().map(|(key, value)| (key, Cow::Owned(value))))
+        }
+        other => {
+            let message = format!(
+                "`range` needs a list or an object, and this is {}",
+                described(&other)
+            );
+            let kind = if other.is_null() {
+                ErrorKind::Missing
+            } else {
+                ErrorKind::Type
+            };
+            return Err(Fault::new(kind, &expr.span, message));
+        }
+    })
+}
+
+fn sorted<'v>(entries: impl Iterator<Item = (String, Cow<'v, Value>)>) -> Vec<(Value, Cow<'v, Value>)> {
+    let sorted: BTreeMap<String, Cow<'v, Value>> = entries.collect();
+    sorted
+        .into_iter()
+        .map(|(key, value)| (Value::String(key), value))
+        .collect()
+}

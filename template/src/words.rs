@@ -1,0 +1,173 @@
+//! Names in messages: shown, listed and guessed.
+
+/// A list of names ends here.
+const MOST_NAMES: usize = 20;
+/// A longer name is cut.
+const LONGEST_NAME: usize = 60;
+
+/// The letter, or a blank in place of one that would spoil a terminal.
+pub(crate) fn printable(letter: char) -> char {
+    if letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    {
+        ' '
+    } else {
+        letter
+    }
+}
+
+/// A name as messages show it: cut where it is very long.
+pub(crate) fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(LONGEST_NAME).map(printable).collect();
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// "`a`, `b` and `c`", sorted; very many are counted.
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, prefix: &str) -> String {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_unstable();
+    let more = names.len().saturating_sub(MOST_NAMES);
+    let mut words: Vec<String> = names
+        .iter()
+        .take(MOST_NAMES)
+        .map(|name| format!("`{prefix}{}`", shown(name)))
+        .collect();
+    let last = if more > 0 {
+        Some(format!("{more} more"))
+    } else {
+        words.pop()
+    };
+    match (words.join(", "), last) {
+        (first, Some(last)) if first.is_empty() => last,
+        (first, Some(last)) => format!("{first} and {last}"),
+        (first, None) => first,
+    }
+}
+
+/// The one of `names` that `name` was probably meant to be.
+pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
+    let most = (name.len() / 3).clamp(1, 3);
+    let near = names.into_iter().filter_map(|candidate| {
+        let letters: Vec<char> = candidate
+            .chars()
+            .take(LONGEST_NAME + 4)
+            .flat_map(char::to_lowercase)
+            .collect();
+        // One letter names nothing near any other letter.
+        let distance = distance(&name, &letters);
+        (distance <= most && distance < letters.len().max(name.len())).then_some((distance, candidate))
+    });
+    near.min().map(|(_, candidate)| candidate)
+}
+
+/// How many letters to insert, drop, change or swap with their neighbour (optimal string alignment).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before_last[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+/// "did you mean …?", where a name is near.
+pub(crate) fn guess<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    prefix: &str,
+) -> Option<String> {
+    nearest(name, names).map(|near| format!("did you mean `{prefix}{}`?", shown(near)))
+}
+
+/// "1st", "2nd", "3rd", "4th", counted from `index` 0.
+pub(crate) fn ordinal(index: usize) -> String {
+    let number = index + 1;
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// "no arguments", "1 argument", "2 arguments".
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    match count {
+        0 => format!("no {one}s"),
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_in_order_and_counted_where_they_are_many() {
+        assert_eq!(listed([], "."), "");
+        assert_eq!(listed(["a"], "."), "`.a`");
+        assert_eq!(listed(["b", "a"], ""), "`a` and `b`");
+        assert_eq!(listed(["b", "a", "c"], ""), "`a`, `b` and `c`");
+        let many: Vec<String> = (0..25).map(|n| format!("n{n:02}")).collect();
+        let text = listed(many.iter().map(String::as_str), "");
+        assert!(
+            text.starts_with("`n00`, `n01`, ") && text.ends_with("`n19` and 5 more"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_guess_is_near() {
+        let names = ["reference", "registry", "repository", "src", "a"];
+        for (name, expected) in [
+            ("refrence", Some("reference")),
+            ("refernece", Some("reference")),
+            ("Registry", Some("registry")),
+            ("regsitry", Some("registry")),
+            ("scr", Some("src")),
+            ("b", None),
+            ("A", Some("a")),
+            ("something", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, names), expected, "{name}");
+        }
+        assert_eq!(nearest(&"r".repeat(100_000), names), None);
+    }
+
+    #[test]
+    fn long_and_hostile_names_are_shown_short_and_harmless() {
+        assert_eq!(shown("a\u{1b}[31m\nb"), "a [31m b");
+        assert_eq!(shown(&"x".repeat(100)), format!("{}…", "x".repeat(60)));
+    }
+
+    #[test]
+    fn ordinals_are_english() {
+        let words: Vec<String> = [0, 1, 2, 3, 10, 11, 12, 20, 110].map(ordinal).into();
+        assert_eq!(
+            words,
+            [
+                "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "111th"
+            ]
+        );
+    }
+}
