@@ -26,6 +26,7 @@ mod process;
 mod push;
 pub mod real;
 pub mod scripted;
+mod tls;
 
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;

@@ -1,7 +1,6 @@
 //! The distribution registry (Debian package `docker-registry`), started for one test.
 
 pub mod skopeo;
-mod tls;
 mod token;
 
 use std::fs::{self, File};
@@ -19,9 +18,10 @@ use transload_reference::MediaType;
 
 use crate::http::{Endpoint, Response};
 use crate::image::{Document, Image};
-use tls::Authority;
+use crate::tls::Authority;
 use token::TokenServer;
 
+pub use crate::tls::Tls;
 pub use token::TokenRequest;
 
 /// The user whom registries with authentication know.
@@ -30,17 +30,6 @@ pub const USER: &str = "tester";
 pub const PASSWORD: &str = "correct:horse";
 /// The line of [`USER`] and [`PASSWORD`] in a htpasswd file (bcrypt).
 const HTPASSWD: &str = "tester:$2b$05$abcdefghijklmnopqrstuuto9TfiXPqFaPFSnWZR02c4ScFTB3OSG\n";
-
-/// How a registry is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    /// Plain HTTP.
-    Off,
-    /// HTTPS with a certificate of a private authority.
-    Server,
-    /// HTTPS as before, for clients with a certificate of that authority only.
-    Mutual,
-}
 
 /// Whom a registry serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

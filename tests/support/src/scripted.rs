@@ -23,25 +23,32 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod wire;
 
 use std::collections::HashMap;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use rustls::ServerConfig;
+use tempfile::TempDir;
 use transload_reference::Digest;
 
 use crate::image::{Document, Image};
+use crate::real::{PASSWORD, USER, skopeo};
+use crate::tls::Authority;
 use auth::Tokens;
 use fault::{Faults, Gate};
 use store::Store;
 
+pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Reply};
 pub use log::{Listener, Log, Request};
 
-/// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
+/// Whom a scripted registry serves. The user is [`USER`], with [`PASSWORD`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Authentication {
     /// Everybody.
@@ -73,6 +80,8 @@ pub enum Locations {
 /// What kind of registry it is. The default is one that does everything right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
+    /// How it is reached, the listener that blobs are redirected to included.
+    pub tls: Tls,
     /// Whom it serves.
     pub authentication: Authentication,
     /// Blobs are redirected to a second listener, which refuses requests with credentials.
@@ -95,13 +104,16 @@ pub struct Options {
     pub sparse_indexes: bool,
     /// What `OCI-Chunk-Min-Length` says, in bytes. Smaller chunks are accepted all the same.
     pub chunk_min_length: Option<u64>,
+    /// Larger bodies, in bytes, are refused with 413 and a page of HTML before they are read, as a proxy does.
+    pub max_body: Option<u64>,
 }
 
-/// A running scripted registry of plain HTTP on the loopback. It is ended when this is dropped.
+/// A running scripted registry on the loopback. It is ended when this is dropped.
 #[derive(Debug)]
 pub struct ScriptedRegistry {
     state: Arc<State>,
     listeners: Vec<(SocketAddr, JoinHandle<Vec<JoinHandle<()>>>)>,
+    certificates: Option<(Authority, TempDir)>,
 }
 
 /// What the threads of one registry share.
@@ -110,6 +122,7 @@ struct State {
     host: String,
     content_host: Option<String>,
     options: Options,
+    tls: Option<Arc<ServerConfig>>,
     store: Mutex<Store>,
     tokens: Tokens,
     faults: Faults,
@@ -125,10 +138,14 @@ impl State {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// An address of this registry, in the form that the options ask for.
     fn location(&self, target: &str) -> String {
         match self.options.locations {
-            Locations::Absolute => format!("http://{}{target}", self.host),
+            Locations::Absolute => format!("{}://{}{target}", self.scheme(), self.host),
             Locations::Relative => target.to_owned(),
             Locations::WithoutScheme => format!("//{}{target}", self.host),
         }
@@ -172,9 +189,16 @@ impl ScriptedRegistry {
         };
         let (address, listener) = bind();
         let content = options.redirect_blobs.then(bind);
+        let certificates = (options.tls != Tls::Off).then(|| {
+            let dir = TempDir::new().expect("a temporary folder for certificates");
+            (Authority::create(dir.path()), dir)
+        });
         let state = Arc::new(State {
             host: address.to_string(),
             content_host: content.as_ref().map(|(address, _)| address.to_string()),
+            tls: certificates
+                .as_ref()
+                .map(|(authority, _)| authority.server(options.tls == Tls::Mutual)),
             options,
             store: Mutex::default(),
             tokens: Tokens::default(),
@@ -193,7 +217,11 @@ impl ScriptedRegistry {
             let thread = server::listen(listener, Listener::Content, Arc::clone(&state));
             listeners.push((address, thread));
         }
-        ScriptedRegistry { state, listeners }
+        ScriptedRegistry {
+            state,
+            listeners,
+            certificates,
+        }
     }
 
     /// Host and port, such as `127.0.0.1:40123`.
@@ -204,6 +232,50 @@ impl ScriptedRegistry {
     /// Host and port of the listener that blobs are redirected to.
     pub fn content_host(&self) -> Option<&str> {
         self.state.content_host.as_deref()
+    }
+
+    /// The authority's certificate, in PEM.
+    ///
+    /// # Panics
+    /// Where the registry has no TLS.
+    pub fn ca_file(&self) -> PathBuf {
+        self.authority().file("ca.crt")
+    }
+
+    /// The client's certificate, in PEM.
+    ///
+    /// # Panics
+    /// Where the registry has no TLS.
+    pub fn cert_file(&self) -> PathBuf {
+        self.authority().file("client.cert")
+    }
+
+    /// The key of the client's certificate, in PEM.
+    ///
+    /// # Panics
+    /// Where the registry has no TLS.
+    pub fn key_file(&self) -> PathBuf {
+        self.authority().file("client.key")
+    }
+
+    fn authority(&self) -> &Authority {
+        let certificates = self.certificates.as_ref();
+        certificates
+            .map(|(authority, _)| authority)
+            .expect("a registry with TLS")
+    }
+
+    /// How skopeo reaches it, with the user's credentials where they are asked for.
+    pub fn access(&self) -> skopeo::Access {
+        let known = self.state.options.authentication != Authentication::Off;
+        skopeo::Access {
+            insecure: self.certificates.is_none(),
+            cert_dir: self
+                .certificates
+                .as_ref()
+                .map(|(authority, _)| authority.dir().to_owned()),
+            credentials: known.then(|| (USER.to_owned(), PASSWORD.to_owned())),
+        }
     }
 
     /// Adds a rule. The first one that is for a request decides what happens.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::real::{PASSWORD, USER, skopeo};
-use transload_test_support::scripted::{Authentication, Listener, Locations, Options};
+use transload_test_support::scripted::{Authentication, Listener, Locations, Options, Tls};
 
 const BEARER: Authentication = Authentication::Bearer {
     anonymous: false,
@@ -129,4 +129,36 @@ fn an_anonymous_token_pulls_but_does_not_push() {
     let refused = std::thread::scope(|scope| scope.spawn(|| skopeo::copy(&args)).join().is_err());
     assert!(refused);
     assert!(registry.tags("b").is_empty());
+}
+
+#[test]
+fn skopeo_trusts_the_authority_and_shows_its_certificate() {
+    for tls in [Tls::Server, Tls::Mutual] {
+        let registry = ScriptedRegistry::with(Options {
+            tls,
+            authentication: BEARER,
+            redirect_blobs: true,
+            ..Options::default()
+        });
+        registry.put_image("a", "v1", &image());
+        let reference = format!("docker://{}/a:v1", registry.host());
+        assert_eq!(
+            skopeo::inspect_raw(&reference, &registry.access()),
+            image().root.bytes
+        );
+        let refused = |access: &skopeo::Access| {
+            let inspect = || drop(skopeo::inspect_raw(&reference, access));
+            std::thread::scope(|scope| scope.spawn(inspect).join().is_err())
+        };
+        let trusting_others = skopeo::Access {
+            cert_dir: None,
+            ..registry.access()
+        };
+        assert!(refused(&trusting_others), "{tls:?}");
+        let without_certificate = skopeo::Access {
+            insecure: true,
+            ..trusting_others
+        };
+        assert_eq!(refused(&without_certificate), tls == Tls::Mutual, "{tls:?}");
+    }
 }

@@ -15,9 +15,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 
-use super::tls::{new_key, params};
 use super::{PASSWORD, USER};
 use crate::http::{Head, basic, percent_decode, read_head};
+use crate::tls::{new_key, params};
 
 pub(crate) const SERVICE: &str = "transload-test-registry";
 pub(crate) const ISSUER: &str = "transload-test-issuer";

@@ -51,7 +51,7 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
     let route = Route::of(rest);
     if let Err(refusal) = state.tokens.check(
         state.options.authentication,
-        &state.host,
+        &format!("{}://{}", state.scheme(), state.host),
         call.header("authorization"),
         &route.wanted(call),
     ) {
@@ -189,7 +189,7 @@ fn blob(state: &State, store: &mut Store, repository: &str, digest: &str, call: 
         let target = format!("//{content_host}/content/{repository}/{digest}?signature=a%2Fb%3D");
         let location = match state.options.locations {
             Locations::WithoutScheme => target,
-            _ => format!("http:{target}"),
+            _ => format!("{}:{target}", state.scheme()),
         };
         return Reply::status(307).header("Location", &location);
     }

@@ -46,7 +46,7 @@ impl Tokens {
     pub(super) fn check(
         &self,
         authentication: Authentication,
-        host: &str,
+        base: &str,
         authorization: Option<&str>,
         wanted: &[Wanted],
     ) -> Result<(), Reply> {
@@ -68,7 +68,7 @@ impl Tokens {
                     },
                 };
                 Err(refuse(&format!(
-                    "Bearer realm=\"http://{host}/token\",service=\"{SERVICE}\"{}{error}",
+                    "Bearer realm=\"{base}/token\",service=\"{SERVICE}\"{}{error}",
                     scope(wanted)
                 )))
             }

@@ -1,6 +1,7 @@
 //! Faults: what a scripted registry does wrong, and when.
 
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What happens to a request that a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub enum Action {
     Early(Reply),
     /// The request is read and the connection closed without an answer; nothing is done.
     Close,
+    /// The connection is reset: without an answer, or after that many bytes of the answer's body.
+    Reset {
+        /// How many bytes; `None` where not even the answer's header is sent.
+        after: Option<usize>,
+    },
+    /// The upload session that the path names is forgotten before the request is obeyed.
+    LoseSession,
     /// The request is obeyed, and the connection closed without an answer.
     LoseAnswer,
     /// That many bytes of the request's body are read, then the connection is closed. An upload session keeps them.
@@ -38,10 +46,19 @@ pub enum Action {
         /// How many bytes.
         after: usize,
     },
+    /// The answer's body is sent in pieces of this size, with a pause after each.
+    Trickle {
+        /// The size of a piece, in bytes.
+        piece: usize,
+        /// The pause; it ends early when the registry does.
+        pause: Duration,
+    },
     /// The request is read, and obeyed when the registry is told to release.
     Hold,
     /// The request is obeyed, and the answer has these headers in place of its own of the same names.
     Headers(Vec<(String, String)>),
+    /// The request is obeyed, and the answer's status is this.
+    Status(u16),
     /// The request is obeyed, and the answer lacks the header of this name.
     NoHeader(String),
 }
@@ -121,6 +138,12 @@ impl Fault {
         self
     }
 
+    /// For every such request after the first so many.
+    pub fn after(mut self, count: usize) -> Fault {
+        (self.first, self.last) = (count.saturating_add(1), usize::MAX);
+        self
+    }
+
     /// For every such request.
     pub fn every(mut self) -> Fault {
         (self.first, self.last) = (1, usize::MAX);
@@ -191,6 +214,15 @@ impl Gate {
     /// What [`Gate::wait`] wants. Taken before others are told of the wait, so that no release is missed.
     pub(super) fn ticket(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).releases
+    }
+
+    /// Waits that long, or less where everyone is let on for good.
+    pub(super) fn pause(&self, length: Duration) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _waited = self
+            .changed
+            .wait_timeout_while(state, length, |state| !state.open_for_good)
+            .unwrap_or_else(PoisonError::into_inner);
     }
 
     pub(super) fn wait(&self, ticket: u64) {

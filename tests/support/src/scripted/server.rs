@@ -1,7 +1,7 @@
 //! Connections of a scripted registry, and the faults on them.
 
 use std::io::{self, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::api::{self, Call};
 use super::fault::{Action, Reply};
 use super::log::{Listener, Request};
+use super::wire::{Ending, Wire};
 use super::{State, upload};
 use crate::http::{Head, read_body, read_head};
 
@@ -20,7 +21,7 @@ const LINGER: Duration = Duration::from_millis(500);
 #[derive(PartialEq, Eq)]
 enum Next {
     KeepOpen,
-    Close,
+    End(Ending),
 }
 
 /// Serves a listener until the registry is stopped; gives the threads of its connections.
@@ -38,19 +39,27 @@ pub(super) fn listen(
             let id = state.connected(&stream);
             let state = Arc::clone(&state);
             connections.push(thread::spawn(move || {
+                let wire = Wire::new(stream, state.tls.as_ref());
                 // A connection that breaks is the test's doing, on this side or the other.
-                serve(&state, kind, id, &stream).ok();
-                stream.shutdown(Shutdown::Both).ok();
+                let ending = wire.map(|wire| (serve(&state, kind, id, &wire), wire));
+                // No other handle of the socket may be left when it is reset.
                 state.disconnected(id);
+                if let Ok((ending, wire)) = ending {
+                    wire.end(ending.unwrap_or(Ending::Cut));
+                }
             }));
         }
         connections
     })
 }
 
-fn serve(state: &State, listener: Listener, connection: u64, stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream);
+fn serve(state: &State, listener: Listener, connection: u64, wire: &Wire) -> io::Result<Ending> {
+    wire.stream().set_nodelay(true)?;
+    if !wire.is_understood()? {
+        wire.complain()?;
+        return Ok(Ending::Cut);
+    }
+    let mut reader = BufReader::new(wire);
     while let Some(head) = read_head(&mut reader)? {
         let mut words = head.first_line.split(' ');
         let method = words.next().unwrap_or_default();
@@ -71,7 +80,7 @@ fn serve(state: &State, listener: Listener, connection: u64, stream: &TcpStream)
         let exchange = Exchange {
             state,
             listener,
-            stream,
+            wire,
             head: &head,
             method,
             path,
@@ -84,18 +93,20 @@ fn serve(state: &State, listener: Listener, connection: u64, stream: &TcpStream)
         let wants_end = head
             .header("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        if next? == Next::Close || wants_end {
-            return Ok(());
+        match next? {
+            Next::End(ending) => return Ok(ending),
+            Next::KeepOpen if wants_end => break,
+            Next::KeepOpen => {}
         }
     }
-    Ok(())
+    Ok(Ending::Orderly)
 }
 
 /// One request and what becomes of it.
 struct Exchange<'a> {
     state: &'a State,
     listener: Listener,
-    stream: &'a TcpStream,
+    wire: &'a Wire,
     head: &'a Head,
     method: &'a str,
     path: &'a str,
@@ -104,26 +115,29 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn run(&self, reader: &mut BufReader<&TcpStream>, action: Option<Action>) -> io::Result<Next> {
+    fn run(&self, reader: &mut BufReader<&Wire>, action: Option<Action>) -> io::Result<Next> {
         if let Some(Action::Early(reply)) = &action {
-            let reply = reply.clone().header("Connection", "close");
-            self.send(reply, None)?;
-            self.stream.shutdown(Shutdown::Write)?;
-            // Closing at once would reset the connection, and the client's system might drop the answer unread.
-            self.stream.set_read_timeout(Some(LINGER))?;
-            io::copy(reader, &mut io::sink()).ok();
-            return Ok(Next::Close);
+            return self.refuse(reader, reply.clone());
+        }
+        let length = self.head.header("content-length");
+        let length = length.and_then(|length| length.parse::<u64>().ok());
+        if let (Some(length), Some(max)) = (length, self.state.options.max_body)
+            && length > max
+        {
+            let page = "<html><body>413 Request Entity Too Large</body></html>\n";
+            let reply = Reply::status(413).header("Content-Type", "text/html").body(page);
+            return self.refuse(reader, reply);
         }
         if self.head.header("expect").is_some() {
-            let mut stream = self.stream;
-            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            let mut wire = self.wire;
+            wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let body = match &action {
             Some(Action::CutUpload { after }) => {
                 let part = self.read_part(reader, *after)?;
                 self.log_body(part.len());
                 upload::keep_part(self.state, &self.call(&part));
-                return Ok(Next::Close);
+                return Ok(Next::End(Ending::Cut));
             }
             Some(Action::StallUpload { after }) => {
                 let part = self.read_part(reader, *after)?;
@@ -136,16 +150,28 @@ impl Exchange<'_> {
         self.log_body(body.len());
         let call = self.call(&body);
         match action {
-            Some(Action::Close) => return Ok(Next::Close),
+            Some(Action::Close) => return Ok(Next::End(Ending::Cut)),
+            Some(Action::Reset { after: None }) => return Ok(Next::End(Ending::Reset)),
             Some(Action::Answer(reply)) => return self.send(reply, None),
             Some(Action::Hold) => self.stall(),
+            Some(Action::LoseSession) => upload::lose(self.state, &call),
             _ => {}
         }
         let reply = api::answer(self.state, self.listener, &call);
         if action == Some(Action::LoseAnswer) {
-            return Ok(Next::Close);
+            return Ok(Next::End(Ending::Cut));
         }
         self.send(reply, action)
+    }
+
+    /// Answers before the body is read, and ends.
+    fn refuse(&self, reader: &mut impl Read, reply: Reply) -> io::Result<Next> {
+        self.send(reply.header("Connection", "close"), None)?;
+        self.wire.finish_writing()?;
+        // Closing at once would reset the connection, and the client's system might drop the answer unread.
+        self.wire.stream().set_read_timeout(Some(LINGER))?;
+        io::copy(reader, &mut io::sink()).ok();
+        Ok(Next::End(Ending::Cut))
     }
 
     fn call<'a>(&'a self, body: &'a [u8]) -> Call<'a> {
@@ -183,7 +209,7 @@ impl Exchange<'_> {
 
     fn send(&self, reply: Reply, action: Option<Action>) -> io::Result<Next> {
         let Reply {
-            status,
+            mut status,
             mut headers,
             mut body,
         } = reply;
@@ -201,6 +227,7 @@ impl Exchange<'_> {
             Some(Action::NoHeader(unwanted)) => {
                 headers.retain(|(name, _)| !name.eq_ignore_ascii_case(unwanted));
             }
+            Some(Action::Status(other)) => status = *other,
             Some(Action::Corrupt { at }) => {
                 let last = body.len().saturating_sub(1);
                 if let Some(byte) = body.get_mut((*at).min(last)) {
@@ -219,43 +246,53 @@ impl Exchange<'_> {
         self.state
             .log
             .update(self.place, |request| request.status = Some(status));
-        let mut stream = self.stream;
-        stream.write_all(head.as_bytes())?;
-        if self.method == "HEAD" {
-            return Ok(Next::KeepOpen);
-        }
+        let mut wire = self.wire;
+        wire.write_all(head.as_bytes())?;
         let cut = match &action {
-            Some(Action::Truncate { after } | Action::Stall { after }) => (*after).min(body.len()),
+            Some(
+                Action::Truncate { after } | Action::Stall { after } | Action::Reset { after: Some(after) },
+            ) => (*after).min(body.len()),
             _ => body.len(),
         };
-        let (first, rest) = body.split_at(cut);
-        write_part(stream, first, chunked)?;
+        let (first, rest) = match self.method {
+            "HEAD" => (&body[..0], &body[..0]),
+            _ => body.split_at(cut),
+        };
+        if let Some(Action::Trickle { piece, pause }) = action {
+            for piece in first.chunks(piece.max(1)) {
+                write_part(wire, piece, chunked)?;
+                self.state.gate.pause(pause);
+            }
+        } else {
+            write_part(wire, first, chunked)?;
+        }
         match action {
-            Some(Action::Truncate { .. }) => return Ok(Next::Close),
+            Some(Action::Truncate { .. }) => return Ok(Next::End(Ending::Cut)),
+            Some(Action::Reset { .. }) => return Ok(Next::End(Ending::Reset)),
             Some(Action::Stall { .. }) => self.stall(),
             _ => {}
         }
-        write_part(stream, rest, chunked)?;
+        write_part(wire, rest, chunked)?;
         if chunked {
-            stream.write_all(b"0\r\n\r\n")?;
+            wire.write_all(b"0\r\n\r\n")?;
         }
-        Ok(if ends_by_close {
-            Next::Close
-        } else {
-            Next::KeepOpen
+        wire.flush()?;
+        Ok(match ends_by_close && self.method != "HEAD" {
+            true => Next::End(Ending::Orderly),
+            false => Next::KeepOpen,
         })
     }
 }
 
-fn write_part(mut stream: &TcpStream, bytes: &[u8], chunked: bool) -> io::Result<()> {
+fn write_part(mut wire: &Wire, bytes: &[u8], chunked: bool) -> io::Result<()> {
     const CHUNK: usize = 16 * 1024;
     if !chunked {
-        return stream.write_all(bytes);
+        return wire.write_all(bytes);
     }
     for chunk in bytes.chunks(CHUNK) {
-        write!(stream, "{:x}\r\n", chunk.len())?;
-        stream.write_all(chunk)?;
-        stream.write_all(b"\r\n")?;
+        write!(wire, "{:x}\r\n", chunk.len())?;
+        wire.write_all(chunk)?;
+        wire.write_all(b"\r\n")?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! The scripted registry, asked by hand.
 
-use std::io::{BufReader, Read as _, Write as _};
+mod faults;
+mod secure;
+
+use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
@@ -22,8 +25,15 @@ fn ask_with(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Response {
-    let endpoint = Endpoint::plain(registry.host());
-    endpoint.request(method, target, headers, body).unwrap()
+    endpoint(registry).request(method, target, headers, body).unwrap()
+}
+
+fn endpoint(registry: &ScriptedRegistry) -> Endpoint {
+    let certificates = registry.certificates.as_ref();
+    Endpoint {
+        tls: certificates.map(|(authority, _)| authority.client()),
+        ..Endpoint::plain(registry.host())
+    }
 }
 
 fn seeded(options: Options) -> (ScriptedRegistry, Digest, Vec<u8>) {
@@ -178,122 +188,6 @@ fn tags_come_in_pages() {
 }
 
 #[test]
-fn faults_happen_when_they_should() {
-    let (registry, digest, bytes) = seeded(Options::default());
-    let target = format!("/v2/a/blobs/{digest}");
-    let endpoint = Endpoint::plain(registry.host());
-    let get = || endpoint.request("GET", &target, &[], b"");
-    registry.fault(Fault::new("GET", "/blobs/", Action::Close));
-    registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 10 }).nth(2));
-    registry.fault(Fault::new("GET", "/blobs/", Action::Corrupt { at: 3 }).nth(3));
-    let busy = Reply::status(429)
-        .header("Retry-After", "7")
-        .error("TOOMANYREQUESTS", "slow down");
-    registry.fault(Fault::new("GET", "/blobs/", Action::Answer(busy)).nth(4));
-    let headers = vec![("content-length".to_owned(), "5".to_owned())];
-    registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)).nth(5));
-    assert!(get().is_err());
-    assert!(get().is_err());
-    let corrupt = get().unwrap().body;
-    let differing: Vec<usize> = (0..bytes.len()).filter(|&at| corrupt[at] != bytes[at]).collect();
-    assert_eq!(differing, [3]);
-    let busy = get().unwrap();
-    assert_eq!((busy.status, busy.head.header("retry-after")), (429, Some("7")));
-    assert_eq!(get().unwrap().body, bytes[..5]);
-    assert_eq!(get().unwrap().body, bytes);
-    let statuses: Vec<Option<u16>> = registry
-        .log()
-        .requests()
-        .iter()
-        .map(|request| request.status)
-        .collect();
-    assert_eq!(
-        statuses,
-        [None, Some(200), Some(200), Some(429), Some(200), Some(200)]
-    );
-}
-
-#[test]
-fn a_cut_upload_keeps_its_bytes_and_a_lost_answer_its_work() {
-    let registry = ScriptedRegistry::start();
-    registry.fault(Fault::new("PATCH", "/uploads/", Action::CutUpload { after: 4 }));
-    registry.fault(Fault::new("PUT", "/uploads/", Action::LoseAnswer));
-    let endpoint = Endpoint::plain(registry.host());
-    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
-    assert!(endpoint.request("PATCH", &session, &[], b"hello world").is_err());
-    let answer = ask(&registry, "GET", &session, b"");
-    assert_eq!(answer.head.header("range"), Some("0-3"));
-    let digest = Digest::of(b"hello world");
-    let target = format!("{}&digest={digest}", location(&answer));
-    assert!(endpoint.request("PUT", &target, &[], b"o world").is_err());
-    assert!(registry.blob("a", &digest).is_some());
-}
-
-#[test]
-fn an_early_answer_comes_before_the_body() {
-    let registry = ScriptedRegistry::start();
-    let reply = Reply::status(413).body("too large");
-    registry.fault(Fault::new("PUT", "/uploads/", Action::Early(reply)));
-    let mut stream = TcpStream::connect(registry.host()).unwrap();
-    let head = "PUT /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too large"),
-        "{answer}"
-    );
-}
-
-#[test]
-fn a_stalled_answer_goes_on_when_released() {
-    let (registry, digest, bytes) = seeded(Options::default());
-    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 10 }).first(2));
-    let target = format!("/v2/a/blobs/{digest}");
-    thread::scope(|scope| {
-        let answers = [0, 1].map(|_| scope.spawn(|| ask(&registry, "GET", &target, b"").body));
-        let stalled = |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() == 2;
-        assert!(registry.log().wait_for(stalled, PATIENCE));
-        assert!(!answers.iter().any(thread::ScopedJoinHandle::is_finished));
-        registry.release();
-        for answer in answers {
-            assert_eq!(answer.join().unwrap(), bytes);
-        }
-    });
-    assert_eq!(registry.log().most_in_flight(), 2);
-    assert!(registry.log().wait_for(
-        |requests| requests.iter().all(|request| request.finished),
-        PATIENCE
-    ));
-    registry.log().clear();
-    assert_eq!(ask(&registry, "GET", "/v2/", b"").status, 200);
-    let finished = |requests: &[Request]| requests.iter().filter(|request| request.finished).count() == 1;
-    assert!(registry.log().wait_for(finished, PATIENCE));
-    assert_eq!(registry.log().most_in_flight(), 1);
-    assert!(
-        !registry
-            .log()
-            .wait_for(|requests| requests.len() > 1, Duration::from_millis(10))
-    );
-}
-
-#[test]
-fn dropping_ends_a_stalled_registry() {
-    let registry = ScriptedRegistry::start();
-    registry.fault(Fault::new("GET", "/v2/", Action::Hold));
-    let endpoint = Endpoint::plain(registry.host());
-    let client = thread::spawn(move || endpoint.request("GET", "/v2/", &[], b"").is_err());
-    assert!(registry.log().wait_for(
-        |requests| requests.iter().any(|request| request.stalled),
-        PATIENCE
-    ));
-    let host = registry.host().to_owned();
-    drop(registry);
-    client.join().unwrap();
-    assert!(TcpStream::connect(host).is_err());
-}
-
-#[test]
 fn a_connection_is_kept_and_chunks_are_understood() {
     let (registry, digest, bytes) = seeded(Options {
         chunked_answers: true,
@@ -395,19 +289,4 @@ fn tokens_have_scopes_and_can_be_revoked() {
         with_token(&known, "GET", &target),
         (401, Some("\"invalid_token\"".to_owned()))
     );
-}
-
-#[test]
-fn a_stalled_upload_goes_on_when_released() {
-    let registry = ScriptedRegistry::start();
-    registry.fault(Fault::new("PATCH", "/uploads/", Action::StallUpload { after: 4 }));
-    let session = location(&ask(&registry, "POST", "/v2/a/blobs/uploads/", b""));
-    thread::scope(|scope| {
-        let answer = scope.spawn(|| ask(&registry, "PATCH", &session, b"hello world"));
-        let stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-        assert!(registry.log().wait_for(stalled, PATIENCE));
-        assert_eq!(registry.log().requests()[1].body_bytes, 4);
-        registry.release();
-        assert_eq!(answer.join().unwrap().head.header("range"), Some("0-10"));
-    });
 }

@@ -38,13 +38,20 @@ pub(super) fn answer(
     }
 }
 
+/// Forgets the session that a request is about.
+pub(super) fn lose(state: &State, call: &Call<'_>) {
+    if let Some((repository, session)) = session(call.path) {
+        state.store().close(repository, session);
+    }
+}
+
+fn session(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix("/v2/")?.rsplit_once("/blobs/uploads/")
+}
+
 /// Keeps what came of a request whose connection was cut.
 pub(super) fn keep_part(state: &State, call: &Call<'_>) {
-    let Some((repository, session)) = call
-        .path
-        .strip_prefix("/v2/")
-        .and_then(|rest| rest.rsplit_once("/blobs/uploads/"))
-    else {
+    let Some((repository, session)) = session(call.path) else {
         return;
     };
     // A request that would be refused leaves nothing, cut or not.

@@ -5,8 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// How a registry is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP.
+    #[default]
+    Off,
+    /// HTTPS with a certificate of a private authority, for `localhost` and `127.0.0.1`.
+    Server,
+    /// HTTPS as before, for clients with a certificate of that authority only.
+    Mutual,
+}
 
 /// Files in PEM, and a client that uses them.
 ///
@@ -15,6 +29,9 @@ use rustls::{ClientConfig, RootCertStore};
 pub(crate) struct Authority {
     dir: PathBuf,
     client: Arc<ClientConfig>,
+    roots: Arc<RootCertStore>,
+    server: CertificateDer<'static>,
+    server_key: PrivatePkcs8KeyDer<'static>,
 }
 
 impl Authority {
@@ -46,10 +63,31 @@ impl Authority {
         ] {
             fs::write(dir.join(name), text).expect("a writable temporary folder");
         }
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.der().clone()).expect("a valid authority");
         Authority {
             dir: dir.to_owned(),
-            client: Arc::new(client_config(ca.der(), client.der(), &client_key)),
+            client: Arc::new(client_config(roots.clone(), client.der(), &client_key)),
+            roots: Arc::new(roots),
+            server: server.der().clone(),
+            server_key: server_key.serialize_der().into(),
         }
+    }
+
+    /// A server with the authority's certificate; one that is mutual serves nobody else's clients.
+    pub(crate) fn server(&self, mutual: bool) -> Arc<ServerConfig> {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has every safe version");
+        let config = if mutual {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), provider());
+            config.with_client_cert_verifier(verifier.build().expect("the authority is a root"))
+        } else {
+            config.with_no_client_auth()
+        };
+        let key = PrivateKeyDer::from(self.server_key.clone_key());
+        let config = config.with_single_cert(vec![self.server.clone()], key);
+        Arc::new(config.expect("a key that fits its certificate"))
     }
 
     /// The folder, in the form of `certs.d`.
@@ -78,15 +116,13 @@ pub(crate) fn params(name: &str, subjects: &[&str]) -> CertificateParams {
     params
 }
 
-fn client_config(
-    ca: &CertificateDer<'static>,
-    cert: &CertificateDer<'static>,
-    key: &KeyPair,
-) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(ca.clone()).expect("a valid authority");
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn client_config(roots: RootCertStore, cert: &CertificateDer<'static>, key: &KeyPair) -> ClientConfig {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring has every safe version")
         .with_root_certificates(roots)
