@@ -9,10 +9,13 @@ use crate::ast::{Base, Expr, ExprKind, Key};
 use crate::error::{ErrorKind, Fault};
 use crate::functions::{Arguments, Body, Function};
 use crate::value::{described, printed};
-use crate::words::{guess, listed, shown};
+use crate::words::{guess, listed, shown, there_are};
 
 /// The longest text that a function may give, in bytes: templates that double a text again and again end here.
 pub(crate) const MAX_TEXT: usize = 1 << 20;
+
+/// What to do about null.
+pub(crate) const DEFAULT_HINT: &str = "`… | default \"x\"` gives \"x\" in its place";
 
 /// What to do where a path's value isn't there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +151,7 @@ pub(crate) fn is_null(expr: &Expr) -> Fault {
         Some(path) => format!("`{path}` is null, and null has no text"),
         None => "this is null, and null has no text".to_owned(),
     };
-    Fault::new(ErrorKind::Missing, &expr.span, message).hint("`… | default \"x\"` gives \"x\" in its place")
+    Fault::new(ErrorKind::Missing, &expr.span, message).hint(DEFAULT_HINT)
 }
 
 pub(crate) fn no_text(value: &Value, expr: &Expr) -> Fault {
@@ -224,8 +227,8 @@ impl Walk<'_> {
         let message = match (is_root, object.is_empty()) {
             (true, true) => format!("there is no variable `.{name}`: no variables are set"),
             (true, false) => format!(
-                "there is no variable `.{name}`: there are {}",
-                listed(names(), ".")
+                "there is no variable `.{name}`: {}",
+                there_are(object.keys().map(String::as_str), ".")
             ),
             (false, true) => format!("`{before}` has no `{name}`: it is empty"),
             (false, false) => format!("`{before}` has no `{name}`: it has {}", listed(names(), "")),
@@ -242,7 +245,7 @@ impl Walk<'_> {
         let name = shown(&key.name);
         if value.is_null() {
             let message = format!("`{before}` is null and has no `{name}`");
-            return Fault::new(ErrorKind::Missing, &key.span, message);
+            return Fault::new(ErrorKind::Missing, &key.span, message).hint(DEFAULT_HINT);
         }
         let message = format!("`{before}` is {} and has no `{name}`", described(value));
         let hint = value

@@ -42,7 +42,7 @@ impl<'s> Parser<'s> {
 
     /// A function with its arguments, or one value.
     fn command(&mut self, piped: Option<Expr>) -> Result<Expr, Fault> {
-        let first = self.operand()?;
+        let first = self.operand(true, piped.is_some())?;
         let mut args = Vec::new();
         loop {
             let next = self.peek()?;
@@ -55,7 +55,7 @@ impl<'s> Parser<'s> {
                 _ => {}
             }
             // What isn't a function has no arguments, and the hint needs only the next word.
-            let operand = self.operand()?;
+            let operand = self.operand(false, false)?;
             if let Operand::Value(value) = &first {
                 return Err(misplaced(value, &operand));
             }
@@ -80,12 +80,18 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn operand(&mut self) -> Result<Operand, Fault> {
+    /// `is_first` of its command, which has a piped value: what then isn't known is meant as a function.
+    fn operand(&mut self, is_first: bool, is_piped: bool) -> Result<Operand, Fault> {
         let lexeme = self.next()?;
         let span = lexeme.span.clone();
         let (base, keys) = match lexeme.token {
             Token::Word(word) if !is_keyword(word) => {
-                let function = functions::find(word).ok_or_else(|| unknown_function(word, &span))?;
+                let Some(function) = functions::find(word) else {
+                    let next = self.peek()?.token;
+                    let is_alone =
+                        !is_piped && matches!(next, Token::Close | Token::RightParen | Token::Pipe);
+                    return Err(unknown_function(word, &span, is_alone || !is_first));
+                };
                 self.refuse_field("a function's name")?;
                 return Ok(Operand::Function(function, span));
             }
@@ -238,6 +244,7 @@ impl<'s> Parser<'s> {
             Token::LeftParen => fault.hint("a call is `function A B`, or `(function A B)` inside another"),
             Token::RightParen => fault.hint("no parenthesis is open here"),
             Token::Word(word) if is_keyword(word) => fault.hint("this word must come first in its action"),
+            Token::Dot => fault.hint("a name must follow the dot, without a blank"),
             Token::Close => fault.hint("a value or a function is missing before it"),
             _ if !lexeme.spaced => fault.hint("a blank may be missing before it"),
             _ => fault,
@@ -289,7 +296,7 @@ fn too_deep(span: &Range<usize>) -> Fault {
     Fault::new(ErrorKind::Limit, span, message)
 }
 
-fn unknown_function(word: &str, span: &Range<usize>) -> Fault {
+fn unknown_function(word: &str, span: &Range<usize>, may_be_variable: bool) -> Fault {
     let names = || functions::all().map(|function| function.name);
     let known: Vec<String> = names().map(|name| format!("`{name}`")).collect();
     let message = format!(
@@ -297,9 +304,8 @@ fn unknown_function(word: &str, span: &Range<usize>) -> Fault {
         shown(word),
         known.join(", ")
     );
-    Fault::new(ErrorKind::Function, span, message)
-        .hint(format!("a variable begins with a dot: `.{}`", shown(word)))
-        .maybe_hint(guess(word, names(), ""))
+    let variable = may_be_variable.then(|| format!("a variable begins with a dot: `.{}`", shown(word)));
+    Fault::new(ErrorKind::Function, span, message).maybe_hint(guess(word, names(), "").or(variable))
 }
 
 /// `.a eq "b"`, `.a "b"`: a value with something behind it.

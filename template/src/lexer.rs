@@ -307,6 +307,7 @@ impl<'s> Lexer<'s> {
             '-' if rest.starts_with("-}}") => fault.hint("a blank must be before the trim marker `-}}`"),
             '-' => fault.hint("names have no hyphen: `index . \"a-b\"` takes the value of such a key"),
             '/' if rest.starts_with("/*") => fault.hint("a comment must begin right behind `{{` or `{{- `"),
+            '{' => fault.hint("names stand without braces of their own: `{{ .name }}`"),
             '}' => fault.hint("an action ends with `}}`"),
             '[' => fault.hint("`index .list 0` takes an element of a list"),
             '&' | '!' | '<' | '>' | '*' | '+' | '?' => {

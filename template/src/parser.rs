@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::ast::{Arm, Binding, Expr, Id, Loop, Node};
 use crate::error::{ErrorKind, Fault};
 use crate::lexer::{Lexeme, Lexer, Token};
-use crate::words::{guess, listed, shown};
+use crate::words::{guess, shown, there_are};
 
 /// Blocks, and expressions, inside one another: more are refused, so that no template exhausts the stack.
 pub(crate) const MAX_DEPTH: usize = 100;
@@ -217,7 +217,7 @@ impl<'s> Parser<'s> {
         let there = if names.is_empty() {
             "no variable is set in the template".to_owned()
         } else {
-            format!("there are {}", listed(names.iter().copied(), "$"))
+            there_are(names.iter().copied(), "$")
         };
         let message = format!("nothing sets `${}`: {there}", shown(name));
         let from_outside = format!("variables from outside begin with a dot: `.{}`", shown(name));

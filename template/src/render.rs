@@ -193,12 +193,11 @@ fn items<'v>(over: Cow<'v, Value>, expr: &Expr) -> Result<Vec<(Value, Cow<'v, Va
                 "`range` needs a list or an object, and this is {}",
                 described(&other)
             );
-            let kind = if other.is_null() {
-                ErrorKind::Missing
-            } else {
-                ErrorKind::Type
-            };
-            return Err(Fault::new(kind, &expr.span, message));
+            return Err(match *other {
+                Value::Null => Fault::new(ErrorKind::Missing, &expr.span, message)
+                    .hint("`… | default list` gives an empty list in its place"),
+                _ => Fault::new(ErrorKind::Type, &expr.span, message),
+            });
         }
     })
 }

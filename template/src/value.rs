@@ -46,8 +46,8 @@ fn printed_number(number: &Number) -> String {
         _ => return number.to_string(),
     };
     let size = value.abs();
-    // Go's %v of a float: %g, with an exponent only below 1e-4 and from 1e21.
-    if size == 0.0 || (1e-4..1e21).contains(&size) {
+    // Go's %v of a float is %g: an exponent below 1e-4 and from 1e6.
+    if size == 0.0 || (1e-4..1e6).contains(&size) {
         return format!("{value}");
     }
     let text = format!("{value:e}");
@@ -169,7 +169,9 @@ mod tests {
             (json!(0.0001), "0.0001"),
             (json!(0.00001), "1e-05"),
             (json!(1.5e-7), "1.5e-07"),
-            (json!(1e20), "100000000000000000000"),
+            (json!(100_000.0), "100000"),
+            (json!(1e6), "1e+06"),
+            (json!(1_234_567.25), "1.23456725e+06"),
             (json!(1e21), "1e+21"),
             (json!(-1.25e100), "-1.25e+100"),
             (json!(8443.5), "8443.5"),

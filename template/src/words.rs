@@ -47,6 +47,16 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>, prefix: &str)
     }
 }
 
+/// "there is `a`", "there are `a` and `b`".
+pub(crate) fn there_are<'a>(
+    names: impl IntoIterator<Item = &'a str, IntoIter: ExactSizeIterator>,
+    prefix: &str,
+) -> String {
+    let names = names.into_iter();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("there {verb} {}", listed(names, prefix))
+}
+
 /// The one of `names` that `name` was probably meant to be.
 pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.to_lowercase().chars().collect();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
-use crate::evaluate::{Missing, Scope, is_null, no_text};
+use crate::evaluate::{DEFAULT_HINT, Missing, Scope, is_null, no_text};
 use crate::value::{described, printed};
 use crate::words::ordinal;
 
@@ -156,7 +156,7 @@ fn wrong_type(function: &str, at: usize, wanted: &str, found: &Value, expr: &Exp
     match found {
         Value::Null => {
             let fault = Fault::new(ErrorKind::Missing, &expr.span, message);
-            fault.hint("`… | default \"x\"` gives \"x\" in its place")
+            fault.hint(DEFAULT_HINT)
         }
         Value::Number(_) | Value::Bool(_) if wanted == "text" => {
             let fault = Fault::new(ErrorKind::Type, &expr.span, message);

@@ -58,9 +58,13 @@ pub(super) fn printf(args: &Arguments<'_>) -> Result<Value, Fault> {
     }
     let given = args.values.len() - 1;
     if used != given && text.len() <= MAX_TEXT {
-        let verb = if given == 1 { "is" } else { "are" };
+        let given = match given {
+            0 => "none is".to_owned(),
+            1 => "1 is".to_owned(),
+            _ => format!("{given} are"),
+        };
         let wanted = counted(used, "value");
-        let message = format!("the format of `printf` takes {wanted}, and {given} {verb} given");
+        let message = format!("the format of `printf` takes {wanted}, and {given} given");
         return Err(Fault::new(ErrorKind::Function, &args.exprs[0].span, message));
     }
     Ok(text.into())

@@ -53,25 +53,22 @@ pub(super) fn trim_suffix(args: &Arguments<'_>) -> Given {
     Ok(text.strip_suffix(end).unwrap_or(text).into())
 }
 
-/// Letter by letter, as Go does: a letter whose other case is several letters stays.
-fn by_letter<I: ExactSizeIterator<Item = char>>(text: &str, case: fn(char) -> I) -> Value {
-    let changed = text.chars().map(|letter| {
-        let mut letters = case(letter);
+/// Letter by letter, as Go does: no letter becomes several, and none looks at its neighbours.
+pub(super) fn lower(args: &Arguments<'_>) -> Given {
+    let lowered = |letter: char| letter.to_lowercase().next().unwrap_or(letter);
+    Ok(Value::String(args.text(0)?.chars().map(lowered).collect()))
+}
+
+pub(super) fn upper(args: &Arguments<'_>) -> Given {
+    let raised = |letter: char| {
+        let mut letters = letter.to_uppercase();
         if letters.len() == 1 {
             letters.next().unwrap_or(letter)
         } else {
             letter
         }
-    });
-    Value::String(changed.collect())
-}
-
-pub(super) fn lower(args: &Arguments<'_>) -> Given {
-    Ok(by_letter(args.text(0)?, char::to_lowercase))
-}
-
-pub(super) fn upper(args: &Arguments<'_>) -> Given {
-    Ok(by_letter(args.text(0)?, char::to_uppercase))
+    };
+    Ok(Value::String(args.text(0)?.chars().map(raised).collect()))
 }
 
 /// Go's `path.Base`.
