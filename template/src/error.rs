@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::words::printable;
+use crate::words::{blank, printable};
 
 /// Longer source lines are shown in part: this many letters.
 const LONGEST_LINE: usize = 120;
@@ -210,7 +210,7 @@ impl fmt::Display for Error {
             ..
         } = &*self.0;
         let margin = " ".repeat(line.to_string().len());
-        let indent = " ".repeat(snippet.caret);
+        let indent: String = snippet.text.chars().take(snippet.caret).map(blank).collect();
         let carets = "^".repeat(snippet.width);
         write!(
             f,

@@ -16,6 +16,12 @@ pub(crate) fn printable(letter: char) -> char {
     }
 }
 
+/// What takes a letter's room in the line below it.
+pub(crate) fn blank(letter: char) -> char {
+    let is_wide = matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}');
+    if is_wide { '\u{3000}' } else { ' ' }
+}
+
 /// A name as messages show it: cut where it is very long.
 pub(crate) fn shown(name: &str) -> String {
     let mut shown: String = name.chars().take(LONGEST_NAME).map(printable).collect();

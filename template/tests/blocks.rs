@@ -244,3 +244,18 @@ fn a_template_renders_again_and_again() {
     assert_eq!(copy.render(&json!(["a"])).unwrap(), "a");
     assert_eq!(template.render(&json!([])).unwrap(), "");
 }
+
+#[test]
+fn a_template_can_be_shared_between_threads() {
+    let template = Template::parse("{{ .n }}").unwrap();
+    let rendered: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|n| {
+                let template = &template;
+                scope.spawn(move || template.render(&json!({"n": n})).unwrap())
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(rendered, ["0", "1", "2", "3"]);
+}
