@@ -19,6 +19,7 @@
 //! assert!(registry.log().requests().iter().all(|request| request.status.is_some()));
 //! ```
 
+mod capture;
 mod http;
 pub mod image;
 pub mod kubekey;

@@ -1,15 +1,17 @@
 //! The `transload` program as its users run it: a child process with an environment of its own.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::capture::{Capture, Seen};
 
 /// How often a running child's memory and state are looked at.
 const SAMPLING: Duration = Duration::from_millis(3);
@@ -139,12 +141,12 @@ impl Transload {
         let text = self.stdin;
         // A child that ends without reading closes the pipe; its exit status tells of it, not this thread.
         thread::spawn(move || stdin.write_all(&text).ok());
-        let stdout = read_all(child.stdout.take().expect("stdout is piped"));
-        let stderr = read_all(child.stderr.take().expect("stderr is piped"));
+        let stdout = Capture::of(child.stdout.take().expect("stdout is piped"));
+        let stderr = Capture::of(child.stderr.take().expect("stderr is piped"));
         let mut running = Running {
             child,
-            stdout: Some(stdout),
-            stderr: Some(stderr),
+            stdout,
+            stderr,
             deadline: Instant::now() + self.limit,
             peak: 0,
             _home: self.home,
@@ -164,8 +166,8 @@ impl Default for Transload {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Capture,
+    stderr: Capture,
     deadline: Instant,
     peak: u64,
     _home: TempDir,
@@ -175,6 +177,42 @@ impl Running {
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until the predicate holds of everything on the standard error so far; gives that.
+    ///
+    /// # Panics
+    /// Where the stream or the time limit ends before; the child is killed then.
+    #[track_caller]
+    pub fn wait_for_stderr(&mut self, predicate: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|running| &running.stderr, &predicate)
+    }
+
+    /// The same of the standard output.
+    ///
+    /// # Panics
+    /// As [`Running::wait_for_stderr`].
+    #[track_caller]
+    pub fn wait_for_stdout(&mut self, predicate: impl Fn(&str) -> bool) -> String {
+        self.wait_for(|running| &running.stdout, &predicate)
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, stream: fn(&Running) -> &Capture, predicate: &impl Fn(&str) -> bool) -> String {
+        loop {
+            let why = match stream(self).look(predicate, SAMPLING) {
+                Seen::Yes(text) => return text,
+                Seen::Never => "ended before it wrote what was waited for",
+                Seen::NotYet if Instant::now() < self.deadline => {
+                    self.sample();
+                    continue;
+                }
+                Seen::NotYet => "outlived its time limit",
+            };
+            self.end();
+            let (stdout, stderr) = self.take_output();
+            panic!("transload {why}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+        }
     }
 
     /// Sends a signal by its name without `SIG`, such as `INT`, `TERM` or `KILL`.
@@ -216,11 +254,8 @@ impl Running {
         }
     }
 
-    fn take_output(&mut self) -> (String, String) {
-        let text = |reader: Option<JoinHandle<String>>| {
-            reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
-        };
-        (text(self.stdout.take()), text(self.stderr.take()))
+    fn take_output(&self) -> (String, String) {
+        (self.stdout.finish(), self.stderr.finish())
     }
 
     fn end(&mut self) {
@@ -278,15 +313,6 @@ impl Output {
         );
         self
     }
-}
-
-fn read_all(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What came before an error is still worth showing.
-        pipe.read_to_end(&mut bytes).ok();
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 /// `VmHWM` of a `/proc/<pid>/status`, in bytes.
@@ -350,16 +376,29 @@ mod tests {
 
     #[test]
     fn a_signal_reaches_the_child() {
-        let child = shell("trap 'exit 130' INT; echo up; while :; do sleep 0.01; done").spawn();
-        let ready = Instant::now() + Duration::from_secs(10);
-        // The shell reads its trap before it starts its first sleep.
-        let children = format!("/proc/{0}/task/{0}/children", child.id());
-        while std::fs::read_to_string(&children).unwrap_or_default().is_empty() {
-            assert!(Instant::now() < ready, "the shell never got to its loop");
-            thread::yield_now();
-        }
+        let mut child = shell("trap 'exit 130' INT; echo up >&2; while :; do sleep 0.01; done").spawn();
+        assert_eq!(child.wait_for_stderr(|text| text.contains('\n')), "up\n");
         child.signal("INT");
         assert_eq!(child.wait().code, Some(130));
+    }
+
+    #[test]
+    fn output_is_seen_as_it_comes() {
+        let mut child = shell("echo one; read line; echo two; exec sleep 600")
+            .stdin("\n")
+            .spawn();
+        let text = child.wait_for_stdout(|text| text.lines().count() == 2);
+        assert_eq!(text, "one\ntwo\n");
+        child.signal("KILL");
+        assert_eq!(child.wait().signal, Some(9));
+    }
+
+    #[test]
+    #[should_panic(expected = "ended before it wrote what was waited for\nstdout:\n\nstderr:\nother")]
+    fn output_that_never_comes_is_not_waited_for() {
+        shell("echo other >&2")
+            .spawn()
+            .wait_for_stderr(|text| text.contains("never"));
     }
 
     #[test]
