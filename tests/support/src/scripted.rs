@@ -18,6 +18,8 @@ mod api;
 mod auth;
 mod fault;
 mod log;
+mod options;
+mod referrers;
 mod server;
 mod store;
 #[cfg(test)]
@@ -47,66 +49,7 @@ pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Reply};
 pub use log::{Listener, Log, Request};
-
-/// Whom a scripted registry serves. The user is [`USER`], with [`PASSWORD`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Authentication {
-    /// Everybody.
-    #[default]
-    Off,
-    /// The user, with Basic credentials.
-    Basic,
-    /// Who has a token of the endpoint `/token`. Tokens last until they are revoked.
-    Bearer {
-        /// Whether the endpoint gives tokens for `pull` to everybody.
-        anonymous: bool,
-        /// Whether the endpoint knows OAuth2's POST; else it answers that with 405.
-        oauth2: bool,
-    },
-}
-
-/// The form of the addresses in `Location` and `Link`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Locations {
-    /// `http://host:port/path`
-    #[default]
-    Absolute,
-    /// `/path`
-    Relative,
-    /// `//host:port/path`
-    WithoutScheme,
-}
-
-/// What kind of registry it is. The default is one that does everything right.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// How it is reached, the listener that blobs are redirected to included.
-    pub tls: Tls,
-    /// Whom it serves.
-    pub authentication: Authentication,
-    /// Blobs are redirected to a second listener, which refuses requests with credentials.
-    pub redirect_blobs: bool,
-    /// HEAD of manifests and blobs is answered with 405.
-    pub no_head: bool,
-    /// The form of addresses.
-    pub locations: Locations,
-    /// Blobs are always sent whole.
-    pub ignore_range: bool,
-    /// A mount begins an upload.
-    pub refuse_mount: bool,
-    /// No answer has `Docker-Content-Digest`.
-    pub no_content_digest: bool,
-    /// The most tags on one page.
-    pub page_size: Option<usize>,
-    /// Answers come in chunks, without a length.
-    pub chunked_answers: bool,
-    /// An index may name manifests that aren't there.
-    pub sparse_indexes: bool,
-    /// What `OCI-Chunk-Min-Length` says, in bytes. Smaller chunks are accepted all the same.
-    pub chunk_min_length: Option<u64>,
-    /// Larger bodies, in bytes, are refused with 413 and a page of HTML before they are read, as a proxy does.
-    pub max_body: Option<u64>,
-}
+pub use options::{Authentication, Locations, Options, Referrers, TokenAnswers, TokenField};
 
 /// A running scripted registry on the loopback. It is ended when this is dropped.
 #[derive(Debug)]
@@ -151,6 +94,14 @@ impl State {
         }
     }
 
+    /// An address of an upload session.
+    fn upload_location(&self, target: &str) -> String {
+        match &self.content_host {
+            Some(host) if self.options.uploads_elsewhere => format!("{}://{host}{target}", self.scheme()),
+            _ => self.location(target),
+        }
+    }
+
     fn connections(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,7 +139,7 @@ impl ScriptedRegistry {
             (address, listener)
         };
         let (address, listener) = bind();
-        let content = options.redirect_blobs.then(bind);
+        let content = (options.redirect_blobs || options.uploads_elsewhere).then(bind);
         let certificates = (options.tls != Tls::Off).then(|| {
             let dir = TempDir::new().expect("a temporary folder for certificates");
             (Authority::create(dir.path()), dir)
@@ -199,9 +150,9 @@ impl ScriptedRegistry {
             tls: certificates
                 .as_ref()
                 .map(|(authority, _)| authority.server(options.tls == Tls::Mutual)),
+            tokens: Tokens::new(options.tokens),
             options,
             store: Mutex::default(),
-            tokens: Tokens::default(),
             faults: Faults::default(),
             gate: Gate::default(),
             log: Log::default(),
@@ -229,7 +180,7 @@ impl ScriptedRegistry {
         &self.state.host
     }
 
-    /// Host and port of the listener that blobs are redirected to.
+    /// Host and port of the second listener, where the options ask for one.
     pub fn content_host(&self) -> Option<&str> {
         self.state.content_host.as_deref()
     }

@@ -6,7 +6,7 @@ use super::auth::{Wanted, parameter};
 use super::fault::Reply;
 use super::log::Listener;
 use super::store::{Refused, Store};
-use super::{Locations, State, upload};
+use super::{Locations, Referrers, State, referrers, upload};
 use crate::http::find;
 use crate::image::Document;
 
@@ -64,6 +64,7 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
         Route::Blob(repository, digest) => blob(state, &mut store, repository, digest, call),
         Route::Upload(repository, session) => upload::answer(state, &mut store, repository, session, call),
         Route::Tags(repository) => tags(state, &store, repository, call),
+        Route::Referrers(repository, subject) => referrers::answer(state, &store, repository, subject, call),
         Route::Unknown => Reply::status(404).error("UNSUPPORTED", "no such route"),
     }
 }
@@ -75,6 +76,7 @@ enum Route<'a> {
     Blob(&'a str, &'a str),
     Upload(&'a str, &'a str),
     Tags(&'a str),
+    Referrers(&'a str, &'a str),
     Unknown,
 }
 
@@ -90,6 +92,8 @@ impl Route<'_> {
             Route::Blob(repository, digest)
         } else if let Some((repository, identifier)) = rest.rsplit_once("/manifests/") {
             Route::Manifest(repository, identifier)
+        } else if let Some((repository, subject)) = rest.rsplit_once("/referrers/") {
+            Route::Referrers(repository, subject)
         } else {
             Route::Unknown
         }
@@ -107,13 +111,14 @@ impl Route<'_> {
                 wanted.extend(call.parameter("from").map(|from| want(&from, "pull")));
                 wanted
             }
-            Route::Manifest(repository, _) | Route::Blob(repository, _) | Route::Tags(repository) => {
-                match call.method {
-                    "PUT" => vec![want(repository, "pull"), want(repository, "push")],
-                    "DELETE" => vec![want(repository, "delete")],
-                    _ => vec![want(repository, "pull")],
-                }
-            }
+            Route::Manifest(repository, _)
+            | Route::Blob(repository, _)
+            | Route::Tags(repository)
+            | Route::Referrers(repository, _) => match call.method {
+                "PUT" => vec![want(repository, "pull"), want(repository, "push")],
+                "DELETE" => vec![want(repository, "delete")],
+                _ => vec![want(repository, "pull")],
+            },
         }
     }
 }
@@ -163,10 +168,15 @@ fn put_manifest(
         }
     }
     let digest = document.digest.clone();
+    let subject = referrers::subject(&document).filter(|_| state.options.referrers != Referrers::Off);
     let tag = (identifier.parse::<Digest>().is_err()).then_some(identifier);
     store.put_manifest(repository, tag, document);
     let location = state.location(&format!("/v2/{repository}/manifests/{digest}"));
-    with_digest(state, Reply::status(201).header("Location", &location), &digest)
+    let reply = with_digest(state, Reply::status(201).header("Location", &location), &digest);
+    match subject {
+        Some(subject) => reply.header("OCI-Subject", subject.as_str()),
+        None => reply,
+    }
 }
 
 fn blob(state: &State, store: &mut Store, repository: &str, digest: &str, call: &Call<'_>) -> Reply {
@@ -185,7 +195,7 @@ fn blob(state: &State, store: &mut Store, repository: &str, digest: &str, call: 
     if !call.reads() {
         return Reply::status(405);
     }
-    if let Some(content_host) = &state.content_host {
+    if let (Some(content_host), true) = (&state.content_host, state.options.redirect_blobs) {
         let target = format!("//{content_host}/content/{repository}/{digest}?signature=a%2Fb%3D");
         let location = match state.options.locations {
             Locations::WithoutScheme => target,
@@ -200,6 +210,10 @@ fn blob(state: &State, store: &mut Store, repository: &str, digest: &str, call: 
 fn content(state: &State, call: &Call<'_>) -> Reply {
     if call.header("authorization").is_some() {
         return Reply::status(400).body("only one authentication mechanism is allowed");
+    }
+    if let (true, Some((repository, session))) = (state.options.uploads_elsewhere, upload::session(call.path))
+    {
+        return upload::answer(state, &mut state.store(), repository, session, call);
     }
     if !call.reads() || call.query != "signature=a%2Fb%3D" {
         return Reply::status(403).body("the signature doesn't match");

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::Authentication;
 use super::fault::Reply;
+use super::{Authentication, TokenAnswers, TokenField};
 use crate::http::{basic, percent_decode};
 use crate::real::{PASSWORD, USER};
 
@@ -21,18 +21,33 @@ pub(super) struct Wanted {
 }
 
 /// The tokens that were given.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tokens {
+    answers: TokenAnswers,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    given: HashMap<String, Vec<Wanted>>,
+    given: HashMap<String, Given>,
     count: u64,
 }
 
+#[derive(Debug)]
+struct Given {
+    allowed: Vec<Wanted>,
+    /// How many requests it is still good for.
+    uses: usize,
+}
+
 impl Tokens {
+    pub(super) fn new(answers: TokenAnswers) -> Tokens {
+        Tokens {
+            answers,
+            inner: Mutex::default(),
+        }
+    }
+
     /// Makes every token given so far worthless.
     pub(super) fn revoke(&self) {
         self.inner
@@ -75,11 +90,16 @@ impl Tokens {
         }
     }
 
-    /// Whether a token allows everything that is wanted; `None` where it isn't (or no longer) one.
+    /// Whether a token allows everything that is wanted, which uses it; `None` where it isn't (or no longer) one.
     fn allows(&self, token: &str, wanted: &[Wanted]) -> Option<bool> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = inner.given.get(token)?;
-        Some(wanted.iter().all(|wanted| given.contains(wanted)))
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = inner.given.get_mut(token)?;
+        let uses = given.uses.checked_sub(1)?;
+        let allowed = wanted.iter().all(|wanted| given.allowed.contains(wanted));
+        if allowed {
+            given.uses = uses;
+        }
+        Some(allowed)
     }
 
     /// Answers the token endpoint: GET with a query, or POST with a form.
@@ -115,16 +135,27 @@ impl Tokens {
         if known == Some(false) || (known.is_none() && !anonymous) {
             return Reply::status(401).error("UNAUTHORIZED", "wrong credentials");
         }
-        let granted = parameter(parameters, "scope")
+        let allowed = parameter(parameters, "scope")
             .flat_map(|scopes| scopes.split(' ').flat_map(granted).collect::<Vec<_>>())
             .filter(|wanted| known.is_some() || wanted.action == "pull")
             .collect();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.count += 1;
         let token = format!("token-{}", inner.count);
-        inner.given.insert(token.clone(), granted);
-        let name = if method == "POST" { "access_token" } else { "token" };
-        let answer = json!({name: token, "expires_in": 300});
+        let given = Given {
+            allowed,
+            uses: self.answers.uses.unwrap_or(usize::MAX),
+        };
+        inner.given.insert(token.clone(), given);
+        let name = match self.answers.field {
+            TokenField::ByMethod if method == "GET" => "token",
+            TokenField::Token => "token",
+            TokenField::ByMethod | TokenField::AccessToken => "access_token",
+        };
+        let mut answer = json!({name: token});
+        if let Some(seconds) = self.answers.expires_in {
+            answer["expires_in"] = seconds.into();
+        }
         Reply::status(200)
             .header("Content-Type", "application/json")
             .body(answer.to_string())

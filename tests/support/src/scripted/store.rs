@@ -29,6 +29,8 @@ struct Session {
     bytes: Vec<u8>,
     /// Grows with every answer, so that the use of an old Location shows.
     step: u64,
+    /// Whether a chunk was smaller than the registry likes.
+    small_chunk: bool,
 }
 
 /// Why a session can't be used.
@@ -130,6 +132,17 @@ impl Store {
             .flat_map(|(name, content)| content.blobs.keys().map(move |digest| (name.as_str(), digest)))
     }
 
+    /// The manifests of a repository, by their digests.
+    pub(super) fn documents(&self, repository: &str) -> Vec<&Document> {
+        let content = self.repositories.get(repository);
+        let mut documents: Vec<&Document> = content
+            .iter()
+            .flat_map(|content| content.manifests.values())
+            .collect();
+        documents.sort_by(|a, b| a.digest.as_str().cmp(b.digest.as_str()));
+        documents
+    }
+
     /// Opens an upload session; gives its name.
     pub(super) fn open(&mut self, repository: &str) -> String {
         self.next_session += 1;
@@ -138,6 +151,7 @@ impl Store {
             repository: repository.to_owned(),
             bytes: Vec::new(),
             step: 0,
+            small_chunk: false,
         };
         self.sessions.insert(name.clone(), session);
         name
@@ -163,7 +177,7 @@ impl Store {
         query: &str,
         start: Option<u64>,
         bytes: &[u8],
-    ) -> Result<u64, SessionError> {
+    ) -> Result<(), SessionError> {
         let state = self.state(name).ok_or(SessionError::Unknown)?;
         let session = self.sessions.get_mut(name).ok_or(SessionError::Unknown)?;
         if session.repository != repository {
@@ -178,7 +192,17 @@ impl Store {
         }
         session.bytes.extend_from_slice(bytes);
         session.step += 1;
-        Ok(session.bytes.len() as u64)
+        Ok(())
+    }
+
+    pub(super) fn had_small_chunk(&self, name: &str) -> bool {
+        self.sessions.get(name).is_some_and(|session| session.small_chunk)
+    }
+
+    pub(super) fn note_small_chunk(&mut self, name: &str) {
+        if let Some(session) = self.sessions.get_mut(name) {
+            session.small_chunk = true;
+        }
     }
 
     /// Ends a session; its bytes, where there was one.

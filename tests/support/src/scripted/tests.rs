@@ -1,6 +1,7 @@
 //! The scripted registry, asked by hand.
 
 mod faults;
+mod kinds;
 mod secure;
 
 use std::io::{BufReader, Write as _};

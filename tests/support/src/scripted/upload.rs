@@ -18,8 +18,8 @@ pub(super) fn answer(
     match (call.method, session) {
         ("POST", "") => begin(state, store, repository, call),
         (_, "") => Reply::status(405),
-        ("PATCH", _) => match append(store, repository, session, call) {
-            Ok(_) => progress(state, store, repository, session, 202),
+        ("PATCH", _) => match append_chunk(state, store, repository, session, call) {
+            Ok(()) => progress(state, store, repository, session, 202),
             Err(refusal) => refusal,
         },
         ("PUT", _) => {
@@ -45,7 +45,8 @@ pub(super) fn lose(state: &State, call: &Call<'_>) {
     }
 }
 
-fn session(path: &str) -> Option<(&str, &str)> {
+/// Repository and session of a path.
+pub(super) fn session(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix("/v2/")?.rsplit_once("/blobs/uploads/")
 }
 
@@ -76,7 +77,26 @@ fn begin(state: &State, store: &mut Store, repository: &str, call: &Call<'_>) ->
     progress(state, store, repository, &session, 202)
 }
 
-fn append(store: &mut Store, repository: &str, session: &str, call: &Call<'_>) -> Result<u64, Reply> {
+/// A chunk of a client that goes on in chunks. All but the last have to be large enough.
+fn append_chunk(
+    state: &State,
+    store: &mut Store,
+    repository: &str,
+    session: &str,
+    call: &Call<'_>,
+) -> Result<(), Reply> {
+    if store.had_small_chunk(session) {
+        return Err(Reply::status(400).error("BLOB_UPLOAD_INVALID", "the chunk before was too small"));
+    }
+    append(store, repository, session, call)?;
+    let least = state.options.chunk_min_length.unwrap_or(0);
+    if (call.body.len() as u64) < least {
+        store.note_small_chunk(session);
+    }
+    Ok(())
+}
+
+fn append(store: &mut Store, repository: &str, session: &str, call: &Call<'_>) -> Result<(), Reply> {
     let start = match call.header("content-range") {
         None => None,
         Some(range) => match range.split_once('-').map(|(start, _)| start.parse::<u64>()) {
@@ -85,7 +105,7 @@ fn append(store: &mut Store, repository: &str, session: &str, call: &Call<'_>) -
         },
     };
     match store.append(repository, session, call.query, start, call.body) {
-        Ok(offset) => Ok(offset),
+        Ok(()) => Ok(()),
         Err(SessionError::Unknown) => Err(unknown()),
         Err(SessionError::Stale) => {
             Err(Reply::status(400).error("BLOB_UPLOAD_INVALID", "not the newest Location"))
@@ -117,7 +137,7 @@ fn created(state: &State, repository: &str, digest: &Digest) -> Reply {
 
 fn progress(state: &State, store: &Store, repository: &str, session: &str, status: u16) -> Reply {
     let query = store.state(session).unwrap_or_default();
-    let location = state.location(&format!("/v2/{repository}/blobs/uploads/{session}?{query}"));
+    let location = state.upload_location(&format!("/v2/{repository}/blobs/uploads/{session}?{query}"));
     let offset = store.offset(repository, session).unwrap_or_default();
     let reply = Reply::status(status)
         .header("Location", &location)
