@@ -1,0 +1,259 @@
+//! Blobs: reading, writing, linking.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use transload_reference::{Descriptor, Digest, Verifier};
+
+use crate::folders::{self, BLOBS, Kind, kind};
+use crate::{Error, Store};
+
+/// How many bytes of a partial blob are hashed at a time.
+const CHUNK: usize = 256 * 1024;
+
+/// What writing a blob begins with.
+#[derive(Debug)]
+pub enum BlobWrite {
+    /// Nothing: the blob is there.
+    Present,
+    /// A writer, which may have some of the bytes already.
+    Writer(BlobWriter),
+}
+
+/// How a blob came from another store without copying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Both stores name the same file.
+    Hard,
+}
+
+impl Store {
+    /// Whether the blob is there: a file of the right size. Its bytes were verified before they got their name.
+    ///
+    /// # Errors
+    /// Where that can't be told, or something else than a file is there.
+    pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
+        let path = self.blob_path(&blob.digest);
+        match kind(&path)? {
+            Kind::Nothing => Ok(false),
+            Kind::File(size) => Ok(size == blob.size),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
+        }
+    }
+
+    /// Opens a blob for reading; none if it isn't there. The bytes aren't verified.
+    ///
+    /// # Errors
+    /// Where it can't be opened.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>, Error> {
+        let path = self.blob_path(digest);
+        match kind(&path)? {
+            Kind::Nothing => Ok(None),
+            // Opening a pipe would wait for a writer for ever.
+            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
+            Kind::File(_) => File::open(&path).map(Some).map_err(Error::io("opening", &path)),
+        }
+    }
+
+    /// Where a blob is or would be.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        folders::blob(self.root(), digest)
+    }
+
+    /// Begins to write a blob. Where another thread or process writes the same blob, this waits until it ends.
+    ///
+    /// # Errors
+    /// Where the folder can't be written.
+    pub fn write_blob(&self, blob: &Descriptor) -> Result<BlobWrite, Error> {
+        if self.has_blob(blob)? {
+            return Ok(BlobWrite::Present);
+        }
+        let path = folders::partial(self.root(), &blob.digest);
+        let parent = path.parent().unwrap_or(self.root());
+        folders::make(self.root(), parent, &"the folder of partial blobs")?;
+        folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
+        loop {
+            let file = open_locked(&path)?;
+            if self.has_blob(blob)? {
+                // Whoever held the lock was done with it. A partial file that nobody needs is only in the way.
+                if is_at(&file, &path)? {
+                    remove(&path)?;
+                }
+                return Ok(BlobWrite::Present);
+            }
+            // Whoever held the lock may have given the file its name, or removed it, and it was lost since.
+            if is_at(&file, &path)? {
+                let target = self.blob_path(&blob.digest);
+                return BlobWriter::resume(file, path, target, blob.clone(), self).map(BlobWrite::Writer);
+            }
+        }
+    }
+
+    /// Gives this store a blob of another store on the same filesystem without copying it; none where that can't be. The bytes
+    /// were verified when they came into the other store, and aren't read again.
+    ///
+    /// # Errors
+    /// Where this store can't be written.
+    pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<Option<LinkKind>, Error> {
+        if !from.has_blob(blob)? {
+            return Ok(None);
+        }
+        folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
+        let target = self.blob_path(&blob.digest);
+        match fs::hard_link(from.blob_path(&blob.digest), &target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.has_blob(blob)? => {}
+            Err(_) => return Ok(None),
+        }
+        self.has_new_blobs.store(true, Ordering::Release);
+        Ok(Some(LinkKind::Hard))
+    }
+
+    /// Makes the names of all blobs durable that were committed so far by this handle. What was written was made durable before
+    /// it got its name. To be called before a manifest that names them is written.
+    ///
+    /// # Errors
+    /// Where the filesystem refuses.
+    pub fn sync_blobs(&self) -> Result<(), Error> {
+        if !self.has_new_blobs.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = folders::sync(&self.root().join(BLOBS));
+        if synced.is_err() {
+            self.has_new_blobs.store(true, Ordering::Release);
+        }
+        synced
+    }
+}
+
+fn open_locked(path: &Path) -> Result<File, Error> {
+    if matches!(kind(path)?, Kind::Folder | Kind::Other) {
+        return Err(Error::damaged(path, "it is no file"));
+    }
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(Error::io("opening", path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            log::info!("waiting for another writer of {}", path.display());
+            file.lock().map_err(Error::io("locking", path))?;
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),
+    }
+    Ok(file)
+}
+
+/// Whether the file is the one that has this name now.
+fn is_at(file: &File, path: &Path) -> Result<bool, Error> {
+    let own = file.metadata().map_err(Error::io("looking at", path))?;
+    Ok(path.symlink_metadata().is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Takes a blob's bytes. Dropped without [`BlobWriter::commit`], it keeps them for the next try.
+#[derive(Debug)]
+pub struct BlobWriter {
+    file: File,
+    partial: PathBuf,
+    target: PathBuf,
+    blob: Descriptor,
+    verifier: Verifier,
+    offset: u64,
+    has_new_blobs: HasNewBlobs,
+}
+
+/// The store's flag, so that a writer needn't borrow the store.
+type HasNewBlobs = std::sync::Arc<std::sync::atomic::AtomicBool>;
+
+impl BlobWriter {
+    fn resume(mut file: File, partial: PathBuf, target: PathBuf, blob: Descriptor, store: &Store) -> Result<Self, Error> {
+        let mut verifier = Verifier::of(&blob);
+        let kept = file.metadata().map_err(Error::io("looking at", &partial))?.len();
+        let offset = if kept <= blob.size { hash(&mut file, &mut verifier, &partial)? } else { 0 };
+        let mut writer = BlobWriter {
+            file,
+            partial,
+            target,
+            verifier,
+            offset,
+            blob,
+            has_new_blobs: store.has_new_blobs.clone(),
+        };
+        if kept > writer.blob.size {
+            writer.restart()?;
+        }
+        Ok(writer)
+    }
+
+    /// How many bytes of an earlier try are there: the next byte to write is the one at this offset.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// Where they are more than announced, or can't be written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.verifier.update(bytes).map_err(|source| Error::WrongContent { source })?;
+        self.file.write_all(bytes).map_err(Error::io("writing", &self.partial))
+    }
+
+    /// Forgets all bytes, those of an earlier try too.
+    ///
+    /// # Errors
+    /// Where the filesystem refuses.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.file.set_len(0).map_err(Error::io("emptying", &self.partial))?;
+        self.file.seek(SeekFrom::Start(0)).map_err(Error::io("emptying", &self.partial))?;
+        self.verifier = Verifier::of(&self.blob);
+        self.offset = 0;
+        Ok(())
+    }
+
+    /// Verifies the bytes, makes them durable and gives them their name.
+    ///
+    /// # Errors
+    /// Where they aren't the blob's (then the writer comes back, for a [`BlobWriter::restart`]), or the filesystem refuses.
+    pub fn commit(mut self) -> Result<(), (Error, Option<Box<BlobWriter>>)> {
+        let verifier = std::mem::replace(&mut self.verifier, Verifier::of(&self.blob));
+        if let Err(source) = verifier.finish() {
+            return Err((Error::WrongContent { source }, Some(Box::new(self))));
+        }
+        self.publish().map_err(|error| (error, None))
+    }
+
+    fn publish(&self) -> Result<(), Error> {
+        let readable = fs::Permissions::from_mode(0o644);
+        self.file.set_permissions(readable).map_err(Error::io("opening to readers", &self.partial))?;
+        self.file.sync_data().map_err(Error::io("making durable", &self.partial))?;
+        fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;
+        self.has_new_blobs.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Hashes what a partial file holds, and stands at its end then. How much it was.
+fn hash(file: &mut File, verifier: &mut Verifier, path: &Path) -> Result<u64, Error> {
+    let mut chunk = vec![0; CHUNK];
+    let mut total = 0;
+    loop {
+        let count = match file.read(&mut chunk) {
+            Ok(0) => return Ok(total),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io("reading", path)(error)),
+        };
+        verifier.update(&chunk[..count]).map_err(|source| Error::WrongContent { source })?;
+        total += count as u64;
+    }
+}

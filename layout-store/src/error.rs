@@ -1,0 +1,121 @@
+//! What can go wrong with a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use transload_reference::{ManifestError, VerifyError};
+
+/// What went wrong, with the path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The filesystem refused.
+    #[error("{operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried, such as "writing".
+        operation: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder isn't a store.
+    #[error("{} is no image directory: {looks_like}", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+        /// What it looks like instead.
+        looks_like: &'static str,
+    },
+    /// A file of the store that isn't what it should be.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        reason: String,
+    },
+    /// A manifest that can't be used.
+    #[error("{}: {source}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: ManifestError,
+    },
+    /// Bytes that aren't those that were announced.
+    #[error("the bytes that came aren't the blob's: {source}")]
+    WrongContent {
+        /// In what way.
+        #[source]
+        source: VerifyError,
+    },
+    /// A name whose place in the folder is taken by something else.
+    #[error("{name} has no place in the directory: {} is {taken_by}", path.display())]
+    Collision {
+        /// The name.
+        name: String,
+        /// Its place.
+        path: PathBuf,
+        /// What is there.
+        taken_by: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { operation, path, source }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+        Error::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+
+    /// What to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Io { source, .. } => return io_hint(source).map(str::to_owned),
+            Error::NotAStore { .. } => {
+                "an image directory has a folder blobs and folders <registry>/<repository>/manifests; give an empty or a new directory to fill"
+            }
+            Error::Damaged { .. } | Error::Manifest { .. } => "move that file away and pull its image into the directory again",
+            Error::WrongContent { .. } => "what serves the blob may be damaged, or something between changes what it says",
+            Error::Collision { .. } => "put this image into a directory of its own",
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether the same call may succeed later without anyone changing something.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::WrongContent { source } => source.is_retryable(),
+            Error::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether it is the bytes that came that are wrong, and not the store.
+    pub fn is_wrong_content(&self) -> bool {
+        matches!(self, Error::WrongContent { .. })
+    }
+}
+
+fn io_hint(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied => "this user may not do that there: check owner and permissions",
+        io::ErrorKind::StorageFull => "the disk is full: make room and run the same command again, it goes on where it ended",
+        io::ErrorKind::QuotaExceeded => "the quota is used up: make room and run the same command again, it goes on where it ended",
+        io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => {
+            "FAT, exFAT and NTFS take no colon in a name, and the format has them: use ext4, xfs or another Unix filesystem"
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,128 @@
+//! Where names are in a store's folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use transload_reference::{Digest, Registry, Repository};
+
+use crate::Error;
+
+pub(crate) const BLOBS: &str = "blobs";
+pub(crate) const MANIFESTS: &str = "manifests";
+pub(crate) const LAYOUT: &str = "layout";
+/// What only this program uses: partial blobs, files on their way to their names, the lock.
+pub(crate) const OWN: &str = ".transload";
+pub(crate) const DOCKER_HUB: &str = "docker.io";
+/// KubeKey's name for Docker Hub.
+pub(crate) const DOCKER_HUB_API: &str = "registry-1.docker.io";
+
+/// What is at a path, without following a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Nothing,
+    File(u64),
+    Folder,
+    Other,
+}
+
+pub(crate) fn kind(path: &Path) -> Result<Kind, Error> {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(Kind::File(metadata.len())),
+        Ok(metadata) if metadata.is_dir() => Ok(Kind::Folder),
+        Ok(_) => Ok(Kind::Other),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Kind::Nothing),
+        Err(error) => Err(Error::io("looking at", path)(error)),
+    }
+}
+
+pub(crate) fn blob(root: &Path, digest: &Digest) -> PathBuf {
+    root.join(BLOBS).join(digest.to_string())
+}
+
+pub(crate) fn partial(root: &Path, digest: &Digest) -> PathBuf {
+    root.join(OWN).join("partial").join(digest.to_string())
+}
+
+pub(crate) fn layout_lock(root: &Path) -> PathBuf {
+    root.join(OWN).join("lock")
+}
+
+/// The folders that hold a repository's manifests, the one that is written to first. Docker Hub has two names.
+pub(crate) fn manifests(root: &Path, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = Vec::new();
+    for registry in registry_folders(root, repository.registry())? {
+        let mut folder = root.join(registry);
+        folder.extend(repository.path().split('/'));
+        folder.push(MANIFESTS);
+        folders.push(folder);
+    }
+    Ok(folders)
+}
+
+fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a str>, Error> {
+    if !registry.is_docker_hub() {
+        let name = registry.as_str();
+        let taken = root.join(name);
+        return match name {
+            BLOBS => Err(Error::Collision {
+                name: format!("the registry {name}"),
+                path: taken,
+                taken_by: "where the format keeps all blobs",
+            }),
+            _ => Ok(vec![name]),
+        };
+    }
+    let has_own = kind(&root.join(DOCKER_HUB))? == Kind::Folder;
+    let has_kubekeys = kind(&root.join(DOCKER_HUB_API))? == Kind::Folder;
+    Ok(match (has_own, has_kubekeys) {
+        (true, true) => vec![DOCKER_HUB, DOCKER_HUB_API],
+        (false, true) => vec![DOCKER_HUB_API],
+        (_, false) => vec![DOCKER_HUB],
+    })
+}
+
+/// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so
+/// that a symbolic link in a directory from elsewhere leads nowhere.
+pub(crate) fn make(root: &Path, folder: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
+    let mut path = root.to_owned();
+    for component in folder.strip_prefix(root).unwrap_or(folder) {
+        path.push(component);
+        match std::fs::create_dir(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_folder(&path, name)?,
+            Err(error) => return Err(Error::io("making", &path)(error)),
+        }
+    }
+    Ok(())
+}
+
+fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
+    let taken_by = match kind(path)? {
+        Kind::Folder => return Ok(()),
+        Kind::File(_) => "a file that the format needs there",
+        _ => "neither a folder nor a file",
+    };
+    Err(Error::Collision { name: name.to_string(), path: path.to_owned(), taken_by })
+}
+
+/// Whether every component below the root is a folder of its own.
+pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
+    let mut path = root.to_owned();
+    for component in folder.strip_prefix(root).unwrap_or(folder) {
+        path.push(component);
+        if kind(&path)? != Kind::Folder {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync(folder: &Path) -> Result<(), Error> {
+    let opened = std::fs::File::open(folder).map_err(Error::io("opening", folder))?;
+    match opened.sync_all() {
+        // Some filesystems can't, and keep names durable by themselves or not at all.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result.map_err(Error::io("making durable", folder)),
+    }
+}

@@ -1,0 +1,56 @@
+//! The file `layout`: what a repository's tags stand for.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use transload_reference::{Digest, Tag};
+
+use crate::Error;
+use crate::folders::LAYOUT;
+use crate::manifest::read;
+
+/// A repository's tags, as its file `layout` has them.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    /// By text, so that a tag that we wouldn't accept is still there after writing.
+    tags: BTreeMap<String, String>,
+    parsed: BTreeMap<Tag, Digest>,
+}
+
+impl Layout {
+    /// Reads the file; without one, there are no tags.
+    pub fn read(folder: &Path) -> Result<Layout, Error> {
+        let path = folder.join(LAYOUT);
+        let Some(bytes) = read(&path)? else { return Ok(Layout::default()) };
+        let tags: BTreeMap<String, String> = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::damaged(&path, format!("it should map tags to digests: {error}")))?;
+        let mut parsed = BTreeMap::new();
+        for (tag, digest) in &tags {
+            if let (Ok(tag), Ok(digest)) = (tag.parse(), digest.parse()) {
+                parsed.insert(tag, digest);
+            }
+        }
+        Ok(Layout { tags, parsed })
+    }
+
+    /// What a tag stands for.
+    pub fn get(&self, tag: &Tag) -> Option<&Digest> {
+        self.parsed.get(tag)
+    }
+
+    /// All tags and what they stand for, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&Tag, &Digest)> {
+        self.parsed.iter()
+    }
+
+    /// Lets a tag stand for a manifest.
+    pub fn set(&mut self, tag: &Tag, digest: &Digest) {
+        self.tags.insert(tag.to_string(), digest.to_string());
+        self.parsed.insert(tag.clone(), digest.clone());
+    }
+
+    /// The file's bytes: sorted keys and an indent of two spaces, as Go's encoder writes them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(&self.tags).unwrap_or_default()
+    }
+}

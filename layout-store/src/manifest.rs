@@ -1,0 +1,233 @@
+//! Manifests: reading and writing.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+use transload_reference::{Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag};
+
+use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, kind};
+use crate::layout::Layout;
+use crate::{Error, Store};
+
+impl Store {
+    /// What a tag or a digest of a repository stands for; none if there is no such thing. Tags are looked up in `layout`, then as
+    /// the files that old generations have.
+    ///
+    /// # Errors
+    /// Where a file can't be read.
+    pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
+        for folder in self.readable_folders(repository)? {
+            let found = match identifier {
+                Identifier::Digest(digest) => {
+                    self.manifest_in(&folder, digest)?.map(|manifest| manifest.digest().clone())
+                }
+                Identifier::Tag(tag) => tagged(&folder, tag)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A manifest of a repository, verified; none if there is no such thing.
+    ///
+    /// # Errors
+    /// Where the file can't be read or holds something else.
+    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        for folder in self.readable_folders(repository)? {
+            if let Some(manifest) = self.manifest_in(&folder, digest)? {
+                return Ok(Some(manifest));
+            }
+        }
+        Ok(None)
+    }
+
+    fn readable_folders(&self, repository: &Repository) -> Result<Vec<std::path::PathBuf>, Error> {
+        let mut readable = Vec::new();
+        for folder in folders::manifests(self.root(), repository)? {
+            if folders::is_plain(self.root(), &folder)? {
+                readable.push(folder);
+            }
+        }
+        Ok(readable)
+    }
+
+    fn manifest_in(&self, folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        let path = folder.join(digest.to_string());
+        if let Some(bytes) = read(&path)? {
+            let parsed = RawManifest::verified(bytes, None, digest);
+            return parsed.map(Some).map_err(|source| Error::Manifest { path, source });
+        }
+        // The oldest generations have a tagged manifest only under its tag.
+        for tag in tag_files(folder)? {
+            let path = folder.join(tag.as_str());
+            let Some(bytes) = read(&path)? else { continue };
+            if Digest::with(digest.algorithm(), &bytes) == *digest {
+                let parsed = RawManifest::verified(bytes, None, digest);
+                return parsed.map(Some).map_err(|source| Error::Manifest { path, source });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before.
+    ///
+    /// # Errors
+    /// Where the folder can't be written, or the name's place is taken.
+    pub fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        let folder = self.writable_folder(repository)?;
+        let path = folder.join(manifest.digest().to_string());
+        if read(&path).ok().flatten().is_some_and(|bytes| bytes == manifest.bytes()) {
+            return Ok(());
+        }
+        self.replace(&path, manifest.bytes(), repository)
+    }
+
+    /// Lets a tag stand for a manifest that is there.
+    ///
+    /// # Errors
+    /// Where the manifest isn't there, the folder can't be written, or its `layout` can't be read: nothing is lost then.
+    pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
+        let folder = self.writable_folder(repository)?;
+        let path = folder.join(digest.to_string());
+        if !matches!(kind(&path)?, Kind::File(_)) {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Error::io("tagging", &path)(missing));
+        }
+        // What a tag stands for must last longer than the tag.
+        folders::sync(&folder)?;
+        let _lock = self.lock_layouts()?;
+        let mut layout = Layout::read(&folder)?;
+        if layout.get(tag) != Some(digest) {
+            layout.set(tag, digest);
+            self.replace(&folder.join(LAYOUT), &layout.to_bytes(), repository)?;
+        }
+        self.name_by_tag(&folder, tag, &path)?;
+        folders::sync(&folder)
+    }
+
+    /// Gives the manifest a second name, its tag, for the generation that reads those. Where the name is taken by a folder, or is
+    /// the format's own, only `layout` has the tag: what reads the oldest generation alone can't have it.
+    fn name_by_tag(&self, folder: &Path, tag: &Tag, manifest: &Path) -> Result<(), Error> {
+        let path = folder.join(tag.as_str());
+        if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
+            return Ok(());
+        }
+        let own = self.own_folder()?;
+        let named = tempfile::Builder::new().prefix("tag-").make_in(&own, |temporary| fs::hard_link(manifest, temporary));
+        match named {
+            Ok(named) => named.persist(&path).map(|_| ()).map_err(|error| Error::io("naming", &path)(error.error)),
+            // A filesystem without hard links gets a copy.
+            Err(_) => {
+                let bytes = fs::read(manifest).map_err(Error::io("reading", manifest))?;
+                self.replace(&path, &bytes, &tag)
+            }
+        }
+    }
+
+    fn writable_folder(&self, repository: &Repository) -> Result<std::path::PathBuf, Error> {
+        let mut candidates = folders::manifests(self.root(), repository)?;
+        let folder = candidates.swap_remove(0);
+        folders::make(self.root(), &folder, repository)?;
+        if repository.registry().is_docker_hub() {
+            self.name_docker_hub()?;
+        }
+        Ok(folder)
+    }
+
+    /// Lets KubeKey find Docker Hub's images under the name that it uses.
+    fn name_docker_hub(&self) -> Result<(), Error> {
+        let link = self.root().join(DOCKER_HUB_API);
+        if kind(&link)? == Kind::Nothing
+            && let Err(error) = std::os::unix::fs::symlink(DOCKER_HUB, &link)
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            log::debug!("{}: no symbolic link: {error}", link.display());
+        }
+        Ok(())
+    }
+
+    fn own_folder(&self) -> Result<std::path::PathBuf, Error> {
+        let own = self.root().join(OWN);
+        folders::make(self.root(), &own, &"the folder of temporary files")?;
+        Ok(own)
+    }
+
+    /// Writes a whole file durably, or leaves what was there.
+    fn replace(&self, path: &Path, bytes: &[u8], name: &dyn std::fmt::Display) -> Result<(), Error> {
+        if kind(path)? == Kind::Folder {
+            return Err(Error::Collision { name: name.to_string(), path: path.to_owned(), taken_by: "another repository's folder" });
+        }
+        let own = self.own_folder()?;
+        let write = || {
+            let mut file = NamedTempFile::new_in(&own)?;
+            file.write_all(bytes)?;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            file.as_file().sync_data()?;
+            file.persist(path).map_err(|error| error.error)
+        };
+        write().map(|_| ()).map_err(Error::io("writing", path))
+    }
+
+    /// Locks the tag maps of the store against other threads and processes, until the lock is dropped.
+    fn lock_layouts(&self) -> Result<File, Error> {
+        self.own_folder()?;
+        let path = folders::layout_lock(self.root());
+        if matches!(kind(&path)?, Kind::Folder | Kind::Other) {
+            return Err(Error::damaged(&path, "it is no file"));
+        }
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(Error::io("opening", &path))?;
+        file.lock().map_err(Error::io("locking", &path))?;
+        Ok(file)
+    }
+}
+
+/// What a tag stands for in a folder of manifests.
+fn tagged(folder: &Path, tag: &Tag) -> Result<Option<Digest>, Error> {
+    if let Some(digest) = Layout::read(folder)?.get(tag) {
+        return Ok(Some(digest.clone()));
+    }
+    if tag.as_str() == LAYOUT {
+        return Ok(None);
+    }
+    Ok(read(&folder.join(tag.as_str()))?.map(|bytes| Digest::of(&bytes)))
+}
+
+/// The tags that a folder of manifests has as files.
+pub(crate) fn tag_files(folder: &Path) -> Result<Vec<Tag>, Error> {
+    let mut tags = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if let Some(name) = entry.file_name().to_str()
+            && is_file
+            && name != LAYOUT
+            && let Ok(tag) = name.parse()
+        {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// A small file's bytes; none if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match kind(path)? {
+        Kind::Nothing | Kind::Folder => Ok(None),
+        Kind::Other => Err(Error::damaged(path, "it is no file")),
+        Kind::File(size) if size > MAX_MANIFEST_SIZE => {
+            Err(Error::Manifest { path: path.to_owned(), source: ManifestError::TooLarge { size } })
+        }
+        Kind::File(size) => {
+            let file = File::open(path).map_err(Error::io("opening", path))?;
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            file.take(MAX_MANIFEST_SIZE).read_to_end(&mut bytes).map_err(Error::io("reading", path))?;
+            Ok(Some(bytes))
+        }
+    }
+}

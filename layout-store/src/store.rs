@@ -1,0 +1,112 @@
+//! Opening and making a store.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::Error;
+use crate::folders::{self, BLOBS, Kind, MANIFESTS, OWN, kind};
+
+/// How deep a folder that may be a store is looked through for one of manifests.
+const DEPTH: usize = 8;
+/// How many folders are looked at.
+const FOLDERS: usize = 10_000;
+
+/// A directory of images. Many threads may use it at once, and so may other processes.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// Whether blobs got their names since the names were last made durable.
+    pub(crate) has_new_blobs: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Opens a store that is there, for reading or writing. An empty folder is a store without images.
+    ///
+    /// # Errors
+    /// Where the folder isn't there, can't be read or is something else.
+    pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
+        let path = path.as_ref();
+        let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
+        let not_a_store = |looks_like| Error::NotAStore { path: path.to_owned(), looks_like };
+        if !metadata.is_dir() {
+            return Err(not_a_store(if path.extension().is_some_and(|ending| ending == "tar") {
+                "it is a tar archive; unpack it, or pull its images"
+            } else {
+                "it is a file"
+            }));
+        }
+        match other_kind(path)? {
+            Some(looks_like) => Err(not_a_store(looks_like)),
+            None => Ok(Store { root: path.to_owned(), has_new_blobs: Arc::default() }),
+        }
+    }
+
+    /// Opens a store, making it if it isn't there.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and where it can't be made.
+    pub fn create(path: impl AsRef<Path>) -> Result<Store, Error> {
+        let path = path.as_ref();
+        fs::create_dir_all(path).map_err(Error::io("making", path))?;
+        let store = Store::open(path)?;
+        folders::make(path, &path.join(BLOBS), &"the folder of blobs")?;
+        Ok(store)
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// What a folder is that isn't a store.
+fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
+    let is_oci_layout = matches!(kind(&path.join("oci-layout"))?, Kind::File(_));
+    let is_registry = kind(&path.join("docker/registry/v2"))? == Kind::Folder;
+    let is_dir_image = matches!(kind(&path.join("version"))?, Kind::File(_))
+        && matches!(kind(&path.join("manifest.json"))?, Kind::File(_));
+    if is_oci_layout {
+        return Ok(Some("it is an OCI image layout of another tool"));
+    }
+    if is_registry {
+        return Ok(Some("it is a registry's own storage; start the registry on it and pull from that"));
+    }
+    if is_dir_image {
+        return Ok(Some("it is one image in skopeo's dir: format"));
+    }
+    for sign in [BLOBS, OWN] {
+        if kind(&path.join(sign))? == Kind::Folder {
+            return Ok(None);
+        }
+    }
+    let mut budget = FOLDERS;
+    let mut is_empty = true;
+    for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
+        let entry = entry.map_err(Error::io("reading", path))?;
+        is_empty = false;
+        if has_manifests(&entry.path(), DEPTH, &mut budget)? {
+            return Ok(None);
+        }
+    }
+    Ok((!is_empty).then_some("it has neither a folder of blobs nor one of manifests, and isn't empty"))
+}
+
+fn has_manifests(path: &Path, depth: usize, budget: &mut usize) -> Result<bool, Error> {
+    if depth == 0 || *budget == 0 || kind(path)? != Kind::Folder {
+        return Ok(false);
+    }
+    *budget -= 1;
+    if kind(&path.join(MANIFESTS))? == Kind::Folder {
+        return Ok(true);
+    }
+    // A folder that can't be read has nothing to say.
+    let Ok(entries) = fs::read_dir(path) else { return Ok(false) };
+    for entry in entries.flatten() {
+        if has_manifests(&entry.path(), depth - 1, budget)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,377 @@
+//! What a store writes, and what it does when two write at once, when a writer dies, and when something is in the way.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Barrier;
+
+use proptest::prelude::*;
+use transload_layout_store::{BlobWrite, BlobWriter, Error, LinkKind, Store};
+use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository, Tag};
+
+fn descriptor(content: &[u8]) -> Descriptor {
+    Descriptor::new(MediaType::new("application/octet-stream"), Digest::of(content), content.len() as u64)
+}
+
+fn writer(store: &Store, content: &[u8]) -> BlobWriter {
+    match store.write_blob(&descriptor(content)).unwrap() {
+        BlobWrite::Writer(writer) => writer,
+        BlobWrite::Present => panic!("the blob is there"),
+    }
+}
+
+fn put(store: &Store, content: &[u8]) -> Descriptor {
+    if let BlobWrite::Writer(mut writer) = store.write_blob(&descriptor(content)).unwrap() {
+        writer.write(content).unwrap();
+        writer.commit().unwrap();
+    }
+    descriptor(content)
+}
+
+fn image(store: &Store, name: &str) -> RawManifest {
+    let config = serde_json::to_string(&put(store, name.as_bytes())).unwrap();
+    let text = format!(r#"{{ "schemaVersion": 2, "config": {config}, "layers": [], "x": "{name}" }}"#);
+    RawManifest::parse(text.into_bytes(), None).unwrap()
+}
+
+fn publish(store: &Store, repository: &str, tag: &str) -> Result<RawManifest, Error> {
+    let repository: Repository = repository.parse().unwrap();
+    let manifest = image(store, &format!("{repository}:{tag}"));
+    store.put_manifest(&repository, &manifest)?;
+    store.tag(&repository, &tag.parse().unwrap(), manifest.digest())?;
+    Ok(manifest)
+}
+
+fn names(store: &Store) -> Vec<String> {
+    store.images().unwrap().iter().map(|image| image.reference.to_string()).collect()
+}
+
+fn tree(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            match fs::read_link(&path) {
+                Ok(target) => found.push(format!("{name} -> {}", target.display())),
+                Err(_) if path.is_dir() => folders.push(path),
+                Err(_) => found.push(name),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_store_has_exactly_the_documented_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let first = publish(&store, "alpine", "3.19").unwrap();
+    let second = publish(&store, "registry.example.com:5000/team/app", "v1").unwrap();
+    store.sync_blobs().unwrap();
+    let blob = |manifest: &RawManifest| manifest.view().blobs().next().unwrap().digest.clone();
+    let mut expected = vec![
+        ".transload/lock".to_owned(),
+        format!("blobs/{}", blob(&first)),
+        format!("blobs/{}", blob(&second)),
+        "docker.io/library/alpine/manifests/3.19".to_owned(),
+        "docker.io/library/alpine/manifests/layout".to_owned(),
+        format!("docker.io/library/alpine/manifests/{}", first.digest()),
+        "registry-1.docker.io -> docker.io".to_owned(),
+        "registry.example.com:5000/team/app/manifests/layout".to_owned(),
+        format!("registry.example.com:5000/team/app/manifests/{}", second.digest()),
+        "registry.example.com:5000/team/app/manifests/v1".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(tree(folder.path()), expected);
+    let manifests = folder.path().join("docker.io/library/alpine/manifests");
+    assert_eq!(fs::read(manifests.join("3.19")).unwrap(), first.bytes());
+    assert_eq!(fs::read(manifests.join(first.digest().to_string())).unwrap(), first.bytes());
+    let layout = fs::read_to_string(manifests.join("layout")).unwrap();
+    assert_eq!(layout, format!("{{\n  \"3.19\": \"{}\"\n}}", first.digest()));
+}
+
+#[test]
+fn kubekeys_own_folder_for_docker_hub_stays_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("registry-1.docker.io/library/old/manifests")).unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    publish(&store, "alpine", "3.19").unwrap();
+    assert!(folder.path().join("registry-1.docker.io/library/alpine/manifests/3.19").is_file());
+    assert!(!folder.path().join("docker.io").exists());
+    assert_eq!(names(&store), ["docker.io/library/alpine:3.19"]);
+}
+
+#[test]
+fn names_that_collide_with_the_format_come_back_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let mut kept = Vec::new();
+    for (repository, tag) in [
+        ("hub.local/a", "layout"),
+        ("hub.local/a", "v1"),
+        ("hub.local/manifests", "v1"),
+        ("hub.local/a/manifests", "v1"),
+        ("hub.local/a/manifests/manifests", "manifests"),
+        ("hub.local/blobs", "blobs"),
+        ("blobs/blobs", "v1"),
+    ] {
+        publish(&store, repository, tag).unwrap();
+        kept.push(format!("{}:{tag}", repository.parse::<Repository>().unwrap()));
+    }
+    kept.sort();
+    assert_eq!(names(&store), kept);
+    for (repository, tag) in [("hub.local/a/manifests/layout", "v1"), ("hub.local/a/manifests/v1", "v1"), ("BLOBS/x", "v1")] {
+        let error = publish(&store, repository, tag).unwrap_err();
+        assert!(matches!(error, Error::Collision { .. }), "{repository}: {error}");
+        assert!(error.to_string().contains("has no place in the directory"), "{error}");
+    }
+    assert_eq!(names(&store), kept, "a refusal loses nothing");
+}
+
+#[test]
+fn a_writer_that_was_dropped_goes_on_where_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+    let store = Store::create(folder.path()).unwrap();
+    let mut first = writer(&store, &content);
+    first.write(&content[..300_000]).unwrap();
+    drop(first);
+    let mut second = writer(&Store::open(folder.path()).unwrap(), &content);
+    assert_eq!(second.offset(), 300_000);
+    second.write(&content[300_000..]).unwrap();
+    second.commit().unwrap();
+    assert_eq!(fs::read(store.blob_path(&Digest::of(&content))).unwrap(), content);
+    assert!(tree(folder.path()).iter().all(|name| !name.contains("partial")));
+}
+
+#[test]
+fn wrong_bytes_never_get_the_name_and_can_be_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let mut wrong = writer(&store, b"right");
+    wrong.write(b"wrong").unwrap();
+    let (error, kept) = wrong.commit().unwrap_err();
+    assert!(error.is_wrong_content() && error.is_retryable(), "{error}");
+    assert!(!store.has_blob(&descriptor(b"right")).unwrap());
+    let mut again = kept.unwrap();
+    again.restart().unwrap();
+    again.write(b"right").unwrap();
+    again.commit().unwrap();
+    assert!(store.has_blob(&descriptor(b"right")).unwrap());
+}
+
+#[test]
+fn more_bytes_than_announced_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let mut long = writer(&store, b"right");
+    assert!(long.write(b"right and more").unwrap_err().is_wrong_content());
+    let (error, _) = writer_of_another_try(&store).commit().unwrap_err();
+    assert!(error.is_wrong_content(), "too few bytes: {error}");
+}
+
+fn writer_of_another_try(store: &Store) -> BlobWriter {
+    let mut short = writer(store, b"other content");
+    short.write(b"other").unwrap();
+    short
+}
+
+#[test]
+fn a_partial_file_that_is_too_long_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    drop(writer(&store, b"right"));
+    let partial = folder.path().join(".transload/partial").join(Digest::of(b"right").to_string());
+    fs::write(&partial, b"far too long").unwrap();
+    let mut again = writer(&store, b"right");
+    assert_eq!(again.offset(), 0);
+    again.write(b"right").unwrap();
+    again.commit().unwrap();
+}
+
+#[test]
+fn a_file_of_the_wrong_size_is_no_blob_and_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    fs::write(store.blob_path(&Digest::of(b"right")), b"righ").unwrap();
+    assert!(!store.has_blob(&descriptor(b"right")).unwrap());
+    put(&store, b"right");
+    assert_eq!(fs::read(store.blob_path(&Digest::of(b"right"))).unwrap(), b"right");
+}
+
+#[test]
+fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = vec![7; 200_000];
+    let barrier = Barrier::new(8);
+    let written: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let store = Store::create(folder.path()).unwrap();
+                    barrier.wait();
+                    match store.write_blob(&descriptor(&content)).unwrap() {
+                        BlobWrite::Present => 0,
+                        BlobWrite::Writer(mut writer) => {
+                            content.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
+                            writer.commit().unwrap();
+                            1
+                        }
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(written, 1);
+    assert_eq!(tree(folder.path()), [format!("blobs/{}", Digest::of(&content))]);
+}
+
+#[test]
+fn no_tag_is_lost_when_many_tag_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let path = folder.path();
+            scope.spawn(move || {
+                let store = Store::create(path).unwrap();
+                for number in 0..10 {
+                    publish(&store, "hub.local/app", &format!("v{thread}.{number}")).unwrap();
+                }
+            });
+        }
+    });
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.images().unwrap().len(), 60);
+}
+
+#[test]
+fn a_blob_of_another_store_is_linked_and_not_copied() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (Store::create(one.path()).unwrap(), Store::create(other.path()).unwrap());
+    let blob = put(&from, b"content");
+    assert_eq!(to.link_blob(&from, &blob).unwrap(), Some(LinkKind::Hard));
+    assert!(to.has_blob(&blob).unwrap());
+    assert_eq!(to.link_blob(&from, &blob).unwrap(), Some(LinkKind::Hard), "again is no error");
+    assert_eq!(to.link_blob(&from, &descriptor(b"absent")).unwrap(), None);
+}
+
+#[test]
+fn links_and_pipes_in_a_store_lead_nowhere() {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::create(folder.path()).unwrap();
+    let repository: Repository = "evil.local/app".parse().unwrap();
+    symlink(outside.path(), folder.path().join("evil.local")).unwrap();
+    assert!(matches!(publish(&store, "evil.local/app", "v1").unwrap_err(), Error::Collision { .. }));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    fs::create_dir_all(outside.path().join("app/manifests")).unwrap();
+    fs::write(outside.path().join("app/manifests/v1"), b"{}").unwrap();
+    assert_eq!(store.resolve(&repository, &Identifier::Tag("v1".parse().unwrap())).unwrap(), None);
+    symlink("/etc/passwd", store.blob_path(&Digest::of(b"link"))).unwrap();
+    assert!(store.open_blob(&Digest::of(b"link")).is_err());
+    assert!(store.has_blob(&descriptor(b"link")).is_err());
+}
+
+#[test]
+fn a_damaged_tag_map_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    publish(&store, "hub.local/app", "v1").unwrap();
+    let layout = folder.path().join("hub.local/app/manifests/layout");
+    fs::write(&layout, b"[1]").unwrap();
+    let error = publish(&store, "hub.local/app", "v2").unwrap_err();
+    assert!(error.to_string().contains("should map tags to digests"), "{error}");
+    assert_eq!(fs::read(&layout).unwrap(), b"[1]");
+}
+
+#[test]
+fn a_damaged_manifest_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let manifest = publish(&store, "hub.local/app", "v1").unwrap();
+    let repository: Repository = "hub.local/app".parse().unwrap();
+    fs::write(folder.path().join(format!("hub.local/app/manifests/{}", manifest.digest())), b"{}").unwrap();
+    let error = store.manifest(&repository, manifest.digest()).unwrap_err();
+    assert!(error.to_string().contains(manifest.digest().as_str()), "{error}");
+    store.put_manifest(&repository, &manifest).unwrap();
+    assert!(store.manifest(&repository, manifest.digest()).unwrap().is_some(), "writing it again mends it");
+}
+
+#[test]
+fn folders_that_are_no_store_are_told_from_one() {
+    for (make, reason) in [
+        (&["oci-layout", "index.json", "blobs/sha256/x"][..], "OCI image layout"),
+        (&["docker/registry/v2/x"], "registry's own storage"),
+        (&["version", "manifest.json"], "skopeo's dir: format"),
+        (&["notes.txt", "photos/cat.jpg"], "isn't empty"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in make {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        let error = Store::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(Store::create(folder.path()).is_err());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Store::open(folder.path()).unwrap().images().unwrap().is_empty(), "an empty folder is an empty store");
+    let error = Store::open(folder.path().join("absent")).unwrap_err();
+    assert!(error.to_string().contains("absent") && error.hint().is_some(), "{error}");
+    fs::write(folder.path().join("images.tar"), b"").unwrap();
+    assert!(Store::open(folder.path().join("images.tar")).unwrap_err().to_string().contains("tar archive"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_chunking_with_any_interruptions_commits_the_same(
+        content in proptest::collection::vec(any::<u8>(), 0..3000),
+        cuts in proptest::collection::vec((0usize..3000, any::<bool>()), 0..6),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path()).unwrap();
+        let mut cuts: Vec<(usize, bool)> = cuts.into_iter().map(|(at, stop)| (at.min(content.len()), stop)).collect();
+        cuts.sort();
+        cuts.push((content.len(), false));
+        let mut writer = writer(&store, &content);
+        let mut at = 0;
+        for (next, stop) in cuts {
+            writer.write(&content[at..next]).unwrap();
+            at = next;
+            if stop {
+                drop(writer);
+                writer = self::writer(&store, &content);
+                prop_assert_eq!(writer.offset(), at as u64);
+            }
+        }
+        writer.commit().unwrap();
+        prop_assert_eq!(fs::read(store.blob_path(&Digest::of(&content))).unwrap(), content);
+    }
+
+    #[test]
+    fn tags_stand_for_what_was_tagged_last(operations in proptest::collection::vec((0usize..3, 0usize..4, 0usize..5), 1..20)) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path()).unwrap();
+        let mut model = std::collections::BTreeMap::new();
+        for (repository, tag, content) in operations {
+            let repository: Repository = ["alpine", "hub.local/a", "hub.local/a/manifests"][repository].parse().unwrap();
+            let tag: Tag = ["v1", "layout", "manifest", "latest"][tag].parse().unwrap();
+            let manifest = image(&store, &content.to_string());
+            store.put_manifest(&repository, &manifest).unwrap();
+            store.tag(&repository, &tag, manifest.digest()).unwrap();
+            model.insert((repository, tag), manifest.digest().clone());
+        }
+        for ((repository, tag), digest) in &model {
+            let found = store.resolve(repository, &Identifier::Tag(tag.clone())).unwrap();
+            prop_assert_eq!(found.as_ref(), Some(digest));
+        }
+        let tagged = store.images().unwrap().into_iter().filter(|image| image.reference.tag().is_some()).count();
+        prop_assert_eq!(tagged, model.len());
+    }
+}
