@@ -104,7 +104,10 @@ fn show_plans(plans: &[transfer::JobPreview]) -> u8 {
     if ui::print_plan(plans, &mut std::io::stdout().lock()).is_err() {
         return FAILED;
     }
-    let fails = plans.iter().flat_map(|plan| &plan.images).any(|image| image.result.is_err());
+    let fails = plans
+        .iter()
+        .flat_map(|plan| &plan.images)
+        .any(|image| image.result.is_err());
     if fails { FAILED } else { 0 }
 }
 
@@ -117,7 +120,11 @@ fn start_log(cli: &Cli, progress: &Progress) {
         (false, 2) => "debug,ureq=info,rustls=info",
         (false, _) => "trace",
     };
-    let colour = if std::io::stderr().is_terminal() { env_logger::WriteStyle::Auto } else { env_logger::WriteStyle::Never };
+    let colour = if std::io::stderr().is_terminal() {
+        env_logger::WriteStyle::Auto
+    } else {
+        env_logger::WriteStyle::Never
+    };
     // A second logger in one process would be refused; there is none.
     let _ = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .target(env_logger::Target::Pipe(progress.log_target()))
@@ -141,7 +148,12 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>) {
 }
 
 fn list(args: &ListArgs) -> Result<u8, UsageErrors> {
-    let pattern = args.pattern.as_deref().map(ImagePattern::new).transpose().map_err(UsageErrors::one)?;
+    let pattern = args
+        .pattern
+        .as_deref()
+        .map(ImagePattern::new)
+        .transpose()
+        .map_err(UsageErrors::one)?;
     let store = Store::open(&args.dir).map_err(|error| match error.hint() {
         Some(hint) => UsageErrors::one(format!("{error}\n  hint: {hint}")),
         None => UsageErrors::one(error),
@@ -152,7 +164,9 @@ fn list(args: &ListArgs) -> Result<u8, UsageErrors> {
     }
     let mut out = std::io::stdout().lock();
     let written = match args.output {
-        Output::Text => images.iter().try_for_each(|image| writeln!(out, "{}  {}", image.reference, image.digest)),
+        Output::Text => images
+            .iter()
+            .try_for_each(|image| writeln!(out, "{}  {}", image.reference, image.digest)),
         Output::Json => {
             let list: Vec<_> = images
                 .iter()

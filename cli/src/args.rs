@@ -222,7 +222,13 @@ pub struct HowArgs {
     pub dry_run: bool,
 
     /// How progress is shown
-    #[arg(long, value_enum, default_value = "auto", value_name = "HOW", env = "TRANSLOAD_PROGRESS")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "HOW",
+        env = "TRANSLOAD_PROGRESS"
+    )]
     pub progress: ProgressMode,
 }
 

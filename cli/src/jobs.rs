@@ -47,7 +47,9 @@ struct Wrong(Vec<String>);
 
 impl Wrong {
     fn note<T, E: fmt::Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.0.push(format!("{what}: {error}"))).ok()
+        result
+            .map_err(|error| self.0.push(format!("{what}: {error}")))
+            .ok()
     }
 
     fn finish<T>(self, value: Option<T>) -> Result<T, UsageErrors> {
@@ -65,8 +67,14 @@ impl Wrong {
 pub fn pull(args: &PullArgs) -> Result<Job, UsageErrors> {
     let mut wrong = Wrong::default();
     let destination = wrong.note("--dest", directory(&args.dest));
-    let source = args.src.as_deref().and_then(|src| wrong.note("--src", endpoint(src)));
-    let job = destination.map(|destination| Job { source, ..Job::new("pull", destination.into()) });
+    let source = args
+        .src
+        .as_deref()
+        .and_then(|src| wrong.note("--src", endpoint(src)));
+    let job = destination.map(|destination| Job {
+        source,
+        ..Job::new("pull", destination.into())
+    });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
 }
@@ -80,7 +88,10 @@ pub fn push(args: &PushArgs) -> Result<Job, UsageErrors> {
     let source = wrong.note("--src", directory(&args.src));
     let destination = wrong.note("--dest", endpoint(&args.dest));
     if let Some(Endpoint::Fixed(Location::Store(_))) = &destination {
-        wrong.0.push(format!("--dest: {} is a directory; `transload copy` copies between directories", args.dest));
+        wrong.0.push(format!(
+            "--dest: {} is a directory; `transload copy` copies between directories",
+            args.dest
+        ));
     }
     let job = source.zip(destination).map(|(source, destination)| Job {
         source: Some(source.into()),
@@ -96,9 +107,15 @@ pub fn push(args: &PushArgs) -> Result<Job, UsageErrors> {
 /// Everything that is wrong with the arguments.
 pub fn copy(args: &CopyArgs) -> Result<Job, UsageErrors> {
     let mut wrong = Wrong::default();
-    let source = args.src.as_deref().and_then(|src| wrong.note("--src", endpoint(src)));
+    let source = args
+        .src
+        .as_deref()
+        .and_then(|src| wrong.note("--src", endpoint(src)));
     let destination = wrong.note("--dest", endpoint(&args.dest));
-    let job = destination.map(|destination| Job { source, ..Job::new("copy", destination) });
+    let job = destination.map(|destination| Job {
+        source,
+        ..Job::new("copy", destination)
+    });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
 }
@@ -133,11 +150,16 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
     if let Some(file) = &which.images_file {
         names.extend(images_of_file(file, wrong));
         if names.is_empty() && wrong.0.is_empty() {
-            wrong.0.push(format!("--images-file: {} names no image", file.display()));
+            wrong
+                .0
+                .push(format!("--images-file: {} names no image", file.display()));
         }
     }
     let platforms = wrong.note("--platform", PlatformSet::parse(&which.platform));
-    let pattern = which.pattern.as_deref().map(|pattern| wrong.note("--pattern", ImagePattern::new(pattern)));
+    let pattern = which
+        .pattern
+        .as_deref()
+        .map(|pattern| wrong.note("--pattern", ImagePattern::new(pattern)));
     let hosts = hosts(&job, which, wrong);
     Some(Job {
         images: names,
@@ -160,11 +182,16 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
 fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
     let (name, text) = if file == Path::new("-") {
         let mut text = String::new();
-        ("stdin".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
+        (
+            "stdin".to_owned(),
+            std::io::stdin().read_to_string(&mut text).map(|_| text),
+        )
     } else {
         (file.display().to_string(), std::fs::read_to_string(file))
     };
-    let Some(text) = wrong.note(&format!("--images-file {name}"), text) else { return Vec::new() };
+    let Some(text) = wrong.note(&format!("--images-file {name}"), text) else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let image = line.split_once('#').map_or(line, |(image, _)| image).trim();
@@ -179,7 +206,11 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
 fn hosts(job: &Job, which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     let mut rules = Vec::new();
     if let Some(file) = &which.auths {
-        rules.extend(wrong.note("--auths", task::load_auths(file, &no_variables())).unwrap_or_default());
+        rules.extend(
+            wrong
+                .note("--auths", task::load_auths(file, &no_variables()))
+                .unwrap_or_default(),
+        );
     }
     if !which.plain_http && which.ca_file.is_none() {
         return rules;
@@ -194,7 +225,10 @@ fn hosts(job: &Job, which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     }
     for registry in registries {
         // An entry of --auths for the same registry keeps its credentials.
-        match rules.iter_mut().find(|rule: &&mut HostRule| rule.repo == registry.as_str()) {
+        match rules
+            .iter_mut()
+            .find(|rule: &&mut HostRule| rule.repo == registry.as_str())
+        {
             Some(rule) => set_transport(rule, which),
             None => {
                 let mut rule = HostRule::new(registry.as_str());

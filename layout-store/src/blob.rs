@@ -20,7 +20,7 @@ pub enum BlobWrite {
     /// Nothing: the blob is there.
     Present,
     /// A writer, which may have some of the bytes already.
-    Writer(BlobWriter),
+    Writer(Box<BlobWriter>),
 }
 
 /// How a blob came from another store without copying.
@@ -87,7 +87,8 @@ impl Store {
             // Whoever held the lock may have given the file its name, or removed it, and it was lost since.
             if is_at(&file, &path)? {
                 let target = self.blob_path(&blob.digest);
-                return BlobWriter::resume(file, path, target, blob.clone(), self).map(BlobWrite::Writer);
+                return BlobWriter::resume(file, path, target, blob.clone(), self)
+                    .map(|writer| BlobWrite::Writer(Box::new(writer)));
             }
         }
     }
@@ -133,7 +134,12 @@ fn open_locked(path: &Path) -> Result<File, Error> {
     if matches!(kind(path)?, Kind::Folder | Kind::Other) {
         return Err(Error::damaged(path, "it is no file"));
     }
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
     let file = file.map_err(Error::io("opening", path))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -149,7 +155,9 @@ fn open_locked(path: &Path) -> Result<File, Error> {
 /// Whether the file is the one that has this name now.
 fn is_at(file: &File, path: &Path) -> Result<bool, Error> {
     let own = file.metadata().map_err(Error::io("looking at", path))?;
-    Ok(path.symlink_metadata().is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
+    Ok(path
+        .symlink_metadata()
+        .is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
 }
 
 fn remove(path: &Path) -> Result<(), Error> {
@@ -175,10 +183,20 @@ pub struct BlobWriter {
 type HasNewBlobs = std::sync::Arc<std::sync::atomic::AtomicBool>;
 
 impl BlobWriter {
-    fn resume(mut file: File, partial: PathBuf, target: PathBuf, blob: Descriptor, store: &Store) -> Result<Self, Error> {
+    fn resume(
+        mut file: File,
+        partial: PathBuf,
+        target: PathBuf,
+        blob: Descriptor,
+        store: &Store,
+    ) -> Result<Self, Error> {
         let mut verifier = Verifier::of(&blob);
         let kept = file.metadata().map_err(Error::io("looking at", &partial))?.len();
-        let offset = if kept <= blob.size { hash(&mut file, &mut verifier, &partial)? } else { 0 };
+        let offset = if kept <= blob.size {
+            hash(&mut file, &mut verifier, &partial)?
+        } else {
+            0
+        };
         let mut writer = BlobWriter {
             file,
             partial,
@@ -204,8 +222,12 @@ impl BlobWriter {
     /// # Errors
     /// Where they are more than announced, or can't be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.verifier.update(bytes).map_err(|source| Error::WrongContent { source })?;
-        self.file.write_all(bytes).map_err(Error::io("writing", &self.partial))
+        self.verifier
+            .update(bytes)
+            .map_err(|source| Error::WrongContent { source })?;
+        self.file
+            .write_all(bytes)
+            .map_err(Error::io("writing", &self.partial))
     }
 
     /// Forgets all bytes, those of an earlier try too.
@@ -213,8 +235,12 @@ impl BlobWriter {
     /// # Errors
     /// Where the filesystem refuses.
     pub fn restart(&mut self) -> Result<(), Error> {
-        self.file.set_len(0).map_err(Error::io("emptying", &self.partial))?;
-        self.file.seek(SeekFrom::Start(0)).map_err(Error::io("emptying", &self.partial))?;
+        self.file
+            .set_len(0)
+            .map_err(Error::io("emptying", &self.partial))?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map_err(Error::io("emptying", &self.partial))?;
         self.verifier = Verifier::of(&self.blob);
         self.offset = 0;
         Ok(())
@@ -234,8 +260,12 @@ impl BlobWriter {
 
     fn publish(&self) -> Result<(), Error> {
         let readable = fs::Permissions::from_mode(0o644);
-        self.file.set_permissions(readable).map_err(Error::io("opening to readers", &self.partial))?;
-        self.file.sync_data().map_err(Error::io("making durable", &self.partial))?;
+        self.file
+            .set_permissions(readable)
+            .map_err(Error::io("opening to readers", &self.partial))?;
+        self.file
+            .sync_data()
+            .map_err(Error::io("making durable", &self.partial))?;
         fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;
         self.has_new_blobs.store(true, Ordering::Release);
         Ok(())
@@ -253,7 +283,9 @@ fn hash(file: &mut File, verifier: &mut Verifier, path: &Path) -> Result<u64, Er
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Error::io("reading", path)(error)),
         };
-        verifier.update(&chunk[..count]).map_err(|source| Error::WrongContent { source })?;
+        verifier
+            .update(&chunk[..count])
+            .map_err(|source| Error::WrongContent { source })?;
         total += count as u64;
     }
 }

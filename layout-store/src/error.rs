@@ -67,11 +67,18 @@ pub enum Error {
 impl Error {
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io { operation, path, source }
+        move |source| Error::Io {
+            operation,
+            path,
+            source,
+        }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
-        Error::Damaged { path: path.to_owned(), reason: reason.into() }
+        Error::Damaged {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     /// What to do about it, where that can be told.
@@ -81,8 +88,12 @@ impl Error {
             Error::NotAStore { .. } => {
                 "an image directory has a folder blobs and folders <registry>/<repository>/manifests; give an empty or a new directory to fill"
             }
-            Error::Damaged { .. } | Error::Manifest { .. } => "move that file away and pull its image into the directory again",
-            Error::WrongContent { .. } => "what serves the blob may be damaged, or something between changes what it says",
+            Error::Damaged { .. } | Error::Manifest { .. } => {
+                "move that file away and pull its image into the directory again"
+            }
+            Error::WrongContent { .. } => {
+                "what serves the blob may be damaged, or something between changes what it says"
+            }
             Error::Collision { .. } => "put this image into a directory of its own",
         };
         Some(text.to_owned())
@@ -110,8 +121,12 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => "check the path",
         io::ErrorKind::PermissionDenied => "this user may not do that there: check owner and permissions",
-        io::ErrorKind::StorageFull => "the disk is full: make room and run the same command again, it goes on where it ended",
-        io::ErrorKind::QuotaExceeded => "the quota is used up: make room and run the same command again, it goes on where it ended",
+        io::ErrorKind::StorageFull => {
+            "the disk is full: make room and run the same command again, it goes on where it ended"
+        }
+        io::ErrorKind::QuotaExceeded => {
+            "the quota is used up: make room and run the same command again, it goes on where it ended"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => {
             "FAT, exFAT and NTFS take no colon in a name, and the format has them: use ext4, xfs or another Unix filesystem"

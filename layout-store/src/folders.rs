@@ -30,7 +30,14 @@ pub(crate) fn kind(path: &Path) -> Result<Kind, Error> {
         Ok(metadata) if metadata.is_file() => Ok(Kind::File(metadata.len())),
         Ok(metadata) if metadata.is_dir() => Ok(Kind::Folder),
         Ok(_) => Ok(Kind::Other),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Kind::Nothing),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Kind::Nothing)
+        }
         Err(error) => Err(Error::io("looking at", path)(error)),
     }
 }
@@ -102,7 +109,11 @@ fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> 
         Kind::File(_) => "a file that the format needs there",
         _ => "neither a folder nor a file",
     };
-    Err(Error::Collision { name: name.to_string(), path: path.to_owned(), taken_by })
+    Err(Error::Collision {
+        name: name.to_string(),
+        path: path.to_owned(),
+        taken_by,
+    })
 }
 
 /// Whether every component below the root is a folder of its own.
@@ -122,7 +133,14 @@ pub(crate) fn sync(folder: &Path) -> Result<(), Error> {
     let opened = std::fs::File::open(folder).map_err(Error::io("opening", folder))?;
     match opened.sync_all() {
         // Some filesystems can't, and keep names durable by themselves or not at all.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
         result => result.map_err(Error::io("making durable", folder)),
     }
 }

@@ -35,11 +35,20 @@ impl Store {
                 continue;
             }
             match name.parse::<Registry>() {
-                Ok(registry) => walk(&registry, &mut Vec::new(), &path, name == DOCKER_HUB_API, &mut images)?,
+                Ok(registry) => walk(
+                    &registry,
+                    &mut Vec::new(),
+                    &path,
+                    name == DOCKER_HUB_API,
+                    &mut images,
+                )?,
                 Err(_) => log::debug!("{} is no registry's folder", path.display()),
             }
         }
-        Ok(images.into_iter().map(|(reference, (_, digest))| StoredImage { reference, digest }).collect())
+        Ok(images
+            .into_iter()
+            .map(|(reference, (_, digest))| StoredImage { reference, digest })
+            .collect())
     }
 }
 
@@ -78,7 +87,9 @@ fn walk(
             && repository.path() == components.join("/")
         {
             for (reference, digest) in images_in(&repository, &folder)? {
-                let better = images.get(&reference).is_none_or(|(other_is_second, _)| *other_is_second && !is_second);
+                let better = images
+                    .get(&reference)
+                    .is_none_or(|(other_is_second, _)| *other_is_second && !is_second);
                 if better {
                     images.insert(reference, (is_second, digest));
                 }
@@ -97,10 +108,15 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
     let mut reached = BTreeSet::new();
     for (tag, digest) in layout.iter() {
         reached.insert(digest.clone());
-        images.push((Reference::new(repository.clone(), Some(tag.clone()), None), digest.clone()));
+        images.push((
+            Reference::new(repository.clone(), Some(tag.clone()), None),
+            digest.clone(),
+        ));
     }
     for tag in tag_files(folder)? {
-        let Some(bytes) = read(&folder.join(tag.as_str()))? else { continue };
+        let Some(bytes) = read(&folder.join(tag.as_str()))? else {
+            continue;
+        };
         let digest = Digest::of(&bytes);
         reach_children(bytes, &mut reached);
         if layout.get(&tag).is_none() {
@@ -109,8 +125,14 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
         }
     }
     let mut manifests = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))?.flatten() {
-        let digest = entry.file_name().to_str().and_then(|name| name.parse::<Digest>().ok());
+    for entry in fs::read_dir(folder)
+        .map_err(Error::io("reading", folder))?
+        .flatten()
+    {
+        let digest = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<Digest>().ok());
         if let Some(digest) = digest
             // A manifest that can't be read is complained about once it is asked for.
             && let Ok(Some(bytes)) = read(&entry.path())
@@ -120,12 +142,23 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
         }
     }
     let untagged = manifests.into_iter().filter(|digest| !reached.contains(digest));
-    images.extend(untagged.map(|digest| (Reference::new(repository.clone(), None, Some(digest.clone())), digest)));
+    images.extend(untagged.map(|digest| {
+        (
+            Reference::new(repository.clone(), None, Some(digest.clone())),
+            digest,
+        )
+    }));
     Ok(images)
 }
 
 fn reach_children(bytes: Vec<u8>, reached: &mut BTreeSet<Digest>) {
     if let Ok(manifest) = RawManifest::parse(bytes, None) {
-        reached.extend(manifest.view().children().iter().map(|child| child.digest.clone()));
+        reached.extend(
+            manifest
+                .view()
+                .children()
+                .iter()
+                .map(|child| child.digest.clone()),
+        );
     }
 }

@@ -21,7 +21,9 @@ impl Layout {
     /// Reads the file; without one, there are no tags.
     pub fn read(folder: &Path) -> Result<Layout, Error> {
         let path = folder.join(LAYOUT);
-        let Some(bytes) = read(&path)? else { return Ok(Layout::default()) };
+        let Some(bytes) = read(&path)? else {
+            return Ok(Layout::default());
+        };
         let tags: BTreeMap<String, String> = serde_json::from_slice(&bytes)
             .map_err(|error| Error::damaged(&path, format!("it should map tags to digests: {error}")))?;
         let mut parsed = BTreeMap::new();

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
-use transload_reference::{Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag};
+use transload_reference::{
+    Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag,
+};
 
 use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, kind};
 use crate::layout::Layout;
@@ -21,9 +23,9 @@ impl Store {
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
         for folder in self.readable_folders(repository)? {
             let found = match identifier {
-                Identifier::Digest(digest) => {
-                    self.manifest_in(&folder, digest)?.map(|manifest| manifest.digest().clone())
-                }
+                Identifier::Digest(digest) => self
+                    .manifest_in(&folder, digest)?
+                    .map(|manifest| manifest.digest().clone()),
                 Identifier::Tag(tag) => tagged(&folder, tag)?,
             };
             if found.is_some() {
@@ -60,7 +62,9 @@ impl Store {
         let path = folder.join(digest.to_string());
         if let Some(bytes) = read(&path)? {
             let parsed = RawManifest::verified(bytes, None, digest);
-            return parsed.map(Some).map_err(|source| Error::Manifest { path, source });
+            return parsed
+                .map(Some)
+                .map_err(|source| Error::Manifest { path, source });
         }
         // The oldest generations have a tagged manifest only under its tag.
         for tag in tag_files(folder)? {
@@ -68,7 +72,9 @@ impl Store {
             let Some(bytes) = read(&path)? else { continue };
             if Digest::with(digest.algorithm(), &bytes) == *digest {
                 let parsed = RawManifest::verified(bytes, None, digest);
-                return parsed.map(Some).map_err(|source| Error::Manifest { path, source });
+                return parsed
+                    .map(Some)
+                    .map_err(|source| Error::Manifest { path, source });
             }
         }
         Ok(None)
@@ -81,7 +87,11 @@ impl Store {
     pub fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         let path = folder.join(manifest.digest().to_string());
-        if read(&path).ok().flatten().is_some_and(|bytes| bytes == manifest.bytes()) {
+        if read(&path)
+            .ok()
+            .flatten()
+            .is_some_and(|bytes| bytes == manifest.bytes())
+        {
             return Ok(());
         }
         self.replace(&path, manifest.bytes(), repository)
@@ -118,9 +128,14 @@ impl Store {
             return Ok(());
         }
         let own = self.own_folder()?;
-        let named = tempfile::Builder::new().prefix("tag-").make_in(&own, |temporary| fs::hard_link(manifest, temporary));
+        let named = tempfile::Builder::new()
+            .prefix("tag-")
+            .make_in(&own, |temporary| fs::hard_link(manifest, temporary));
         match named {
-            Ok(named) => named.persist(&path).map(|_| ()).map_err(|error| Error::io("naming", &path)(error.error)),
+            Ok(named) => named
+                .persist(&path)
+                .map(|_| ())
+                .map_err(|error| Error::io("naming", &path)(error.error)),
             // A filesystem without hard links gets a copy.
             Err(_) => {
                 let bytes = fs::read(manifest).map_err(Error::io("reading", manifest))?;
@@ -160,13 +175,18 @@ impl Store {
     /// Writes a whole file durably, or leaves what was there.
     fn replace(&self, path: &Path, bytes: &[u8], name: &dyn std::fmt::Display) -> Result<(), Error> {
         if kind(path)? == Kind::Folder {
-            return Err(Error::Collision { name: name.to_string(), path: path.to_owned(), taken_by: "another repository's folder" });
+            return Err(Error::Collision {
+                name: name.to_string(),
+                path: path.to_owned(),
+                taken_by: "another repository's folder",
+            });
         }
         let own = self.own_folder()?;
         let write = || {
             let mut file = NamedTempFile::new_in(&own)?;
             file.write_all(bytes)?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            file.as_file()
+                .set_permissions(fs::Permissions::from_mode(0o644))?;
             file.as_file().sync_data()?;
             file.persist(path).map_err(|error| error.error)
         };
@@ -180,7 +200,11 @@ impl Store {
         if matches!(kind(&path)?, Kind::Folder | Kind::Other) {
             return Err(Error::damaged(&path, "it is no file"));
         }
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
         let file = file.map_err(Error::io("opening", &path))?;
         file.lock().map_err(Error::io("locking", &path))?;
         Ok(file)
@@ -220,13 +244,16 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match kind(path)? {
         Kind::Nothing | Kind::Folder => Ok(None),
         Kind::Other => Err(Error::damaged(path, "it is no file")),
-        Kind::File(size) if size > MAX_MANIFEST_SIZE => {
-            Err(Error::Manifest { path: path.to_owned(), source: ManifestError::TooLarge { size } })
-        }
+        Kind::File(size) if size > MAX_MANIFEST_SIZE => Err(Error::Manifest {
+            path: path.to_owned(),
+            source: ManifestError::TooLarge { size },
+        }),
         Kind::File(size) => {
             let file = File::open(path).map_err(Error::io("opening", path))?;
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            file.take(MAX_MANIFEST_SIZE).read_to_end(&mut bytes).map_err(Error::io("reading", path))?;
+            file.take(MAX_MANIFEST_SIZE)
+                .read_to_end(&mut bytes)
+                .map_err(Error::io("reading", path))?;
             Ok(Some(bytes))
         }
     }

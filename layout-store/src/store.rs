@@ -29,17 +29,25 @@ impl Store {
     pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
         let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
-        let not_a_store = |looks_like| Error::NotAStore { path: path.to_owned(), looks_like };
+        let not_a_store = |looks_like| Error::NotAStore {
+            path: path.to_owned(),
+            looks_like,
+        };
         if !metadata.is_dir() {
-            return Err(not_a_store(if path.extension().is_some_and(|ending| ending == "tar") {
-                "it is a tar archive; unpack it, or pull its images"
-            } else {
-                "it is a file"
-            }));
+            return Err(not_a_store(
+                if path.extension().is_some_and(|ending| ending == "tar") {
+                    "it is a tar archive; unpack it, or pull its images"
+                } else {
+                    "it is a file"
+                },
+            ));
         }
         match other_kind(path)? {
             Some(looks_like) => Err(not_a_store(looks_like)),
-            None => Ok(Store { root: path.to_owned(), has_new_blobs: Arc::default() }),
+            None => Ok(Store {
+                root: path.to_owned(),
+                has_new_blobs: Arc::default(),
+            }),
         }
     }
 
@@ -71,7 +79,9 @@ fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
         return Ok(Some("it is an OCI image layout of another tool"));
     }
     if is_registry {
-        return Ok(Some("it is a registry's own storage; start the registry on it and pull from that"));
+        return Ok(Some(
+            "it is a registry's own storage; start the registry on it and pull from that",
+        ));
     }
     if is_dir_image {
         return Ok(Some("it is one image in skopeo's dir: format"));
@@ -102,7 +112,9 @@ fn has_manifests(path: &Path, depth: usize, budget: &mut usize) -> Result<bool, 
         return Ok(true);
     }
     // A folder that can't be read has nothing to say.
-    let Ok(entries) = fs::read_dir(path) else { return Ok(false) };
+    let Ok(entries) = fs::read_dir(path) else {
+        return Ok(false);
+    };
     for entry in entries.flatten() {
         if has_manifests(&entry.path(), depth - 1, budget)? {
             return Ok(true);

@@ -10,12 +10,17 @@ const IMAGE: &str = "sha256:d347d76e3463371d1468ae66c2703d63af8707a477ba770c8358
 const PINNED: &str = "sha256:8ccdbc1a22a0ff29c89435462b27eb2f67d80990d3103eeb4033dc5649133b58";
 
 fn golden(generation: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/stores").join(generation)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/stores")
+        .join(generation)
 }
 
 fn listed(generation: &str) -> Vec<String> {
     let images = Store::open(golden(generation)).unwrap().images().unwrap();
-    images.iter().map(|image| format!("{} {}", image.reference, image.digest)).collect()
+    images
+        .iter()
+        .map(|image| format!("{} {}", image.reference, image.digest))
+        .collect()
 }
 
 #[test]
@@ -25,7 +30,10 @@ fn every_generation_lists_its_images() {
     for generation in ["v4.0.0", "v4.0.4", "documented"] {
         assert_eq!(listed(generation), [alpine.clone(), app.clone()], "{generation}");
     }
-    assert_eq!(listed("v4.0.5"), [alpine, format!("quay.io/team/pinned@{PINNED} {PINNED}"), app]);
+    assert_eq!(
+        listed("v4.0.5"),
+        [alpine, format!("quay.io/team/pinned@{PINNED} {PINNED}"), app]
+    );
 }
 
 #[test]
@@ -38,14 +46,28 @@ fn every_generation_gives_each_manifest_and_blob() {
         let index = store.manifest(&repository, &digest).unwrap().expect(generation);
         assert_eq!(index.view().children().len(), 2);
         for child in index.view().children() {
-            let child = store.manifest(&repository, &child.digest).unwrap().expect(generation);
+            let child = store
+                .manifest(&repository, &child.digest)
+                .unwrap()
+                .expect(generation);
             assert!(matches!(child.view(), Manifest::Image(_)));
             for blob in child.view().blobs() {
                 assert!(store.has_blob(blob).unwrap(), "{generation}: {}", blob.digest);
-                assert_eq!(store.open_blob(&blob.digest).unwrap().unwrap().metadata().unwrap().len(), blob.size);
+                assert_eq!(
+                    store
+                        .open_blob(&blob.digest)
+                        .unwrap()
+                        .unwrap()
+                        .metadata()
+                        .unwrap()
+                        .len(),
+                    blob.size
+                );
             }
         }
-        let by_digest = store.resolve(&repository, &Identifier::Digest(INDEX.parse().unwrap())).unwrap();
+        let by_digest = store
+            .resolve(&repository, &Identifier::Digest(INDEX.parse().unwrap()))
+            .unwrap();
         assert_eq!(by_digest, Some(digest), "{generation}");
     }
 }
@@ -54,10 +76,20 @@ fn every_generation_gives_each_manifest_and_blob() {
 fn what_isnt_there_is_none() {
     let store = Store::open(golden("v4.0.5")).unwrap();
     let repository: Repository = "alpine".parse().unwrap();
-    assert_eq!(store.resolve(&repository, &Identifier::Tag("4".parse().unwrap())).unwrap(), None);
+    assert_eq!(
+        store
+            .resolve(&repository, &Identifier::Tag("4".parse().unwrap()))
+            .unwrap(),
+        None
+    );
     let absent = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
     assert!(store.manifest(&repository, &absent).unwrap().is_none());
     assert!(store.open_blob(&absent).unwrap().is_none());
     let other: Repository = "quay.io/no/such".parse().unwrap();
-    assert_eq!(store.resolve(&other, &Identifier::Tag("v1".parse().unwrap())).unwrap(), None);
+    assert_eq!(
+        store
+            .resolve(&other, &Identifier::Tag("v1".parse().unwrap()))
+            .unwrap(),
+        None
+    );
 }

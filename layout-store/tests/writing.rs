@@ -10,10 +10,14 @@ use transload_layout_store::{BlobWrite, BlobWriter, Error, LinkKind, Store};
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository, Tag};
 
 fn descriptor(content: &[u8]) -> Descriptor {
-    Descriptor::new(MediaType::new("application/octet-stream"), Digest::of(content), content.len() as u64)
+    Descriptor::new(
+        MediaType::new("application/octet-stream"),
+        Digest::of(content),
+        content.len() as u64,
+    )
 }
 
-fn writer(store: &Store, content: &[u8]) -> BlobWriter {
+fn writer(store: &Store, content: &[u8]) -> Box<BlobWriter> {
     match store.write_blob(&descriptor(content)).unwrap() {
         BlobWrite::Writer(writer) => writer,
         BlobWrite::Present => panic!("the blob is there"),
@@ -43,7 +47,14 @@ fn publish(store: &Store, repository: &str, tag: &str) -> Result<RawManifest, Er
 }
 
 fn names(store: &Store) -> Vec<String> {
-    store.images().unwrap().iter().map(|image| image.reference.to_string()).collect()
+    let mut names: Vec<String> = store
+        .images()
+        .unwrap()
+        .iter()
+        .map(|image| image.reference.to_string())
+        .collect();
+    names.sort();
+    names
 }
 
 fn tree(root: &Path) -> Vec<String> {
@@ -88,7 +99,10 @@ fn a_store_has_exactly_the_documented_tree() {
     assert_eq!(tree(folder.path()), expected);
     let manifests = folder.path().join("docker.io/library/alpine/manifests");
     assert_eq!(fs::read(manifests.join("3.19")).unwrap(), first.bytes());
-    assert_eq!(fs::read(manifests.join(first.digest().to_string())).unwrap(), first.bytes());
+    assert_eq!(
+        fs::read(manifests.join(first.digest().to_string())).unwrap(),
+        first.bytes()
+    );
     let layout = fs::read_to_string(manifests.join("layout")).unwrap();
     assert_eq!(layout, format!("{{\n  \"3.19\": \"{}\"\n}}", first.digest()));
 }
@@ -99,7 +113,12 @@ fn kubekeys_own_folder_for_docker_hub_stays_in_use() {
     fs::create_dir_all(folder.path().join("registry-1.docker.io/library/old/manifests")).unwrap();
     let store = Store::create(folder.path()).unwrap();
     publish(&store, "alpine", "3.19").unwrap();
-    assert!(folder.path().join("registry-1.docker.io/library/alpine/manifests/3.19").is_file());
+    assert!(
+        folder
+            .path()
+            .join("registry-1.docker.io/library/alpine/manifests/3.19")
+            .is_file()
+    );
     assert!(!folder.path().join("docker.io").exists());
     assert_eq!(names(&store), ["docker.io/library/alpine:3.19"]);
 }
@@ -123,10 +142,17 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
     }
     kept.sort();
     assert_eq!(names(&store), kept);
-    for (repository, tag) in [("hub.local/a/manifests/layout", "v1"), ("hub.local/a/manifests/v1", "v1"), ("BLOBS/x", "v1")] {
+    for (repository, tag) in [
+        ("hub.local/a/manifests/layout", "v1"),
+        ("hub.local/a/manifests/v1", "v1"),
+        ("BLOBS/x", "v1"),
+    ] {
         let error = publish(&store, repository, tag).unwrap_err();
         assert!(matches!(error, Error::Collision { .. }), "{repository}: {error}");
-        assert!(error.to_string().contains("has no place in the directory"), "{error}");
+        assert!(
+            error.to_string().contains("has no place in the directory"),
+            "{error}"
+        );
     }
     assert_eq!(names(&store), kept, "a refusal loses nothing");
 }
@@ -173,7 +199,7 @@ fn more_bytes_than_announced_are_refused_at_once() {
     assert!(error.is_wrong_content(), "too few bytes: {error}");
 }
 
-fn writer_of_another_try(store: &Store) -> BlobWriter {
+fn writer_of_another_try(store: &Store) -> Box<BlobWriter> {
     let mut short = writer(store, b"other content");
     short.write(b"other").unwrap();
     short
@@ -184,7 +210,10 @@ fn a_partial_file_that_is_too_long_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     drop(writer(&store, b"right"));
-    let partial = folder.path().join(".transload/partial").join(Digest::of(b"right").to_string());
+    let partial = folder
+        .path()
+        .join(".transload/partial")
+        .join(Digest::of(b"right").to_string());
     fs::write(&partial, b"far too long").unwrap();
     let mut again = writer(&store, b"right");
     assert_eq!(again.offset(), 0);
@@ -199,7 +228,10 @@ fn a_file_of_the_wrong_size_is_no_blob_and_is_replaced() {
     fs::write(store.blob_path(&Digest::of(b"right")), b"righ").unwrap();
     assert!(!store.has_blob(&descriptor(b"right")).unwrap());
     put(&store, b"right");
-    assert_eq!(fs::read(store.blob_path(&Digest::of(b"right"))).unwrap(), b"right");
+    assert_eq!(
+        fs::read(store.blob_path(&Digest::of(b"right"))).unwrap(),
+        b"right"
+    );
 }
 
 #[test]
@@ -216,7 +248,9 @@ fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
                     match store.write_blob(&descriptor(&content)).unwrap() {
                         BlobWrite::Present => 0,
                         BlobWrite::Writer(mut writer) => {
-                            content.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
+                            content
+                                .chunks(1000)
+                                .for_each(|chunk| writer.write(chunk).unwrap());
                             writer.commit().unwrap();
                             1
                         }
@@ -251,11 +285,18 @@ fn no_tag_is_lost_when_many_tag_at_once() {
 #[test]
 fn a_blob_of_another_store_is_linked_and_not_copied() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (from, to) = (Store::create(one.path()).unwrap(), Store::create(other.path()).unwrap());
+    let (from, to) = (
+        Store::create(one.path()).unwrap(),
+        Store::create(other.path()).unwrap(),
+    );
     let blob = put(&from, b"content");
     assert_eq!(to.link_blob(&from, &blob).unwrap(), Some(LinkKind::Hard));
     assert!(to.has_blob(&blob).unwrap());
-    assert_eq!(to.link_blob(&from, &blob).unwrap(), Some(LinkKind::Hard), "again is no error");
+    assert_eq!(
+        to.link_blob(&from, &blob).unwrap(),
+        Some(LinkKind::Hard),
+        "again is no error"
+    );
     assert_eq!(to.link_blob(&from, &descriptor(b"absent")).unwrap(), None);
 }
 
@@ -265,11 +306,19 @@ fn links_and_pipes_in_a_store_lead_nowhere() {
     let store = Store::create(folder.path()).unwrap();
     let repository: Repository = "evil.local/app".parse().unwrap();
     symlink(outside.path(), folder.path().join("evil.local")).unwrap();
-    assert!(matches!(publish(&store, "evil.local/app", "v1").unwrap_err(), Error::Collision { .. }));
+    assert!(matches!(
+        publish(&store, "evil.local/app", "v1").unwrap_err(),
+        Error::Collision { .. }
+    ));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     fs::create_dir_all(outside.path().join("app/manifests")).unwrap();
     fs::write(outside.path().join("app/manifests/v1"), b"{}").unwrap();
-    assert_eq!(store.resolve(&repository, &Identifier::Tag("v1".parse().unwrap())).unwrap(), None);
+    assert_eq!(
+        store
+            .resolve(&repository, &Identifier::Tag("v1".parse().unwrap()))
+            .unwrap(),
+        None
+    );
     symlink("/etc/passwd", store.blob_path(&Digest::of(b"link"))).unwrap();
     assert!(store.open_blob(&Digest::of(b"link")).is_err());
     assert!(store.has_blob(&descriptor(b"link")).is_err());
@@ -283,7 +332,10 @@ fn a_damaged_tag_map_is_named_and_left_alone() {
     let layout = folder.path().join("hub.local/app/manifests/layout");
     fs::write(&layout, b"[1]").unwrap();
     let error = publish(&store, "hub.local/app", "v2").unwrap_err();
-    assert!(error.to_string().contains("should map tags to digests"), "{error}");
+    assert!(
+        error.to_string().contains("should map tags to digests"),
+        "{error}"
+    );
     assert_eq!(fs::read(&layout).unwrap(), b"[1]");
 }
 
@@ -293,17 +345,29 @@ fn a_damaged_manifest_is_named() {
     let store = Store::create(folder.path()).unwrap();
     let manifest = publish(&store, "hub.local/app", "v1").unwrap();
     let repository: Repository = "hub.local/app".parse().unwrap();
-    fs::write(folder.path().join(format!("hub.local/app/manifests/{}", manifest.digest())), b"{}").unwrap();
+    fs::write(
+        folder
+            .path()
+            .join(format!("hub.local/app/manifests/{}", manifest.digest())),
+        b"{}",
+    )
+    .unwrap();
     let error = store.manifest(&repository, manifest.digest()).unwrap_err();
     assert!(error.to_string().contains(manifest.digest().as_str()), "{error}");
     store.put_manifest(&repository, &manifest).unwrap();
-    assert!(store.manifest(&repository, manifest.digest()).unwrap().is_some(), "writing it again mends it");
+    assert!(
+        store.manifest(&repository, manifest.digest()).unwrap().is_some(),
+        "writing it again mends it"
+    );
 }
 
 #[test]
 fn folders_that_are_no_store_are_told_from_one() {
     for (make, reason) in [
-        (&["oci-layout", "index.json", "blobs/sha256/x"][..], "OCI image layout"),
+        (
+            &["oci-layout", "index.json", "blobs/sha256/x"][..],
+            "OCI image layout",
+        ),
         (&["docker/registry/v2/x"], "registry's own storage"),
         (&["version", "manifest.json"], "skopeo's dir: format"),
         (&["notes.txt", "photos/cat.jpg"], "isn't empty"),
@@ -319,11 +383,22 @@ fn folders_that_are_no_store_are_told_from_one() {
         assert!(Store::create(folder.path()).is_err());
     }
     let folder = tempfile::tempdir().unwrap();
-    assert!(Store::open(folder.path()).unwrap().images().unwrap().is_empty(), "an empty folder is an empty store");
+    assert!(
+        Store::open(folder.path()).unwrap().images().unwrap().is_empty(),
+        "an empty folder is an empty store"
+    );
     let error = Store::open(folder.path().join("absent")).unwrap_err();
-    assert!(error.to_string().contains("absent") && error.hint().is_some(), "{error}");
+    assert!(
+        error.to_string().contains("absent") && error.hint().is_some(),
+        "{error}"
+    );
     fs::write(folder.path().join("images.tar"), b"").unwrap();
-    assert!(Store::open(folder.path().join("images.tar")).unwrap_err().to_string().contains("tar archive"));
+    assert!(
+        Store::open(folder.path().join("images.tar"))
+            .unwrap_err()
+            .to_string()
+            .contains("tar archive")
+    );
 }
 
 proptest! {

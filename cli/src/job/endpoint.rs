@@ -248,10 +248,14 @@ impl Location {
             return Err(EndpointError::Empty);
         }
         if let Some((scheme, _)) = name.split_once("://") {
-            return Err(EndpointError::Scheme { scheme: scheme.to_owned() });
+            return Err(EndpointError::Scheme {
+                scheme: scheme.to_owned(),
+            });
         }
         if is_path(name) {
-            return Err(EndpointError::Path { text: text.to_owned() });
+            return Err(EndpointError::Path {
+                text: text.to_owned(),
+            });
         }
         Location::in_registry(name)
     }
@@ -282,13 +286,21 @@ impl Location {
         let Some((host, path)) = name.split_once('/') else {
             let is_clear = name.contains(['.', ':']) || name == "localhost";
             return match name.parse() {
-                Ok(_) if !is_clear => Err(EndpointError::Unclear { text: name.to_owned() }),
-                Ok(registry) => Ok(Location::Registry { registry, prefix: None }),
+                Ok(_) if !is_clear => Err(EndpointError::Unclear {
+                    text: name.to_owned(),
+                }),
+                Ok(registry) => Ok(Location::Registry {
+                    registry,
+                    prefix: None,
+                }),
                 Err(error) => Err(error.into()),
             };
         };
-        if !(host.contains(['.', ':']) || host == "localhost" || host.bytes().any(|b| b.is_ascii_uppercase())) {
-            return Err(EndpointError::Unclear { text: name.to_owned() });
+        if !(host.contains(['.', ':']) || host == "localhost" || host.bytes().any(|b| b.is_ascii_uppercase()))
+        {
+            return Err(EndpointError::Unclear {
+                text: name.to_owned(),
+            });
         }
         let last = path.rsplit('/').next().unwrap_or(path);
         if last.contains([':', '@']) {
@@ -299,7 +311,10 @@ impl Location {
         let registry: Registry = host.parse()?;
         // Any path of repositories is one; the check is the repository's own.
         Repository::new(registry.clone(), path)?;
-        Ok(Location::Registry { registry, prefix: Some(path.to_owned()) })
+        Ok(Location::Registry {
+            registry,
+            prefix: Some(path.to_owned()),
+        })
     }
 
     /// Where this image is or goes, if this is where it is or goes.
@@ -328,8 +343,14 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Store(path) => write!(f, "{}", path.display()),
-            Location::Registry { registry, prefix: None } => registry.fmt(f),
-            Location::Registry { registry, prefix: Some(prefix) } => write!(f, "{registry}/{prefix}"),
+            Location::Registry {
+                registry,
+                prefix: None,
+            } => registry.fmt(f),
+            Location::Registry {
+                registry,
+                prefix: Some(prefix),
+            } => write!(f, "{registry}/{prefix}"),
             Location::Image(reference) => reference.fmt(f),
         }
     }

@@ -62,7 +62,9 @@ impl BlobMap {
             return Claim::Wait;
         }
         entry.moving.push(scope.clone());
-        Claim::Bring { from: entry.lender(scope) }
+        Claim::Bring {
+            from: entry.lender(scope),
+        }
     }
 
     /// Says that the blob is in this scope now.
@@ -93,7 +95,11 @@ impl BlobMap {
         let mut next = Next::default();
         // Those who waited for another scope's first copy go on waiting only while one is still on its way.
         let position = entry.waiting.iter().position(|(_, wanted)| wanted == scope);
-        let position = position.or(if entry.moving.is_empty() && !entry.waiting.is_empty() { Some(0) } else { None });
+        let position = position.or(if entry.moving.is_empty() && !entry.waiting.is_empty() {
+            Some(0)
+        } else {
+            None
+        });
         if let Some(position) = position {
             let (image, wanted) = entry.waiting.remove(position);
             next.bring.push((image, entry.lender(&wanted)));
@@ -109,7 +115,11 @@ impl BlobMap {
 
 impl Entry {
     fn lender(&self, scope: &Scope) -> Option<Repository> {
-        self.present.iter().find(|present| *present != scope).cloned().flatten()
+        self.present
+            .iter()
+            .find(|present| *present != scope)
+            .cloned()
+            .flatten()
     }
 }
 
@@ -131,7 +141,13 @@ mod tests {
         assert_eq!(map.claim(&digest(), &None, 0), Claim::Bring { from: None });
         assert_eq!(map.claim(&digest(), &None, 1), Claim::Wait);
         assert_eq!(map.claim(&digest(), &None, 2), Claim::Wait);
-        assert_eq!(map.arrived(&digest(), &None), Next { there: vec![1, 2], bring: vec![] });
+        assert_eq!(
+            map.arrived(&digest(), &None),
+            Next {
+                there: vec![1, 2],
+                bring: vec![]
+            }
+        );
         assert_eq!(map.claim(&digest(), &None, 3), Claim::There);
     }
 
@@ -143,9 +159,24 @@ mod tests {
         assert_eq!(map.claim(&digest(), &scope("b"), 2), Claim::Wait);
         assert_eq!(map.claim(&digest(), &scope("c"), 3), Claim::Wait);
         let next = map.arrived(&digest(), &scope("a"));
-        assert_eq!(next, Next { there: vec![], bring: vec![(1, scope("a")), (3, scope("a"))] });
-        assert_eq!(map.arrived(&digest(), &scope("b")), Next { there: vec![2], bring: vec![] });
-        assert_eq!(map.claim(&digest(), &scope("d"), 4), Claim::Bring { from: scope("a") });
+        assert_eq!(
+            next,
+            Next {
+                there: vec![],
+                bring: vec![(1, scope("a")), (3, scope("a"))]
+            }
+        );
+        assert_eq!(
+            map.arrived(&digest(), &scope("b")),
+            Next {
+                there: vec![2],
+                bring: vec![]
+            }
+        );
+        assert_eq!(
+            map.claim(&digest(), &scope("d"), 4),
+            Claim::Bring { from: scope("a") }
+        );
     }
 
     #[test]
@@ -154,8 +185,20 @@ mod tests {
         map.claim(&digest(), &None, 0);
         map.claim(&digest(), &None, 1);
         map.claim(&digest(), &None, 2);
-        assert_eq!(map.failed(&digest(), &None), Next { there: vec![], bring: vec![(1, None)] });
-        assert_eq!(map.arrived(&digest(), &None), Next { there: vec![2], bring: vec![] });
+        assert_eq!(
+            map.failed(&digest(), &None),
+            Next {
+                there: vec![],
+                bring: vec![(1, None)]
+            }
+        );
+        assert_eq!(
+            map.arrived(&digest(), &None),
+            Next {
+                there: vec![2],
+                bring: vec![]
+            }
+        );
     }
 
     #[test]
@@ -163,7 +206,13 @@ mod tests {
         let map = BlobMap::default();
         map.claim(&digest(), &scope("a"), 0);
         map.claim(&digest(), &scope("b"), 1);
-        assert_eq!(map.failed(&digest(), &scope("a")), Next { there: vec![], bring: vec![(1, None)] });
+        assert_eq!(
+            map.failed(&digest(), &scope("a")),
+            Next {
+                there: vec![],
+                bring: vec![(1, None)]
+            }
+        );
         assert_eq!(map.failed(&digest(), &scope("b")), Next::default());
         assert_eq!(map.claim(&digest(), &scope("a"), 0), Claim::Bring { from: None });
     }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use transload_layout_store::{BlobWrite, BlobWriter, Store};
 use transload_reference::{
-    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyingReader,
+    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
+    VerifyingReader,
 };
 use transload_registry_client::Client;
 
@@ -24,9 +25,6 @@ const FRESH_STARTS: u32 = 2;
 
 /// A place that images are written to.
 pub trait Destination: Send + Sync {
-    /// The place, for people: `hub.local` or a folder.
-    fn describe(&self) -> String;
-
     /// Where a blob of this repository is looked for: everywhere, or in the repository alone.
     fn scope(&self, repository: &Repository) -> Scope;
 
@@ -86,7 +84,11 @@ impl Bring<'_> {
     }
 
     fn check_cancel(&self) -> Result<(), Fault> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Fault::interrupted()) } else { Ok(()) }
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Fault::interrupted())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -103,7 +105,7 @@ impl StoreDestination {
 
     /// Fills a writer from the source. Bytes that turn out wrong are fetched again from the beginning: they may be of an
     /// earlier try, or have been damaged on the way.
-    fn fill(&self, request: &Bring<'_>, mut writer: BlobWriter) -> Result<(), Fault> {
+    fn fill(&self, request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(), Fault> {
         let mut fresh_starts = 0;
         let mut offset = writer.offset();
         loop {
@@ -166,16 +168,14 @@ fn destination(error: transload_layout_store::Error) -> Fault {
 }
 
 impl Destination for StoreDestination {
-    fn describe(&self) -> String {
-        self.store.root().display().to_string()
-    }
-
     fn scope(&self, _: &Repository) -> Scope {
         None
     }
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
-        self.store.resolve(image.repository(), &image.identifier()).map_err(destination)
+        self.store
+            .resolve(image.repository(), &image.identifier())
+            .map_err(destination)
     }
 
     fn vouches_for_parts(&self) -> bool {
@@ -196,7 +196,11 @@ impl Destination for StoreDestination {
             return Ok(How::Present);
         }
         if let Offer::Store(from) = request.source.offer()
-            && self.store.link_blob(from, request.blob).map_err(destination)?.is_some()
+            && self
+                .store
+                .link_blob(from, request.blob)
+                .map_err(destination)?
+                .is_some()
         {
             return Ok(How::Linked);
         }
@@ -217,7 +221,10 @@ impl Destination for StoreDestination {
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
         self.put_manifest(image.repository(), root)?;
         match image.tag() {
-            Some(tag) => self.store.tag(image.repository(), tag, root.digest()).map_err(destination),
+            Some(tag) => self
+                .store
+                .tag(image.repository(), tag, root.digest())
+                .map_err(destination),
             None => Ok(()),
         }
     }
@@ -251,7 +258,12 @@ impl RegistryDestination {
                 0 => Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob))),
                 _ => bytes,
             };
-            Ok(Box::new(Watched { bytes, position: offset, request, note: &note }))
+            Ok(Box::new(Watched {
+                bytes,
+                position: offset,
+                request,
+                note: &note,
+            }))
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
         let source_fault = source_fault.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -287,17 +299,16 @@ impl<N: Fn(Fault) -> io::Error> Read for Watched<'_, N> {
 }
 
 impl Destination for RegistryDestination {
-    fn describe(&self) -> String {
-        self.registry.to_string()
-    }
-
     fn scope(&self, repository: &Repository) -> Scope {
         Some(repository.clone())
     }
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
         let identifier = tag_or_digest(image);
-        let found = self.client.find_manifest(image.repository(), &identifier).map_err(registry)?;
+        let found = self
+            .client
+            .find_manifest(image.repository(), &identifier)
+            .map_err(registry)?;
         Ok(found.map(|found| found.digest))
     }
 
@@ -311,7 +322,11 @@ impl Destination for RegistryDestination {
     }
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
-        Ok(self.client.has_blob(repository, &blob.digest).map_err(registry)?.is_some())
+        Ok(self
+            .client
+            .has_blob(repository, &blob.digest)
+            .map_err(registry)?
+            .is_some())
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
@@ -323,7 +338,10 @@ impl Destination for RegistryDestination {
             _ => None,
         };
         if let Some(lender) = request.lender.or(own)
-            && self.client.mount_blob(request.repository, &request.blob.digest, lender).map_err(registry)?
+            && self
+                .client
+                .mount_blob(request.repository, &request.blob.digest, lender)
+                .map_err(registry)?
         {
             return Ok(How::Mounted);
         }
@@ -336,18 +354,26 @@ impl Destination for RegistryDestination {
 
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
         let identifier = manifest.digest().clone().into();
-        self.client.push_manifest(repository, &identifier, manifest).map_err(registry)
+        self.client
+            .push_manifest(repository, &identifier, manifest)
+            .map_err(registry)
     }
 
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
-        let identifier = image.tag().map_or_else(|| root.digest().clone().into(), |tag: &Tag| tag.clone().into());
-        self.client.push_manifest(image.repository(), &identifier, root).map_err(registry)
+        let identifier = image
+            .tag()
+            .map_or_else(|| root.digest().clone().into(), |tag: &Tag| tag.clone().into());
+        self.client
+            .push_manifest(image.repository(), &identifier, root)
+            .map_err(registry)
     }
 }
 
 /// What an image is published as: its tag, which may stand for something else, rather than its digest.
 fn tag_or_digest(image: &Reference) -> Identifier {
-    image.tag().map_or_else(|| image.identifier(), |tag| tag.clone().into())
+    image
+        .tag()
+        .map_or_else(|| image.identifier(), |tag| tag.clone().into())
 }
 
 /// A folder that a run would make: nothing is in it, and nothing is written to it.
@@ -362,16 +388,15 @@ impl FolderToBe {
     }
 
     fn refuse<T>(&self) -> Result<T, Fault> {
-        let message = format!("{} isn't there, and a look at it doesn't make it", self.path.display());
+        let message = format!(
+            "{} isn't there, and a look at it doesn't make it",
+            self.path.display()
+        );
         Err(Fault::refused(Some(Side::Destination), message))
     }
 }
 
 impl Destination for FolderToBe {
-    fn describe(&self) -> String {
-        self.path.display().to_string()
-    }
-
     fn scope(&self, _: &Repository) -> Scope {
         None
     }

@@ -38,8 +38,21 @@ struct BlobWork {
 }
 
 impl<'a> Executor<'a> {
-    pub fn new(job: &'a Job, flights: Vec<Flight>, workers: usize, observer: &'a dyn Observer, cancel: &'a AtomicBool) -> Self {
-        Executor { job, flights, observer, cancel, queue: Queue::new(workers), origins: Mutex::default() }
+    pub fn new(
+        job: &'a Job,
+        flights: Vec<Flight>,
+        workers: usize,
+        observer: &'a dyn Observer,
+        cancel: &'a AtomicBool,
+    ) -> Self {
+        Executor {
+            job,
+            flights,
+            observer,
+            cancel,
+            queue: Queue::new(workers),
+            origins: Mutex::default(),
+        }
     }
 
     /// Moves all images. Those that failed and may yet succeed get `job.retries` further tries, after the others are done.
@@ -51,7 +64,11 @@ impl<'a> Executor<'a> {
                 if images.is_empty() || self.is_cancelled() {
                     break;
                 }
-                let text = format!("trying {} failed images again ({attempt} of {})", images.len(), self.job.retries);
+                let text = format!(
+                    "trying {} failed images again ({attempt} of {})",
+                    images.len(),
+                    self.job.retries
+                );
                 self.observer.event(&Event::Notice { text: &text });
             }
             pool.in_place_scope(|scope| {
@@ -64,7 +81,10 @@ impl<'a> Executor<'a> {
 
     /// The images' flights, and the bytes moved by where they came from.
     pub fn into_parts(self) -> (Vec<Flight>, BTreeMap<String, Count>) {
-        (self.flights, self.origins.into_inner().unwrap_or_else(PoisonError::into_inner))
+        (
+            self.flights,
+            self.origins.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn is_cancelled(&self) -> bool {
@@ -92,7 +112,12 @@ impl<'a> Executor<'a> {
     fn plan<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
         flight.start();
-        let planned = plan::plan(self.job, flight.source.as_ref(), flight.port.destination.as_ref(), &flight.mapping);
+        let planned = plan::plan(
+            self.job,
+            flight.source.as_ref(),
+            flight.port.destination.as_ref(),
+            &flight.mapping,
+        );
         let plan = match planned {
             Ok(Planned::Move(plan)) => flight.planned(plan),
             Ok(Planned::AlreadyThere(plan)) => {
@@ -102,7 +127,10 @@ impl<'a> Executor<'a> {
             Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
             Err(fault) => return self.fail(image, fault),
         };
-        let scope_of_blobs = flight.port.destination.scope(flight.mapping.to.reference().repository());
+        let scope_of_blobs = flight
+            .port
+            .destination
+            .scope(flight.mapping.to.reference().repository());
         let mut new_bytes = 0u64;
         let mut work = Vec::new();
         let mut shared = Vec::new();
@@ -112,11 +140,19 @@ impl<'a> Executor<'a> {
                 Claim::Wait => {}
                 Claim::Bring { from } => {
                     new_bytes = new_bytes.saturating_add(blob.size);
-                    work.push(BlobWork { image, blob: blob.clone(), lender: from });
+                    work.push(BlobWork {
+                        image,
+                        blob: blob.clone(),
+                        lender: from,
+                    });
                 }
             }
         }
-        self.observer.event(&Event::ImagePlanned { image: flight.name(), blobs: plan.blobs.len(), new_bytes });
+        self.observer.event(&Event::ImagePlanned {
+            image: flight.name(),
+            blobs: plan.blobs.len(),
+            new_bytes,
+        });
         for work in work {
             self.push(scope, Work::Blob(work));
         }
@@ -143,16 +179,27 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
-                self.observer.event(&Event::BlobStarted { image: flight.name(), blob: &blob, offset });
+                self.observer.event(&Event::BlobStarted {
+                    image: flight.name(),
+                    blob: &blob,
+                    offset,
+                });
             },
             progress: &|position| {
-                self.observer.event(&Event::BlobProgress { digest: &blob.digest, position });
+                self.observer.event(&Event::BlobProgress {
+                    digest: &blob.digest,
+                    position,
+                });
             },
             cancel: self.cancel,
         });
         match brought {
             Ok(how) => {
-                self.observer.event(&Event::BlobFinished { image: flight.name(), blob: &blob, how });
+                self.observer.event(&Event::BlobFinished {
+                    image: flight.name(),
+                    blob: &blob,
+                    how,
+                });
                 if how == How::Moved {
                     self.note_origin(flight, blob.size);
                 }
@@ -172,11 +219,23 @@ impl<'a> Executor<'a> {
             self.count(scope, image, Some((blob, How::Shared)));
         }
         for (image, lender) in next.bring {
-            self.push(scope, Work::Blob(BlobWork { image, blob: blob.clone(), lender }));
+            self.push(
+                scope,
+                Work::Blob(BlobWork {
+                    image,
+                    blob: blob.clone(),
+                    lender,
+                }),
+            );
         }
     }
 
-    fn count<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId, blob: Option<(&Descriptor, How)>) {
+    fn count<'scope>(
+        &'scope self,
+        scope: &PoolScope<'scope>,
+        image: ImageId,
+        blob: Option<(&Descriptor, How)>,
+    ) {
         if self.flights[image].blob_is_there(blob) {
             self.push(scope, Work::Publish(image));
         }
@@ -201,7 +260,11 @@ impl<'a> Executor<'a> {
     }
 
     fn fail(&self, image: ImageId, fault: Fault) {
-        let status = if fault.is_interrupted() { Status::Interrupted } else { Status::Failed(fault) };
+        let status = if fault.is_interrupted() {
+            Status::Interrupted
+        } else {
+            Status::Failed(fault)
+        };
         self.end(image, status);
     }
 

@@ -57,12 +57,24 @@ impl Fault {
 
     /// Content or a request that no further try makes better.
     pub(crate) fn refused(side: Option<Side>, message: impl Into<String>) -> Fault {
-        Fault { side, cause: Arc::new(Message(message.into())), hint: None, retryable: false, interrupted: false }
+        Fault {
+            side,
+            cause: Arc::new(Message(message.into())),
+            hint: None,
+            retryable: false,
+            interrupted: false,
+        }
     }
 
     /// An error with a cause of its own.
     pub(crate) fn caused(side: Side, error: impl Error + Send + Sync + 'static, retryable: bool) -> Fault {
-        Fault { side: Some(side), cause: Arc::new(error), hint: None, retryable, interrupted: false }
+        Fault {
+            side: Some(side),
+            cause: Arc::new(error),
+            hint: None,
+            retryable,
+            interrupted: false,
+        }
     }
 
     /// The user's wish to stop.

@@ -34,7 +34,12 @@ struct State {
 
 impl Flight {
     pub fn new(mapping: Mapping, source: Arc<dyn Source>, port: Arc<Port>) -> Flight {
-        Flight { mapping, source, port, state: Mutex::default() }
+        Flight {
+            mapping,
+            source,
+            port,
+            state: Mutex::default(),
+        }
     }
 
     /// The image, as it was written.
@@ -59,7 +64,10 @@ impl Flight {
     pub fn already_there(&self, plan: Plan) {
         let mut state = self.lock();
         for blob in &plan.blobs {
-            state.settled.entry(blob.digest.clone()).or_insert((How::Present, blob.size));
+            state
+                .settled
+                .entry(blob.digest.clone())
+                .or_insert((How::Present, blob.size));
         }
         state.plan = Some(Arc::new(plan));
     }
@@ -83,7 +91,10 @@ impl Flight {
             return false;
         }
         if let Some((blob, how)) = blob {
-            state.settled.entry(blob.digest.clone()).or_insert((how, blob.size));
+            state
+                .settled
+                .entry(blob.digest.clone())
+                .or_insert((how, blob.size));
         }
         state.pending -= 1;
         state.pending == 0
@@ -110,7 +121,10 @@ impl Flight {
         let mut state = self.lock();
         let failed = matches!(&state.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
         if failed {
-            *state = State { settled: std::mem::take(&mut state.settled), ..State::default() };
+            *state = State {
+                settled: std::mem::take(&mut state.settled),
+                ..State::default()
+            };
         }
         failed
     }
@@ -118,7 +132,10 @@ impl Flight {
     /// What became of it.
     pub fn into_outcome(self) -> ImageOutcome {
         let state = self.lock();
-        state.outcome.clone().unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
+        state
+            .outcome
+            .clone()
+            .unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
     }
 
     fn outcome(&self, state: &State, status: Status) -> ImageOutcome {

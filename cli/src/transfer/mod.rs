@@ -34,7 +34,7 @@ pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
 pub use prepare::Problem;
-pub use preview::{ImagePreview, JobPreview, preview};
+pub use preview::{ImagePreview, JobPreview, Preview, preview};
 
 use crate::job::{Endpoint, Job};
 use executor::Executor;
@@ -64,7 +64,9 @@ impl Options {
     }
 
     fn pool(&self) -> Result<ThreadPool, Problem> {
-        let pool = ThreadPoolBuilder::new().num_threads(self.jobs.max(1)).thread_name(|n| format!("transfer {n}"));
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(self.jobs.max(1))
+            .thread_name(|n| format!("transfer {n}"));
         pool.build().map_err(|error| Problem {
             job: "transload".to_owned(),
             message: format!("no threads: {error}"),
@@ -85,7 +87,9 @@ pub struct Summary {
 impl Summary {
     /// Whether everything is where it should be, failures that a task ignores aside.
     pub fn is_success(&self) -> bool {
-        self.jobs.iter().all(|job| job.ignore_errors || job.failures().next().is_none())
+        self.jobs
+            .iter()
+            .all(|job| job.ignore_errors || job.failures().next().is_none())
     }
 }
 
@@ -113,7 +117,10 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
         observer.event(&Event::JobFinished { summary: &summary });
         summaries.push(summary);
     }
-    Ok(Summary { jobs: summaries, interrupted: options.cancel.load(Ordering::Relaxed) })
+    Ok(Summary {
+        jobs: summaries,
+        interrupted: options.cancel.load(Ordering::Relaxed),
+    })
 }
 
 /// Looks at all tasks before the first begins.
@@ -132,13 +139,30 @@ fn prepare_all<'a>(
         }
         filled.extend(job.destination.store().map(ToOwned::to_owned));
     }
-    if problems.is_empty() { Ok(preparations) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(preparations)
+    } else {
+        Err(problems)
+    }
 }
 
-fn run_job(prepared: Prepared<'_>, options: &Options, pool: &ThreadPool, observer: &dyn Observer) -> JobSummary {
+fn run_job(
+    prepared: Prepared<'_>,
+    options: &Options,
+    pool: &ThreadPool,
+    observer: &dyn Observer,
+) -> JobSummary {
     let started = Instant::now();
-    let Prepared { job, images, warnings, client } = prepared;
-    observer.event(&Event::JobStarted { job: &job.name, images: images.len() });
+    let Prepared {
+        job,
+        images,
+        warnings,
+        client,
+    } = prepared;
+    observer.event(&Event::JobStarted {
+        job: &job.name,
+        images: images.len(),
+    });
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
@@ -172,8 +196,12 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &ThreadPool, observe
 type Ends = (Arc<dyn source::Source>, Arc<prepare::Port>);
 
 fn open(places: &mut Places, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
-    let source = places.source(client, &mapping.from).map_err(|error| Fault::store(Side::Source, error))?;
-    let port = places.port(client, &mapping.to).map_err(|error| Fault::store(Side::Destination, error))?;
+    let source = places
+        .source(client, &mapping.from)
+        .map_err(|error| Fault::store(Side::Source, error))?;
+    let port = places
+        .port(client, &mapping.to)
+        .map_err(|error| Fault::store(Side::Destination, error))?;
     Ok((source, port))
 }
 

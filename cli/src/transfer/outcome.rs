@@ -80,7 +80,8 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, blobs: usize, bytes: u64) {
+    /// Adds so many blobs of so many bytes together.
+    pub fn add(&mut self, blobs: usize, bytes: u64) {
         self.blobs += blobs;
         self.bytes = self.bytes.saturating_add(bytes);
     }

@@ -2,10 +2,12 @@
 //!
 //! Planning reads manifests, and the config of a single image whose platform is asked for. It moves no blob.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use transload_policy::{Keep, Mode, PlatformPattern, config_platform, filter_index, select};
-use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, Repository};
+use transload_policy::{
+    Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
+};
+use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest};
 
 use super::destination::Destination;
 use super::fault::{Fault, Side};
@@ -63,45 +65,62 @@ pub(crate) fn plan(
         source,
         destination,
         mapping,
-        manifests: Vec::new(),
-        seen: HashSet::new(),
-        blobs: Vec::new(),
-        seen_blobs: HashSet::new(),
-        platforms: Vec::new(),
-        warnings: Vec::new(),
-        existing: Vec::new(),
-        satisfied: HashSet::new(),
+        gathered: Gathered::default(),
     };
-    let root = match original.view() {
-        Manifest::Index(_) => match walk.index(&original, 0)? {
-            Some(root) => root,
-            None => return walk.nothing_chosen(&original),
-        },
-        _ => {
-            walk.single(&original)?;
-            walk.leaf(&original)?;
-            original.clone()
+    let (root, decision) = match original.view() {
+        Manifest::Index(index) => {
+            let (cut, selection) = walk.index(&original, index, 0)?;
+            (
+                cut.unwrap_or_else(|| original.clone()),
+                judge(&selection, &job.platforms, job.mode),
+            )
         }
+        _ => (original.clone(), walk.single(&original)?),
     };
-    walk.judge(&original)?;
+    match decision {
+        Decision::Take => {}
+        Decision::Warn(shortfall) => walk.gathered.warnings.push(walk.lacks(&shortfall)),
+        Decision::Skip(shortfall) => {
+            return Ok(Planned::Skip(format!(
+                "{} [{}]",
+                walk.lacks(&shortfall),
+                original.digest()
+            )));
+        }
+        Decision::Refuse(shortfall) => return Err(walk.refusal(&shortfall)),
+    }
     walk.check_pin(&original, &root)?;
-    let root = if job.index == IndexMode::Original { original.clone() } else { root };
+    let root = if job.index == IndexMode::Original {
+        original.clone()
+    } else {
+        root
+    };
     let was_published = published.as_ref() == Some(root.digest());
+    let gathered = walk.gathered;
     let plan = Plan {
         source_digest: original.digest().clone(),
         root,
-        children: walk.manifests,
-        blobs: walk.blobs,
-        platforms: walk.platforms,
-        warnings: walk.warnings,
+        children: gathered.manifests,
+        blobs: gathered.blobs,
+        platforms: gathered.platforms,
+        warnings: gathered.warnings,
         was_published,
     };
     let is_there = was_published && destination.vouches_for_parts();
-    Ok(if is_there { Planned::AlreadyThere(plan) } else { Planned::Move(plan) })
+    Ok(if is_there {
+        Planned::AlreadyThere(plan)
+    } else {
+        Planned::Move(plan)
+    })
 }
 
 /// The image's manifest: from the destination where it has it, which costs a registry less than fetching it.
-fn root(source: &dyn Source, destination: &dyn Destination, mapping: &Mapping, is_published: bool) -> Result<RawManifest, Fault> {
+fn root(
+    source: &dyn Source,
+    destination: &dyn Destination,
+    mapping: &Mapping,
+    is_published: bool,
+) -> Result<RawManifest, Fault> {
     let image = mapping.from.reference();
     if is_published || image.digest().is_some() {
         let digest = match image.digest() {
@@ -120,57 +139,85 @@ struct Walk<'a> {
     source: &'a dyn Source,
     destination: &'a dyn Destination,
     mapping: &'a Mapping,
+    gathered: Gathered,
+}
+
+#[derive(Default)]
+struct Gathered {
     manifests: Vec<RawManifest>,
     seen: HashSet<Digest>,
     blobs: Vec<Descriptor>,
     seen_blobs: HashSet<Digest>,
     platforms: Vec<Platform>,
     warnings: Vec<String>,
-    /// The platforms that the image has.
-    existing: Vec<Platform>,
-    satisfied: HashSet<PlatformPattern>,
+    /// Manifests and configs that were looked into before it was clear whether they move.
+    looked_into: HashMap<Digest, LookedInto>,
+    /// How many manifests were asked for.
+    asked: usize,
+}
+
+/// An image that was looked into for its platform.
+struct LookedInto {
+    manifest: RawManifest,
+    /// The config with its bytes: the executor writes these instead of fetching them again.
+    config: Option<Descriptor>,
+    platform: Option<Platform>,
 }
 
 impl Walk<'_> {
     /// Goes through an index: the children that are chosen are gathered, and what remains of the index is returned; nothing,
     /// if no child was chosen.
-    fn index(&mut self, raw: &RawManifest, depth: usize) -> Result<Option<RawManifest>, Fault> {
-        let Manifest::Index(index) = raw.view() else { return Ok(None) };
-        if depth == MAX_DEPTH {
-            let message = format!("{} is nested more than {MAX_DEPTH} indexes deep", raw.digest());
-            return Err(Fault::refused(Some(Side::Source), message));
+    fn index(
+        &mut self,
+        raw: &RawManifest,
+        index: &Index,
+        depth: usize,
+    ) -> Result<(Option<RawManifest>, Selection), Fault> {
+        check_depth(raw, depth)?;
+        let (keep, selection) = self.choose(index, depth)?;
+        if !keep.is_empty() && keep.iter().all(|keep| *keep == Keep::No) {
+            return Ok((None, selection));
         }
-        let keep = self.choose(index, depth)?;
-        let chosen_none = keep.iter().all(|keep| matches!(keep, Keep::No));
-        if chosen_none && !keep.is_empty() {
-            return Ok(None);
-        }
-        let filtered = filter_index(raw, |at| keep[at].clone())
-            .map_err(|error| Fault::caused(Side::Source, error, false))?;
-        Ok(Some(filtered))
+        let cut = filter_index(raw, |at| keep[at].clone()).map_err(|error| {
+            let hint = error.hint();
+            let fault = Fault::caused(Side::Source, error, false);
+            hint.into_iter().fold(fault, Fault::with_hint)
+        })?;
+        Ok((Some(cut), selection))
     }
 
-    fn choose(&mut self, index: &Index, depth: usize) -> Result<Vec<Keep>, Fault> {
-        let selection = select(index, &self.job.platforms);
-        self.existing.extend(selection.existing.iter().cloned());
-        self.satisfied.extend(selection.satisfied.iter().cloned());
+    fn choose(&mut self, index: &Index, depth: usize) -> Result<(Vec<Keep>, Selection), Fault> {
+        let platforms = &self.job.platforms;
+        let mut selection = select_with(index, platforms, |child| self.look_into(child))?;
         let mut keep = vec![Keep::No; index.manifests.len()];
-        for at in selection.keep {
+        for &at in &selection.keep {
             let child = &index.manifests[at];
-            let platform = child.platform.as_ref().filter(|platform| !platform.is_unknown());
-            self.platforms.extend(platform.map(Platform::normalised));
+            let told = child
+                .platform
+                .as_ref()
+                .filter(|platform| !platform.is_unknown())
+                .map(Platform::normalised);
+            let found = self
+                .gathered
+                .looked_into
+                .get(&child.digest)
+                .and_then(|looked| looked.platform.clone());
+            self.gathered.platforms.extend(told.or(found));
             let raw = self.child(child)?;
-            match raw.view() {
-                // An index that says its platform is taken whole.
-                Manifest::Index(_) => self.whole(&raw, depth + 1)?,
-                _ => self.leaf(&raw)?,
-            }
-            self.gather(raw);
+            // An index that says its platform is taken whole.
+            self.whole(raw, depth + 1)?;
             keep[at] = Keep::Yes;
         }
-        for at in selection.nested {
+        for at in selection.nested.clone() {
             let raw = self.child(&index.manifests[at])?;
-            keep[at] = match self.index(&raw, depth + 1)? {
+            let Manifest::Index(nested) = raw.view() else {
+                self.whole(raw, depth + 1)?;
+                keep[at] = Keep::Yes;
+                continue;
+            };
+            let (cut, found) = self.index(&raw, nested, depth + 1)?;
+            selection.absorb(found);
+            keep[at] = match cut {
                 None => Keep::No,
                 Some(same) if same.digest() == raw.digest() || self.job.index == IndexMode::Original => {
                     self.gather(raw);
@@ -183,134 +230,140 @@ impl Walk<'_> {
                 }
             };
         }
-        Ok(keep)
+        Ok((keep, selection))
     }
 
-    /// Gathers everything below an index.
-    fn whole(&mut self, raw: &RawManifest, depth: usize) -> Result<(), Fault> {
-        if depth >= MAX_DEPTH {
-            let message = format!("{} is nested more than {MAX_DEPTH} indexes deep", raw.digest());
-            return Err(Fault::refused(Some(Side::Source), message));
-        }
-        for child in raw.view().children() {
-            let child = self.child(child)?;
-            match child.view() {
-                Manifest::Index(_) => self.whole(&child, depth + 1)?,
-                _ => self.leaf(&child)?,
+    /// The platform that an image's own config tells.
+    fn look_into(&mut self, child: &Descriptor) -> Result<Option<Platform>, Fault> {
+        let manifest = self.child(child)?;
+        let (config, platform) = match config_of(&manifest) {
+            None => (None, None),
+            Some(config) => {
+                let bytes = self
+                    .source
+                    .read_blob(self.mapping.from.reference().repository(), config)?;
+                (Some(config.clone().with_data(&bytes)), config_platform(&bytes))
             }
-            self.gather(child);
+        };
+        let looked = LookedInto {
+            manifest,
+            config,
+            platform: platform.clone(),
+        };
+        self.gathered.looked_into.insert(child.digest.clone(), looked);
+        Ok(platform)
+    }
+
+    /// Gathers an image, or an index with everything below it.
+    fn whole(&mut self, raw: RawManifest, depth: usize) -> Result<(), Fault> {
+        match raw.view() {
+            Manifest::Index(index) => {
+                check_depth(&raw, depth)?;
+                for child in &index.manifests {
+                    let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
+                    self.gathered.platforms.extend(told.map(Platform::normalised));
+                    let child = self.child(child)?;
+                    self.whole(child, depth + 1)?;
+                }
+            }
+            _ => self.leaf(&raw),
         }
+        self.gather(raw);
         Ok(())
     }
 
     fn child(&mut self, part: &Descriptor) -> Result<RawManifest, Fault> {
-        if self.manifests.len() >= MAX_MANIFESTS {
+        if let Some(looked) = self.gathered.looked_into.get(&part.digest) {
+            return Ok(looked.manifest.clone());
+        }
+        self.gathered.asked += 1;
+        if self.gathered.asked > MAX_MANIFESTS {
             let message = format!("the image has more than {MAX_MANIFESTS} manifests");
             return Err(Fault::refused(Some(Side::Source), message));
         }
-        let there = self.destination_repository();
-        let known = self.destination.manifest(there, &part.digest)?;
+        let known = self
+            .destination
+            .manifest(self.mapping.to.reference().repository(), &part.digest)?;
         match known {
             Some(known) => Ok(known),
-            None => self.source.manifest(self.mapping.from.reference().repository(), part),
+            None => self
+                .source
+                .manifest(self.mapping.from.reference().repository(), part),
         }
     }
 
-    fn destination_repository(&self) -> &Repository {
-        self.mapping.to.reference().repository()
-    }
-
     fn gather(&mut self, raw: RawManifest) {
-        if self.seen.insert(raw.digest().clone()) {
-            self.manifests.push(raw);
+        if self.gathered.seen.insert(raw.digest().clone()) {
+            self.gathered.manifests.push(raw);
         }
     }
 
     /// Gathers the blobs of one image or artifact.
-    fn leaf(&mut self, raw: &RawManifest) -> Result<(), Fault> {
+    fn leaf(&mut self, raw: &RawManifest) {
+        let looked = self.gathered.looked_into.get(raw.digest());
+        let config = looked.and_then(|looked| looked.config.clone());
         for blob in raw.view().blobs() {
             if blob.media_type.is_foreign_layer() {
-                self.warnings.push(format!(
+                self.gathered.warnings.push(format!(
                     "the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {}",
                     blob.digest,
                     blob.size,
-                    if blob.urls.is_empty() { "addresses that it doesn't tell".to_owned() } else { blob.urls.join(", ") },
+                    if blob.urls.is_empty() {
+                        "addresses that it doesn't tell".to_owned()
+                    } else {
+                        blob.urls.join(", ")
+                    },
                 ));
-            } else if self.seen_blobs.insert(blob.digest.clone()) {
-                self.blobs.push(blob.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at a root that is no index: its platform is in its config.
-    fn single(&mut self, raw: &RawManifest) -> Result<(), Fault> {
-        let Some(wanted) = self.job.platforms.patterns() else { return Ok(()) };
-        let Some(config) = config_of(raw) else {
-            // What has no platform is never left out.
-            self.satisfied.extend(wanted.iter().cloned());
-            return Ok(());
-        };
-        let bytes = self.source.read_blob(self.mapping.from.reference().repository(), config)?;
-        // It was fetched: the executor writes these bytes instead of fetching them again.
-        self.seen_blobs.insert(config.digest.clone());
-        self.blobs.push(config.clone().with_data(&bytes));
-        let Some(platform) = config_platform(&bytes) else {
-            self.satisfied.extend(wanted.iter().cloned());
-            return Ok(());
-        };
-        self.satisfied.extend(wanted.iter().filter(|pattern| pattern.matches(&platform)).cloned());
-        self.existing.push(platform.clone());
-        self.platforms.push(platform);
-        Ok(())
-    }
-
-    /// What the policy says of platforms that were asked for and aren't there.
-    fn judge(&mut self, original: &RawManifest) -> Result<(), Fault> {
-        let missing = self.missing();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let message = self.missing_message(&missing);
-        let is_index = matches!(original.view(), Manifest::Index(_));
-        match self.job.mode {
-            Mode::Strict => Err(Fault::refused(Some(Side::Source), message)
-                .with_hint("ask for platforms that it has, or set policy: warn to take what there is")),
-            Mode::Warn => {
-                let moved = if is_index { "the others are moved" } else { "it is moved as it is" };
-                self.warnings.push(format!("{message}; {moved}"));
-                Ok(())
+            } else if self.gathered.seen_blobs.insert(blob.digest.clone()) {
+                let known = config.as_ref().filter(|config| config.digest == blob.digest);
+                self.gathered.blobs.push(known.unwrap_or(blob).clone());
             }
         }
     }
 
-    fn missing(&self) -> Vec<&PlatformPattern> {
-        let wanted = self.job.platforms.patterns().unwrap_or_default();
-        wanted.iter().filter(|pattern| !self.satisfied.contains(pattern)).collect()
-    }
-
-    fn missing_message(&self, missing: &[&PlatformPattern]) -> String {
-        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        let mut existing: Vec<String> = self.existing.iter().map(|platform| platform.normalised().to_string()).collect();
-        existing.sort();
-        existing.dedup();
-        let existing = if existing.is_empty() { "none that it names".to_owned() } else { existing.join(", ") };
-        format!("{} has no {} (it has {existing})", self.mapping.from, missing.join(", "))
-    }
-
-    fn nothing_chosen(&self, original: &RawManifest) -> Result<Planned, Fault> {
-        let missing = self.missing();
-        let message = self.missing_message(&missing);
-        match self.job.mode {
-            Mode::Strict => Err(Fault::refused(Some(Side::Source), message)
-                .with_hint("ask for platforms that it has, or set policy: warn to leave such images out")),
-            Mode::Warn => Ok(Planned::Skip(format!("{message} [{}]", original.digest()))),
+    /// Gathers a root that is no index. Where platforms are asked for, its own is in its config.
+    fn single(&mut self, raw: &RawManifest) -> Result<Decision, Fault> {
+        let mut platform = None;
+        if self.job.platforms.patterns().is_some() && config_of(raw).is_some() {
+            let descriptor = raw.descriptor();
+            // What the root is needn't be asked for.
+            let looked = LookedInto {
+                manifest: raw.clone(),
+                config: None,
+                platform: None,
+            };
+            self.gathered
+                .looked_into
+                .insert(descriptor.digest.clone(), looked);
+            platform = self.look_into(&descriptor)?;
         }
+        self.gathered.platforms.extend(platform.clone());
+        self.leaf(raw);
+        Ok(judge_single(
+            platform.as_ref(),
+            &self.job.platforms,
+            self.job.mode,
+        ))
+    }
+
+    /// What the image lacks, after its name.
+    fn lacks(&self, shortfall: &Shortfall) -> String {
+        format!("{} {shortfall}", self.mapping.from)
+    }
+
+    fn refusal(&self, shortfall: &Shortfall) -> Fault {
+        let fault = Fault::refused(Some(Side::Source), self.lacks(shortfall));
+        shortfall.hint().into_iter().fold(fault, Fault::with_hint)
     }
 
     /// An image that was asked for by digest can't be another one at the destination.
     fn check_pin(&self, original: &RawManifest, root: &RawManifest) -> Result<(), Fault> {
-        let pinned = self.mapping.from.reference().digest().or(self.mapping.to.reference().digest());
+        let pinned = self
+            .mapping
+            .from
+            .reference()
+            .digest()
+            .or(self.mapping.to.reference().digest());
         let Some(pinned) = pinned else { return Ok(()) };
         if self.job.index == IndexMode::Original || root.digest() == original.digest() {
             return Ok(());
@@ -323,4 +376,12 @@ impl Walk<'_> {
         Err(Fault::refused(None, message)
             .with_hint("take all platforms, name the image by tag, or set index: original to keep the index and move only some of its parts"))
     }
+}
+
+fn check_depth(raw: &RawManifest, depth: usize) -> Result<(), Fault> {
+    if depth < MAX_DEPTH {
+        return Ok(());
+    }
+    let message = format!("{} is nested more than {MAX_DEPTH} indexes deep", raw.digest());
+    Err(Fault::refused(Some(Side::Source), message))
 }

@@ -67,12 +67,21 @@ pub(crate) fn prepare<'a>(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Preparation<'a>, Vec<Problem>> {
-    let problem = |message: String, hint: Option<String>| Problem { job: job.name.clone(), message, hint };
+    let problem = |message: String, hint: Option<String>| Problem {
+        job: job.name.clone(),
+        message,
+        hint,
+    };
     let client = client(job, options, observer).map_err(|error| {
         let hint = error.hint();
         vec![problem(error.to_string(), hint)]
     })?;
-    if job.source.as_ref().and_then(Endpoint::store).is_some_and(|path| filled.contains(path)) {
+    if job
+        .source
+        .as_ref()
+        .and_then(Endpoint::store)
+        .is_some_and(|path| filled.contains(path))
+    {
         return Ok(Preparation::Later);
     }
     let mut problems = Vec::new();
@@ -81,21 +90,37 @@ pub(crate) fn prepare<'a>(
     let names = images(job, &mut problems, &mut warnings);
     let images = map_images(job, names, &mut problems, &mut warnings);
     if problems.is_empty() {
-        Ok(Preparation::Ready(Prepared { job, images, warnings, client }))
+        Ok(Preparation::Ready(Prepared {
+            job,
+            images,
+            warnings,
+            client,
+        }))
     } else {
-        Err(problems.into_iter().map(|(message, hint)| problem(message, hint)).collect())
+        Err(problems
+            .into_iter()
+            .map(|(message, hint)| problem(message, hint))
+            .collect())
     }
 }
 
 type Found = (String, Option<String>);
 
-fn client(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Client, transload_registry_client::Error> {
+fn client(
+    job: &Job,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Client, transload_registry_client::Error> {
     let observer = Arc::clone(observer);
     options
         .client_builder()
         .hosts(job.hosts.clone())
         .skip_tls_verify(job.skip_tls_verify)
-        .on_notice(Arc::new(move |notice| observer.event(&Event::Notice { text: &notice.to_string() })))
+        .on_notice(Arc::new(move |notice| {
+            observer.event(&Event::Notice {
+                text: &notice.to_string(),
+            })
+        }))
         .build()
 }
 
@@ -132,17 +157,23 @@ fn images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>) -> V
         return names;
     };
     let before = names.len();
-    let names: Vec<ImageName> =
-        names.into_iter().filter(|name| pattern.matches(name.written(), name.reference())).collect();
+    let names: Vec<ImageName> = names
+        .into_iter()
+        .filter(|name| pattern.matches(name.written(), name.reference()))
+        .collect();
     if names.is_empty() && problems.is_empty() {
-        warnings.push(format!("the pattern \"{pattern}\" matches none of {before} images"));
+        warnings.push(format!(
+            "the pattern \"{pattern}\" matches none of {before} images"
+        ));
     }
     names
 }
 
 fn stored_images(path: &Path, problems: &mut Vec<Found>) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
-    let Ok(store) = Store::open(path) else { return Vec::new() };
+    let Ok(store) = Store::open(path) else {
+        return Vec::new();
+    };
     match store.images() {
         Ok(images) => images.into_iter().map(|image| image.reference.into()).collect(),
         Err(error) => {
@@ -164,7 +195,10 @@ fn map_images(
         && names.len() > 1
     {
         let hint = format!("give src as a registry ({}) or list one image", image.registry());
-        problems.push((format!("src: {image} is one image, and {} are to move", names.len()), Some(hint)));
+        problems.push((
+            format!("src: {image} is one image, and {} are to move", names.len()),
+            Some(hint),
+        ));
         return mappings;
     }
     for name in names {
@@ -177,15 +211,27 @@ fn map_images(
             }
         };
         if mapping.from == mapping.to {
-            problems.push((format!("{}: source and destination are the same, {}", mapping.name, mapping.to), None));
+            problems.push((
+                format!(
+                    "{}: source and destination are the same, {}",
+                    mapping.name, mapping.to
+                ),
+                None,
+            ));
             continue;
         }
-        match by_destination.get(&published_as(&mapping.to)).map(|&at| &mappings[at]) {
+        match by_destination
+            .get(&published_as(&mapping.to))
+            .map(|&at| &mappings[at])
+        {
             Some(earlier) if earlier.from == mapping.from => {
                 warnings.push(format!("{} is listed twice", mapping.name));
             }
             Some(earlier) => {
-                let message = format!("{} and {} would both go to {}", earlier.name, mapping.name, mapping.to);
+                let message = format!(
+                    "{} and {} would both go to {}",
+                    earlier.name, mapping.name, mapping.to
+                );
                 let hint = "let dest tell them apart, for example with {{ .module.image.src.reference.repository }} and \
                             {{ .module.image.src.reference.reference }}, or give a registry as dest";
                 problems.push((message, Some(hint.to_owned())));
@@ -205,8 +251,14 @@ fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), Found> {
         Some(source) => source.locate(name).and_then(|location| location.target(name)),
     };
     let from = from.map_err(|error| (format!("{name}: src: {error}"), None))?;
-    let to = job.destination.locate(name).and_then(|location| location.target(name));
-    Ok((from, to.map_err(|error| (format!("{name}: dest: {error}"), None))?))
+    let to = job
+        .destination
+        .locate(name)
+        .and_then(|location| location.target(name));
+    Ok((
+        from,
+        to.map_err(|error| (format!("{name}: dest: {error}"), None))?,
+    ))
 }
 
 /// What tells two destinations apart: with a tag, the tag.
@@ -252,7 +304,11 @@ pub(crate) struct Places {
 
 impl Places {
     /// The source of a target.
-    pub fn source(&mut self, client: &Client, target: &Target) -> Result<Arc<dyn Source>, transload_layout_store::Error> {
+    pub fn source(
+        &mut self,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Arc<dyn Source>, transload_layout_store::Error> {
         let place = Place::of(target);
         if let Some(source) = self.sources.get(&place) {
             return Ok(Arc::clone(source));
@@ -268,29 +324,44 @@ impl Places {
     }
 
     /// A target's destination for looking at only: a store that isn't there isn't made.
-    pub fn look(&mut self, client: &Client, target: &Target) -> Result<Arc<dyn Destination>, transload_layout_store::Error> {
+    pub fn look(
+        &mut self,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Arc<dyn Destination>, transload_layout_store::Error> {
         Ok(match target {
-            Target::Store(path, _) if path.symlink_metadata().is_err() => Arc::new(FolderToBe::new(path.clone())),
-            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(Store::open(path)?))),
-            Target::Registry(reference) => {
-                Arc::new(RegistryDestination::new(client.clone(), reference.registry().clone()))
+            Target::Store(path, _) if path.symlink_metadata().is_err() => {
+                Arc::new(FolderToBe::new(path.clone()))
             }
+            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(Store::open(path)?))),
+            Target::Registry(reference) => Arc::new(RegistryDestination::new(
+                client.clone(),
+                reference.registry().clone(),
+            )),
         })
     }
 
     /// The destination of a target. A store that isn't there is made.
-    pub fn port(&mut self, client: &Client, target: &Target) -> Result<Arc<Port>, transload_layout_store::Error> {
+    pub fn port(
+        &mut self,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Arc<Port>, transload_layout_store::Error> {
         let place = Place::of(target);
         if let Some(port) = self.ports.get(&place) {
             return Ok(Arc::clone(port));
         }
         let destination: Box<dyn Destination> = match target {
             Target::Store(path, _) => Box::new(StoreDestination::new(Arc::new(Store::create(path)?))),
-            Target::Registry(reference) => {
-                Box::new(RegistryDestination::new(client.clone(), reference.registry().clone()))
-            }
+            Target::Registry(reference) => Box::new(RegistryDestination::new(
+                client.clone(),
+                reference.registry().clone(),
+            )),
         };
-        let port = Arc::new(Port { destination, blobs: BlobMap::default() });
+        let port = Arc::new(Port {
+            destination,
+            blobs: BlobMap::default(),
+        });
         self.ports.insert(place, Arc::clone(&port));
         Ok(port)
     }

@@ -67,26 +67,49 @@ pub enum Preview {
 ///
 /// # Errors
 /// As [`run`](super::run).
-pub fn preview(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Vec<JobPreview>, Vec<Problem>> {
+pub fn preview(
+    jobs: &[Job],
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<JobPreview>, Vec<Problem>> {
     let pool = options.pool().map_err(|problem| vec![problem])?;
     let preparations = prepare_all(jobs, options, observer)?;
     Ok(jobs
         .iter()
         .zip(preparations)
         .map(|(job, preparation)| match preparation {
-            Preparation::Later => {
-                JobPreview { job: job.name.clone(), images: Vec::new(), comes_later: true, warnings: Vec::new() }
-            }
+            Preparation::Later => JobPreview {
+                job: job.name.clone(),
+                images: Vec::new(),
+                comes_later: true,
+                warnings: Vec::new(),
+            },
             Preparation::Ready(prepared) => preview_job(prepared, options, &pool, observer.as_ref()),
         })
         .collect())
 }
 
-fn preview_job(prepared: Prepared<'_>, options: &Options, pool: &rayon::ThreadPool, observer: &dyn Observer) -> JobPreview {
-    let Prepared { job, images, warnings, client } = prepared;
-    observer.event(&Event::JobStarted { job: &job.name, images: images.len() });
+fn preview_job(
+    prepared: Prepared<'_>,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+    observer: &dyn Observer,
+) -> JobPreview {
+    let Prepared {
+        job,
+        images,
+        warnings,
+        client,
+    } = prepared;
+    observer.event(&Event::JobStarted {
+        job: &job.name,
+        images: images.len(),
+    });
     let mut places = Places::default();
-    let opened: Vec<_> = images.iter().map(|mapping| open(&mut places, &client, mapping)).collect();
+    let opened: Vec<_> = images
+        .iter()
+        .map(|mapping| open(&mut places, &client, mapping))
+        .collect();
     let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
     pool.in_place_scope(|scope| {
         for ((slot, mapping), opened) in planned.iter_mut().zip(&images).zip(&opened) {
@@ -102,16 +125,27 @@ fn preview_job(prepared: Prepared<'_>, options: &Options, pool: &rayon::ThreadPo
         image: mapping.name.written().to_owned(),
         source: mapping.from.to_string(),
         destination: mapping.to.to_string(),
-        result: looked.unwrap_or_else(|| Err(Fault::interrupted())).map(|looked| count(mapping, looked, &mut counted)),
+        result: looked
+            .unwrap_or_else(|| Err(Fault::interrupted()))
+            .map(|looked| count(mapping, looked, &mut counted)),
     });
-    JobPreview { job: job.name.clone(), images: images.collect(), comes_later: false, warnings }
+    JobPreview {
+        job: job.name.clone(),
+        images: images.collect(),
+        comes_later: false,
+        warnings,
+    }
 }
 
 type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
 
 fn open(places: &mut Places, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
-    let source = places.source(client, &mapping.from).map_err(|error| Fault::store(Side::Source, error))?;
-    let destination = places.look(client, &mapping.to).map_err(|error| Fault::store(Side::Destination, error))?;
+    let source = places
+        .source(client, &mapping.from)
+        .map_err(|error| Fault::store(Side::Source, error))?;
+    let destination = places
+        .look(client, &mapping.to)
+        .map_err(|error| Fault::store(Side::Destination, error))?;
     Ok((source, destination))
 }
 
@@ -131,8 +165,11 @@ fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> 
         }
         Planned::Move(plan) => {
             let repository = mapping.to.reference().repository();
-            let there: Result<Vec<bool>, Fault> =
-                plan.blobs.iter().map(|blob| destination.has_blob(repository, blob)).collect();
+            let there: Result<Vec<bool>, Fault> = plan
+                .blobs
+                .iter()
+                .map(|blob| destination.has_blob(repository, blob))
+                .collect();
             Ok(Looked::Plan(Box::new(plan), there?))
         }
     }
@@ -147,7 +184,11 @@ fn count(mapping: &Mapping, looked: Looked, counted: &mut HashSet<(Place, Digest
     let (mut to_move, mut is_there) = (Count::default(), Count::default());
     for (blob, there) in plan.blobs.iter().zip(there) {
         let first = counted.insert((place.clone(), blob.digest.clone()));
-        let count = if there || !first { &mut is_there } else { &mut to_move };
+        let count = if there || !first {
+            &mut is_there
+        } else {
+            &mut to_move
+        };
         count.add(1, blob.size);
     }
     Preview::Moves {

@@ -35,8 +35,15 @@ pub enum Work<P, B> {
 impl<P, B> Queue<P, B> {
     /// An empty queue for so many workers.
     pub fn new(workers: usize) -> Self {
-        let lanes = Lanes { publish: VecDeque::new(), plan: VecDeque::new(), blobs: VecDeque::new() };
-        Queue { lanes: Mutex::new(lanes), workers }
+        let lanes = Lanes {
+            publish: VecDeque::new(),
+            plan: VecDeque::new(),
+            blobs: VecDeque::new(),
+        };
+        Queue {
+            lanes: Mutex::new(lanes),
+            workers,
+        }
     }
 
     /// Adds a piece of work.

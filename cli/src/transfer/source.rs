@@ -5,7 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use transload_layout_store::Store;
-use transload_reference::{Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Verifier};
+use transload_reference::{
+    Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Verifier,
+};
 use transload_registry_client::Client;
 
 use super::fault::{Fault, Side};
@@ -28,7 +30,12 @@ pub trait Source: Send + Sync {
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault>;
 
     /// A blob's bytes from `offset` on. They aren't verified: whoever takes them does that.
-    fn open_blob(&self, repository: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault>;
+    fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault>;
 
     /// What a destination may do instead of taking bytes.
     fn offer(&self) -> Offer<'_>;
@@ -36,7 +43,10 @@ pub trait Source: Send + Sync {
     /// A small blob's bytes, verified.
     fn read_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Vec<u8>, Fault> {
         if blob.size > MAX_CONFIG_SIZE {
-            let message = format!("the config {} has {} bytes; at most {MAX_CONFIG_SIZE} are read", blob.digest, blob.size);
+            let message = format!(
+                "the config {} has {} bytes; at most {MAX_CONFIG_SIZE} are read",
+                blob.digest, blob.size
+            );
             return Err(Fault::refused(Some(Side::Source), message));
         }
         let mut bytes = Vec::new();
@@ -90,7 +100,9 @@ impl Source for RegistrySource {
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
         let descriptor = self.client.resolve(image.repository(), &image.identifier());
-        Ok(descriptor.map_err(|error| Fault::registry(Side::Source, error))?.digest)
+        Ok(descriptor
+            .map_err(|error| Fault::registry(Side::Source, error))?
+            .digest)
     }
 
     fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
@@ -105,9 +117,16 @@ impl Source for RegistrySource {
             .map_err(|error| Fault::registry(Side::Source, error))
     }
 
-    fn open_blob(&self, repository: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+    fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
         let reader = self.client.open_blob(repository, blob, offset);
-        Ok(Box::new(reader.map_err(|error| Fault::registry(Side::Source, error))?))
+        Ok(Box::new(
+            reader.map_err(|error| Fault::registry(Side::Source, error))?,
+        ))
     }
 
     fn offer(&self) -> Offer<'_> {
@@ -131,7 +150,10 @@ impl StoreSource {
             Some(Side::Source),
             format!("{} has no image {image}", self.store.root().display()),
         );
-        let near = self.store.images().map(|images| near(image, images.into_iter().map(|image| image.reference)));
+        let near = self
+            .store
+            .images()
+            .map(|images| near(image, images.into_iter().map(|image| image.reference)));
         match near.unwrap_or_default().as_slice() {
             [] => fault.with_hint("`transload list` shows what the directory holds"),
             near => fault.with_hint(format!("it has {}", near.join(", "))),
@@ -139,9 +161,15 @@ impl StoreSource {
     }
 
     fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
-        let found = self.store.manifest(repository, digest).map_err(|error| Fault::store(Side::Source, error))?;
+        let found = self
+            .store
+            .manifest(repository, digest)
+            .map_err(|error| Fault::store(Side::Source, error))?;
         found.ok_or_else(|| {
-            let message = format!("{} lacks the manifest {digest} of {repository}", self.store.root().display());
+            let message = format!(
+                "{} lacks the manifest {digest} of {repository}",
+                self.store.root().display()
+            );
             Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again")
         })
     }
@@ -167,14 +195,24 @@ impl Source for StoreSource {
         self.read(repository, &part.digest)
     }
 
-    fn open_blob(&self, _: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
-        let file = self.store.open_blob(&blob.digest).map_err(|error| Fault::store(Side::Source, error))?;
+    fn open_blob(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
+        let file = self
+            .store
+            .open_blob(&blob.digest)
+            .map_err(|error| Fault::store(Side::Source, error))?;
         let Some(mut file) = file else {
             let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
-            return Err(Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again"));
+            return Err(Fault::refused(Some(Side::Source), message)
+                .with_hint("pull the image into the directory again"));
         };
         check_size(&self.store, &file, blob)?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| Fault::caused(Side::Source, error, false))?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|error| Fault::caused(Side::Source, error, false))?;
         Ok(Box::new(file))
     }
 
@@ -184,19 +222,33 @@ impl Source for StoreSource {
 }
 
 fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault> {
-    let length = file.metadata().map_err(|error| Fault::caused(Side::Source, error, false))?.len();
+    let length = file
+        .metadata()
+        .map_err(|error| Fault::caused(Side::Source, error, false))?
+        .len();
     if length == blob.size {
         return Ok(());
     }
     let path = store.blob_path(&blob.digest);
-    let message = format!("{} has {length} bytes where {} are expected", path.display(), blob.size);
+    let message = format!(
+        "{} has {length} bytes where {} are expected",
+        path.display(),
+        blob.size
+    );
     Err(Fault::refused(Some(Side::Source), message).with_hint("remove that file and pull the image again"))
 }
 
 /// At most five names that an image's writer may have meant: other tags of the repository first, then other registries and
 /// folders of the same name.
 fn near(image: &Reference, existing: impl Iterator<Item = Reference>) -> Vec<String> {
-    let last = |reference: &Reference| reference.repository().path().rsplit('/').next().map(str::to_owned);
+    let last = |reference: &Reference| {
+        reference
+            .repository()
+            .path()
+            .rsplit('/')
+            .next()
+            .map(str::to_owned)
+    };
     let mut same_repository = Vec::new();
     let mut same_name = Vec::new();
     for other in existing {

@@ -20,13 +20,16 @@ pub fn duration(duration: Duration) -> String {
 
 /// `1 image`, `2 images`.
 pub fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 /// The digest's algorithm and first twelve digits.
 pub fn short_digest(digest: &transload_reference::Digest) -> String {
-    let hex = digest.hex();
-    format!("{}:{}", digest.algorithm(), hex.get(..12).unwrap_or(hex))
+    format!("{}:{}", digest.algorithm().as_str(), digest.short())
 }
 
 /// At most `width` characters: what is too long loses its middle, since the ends tell names apart.
@@ -56,7 +59,12 @@ mod tests {
 
     #[test]
     fn times_have_a_fitting_unit() {
-        for (millis, text) in [(40, "0.0 s"), (1_240, "1.2 s"), (61_000, "61 s"), (600_000, "10 minutes")] {
+        for (millis, text) in [
+            (40, "0.0 s"),
+            (1_240, "1.2 s"),
+            (61_000, "61 s"),
+            (600_000, "10 minutes"),
+        ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
     }

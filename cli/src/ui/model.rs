@@ -34,14 +34,29 @@ impl Model {
     /// Takes an event in.
     pub fn update(&mut self, event: &Event<'_>) {
         match event {
-            Event::JobStarted { images, .. } => *self = Model { images: *images, ..Model::default() },
+            Event::JobStarted { images, .. } => {
+                *self = Model {
+                    images: *images,
+                    ..Model::default()
+                }
+            }
             Event::ImagePlanned { new_bytes, .. } => {
                 self.planned += 1;
                 self.wanted = self.wanted.saturating_add(*new_bytes);
             }
             Event::BlobStarted { image, blob, offset } => {
-                let number = self.active.values().map(|active| active.number + 1).max().unwrap_or(0);
-                let active = Active { image: (*image).to_owned(), size: blob.size, position: *offset, number };
+                let number = self
+                    .active
+                    .values()
+                    .map(|active| active.number + 1)
+                    .max()
+                    .unwrap_or(0);
+                let active = Active {
+                    image: (*image).to_owned(),
+                    size: blob.size,
+                    position: *offset,
+                    number,
+                };
                 self.active.insert(blob.digest.clone(), active);
             }
             Event::BlobProgress { digest, position } => {
@@ -56,7 +71,9 @@ impl Model {
             Event::BlobFailed { digest } => {
                 self.active.remove(digest);
             }
-            Event::ImageFinished { outcome: ImageOutcome { status, .. } } => {
+            Event::ImageFinished {
+                outcome: ImageOutcome { status, .. },
+            } => {
                 self.done += 1;
                 self.failed += usize::from(!status.is_success());
             }
@@ -79,7 +96,11 @@ impl Model {
 
     /// `12/40 images, 1 failed`.
     pub fn images_text(&self) -> String {
-        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let failed = if self.failed > 0 {
+            format!(", {} failed", self.failed)
+        } else {
+            String::new()
+        };
         format!("{}/{}{failed}", self.done, format::count(self.images, "image"))
     }
 }
@@ -98,16 +119,45 @@ mod tests {
         };
         let (first, second) = (blob(&[1; 100]), blob(&[2; 50]));
         let mut model = Model::default();
-        model.update(&Event::JobStarted { job: "pull", images: 1 });
-        model.update(&Event::ImagePlanned { image: "a", blobs: 2, new_bytes: 150 });
-        model.update(&Event::BlobStarted { image: "a", blob: &first, offset: 10 });
+        model.update(&Event::JobStarted {
+            job: "pull",
+            images: 1,
+        });
+        model.update(&Event::ImagePlanned {
+            image: "a",
+            blobs: 2,
+            new_bytes: 150,
+        });
+        model.update(&Event::BlobStarted {
+            image: "a",
+            blob: &first,
+            offset: 10,
+        });
         assert_eq!(model.position(), 10);
-        model.update(&Event::BlobProgress { digest: &first.digest, position: 60 });
-        model.update(&Event::BlobFinished { image: "a", blob: &second, how: How::Present });
+        model.update(&Event::BlobProgress {
+            digest: &first.digest,
+            position: 60,
+        });
+        model.update(&Event::BlobFinished {
+            image: "a",
+            blob: &second,
+            how: How::Present,
+        });
         assert_eq!(model.position(), 110);
-        model.update(&Event::BlobProgress { digest: &first.digest, position: 0 });
-        assert_eq!(model.position(), 50, "a try that begins anew has moved nothing yet");
-        model.update(&Event::BlobFinished { image: "a", blob: &first, how: How::Moved });
+        model.update(&Event::BlobProgress {
+            digest: &first.digest,
+            position: 0,
+        });
+        assert_eq!(
+            model.position(),
+            50,
+            "a try that begins anew has moved nothing yet"
+        );
+        model.update(&Event::BlobFinished {
+            image: "a",
+            blob: &first,
+            how: How::Moved,
+        });
         assert_eq!((model.position(), model.active().len()), (150, 0));
     }
 }

@@ -19,17 +19,24 @@ pub fn print_plan(plans: &[JobPreview], out: &mut dyn Write) -> io::Result<()> {
 
 fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
     if plan.comes_later {
-        return writeln!(out, "{}: its images are known once the task before it is done", plan.job);
+        return writeln!(
+            out,
+            "{}: its images are known once the task before it is done",
+            plan.job
+        );
     }
     writeln!(out, "{}: {}", plan.job, count(plan.images.len(), "image"))?;
     let (mut to_move, mut there) = (Count::default(), Count::default());
     for image in &plan.images {
         print_image(image, out)?;
-        if let Ok(Preview::Moves { to_move: moves, there: is_there, .. }) = &image.result {
-            to_move.blobs += moves.blobs;
-            to_move.bytes = to_move.bytes.saturating_add(moves.bytes);
-            there.blobs += is_there.blobs;
-            there.bytes = there.bytes.saturating_add(is_there.bytes);
+        if let Ok(Preview::Moves {
+            to_move: moves,
+            there: is_there,
+            ..
+        }) = &image.result
+        {
+            to_move.add(moves.blobs, moves.bytes);
+            there.add(is_there.blobs, is_there.bytes);
         }
     }
     writeln!(
@@ -51,21 +58,42 @@ fn print_image(image: &ImagePreview, out: &mut dyn Write) -> io::Result<()> {
     match &image.result {
         Err(fault) => {
             writeln!(out, "    fails: {fault}")?;
-            fault.hint().map_or(Ok(()), |hint| writeln!(out, "    hint:  {hint}"))
+            fault
+                .hint()
+                .map_or(Ok(()), |hint| writeln!(out, "    hint:  {hint}"))
         }
         Ok(Preview::Skipped(reason)) => writeln!(out, "    skipped: {reason}"),
-        Ok(Preview::Moves { source_digest, digest, platforms, to_move, there, warnings }) => {
+        Ok(Preview::Moves {
+            source_digest,
+            digest,
+            platforms,
+            to_move,
+            there,
+            warnings,
+        }) => {
             if source_digest == digest {
                 write!(out, "    {}", short_digest(digest))?;
             } else {
-                write!(out, "    {} becomes {}", short_digest(source_digest), short_digest(digest))?;
+                write!(
+                    out,
+                    "    {} becomes {}",
+                    short_digest(source_digest),
+                    short_digest(digest)
+                )?;
             }
             let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
             if !platforms.is_empty() {
                 write!(out, "  {}", platforms.join(","))?;
             }
-            writeln!(out, "  {} to move, {} there", bytes(to_move.bytes), bytes(there.bytes))?;
-            warnings.iter().try_for_each(|warning| writeln!(out, "    warning: {warning}"))
+            writeln!(
+                out,
+                "  {} to move, {} there",
+                bytes(to_move.bytes),
+                bytes(there.bytes)
+            )?;
+            warnings
+                .iter()
+                .try_for_each(|warning| writeln!(out, "    warning: {warning}"))
         }
     }
 }

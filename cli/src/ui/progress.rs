@@ -60,12 +60,20 @@ impl Progress {
         };
         let lines = !bars && !quiet && mode != ProgressMode::None;
         let screen = bars.then(Screen::new);
-        let shared = Arc::new(Shared { model: Mutex::default(), screen, talks: !quiet });
+        let shared = Arc::new(Shared {
+            model: Mutex::default(),
+            screen,
+            talks: !quiet,
+        });
         let stop = (bars || lines).then(|| {
             let (stop, stopped) = mpsc::channel();
             let ticking = Arc::clone(&shared);
             let thread = std::thread::spawn(move || {
-                let every = if ticking.screen.is_some() { REDRAW } else { LINE_EVERY };
+                let every = if ticking.screen.is_some() {
+                    REDRAW
+                } else {
+                    LINE_EVERY
+                };
                 let mut last = (Instant::now(), 0);
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                     match &ticking.screen {
@@ -76,7 +84,10 @@ impl Progress {
             });
             (stop, thread)
         });
-        Progress { shared, stop: Mutex::new(stop) }
+        Progress {
+            shared,
+            stop: Mutex::new(stop),
+        }
     }
 
     /// Writes lines to stderr without tearing the bars.
@@ -141,12 +152,20 @@ impl Shared {
             let (now, current) = (Instant::now(), model.position());
             let seconds = (now - at).as_secs_f64().max(0.001);
             let rate = current.saturating_sub(position) as f64 / seconds;
-            let rate = if rate > 0.0 { format!("{}/s", format::bytes(rate as u64)) } else { "no bytes lately".into() };
+            let rate = if rate > 0.0 {
+                format!("{}/s", format::bytes(rate as u64))
+            } else {
+                "no bytes lately".into()
+            };
             let text = format!(
                 "{} of {}{}, {rate}, {}",
                 format::bytes(current),
                 format::bytes(model.wanted),
-                if model.planned < model.images { " known so far" } else { "" },
+                if model.planned < model.images {
+                    " known so far"
+                } else {
+                    ""
+                },
                 model.images_text()
             );
             (now, text, current)
@@ -159,12 +178,16 @@ impl Shared {
 impl Screen {
     fn new() -> Screen {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let style = |template: &str| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = |template: &str| {
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+        };
         let total = ProgressBar::new(0).with_style(style(
             "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left  {msg}",
         ));
         let total = bars.add(total);
-        let active = (0..ACTIVE_LINES).map(|_| bars.add(ProgressBar::new_spinner().with_style(style("  {msg}")))).collect();
+        let active = (0..ACTIVE_LINES)
+            .map(|_| bars.add(ProgressBar::new_spinner().with_style(style("  {msg}"))))
+            .collect();
         Screen { bars, total, active }
     }
 
@@ -175,8 +198,16 @@ impl Screen {
         let active = model.active();
         for (at, line) in self.active.iter().enumerate() {
             let text = active.get(at).map(|blob| {
-                let percent = blob.position.saturating_mul(100).checked_div(blob.size).unwrap_or(100);
-                format!("{percent:3}% of {:>10}  {}", format::bytes(blob.size), format::shorten(&blob.image, 50))
+                let percent = blob
+                    .position
+                    .saturating_mul(100)
+                    .checked_div(blob.size)
+                    .unwrap_or(100);
+                format!(
+                    "{percent:3}% of {:>10}  {}",
+                    format::bytes(blob.size),
+                    format::shorten(&blob.image, 50)
+                )
             });
             line.set_message(text.unwrap_or_default());
         }
@@ -188,7 +219,8 @@ struct LogTarget(Arc<Shared>);
 impl Write for LogTarget {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let mut written = Ok(buffer.len());
-        self.0.above(|| written = std::io::stderr().write_all(buffer).map(|()| buffer.len()));
+        self.0
+            .above(|| written = std::io::stderr().write_all(buffer).map(|()| buffer.len()));
         written
     }
 

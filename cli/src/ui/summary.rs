@@ -27,7 +27,10 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
         if let (Some(before), Some(after)) = (&outcome.source_digest, &outcome.digest)
             && before != after
         {
-            let _ = write!(line, "\n         its index was {before}, and is {after} with only these platforms");
+            let _ = write!(
+                line,
+                "\n         its index was {before}, and is {after} with only these platforms"
+            );
         }
     }
     for warning in &outcome.warnings {
@@ -70,7 +73,10 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     let with = |wanted: fn(&Status) -> bool| job.images.iter().filter(|image| wanted(&image.status)).count();
     let parts: Vec<String> = [
         (with(|status| matches!(status, Status::Copied)), "copied"),
-        (with(|status| matches!(status, Status::AlreadyThere)), "there already"),
+        (
+            with(|status| matches!(status, Status::AlreadyThere)),
+            "there already",
+        ),
         (with(|status| matches!(status, Status::Skipped(_))), "skipped"),
         (with(|status| matches!(status, Status::Failed(_))), "failed"),
         (with(|status| matches!(status, Status::Interrupted)), "stopped"),
@@ -79,10 +85,23 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     .filter(|(number, _)| *number > 0)
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
-    let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+    let parts = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
     let total = count(job.images.len(), "image");
-    let ignored = if job.ignore_errors && job.failures().next().is_some() { " (its failures are ignored)" } else { "" };
-    let _ = writeln!(text, "{}: {total} in {}: {parts}{ignored}", job.job, duration(job.elapsed));
+    let ignored = if job.ignore_errors && job.failures().next().is_some() {
+        " (its failures are ignored)"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        text,
+        "{}: {total} in {}: {parts}{ignored}",
+        job.job,
+        duration(job.elapsed)
+    );
     for (origin, moved) in &job.origins {
         let _ = writeln!(text, "  moved {} from {origin}", amount(*moved));
     }
@@ -108,7 +127,11 @@ fn failure(text: &mut String, outcome: &ImageOutcome) {
     if outcome.source == outcome.destination {
         let _ = writeln!(text, "    way:   {}", outcome.source);
     } else {
-        let _ = writeln!(text, "    from:  {}\n    to:    {}", outcome.source, outcome.destination);
+        let _ = writeln!(
+            text,
+            "    from:  {}\n    to:    {}",
+            outcome.source, outcome.destination
+        );
     }
     match &outcome.status {
         Status::Failed(fault) => {
