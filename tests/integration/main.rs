@@ -1,1 +1,5 @@
-//! The one integration test binary.
+//! The one integration test binary: the program, run as its users run it, against scripted and real registries.
+
+mod content;
+mod messages;
+mod registries;

@@ -1,0 +1,1 @@
+//! Every kind of content, through stores and registries.
