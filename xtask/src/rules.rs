@@ -59,7 +59,6 @@ pub const AGREED: &[(&str, Users)] = &[
     ("ctrlc",              Users::Only(&[CLI])),
     ("env_logger",         Users::Only(&[CLI])),
     ("flate2",             Users::Tests),
-    ("http-auth",          Users::Only(&[CLIENT])),
     ("httpdate",           Users::Only(&[CLIENT])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
