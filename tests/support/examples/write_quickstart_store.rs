@@ -32,11 +32,16 @@ fn image(family: Family, name: &str, platforms: &[&str]) -> Image {
             ImageBuilder::new(family)
                 .platform(platform)
                 .layer(&[("etc/os-release", b"NAME=demo\n")])
-                .layer(&[(&format!("usr/share/{name}/platform"), format!("{platform}\n").as_bytes())])
+                .layer(&[(
+                    &format!("usr/share/{name}/platform"),
+                    format!("{platform}\n").as_bytes(),
+                )])
                 .build()
         })
         .collect();
-    let index = images.iter().fold(IndexBuilder::new(family), |index, image| index.image(image));
+    let index = images
+        .iter()
+        .fold(IndexBuilder::new(family), |index, image| index.image(image));
     match family {
         Family::Oci => index.annotation("org.opencontainers.image.title", name).build(),
         Family::Docker => index.build(),
