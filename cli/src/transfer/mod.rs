@@ -137,7 +137,7 @@ fn prepare_all<'a>(
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found),
         }
-        filled.extend(job.destination.store().map(ToOwned::to_owned));
+        filled.extend(job.destination.store().map(prepare::whole));
     }
     if problems.is_empty() {
         Ok(preparations)

@@ -80,7 +80,7 @@ pub(crate) fn prepare<'a>(
         .source
         .as_ref()
         .and_then(Endpoint::store)
-        .is_some_and(|path| filled.contains(path))
+        .is_some_and(|path| filled.contains(&whole(path)))
     {
         return Ok(Preparation::Later);
     }
@@ -289,10 +289,15 @@ pub(crate) enum Place {
 impl Place {
     pub fn of(target: &Target) -> Place {
         match target {
-            Target::Store(path, _) => Place::Folder(path.clone()),
+            Target::Store(path, _) => Place::Folder(whole(path)),
             Target::Registry(reference) => Place::Host(reference.registry().clone()),
         }
     }
+}
+
+/// The path from the root on, so that a folder is known again that is written in another way.
+pub(crate) fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The open ends of a task: every store and registry once.
