@@ -12,7 +12,7 @@ use crate::folders::{self, BLOBS, Kind, kind};
 use crate::{Error, Store};
 
 /// How many bytes of a partial blob are hashed at a time.
-const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// What writing a blob begins with.
 #[derive(Debug)]

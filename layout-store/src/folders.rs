@@ -46,8 +46,13 @@ pub(crate) fn blob(root: &Path, digest: &Digest) -> PathBuf {
     root.join(BLOBS).join(digest.to_string())
 }
 
+/// The folder of partial blobs.
+pub(crate) fn partials(root: &Path) -> PathBuf {
+    root.join(OWN).join("partial")
+}
+
 pub(crate) fn partial(root: &Path, digest: &Digest) -> PathBuf {
-    root.join(OWN).join("partial").join(digest.to_string())
+    partials(root).join(digest.to_string())
 }
 
 pub(crate) fn layout_lock(root: &Path) -> PathBuf {

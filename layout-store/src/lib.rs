@@ -44,8 +44,10 @@ mod images;
 mod layout;
 mod manifest;
 mod store;
+mod verify;
 
 pub use blob::{BlobWrite, BlobWriter, LinkKind};
 pub use error::Error;
 pub use images::StoredImage;
 pub use store::Store;
+pub use verify::{BlobFile, Flaw, Verdict};

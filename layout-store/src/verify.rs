@@ -1,0 +1,136 @@
+//! Looking for rot: whether files hold what their names say.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use transload_reference::{Descriptor, Digest, Verifier};
+
+use crate::blob::CHUNK;
+use crate::folders::{self, Kind, kind};
+use crate::{Error, Store};
+
+/// What became of a look at a blob.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is there, byte for byte.
+    Whole,
+    /// It isn't.
+    Flawed(Flaw),
+    /// The look was ended before that could be told.
+    Stopped,
+}
+
+/// What is wrong with a blob or manifest. Displayed, it goes on after the thing's name: `is missing`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// There is no such file.
+    #[error("is missing")]
+    Missing,
+    /// The file has another size.
+    #[error("has {found} bytes where {expected} are expected")]
+    WrongSize {
+        /// The bytes that it should have.
+        expected: u64,
+        /// The bytes that it has.
+        found: u64,
+    },
+    /// The file has the size, but other bytes.
+    #[error("holds other bytes than its name says")]
+    Corrupt,
+    /// The file can't be read, or is no file.
+    #[error("can't be read: {0}")]
+    Unreadable(#[source] Error),
+}
+
+/// A file among the blobs, finished or partial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The digest that its name is; none for what isn't the format's.
+    pub digest: Option<Digest>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Store {
+    /// Reads a blob to its end. `watch` is told how many bytes were read since it was last told, and ends the reading by `false`.
+    pub fn verify_blob(&self, blob: &Descriptor, mut watch: impl FnMut(u64) -> bool) -> Verdict {
+        let mut file = match self.open_blob(&blob.digest) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Verdict::Flawed(Flaw::Missing),
+            Err(error) => return Verdict::Flawed(Flaw::Unreadable(error)),
+        };
+        let path = self.blob_path(&blob.digest);
+        let unreadable = |error| Verdict::Flawed(Flaw::Unreadable(Error::io("reading", &path)(error)));
+        match file.metadata() {
+            Ok(metadata) if metadata.len() == blob.size => {}
+            Ok(metadata) => {
+                return Verdict::Flawed(Flaw::WrongSize {
+                    expected: blob.size,
+                    found: metadata.len(),
+                });
+            }
+            Err(error) => return unreadable(error),
+        }
+        let mut verifier = Verifier::of(blob);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match file.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => {
+                    if verifier.update(&chunk[..count]).is_err() {
+                        return Verdict::Flawed(Flaw::Corrupt);
+                    }
+                    if !watch(count as u64) {
+                        return Verdict::Stopped;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return unreadable(error),
+            }
+        }
+        match verifier.finish() {
+            Ok(()) => Verdict::Whole,
+            Err(_) => Verdict::Flawed(Flaw::Corrupt),
+        }
+    }
+
+    /// Everything in the folder of blobs, sorted by path.
+    ///
+    /// # Errors
+    /// Where the folder can't be read.
+    pub fn blob_files(&self) -> Result<Vec<BlobFile>, Error> {
+        files_in(&self.root().join(folders::BLOBS))
+    }
+
+    /// What interrupted transfers left, sorted by path. Some may be of transfers that run now.
+    ///
+    /// # Errors
+    /// Where the folder can't be read.
+    pub fn partial_files(&self) -> Result<Vec<BlobFile>, Error> {
+        files_in(&folders::partials(self.root()))
+    }
+}
+
+fn files_in(folder: &std::path::Path) -> Result<Vec<BlobFile>, Error> {
+    if kind(folder)? == Kind::Nothing {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        let path = entry.path();
+        let size = match kind(&path)? {
+            Kind::File(size) => size,
+            // It was renamed or removed since.
+            Kind::Nothing => continue,
+            Kind::Folder | Kind::Other => 0,
+        };
+        let digest = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        files.push(BlobFile { path, digest, size });
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
