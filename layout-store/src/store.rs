@@ -86,10 +86,8 @@ fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
     if is_dir_image {
         return Ok(Some("it is one image in skopeo's dir: format"));
     }
-    for sign in [BLOBS, OWN] {
-        if kind(&path.join(sign))? == Kind::Folder {
-            return Ok(None);
-        }
+    if has_sign(path)? {
+        return Ok(None);
     }
     let mut budget = FOLDERS;
     let mut is_empty = true;
@@ -100,7 +98,17 @@ fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
             return Ok(None);
         }
     }
-    Ok((!is_empty).then_some("it has neither a folder of blobs nor one of manifests, and isn't empty"))
+    // What was found may be what another process began to make of an empty folder in the meantime.
+    if is_empty || has_sign(path)? {
+        return Ok(None);
+    }
+    Ok(Some(
+        "it has neither a folder of blobs nor one of manifests, and isn't empty",
+    ))
+}
+
+fn has_sign(path: &Path) -> Result<bool, Error> {
+    Ok(kind(&path.join(BLOBS))? == Kind::Folder || kind(&path.join(OWN))? == Kind::Folder)
 }
 
 fn has_manifests(path: &Path, depth: usize, budget: &mut usize) -> Result<bool, Error> {

@@ -265,6 +265,22 @@ fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
 }
 
 #[test]
+fn many_make_a_store_of_one_empty_folder_at_once() {
+    for _ in 0..50 {
+        let folder = tempfile::tempdir().unwrap();
+        let barrier = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    Store::create(folder.path()).unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn no_tag_is_lost_when_many_tag_at_once() {
     let folder = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
