@@ -1,6 +1,7 @@
 //! Where names are in a store's folder.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, Registry, Repository};
@@ -40,6 +41,17 @@ pub(crate) fn kind(path: &Path) -> Result<Kind, Error> {
         }
         Err(error) => Err(Error::io("looking at", path)(error)),
     }
+}
+
+/// Whether two paths name one and the same file. A name that isn't there names none.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> Result<bool, Error> {
+    let identity = |path: &Path| match path.symlink_metadata() {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("looking at", path)(error)),
+    };
+    let one = identity(one)?;
+    Ok(one.is_some() && one == identity(other)?)
 }
 
 pub(crate) fn blob(root: &Path, digest: &Digest) -> PathBuf {

@@ -127,6 +127,10 @@ impl Store {
         if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
             return Ok(());
         }
+        // Renaming one of two names of a file to the other does nothing, and would leave the temporary name behind.
+        if folders::is_same_file(manifest, &path)? {
+            return Ok(());
+        }
         let own = self.own_folder()?;
         let named = tempfile::Builder::new()
             .prefix("tag-")

@@ -108,6 +108,16 @@ fn a_store_has_exactly_the_documented_tree() {
 }
 
 #[test]
+fn tagging_the_same_again_leaves_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    publish(&store, "hub.local/app", "v1").unwrap();
+    let before = tree(folder.path());
+    publish(&store, "hub.local/app", "v1").unwrap();
+    assert_eq!(tree(folder.path()), before);
+}
+
+#[test]
 fn kubekeys_own_folder_for_docker_hub_stays_in_use() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("registry-1.docker.io/library/old/manifests")).unwrap();
