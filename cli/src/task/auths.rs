@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use transload_reference::{Registry, Repository};
 use transload_registry_client::{Credential, HostRule};
 
+use super::files;
 use super::reader::{Fields, Reader, describe, shortened};
 use super::yaml::{Id, Node, Yaml};
 
-const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 10] = [
     "repo",
     "registry",
     "username",
@@ -144,10 +145,19 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
         .and_then(|node| reader.flag("plain_http", node));
     let credential = credential(&fields, reader);
     let mut file = |name: &'static str| {
-        fields
-            .get(name)
-            .and_then(|node| reader.text(name, node))
-            .map(PathBuf::from)
+        let node = fields.get(name)?;
+        let path = PathBuf::from(reader.text(name, node)?);
+        // Empty is as good as none: templates give that.
+        if path.as_os_str().is_empty() {
+            return None;
+        }
+        if let Err((message, hint)) = files::check(&path) {
+            let note = reader.sink.error(node.id, format!("`{name}`: {message}"));
+            if let Some(hint) = hint {
+                note.hint(hint);
+            }
+        }
+        Some(path)
     };
     let (ca_file, cert_file, key_file) = (file("ca_file"), file("cert_file"), file("key_file"));
     match (fields.get("cert_file"), fields.get("key_file")) {

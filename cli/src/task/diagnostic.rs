@@ -19,6 +19,8 @@ pub struct Problem {
     file: String,
     place: Option<Place>,
     message: String,
+    /// What the value holds, where the mistake is in it and its lines aren't the file's: a template in folded text.
+    excerpt: Option<Box<Drawing>>,
     hint: Option<String>,
 }
 
@@ -26,8 +28,25 @@ pub struct Problem {
 struct Place {
     line: usize,
     column: usize,
-    /// The source line as shown, and the caret's column in it, from 0.
-    source: Option<(String, usize)>,
+    source: Option<Box<Drawing>>,
+}
+
+/// A line and what is wrong in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Drawing {
+    /// The line as shown.
+    line: String,
+    /// How many letters of it are before the carets.
+    caret: usize,
+    /// How many carets there are.
+    width: usize,
+}
+
+impl Drawing {
+    fn carets(&self) -> String {
+        let under: String = self.line.chars().take(self.caret).map(blank).collect();
+        under + &"^".repeat(self.width)
+    }
 }
 
 impl Problem {
@@ -36,6 +55,7 @@ impl Problem {
             file: file.to_owned(),
             place: None,
             message: message.into(),
+            excerpt: None,
             hint: None,
         }
     }
@@ -81,16 +101,23 @@ impl fmt::Display for Problem {
         write!(f, ": {}", self.message)?;
         if let Some(Place {
             line,
-            source: Some((source, caret)),
+            source: Some(source),
             ..
         }) = &self.place
         {
             let margin = " ".repeat(line.to_string().len());
-            let under: String = source.chars().take(*caret).map(blank).collect();
-            write!(f, "\n{margin} |\n{line} | {source}\n{margin} | {under}^")?;
+            write!(
+                f,
+                "\n{margin} |\n{line} | {}\n{margin} | {}",
+                source.line,
+                source.carets()
+            )?;
+        }
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n  in: {}\n      {}", excerpt.line, excerpt.carets())?;
         }
         match &self.hint {
-            Some(hint) => write!(f, "\n  help: {hint}"),
+            Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
     }
@@ -159,10 +186,43 @@ impl fmt::Display for TaskErrors {
 pub(super) struct Note {
     at: Id,
     message: String,
+    part: Option<Part>,
     hint: Option<String>,
 }
 
+/// Where in the text that a value holds a mistake is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The text's line, from 1.
+    pub number: usize,
+    /// That line, or a part of it where it is very long.
+    pub line: String,
+    /// How many letters of it are before the mistake.
+    pub caret: usize,
+    /// How many letters are wrong.
+    pub width: usize,
+}
+
+impl Part {
+    /// The part of a template that is wrong.
+    pub(super) fn of_template(error: &transload_template::Error) -> Part {
+        let snippet = error.snippet();
+        Part {
+            number: error.line(),
+            line: snippet.text.clone(),
+            caret: snippet.caret,
+            width: snippet.width,
+        }
+    }
+}
+
 impl Note {
+    /// Says where in the value's text it is.
+    pub(super) fn within(&mut self, part: Part) -> &mut Note {
+        self.part = Some(part);
+        self
+    }
+
     pub(super) fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(hint.into());
     }
@@ -227,6 +287,7 @@ impl Notes {
             self.list.push(Note {
                 at,
                 message,
+                part: None,
                 hint: None,
             });
             self.list.len() - 1
@@ -263,16 +324,59 @@ impl Source<'_> {
     fn problems(&self, mut notes: Vec<Note>, secrets: &[String]) -> Vec<Problem> {
         notes.sort_by_key(|note| note.at);
         notes.truncate(MAX_SHOWN);
-        let mask = |text: String| secret::mask_values(&text, secrets);
         notes
             .into_iter()
-            .map(|note| Problem {
-                file: self.name.to_owned(),
-                place: yaml::position(self.text, note.at).map(|at| self.place(at, secrets)),
-                message: mask(note.message),
-                hint: note.hint.map(mask),
-            })
+            .map(|note| self.problem(note, secrets))
             .collect()
+    }
+
+    fn problem(&self, note: Note, secrets: &[String]) -> Problem {
+        let mask = |text: String| secret::mask_message(&text, secrets);
+        let value_at = yaml::position(self.text, note.at);
+        let part_at = value_at
+            .zip(note.part.as_ref())
+            .and_then(|(at, part)| self.find(at, part));
+        let width = match (&note.part, part_at) {
+            (Some(part), Some(_)) => part.width,
+            _ => 1,
+        };
+        // A line with a secret in it would be another line once that is masked.
+        let excerpt = note
+            .part
+            .filter(|part| part_at.is_none() && mask(part.line.clone()) == part.line)
+            .map(|part| {
+                Box::new(Drawing {
+                    line: part.line,
+                    caret: part.caret,
+                    width: part.width,
+                })
+            });
+        Problem {
+            file: self.name.to_owned(),
+            place: part_at.or(value_at).map(|at| self.place(at, width, secrets)),
+            message: mask(note.message),
+            excerpt,
+            hint: note.hint.map(mask),
+        }
+    }
+
+    /// Where in the file a part of the value that begins there is: found where the file has it letter by letter, which escapes and
+    /// folded lines haven't.
+    fn find(&self, (line, column): (usize, usize), part: &Part) -> Option<(usize, usize)> {
+        let lines = lines(self.text);
+        let first = lines.get(line.checked_sub(1)?)?;
+        let value: String = first.chars().skip(column.saturating_sub(1)).collect();
+        if let (1, Some(at)) = (part.number, value.find(&part.line)) {
+            return Some((line, column + value[..at].chars().count() + part.caret));
+        }
+        if !value.starts_with('|') {
+            return None;
+        }
+        let written = lines.get(line - 1 + part.number)?;
+        let at = written
+            .find(&part.line)
+            .filter(|at| written[..*at].trim().is_empty())?;
+        Some((line + part.number, written[..at].chars().count() + part.caret + 1))
     }
 
     /// A text that isn't YAML.
@@ -293,11 +397,11 @@ impl Source<'_> {
         } else if has_bare_template(written) {
             problem.hint = Some("a text that begins with {{ needs quotes around it".to_owned());
         }
-        problem.place = Some(self.place((line, column), &[]));
+        problem.place = Some(self.place((line, column), 1, &[]));
         problem.into()
     }
 
-    fn place(&self, (line, column): (usize, usize), secrets: &[String]) -> Place {
+    fn place(&self, (line, column): (usize, usize), width: usize, secrets: &[String]) -> Place {
         let lines = lines(self.text);
         let index = line.saturating_sub(1);
         let source = lines
@@ -306,7 +410,7 @@ impl Source<'_> {
             .map(|_| {
                 let masked = secret::mask_lines(&lines[..=index], secrets);
                 // A caret within what is masked is put where the mask begins.
-                window(&masked[index], column.saturating_sub(1))
+                Box::new(window(&masked[index], column.saturating_sub(1), width))
             });
         Place { line, column, source }
     }
@@ -325,7 +429,7 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// The part of a line around its caret, without letters that would move the cursor.
-fn window(line: &str, caret: usize) -> (String, usize) {
+fn window(line: &str, caret: usize, width: usize) -> Drawing {
     let letters: Vec<char> = line
         .chars()
         .map(|c| match c {
@@ -335,11 +439,13 @@ fn window(line: &str, caret: usize) -> (String, usize) {
         })
         .collect();
     let caret = caret.min(letters.len());
+    let width = width.min(letters.len() - caret).max(1);
     if letters.len() <= MAX_WIDTH {
-        return (
-            letters.into_iter().collect::<String>().trim_end().to_owned(),
+        return Drawing {
+            line: letters.into_iter().collect::<String>().trim_end().to_owned(),
             caret,
-        );
+            width,
+        };
     }
     let from = caret.saturating_sub(MAX_WIDTH / 2);
     let to = (from + MAX_WIDTH).min(letters.len());
@@ -353,5 +459,9 @@ fn window(line: &str, caret: usize) -> (String, usize) {
     if to < letters.len() {
         shown.push('…');
     }
-    (shown, at)
+    Drawing {
+        line: shown,
+        caret: at,
+        width: width.min(to - caret).max(1),
+    }
 }

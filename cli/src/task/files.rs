@@ -23,7 +23,11 @@ pub(super) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
         open(path).and_then(read_limited)
     };
     match bytes
-        .map_err(|error| explain(&name, path, &error))
+        .map_err(|error| {
+            let (message, hint) = explain(path, &error);
+            let problem = Problem::of_file(&name, message);
+            hint.into_iter().fold(problem, Problem::with_hint)
+        })
         .and_then(|bytes| text(&name, bytes))
     {
         Ok(text) => Ok((name, text)),
@@ -48,22 +52,37 @@ fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn explain(name: &str, path: &Path, error: &io::Error) -> Problem {
+/// Whether a file that is read later can be: what is wrong otherwise, and what may help.
+pub(crate) fn check(path: &Path) -> Result<(), (String, Option<String>)> {
+    match open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let (message, hint) = explain(path, &error);
+            Err((format!("{}: {message}", path.display()), hint))
+        }
+    }
+}
+
+fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {
     let message = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::IsADirectory => "this is a directory, not a file".to_owned(),
         io::ErrorKind::PermissionDenied => "this file can't be read: permission denied".to_owned(),
-        io::ErrorKind::FileTooLarge => format!("this is larger than {} MiB: no such file", MAX_SIZE >> 20),
+        io::ErrorKind::FileTooLarge => {
+            format!(
+                "this is larger than {} MiB: no such file was written by a person",
+                MAX_SIZE >> 20
+            )
+        }
         _ => format!("this can't be read: {error}"),
     };
-    let problem = Problem::of_file(name, message);
-    match error.kind() {
-        io::ErrorKind::NotFound if path.is_relative() => match std::env::current_dir() {
-            Ok(here) => problem.with_hint(format!("the current directory is {}", here.display())),
-            Err(_) => problem,
-        },
-        _ => problem,
-    }
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound if path.is_relative() => std::env::current_dir()
+            .ok()
+            .map(|here| format!("the current directory is {}", here.display())),
+        _ => None,
+    };
+    (message, hint)
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
 
+use super::diagnostic::Part;
 use super::places::{self, Place};
 use super::reader::{Fields, Reader, TextAt, shortened};
-use super::yaml::{Id, Node};
-use super::{auths, deprecated, suggest};
+use super::yaml::{Id, Node, Yaml};
+use super::{auths, deprecated, playbook, suggest};
 use crate::job::{ImageName, IndexMode, Job};
 
 const KEYS: [&str; 12] = [
@@ -57,18 +58,34 @@ pub(super) struct Request<'n> {
     pub index: Option<&'n Node>,
 }
 
+/// Whether the module has this key.
+pub(super) fn has_key(name: &str) -> bool {
+    KEYS.contains(&name)
+}
+
 /// Checks the keys alone: for tasks that don't run.
 pub(super) fn check_keys(node: &Node, reader: &mut Reader<'_>) {
     if let Some(fields) = Fields::of("`image`", node, reader.sink) {
-        fields.check(&KEYS, reader.sink);
+        check_fields(&fields, reader);
     }
+}
+
+fn check_fields(fields: &Fields<'_>, reader: &mut Reader<'_>) {
+    let elsewhere = |name: &str| {
+        if auths::KEYS.contains(&name) {
+            Some(format!("`{name}` stands in an entry of `auths`"))
+        } else {
+            playbook::is_honoured(name).then(|| format!("`{name}` stands beside `image`, not under it"))
+        }
+    };
+    fields.check_with(&KEYS, elsewhere, reader.sink);
 }
 
 /// Reads the module's mapping.
 pub(super) fn read(node: &Node, around: Surroundings, reader: &mut Reader<'_>) -> Option<Outcome> {
     let errors = reader.sink.error_count();
     let fields = Fields::of("`image`", node, reader.sink)?;
-    fields.check(&KEYS, reader.sink);
+    check_fields(&fields, reader);
     let form = fields
         .iter()
         .find(|(key, _)| deprecated::FORMS.contains(&key.name.as_str()));
@@ -186,6 +203,14 @@ fn build(
         return None;
     }
     if let Some((node, [])) = images.as_ref().map(|(node, images)| (node, images.as_slice())) {
+        if is_written_empty(node) {
+            let hint = match request.src.as_ref().and_then(|src| src.endpoint.store()) {
+                Some(_) => "list the images, or leave `manifests` out to take all that `src` has",
+                None => "list the images",
+            };
+            reader.sink.error(node.id, "`manifests` is empty").hint(hint);
+            return None;
+        }
         reader
             .sink
             .warn(node.id, "`manifests` is empty: the task has nothing to do");
@@ -218,6 +243,16 @@ fn build(
             ..Job::new(around.name, dest.endpoint.clone())
         }))
     })
+}
+
+/// Whether nothing was written, which is a mistake; a template that gives nothing has its reasons.
+fn is_written_empty(node: &Node) -> bool {
+    match &node.value {
+        Yaml::Null => true,
+        Yaml::Text(text) => text.trim().is_empty(),
+        Yaml::List(items) => items.iter().all(is_written_empty),
+        _ => false,
+    }
 }
 
 fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<(Id, ImageName)> {
@@ -275,12 +310,20 @@ fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
     match ImagePattern::new(&text) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            // The library draws the pattern with a caret of its own; its last line is the cause.
-            let error = error.to_string();
-            let cause = error.lines().last().unwrap_or(&error);
-            let cause = cause.strip_prefix("error: ").unwrap_or(cause);
-            let message = format!("`pattern` isn't a regular expression: {cause}");
-            reader.sink.error(node.id, message);
+            let message = format!("`pattern` isn't a regular expression: {}", error.cause());
+            let note = reader.sink.error(node.id, message);
+            if let Some(at) = error.position() {
+                let line = text.split('\n').nth(at.line - 1).unwrap_or_default();
+                note.within(Part {
+                    number: at.line,
+                    line: line.to_owned(),
+                    caret: at.column - 1,
+                    width: 1,
+                });
+            }
+            if let Some(hint) = error.hint() {
+                note.hint(hint);
+            }
             None
         }
     }

@@ -23,7 +23,7 @@
 //!   |
 //! 1 | - image: {manifest: [alpine], dest: hub.kubekey}
 //!   |           ^
-//!   help: did you mean `manifests`?"
+//!   hint: did you mean `manifests`?"
 //! );
 //! # Ok::<(), transload::task::TaskErrors>(())
 //! ```
@@ -39,6 +39,7 @@
 //! here, once. `delay`, `until` and others that would change what happens are accepted with a warning.
 
 mod auths;
+mod condition;
 mod deprecated;
 mod diagnostic;
 mod files;
@@ -170,9 +171,7 @@ pub fn load_str(name: &str, text: &str, options: &LoadOptions) -> Result<Loaded,
         .all(|document| matches!(document.value, Yaml::Null))
     {
         let problem = Problem::of_file(name, "there is nothing in this file");
-        return Err(problem
-            .with_hint("a task file is a list of tasks: - name: …")
-            .into());
+        return Err(problem.with_hint(playbook::A_TASK_FILE).into());
     }
     let mut playbook = Playbook::new(options, Sink::with(parsed.mistakes));
     parsed

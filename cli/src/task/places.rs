@@ -50,11 +50,12 @@ impl Place {
 }
 
 fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
-    let message = match error {
-        EndpointError::Template(error) => format!("the template in `{name}`: {error}"),
-        error => format!("`{name}`: {error}"),
-    };
-    reader.sink.error(at, message);
+    match error {
+        EndpointError::Template(error) => reader.template_error(name, at, error),
+        error => {
+            reader.sink.error(at, format!("`{name}`: {error}"));
+        }
+    }
 }
 
 /// The image that a source names exactly, which then is the list.

@@ -13,6 +13,14 @@ use super::yaml::{Id, Key, Node, Yaml};
 use super::{LoadOptions, SkipReason, Skipped, suggest};
 use crate::job::Job;
 
+/// What to say where a file is something else.
+pub(super) const A_TASK_FILE: &str = "a task file is a list of tasks: - name: …";
+
+/// Whether this key of a task means something here.
+pub(super) fn is_honoured(name: &str) -> bool {
+    HONOURED.contains(&name)
+}
+
 /// Keys of a task that mean something here.
 const HONOURED: [&str; 8] = [
     "name",
@@ -105,11 +113,16 @@ impl<'o> Playbook<'o> {
         let inherited = Inherited::default();
         match &node.value {
             Yaml::Null => {}
+            Yaml::List(entries) if entries.is_empty() => {
+                self.sink
+                    .error(node.id, "this list has no task")
+                    .hint(A_TASK_FILE);
+            }
             Yaml::List(entries) => entries.iter().for_each(|entry| self.entry(entry, &inherited)),
             Yaml::Map(_) => self.entry(node, &inherited),
             _ => {
                 let message = format!("a task file must be a list of tasks, not {}", describe(node));
-                self.sink.error(node.id, message);
+                self.sink.error(node.id, message).hint(A_TASK_FILE);
             }
         }
     }
@@ -152,7 +165,9 @@ impl<'o> Playbook<'o> {
             match key.name.as_str() {
                 "roles" | "vars_files" | "handlers" => self.unsupported_in_play(key),
                 name if PLAY.contains(&name) => {}
-                _ => unknown_key("a play", key, &PLAY, &mut self.sink),
+                _ => {
+                    unknown_key("a play", key, &PLAY, &mut self.sink);
+                }
             }
         }
         let Some(inherited) = self.inherit(&fields, inherited) else {
@@ -371,7 +386,9 @@ impl<'o> Playbook<'o> {
                     );
                 }
                 name if BLOCK.contains(&name) || ACCEPTED.contains(&name) => {}
-                _ => unknown_key("a block", key, &BLOCK, &mut self.sink),
+                _ => {
+                    unknown_key("a block", key, &BLOCK, &mut self.sink);
+                }
             }
         }
         let Some(inherited) = self.inherit(fields, outer) else {
@@ -400,10 +417,14 @@ impl<'o> Playbook<'o> {
                     .warn(key.id, format!("`{name}` has no effect on an image task here"));
                 continue;
             }
-            let known: Vec<&str> = HONOURED.into_iter().chain(ACCEPTED).chain(IGNORED).collect();
-            match suggest::nearest(name, known.iter().copied()) {
-                Some(_) => unknown_key("a task", key, &known, &mut self.sink),
-                None => unknown_key("a task", key, &HONOURED, &mut self.sink),
+            let all: Vec<&str> = HONOURED.into_iter().chain(ACCEPTED).chain(IGNORED).collect();
+            let known = match suggest::nearest(name, all.iter().copied()) {
+                Some(_) => all.as_slice(),
+                None => &HONOURED,
+            };
+            let note = unknown_key("a task", key, known, &mut self.sink);
+            if image::has_key(name) {
+                note.hint(format!("`{name}` stands under `image:`"));
             }
         }
     }
@@ -431,8 +452,9 @@ impl<'o> Playbook<'o> {
             format!("this task uses the module `{name}`, and only `image` tasks run here"),
         );
         match key.name.as_str() {
-            "pull" | "push" => note.hint(format!("`{name}` stands under `image:`")),
-            "manifests" | "dest" | "src" => note.hint(format!("`{name}` stands under `image:`")),
+            typed if image::has_key(typed) && typed != "copy" => {
+                note.hint(format!("`{name}` stands under `image:`"));
+            }
             typed if suggest::nearest(typed, ["image"]).is_some() => note.hint("did you mean `image`?"),
             _ => note.hint("take the task out, or leave out such tasks with --image-tasks-only"),
         }

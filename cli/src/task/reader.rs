@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use transload_template::Template;
 
-use super::diagnostic::Sink;
+use super::diagnostic::{Note, Part, Sink};
 use super::yaml::{self, Id, Key, Node, Yaml};
 use super::{secret, suggest};
 
@@ -64,20 +64,35 @@ impl<'n> Fields<'n> {
 
     /// Reports the keys that aren't known.
     pub(super) fn check(&self, known: &[&str], sink: &mut Sink) {
+        self.check_with(known, |_| None, sink);
+    }
+
+    /// Reports the keys that aren't known. `elsewhere` tells where a key belongs that is known elsewhere.
+    pub(super) fn check_with(
+        &self,
+        known: &[&str],
+        elsewhere: impl Fn(&str) -> Option<String>,
+        sink: &mut Sink,
+    ) {
         for (key, _) in self.entries {
-            if !known.contains(&key.name.as_str()) {
-                unknown_key(self.what, key, known, sink);
+            if known.contains(&key.name.as_str()) {
+                continue;
+            }
+            let note = unknown_key(self.what, key, known, sink);
+            if let Some(hint) = elsewhere(&key.name) {
+                note.hint(hint);
             }
         }
     }
 }
 
-pub(super) fn unknown_key(what: &str, key: &Key, known: &[&str], sink: &mut Sink) {
+pub(super) fn unknown_key<'s>(what: &str, key: &Key, known: &[&str], sink: &'s mut Sink) -> &'s mut Note {
     let note = sink.error(key.id, format!("{what} has no key `{}`", shortened(&key.name)));
     match suggest::nearest(&key.name, known.iter().copied()) {
         Some(meant) => note.hint(format!("did you mean `{meant}`?")),
         None => note.hint(format!("the keys are {}", known.join(", "))),
     }
+    note
 }
 
 /// A value as messages name it.
@@ -106,9 +121,15 @@ fn describe_value(value: &Value) -> String {
 }
 
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    let text = if text.contains(char::is_control) {
+        // One line, and nothing that moves the cursor.
+        Cow::Owned(text.replace(char::is_control, " "))
+    } else {
+        Cow::Borrowed(text)
+    };
     match text.char_indices().nth(60) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
+        None => text,
     }
 }
 
@@ -151,9 +172,21 @@ impl Reader<'_> {
         match Template::parse(text).and_then(|template| template.render(&self.variables)) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.sink.error(at, format!("the template in `{name}`: {error}"));
+                self.template_error(name, at, &error);
                 None
             }
+        }
+    }
+
+    /// Reports a template that can't be read or rendered.
+    pub(super) fn template_error(&mut self, name: &str, at: Id, error: &transload_template::Error) {
+        let message = format!("the template in `{name}`: {}", error.message());
+        let note = self.sink.error(at, message);
+        if !secret::is_secret_key(name) {
+            note.within(Part::of_template(error));
+        }
+        if let Some(hint) = error.hint() {
+            note.hint(hint);
         }
     }
 
@@ -263,7 +296,7 @@ impl Reader<'_> {
             return Some(Value::String(text.clone()));
         }
         let value = match single_action(text) {
-            Some(action) => self.evaluate(name, node.id, action)?,
+            Some(action) => self.evaluate(name, node.id, text, action)?,
             None => Value::String(self.render(name, node.id, text)?),
         };
         let Value::String(text) = &value else {
@@ -287,15 +320,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The value of an expression, with its type.
-    fn evaluate(&mut self, name: &str, at: Id, expression: &str) -> Option<Value> {
+    /// The value of an expression, with its type. `text` is the action as it was written.
+    fn evaluate(&mut self, name: &str, at: Id, text: &str, expression: &str) -> Option<Value> {
         let template = format!("{{{{ ({expression}) | toJson }}}}");
         match Template::parse(&template).and_then(|template| template.render(&self.variables)) {
             Ok(json) => Some(serde_json::from_str(&json).unwrap_or(Value::String(json))),
-            // Told again for the expression as it was written: places in the message are then right.
-            Err(_) => self
-                .render(name, at, &format!("{{{{ {expression} }}}}"))
-                .map(Value::String),
+            // Told again for the text as it was written: places in the message are then right.
+            Err(_) => self.render(name, at, text).map(Value::String),
         }
     }
 
@@ -303,7 +334,7 @@ impl Reader<'_> {
     pub(super) fn variable(&mut self, name: &str, node: &Node) -> Option<Value> {
         match &node.value {
             Yaml::Text(text) if !node.literal => match single_action(text) {
-                Some(action) => self.evaluate(name, node.id, action),
+                Some(action) => self.evaluate(name, node.id, text, action),
                 None => self.render(name, node.id, text).map(Value::String),
             },
             Yaml::List(items) => items
@@ -319,67 +350,10 @@ impl Reader<'_> {
             _ => Some(node.to_json()),
         }
     }
-
-    /// Whether a condition holds: true or false, a bare expression, a template, or a list of which all must hold.
-    pub(super) fn condition(&mut self, node: &Node) -> Option<bool> {
-        match &node.value {
-            Yaml::Null => Some(true),
-            Yaml::Bool(value) => Some(*value),
-            Yaml::List(items) => {
-                for item in items {
-                    if !self.condition(item)? {
-                        return Some(false);
-                    }
-                }
-                Some(true)
-            }
-            Yaml::Text(text) => self.text_condition(node.id, text),
-            _ => {
-                let found = describe(node);
-                self.sink.error(
-                    node.id,
-                    format!("`when` must be a condition or a list of them, not {found}"),
-                );
-                None
-            }
-        }
-    }
-
-    fn text_condition(&mut self, at: Id, text: &str) -> Option<bool> {
-        if text.trim().is_empty() {
-            return Some(true);
-        }
-        if let Some(value) = truth(text) {
-            return Some(value);
-        }
-        let expression = if transload_template::has_actions(text) {
-            single_action(text)
-        } else {
-            Some(text.trim())
-        };
-        if let Some(expression) = expression {
-            let rendered = self.render(
-                "when",
-                at,
-                &format!("{{{{ if ({expression}) }}}}true{{{{ end }}}}"),
-            )?;
-            return Some(rendered == "true");
-        }
-        let rendered = self.render("when", at, text)?;
-        match rendered.trim() {
-            "" => Some(false),
-            text => truth(text).or_else(|| {
-                let found = shortened(text).into_owned();
-                self.sink
-                    .error(at, format!("`when` must give true or false, not \"{found}\""));
-                None
-            }),
-        }
-    }
 }
 
 /// The words for true and false.
-fn truth(text: &str) -> Option<bool> {
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),
         "false" | "no" | "off" => Some(false),

@@ -48,26 +48,53 @@ pub(super) fn mask_values(text: &str, secrets: &[String]) -> String {
     mask_userinfo(&text)
 }
 
+/// Hides what may be a password in front of a host: `user:password@host`, behind a scheme or alone. A reference with a tag and a
+/// digest has that form too.
 fn mask_userinfo(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        masked.push_str(before);
-        let end = after
-            .find(|c: char| c == '/' || c.is_whitespace())
-            .unwrap_or(after.len());
-        rest = after;
-        if let Some(host) = after[..end].rfind('@') {
+    while let Some(at) = rest.find('@') {
+        let (before, after) = rest.split_at(at);
+        let start = before
+            .rfind(|c: char| c.is_whitespace() || "/\"'`(,[{<".contains(c))
+            .map_or(0, |letter| {
+                letter + before[letter..].chars().next().map_or(1, char::len_utf8)
+            });
+        let (ahead, name) = before.split_at(start);
+        let is_digest = ["@sha256:", "@sha512:"]
+            .iter()
+            .any(|digest| after.starts_with(digest));
+        let is_in_url = ahead.ends_with("://");
+        masked.push_str(ahead);
+        if is_in_url || (name.contains(':') && !is_digest) {
             masked.push_str(MASK);
-            rest = &after[host..];
+        } else {
+            masked.push_str(name);
         }
+        masked.push('@');
+        rest = &after[1..];
     }
     masked + rest
 }
 
-/// Where in this line a secret begins, if its text has one: for lines of files that can't be read further than as lines.
-fn secret_starts(line: &str) -> Option<usize> {
+/// A message without these secrets, without `user:password@` in URLs, and without what follows `password:` in a text that it quotes.
+pub(super) fn mask_message(text: &str, secrets: &[String]) -> String {
+    let masked = mask_values(text, secrets);
+    let starts = secret_starts(&masked, |between| {
+        between
+            .trim_end()
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_-\"'\\".contains(c))
+    });
+    match starts {
+        Some(at) => format!("{} {MASK}", &masked[..at]),
+        None => masked,
+    }
+}
+
+/// Where in this line a secret begins, if its text has one: for lines of files that can't be read further than as lines. Of what is
+/// between the word and its colon, `is_key_end` tells whether it is the end of a key.
+fn secret_starts(line: &str, is_key_end: impl Fn(&str) -> bool) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
     WORDS
         .iter()
@@ -75,12 +102,7 @@ fn secret_starts(line: &str) -> Option<usize> {
             lower.match_indices(word).find_map(|(at, _)| {
                 let after = &line[at..];
                 let colon = after.find([':', '='])?;
-                // Only the key's own end may be between the word and its colon.
-                let between = &after[word.len()..colon];
-                let is_key = between
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || "_-\"'\\ ".contains(c));
-                is_key.then_some(at + colon + 1)
+                is_key_end(&after[word.len()..colon]).then_some(at + colon + 1)
             })
         })
         .min()
@@ -104,7 +126,12 @@ pub(super) fn mask_lines(lines: &[&str], secrets: &[String]) -> Vec<String> {
             continue;
         }
         below = None;
-        match secret_starts(line) {
+        let starts = secret_starts(line, |between| {
+            between
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_-\"'\\ ".contains(c))
+        });
+        match starts {
             Some(at) => {
                 let value = line[at..].trim();
                 quote = value
@@ -125,6 +152,34 @@ pub(super) fn mask_lines(lines: &[&str], secrets: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_never_quotes_a_password() {
+        let secrets = ["hunter2".to_owned()];
+        let cases = [
+            (
+                "not the text \" {password: x}\"",
+                "not the text \" {password: ***",
+            ),
+            ("the key `token = x` is here twice", "the key `token = ***"),
+            ("not \"{\"passwd\": \"x\"}\"", "not \"{\"passwd\": ***"),
+            (
+                "not \"hunter2\", at https://me:x@hub/",
+                "not \"***\", at https://***@hub/",
+            ),
+            (
+                "`password` must be text: put it in quotes",
+                "`password` must be text: put it in quotes",
+            ),
+            (
+                "the value of token can't be read: no",
+                "the value of token can't be read: no",
+            ),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(mask_message(message, &secrets), expected);
+        }
+    }
 
     #[test]
     fn a_line_never_shows_a_password() {

@@ -179,7 +179,7 @@ fn the_deprecated_forms_are_todays_form_and_say_so() {
     let warnings: Vec<String> = loaded.warnings.iter().map(short).collect();
     assert_eq!(
         warnings[0],
-        "3:5: `pull` is deprecated (help: write manifests, platform, auths and `dest: local://…` right under `image`)"
+        "3:5: `pull` is deprecated (hint: write manifests, platform, auths and `dest: local://…` right under `image`)"
     );
     assert_eq!(warnings.len(), 4);
 }
@@ -201,7 +201,7 @@ fn mistakes_in_deprecated_forms_are_told_in_their_own_words() {
         ),
         (
             "pull: {manifests: [a], images_dir: /x, src: b}",
-            "1:50: `pull` has no key `src` (help: the keys are images_dir, manifests, auths, platform, skip_tls_verify, skipTLSVerify)",
+            "1:50: `pull` has no key `src` (hint: the keys are images_dir, manifests, auths, platform, skip_tls_verify, skipTLSVerify)",
         ),
         (
             "push: {images_dir: /x}",
@@ -209,7 +209,7 @@ fn mistakes_in_deprecated_forms_are_told_in_their_own_words() {
         ),
         (
             "push: {images_dir: /x, dest: 'h.x/{{ .y }}', src_patern: a}",
-            "1:56: `push` has no key `src_patern` (help: did you mean `src_pattern`?)",
+            "1:56: `push` has no key `src_patern` (hint: did you mean `src_pattern`?)",
         ),
         ("push: [a]", "1:17: `push` must be a mapping, not a list"),
         ("copy: {from: {path: /x}}", "1:17: `copy` needs `to`"),
@@ -227,7 +227,7 @@ fn mistakes_in_deprecated_forms_are_told_in_their_own_words() {
         ),
         (
             "copy: {from: {type: hub, manifests: [a], skip_tls_verify: true}, to: {type: hub, path: hub.kubekey}}",
-            "1:69: `skip_tls_verify` of one side can't be kept apart from the other side's (help: give each registry that needs it an entry in `auths` with `insecure: true`)",
+            "1:69: `skip_tls_verify` of one side can't be kept apart from the other side's (hint: give each registry that needs it an entry in `auths` with `insecure: true`)",
         ),
         (
             "dest: /x, pull: {manifests: [a], images_dir: /x}",

@@ -4,6 +4,7 @@ mod documented;
 mod messages;
 mod properties;
 mod surroundings;
+mod templates;
 mod values;
 mod variables;
 
@@ -40,7 +41,7 @@ fn errors(text: &str, options: &LoadOptions) -> TaskErrors {
     }
 }
 
-/// All problems of a text without the source lines: `line:column: message (help: hint)`.
+/// All problems of a text without the source lines: `line:column: message (hint: hint)`.
 fn messages(text: &str, variables: Value) -> Vec<String> {
     errors(text, &options(variables))
         .problems()
@@ -64,7 +65,7 @@ fn short(problem: &super::Problem) -> String {
     };
     let hint = problem
         .hint()
-        .map(|hint| format!(" (help: {hint})"))
+        .map(|hint| format!(" (hint: {hint})"))
         .unwrap_or_default();
     format!("{place}{}{hint}", problem.message())
 }

@@ -74,26 +74,26 @@ fn tasks_of_other_modules_are_errors_that_name_them() {
     assert_eq!(
         messages(PLAYS, json!({"push": true})),
         [
-            "10:7: this task uses the module `command`, and only `image` tasks run here (help: take the task out, or leave out such tasks with --image-tasks-only)",
-            "27:7: this task uses the module `debug`, and only `image` tasks run here (help: take the task out, or leave out such tasks with --image-tasks-only)",
+            "10:7: this task uses the module `command`, and only `image` tasks run here (hint: take the task out, or leave out such tasks with --image-tasks-only)",
+            "27:7: this task uses the module `debug`, and only `image` tasks run here (hint: take the task out, or leave out such tasks with --image-tasks-only)",
         ]
     );
     let cases = [
         (
             "- images: {dest: a}",
-            "1:3: this task uses the module `images`, and only `image` tasks run here (help: did you mean `image`?)",
+            "1:3: this task uses the module `images`, and only `image` tasks run here (hint: did you mean `image`?)",
         ),
         (
             "- push: {images_dir: /x}",
-            "1:3: this task uses the module `push`, and only `image` tasks run here (help: `push` stands under `image:`)",
+            "1:3: this task uses the module `push`, and only `image` tasks run here (hint: `push` stands under `image:`)",
         ),
         (
             "- dest: hub.kubekey",
-            "1:3: this task uses the module `dest`, and only `image` tasks run here (help: `dest` stands under `image:`)",
+            "1:3: this task uses the module `dest`, and only `image` tasks run here (hint: `dest` stands under `image:`)",
         ),
         (
             "- name: a",
-            "1:3: this task has no `image` (help: the module's keys (manifests, src, dest …) stand under `image:`)",
+            "1:3: this task has no `image` (hint: the module's keys (manifests, src, dest …) stand under `image:`)",
         ),
     ];
     for (text, expected) in cases {
@@ -107,7 +107,7 @@ fn roles_are_an_error_and_left_out_where_only_image_tasks_run() {
     assert_eq!(
         messages(text, empty()),
         [
-            "2:3: `roles` aren't supported (help: run the role's task file itself, such as roles/NAME/tasks/main.yaml)"
+            "2:3: `roles` aren't supported (hint: run the role's task file itself, such as roles/NAME/tasks/main.yaml)"
         ]
     );
     let loaded = loaded(
@@ -171,7 +171,7 @@ fn a_task_that_does_not_run_is_not_rendered_but_its_keys_are_checked() {
     let text = "- image: {manifest: a}\n  when: false\n";
     assert_eq!(
         messages(text, empty()),
-        ["1:11: `image` has no key `manifest` (help: did you mean `manifests`?)"]
+        ["1:11: `image` has no key `manifest` (hint: did you mean `manifests`?)"]
     );
 }
 
@@ -259,11 +259,11 @@ fn mistakes_around_a_module() {
     let cases = [
         (
             "retrys: 1",
-            "2:3: a task has no key `retrys` (help: did you mean `retries`?)",
+            "2:3: a task has no key `retrys` (hint: did you mean `retries`?)",
         ),
         (
             "command: ls",
-            "2:3: a task has no key `command` (help: the keys are name, when, tags, retries, ignore_errors, vars, loop, image)",
+            "2:3: a task has no key `command` (hint: the keys are name, when, tags, retries, ignore_errors, vars, loop, image)",
         ),
         (
             "retries: -1",
@@ -310,7 +310,7 @@ fn mistakes_around_a_module() {
         ),
         (
             "- block: []\n  rescue: []",
-            "2:3: a block's `rescue` isn't supported (help: write its tasks behind the block; `ignore_errors: true` lets the run go on to them)",
+            "2:3: a block's `rescue` isn't supported (hint: write its tasks behind the block; `ignore_errors: true` lets the run go on to them)",
         ),
         (
             "- hosts: a\n  tasks: b",
@@ -318,15 +318,27 @@ fn mistakes_around_a_module() {
         ),
         (
             "- hosts: a\n  taks: []",
-            "2:3: a play has no key `taks` (help: did you mean `tasks`?)",
+            "2:3: a play has no key `taks` (hint: did you mean `tasks`?)",
         ),
         (
             "- hosts: a\n  vars_files: []",
-            "2:3: `vars_files` isn't supported (help: give the files with --vars)",
+            "2:3: `vars_files` isn't supported (hint: give the files with --vars)",
         ),
         (
             "hello",
-            "1:1: a task file must be a list of tasks, not the text \"hello\"",
+            "1:1: a task file must be a list of tasks, not the text \"hello\" (hint: a task file is a list of tasks: - name: …)",
+        ),
+        (
+            "[]",
+            "1:1: this list has no task (hint: a task file is a list of tasks: - name: …)",
+        ),
+        (
+            "- manifests: [a]\n  dest: local:///x",
+            "1:3: this task uses the module `manifests`, and only `image` tasks run here (hint: `manifests` stands under `image:`)",
+        ),
+        (
+            "- image: {manifests: a, dest: 'local:///x'}\n  platform: linux/amd64",
+            "2:3: a task has no key `platform` (hint: `platform` stands under `image:`)",
         ),
         ("- hello", "1:3: a task must be a mapping, not the text \"hello\""),
         ("- [a]", "1:3: a task must be a mapping, not a list"),
@@ -370,12 +382,12 @@ fn files_that_do_nothing_say_so() {
         let errors = errors(text, &LoadOptions::default());
         assert_eq!(
             errors.to_string(),
-            "t.yaml: there is nothing in this file\n  help: a task file is a list of tasks: - name: …",
+            "t.yaml: there is nothing in this file\n  hint: a task file is a list of tasks: - name: …",
             "{text:?}"
         );
     }
     assert_eq!(
-        warnings("[]", empty()),
+        warnings("- block: []", empty()),
         ["1:1: there is no image task in this file"]
     );
     let tagged = LoadOptions {

@@ -50,22 +50,21 @@ fn lists_come_in_many_forms() {
     }
 }
 
+/// With a source directory, "no list" would mean all of its images.
+fn from_a_directory(manifests: &str) -> String {
+    format!("- image:\n    src: local:///y\n    dest: local:///x\n    manifests: {manifests}\n")
+}
+
 #[test]
-fn a_list_that_is_empty_moves_nothing_and_says_so() {
+fn a_list_that_a_template_leaves_empty_moves_nothing_and_says_so() {
     for manifests in [
-        "[]",
-        "''",
         "'{{ .none }}'",
         "'{{ .none | toJson }}'",
         "'{{ .nothing }}'",
-        "null",
-        "",
+        "['{{ .nothing }}']",
         "'[]'",
     ] {
-        // With a source directory, "no list" would mean all of its images.
-        let text =
-            format!("- image:\n    src: local:///y\n    dest: local:///x\n    manifests: {manifests}\n");
-        let loaded = loaded(&text, &options(variables()));
+        let loaded = loaded(&from_a_directory(manifests), &options(variables()));
         assert!(loaded.jobs.is_empty(), "{manifests}");
         assert_eq!(loaded.skipped.len(), 1, "{manifests}");
         assert_eq!(
@@ -74,6 +73,23 @@ fn a_list_that_is_empty_moves_nothing_and_says_so() {
             "{manifests}"
         );
     }
+}
+
+#[test]
+fn a_list_that_was_written_empty_is_a_mistake() {
+    for (manifests, column) in [("[]", 16), ("''", 16), ("null", 16), ("['']", 16), ("", 15)] {
+        assert_eq!(
+            messages(&from_a_directory(manifests), variables()),
+            [format!(
+                "4:{column}: `manifests` is empty (hint: list the images, or leave `manifests` out to take all that `src` has)"
+            )],
+            "{manifests}"
+        );
+    }
+    assert_eq!(
+        messages("- image: {manifests: [], dest: 'local:///x'}", empty()),
+        ["1:22: `manifests` is empty (hint: list the images)"]
+    );
 }
 
 #[test]
@@ -92,6 +108,11 @@ fn an_image_that_is_named_twice_moves_once() {
 
 #[test]
 fn every_key_reaches_the_job() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["ca.pem", "cert.pem", "key.pem"] {
+        std::fs::write(dir.path().join(name), "").unwrap();
+    }
+    let dir = dir.path().display();
     let text = "
 - image:
     manifests: a
@@ -108,11 +129,11 @@ fn every_key_reaches_the_job() {
         password: secret
         skip_tls_verify: 'no'
         plain_http: 'true'
-        ca_file: ca.pem
-        cert_file: cert.pem
-        key_file: key.pem
+        ca_file: DIR/ca.pem
+        cert_file: DIR/cert.pem
+        key_file: DIR/key.pem
 ";
-    let job = job(text, variables());
+    let job = job(&text.replace("DIR", &dir.to_string()), variables());
     assert!(matches!(&job.platforms, PlatformSet::Some(platforms) if platforms.len() == 2));
     assert_eq!(job.mode, Mode::Warn);
     assert_eq!(job.index, IndexMode::Original);
@@ -126,9 +147,10 @@ fn every_key_reaches_the_job() {
     };
     assert_eq!(rule.repo, "hub.kubekey/mirror");
     assert_eq!((rule.insecure, rule.plain_http), (Some(false), Some(true)));
-    assert_eq!(rule.ca_file.as_deref(), Some("ca.pem".as_ref()));
-    assert_eq!(rule.cert_file.as_deref(), Some("cert.pem".as_ref()));
-    assert_eq!(rule.key_file.as_deref(), Some("key.pem".as_ref()));
+    let file = |name: &str| Some(format!("{dir}/{name}").into());
+    assert_eq!(rule.ca_file, file("ca.pem"));
+    assert_eq!(rule.cert_file, file("cert.pem"));
+    assert_eq!(rule.key_file, file("key.pem"));
     assert!(rule.credential.is_some());
 }
 

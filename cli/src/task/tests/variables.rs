@@ -124,10 +124,10 @@ fn bad_variables_are_told_together_and_without_their_values() {
 --set: an assignment is NAME=VALUE, and this one has no \"=\"
 
 --set: \"\" isn't a variable's name
-  help: names are separated by single dots, as in a.b.c=value
+  hint: names are separated by single dots, as in a.b.c=value
 
 --set: \"a..b\" isn't a variable's name
-  help: names are separated by single dots, as in a.b.c=value
+  hint: names are separated by single dots, as in a.b.c=value
 
 --set: the value of token can't be read",
         list.display(),
@@ -151,7 +151,7 @@ fn files_that_are_no_text_are_refused_by_name() {
         (&latin, "this isn't UTF-8 text (line 2, byte 12)".to_owned()),
         (
             &utf16,
-            "this isn't UTF-8 text (line 1, byte 1)\n  help: it looks like UTF-16: save it as UTF-8"
+            "this isn't UTF-8 text (line 1, byte 1)\n  hint: it looks like UTF-16: save it as UTF-8"
                 .to_owned(),
         ),
     ];
@@ -163,7 +163,7 @@ fn files_that_are_no_text_are_refused_by_name() {
     assert!(
         relative
             .to_string()
-            .starts_with("no/such.yaml: there is no such file\n  help: the current directory is ")
+            .starts_with("no/such.yaml: there is no such file\n  hint: the current directory is ")
     );
 }
 
@@ -205,7 +205,7 @@ fn a_file_of_credentials_is_a_list_or_a_mapping_with_one() {
   |
 1 | - {{username: me, password: ***
   |   ^
-  help: add `repo: the.registry`
+  hint: add `repo: the.registry`
 
 {0}:2:3: an entry of `auths` must be a mapping, not the number 3
   |
