@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use transload_layout_store::Store;
+use transload_layout_store::{Store, StoredImage};
 use transload_policy::ImagePattern;
 use transload_registry_client::DefaultCredentials;
 
 use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs};
 use crate::job::Job;
-use crate::jobs::{self, UsageErrors};
-use crate::task::{self, LoadOptions};
+use crate::jobs;
+use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Options};
 use crate::ui::{self, Progress};
 
@@ -25,27 +25,28 @@ const INTERRUPTED: u8 = 130;
 
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
-    let status = match &cli.command {
-        Command::Run(args) => run_file(cli, args),
-        Command::Pull(args) => jobs::pull(args).map(|job| transfer(cli, &args.how, &[job])),
-        Command::Push(args) => jobs::push(args).map(|job| transfer(cli, &args.how, &[job])),
-        Command::Copy(args) => jobs::copy(args).map(|job| transfer(cli, &args.how, &[job])),
-        Command::List(args) => list(args),
+    let moved = |job: Result<Job, TaskErrors>, how: &HowArgs| job.map(|job| transfer(cli, how, &[job]));
+    let (status, otherwise) = match &cli.command {
+        Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
+        Command::Pull(args) => (moved(jobs::pull(args), &args.how), ui::NOTHING_MOVED),
+        Command::Push(args) => (moved(jobs::push(args), &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (moved(jobs::copy(args), &args.how), ui::NOTHING_MOVED),
+        Command::List(args) => (list(args), ""),
     };
     ExitCode::from(status.unwrap_or_else(|errors| {
-        eprintln!("{errors}");
+        eprint!("{}{otherwise}", ui::errors(errors.problems(), errors.left_out()));
         USAGE
     }))
 }
 
-fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, UsageErrors> {
-    let variables = task::load_variables(&args.vars, &args.set).map_err(UsageErrors::listed)?;
+fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
+    let variables = task::load_variables(&args.vars, &args.set)?;
     let options = LoadOptions {
         variables: Arc::new(variables),
         tags: args.tags.clone(),
         image_tasks_only: args.image_tasks_only,
     };
-    let loaded = task::load(&args.file, &options).map_err(UsageErrors::listed)?;
+    let loaded = task::load(&args.file, &options)?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
@@ -56,26 +57,29 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, UsageErrors> {
     }
     if loaded.jobs.is_empty() {
         eprintln!("{}: no task to do", args.file.display());
+        return Ok(0);
     }
     Ok(transfer(cli, &args.how, &loaded.jobs))
 }
 
 fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
     let progress = Arc::new(Progress::new(how.progress, cli.quiet));
-    start_log(cli, &progress);
+    let is_terminal = std::io::stderr().is_terminal();
+    ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
     let cancel = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&cancel);
+    stop_on_signal(&cancel, &progress);
     let options = Options {
         jobs: usize::from(how.jobs),
         request_retries: how.retries,
         credentials: Arc::new(DefaultCredentials::new()),
-        cancel,
+        cancel: Arc::clone(&cancel),
     };
     let observer: Arc<dyn Observer> = Arc::clone(&progress) as Arc<dyn Observer>;
     if how.dry_run {
         let plans = transfer::preview(jobs, &options, &observer);
         progress.finish();
         return match plans {
+            _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
             Ok(plans) => show_plans(&plans),
             Err(problems) => refuse(&problems),
         };
@@ -85,7 +89,8 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
     match summary {
         Err(problems) => refuse(&problems),
         Ok(summary) => {
-            eprint!("{}", ui::summary(&summary));
+            let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
+            eprint!("{}", ui::summary(&summary, jobs.len(), width));
             match (summary.interrupted, summary.is_success()) {
                 (true, _) => INTERRUPTED,
                 (false, true) => 0,
@@ -96,7 +101,8 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
 }
 
 fn refuse(problems: &[transfer::Problem]) -> u8 {
-    eprintln!("{}", ui::problems(problems));
+    let problems: Vec<Problem> = problems.iter().map(Problem::of_transfer).collect();
+    eprint!("{}{}", ui::errors(&problems, 0), ui::NOTHING_MOVED);
     USAGE
 }
 
@@ -111,59 +117,52 @@ fn show_plans(plans: &[transfer::JobPreview]) -> u8 {
     if fails { FAILED } else { 0 }
 }
 
-/// Logs to stderr, above the bars: warnings, more with -v, or what RUST_LOG says.
-fn start_log(cli: &Cli, progress: &Progress) {
-    let level = match (cli.quiet, cli.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
-        (false, 1) => "info",
-        (false, 2) => "debug,ureq=info,rustls=info",
-        (false, _) => "trace",
-    };
-    let colour = if std::io::stderr().is_terminal() {
-        env_logger::WriteStyle::Auto
-    } else {
-        env_logger::WriteStyle::Never
-    };
-    // A second logger in one process would be refused; there is none.
-    let _ = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .target(env_logger::Target::Pipe(progress.log_target()))
-        .write_style(colour)
-        .format_target(false)
-        .try_init();
-}
-
 /// The first signal asks for an end; the second ends at once.
-fn stop_on_signal(cancel: &Arc<AtomicBool>) {
-    let cancel = Arc::clone(cancel);
+fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
+    let (cancel, progress) = (Arc::clone(cancel), Arc::clone(progress));
     let handler = ctrlc::set_handler(move || {
         if cancel.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        eprintln!("stopping; once more to stop at once");
+        progress.print("stopping; once more to stop at once");
     });
     if let Err(error) = handler {
         log::warn!("Ctrl-C stops at once, without a summary: {error}");
     }
 }
 
-fn list(args: &ListArgs) -> Result<u8, UsageErrors> {
+fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let pattern = args
         .pattern
         .as_deref()
-        .map(ImagePattern::new)
-        .transpose()
-        .map_err(UsageErrors::one)?;
-    let store = Store::open(&args.dir).map_err(|error| match error.hint() {
-        Some(hint) => UsageErrors::one(format!("{error}\n  hint: {hint}")),
-        None => UsageErrors::one(error),
-    })?;
-    let mut images = store.images().map_err(UsageErrors::one)?;
+        .map(|pattern| ImagePattern::new(pattern).map_err(|error| jobs::pattern_problem(pattern, &error)));
+    let pattern = pattern.transpose()?;
+    let mut images = Store::open(&args.dir)
+        .and_then(|store| store.images())
+        .map_err(|error| {
+            let problem = Problem::of_file(&args.dir.display().to_string(), error.to_string());
+            error.hint().into_iter().fold(problem, Problem::with_hint)
+        })?;
+    let all = images.len();
     if let Some(pattern) = &pattern {
         images.retain(|image| pattern.matches(&image.reference.to_string(), &image.reference));
     }
-    let mut out = std::io::stdout().lock();
-    let written = match args.output {
+    if images.is_empty() {
+        match (all, &pattern) {
+            (0, _) | (_, None) => eprintln!("{} holds no image", args.dir.display()),
+            (_, Some(pattern)) => eprintln!(
+                "the pattern \"{pattern}\" matches none of {}",
+                ui::count(all, "image")
+            ),
+        }
+    }
+    // Nobody may be reading any more: `transload list … | head`.
+    let written = write_list(&images, args.output, &mut std::io::stdout().lock());
+    Ok(if written.is_ok() { 0 } else { FAILED })
+}
+
+fn write_list(images: &[StoredImage], form: Output, out: &mut dyn Write) -> std::io::Result<()> {
+    match form {
         Output::Text => images
             .iter()
             .try_for_each(|image| writeln!(out, "{}  {}", image.reference, image.digest)),
@@ -174,6 +173,5 @@ fn list(args: &ListArgs) -> Result<u8, UsageErrors> {
                 .collect();
             writeln!(out, "{:#}", serde_json::Value::Array(list))
         }
-    };
-    Ok(if written.is_ok() { 0 } else { FAILED })
+    }
 }

@@ -14,7 +14,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say more: -v tells of retries and fallbacks, -vv of requests
+    /// Say more: -v tells of retries and fallbacks, -vv of requests, -vvv of everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 
@@ -30,7 +30,8 @@ Examples:
   transload copy --src ./images --dest /mnt/usb/images --pattern '.*calico.*'
   transload run tasks.yaml --set registry=hub.local --dry-run
 
-Exit status: 0 done, 1 something failed, 2 wrong usage or configuration (nothing was moved), 130 interrupted.";
+Exit status:
+  0 done, 1 something failed, 2 wrong usage or configuration (nothing was moved), 130 interrupted";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -87,7 +88,7 @@ pub struct PullArgs {
     pub dest: String,
 
     /// Fetch from this registry (a mirror) instead; images keep their names
-    #[arg(long, value_name = "REGISTRY")]
+    #[arg(short, long, value_name = "REGISTRY")]
     pub src: Option<String>,
 
     /// Which images.
@@ -110,8 +111,8 @@ pub struct PushArgs {
     #[arg(short, long, value_name = "DIR")]
     pub src: String,
 
-    /// A registry, a registry and a namespace, a whole reference, or a template such as
-    /// 'hub.local/{{ .module.image.src.reference.repository }}:{{ .module.image.src.reference.reference }}'
+    /// A registry, a registry and a namespace, a whole reference, or a template over .module.image.src.reference, which has registry,
+    /// repository and reference (the tag)
     #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
     pub dest: String,
 
@@ -180,11 +181,11 @@ pub struct WhichArgs {
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
 
-    /// What a missing platform means: an error (strict) or a warning (warn)
+    /// What a missing platform means
     #[arg(long, value_enum, default_value = "strict", value_name = "POLICY")]
     pub policy: Policy,
 
-    /// An index of which only some platforms move is cut down to them (filtered) or kept as it is, digest and all (original)
+    /// What becomes of an index of which only some platforms move
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
@@ -196,11 +197,11 @@ pub struct WhichArgs {
     #[arg(long, help_heading = "Registries")]
     pub insecure: bool,
 
-    /// Speak plain HTTP with the registry that --src or --dest names
+    /// Speak plain HTTP with the registry that --src, --dest or the images name
     #[arg(long, help_heading = "Registries")]
     pub plain_http: bool,
 
-    /// A PEM file of certificate authorities to trust for the registry that --src or --dest names
+    /// A PEM file of certificate authorities to trust for the registry that --src, --dest or the images name
     #[arg(long, value_name = "FILE", help_heading = "Registries")]
     pub ca_file: Option<PathBuf>,
 }
@@ -210,11 +211,13 @@ pub struct WhichArgs {
 #[command(next_help_heading = "How")]
 pub struct HowArgs {
     /// How many requests and blobs at once
-    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
+          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
     pub jobs: u16,
 
     /// How often a request that failed is tried again
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
+          allow_negative_numbers = true)]
     pub retries: u32,
 
     /// Show what would move, and move nothing
@@ -227,7 +230,8 @@ pub struct HowArgs {
         value_enum,
         default_value = "auto",
         value_name = "HOW",
-        env = "TRANSLOAD_PROGRESS"
+        env = "TRANSLOAD_PROGRESS",
+        hide_env_values = true
     )]
     pub progress: ProgressMode,
 }
@@ -244,9 +248,9 @@ pub enum Policy {
 /// What becomes of an index of which only some platforms move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IndexArg {
-    /// It is cut down.
+    /// It is cut down to them, which gives it another digest.
     Filtered,
-    /// It stays.
+    /// It stays as it is, digest and all.
     Original,
 }
 

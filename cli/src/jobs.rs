@@ -1,61 +1,35 @@
 //! From the command line to [`Job`]s.
 
-use std::fmt;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use transload_policy::{ImagePattern, Mode, PlatformSet};
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
 use transload_reference::Registry;
 use transload_registry_client::HostRule;
 
 use crate::args::{CopyArgs, IndexArg, Policy, PullArgs, PushArgs, WhichArgs};
-use crate::job::{Endpoint, ImageName, IndexMode, Job, Location};
-use crate::task;
-
-/// What is wrong with arguments: all of it.
-#[derive(Debug)]
-pub struct UsageErrors(Vec<String>);
-
-impl fmt::Display for UsageErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for error in &self.0 {
-            writeln!(f, "error: {error}")?;
-        }
-        f.write_str("Nothing was moved.")
-    }
-}
-
-impl std::error::Error for UsageErrors {}
-
-impl UsageErrors {
-    /// Errors that come as one text, each on its line.
-    pub fn listed(errors: impl fmt::Display) -> UsageErrors {
-        UsageErrors(vec![errors.to_string().trim_end().to_owned()])
-    }
-
-    /// One error.
-    pub fn one(message: impl fmt::Display) -> UsageErrors {
-        UsageErrors(vec![message.to_string()])
-    }
-}
+use crate::job::{Endpoint, EndpointError, ImageName, IndexMode, Job, Location};
+use crate::task::{self, Drawing, Problem, TaskErrors};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]
-struct Wrong(Vec<String>);
+struct Wrong(Vec<Problem>);
 
 impl Wrong {
-    fn note<T, E: fmt::Display>(&mut self, what: &str, result: Result<T, E>) -> Option<T> {
-        result
-            .map_err(|error| self.0.push(format!("{what}: {error}")))
-            .ok()
+    /// Notes what is wrong with an argument.
+    fn note(&mut self, argument: &str, message: impl Into<String>) {
+        self.0.push(Problem::of_file(argument, message));
     }
 
-    fn finish<T>(self, value: Option<T>) -> Result<T, UsageErrors> {
-        match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(UsageErrors(self.0)),
+    fn note_with_hint(&mut self, argument: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(Problem::of_file(argument, message).with_hint(hint));
+    }
+
+    fn finish(self, job: Option<Job>) -> Result<Job, TaskErrors> {
+        match job {
+            Some(job) if self.0.is_empty() => Ok(job),
+            _ => Err(self.0.into()),
         }
     }
 }
@@ -64,13 +38,13 @@ impl Wrong {
 ///
 /// # Errors
 /// Everything that is wrong with the arguments.
-pub fn pull(args: &PullArgs) -> Result<Job, UsageErrors> {
+pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
-    let destination = wrong.note("--dest", directory(&args.dest));
+    let destination = new_directory(&args.dest, &mut wrong);
     let source = args
         .src
         .as_deref()
-        .and_then(|src| wrong.note("--src", endpoint(src)));
+        .and_then(|src| registry("--src", src, &mut wrong));
     let job = destination.map(|destination| Job {
         source,
         ..Job::new("pull", destination.into())
@@ -83,16 +57,17 @@ pub fn pull(args: &PullArgs) -> Result<Job, UsageErrors> {
 ///
 /// # Errors
 /// Everything that is wrong with the arguments.
-pub fn push(args: &PushArgs) -> Result<Job, UsageErrors> {
+pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
-    let source = wrong.note("--src", directory(&args.src));
-    let destination = wrong.note("--dest", endpoint(&args.dest));
-    if let Some(Endpoint::Fixed(Location::Store(_))) = &destination {
-        wrong.0.push(format!(
-            "--dest: {} is a directory; `transload copy` copies between directories",
-            args.dest
-        ));
+    let source = directory("--src", &args.src, &mut wrong);
+    if is_registry(&args.src) {
+        wrong.note_with_hint(
+            "--src",
+            format!("there is no directory {}", args.src),
+            "`transload copy` copies between registries",
+        );
     }
+    let destination = registry("--dest", &args.dest, &mut wrong);
     let job = source.zip(destination).map(|(source, destination)| Job {
         source: Some(source.into()),
         ..Job::new("push", destination)
@@ -105,13 +80,14 @@ pub fn push(args: &PushArgs) -> Result<Job, UsageErrors> {
 ///
 /// # Errors
 /// Everything that is wrong with the arguments.
-pub fn copy(args: &CopyArgs) -> Result<Job, UsageErrors> {
+pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
-    let source = args
-        .src
-        .as_deref()
-        .and_then(|src| wrong.note("--src", endpoint(src)));
-    let destination = wrong.note("--dest", endpoint(&args.dest));
+    let source = args.src.as_deref().and_then(|src| {
+        let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
+        endpoint("--src", src, parsed, &mut wrong)
+    });
+    let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
+    let destination = endpoint("--dest", &args.dest, parsed, &mut wrong);
     let job = destination.map(|destination| Job {
         source,
         ..Job::new("copy", destination)
@@ -121,21 +97,84 @@ pub fn copy(args: &CopyArgs) -> Result<Job, UsageErrors> {
 }
 
 /// A directory, with or without `local://`.
-fn directory(text: &str) -> Result<Location, String> {
+fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
     let path = text.strip_prefix("local://").unwrap_or(text);
     if path.contains("://") {
-        return Err(format!("{text} isn't a directory"));
+        wrong.note(argument, format!("{text} isn't a directory"));
+        return None;
     }
-    Location::parse(&format!("local://{path}")).map_err(|error| error.to_string())
+    match Location::parse(&format!("local://{path}")) {
+        Ok(location) => Some(location),
+        Err(error) => {
+            wrong.note_with_hint(argument, "it is empty", error.hint().unwrap_or_default());
+            None
+        }
+    }
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, String> {
+/// A directory to pull into. A registry's name would silently become a folder of that name.
+fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
+    if is_registry(text) {
+        wrong.note_with_hint(
+            "--dest",
+            format!("{text} looks like a registry, and images are pulled into a directory"),
+            format!(
+                "write ./{text} for a directory of that name; `transload copy` copies between registries"
+            ),
+        );
+        return None;
+    }
+    directory("--dest", text, wrong)
+}
+
+/// Whether a text is the name of a registry or of an image in one, and no folder has that name.
+fn is_registry(text: &str) -> bool {
+    matches!(
+        Location::parse(text),
+        Ok(Location::Registry { .. } | Location::Image(_))
+    ) && !Path::new(text).is_dir()
+}
+
+/// A registry, whatever folders there are.
+fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Endpoint> {
+    let parsed = Location::parse(text).map(Endpoint::Fixed);
+    if let Err(EndpointError::Path { .. }) | Ok(Endpoint::Fixed(Location::Store(_))) = &parsed {
+        wrong.note_with_hint(
+            argument,
+            format!("{text} is a directory, and a registry is wanted"),
+            "`transload copy` copies between directories",
+        );
+        return None;
+    }
+    endpoint(argument, text, parsed, wrong)
+}
+
+/// What a text without a template was read as, or the template that it is.
+fn endpoint(
+    argument: &str,
+    text: &str,
+    parsed: Result<Endpoint, EndpointError>,
+    wrong: &mut Wrong,
+) -> Option<Endpoint> {
     let parsed = if transload_template::has_actions(text) {
         Endpoint::parse(text, &no_variables())
     } else {
-        Location::parse_argument(text).map(Endpoint::Fixed)
+        parsed
     };
-    parsed.map_err(|error| error.to_string())
+    match parsed {
+        Ok(endpoint) => Some(endpoint),
+        Err(EndpointError::Template(error)) => {
+            wrong.0.push(Problem::of_template(argument, &error));
+            None
+        }
+        Err(error) => {
+            let problem = Problem::of_file(argument, error.to_string());
+            wrong
+                .0
+                .push(error.hint().into_iter().fold(problem, Problem::with_hint));
+            None
+        }
+    }
 }
 
 fn no_variables() -> Arc<Value> {
@@ -145,26 +184,22 @@ fn no_variables() -> Arc<Value> {
 fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -> Option<Job> {
     let mut names: Vec<ImageName> = Vec::new();
     for image in images {
-        names.extend(wrong.note("IMAGE", image.parse()));
+        match image.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => wrong.note("IMAGE", format!("{error}")),
+        }
     }
     if let Some(file) = &which.images_file {
         names.extend(images_of_file(file, wrong));
-        if names.is_empty() && wrong.0.is_empty() {
-            wrong
-                .0
-                .push(format!("--images-file: {} names no image", file.display()));
-        }
     }
-    let platforms = wrong.note("--platform", PlatformSet::parse(&which.platform));
-    let pattern = which
-        .pattern
-        .as_deref()
-        .map(|pattern| wrong.note("--pattern", ImagePattern::new(pattern)));
-    let hosts = hosts(&job, which, wrong);
+    let hosts = hosts(&job, &names, which, wrong);
     Some(Job {
         images: names,
-        pattern: pattern.flatten(),
-        platforms: platforms?,
+        pattern: which
+            .pattern
+            .as_deref()
+            .and_then(|pattern| read_pattern(pattern, wrong)),
+        platforms: platforms(&which.platform, wrong)?,
         mode: match which.policy {
             Policy::Strict => Mode::Strict,
             Policy::Warn => Mode::Warn,
@@ -179,48 +214,109 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
     })
 }
 
-fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
-    let (name, text) = if file == Path::new("-") {
-        let mut text = String::new();
-        (
-            "stdin".to_owned(),
-            std::io::stdin().read_to_string(&mut text).map(|_| text),
-        )
-    } else {
-        (file.display().to_string(), std::fs::read_to_string(file))
-    };
-    let Some(text) = wrong.note(&format!("--images-file {name}"), text) else {
-        return Vec::new();
-    };
-    let mut names = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let image = line.split_once('#').map_or(line, |(image, _)| image).trim();
-        if !image.is_empty() {
-            names.extend(wrong.note(&format!("{name}:{}", number + 1), image.parse()));
+fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {
+    match ImagePattern::new(pattern) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            wrong.0.push(pattern_problem(pattern, &error));
+            None
         }
+    }
+}
+
+/// A bad `--pattern`.
+pub fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Problem {
+    let message = format!("this isn't a regular expression: {}", error.cause());
+    let problem = Problem::of_file("--pattern", message);
+    let problem = match error.position() {
+        Some(at) => {
+            let line = pattern.split('\n').nth(at.line - 1).unwrap_or_default();
+            problem.with_excerpt(Drawing::of(line, at.column - 1, 1))
+        }
+        None => problem,
+    };
+    error.hint().into_iter().fold(problem, Problem::with_hint)
+}
+
+fn platforms(list: &[String], wrong: &mut Wrong) -> Option<PlatformSet> {
+    let before = wrong.0.len();
+    for text in list.iter().filter(|text| !text.eq_ignore_ascii_case("all")) {
+        if let Err(error) = text.parse::<PlatformPattern>() {
+            wrong.note("--platform", error.to_string());
+        }
+    }
+    if wrong.0.len() > before {
+        return None;
+    }
+    PlatformSet::parse(list)
+        .map_err(|error| wrong.note("--platform", error.to_string()))
+        .ok()
+}
+
+fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
+    let (name, text) = match task::read_file(file) {
+        Ok(read) => read,
+        Err(errors) => {
+            wrong.0.extend(errors.problems().iter().cloned());
+            return Vec::new();
+        }
+    };
+    let before = wrong.0.len();
+    let mut names = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let image = line.split_once('#').map_or(line, |(image, _)| image);
+        if image.trim().is_empty() {
+            continue;
+        }
+        match image.parse() {
+            Ok(name) => names.push(name),
+            Err(error) => {
+                let indent = image.chars().take_while(|c| c.is_whitespace()).count();
+                wrong.0.push(Problem::in_line(
+                    &name,
+                    (index + 1, line),
+                    indent + 1,
+                    format!("{error}"),
+                ));
+            }
+        }
+    }
+    if names.is_empty() && wrong.0.len() == before {
+        wrong.note_with_hint(
+            &name,
+            "this file names no image",
+            "it has one image a line, such as alpine:3.19; what follows # is a comment",
+        );
     }
     names
 }
 
 /// The rules of `--auths`, and one for `--plain-http` and `--ca-file`.
-fn hosts(job: &Job, which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
+fn hosts(job: &Job, images: &[ImageName], which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     let mut rules = Vec::new();
     if let Some(file) = &which.auths {
-        rules.extend(
-            wrong
-                .note("--auths", task::load_auths(file, &no_variables()))
-                .unwrap_or_default(),
-        );
+        match task::load_auths(file, &no_variables()) {
+            Ok(loaded) => rules.extend(loaded),
+            Err(errors) => wrong.0.extend(errors.problems().iter().cloned()),
+        }
+    }
+    if let Some(file) = &which.ca_file {
+        wrong.0.extend(task::check_file("--ca-file", file));
     }
     if !which.plain_http && which.ca_file.is_none() {
         return rules;
     }
-    let registries = named_registries(job);
-    if registries.is_empty() {
-        wrong.0.push(
-            "--plain-http and --ca-file are for the registry that --src or --dest names, and neither names one: \
-             use --auths with an entry for each registry"
-                .to_owned(),
+    let registries = named_registries(job, images);
+    if registries.is_empty() && wrong.0.is_empty() {
+        let argument = if which.plain_http {
+            "--plain-http"
+        } else {
+            "--ca-file"
+        };
+        wrong.note_with_hint(
+            argument,
+            "it is for the registry that --src, --dest or all images name, and they name none or several",
+            "use --auths with an entry for each registry",
         );
     }
     for registry in registries {
@@ -250,7 +346,20 @@ fn set_transport(rule: &mut HostRule, which: &WhichArgs) {
     }
 }
 
-fn named_registries(job: &Job) -> Vec<Registry> {
+/// The registries that the ends name, else the one that all images are from.
+fn named_registries(job: &Job, images: &[ImageName]) -> Vec<Registry> {
     let ends = job.source.iter().chain([&job.destination]);
-    ends.filter_map(Endpoint::named_registry).collect()
+    let named: Vec<Registry> = ends.filter_map(Endpoint::named_registry).collect();
+    if !named.is_empty() || job.source.is_some() {
+        return named;
+    }
+    let mut own: Vec<Registry> = images
+        .iter()
+        .map(|image| image.reference().registry().clone())
+        .collect();
+    own.dedup();
+    if own.len() > 1 {
+        own.clear();
+    }
+    own
 }

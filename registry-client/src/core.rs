@@ -363,9 +363,9 @@ impl Core {
             wait,
             cause: cause.to_string(),
         };
-        log::debug!("{notice}");
-        if let Some(on_notice) = &self.on_notice {
-            on_notice(&notice);
+        match &self.on_notice {
+            Some(on_notice) => on_notice(&notice),
+            None => log::info!("{notice}"),
         }
     }
 

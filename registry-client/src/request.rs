@@ -336,6 +336,7 @@ impl Core {
         match result {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
+                log::debug!("{method} {url}: {}", parts.status);
                 Ok(Answer {
                     status: parts.status.as_u16(),
                     headers: parts.headers,
@@ -369,7 +370,11 @@ impl Core {
                     insufficient: None,
                 })
             }
-            Err(error) => Err(failure::from_ureq(error, place).at(url)),
+            Err(error) => {
+                let error = failure::from_ureq(error, place).at(url);
+                log::debug!("{method} {url}: {}", error.kind());
+                Err(error)
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ pub struct ImageTemplate {
 #[non_exhaustive]
 pub enum EndpointError {
     /// Empty.
-    #[error("it is empty: give {LOCAL}/a/directory, a registry, or a registry and a repository")]
+    #[error("it is empty")]
     Empty,
     /// A bad template.
     #[error("{0}")]
@@ -95,20 +95,18 @@ pub enum EndpointError {
         cause: Box<EndpointError>,
     },
     /// `local://` without a folder.
-    #[error("{LOCAL} needs a directory behind it, such as {LOCAL}/var/lib/images")]
+    #[error("{LOCAL} needs a directory behind it")]
     NoDirectory,
     /// A URL of another kind.
-    #[error(
-        "\"{scheme}://\" isn't a kind of place: a directory is {LOCAL}/a/directory, a registry is written without a scheme (for plain HTTP set plain_http)"
-    )]
+    #[error("{scheme}:// isn't a kind of place")]
     Scheme {
         /// The scheme.
         scheme: String,
+        /// What follows it, without a user's name and password.
+        rest: String,
     },
     /// A name that doesn't say whether it is a registry or a directory.
-    #[error(
-        "\"{text}\" doesn't say what it is: write {text}:443 for a registry of that name, docker.io/{text} for Docker Hub, or {LOCAL}/… (on the command line ./{text}) for a directory"
-    )]
+    #[error("\"{text}\" may be a registry, an image or a directory")]
     Unclear {
         /// The text.
         text: String,
@@ -117,11 +115,48 @@ pub enum EndpointError {
     #[error("{0}")]
     Name(#[from] ParseError),
     /// A text that is a path where only registries are.
-    #[error("\"{text}\" looks like a directory: in a task file write {LOCAL}/absolute/path")]
+    #[error("\"{text}\" looks like a directory")]
     Path {
         /// The text.
         text: String,
     },
+}
+
+impl EndpointError {
+    /// What to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            EndpointError::Empty => {
+                format!("give {LOCAL}/a/directory, a registry, or a registry and a repository")
+            }
+            EndpointError::Template(error) => return error.hint().map(str::to_owned),
+            EndpointError::Rendered { cause, .. } => return cause.hint(),
+            EndpointError::NoDirectory => format!("write the path behind it, such as {LOCAL}/var/lib/images"),
+            EndpointError::Scheme { scheme, rest } => match scheme.as_str() {
+                "http" => {
+                    format!("write {rest} alone, and set plain_http: true for it in auths (or --plain-http)")
+                }
+                "https" | "docker" => format!("write {rest} alone"),
+                "file" | "dir" | "oci-layout" => format!("write {LOCAL}{rest}"),
+                _ => {
+                    format!(
+                        "a directory is written {LOCAL}/a/directory, a registry without anything before it"
+                    )
+                }
+            },
+            EndpointError::Unclear { text } => {
+                let host = text.split('/').next().unwrap_or(text);
+                let port = text.replacen(host, &format!("{host}:443"), 1);
+                format!(
+                    "write {port} for a registry {host}, docker.io/{text} for Docker Hub, {LOCAL}/… for a directory (on the command \
+                     line also ./{text})"
+                )
+            }
+            EndpointError::Path { text } if text.starts_with('/') => format!("write {LOCAL}{text}"),
+            EndpointError::Path { .. } => format!("write {LOCAL}/the/absolute/path"),
+            EndpointError::Name(_) => return None,
+        })
+    }
 }
 
 impl Endpoint {
@@ -247,9 +282,12 @@ impl Location {
         if name.is_empty() {
             return Err(EndpointError::Empty);
         }
-        if let Some((scheme, _)) = name.split_once("://") {
+        if let Some((scheme, rest)) = name.split_once("://") {
+            let host = rest.split('/').next().unwrap_or(rest);
+            let user = host.rfind('@').map_or(0, |at| at + 1);
             return Err(EndpointError::Scheme {
-                scheme: scheme.to_owned(),
+                scheme: scheme.to_ascii_lowercase(),
+                rest: rest[user..].to_owned(),
             });
         }
         if is_path(name) {

@@ -2,7 +2,7 @@
 
 use transload_template::Template;
 
-use super::diagnostic::Part;
+use super::problem::Part;
 use super::reader::{Reader, describe, shortened, single_action, truth};
 use super::yaml::{Id, Node, Yaml};
 

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::diagnostic::{Problem, TaskErrors};
+use super::problem::{Problem, TaskErrors};
 
 /// More than this is no file that a person wrote.
 const MAX_SIZE: u64 = 16 << 20;
 
 /// A file's name for messages and its text. `-` is the standard input.
-pub(super) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
+pub(crate) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
     let is_stdin = path == Path::new("-");
     let name = if is_stdin {
         "standard input".to_owned()
@@ -53,7 +53,7 @@ fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Whether a file that is read later can be: what is wrong otherwise, and what may help.
-pub(crate) fn check(path: &Path) -> Result<(), (String, Option<String>)> {
+pub(super) fn check(path: &Path) -> Result<(), (String, Option<String>)> {
     match open(path) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -61,6 +61,13 @@ pub(crate) fn check(path: &Path) -> Result<(), (String, Option<String>)> {
             Err((format!("{}: {message}", path.display()), hint))
         }
     }
+}
+
+/// What is wrong with a file that an argument names.
+pub(crate) fn check_argument(argument: &str, path: &Path) -> Option<Problem> {
+    let (message, hint) = check(path).err()?;
+    let problem = Problem::of_file(argument, message);
+    Some(hint.into_iter().fold(problem, Problem::with_hint))
 }
 
 fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {

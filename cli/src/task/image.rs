@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
 
-use super::diagnostic::Part;
 use super::places::{self, Place};
+use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
 use super::{auths, deprecated, playbook, suggest};

@@ -46,6 +46,7 @@ mod files;
 mod image;
 mod places;
 mod playbook;
+mod problem;
 mod reader;
 mod secret;
 mod suggest;
@@ -67,7 +68,9 @@ use playbook::Playbook;
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
 
-pub use diagnostic::{Problem, TaskErrors};
+pub(crate) use files::{check_argument as check_file, read as read_file};
+pub(crate) use problem::Drawing;
+pub use problem::{Problem, TaskErrors};
 pub use variables::load_variables;
 
 /// How a task file is read.

@@ -53,7 +53,10 @@ fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
     match error {
         EndpointError::Template(error) => reader.template_error(name, at, error),
         error => {
-            reader.sink.error(at, format!("`{name}`: {error}"));
+            let note = reader.sink.error(at, format!("`{name}`: {error}"));
+            if let Some(hint) = error.hint() {
+                note.hint(hint);
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use transload_template::Template;
 
-use super::diagnostic::{Note, Part, Sink};
+use super::diagnostic::{Note, Sink};
+use super::problem::Part;
 use super::yaml::{self, Id, Key, Node, Yaml};
 use super::{secret, suggest};
 

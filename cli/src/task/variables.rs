@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::diagnostic::{Problem, Sink, Source, TaskErrors};
+use super::diagnostic::{Sink, Source};
 use super::files;
+use super::problem::{Problem, TaskErrors};
 use super::reader::describe;
 use super::yaml::{self, Yaml};
 

@@ -87,8 +87,11 @@ pub(crate) fn prepare<'a>(
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     check_folders(job, &mut problems);
-    let names = images(job, &mut problems, &mut warnings);
-    let images = map_images(job, names, &mut problems, &mut warnings);
+    let mut images = Vec::new();
+    if problems.is_empty() {
+        let names = named_images(job, &mut problems, &mut warnings);
+        images = map_images(job, names, &mut problems, &mut warnings);
+    }
     if problems.is_empty() {
         Ok(Preparation::Ready(Prepared {
             job,
@@ -125,12 +128,20 @@ fn client(
 }
 
 fn check_folders(job: &Job, problems: &mut Vec<Found>) {
-    if let Some(path) = job.source.as_ref().and_then(Endpoint::store)
-        && let Err(error) = Store::open(path)
-    {
-        problems.push((format!("src: {error}"), error.hint()));
+    let source = job.source.as_ref().and_then(Endpoint::store);
+    if let Some(path) = source {
+        match (path.try_exists(), Store::open(path)) {
+            (Ok(false), _) => problems.push(no_directory(path)),
+            (_, Err(error)) => problems.push((format!("src: {error}"), error.hint())),
+            (_, Ok(_)) => {}
+        }
     }
-    if let Some(path) = job.destination.store()
+    // However they are written.
+    let is_same =
+        |(a, b): (&Path, &Path)| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if source.zip(job.destination.store()).is_some_and(is_same) {
+        problems.push(("src and dest are the same directory".to_owned(), None));
+    } else if let Some(path) = job.destination.store()
         && path.symlink_metadata().is_ok()
         && let Err(error) = Store::open(path)
     {
@@ -138,8 +149,15 @@ fn check_folders(job: &Job, problems: &mut Vec<Found>) {
     }
 }
 
+fn no_directory(path: &Path) -> Found {
+    let message = format!("src: there is no directory {}", path.display());
+    let here = std::env::current_dir().ok().filter(|_| path.is_relative());
+    let hint = here.map(|here| format!("the current directory is {}", here.display()));
+    (message, hint)
+}
+
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
-fn images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+fn named_images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>) -> Vec<ImageName> {
     let names = match (&job.source, job.images.as_slice()) {
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
         (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(path, problems),
@@ -250,14 +268,14 @@ fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), Found> {
         None => Ok(Target::Registry(name.reference().clone())),
         Some(source) => source.locate(name).and_then(|location| location.target(name)),
     };
-    let from = from.map_err(|error| (format!("{name}: src: {error}"), None))?;
+    let from = from.map_err(|error| (format!("{name}: src: {error}"), error.hint()))?;
     let to = job
         .destination
         .locate(name)
         .and_then(|location| location.target(name));
     Ok((
         from,
-        to.map_err(|error| (format!("{name}: dest: {error}"), None))?,
+        to.map_err(|error| (format!("{name}: dest: {error}"), error.hint()))?,
     ))
 }
 

@@ -1,6 +1,6 @@
 //! What a run would do (`--dry-run`): the same preparation and planning, and a look at which blobs are there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use super::outcome::Count;
 use super::plan::{self, Plan, Planned};
 use super::prepare::{Mapping, Place, Places, Preparation, Prepared, Problem};
 use super::{Options, prepare_all};
-use crate::job::Job;
+use crate::job::{Job, Target};
 
 /// What a task would do.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct JobPreview {
     pub comes_later: bool,
     /// Warnings that belong to no image.
     pub warnings: Vec<String>,
+    /// The registries, each with the users that the credentials at hand are of: none where there are none.
+    pub logins: BTreeSet<(String, Option<String>)>,
 }
 
 /// What would become of an image.
@@ -83,6 +85,7 @@ pub fn preview(
                 images: Vec::new(),
                 comes_later: true,
                 warnings: Vec::new(),
+                logins: BTreeSet::new(),
             },
             Preparation::Ready(prepared) => preview_job(prepared, options, &pool, observer.as_ref()),
         })
@@ -121,6 +124,7 @@ fn preview_job(
         }
     });
     let mut counted = HashSet::new();
+    let logins = logins(&client, &images);
     let images = images.iter().zip(planned).map(|(mapping, looked)| ImagePreview {
         image: mapping.name.written().to_owned(),
         source: mapping.from.to_string(),
@@ -134,7 +138,27 @@ fn preview_job(
         images: images.collect(),
         comes_later: false,
         warnings,
+        logins,
     }
+}
+
+/// Who the registries are asked as. Credentials that can't be read make the images fail, which is told there.
+fn logins(
+    client: &transload_registry_client::Client,
+    images: &[Mapping],
+) -> BTreeSet<(String, Option<String>)> {
+    images
+        .iter()
+        .flat_map(|mapping| [&mapping.from, &mapping.to])
+        .filter_map(|target| match target {
+            Target::Registry(reference) => Some(reference.repository()),
+            Target::Store(..) => None,
+        })
+        .filter_map(|repository| {
+            let user = client.username(repository).ok()?;
+            Some((repository.registry().to_string(), user))
+        })
+        .collect()
 }
 
 type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;

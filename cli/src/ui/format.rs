@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use indicatif::{BinaryBytes, HumanDuration};
 
+/// How wide text is that is broken into lines for a terminal.
+pub const TERMINAL_WIDTH: usize = 80;
+
 /// `1.50 GiB`.
 pub fn bytes(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
-/// `0.4 s`, `12 s`, `3 minutes`.
+/// `40 ms`, `1.2 s`, `12 s`, `3 minutes`.
 pub fn duration(duration: Duration) -> String {
     match duration.as_secs() {
-        0..10 => format!("{:.1} s", duration.as_secs_f64()),
+        0 => format!("{} ms", duration.as_millis()),
+        1..10 => format!("{:.1} s", duration.as_secs_f64()),
         seconds @ 10..120 => format!("{seconds} s"),
         _ => HumanDuration(duration).to_string(),
     }
@@ -45,9 +49,73 @@ pub fn shorten(text: &str, width: usize) -> String {
     format!("{head}…{end}")
 }
 
+/// From where to where, without saying a name twice: an image that keeps its name in a directory goes to the directory.
+pub fn way(source: &str, destination: &str) -> String {
+    if source == destination {
+        return source.to_owned();
+    }
+    // Names of images have no spaces.
+    let name = source.split(" in ").next().unwrap_or(source);
+    let folder = destination
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix(" in "));
+    format!("{source} -> {}", folder.unwrap_or(destination))
+}
+
+/// A text behind an indent, broken at spaces into lines of at most this width, which are indented alike. A word that is longer stands
+/// alone.
+pub fn wrap(text: &str, indent: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return format!("{indent}{text}");
+    };
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        let is_first = line == indent.chars().count();
+        if !is_first && line + 1 + word.chars().count() > width {
+            lines.push(indent.to_owned());
+        }
+        if let Some(line) = lines.last_mut() {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_says_each_name_once() {
+        let cases = [
+            ("a.b/c:1", "a.b/c:1 in ./d", "a.b/c:1 -> ./d"),
+            (
+                "a.b/c:1 in ./d",
+                "a.b/c:1 in ./e in f",
+                "a.b/c:1 in ./d -> ./e in f",
+            ),
+            ("a.b/c:1 in ./d", "x.y/c:1", "a.b/c:1 in ./d -> x.y/c:1"),
+            ("a.b/c:1", "a.b/c:1", "a.b/c:1"),
+            ("a.b/c:1", "a.b/c:12 in ./d", "a.b/c:1 -> a.b/c:12 in ./d"),
+        ];
+        for (source, destination, expected) in cases {
+            assert_eq!(way(source, destination), expected);
+        }
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_and_only_on_a_terminal() {
+        let text = "one two three averyveryverylongword four";
+        assert_eq!(
+            wrap(text, "  ", Some(12)),
+            "  one two\n  three\n  averyveryverylongword\n  four"
+        );
+        assert_eq!(wrap(text, "  ", None), format!("  {text}"));
+    }
 
     #[test]
     fn long_names_lose_their_middle() {
@@ -60,7 +128,8 @@ mod tests {
     #[test]
     fn times_have_a_fitting_unit() {
         for (millis, text) in [
-            (40, "0.0 s"),
+            (0, "0 ms"),
+            (40, "40 ms"),
             (1_240, "1.2 s"),
             (61_000, "61 s"),
             (600_000, "10 minutes"),

@@ -1,12 +1,16 @@
-//! What people see: progress and summaries on stderr, results on stdout.
+//! What people see: progress, logs and summaries on stderr, results on stdout.
 
+mod errors;
 mod format;
+mod log;
 mod model;
 mod plan;
 mod progress;
 mod summary;
 
-pub use format::{bytes, count, duration, short_digest, shorten};
+pub use errors::{NOTHING_MOVED, errors};
+pub use format::{TERMINAL_WIDTH, bytes, count, duration, short_digest, shorten, way, wrap};
+pub use log::start_log;
 pub use plan::print_plan;
 pub use progress::{Progress, ProgressMode};
-pub use summary::{outcome_line, problems, summary};
+pub use summary::{outcome_line, summary};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::format::{bytes, count, short_digest};
+use super::format::{bytes, count, short_digest, way};
 use crate::transfer::{Count, ImagePreview, JobPreview, Preview};
 use transload_reference::Platform;
 
@@ -26,6 +26,9 @@ fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
         );
     }
     writeln!(out, "{}: {}", plan.job, count(plan.images.len(), "image"))?;
+    for warning in &plan.warnings {
+        writeln!(out, "  warning: {warning}")?;
+    }
     let (mut to_move, mut there) = (Count::default(), Count::default());
     for image in &plan.images {
         print_image(image, out)?;
@@ -39,28 +42,35 @@ fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
             there.add(is_there.blobs, is_there.bytes);
         }
     }
-    writeln!(
+    write!(
         out,
         "  total: {} in {} to move, {} in {} there already or shared",
         bytes(to_move.bytes),
         count(to_move.blobs, "blob"),
         bytes(there.bytes),
         count(there.blobs, "blob")
-    )
+    )?;
+    match plan.images.iter().filter(|image| image.result.is_err()).count() {
+        0 => writeln!(out)?,
+        fail => writeln!(out, ", {} would fail", count(fail, "image"))?,
+    }
+    for (registry, user) in &plan.logins {
+        match user {
+            Some(user) => writeln!(out, "  login: {user} at {registry}")?,
+            None => writeln!(out, "  login: none at {registry}")?,
+        }
+    }
+    Ok(())
 }
 
 fn print_image(image: &ImagePreview, out: &mut dyn Write) -> io::Result<()> {
-    if image.source == image.destination {
-        writeln!(out, "  {}", image.source)?;
-    } else {
-        writeln!(out, "  {} -> {}", image.source, image.destination)?;
-    }
+    writeln!(out, "  {}", way(&image.source, &image.destination))?;
     match &image.result {
         Err(fault) => {
             writeln!(out, "    fails: {fault}")?;
             fault
                 .hint()
-                .map_or(Ok(()), |hint| writeln!(out, "    hint:  {hint}"))
+                .map_or(Ok(()), |hint| writeln!(out, "    hint: {hint}"))
         }
         Ok(Preview::Skipped(reason)) => writeln!(out, "    skipped: {reason}"),
         Ok(Preview::Moves {

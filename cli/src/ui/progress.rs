@@ -39,8 +39,10 @@ pub struct Progress {
 struct Shared {
     model: Mutex<Model>,
     screen: Option<Screen>,
-    /// Whether outcomes and notices are told at all.
+    /// Whether outcomes are told.
     talks: bool,
+    /// Whether progress is shown.
+    shows: bool,
 }
 
 struct Screen {
@@ -64,6 +66,7 @@ impl Progress {
             model: Mutex::default(),
             screen,
             talks: !quiet,
+            shows: bars || lines,
         });
         let stop = (bars || lines).then(|| {
             let (stop, stopped) = mpsc::channel();
@@ -124,7 +127,7 @@ impl Observer for Progress {
             Event::ImageFinished { outcome } if self.shared.talks => self.shared.above(|| {
                 let _ = writeln!(std::io::stdout(), "{}", outcome_line(outcome));
             }),
-            Event::JobStarted { job, images } if self.shared.talks => {
+            Event::JobStarted { job, images } if self.shared.shows => {
                 self.print(&format!("{job}: {}", format::count(*images, "image")));
             }
             Event::Notice { text } => self.shared.above(|| log::info!("{text}")),
@@ -157,17 +160,21 @@ impl Shared {
             } else {
                 "no bytes lately".into()
             };
-            let text = format!(
-                "{} of {}{}, {rate}, {}",
-                format::bytes(current),
-                format::bytes(model.wanted),
-                if model.planned < model.images {
-                    " known so far"
-                } else {
-                    ""
-                },
-                model.images_text()
-            );
+            let known = if model.planned < model.images {
+                " known so far"
+            } else {
+                ""
+            };
+            let text = if model.wanted == 0 {
+                format!("{}, {} looked at", model.images_text(), model.planned)
+            } else {
+                format!(
+                    "{} of {}{known}, {rate}, {}",
+                    format::bytes(current),
+                    format::bytes(model.wanted),
+                    model.images_text()
+                )
+            };
             (now, text, current)
         };
         let _ = writeln!(std::io::stderr(), "{text}");

@@ -4,17 +4,18 @@ use std::fmt::Write as _;
 
 use transload_reference::Platform;
 
-use super::format::{bytes, count, duration, short_digest};
-use crate::transfer::{Count, ImageOutcome, JobSummary, Problem, Status, Summary};
+use super::format::{bytes, count, duration, short_digest, way, wrap};
+use crate::transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
 
-/// One image's outcome in one line.
+/// One image's outcome: a line, and one more for each thing to look at.
 pub fn outcome_line(outcome: &ImageOutcome) -> String {
+    let way = way(&outcome.source, &outcome.destination);
     let mut line = match &outcome.status {
-        Status::Copied => format!("copied   {}", way(outcome)),
-        Status::AlreadyThere => format!("there    {}", way(outcome)),
-        Status::Skipped(reason) => format!("skipped  {}: {reason}", outcome.image),
-        Status::Failed(fault) => format!("failed   {}: {fault}", outcome.image),
-        Status::Interrupted => format!("stopped  {}", outcome.image),
+        Status::Copied => format!("copied   {way}"),
+        Status::AlreadyThere => format!("there    {way}"),
+        Status::Skipped(reason) => format!("skipped  {way}\n         {reason}"),
+        Status::Failed(fault) => format!("failed   {way}\n         {fault}"),
+        Status::Interrupted => format!("stopped  {way}"),
     };
     if matches!(outcome.status, Status::Copied | Status::AlreadyThere) {
         if let Some(digest) = &outcome.digest {
@@ -24,14 +25,16 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
             let platforms: Vec<String> = outcome.platforms.iter().map(Platform::to_string).collect();
             let _ = write!(line, "  {}", platforms.join(","));
         }
-        if let (Some(before), Some(after)) = (&outcome.source_digest, &outcome.digest)
-            && before != after
-        {
-            let _ = write!(
-                line,
-                "\n         its index was {before}, and is {after} with only these platforms"
-            );
-        }
+    }
+    // Where all was there, this was told when it was brought.
+    if let (Status::Copied, Some(before), Some(after)) =
+        (&outcome.status, &outcome.source_digest, &outcome.digest)
+        && before != after
+    {
+        let _ = write!(
+            line,
+            "\n         its index was {before}, and is {after} with only these platforms"
+        );
     }
     for warning in &outcome.warnings {
         let _ = write!(line, "\n         warning: {warning}");
@@ -39,31 +42,44 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
     line
 }
 
-fn way(outcome: &ImageOutcome) -> String {
-    if outcome.source == outcome.destination {
-        outcome.source.clone()
-    } else {
-        format!("{} -> {}", outcome.source, outcome.destination)
-    }
-}
-
-/// All tasks' totals, then the failures with what to do about them.
-pub fn summary(summary: &Summary) -> String {
+/// The tasks' totals, then the failures with what to do about them, then how to go on. `jobs` is how many tasks there were to do; on
+/// a terminal, long lines are broken at `width`.
+pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
     let mut text = String::new();
     for job in &summary.jobs {
         job_summary(&mut text, job);
     }
-    let failures: Vec<&ImageOutcome> = summary.jobs.iter().flat_map(JobSummary::failures).collect();
-    if !failures.is_empty() && !summary.interrupted {
-        let _ = writeln!(text, "\nFailed:");
-        for outcome in &failures {
-            failure(&mut text, outcome);
+    let mut has_failures = false;
+    for job in &summary.jobs {
+        let failed: Vec<(&ImageOutcome, &crate::transfer::Fault)> = job
+            .images
+            .iter()
+            .filter_map(|image| match &image.status {
+                Status::Failed(fault) => Some((image, fault)),
+                _ => None,
+            })
+            .collect();
+        if failed.is_empty() {
+            continue;
         }
+        has_failures = true;
+        let of = if jobs > 1 {
+            format!(" ({})", job.job)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "\nFailed{of}:");
+        failures(&mut text, &failed, width);
     }
     if summary.interrupted {
-        let _ = writeln!(text, "\nStopped.");
+        text.push_str("\nStopped.");
+        let left = jobs.saturating_sub(summary.jobs.len());
+        if left > 0 {
+            let _ = write!(text, " {} not begun.", count(left, "task"));
+        }
+        text.push('\n');
     }
-    if summary.interrupted || !failures.is_empty() {
+    if summary.interrupted || has_failures {
         text.push_str("The same command goes on where this one ended: what is there isn't moved again.\n");
     }
     text
@@ -90,7 +106,11 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     } else {
         parts.join(", ")
     };
-    let total = count(job.images.len(), "image");
+    let warnings = job.images.iter().map(|image| image.warnings.len()).sum::<usize>() + job.warnings.len();
+    let warnings = match warnings {
+        0 => String::new(),
+        number => format!(", {}", count(number, "warning")),
+    };
     let ignored = if job.ignore_errors && job.failures().next().is_some() {
         " (its failures are ignored)"
     } else {
@@ -98,8 +118,9 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     };
     let _ = writeln!(
         text,
-        "{}: {total} in {}: {parts}{ignored}",
+        "{}: {} in {}: {parts}{warnings}{ignored}",
         job.job,
+        count(job.images.len(), "image"),
         duration(job.elapsed)
     );
     for (origin, moved) in &job.origins {
@@ -122,34 +143,21 @@ fn amount(of: Count) -> String {
     format!("{} in {}", bytes(of.bytes), count(of.blobs, "blob"))
 }
 
-fn failure(text: &mut String, outcome: &ImageOutcome) {
-    let _ = writeln!(text, "  {}", outcome.image);
-    if outcome.source == outcome.destination {
-        let _ = writeln!(text, "    way:   {}", outcome.source);
-    } else {
-        let _ = writeln!(
-            text,
-            "    from:  {}\n    to:    {}",
-            outcome.source, outcome.destination
-        );
-    }
-    match &outcome.status {
-        Status::Failed(fault) => {
-            let _ = writeln!(text, "    cause: {fault}");
-            if let Some(hint) = fault.hint() {
-                let _ = writeln!(text, "    hint:  {hint}");
-            }
+/// The failures, those with the same advice together: a registry that is down fails every image, and is told of once.
+fn failures(text: &mut String, failed: &[(&ImageOutcome, &crate::transfer::Fault)], width: Option<usize>) {
+    let mut hints: Vec<Option<&str>> = Vec::new();
+    for (_, fault) in failed {
+        if !hints.contains(&fault.hint()) {
+            hints.push(fault.hint());
         }
-        _ => text.push_str("    cause: stopped before its turn\n"),
     }
-}
-
-/// What is wrong with tasks that weren't begun.
-pub fn problems(problems: &[Problem]) -> String {
-    let mut text = String::new();
-    for problem in problems {
-        let _ = writeln!(text, "error: {problem}");
+    for hint in hints {
+        for (outcome, fault) in failed.iter().filter(|(_, fault)| fault.hint() == hint) {
+            let _ = writeln!(text, "  {}", way(&outcome.source, &outcome.destination));
+            let _ = writeln!(text, "{}", wrap(&fault.to_string(), "    ", width));
+        }
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "  ", width));
+        }
     }
-    text.push_str("Nothing was moved.");
-    text
 }

@@ -72,7 +72,7 @@ fn wrong_values_are_told_at_their_place() {
         ("src: 5", "4:10: `src` must be text, not the number 5"),
         (
             "src: https://docker.io",
-            "4:10: `src`: \"https://\" isn't a kind of place: a directory is local:///a/directory, a registry is written without a scheme (for plain HTTP set plain_http)",
+            "4:10: `src`: https:// isn't a kind of place (hint: write docker.io alone)",
         ),
         ("src: local:///x/", "3:11: src and dest are the same directory"),
         (

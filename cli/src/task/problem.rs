@@ -1,0 +1,318 @@
+//! What is wrong, as people are shown it.
+
+use std::fmt;
+
+use super::secret;
+
+/// More problems than this are counted, not shown.
+pub(super) const MAX_SHOWN: usize = 50;
+/// A longer source line is shown in part: this many letters.
+const MAX_WIDTH: usize = 120;
+
+/// Something wrong, or worth a warning, in a task file or an argument: what, where, and often what to do.
+///
+/// Its text has no secrets: passwords of the file are masked in messages and in source lines, and those in front of a host anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub(super) file: String,
+    pub(super) place: Option<Place>,
+    pub(super) message: String,
+    /// What the value holds, where the mistake is in it and its lines aren't the file's: a template in folded text.
+    pub(super) excerpt: Option<Box<Drawing>>,
+    pub(super) hint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub line: usize,
+    pub column: usize,
+    pub source: Option<Box<Drawing>>,
+}
+
+/// A line and what is wrong in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Drawing {
+    /// The line as shown.
+    line: String,
+    /// How many letters of it are before the carets.
+    caret: usize,
+    /// How many carets there are.
+    width: usize,
+}
+
+impl Drawing {
+    /// The part of a line around its caret, without letters that would move the cursor.
+    pub(crate) fn of(line: &str, caret: usize, width: usize) -> Drawing {
+        let letters: Vec<char> = line
+            .chars()
+            .map(|c| match c {
+                '\t' => ' ',
+                c if c.is_control() => '\u{fffd}',
+                c => c,
+            })
+            .collect();
+        let caret = caret.min(letters.len());
+        let width = width.min(letters.len() - caret).max(1);
+        if letters.len() <= MAX_WIDTH {
+            return Drawing {
+                line: letters.into_iter().collect::<String>().trim_end().to_owned(),
+                caret,
+                width,
+            };
+        }
+        let from = caret.saturating_sub(MAX_WIDTH / 2);
+        let to = (from + MAX_WIDTH).min(letters.len());
+        let mut shown = String::new();
+        let mut at = caret - from;
+        if from > 0 {
+            shown.push('…');
+            at += 1;
+        }
+        shown.extend(&letters[from..to]);
+        if to < letters.len() {
+            shown.push('…');
+        }
+        Drawing {
+            line: shown,
+            caret: at,
+            width: width.min(to - caret).max(1),
+        }
+    }
+
+    fn carets(&self) -> String {
+        let under: String = self.line.chars().take(self.caret).map(blank).collect();
+        under + &"^".repeat(self.width)
+    }
+}
+
+impl Problem {
+    /// A problem of a file as a whole, or of an argument, by its name.
+    pub(crate) fn of_file(file: &str, message: impl Into<String>) -> Problem {
+        Problem {
+            file: file.to_owned(),
+            place: None,
+            message: secret::mask_values(&message.into(), &[]),
+            excerpt: None,
+            hint: None,
+        }
+    }
+
+    /// A problem in a line of a file. Line and column count from 1.
+    pub(crate) fn in_line(
+        file: &str,
+        (number, line): (usize, &str),
+        column: usize,
+        message: String,
+    ) -> Problem {
+        let line = secret::mask_values(line, &[]);
+        Problem {
+            place: Some(Place {
+                line: number,
+                column,
+                source: Some(Box::new(Drawing::of(&line, column.saturating_sub(1), 1))),
+            }),
+            ..Problem::of_file(file, message)
+        }
+    }
+
+    /// A bad template in an argument.
+    pub(crate) fn of_template(argument: &str, error: &transload_template::Error) -> Problem {
+        let part = Part::of_template(error);
+        let problem = Problem::of_file(argument, error.message()).with_excerpt(part.into());
+        error.hint().into_iter().fold(problem, Problem::with_hint)
+    }
+
+    /// Shows a line of the argument, unless there may be a secret in it.
+    pub(crate) fn with_excerpt(mut self, drawing: Drawing) -> Problem {
+        if secret::mask_values(&drawing.line, &[]) == drawing.line {
+            self.excerpt = Some(Box::new(drawing));
+        }
+        self
+    }
+
+    /// What makes a task impossible, as the transfer found it.
+    pub(crate) fn of_transfer(problem: &crate::transfer::Problem) -> Problem {
+        let found = Problem::of_file(&problem.job, problem.message.as_str());
+        problem.hint.iter().cloned().fold(found, Problem::with_hint)
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(secret::mask_values(&hint.into(), &[]));
+        self
+    }
+
+    /// The file's name as it was given.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.line)
+    }
+
+    /// The column in letters, from 1.
+    pub fn column(&self) -> Option<usize> {
+        self.place.as_ref().map(|place| place.column)
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do, where it is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// `file:line:column: message`, the source line with a caret, and the hint, each on lines of their own; no newline at the end.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(place) = &self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(Place {
+            line,
+            source: Some(source),
+            ..
+        }) = &self.place
+        {
+            let margin = " ".repeat(line.to_string().len());
+            write!(
+                f,
+                "\n{margin} |\n{line} | {}\n{margin} | {}",
+                source.line,
+                source.carets()
+            )?;
+        }
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n  in: {}\n      {}", excerpt.line, excerpt.carets())?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What takes a letter's room in the line below it.
+fn blank(letter: char) -> char {
+    let is_wide = matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}');
+    if is_wide { '\u{3000}' } else { ' ' }
+}
+
+/// Everything that is wrong with a task file, in its order, or with arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskErrors {
+    pub(super) problems: Vec<Problem>,
+    /// How many there are besides.
+    pub(super) more: usize,
+}
+
+impl TaskErrors {
+    /// The problems: at least one, at most fifty.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    pub(crate) fn append(&mut self, other: TaskErrors) {
+        let room = MAX_SHOWN.saturating_sub(self.problems.len());
+        self.more += other.more + other.problems.len().saturating_sub(room);
+        self.problems.extend(other.problems.into_iter().take(room));
+    }
+
+    /// How many there are that [`TaskErrors::problems`] leaves out.
+    pub fn left_out(&self) -> usize {
+        self.more
+    }
+
+    /// How many there are in all.
+    pub fn count(&self) -> usize {
+        self.problems.len() + self.more
+    }
+}
+
+impl From<Problem> for TaskErrors {
+    fn from(problem: Problem) -> Self {
+        TaskErrors {
+            problems: vec![problem],
+            more: 0,
+        }
+    }
+}
+
+impl std::error::Error for TaskErrors {}
+
+impl From<Vec<Problem>> for TaskErrors {
+    fn from(problems: Vec<Problem>) -> Self {
+        let mut errors = TaskErrors {
+            problems: Vec::new(),
+            more: 0,
+        };
+        errors.append(TaskErrors { problems, more: 0 });
+        errors
+    }
+}
+
+/// All problems with an empty line between them; no newline at the end.
+impl fmt::Display for TaskErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n\nand {more} more problems"),
+        }
+    }
+}
+
+/// Where in the text that a value holds a mistake is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The text's line, from 1.
+    pub number: usize,
+    /// That line, or a part of it where it is very long.
+    pub line: String,
+    /// How many letters of it are before the mistake.
+    pub caret: usize,
+    /// How many letters are wrong.
+    pub width: usize,
+}
+
+impl Part {
+    /// The part of a template that is wrong.
+    pub(super) fn of_template(error: &transload_template::Error) -> Part {
+        let snippet = error.snippet();
+        Part {
+            number: error.line(),
+            line: snippet.text.clone(),
+            caret: snippet.caret,
+            width: snippet.width,
+        }
+    }
+}
+
+impl From<Part> for Drawing {
+    fn from(part: Part) -> Drawing {
+        Drawing {
+            line: part.line,
+            caret: part.caret,
+            width: part.width,
+        }
+    }
+}
+
+/// Lines as YAML has them.
+pub(super) fn lines(text: &str) -> Vec<&str> {
+    text.split(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .collect()
+}

@@ -1,0 +1,83 @@
+//! The log: what programmers and curious users want to see, on stderr with the progress.
+
+use std::io::Write;
+
+use env_logger::{Builder, Env, Logger, Target, WriteStyle};
+use log::{Level, Log, Metadata, Record};
+
+/// The programs' parts that would log whole URLs, headers and bodies, and with them signatures and tokens.
+const TALKATIVE: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
+
+/// Begins to log: errors if `quiet`, else warnings, and more with each `verbose`; or what `RUST_LOG` says.
+pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write + Send>) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info",
+        (false, 2) => "debug,ureq=info,ureq_proto=info,rustls=info",
+        (false, _) => "trace",
+    };
+    let logger = Builder::from_env(Env::default().default_filter_or(level))
+        .target(Target::Pipe(target))
+        .write_style(if colour {
+            WriteStyle::Auto
+        } else {
+            WriteStyle::Never
+        })
+        .format_target(false)
+        .build();
+    let most = logger.filter();
+    // A second logger in one process would be refused; there is none.
+    if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
+        log::set_max_level(most);
+    }
+}
+
+/// A logger that keeps to itself what some parts say beyond `debug`, whatever was asked for.
+///
+/// They ask [`Log::enabled`] how much they may show of a URL, too.
+struct Discreet(Logger);
+
+impl Log for Discreet {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let part = metadata.target().split("::").next().unwrap_or_default();
+        (metadata.level() <= Level::Debug || !TALKATIVE.contains(&part)) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_would_show_secrets_are_held_back_whatever_is_asked_for() {
+        let logger = Discreet(
+            Builder::new()
+                .parse_filters("trace,ureq::run=trace,rustls=trace")
+                .build(),
+        );
+        let cases = [
+            ("ureq::util", Level::Trace, false),
+            ("ureq::run", Level::Trace, false),
+            ("ureq::run", Level::Debug, true),
+            ("ureq_proto::util", Level::Trace, false),
+            ("rustls::client::hs", Level::Trace, false),
+            ("transload::transfer", Level::Trace, true),
+            ("ureq_of_another_kind", Level::Trace, true),
+        ];
+        for (target, level, expected) in cases {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            assert_eq!(logger.enabled(&metadata), expected, "{target} {level}");
+        }
+    }
+}
