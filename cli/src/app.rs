@@ -1,6 +1,7 @@
 //! The program: from arguments to an exit status.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use crate::job::Job;
 use crate::jobs;
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Options};
-use crate::ui::{self, Progress};
+use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer.
 const FAILED: u8 = 1;
@@ -63,7 +64,13 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
 }
 
 fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
-    let progress = Arc::new(Progress::new(how.progress, cli.quiet));
+    // A plan is quickly made, and is itself all that is to be seen.
+    let shown = if how.dry_run {
+        ProgressMode::None
+    } else {
+        how.progress
+    };
+    let progress = Arc::new(Progress::new(shown, cli.quiet));
     let is_terminal = std::io::stderr().is_terminal();
     ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
     let cancel = Arc::new(AtomicBool::new(false));
@@ -137,12 +144,7 @@ fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
         .as_deref()
         .map(|pattern| ImagePattern::new(pattern).map_err(|error| jobs::pattern_problem(pattern, &error)));
     let pattern = pattern.transpose()?;
-    let mut images = Store::open(&args.dir)
-        .and_then(|store| store.images())
-        .map_err(|error| {
-            let problem = Problem::of_file(&args.dir.display().to_string(), error.to_string());
-            error.hint().into_iter().fold(problem, Problem::with_hint)
-        })?;
+    let mut images = stored_images(&args.dir)?;
     let all = images.len();
     if let Some(pattern) = &pattern {
         images.retain(|image| pattern.matches(&image.reference.to_string(), &image.reference));
@@ -159,6 +161,17 @@ fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     // Nobody may be reading any more: `transload list … | head`.
     let written = write_list(&images, args.output, &mut std::io::stdout().lock());
     Ok(if written.is_ok() { 0 } else { FAILED })
+}
+
+fn stored_images(dir: &Path) -> Result<Vec<StoredImage>, TaskErrors> {
+    if let Ok(false) = dir.try_exists() {
+        return Err(Problem::of_file("DIR", format!("there is no directory {}", dir.display())).into());
+    }
+    let images = Store::open(dir).and_then(|store| store.images());
+    images.map_err(|error| {
+        let problem = Problem::of_file("DIR", error.to_string());
+        error.hint().into_iter().fold(problem, Problem::with_hint).into()
+    })
 }
 
 fn write_list(images: &[StoredImage], form: Output, out: &mut dyn Write) -> std::io::Result<()> {

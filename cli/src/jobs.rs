@@ -158,6 +158,7 @@ fn endpoint(
 ) -> Option<Endpoint> {
     let parsed = if transload_template::has_actions(text) {
         Endpoint::parse(text, &no_variables())
+            .and_then(|endpoint| task::try_samples(&endpoint).map(|()| endpoint))
     } else {
         parsed
     };
@@ -191,6 +192,18 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
     }
     if let Some(file) = &which.images_file {
         names.extend(images_of_file(file, wrong));
+    } else if names.is_empty()
+        && images.is_empty()
+        && !matches!(
+            &job.source,
+            Some(Endpoint::Fixed(Location::Store(_) | Location::Image(_)))
+        )
+    {
+        wrong.note_with_hint(
+            "IMAGE",
+            "no image is named, and only a directory's can all be taken",
+            "name the images, or give --images-file, or a directory as --src",
+        );
     }
     let hosts = hosts(&job, &names, which, wrong);
     Some(Job {

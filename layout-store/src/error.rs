@@ -86,7 +86,7 @@ impl Error {
         let text = match self {
             Error::Io { source, .. } => return io_hint(source).map(str::to_owned),
             Error::NotAStore { .. } => {
-                "an image directory has a folder blobs and folders <registry>/<repository>/manifests; give an empty or a new directory to fill"
+                "an image directory has a folder blobs and folders <registry>/<repository>/manifests; a new one is made where there is no folder, or an empty one"
             }
             Error::Damaged { .. } | Error::Manifest { .. } => {
                 "move that file away and pull its image into the directory again"

@@ -81,7 +81,7 @@ pub enum EndpointError {
     #[error("it is empty")]
     Empty,
     /// A bad template.
-    #[error("{0}")]
+    #[error("the template: {}", .0.message())]
     Template(#[from] transload_template::Error),
     /// A template that gave something that is no place.
     #[error("for image {image} the template gives \"{rendered}\", and that is no place: {cause}")]

@@ -69,6 +69,7 @@ use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
 
 pub(crate) use files::{check_argument as check_file, read as read_file};
+pub(crate) use places::try_samples;
 pub(crate) use problem::Drawing;
 pub use problem::{Problem, TaskErrors};
 pub use variables::load_variables;

@@ -203,13 +203,24 @@ pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName]
     }
 }
 
-/// Tries a template on samples where the images aren't known yet: what fails on all of them fails on every image.
+/// Tries a template on samples where the images aren't known yet.
 fn check_sample(dest: &Place, reader: &mut Reader<'_>) {
+    if let Err(error) = try_samples(&dest.endpoint) {
+        report(&dest.name, dest.at, &error, reader);
+    }
+}
+
+/// What a place comes to for images that aren't known yet: what fails on all samples fails on every image.
+///
+/// # Errors
+/// The first sample's failure, if all of them fail.
+pub(crate) fn try_samples(endpoint: &Endpoint) -> Result<(), EndpointError> {
     let failures: Option<Vec<EndpointError>> = samples()
         .iter()
-        .map(|image| dest.endpoint.locate(image).err())
+        .map(|image| endpoint.locate(image).err())
         .collect();
-    if let Some(error) = failures.and_then(|failures| failures.into_iter().next()) {
-        report(&dest.name, dest.at, &error, reader);
+    match failures.and_then(|failures| failures.into_iter().next()) {
+        Some(error) => Err(error),
+        None => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! From a task to its images, each with its source and its destination, before anything moves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,7 +181,7 @@ fn named_images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>
         .collect();
     if names.is_empty() && problems.is_empty() {
         warnings.push(format!(
-            "the pattern \"{pattern}\" matches none of {before} images"
+            "the pattern \"{pattern}\" matches no image (of {before})"
         ));
     }
     names
@@ -209,6 +209,7 @@ fn map_images(
 ) -> Vec<Mapping> {
     let mut mappings: Vec<Mapping> = Vec::new();
     let mut by_destination: HashMap<Target, usize> = HashMap::new();
+    let mut clashes: BTreeMap<String, Vec<ImageName>> = BTreeMap::new();
     if let Some(Endpoint::Fixed(Location::Image(image))) = &job.source
         && names.len() > 1
     {
@@ -224,8 +225,9 @@ fn map_images(
         let mapping = match located {
             Ok((from, to)) => Mapping { name, from, to },
             Err(found) => {
+                // What is wrong with a template is mostly wrong for every image.
                 problems.push(found);
-                continue;
+                return mappings;
             }
         };
         if mapping.from == mapping.to {
@@ -245,22 +247,34 @@ fn map_images(
             Some(earlier) if earlier.from == mapping.from => {
                 warnings.push(format!("{} is listed twice", mapping.name));
             }
-            Some(earlier) => {
-                let message = format!(
-                    "{} and {} would both go to {}",
-                    earlier.name, mapping.name, mapping.to
-                );
-                let hint = "let dest tell them apart, for example with {{ .module.image.src.reference.repository }} and \
-                            {{ .module.image.src.reference.reference }}, or give a registry as dest";
-                problems.push((message, Some(hint.to_owned())));
-            }
+            Some(_) => clashes
+                .entry(mapping.to.to_string())
+                .or_default()
+                .push(mapping.name),
             None => {
                 by_destination.insert(published_as(&mapping.to), mappings.len());
                 mappings.push(mapping);
             }
         }
     }
+    for (to, others) in clashes {
+        let first = mappings.iter().find(|mapping| mapping.to.to_string() == to);
+        problems.extend(first.map(|first| clash(&first.name, &others, &to)));
+    }
     mappings
+}
+
+fn clash(first: &ImageName, others: &[ImageName], to: &str) -> Found {
+    let message = match others {
+        [second] => format!("{first} and {second} would both go to {to}"),
+        others => {
+            let more = others.len() - 1;
+            format!("{first}, {} and {more} more would all go to {to}", others[0])
+        }
+    };
+    let hint = "let dest tell them apart, for example with {{ .module.image.src.reference.repository }} and \
+                {{ .module.image.src.reference.reference }}, or give a registry as dest";
+    (message, Some(hint.to_owned()))
 }
 
 fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), Found> {

@@ -62,8 +62,8 @@ pub fn way(source: &str, destination: &str) -> String {
     format!("{source} -> {}", folder.unwrap_or(destination))
 }
 
-/// A text behind an indent, broken at spaces into lines of at most this width, which are indented alike. A word that is longer stands
-/// alone.
+/// A text behind an indent, broken at spaces into lines of at most this width, which are indented alike. A word that is longer than a
+/// line stays where it is.
 pub fn wrap(text: &str, indent: &str, width: Option<usize>) -> String {
     let Some(width) = width else {
         return format!("{indent}{text}");
@@ -72,7 +72,9 @@ pub fn wrap(text: &str, indent: &str, width: Option<usize>) -> String {
     for word in text.split(' ') {
         let line = lines.last().map_or(0, |line| line.chars().count());
         let is_first = line == indent.chars().count();
-        if !is_first && line + 1 + word.chars().count() > width {
+        let letters = word.chars().count();
+        let fits_a_line = indent.chars().count() + letters <= width;
+        if !is_first && fits_a_line && line + 1 + letters > width {
             lines.push(indent.to_owned());
         }
         if let Some(line) = lines.last_mut() {
@@ -112,7 +114,7 @@ mod tests {
         let text = "one two three averyveryverylongword four";
         assert_eq!(
             wrap(text, "  ", Some(12)),
-            "  one two\n  three\n  averyveryverylongword\n  four"
+            "  one two\n  three averyveryverylongword\n  four"
         );
         assert_eq!(wrap(text, "  ", None), format!("  {text}"));
     }
