@@ -31,9 +31,10 @@ pub trait Destination: Send + Sync {
     /// What a reference stands for now, if it stands for something.
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
 
-    /// Whether a published manifest vouches for its parts: a registry checks them when it takes a manifest, a folder's files
-    /// may have been removed since.
-    fn vouches_for_parts(&self) -> bool;
+    /// Whether a published index or image vouches for its parts; `children` are the manifests below it that should be there. A
+    /// registry checks an image's blobs when it takes the manifest, though it may take an index of which some manifests are
+    /// missing; a folder's files may have been removed since.
+    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault>;
 
     /// A manifest that is there already.
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
@@ -178,8 +179,8 @@ impl Destination for StoreDestination {
             .map_err(destination)
     }
 
-    fn vouches_for_parts(&self) -> bool {
-        false
+    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -312,8 +313,19 @@ impl Destination for RegistryDestination {
         Ok(found.map(|found| found.digest))
     }
 
-    fn vouches_for_parts(&self) -> bool {
-        true
+    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault> {
+        for child in children {
+            let identifier = child.digest().clone().into();
+            if self
+                .client
+                .find_manifest(repository, &identifier)
+                .map_err(registry)?
+                .is_none()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -405,8 +417,8 @@ impl Destination for FolderToBe {
         Ok(None)
     }
 
-    fn vouches_for_parts(&self) -> bool {
-        false
+    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {

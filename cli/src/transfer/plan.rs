@@ -106,7 +106,8 @@ pub(crate) fn plan(
         warnings: gathered.warnings,
         was_published,
     };
-    let is_there = was_published && destination.vouches_for_parts();
+    let repository = mapping.to.reference().repository();
+    let is_there = was_published && destination.vouches_for_parts(repository, &plan.children)?;
     Ok(if is_there {
         Planned::AlreadyThere(plan)
     } else {
