@@ -1,1 +1,123 @@
 //! Every kind of content, through stores and registries.
+
+mod kinds;
+mod platforms;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use transload_reference::Reference;
+use transload_test_support::image::Image;
+use transload_test_support::{Output, Transload};
+
+/// The program with these arguments, run to its end, which must have this exit status.
+#[track_caller]
+fn transload(args: &[&str], code: i32) -> Output {
+    Transload::new().args(args).run().expect_code(code)
+}
+
+/// A folder that is removed with everything in it at the end of the test.
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// The path of a name in a folder.
+fn within(folder: &TempDir, name: &str) -> String {
+    let path = folder.path().join(name);
+    path.to_str()
+        .expect("temporary folders have plain names")
+        .to_owned()
+}
+
+/// An image under the name that a store has it by.
+struct Held<'a> {
+    name: String,
+    image: &'a Image,
+}
+
+fn held<'a>(name: impl Into<String>, image: &'a Image) -> Held<'a> {
+    Held {
+        name: name.into(),
+        image,
+    }
+}
+
+/// What a path of a directory is.
+#[derive(PartialEq, Eq)]
+enum Entry {
+    File(Vec<u8>),
+    Link(String),
+}
+
+/// The files and symbolic links of a directory, by their paths in it.
+fn tree(dir: &str) -> BTreeMap<String, Entry> {
+    let root = Path::new(dir);
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("a readable folder").path();
+            let name = path.strip_prefix(root).expect("a path below the root");
+            let name = name.to_str().expect("the format's names are text").to_owned();
+            if let Ok(target) = fs::read_link(&path) {
+                found.insert(name, Entry::Link(target.to_string_lossy().into_owned()));
+            } else if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(name, Entry::File(fs::read(&path).expect("a readable file")));
+            }
+        }
+    }
+    found
+}
+
+/// The whole tree that the format asks for where a store holds these images and nothing else.
+fn documented_tree(images: &[Held<'_>]) -> BTreeMap<String, Entry> {
+    let mut tree = BTreeMap::new();
+    let mut layouts: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for Held { name, image } in images {
+        let reference: Reference = name.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let repository = reference.repository();
+        let folder = format!("{repository}/manifests");
+        for (descriptor, bytes) in &image.blobs {
+            tree.insert(format!("blobs/{}", descriptor.digest), Entry::File(bytes.clone()));
+        }
+        for document in &image.manifests {
+            let path = format!("{folder}/{}", document.digest);
+            tree.insert(path, Entry::File(document.bytes.clone()));
+        }
+        if repository.registry().is_docker_hub() {
+            let link = Entry::Link("docker.io".to_owned());
+            tree.insert("registry-1.docker.io".to_owned(), link);
+        }
+        if let Some(tag) = reference.tag() {
+            let root = Entry::File(image.root.bytes.clone());
+            tree.insert(format!("{folder}/{tag}"), root);
+            let layout = layouts.entry(folder).or_default();
+            layout.insert(tag.to_string(), image.digest().to_string());
+            tree.insert(".transload/lock".to_owned(), Entry::File(Vec::new()));
+        }
+    }
+    for (folder, tags) in layouts {
+        let bytes = serde_json::to_vec_pretty(&tags).expect("strings are writable as JSON");
+        tree.insert(format!("{folder}/layout"), Entry::File(bytes));
+    }
+    tree
+}
+
+/// Checks that a directory has these images as the format asks for, byte for byte, and no other file.
+#[track_caller]
+fn assert_holds(dir: &str, images: &[Held<'_>]) {
+    assert_is(&tree(dir), &documented_tree(images));
+}
+
+#[track_caller]
+fn assert_is(found: &BTreeMap<String, Entry>, expected: &BTreeMap<String, Entry>) {
+    let names = |tree: &BTreeMap<String, Entry>| tree.keys().cloned().collect::<Vec<_>>().join("\n");
+    assert_eq!(names(found), names(expected));
+    for (name, entry) in found {
+        assert!(*entry == expected[name], "{name} has other content");
+    }
+}

@@ -233,6 +233,20 @@ impl RealRegistry {
         Some(self.get(repository, &target, &[])?.body)
     }
 
+    /// Whether a repository has an image's root under the tag or digest, and every part of the image.
+    ///
+    /// # Panics
+    /// Where the registry doesn't answer.
+    pub fn has_image(&self, repository: &str, identifier: &str, image: &Image) -> bool {
+        self.manifest(repository, identifier).as_ref() == Some(&image.root)
+            && image.manifests.iter().all(|document| {
+                self.manifest(repository, document.digest.as_str()).as_ref() == Some(document)
+            })
+            && image.blobs.iter().all(|(descriptor, bytes)| {
+                self.blob(repository, descriptor.digest.as_str()).as_ref() == Some(bytes)
+            })
+    }
+
     fn get(&self, repository: &str, target: &str, headers: &[(&str, &str)]) -> Option<Response> {
         let answer = self
             .endpoint(Some(repository))

@@ -20,7 +20,16 @@ pub fn single_builder(family: Family, platform: &str, seed: u64) -> ImageBuilder
 
 /// An index of linux on amd64, arm/v6, arm/v7 and arm64/v8, in odd formatting.
 pub fn multi_platform(family: Family, seed: u64) -> Image {
-    ["linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8"]
+    index_of(
+        family,
+        &["linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8"],
+        seed,
+    )
+}
+
+/// What [`multi_platform`] makes, of these platforms: what remains of that where others are left out.
+pub fn index_of(family: Family, platforms: &[&str], seed: u64) -> Image {
+    platforms
         .iter()
         .fold(IndexBuilder::new(family), |index, platform| {
             index.image(&single(family, platform, seed))
@@ -31,13 +40,21 @@ pub fn multi_platform(family: Family, seed: u64) -> Image {
 
 /// An index of amd64 and arm64 with an attestation of each, as BuildKit makes, with annotations.
 pub fn attested(seed: u64) -> Image {
-    let amd64 = single(Family::Oci, "linux/amd64", seed);
-    let arm64 = single(Family::Oci, "linux/arm64", seed);
-    IndexBuilder::new(Family::Oci)
-        .image(&amd64)
-        .image(&arm64)
-        .attestation(&amd64)
-        .attestation(&arm64)
+    attested_of(&["linux/amd64", "linux/arm64"], seed)
+}
+
+/// What [`attested`] makes, of these platforms: what remains of that where others are left out.
+pub fn attested_of(platforms: &[&str], seed: u64) -> Image {
+    let images: Vec<Image> = platforms
+        .iter()
+        .map(|platform| single(Family::Oci, platform, seed))
+        .collect();
+    let index = images
+        .iter()
+        .fold(IndexBuilder::new(Family::Oci), IndexBuilder::image);
+    images
+        .iter()
+        .fold(index, IndexBuilder::attestation)
         .annotation("org.opencontainers.image.title", "attested")
         .build()
 }
