@@ -97,6 +97,7 @@ impl Answer {
         let (code, message) = read_error(&bytes);
         let is_html = content_type.starts_with("text/html") || bytes.trim_ascii_start().starts_with(b"<");
         let quota = self.quota(message.as_deref());
+        let lacks_right = self.insufficient.is_some();
         let message = match (message, self.insufficient) {
             (message, Some(scope)) => {
                 let note = format!("the token server gave a token that doesn't allow {scope}");
@@ -115,6 +116,7 @@ impl Answer {
                 .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now())),
             quota,
             was_authorized: self.was_authorized,
+            lacks_right,
         }
     }
 

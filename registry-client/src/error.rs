@@ -82,8 +82,10 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
     pub quota: Option<Quota>,
-    /// The request was sent with credentials.
+    /// The request was sent with a user's credentials, or with a token that was given for them.
     pub was_authorized: bool,
+    /// The token server gave a token that doesn't allow what was asked.
+    pub lacks_right: bool,
 }
 
 /// A pull quota that is used up.

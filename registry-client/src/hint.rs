@@ -58,17 +58,17 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         return Some(format!("{host} may speak HTTPS: don't set plain_http for it"));
     }
     Some(match refusal.status {
-        401 if refusal.was_authorized || place.has_credential => {
+        401 if place.has_credential && !refusal.lacks_right => {
             format!(
                 "{host} refused the credentials: check the user name and password in auths, or log in again"
             )
         }
-        401 => no_credential(host),
-        403 if refusal.was_authorized || place.has_credential => format!(
+        401 if !place.has_credential => no_credential(host),
+        401 | 403 if place.has_credential => format!(
             "the user may not do this in {path}: ask for the right to pull or push there; if the project {project} doesn't exist, create it"
         ),
         403 => format!(
-            "{} If it has credentials, the repository may be blocked for this network.",
+            "{}; if it has credentials, the repository may be blocked for this network",
             no_credential(host)
         ),
         404 if code == "NAME_UNKNOWN" || error.operation().starts_with("uploading") => {
@@ -98,7 +98,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
 
 fn no_credential(host: &str) -> String {
     format!(
-        "no credentials for {host} were found: give them in auths (repo: {host}), or log in with docker or podman."
+        "no credentials for {host} were found: give them in auths (repo: {host}), or log in with docker or podman"
     )
 }
 

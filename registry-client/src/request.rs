@@ -332,7 +332,8 @@ impl Core {
         {
             return Err(Error::new(place, ErrorKind::Source(failure)));
         }
-        let was_authorized = authorization.is_some();
+        // A token that everybody gets says nothing of a user.
+        let was_authorized = authorization.is_some() && place.has_credential;
         match result {
             Ok(response) => {
                 let (parts, body) = response.into_parts();

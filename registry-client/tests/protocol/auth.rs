@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use transload_registry_client::{Credential, ErrorKind, HostRule};
+use transload_registry_client::{Client, Credential, ErrorKind, HostRule};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::PASSWORD;
@@ -215,19 +215,26 @@ fn wrong_and_missing_credentials_are_told_apart_and_never_shown() {
 #[test]
 fn a_token_that_grants_too_little_fails_with_a_message_that_says_so() {
     let registry = registry(TOKENS);
+    let push = |client: Client| {
+        let opened = &mut Vec::new();
+        let mut bytes = opener(b"x", opened);
+        let pushed = client.push_blob(&repository(&registry, "to"), &descriptor(b"x"), &mut bytes);
+        let error = pushed.unwrap_err();
+        assert!(
+            error.is_denied() && error.to_string().contains("repository:to:pull,push"),
+            "{error}"
+        );
+        error.hint().unwrap()
+    };
     // Anonymous users get tokens for pull only, whatever they ask for.
-    let error = client()
-        .push_blob(
-            &repository(&registry, "to"),
-            &descriptor(b"x"),
-            &mut opener(b"x", &mut Vec::new()),
-        )
-        .unwrap_err();
-    assert!(
-        error.is_denied() && error.to_string().contains("repository:to:pull,push"),
-        "{error}"
-    );
+    let hint = push(client());
+    assert!(hint.starts_with("no credentials for"), "{hint}");
     assert!(registry.log().count("GET", "/token") <= 3);
+    // So do users who may not push: it isn't their password that is wrong.
+    let limited = Reply::status(200).body(r#"{"token":"for-pull-only"}"#);
+    registry.fault(Fault::new("GET", "/token", Action::Answer(limited)).every());
+    let hint = push(client_of(user(), &registry));
+    assert!(hint.starts_with("the user may not do this in to:"), "{hint}");
 }
 
 #[test]
