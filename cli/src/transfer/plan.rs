@@ -304,16 +304,13 @@ impl Walk<'_> {
         let looked = self.gathered.looked_into.get(raw.digest());
         let config = looked.and_then(|looked| looked.config.clone());
         for blob in raw.view().blobs() {
-            if blob.media_type.is_foreign_layer() {
+            // One without addresses is nowhere but where the image is.
+            if blob.media_type.is_foreign_layer() && !blob.urls.is_empty() {
                 self.gathered.warnings.push(format!(
                     "the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {}",
                     blob.digest,
                     blob.size,
-                    if blob.urls.is_empty() {
-                        "addresses that it doesn't tell".to_owned()
-                    } else {
-                        blob.urls.join(", ")
-                    },
+                    blob.urls.join(", "),
                 ));
             } else if self.gathered.seen_blobs.insert(blob.digest.clone()) {
                 let known = config.as_ref().filter(|config| config.digest == blob.digest);
