@@ -88,6 +88,12 @@ impl Error {
             Error::NotAStore { .. } => {
                 "an image directory has a folder blobs and folders <registry>/<repository>/manifests; a new one is made where there is no folder, or an empty one"
             }
+            Error::Manifest {
+                source: ManifestError::Schema1 { .. },
+                ..
+            } => {
+                "pull and push the image with a current docker, podman or skopeo, then pull it into the directory again"
+            }
             Error::Damaged { .. } | Error::Manifest { .. } => {
                 "move that file away and pull its image into the directory again"
             }
