@@ -1,5 +1,6 @@
 //! Every kind of content, through stores and registries.
 
+mod foreign;
 mod kinds;
 mod platforms;
 
