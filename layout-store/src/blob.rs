@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use transload_reference::{Descriptor, Digest, Verifier};
 
 use crate::folders::{self, BLOBS, Kind, kind};
-use crate::{Error, Store};
+use crate::{Error, Store, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -144,7 +144,7 @@ fn open_locked(path: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            log::info!("waiting for another writer of {}", path.display());
+            log::warn!("waiting for another writer of {}{}", path.display(), lease::holders(&file));
             file.lock().map_err(Error::io("locking", path))?;
         }
         Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),

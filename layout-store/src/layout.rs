@@ -51,6 +51,17 @@ impl Layout {
         self.parsed.insert(tag.clone(), digest.clone());
     }
 
+    /// Lets a tag stand for nothing. Whether it stood for something.
+    pub fn remove(&mut self, tag: &Tag) -> bool {
+        self.parsed.remove(tag);
+        self.tags.remove(tag.as_str()).is_some()
+    }
+
+    /// Whether no tag stands for anything.
+    pub fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
     /// The file's bytes: sorted keys and an indent of two spaces, as Go's encoder writes them.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(&self.tags).unwrap_or_default()

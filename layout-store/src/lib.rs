@@ -42,12 +42,16 @@ mod error;
 mod folders;
 mod images;
 mod layout;
+mod lease;
 mod manifest;
+mod prune;
 mod store;
 mod verify;
 
 pub use blob::{BlobWrite, BlobWriter, LinkKind};
 pub use error::Error;
 pub use images::StoredImage;
+pub use lease::Exclusive;
+pub use prune::Garbage;
 pub use store::Store;
 pub use verify::{BlobFile, Flaw, Verdict};

@@ -114,10 +114,19 @@ impl Store {
         let mut layout = Layout::read(&folder)?;
         if layout.get(tag) != Some(digest) {
             layout.set(tag, digest);
-            self.replace(&folder.join(LAYOUT), &layout.to_bytes(), repository)?;
+            self.write_layout(&folder, &layout, repository)?;
         }
         self.name_by_tag(&folder, tag, &path)?;
         folders::sync(&folder)
+    }
+
+    pub(crate) fn write_layout(
+        &self,
+        folder: &Path,
+        layout: &Layout,
+        repository: &Repository,
+    ) -> Result<(), Error> {
+        self.replace(&folder.join(LAYOUT), &layout.to_bytes(), repository)
     }
 
     /// Gives the manifest a second name, its tag, for the generation that reads those. Where the name is taken by a folder, or is

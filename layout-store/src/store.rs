@@ -1,12 +1,12 @@
 //! Opening and making a store.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::Error;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, OWN, kind};
+use crate::{Error, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
 const DEPTH: usize = 8;
@@ -19,6 +19,8 @@ pub struct Store {
     root: PathBuf,
     /// Whether blobs got their names since the names were last made durable.
     pub(crate) has_new_blobs: Arc<AtomicBool>,
+    /// Keeps others from removing anything while this is open.
+    pub(crate) lease: Option<File>,
 }
 
 impl Store {
@@ -47,6 +49,7 @@ impl Store {
             None => Ok(Store {
                 root: path.to_owned(),
                 has_new_blobs: Arc::default(),
+                lease: lease::take(path)?,
             }),
         }
     }
@@ -58,8 +61,12 @@ impl Store {
     pub fn create(path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(Error::io("making", path))?;
-        let store = Store::open(path)?;
+        let mut store = Store::open(path)?;
         folders::make(path, &path.join(BLOBS), &"the folder of blobs")?;
+        if store.lease.is_none() {
+            folders::make(path, &path.join(OWN), &"the folder of the lock")?;
+            store.lease = lease::take(path)?;
+        }
         Ok(store)
     }
 

@@ -1,0 +1,181 @@
+//! Who uses a store: everyone who opened it holds a lease, and nothing is removed while someone else does.
+//!
+//! The lease is a shared lock on the folder `.transload`. The kernel lets go of it when its process ends, however it ends.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::folders::{Kind, OWN, kind};
+use crate::{Error, Store};
+
+/// Takes a lease; none where the store has no folder for it or the filesystem knows no locks.
+pub(crate) fn take(root: &Path) -> Result<Option<File>, Error> {
+    let path = root.join(OWN);
+    if kind(&path)? != Kind::Folder {
+        return Ok(None);
+    }
+    let folder = File::open(&path).map_err(Error::io("opening", &path))?;
+    match folder.try_lock_shared() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => {
+            log::warn!(
+                "waiting until nothing is removed from {} any more{}",
+                root.display(),
+                holders(&folder)
+            );
+            folder.lock_shared().map_err(Error::io("locking", &path))?;
+            Ok(Some(folder))
+        }
+        Err(TryLockError::Error(error)) => {
+            log::debug!("{}: no locks: {error}", path.display());
+            Ok(None)
+        }
+    }
+}
+
+/// A store that nobody else uses, until this is dropped.
+#[derive(Debug)]
+pub struct Exclusive<'a> {
+    pub(crate) store: &'a Store,
+    lease: Lease<'a>,
+}
+
+#[derive(Debug)]
+enum Lease<'a> {
+    Of(&'a File),
+    Own(#[expect(dead_code, reason = "it is held, and let go when it is dropped")] File),
+}
+
+impl Store {
+    /// Waits until nobody else uses the store, then keeps everybody else out. Another [`Store`] of the same folder in the same
+    /// process counts as somebody else.
+    ///
+    /// # Errors
+    /// Where the folder can't be locked.
+    pub fn exclusively(&self) -> Result<Exclusive<'_>, Error> {
+        let path = self.root().join(OWN);
+        let own = match &self.lease {
+            Some(_) => None,
+            None => {
+                crate::folders::make(self.root(), &path, &"the folder of the lock")?;
+                Some(File::open(&path).map_err(Error::io("opening", &path))?)
+            }
+        };
+        if let Some(folder) = own.as_ref().or(self.lease.as_ref()) {
+            lock(folder, &path)?;
+        }
+        let lease = match (own, &self.lease) {
+            (None, Some(lease)) => Lease::Of(lease),
+            (own, _) => Lease::Own(own.ok_or_else(|| Error::damaged(&path, "it can't be locked"))?),
+        };
+        Ok(Exclusive { store: self, lease })
+    }
+}
+
+fn lock(folder: &File, path: &Path) -> Result<(), Error> {
+    match folder.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            log::warn!(
+                "waiting until nobody else uses {}{}",
+                path.display(),
+                holders(folder)
+            );
+            folder.lock().map_err(Error::io("locking", path))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io("locking", path)(error)),
+    }
+}
+
+impl Drop for Exclusive<'_> {
+    fn drop(&mut self) {
+        if let Lease::Of(lease) = self.lease {
+            // Without its lease, the store could lose something to another's pruning; nothing more can be done here.
+            if let Err(error) = lease.lock_shared() {
+                log::warn!("{}: {error}", self.store.root().display());
+            }
+        }
+    }
+}
+
+/// Who holds a lock on the file, for people: ` (process 1234: transload pull)`. Empty where that can't be told.
+pub(crate) fn holders(file: &File) -> String {
+    let (Ok(metadata), Ok(locks)) = (file.metadata(), std::fs::read_to_string("/proc/locks")) else {
+        return String::new();
+    };
+    let own = std::process::id();
+    let mut holders: Vec<String> = lock_owners(&locks, metadata.dev(), metadata.ino())
+        .filter(|process| *process != own)
+        .map(|process| format!("process {process}{}", command(process)))
+        .collect();
+    holders.dedup();
+    if holders.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", holders.join(", "))
+    }
+}
+
+/// The processes that hold a lock on this inode, by the lines of `/proc/locks` (proc_locks(5)):
+/// `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`. Lines with `->` are of those who wait.
+fn lock_owners(locks: &str, device: u64, inode: u64) -> impl Iterator<Item = u32> {
+    // Linux's encoding of a device number: 12 bits of major and 20 of minor, each in two pieces.
+    let major = (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000;
+    let minor = device & 0xff | (device >> 12) & 0xffff_ff00;
+    let place = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().filter_map(move |line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let &[_, "FLOCK", _, _, process, at, ..] = fields.as_slice() else {
+            return None;
+        };
+        if at == place { process.parse().ok() } else { None }
+    })
+}
+
+/// `: transload pull`, the program's name and its first argument: the others may hold what isn't for everyone's eyes.
+fn command(process: u32) -> String {
+    let Ok(line) = std::fs::read(format!("/proc/{process}/cmdline")) else {
+        return String::new();
+    };
+    let mut words = line
+        .split(|byte| *byte == 0)
+        .map(String::from_utf8_lossy)
+        .filter(|word| !word.is_empty());
+    let Some(program) = words.next() else {
+        return String::new();
+    };
+    let program = program.rsplit('/').next().unwrap_or(&program).to_owned();
+    match words
+        .next()
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()))
+    {
+        Some(command) => format!(": {program} {command}"),
+        None => format!(": {program}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_owners_are_found_by_device_and_inode() {
+        let locks = "\
+1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF
+1: -> FLOCK  ADVISORY  READ 9 08:01:5678 0 EOF
+2: POSIX  ADVISORY  READ 7 08:01:5678 0 EOF
+3: FLOCK  ADVISORY  READ 1235 08:01:5678 0 EOF
+4: FLOCK  ADVISORY  READ 8 08:01:56789 0 EOF
+";
+        assert_eq!(lock_owners(locks, 0x801, 5678).collect::<Vec<_>>(), [1234, 1235]);
+    }
+
+    #[test]
+    fn the_own_process_is_no_other_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::open(folder.path()).unwrap();
+        file.lock().unwrap();
+        assert_eq!(holders(&file), "");
+    }
+}
