@@ -144,7 +144,11 @@ fn open_locked(path: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            log::warn!("waiting for another writer of {}{}", path.display(), lease::holders(&file));
+            log::warn!(
+                "waiting for another writer of {}{}",
+                path.display(),
+                lease::holders(&file)
+            );
             file.lock().map_err(Error::io("locking", path))?;
         }
         Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 use transload_reference::{
@@ -48,7 +48,18 @@ impl Store {
         Ok(None)
     }
 
-    fn readable_folders(&self, repository: &Repository) -> Result<Vec<std::path::PathBuf>, Error> {
+    /// Where a manifest is or would be.
+    pub fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        let folders = folders::manifests(self.root(), repository).unwrap_or_default();
+        let paths: Vec<PathBuf> = folders
+            .into_iter()
+            .map(|folder| folder.join(digest.to_string()))
+            .collect();
+        let there = paths.iter().find(|path| path.is_file()).or(paths.first());
+        there.cloned().unwrap_or_else(|| self.root().to_owned())
+    }
+
+    fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
         let mut readable = Vec::new();
         for folder in folders::manifests(self.root(), repository)? {
             if folders::is_plain(self.root(), &folder)? {
@@ -157,7 +168,7 @@ impl Store {
         }
     }
 
-    fn writable_folder(&self, repository: &Repository) -> Result<std::path::PathBuf, Error> {
+    fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
         let mut candidates = folders::manifests(self.root(), repository)?;
         let folder = candidates.swap_remove(0);
         folders::make(self.root(), &folder, repository)?;
@@ -179,7 +190,7 @@ impl Store {
         Ok(())
     }
 
-    fn own_folder(&self) -> Result<std::path::PathBuf, Error> {
+    fn own_folder(&self) -> Result<PathBuf, Error> {
         let own = self.root().join(OWN);
         folders::make(self.root(), &own, &"the folder of temporary files")?;
         Ok(own)

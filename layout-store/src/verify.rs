@@ -97,6 +97,18 @@ impl Store {
         }
     }
 
+    /// Takes a blob's file away, because it isn't what its name says: a whole one can take its place.
+    ///
+    /// # Errors
+    /// Where the filesystem refuses, or a folder is there.
+    pub fn discard_blob(&self, digest: &Digest) -> Result<(), Error> {
+        let path = self.blob_path(digest);
+        match kind(&path)? {
+            Kind::Nothing => Ok(()),
+            _ => std::fs::remove_file(&path).map_err(Error::io("removing", &path)),
+        }
+    }
+
     /// Everything in the folder of blobs, sorted by path.
     ///
     /// # Errors
