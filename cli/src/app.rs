@@ -14,7 +14,7 @@ use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs};
 use crate::job::Job;
 use crate::jobs;
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options};
+use crate::transfer::{self, Observer, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer.
@@ -26,7 +26,8 @@ const INTERRUPTED: u8 = 130;
 
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
-    let moved = |job: Result<Job, TaskErrors>, how: &HowArgs| job.map(|job| transfer(cli, how, &[job]));
+    let moved =
+        |job: Result<Job, TaskErrors>, how: &HowArgs| job.map(|job| transfer(cli, how, &[job], of_arguments));
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
         Command::Pull(args) => (moved(jobs::pull(args), &args.how), ui::NOTHING_MOVED),
@@ -60,10 +61,13 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         eprintln!("{}: no task to do", args.file.display());
         return Ok(0);
     }
-    Ok(transfer(cli, &args.how, &loaded.jobs))
+    Ok(transfer(cli, &args.how, &loaded.jobs, |problem| {
+        loaded.locate(problem)
+    }))
 }
 
-fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
+/// Does the jobs. `locate` tells where a job that can't be begun is wrong.
+fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
     // A plan is quickly made, and is itself all that is to be seen.
     let shown = if how.dry_run {
         ProgressMode::None
@@ -88,13 +92,13 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
         return match plans {
             _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
             Ok(plans) => show_plans(&plans),
-            Err(problems) => refuse(&problems),
+            Err(problems) => refuse(problems.iter().map(locate)),
         };
     }
     let summary = transfer::run(jobs, &options, &observer);
     progress.finish();
     match summary {
-        Err(problems) => refuse(&problems),
+        Err(problems) => refuse(problems.iter().map(locate)),
         Ok(summary) => {
             let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
             eprint!("{}", ui::summary(&summary, jobs.len(), width));
@@ -107,10 +111,21 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job]) -> u8 {
     }
 }
 
-fn refuse(problems: &[transfer::Problem]) -> u8 {
-    let problems: Vec<Problem> = problems.iter().map(Problem::of_transfer).collect();
+fn refuse(problems: impl Iterator<Item = Problem>) -> u8 {
+    let problems: Vec<Problem> = problems.collect();
     eprint!("{}{}", ui::errors(&problems, 0), ui::NOTHING_MOVED);
     USAGE
+}
+
+/// A problem of the job that arguments made.
+fn of_arguments(problem: &transfer::Problem) -> Problem {
+    let argument = match problem.side {
+        Some(Side::Source) => "--src",
+        Some(Side::Destination) => "--dest",
+        None => problem.job.as_str(),
+    };
+    let found = Problem::of_file(argument, problem.message.as_str());
+    problem.hint.iter().cloned().fold(found, Problem::with_hint)
 }
 
 fn show_plans(plans: &[transfer::JobPreview]) -> u8 {
@@ -152,10 +167,7 @@ fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     if images.is_empty() {
         match (all, &pattern) {
             (0, _) | (_, None) => eprintln!("{} holds no image", args.dir.display()),
-            (_, Some(pattern)) => eprintln!(
-                "the pattern \"{pattern}\" matches none of {}",
-                ui::count(all, "image")
-            ),
+            (_, Some(pattern)) => eprintln!("the pattern \"{pattern}\" matches no image (of {all})"),
         }
     }
     // Nobody may be reading any more: `transload list … | head`.

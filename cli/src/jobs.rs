@@ -118,9 +118,13 @@ fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
         wrong.note_with_hint(
             "--dest",
             format!("{text} looks like a registry, and images are pulled into a directory"),
-            format!(
-                "write ./{text} for a directory of that name; `transload copy` copies between registries"
-            ),
+            if text.contains("://") {
+                "`transload copy` copies between registries".to_owned()
+            } else {
+                format!(
+                    "write ./{text} for a directory of that name; `transload copy` copies between registries"
+                )
+            },
         );
         return None;
     }
@@ -328,7 +332,7 @@ fn hosts(job: &Job, images: &[ImageName], which: &WhichArgs, wrong: &mut Wrong) 
         };
         wrong.note_with_hint(
             argument,
-            "it is for the registry that --src, --dest or all images name, and they name none or several",
+            "it isn't clear which registry this is for: --src, --dest and the images name none, or several",
             "use --auths with an entry for each registry",
         );
     }

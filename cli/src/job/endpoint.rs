@@ -84,7 +84,7 @@ pub enum EndpointError {
     #[error("the template: {}", .0.message())]
     Template(#[from] transload_template::Error),
     /// A template that gave something that is no place.
-    #[error("for image {image} the template gives \"{rendered}\", and that is no place: {cause}")]
+    #[error("for {image} the template gives \"{rendered}\", and that is no place: {cause}")]
     Rendered {
         /// The image.
         image: String,

@@ -120,6 +120,17 @@ impl Source<'_> {
         })
     }
 
+    /// What is wrong with a value, found after the file was read.
+    pub(super) fn found_later(&self, at: Id, message: String, hint: Option<String>) -> Problem {
+        let note = Note {
+            at,
+            message,
+            part: None,
+            hint,
+        };
+        self.problem(note, &[])
+    }
+
     fn problems(&self, mut notes: Vec<Note>, secrets: &[String]) -> Vec<Problem> {
         notes.sort_by_key(|note| note.at);
         notes.truncate(MAX_SHOWN);

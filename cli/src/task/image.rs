@@ -33,9 +33,17 @@ pub(super) struct Surroundings {
     pub ignore_errors: bool,
 }
 
+/// Where a job was written.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub task: Id,
+    pub src: Option<Id>,
+    pub dest: Id,
+}
+
 /// What a module's mapping came to.
 pub(super) enum Outcome {
-    Job(Box<Job>),
+    Job(Box<Job>, Places),
     /// Its list of images is empty.
     NoImages,
 }
@@ -224,25 +232,32 @@ fn build(
         None => wanted,
     };
     places::check_ways(request.src.as_ref(), dest, &chosen, reader);
-    (reader.sink.error_count() == errors).then(|| {
-        Outcome::Job(Box::new(Job {
-            images: images
-                .into_iter()
-                .flat_map(|(_, images)| images)
-                .map(|(_, image)| image)
-                .collect(),
-            pattern,
-            platforms,
-            mode: mode.unwrap_or(Mode::Strict),
-            index: index.unwrap_or_default(),
-            source: request.src.as_ref().map(|src| src.endpoint.clone()),
-            hosts,
-            skip_tls_verify,
-            retries: around.retries,
-            ignore_errors: around.ignore_errors,
-            ..Job::new(around.name, dest.endpoint.clone())
-        }))
-    })
+    if reader.sink.error_count() > errors {
+        return None;
+    }
+    let images = images
+        .into_iter()
+        .flat_map(|(_, images)| images)
+        .map(|(_, image)| image);
+    let job = Job {
+        images: images.collect(),
+        pattern,
+        platforms,
+        mode: mode.unwrap_or(Mode::Strict),
+        index: index.unwrap_or_default(),
+        source: request.src.as_ref().map(|src| src.endpoint.clone()),
+        hosts,
+        skip_tls_verify,
+        retries: around.retries,
+        ignore_errors: around.ignore_errors,
+        ..Job::new(around.name, dest.endpoint.clone())
+    };
+    let places = Places {
+        task: request.at,
+        src: request.src.as_ref().map(|src| src.at),
+        dest: dest.at,
+    };
+    Some(Outcome::Job(Box::new(job), places))
 }
 
 /// Whether nothing was written, which is a mistake; a template that gives nothing has its reasons.

@@ -63,7 +63,9 @@ use serde_json::{Map, Value};
 use transload_registry_client::HostRule;
 
 use crate::job::Job;
+use crate::transfer::{self, Side};
 use diagnostic::{Sink, Source};
+use image::Places;
 use playbook::Playbook;
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
@@ -114,6 +116,29 @@ pub struct Loaded {
     pub skipped: Vec<Skipped>,
     /// What is worth a look, but no error.
     pub warnings: Vec<Problem>,
+    /// The file's name and text, and where in it the jobs are.
+    file: (String, String),
+    places: Vec<Places>,
+}
+
+impl Loaded {
+    /// A job's problem that showed once it was looked at how it can be done, at its place in the file.
+    pub fn locate(&self, problem: &transfer::Problem) -> Problem {
+        let message = format!("{}: {}", problem.job, problem.message);
+        let Some(places) = self.places.get(problem.number) else {
+            return Problem::of_file(&self.file.0, message);
+        };
+        let at = match problem.side {
+            Some(Side::Source) => places.src.unwrap_or(places.task),
+            Some(Side::Destination) => places.dest,
+            None => places.task,
+        };
+        let source = Source {
+            name: &self.file.0,
+            text: &self.file.1,
+        };
+        source.found_later(at, message, problem.hint.clone())
+    }
 }
 
 /// A task that doesn't run.
@@ -187,10 +212,13 @@ pub fn load_str(name: &str, text: &str, options: &LoadOptions) -> Result<Loaded,
         jobs, skipped, sink, ..
     } = playbook;
     let warnings = source.close(sink, &with_variables(parsed.documents, &options.variables))?;
+    let (jobs, places) = jobs.into_iter().unzip();
     Ok(Loaded {
         jobs,
         skipped,
         warnings,
+        file: (name.to_owned(), text.to_owned()),
+        places,
     })
 }
 

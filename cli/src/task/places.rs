@@ -98,8 +98,8 @@ pub(super) fn add_registry(
 /// Images as different as they come.
 fn samples() -> Vec<ImageName> {
     [
-        "docker.io/library/sample:1",
-        "registry.example.com/group/team/sample:v1.2.3",
+        "docker.io/library/example:1",
+        "registry.example.com/group/team/example:v1.2.3",
     ]
     .iter()
     .filter_map(|name| name.parse().ok())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::diagnostic::Sink;
-use super::image::{self, Outcome, Surroundings};
+use super::image::{self, Outcome, Places, Surroundings};
 use super::reader::{Fields, Reader, describe, shortened, unknown_key};
 use super::tags::is_chosen;
 use super::variables::merge;
@@ -79,7 +79,7 @@ const TASK_LISTS: [&str; 3] = ["pre_tasks", "tasks", "post_tasks"];
 pub(super) struct Playbook<'o> {
     options: &'o LoadOptions,
     pub sink: Sink,
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<(Job, Places)>,
     pub skipped: Vec<Skipped>,
     /// How many image tasks were seen: what unnamed ones are named by.
     seen: usize,
@@ -348,7 +348,7 @@ impl<'o> Playbook<'o> {
             ignore_errors,
         };
         match image::read(image, around, &mut reader) {
-            Some(Outcome::Job(job)) => self.jobs.push(*job),
+            Some(Outcome::Job(job, places)) => self.jobs.push((*job, places)),
             Some(Outcome::NoImages) => self.skip(name, SkipReason::NoImages),
             None => {}
         }

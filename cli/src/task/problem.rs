@@ -130,12 +130,6 @@ impl Problem {
         self
     }
 
-    /// What makes a task impossible, as the transfer found it.
-    pub(crate) fn of_transfer(problem: &crate::transfer::Problem) -> Problem {
-        let found = Problem::of_file(&problem.job, problem.message.as_str());
-        problem.hint.iter().cloned().fold(found, Problem::with_hint)
-    }
-
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(secret::mask_values(&hint.into(), &[]));
         self

@@ -68,7 +68,9 @@ impl Options {
             .num_threads(self.jobs.max(1))
             .thread_name(|n| format!("transfer {n}"));
         pool.build().map_err(|error| Problem {
+            number: 0,
             job: "transload".to_owned(),
+            side: None,
             message: format!("no threads: {error}"),
             hint: Some("try a smaller --jobs".to_owned()),
         })
@@ -132,10 +134,10 @@ fn prepare_all<'a>(
     let mut filled: HashSet<PathBuf> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();
-    for job in jobs {
+    for (number, job) in jobs.iter().enumerate() {
         match prepare(job, &filled, options, observer) {
             Ok(preparation) => preparations.push(preparation),
-            Err(found) => problems.extend(found),
+            Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
         filled.extend(job.destination.store().map(prepare::whole));
     }
@@ -223,7 +225,7 @@ fn outcome_without_flight(mapping: &Mapping, status: Status) -> ImageOutcome {
 /// A task that could only be looked at in its turn, and was found wrong then.
 fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
     let images = problems.iter().map(|problem| {
-        let fault = Fault::refused(None, problem.message.clone());
+        let fault = Fault::refused(problem.side, problem.message.clone());
         let fault = match &problem.hint {
             Some(hint) => fault.with_hint(hint.clone()),
             None => fault,

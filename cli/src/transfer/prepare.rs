@@ -13,14 +13,19 @@ use super::Options;
 use super::blobs::BlobMap;
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
 use super::event::{Event, Observer};
+use super::fault::Side;
 use super::source::{RegistrySource, Source, StoreSource};
-use crate::job::{Endpoint, ImageName, Job, Location, Target};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
 
 /// Why a task can't be begun.
 #[derive(Debug, Clone)]
 pub struct Problem {
+    /// The task's number among those of the run, from 0.
+    pub number: usize,
     /// The task.
     pub job: String,
+    /// The side that it is about: the task's source or its destination.
+    pub side: Option<Side>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -29,7 +34,12 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.job, self.message)?;
+        let side = match self.side {
+            Some(Side::Source) => "src: ",
+            Some(Side::Destination) => "dest: ",
+            None => "",
+        };
+        write!(f, "{}: {side}{}", self.job, self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
@@ -67,15 +77,17 @@ pub(crate) fn prepare<'a>(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Preparation<'a>, Vec<Problem>> {
-    let problem = |message: String, hint: Option<String>| Problem {
-        job: job.name.clone(),
-        message,
-        hint,
+    let mut wrong = Wrong {
+        job,
+        problems: Vec::new(),
     };
-    let client = client(job, options, observer).map_err(|error| {
-        let hint = error.hint();
-        vec![problem(error.to_string(), hint)]
-    })?;
+    let client = match client(job, options, observer) {
+        Ok(client) => client,
+        Err(error) => {
+            wrong.note(None, error.kind().to_string(), error.hint());
+            return Err(wrong.problems);
+        }
+    };
     if job
         .source
         .as_ref()
@@ -84,15 +96,14 @@ pub(crate) fn prepare<'a>(
     {
         return Ok(Preparation::Later);
     }
-    let mut problems = Vec::new();
     let mut warnings = Vec::new();
-    check_folders(job, &mut problems);
+    check_folders(&mut wrong);
     let mut images = Vec::new();
-    if problems.is_empty() {
-        let names = named_images(job, &mut problems, &mut warnings);
-        images = map_images(job, names, &mut problems, &mut warnings);
+    if wrong.problems.is_empty() {
+        let names = named_images(&mut wrong, &mut warnings);
+        images = map_images(names, &mut wrong, &mut warnings);
     }
-    if problems.is_empty() {
+    if wrong.problems.is_empty() {
         Ok(Preparation::Ready(Prepared {
             job,
             images,
@@ -100,14 +111,28 @@ pub(crate) fn prepare<'a>(
             client,
         }))
     } else {
-        Err(problems
-            .into_iter()
-            .map(|(message, hint)| problem(message, hint))
-            .collect())
+        Err(wrong.problems)
     }
 }
 
-type Found = (String, Option<String>);
+/// Collects what is wrong with a task.
+struct Wrong<'a> {
+    job: &'a Job,
+    problems: Vec<Problem>,
+}
+
+impl Wrong<'_> {
+    /// Notes what is wrong with the task, or with its source or destination.
+    fn note(&mut self, side: Option<Side>, message: impl fmt::Display, hint: Option<String>) {
+        self.problems.push(Problem {
+            number: 0,
+            job: self.job.name.clone(),
+            side,
+            message: message.to_string(),
+            hint,
+        });
+    }
+}
 
 fn client(
     job: &Job,
@@ -127,49 +152,56 @@ fn client(
         .build()
 }
 
-fn check_folders(job: &Job, problems: &mut Vec<Found>) {
-    let source = job.source.as_ref().and_then(Endpoint::store);
+fn check_folders(wrong: &mut Wrong<'_>) {
+    let source = wrong.job.source.as_ref().and_then(Endpoint::store);
+    let destination = wrong.job.destination.store();
     if let Some(path) = source {
         match (path.try_exists(), Store::open(path)) {
-            (Ok(false), _) => problems.push(no_directory(path)),
-            (_, Err(error)) => problems.push((format!("src: {error}"), error.hint())),
+            (Ok(false), _) => {
+                let here = std::env::current_dir().ok().filter(|_| path.is_relative());
+                let hint = here.map(|here| format!("the current directory is {}", here.display()));
+                let message = format!("there is no directory {}", path.display());
+                wrong.note(Some(Side::Source), message, hint);
+            }
+            (_, Err(error)) => wrong.note(Some(Side::Source), &error, error.hint()),
             (_, Ok(_)) => {}
         }
     }
-    // However they are written.
-    let is_same =
-        |(a, b): (&Path, &Path)| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if source.zip(job.destination.store()).is_some_and(is_same) {
-        problems.push(("src and dest are the same directory".to_owned(), None));
-    } else if let Some(path) = job.destination.store()
-        && path.symlink_metadata().is_ok()
-        && let Err(error) = Store::open(path)
+    let Some(path) = destination else { return };
+    if source.is_some_and(|source| is_same(source, path)) {
+        wrong.note(None, "src and dest are the same directory", None);
+    } else if path.symlink_metadata().is_ok() {
+        if let Err(error) = Store::open(path) {
+            wrong.note(Some(Side::Destination), &error, error.hint());
+        }
+    } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
+        && !file.is_dir()
     {
-        problems.push((format!("dest: {error}"), error.hint()));
+        let message = format!("{} can't be made: {} is a file", path.display(), file.display());
+        wrong.note(Some(Side::Destination), message, None);
     }
 }
 
-fn no_directory(path: &Path) -> Found {
-    let message = format!("src: there is no directory {}", path.display());
-    let here = std::env::current_dir().ok().filter(|_| path.is_relative());
-    let hint = here.map(|here| format!("the current directory is {}", here.display()));
-    (message, hint)
+/// Whether two paths lead to one folder, however they are written.
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
-fn named_images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+fn named_images(wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+    let job = wrong.job;
     let names = match (&job.source, job.images.as_slice()) {
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
-        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(path, problems),
+        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(path, wrong),
         (_, []) => {
             let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
-            problems.push(("no images are named".to_owned(), Some(hint.to_owned())));
+            wrong.note(None, "no images are named", Some(hint.to_owned()));
             Vec::new()
         }
         (_, listed) => listed.to_vec(),
     };
     let Some(pattern) = &job.pattern else {
-        if names.is_empty() && problems.is_empty() {
+        if names.is_empty() && wrong.problems.is_empty() {
             warnings.push("there are no images to move".to_owned());
         }
         return names;
@@ -179,7 +211,7 @@ fn named_images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>
         .into_iter()
         .filter(|name| pattern.matches(name.written(), name.reference()))
         .collect();
-    if names.is_empty() && problems.is_empty() {
+    if names.is_empty() && wrong.problems.is_empty() {
         warnings.push(format!(
             "the pattern \"{pattern}\" matches no image (of {before})"
         ));
@@ -187,7 +219,7 @@ fn named_images(job: &Job, problems: &mut Vec<Found>, warnings: &mut Vec<String>
     names
 }
 
-fn stored_images(path: &Path, problems: &mut Vec<Found>) -> Vec<ImageName> {
+fn stored_images(path: &Path, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
     let Ok(store) = Store::open(path) else {
         return Vec::new();
@@ -195,18 +227,14 @@ fn stored_images(path: &Path, problems: &mut Vec<Found>) -> Vec<ImageName> {
     match store.images() {
         Ok(images) => images.into_iter().map(|image| image.reference.into()).collect(),
         Err(error) => {
-            problems.push((format!("src: {error}"), error.hint()));
+            wrong.note(Some(Side::Source), &error, error.hint());
             Vec::new()
         }
     }
 }
 
-fn map_images(
-    job: &Job,
-    names: Vec<ImageName>,
-    problems: &mut Vec<Found>,
-    warnings: &mut Vec<String>,
-) -> Vec<Mapping> {
+fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<Mapping> {
+    let job = wrong.job;
     let mut mappings: Vec<Mapping> = Vec::new();
     let mut by_destination: HashMap<Target, usize> = HashMap::new();
     let mut clashes: BTreeMap<String, Vec<ImageName>> = BTreeMap::new();
@@ -214,30 +242,23 @@ fn map_images(
         && names.len() > 1
     {
         let hint = format!("give src as a registry ({}) or list one image", image.registry());
-        problems.push((
-            format!("src: {image} is one image, and {} are to move", names.len()),
-            Some(hint),
-        ));
+        let message = format!("{image} is one image, and {} are to move", names.len());
+        wrong.note(Some(Side::Source), message, Some(hint));
         return mappings;
     }
     for name in names {
         let located = locate(job, &name);
         let mapping = match located {
             Ok((from, to)) => Mapping { name, from, to },
-            Err(found) => {
+            Err((side, error)) => {
                 // What is wrong with a template is mostly wrong for every image.
-                problems.push(found);
+                wrong.note(Some(side), &error, error.hint());
                 return mappings;
             }
         };
         if mapping.from == mapping.to {
-            problems.push((
-                format!(
-                    "{}: source and destination are the same, {}",
-                    mapping.name, mapping.to
-                ),
-                None,
-            ));
+            let message = format!("{} would be copied onto itself", mapping.name);
+            wrong.note(Some(Side::Destination), message, None);
             continue;
         }
         match by_destination
@@ -259,12 +280,16 @@ fn map_images(
     }
     for (to, others) in clashes {
         let first = mappings.iter().find(|mapping| mapping.to.to_string() == to);
-        problems.extend(first.map(|first| clash(&first.name, &others, &to)));
+        if let Some(first) = first {
+            let (message, hint) = clash(&first.name, &others, &to);
+            wrong.note(Some(Side::Destination), message, Some(hint));
+        }
     }
     mappings
 }
 
-fn clash(first: &ImageName, others: &[ImageName], to: &str) -> Found {
+/// Why several images can't go to one destination, and what to do about it.
+fn clash(first: &ImageName, others: &[ImageName], to: &str) -> (String, String) {
     let message = match others {
         [second] => format!("{first} and {second} would both go to {to}"),
         others => {
@@ -274,22 +299,18 @@ fn clash(first: &ImageName, others: &[ImageName], to: &str) -> Found {
     };
     let hint = "let dest tell them apart, for example with {{ .module.image.src.reference.repository }} and \
                 {{ .module.image.src.reference.reference }}, or give a registry as dest";
-    (message, Some(hint.to_owned()))
+    (message, hint.to_owned())
 }
 
-fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), Found> {
+fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), (Side, EndpointError)> {
+    let target = |end: &Endpoint| end.locate(name).and_then(|location| location.target(name));
     let from = match &job.source {
         None => Ok(Target::Registry(name.reference().clone())),
-        Some(source) => source.locate(name).and_then(|location| location.target(name)),
+        Some(source) => target(source),
     };
-    let from = from.map_err(|error| (format!("{name}: src: {error}"), error.hint()))?;
-    let to = job
-        .destination
-        .locate(name)
-        .and_then(|location| location.target(name));
     Ok((
-        from,
-        to.map_err(|error| (format!("{name}: dest: {error}"), error.hint()))?,
+        from.map_err(|error| (Side::Source, error))?,
+        target(&job.destination).map_err(|error| (Side::Destination, error))?,
     ))
 }
 
