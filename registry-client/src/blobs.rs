@@ -16,6 +16,7 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::request::Call;
 use crate::scope::Scopes;
+use crate::url::Url;
 
 /// A connection that brought this many bytes did its duty: the tries are counted anew.
 const PROGRESS: u64 = 64 * 1024;
@@ -30,6 +31,8 @@ pub struct BlobReader {
     position: u64,
     end: u64,
     body: Option<Body>,
+    /// Where the present connection, or else the last one, leads to.
+    url: Option<Url>,
     /// Where the present connection began.
     began: u64,
     failures: u32,
@@ -64,6 +67,7 @@ impl BlobReader {
             position: range.start,
             end: range.end.min(blob.size),
             body: None,
+            url: None,
             began: range.start,
             failures: 0,
             has_ranges: None,
@@ -107,6 +111,10 @@ impl BlobReader {
             repository: Some(self.repository.clone()),
             has_credential: false,
         }
+    }
+
+    fn at_url(&self, error: Error) -> Error {
+        self.url.iter().fold(error, Error::at)
     }
 
     /// Opens a connection at the present position, and another where that one fails before its first byte.
@@ -156,6 +164,7 @@ impl BlobReader {
             call = call.header("range", format!("bytes={}-{last}", self.position));
         }
         let answer = core.run(&mut call, None)?;
+        self.url = Some(answer.url.clone());
         self.began = self.position;
         if let Some(encoding) = answer.header("content-encoding")
             && !encoding.eq_ignore_ascii_case("identity")
@@ -219,7 +228,7 @@ impl BlobReader {
         let skipped = io::copy(&mut (&mut answer.body).take(self.position), &mut io::sink());
         let skipped = skipped.map_err(|error| failure::from_io(error, &call.place).at(&answer.url))?;
         if skipped < self.position {
-            return Err(cut_short(&call.place));
+            return Err(cut_short(&call.place).at(&answer.url));
         }
         self.body = Some(answer.body);
         Ok(())
@@ -272,13 +281,13 @@ impl BlobReader {
                     Err(error) => error,
                 },
                 Some(body) => match body.read(&mut buffer[..most]) {
-                    Ok(0) => cut_short(&self.place()),
+                    Ok(0) => self.at_url(cut_short(&self.place())),
                     Ok(count) => {
                         self.position += count as u64;
                         return Ok(count);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => failure::from_io(error, &self.place()),
+                    Err(error) => self.at_url(failure::from_io(error, &self.place())),
                 },
             };
             self.recover(error)?;

@@ -81,6 +81,10 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
                 "check the name and the tag: {host} has no such image in {path}, or hides it from this user"
             )
         }
+        404 if error.operation().starts_with("reading the blob") => format!(
+            "{host} has the image's manifest and lacks this part of it: the image was pushed in part, or the storage is damaged; push it \
+             again"
+        ),
         404 => format!("{host} doesn't have it: check the name, and that {host} is a registry"),
         413 => format!(
             "a proxy in front of {host} limits the size of requests: raise it there (nginx: client_max_body_size 0)"

@@ -61,7 +61,8 @@ impl fmt::Display for Notice {
             }
             NoticeKind::Fallback => {}
         }
-        if self.wait >= Duration::from_millis(100) {
+        let is_about_waiting = !matches!(self.kind, NoticeKind::SlowDown { .. });
+        if is_about_waiting && self.wait >= Duration::from_millis(100) {
             write!(f, " in {:.1} s", self.wait.as_secs_f64())?;
         }
         Ok(())
