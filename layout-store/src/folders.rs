@@ -4,9 +4,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, Registry, Repository};
+use transload_reference::{Digest, Registry, Repository, Tag};
 
-use crate::Error;
+use crate::{Error, Store};
 
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const MANIFESTS: &str = "manifests";
@@ -103,6 +103,33 @@ fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a s
         (false, true) => vec![DOCKER_HUB_API],
         (_, false) => vec![DOCKER_HUB],
     })
+}
+
+impl Store {
+    /// Whether an image of this name can be written: to be asked before its blobs are brought for nothing.
+    ///
+    /// # Errors
+    /// Where a part of the name's place is taken by something else, or that can't be told.
+    pub fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
+        let folder = manifests(self.root(), repository)?.swap_remove(0);
+        let mut path = self.root().to_owned();
+        for component in folder.strip_prefix(self.root()).unwrap_or(&folder) {
+            path.push(component);
+            if kind(&path)? == Kind::Nothing {
+                return Ok(());
+            }
+            check_folder(&path, repository)?;
+        }
+        path.push(LAYOUT);
+        if tag.is_some() && kind(&path)? == Kind::Folder {
+            return Err(Error::Collision {
+                name: repository.to_string(),
+                path,
+                taken_by: "another repository's folder",
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so

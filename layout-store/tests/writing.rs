@@ -147,6 +147,8 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
         ("hub.local/blobs", "blobs"),
         ("blobs/blobs", "v1"),
     ] {
+        let place = store.check_place(&repository.parse().unwrap(), Some(&tag.parse().unwrap()));
+        place.unwrap();
         publish(&store, repository, tag).unwrap();
         kept.push(format!("{}:{tag}", repository.parse::<Repository>().unwrap()));
     }
@@ -157,7 +159,9 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
         ("hub.local/a/manifests/v1", "v1"),
         ("BLOBS/x", "v1"),
     ] {
+        let place = store.check_place(&repository.parse().unwrap(), Some(&tag.parse().unwrap()));
         let error = publish(&store, repository, tag).unwrap_err();
+        assert_eq!(place.unwrap_err().to_string(), error.to_string());
         assert!(matches!(error, Error::Collision { .. }), "{repository}: {error}");
         assert!(
             error.to_string().contains("has no place in the directory"),
@@ -165,6 +169,19 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
         );
     }
     assert_eq!(names(&store), kept, "a refusal loses nothing");
+
+    publish(&store, "hub.local/c/manifests/layout", "v1").unwrap();
+    let other: Repository = "hub.local/c".parse().unwrap();
+    let error = store
+        .check_place(&other, Some(&"v1".parse().unwrap()))
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("c/manifests/layout is another repository's folder"),
+        "{error}"
+    );
+    store.check_place(&other, None).unwrap();
 }
 
 #[test]

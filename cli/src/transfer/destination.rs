@@ -175,6 +175,9 @@ impl Destination for StoreDestination {
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
         self.store
+            .check_place(image.repository(), image.tag())
+            .map_err(destination)?;
+        self.store
             .resolve(image.repository(), &image.identifier())
             .map_err(destination)
     }
