@@ -83,19 +83,21 @@ enum Route<'a> {
 impl Route<'_> {
     fn of(rest: &str) -> Route<'_> {
         if rest.is_empty() {
-            Route::Base
-        } else if let Some(repository) = rest.strip_suffix("/tags/list") {
-            Route::Tags(repository)
-        } else if let Some((repository, session)) = rest.rsplit_once("/blobs/uploads/") {
-            Route::Upload(repository, session)
-        } else if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
-            Route::Blob(repository, digest)
-        } else if let Some((repository, identifier)) = rest.rsplit_once("/manifests/") {
-            Route::Manifest(repository, identifier)
-        } else if let Some((repository, subject)) = rest.rsplit_once("/referrers/") {
-            Route::Referrers(repository, subject)
-        } else {
-            Route::Unknown
+            return Route::Base;
+        }
+        // From the end: a repository may be called like any of these folders.
+        let Some((front, last)) = rest.rsplit_once('/') else {
+            return Route::Unknown;
+        };
+        if let Some(repository) = front.strip_suffix("/blobs/uploads") {
+            return Route::Upload(repository, last);
+        }
+        match front.rsplit_once('/') {
+            Some((repository, "tags")) if last == "list" => Route::Tags(repository),
+            Some((repository, "blobs")) => Route::Blob(repository, last),
+            Some((repository, "manifests")) => Route::Manifest(repository, last),
+            Some((repository, "referrers")) => Route::Referrers(repository, last),
+            _ => Route::Unknown,
         }
     }
 
