@@ -2,9 +2,12 @@
 
 mod foreign;
 mod kinds;
+mod names;
 mod platforms;
+mod policies;
+mod stores;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +20,21 @@ use transload_test_support::{Output, Transload};
 #[track_caller]
 fn transload(args: &[&str], code: i32) -> Output {
     Transload::new().args(args).run().expect_code(code)
+}
+
+/// What the program said of each image: its line, and those below it that go on about it.
+fn outcomes(output: &Output) -> BTreeSet<String> {
+    let mut outcomes: Vec<String> = Vec::new();
+    for line in output.stdout.lines() {
+        match outcomes.last_mut() {
+            Some(outcome) if line.starts_with(' ') => {
+                outcome.push('\n');
+                outcome.push_str(line);
+            }
+            _ => outcomes.push(line.to_owned()),
+        }
+    }
+    outcomes.into_iter().collect()
 }
 
 /// A folder that is removed with everything in it at the end of the test.

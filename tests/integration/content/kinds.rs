@@ -7,16 +7,16 @@ use transload_test_support::kubekey::{self, Generation};
 use super::{Held, assert_holds, folder, held, transload, within};
 
 /// An image of some kind.
-struct Kind {
-    name: &'static str,
-    tag: String,
-    image: Image,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) tag: String,
+    pub(super) image: Image,
     /// What remains of it where only linux/amd64 is asked for.
     amd64: Image,
 }
 
 /// Every kind. All have something for linux/amd64, or no platform at all.
-fn kinds() -> Vec<Kind> {
+pub(super) fn kinds() -> Vec<Kind> {
     let kind = |name, image: Image| Kind {
         name,
         tag: "v1".to_owned(),
@@ -82,7 +82,8 @@ fn registry_of(kinds: &[Kind]) -> RealRegistry {
     registry
 }
 
-fn directory_of(kinds: &[Kind], dir: &str) {
+/// Fills a directory as KubeKey does, with the images of the registry `hub.local`.
+pub(super) fn directory_of(kinds: &[Kind], dir: &str, generation: Generation) {
     for kind in kinds {
         let repository = format!("kinds/{}", kind.name);
         kubekey::write(
@@ -91,7 +92,7 @@ fn directory_of(kinds: &[Kind], dir: &str) {
             &repository,
             &kind.tag,
             &kind.image,
-            Generation::Third,
+            generation,
         );
     }
 }
@@ -105,7 +106,7 @@ fn texts(strings: &[String]) -> Vec<&str> {
     strings.iter().map(String::as_str).collect()
 }
 
-fn all_held<'a>(kinds: &'a [Kind], host: &str, left: fn(&Kind) -> &Image) -> Vec<Held<'a>> {
+pub(super) fn all_held<'a>(kinds: &'a [Kind], host: &str, left: fn(&Kind) -> &Image) -> Vec<Held<'a>> {
     let images = kinds.iter().map(left);
     names(kinds, host)
         .into_iter()
@@ -115,7 +116,12 @@ fn all_held<'a>(kinds: &'a [Kind], host: &str, left: fn(&Kind) -> &Image) -> Vec
 }
 
 #[track_caller]
-fn assert_pushed(registry: &RealRegistry, prefix: &str, kinds: &[Kind], left: fn(&Kind) -> &Image) {
+pub(super) fn assert_pushed(
+    registry: &RealRegistry,
+    prefix: &str,
+    kinds: &[Kind],
+    left: fn(&Kind) -> &Image,
+) {
     for kind in kinds {
         let repository = format!("{prefix}/kinds/{}", kind.name);
         assert!(
@@ -151,7 +157,7 @@ fn every_kind_moves_from_a_registry_to_a_directory() {
 fn every_kind_moves_from_a_directory_to_a_registry() {
     let (kinds, dirs) = (kinds(), folder());
     let (src, registry) = (within(&dirs, "src"), RealRegistry::plain());
-    directory_of(&kinds, &src);
+    directory_of(&kinds, &src, Generation::Third);
     for (prefix, (platforms, left)) in ["whole", "cut"].into_iter().zip(CHOICES) {
         let dest = format!("{}/{prefix}", registry.host());
         transload(
@@ -166,7 +172,7 @@ fn every_kind_moves_from_a_directory_to_a_registry() {
 fn every_kind_moves_from_a_directory_to_another() {
     let (kinds, dirs) = (kinds(), folder());
     let src = within(&dirs, "src");
-    directory_of(&kinds, &src);
+    directory_of(&kinds, &src, Generation::Third);
     for (number, (platforms, left)) in CHOICES.into_iter().enumerate() {
         let dest = within(&dirs, &number.to_string());
         transload(
