@@ -3,6 +3,7 @@
 //! - [`image`]: images built in memory, the same bytes on every machine.
 //! - [`kubekey`]: directories as each generation of KubeKey writes them.
 //! - [`scripted`]: a registry in memory that fails as it is told, with a log of what it was asked.
+//! - [`link`]: a slow, narrow or breaking link in front of any server.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
 //! - [`Transload`]: the program as its users run it. [`push_plain`] seeds any registry of plain HTTP.
 //!
@@ -23,6 +24,7 @@ mod capture;
 mod http;
 pub mod image;
 pub mod kubekey;
+pub mod link;
 mod process;
 mod push;
 pub mod real;
