@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::{Scope as PoolScope, ThreadPool};
-use transload_reference::{Descriptor, Repository};
+use transload_reference::{Descriptor, Digest, RawManifest, Repository};
 
 use super::blobs::{Claim, ImageId, Next};
 use super::destination::Bring;
@@ -16,7 +16,7 @@ use super::event::{Event, How, Observer};
 use super::fault::Fault;
 use super::flight::Flight;
 use super::outcome::{Count, Status};
-use super::plan::{self, Planned};
+use super::plan::{self, Plan, Planned};
 use super::queue::{Queue, Work};
 use crate::job::Job;
 
@@ -105,7 +105,7 @@ impl<'a> Executor<'a> {
         match work {
             Work::Plan(image) => self.plan(scope, image),
             Work::Blob(work) => self.bring(scope, work),
-            Work::Publish(image) => self.publish(image),
+            Work::Publish(image) => self.publish(scope, image),
         }
     }
 
@@ -241,22 +241,44 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn publish(&self, image: ImageId) {
+    fn publish<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
         let Some(plan) = flight.plan() else { return };
-        let destination = flight.port.destination.as_ref();
-        let reference = flight.mapping.to.reference();
-        let published = destination.settle().and_then(|()| {
-            for manifest in &plan.children {
-                destination.put_manifest(reference.repository(), manifest)?;
-            }
-            destination.publish(reference, &plan.root)
-        });
-        match published {
+        let repository = flight.mapping.to.reference().repository();
+        let turns = &flight.port.turns;
+        let manifests: Vec<&Digest> = plan
+            .children
+            .iter()
+            .chain([&plan.root])
+            .map(RawManifest::digest)
+            .collect();
+        if !turns.take(image, repository, &manifests) {
+            return;
+        }
+        match self.write_manifests(flight, &plan) {
             Ok(()) if flight.has_changed() => self.end(image, Status::Copied),
             Ok(()) => self.end(image, Status::AlreadyThere),
             Err(fault) => self.fail(image, fault),
         }
+        for image in turns.end(repository, &manifests) {
+            self.push(scope, Work::Publish(image));
+        }
+    }
+
+    fn write_manifests(&self, flight: &Flight, plan: &Plan) -> Result<(), Fault> {
+        let destination = flight.port.destination.as_ref();
+        let (image, turns) = (flight.mapping.to.reference(), &flight.port.turns);
+        let repository = image.repository();
+        destination.settle()?;
+        for child in &plan.children {
+            if !turns.is_written(repository, child.digest()) {
+                destination.put_manifest(repository, child)?;
+                turns.wrote(repository, child.digest());
+            }
+        }
+        destination.publish(image, &plan.root)?;
+        turns.wrote(repository, plan.root.digest());
+        Ok(())
     }
 
     fn fail(&self, image: ImageId, fault: Fault) {

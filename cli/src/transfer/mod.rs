@@ -20,6 +20,7 @@ mod prepare;
 mod preview;
 mod queue;
 mod source;
+mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDest
 use super::event::{Event, Observer};
 use super::fault::Side;
 use super::source::{RegistrySource, Source, StoreSource};
+use super::turns::Turns;
 use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
 
 /// Why a task can't be begun.
@@ -326,10 +327,11 @@ fn published_as(target: &Target) -> Target {
     }
 }
 
-/// A destination and who brings what to it.
+/// A destination, who brings what to it, and whose turn it is to write manifests.
 pub(crate) struct Port {
     pub destination: Box<dyn Destination>,
     pub blobs: BlobMap,
+    pub turns: Turns,
 }
 
 /// A store or a registry: what a target is in.
@@ -419,6 +421,7 @@ impl Places {
         let port = Arc::new(Port {
             destination,
             blobs: BlobMap::default(),
+            turns: Turns::default(),
         });
         self.ports.insert(place, Arc::clone(&port));
         Ok(port)
