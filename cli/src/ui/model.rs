@@ -1,17 +1,18 @@
 //! How far a task is, by the events that were told of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use transload_reference::Digest;
 
 use super::format;
-use crate::transfer::{Event, ImageOutcome};
+use crate::transfer::{Event, ImageOutcome, Status};
 
 /// How far a task is.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub images: usize,
-    pub planned: usize,
+    /// The images of which it is known what they need, and those that are over.
+    known: HashSet<String>,
     pub done: usize,
     pub failed: usize,
     /// Bytes of all blobs that are known to be needed.
@@ -40,8 +41,8 @@ impl Model {
                     ..Model::default()
                 }
             }
-            Event::ImagePlanned { new_bytes, .. } => {
-                self.planned += 1;
+            Event::ImagePlanned { image, new_bytes, .. } => {
+                self.known.insert((*image).to_owned());
                 self.wanted = self.wanted.saturating_add(*new_bytes);
             }
             Event::BlobStarted { image, blob, offset } => {
@@ -72,10 +73,11 @@ impl Model {
                 self.active.remove(digest);
             }
             Event::ImageFinished {
-                outcome: ImageOutcome { status, .. },
+                outcome: ImageOutcome { image, status, .. },
             } => {
+                self.known.insert(image.clone());
                 self.done += 1;
-                self.failed += usize::from(!status.is_success());
+                self.failed += usize::from(matches!(status, Status::Failed(_)));
             }
             _ => {}
         }
@@ -94,6 +96,26 @@ impl Model {
         active
     }
 
+    /// All of it in one line, with the bytes that moved lately per second.
+    pub fn line(&self, rate: u64) -> String {
+        let images = self.images_text();
+        let known = self.known.len();
+        if self.wanted == 0 {
+            return format!("{images}, {known} looked at");
+        }
+        let so_far = if known < self.images { " known so far" } else { "" };
+        let rate = if rate > 0 {
+            format!("{}/s", format::bytes(rate))
+        } else {
+            "no bytes lately".to_owned()
+        };
+        format!(
+            "{} of {}{so_far}, {rate}, {images}",
+            format::bytes(self.position()),
+            format::bytes(self.wanted)
+        )
+    }
+
     /// `12/40 images, 1 failed`.
     pub fn images_text(&self) -> String {
         let failed = if self.failed > 0 {
@@ -105,12 +127,30 @@ impl Model {
     }
 }
 
+impl Active {
+    /// How far it is, how large, and for which image.
+    pub fn line(&self) -> String {
+        let percent = self
+            .position
+            .saturating_mul(100)
+            .checked_div(self.size)
+            .unwrap_or(100);
+        format!(
+            "{percent:3}% of {:>10}  {}",
+            format::bytes(self.size),
+            format::shorten(&self.image, 50)
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use transload_reference::{Descriptor, MediaType};
 
+    use std::time::Duration;
+
     use super::*;
-    use crate::transfer::How;
+    use crate::transfer::{Fault, How, Tally};
 
     #[test]
     fn the_position_counts_what_is_there_and_what_is_on_its_way() {
@@ -159,5 +199,55 @@ mod tests {
             how: How::Moved,
         });
         assert_eq!((model.position(), model.active().len()), (150, 0));
+    }
+
+    #[test]
+    fn a_line_tells_bytes_speed_and_images() {
+        let blob = Descriptor::new(MediaType::new("layer"), Digest::of(b"x"), 2048);
+        let outcome = |image: &str, status| ImageOutcome {
+            image: image.to_owned(),
+            source: String::new(),
+            destination: String::new(),
+            status,
+            source_digest: None,
+            digest: None,
+            platforms: Vec::new(),
+            warnings: Vec::new(),
+            blobs: Tally::default(),
+            elapsed: Duration::ZERO,
+        };
+        let mut model = Model::default();
+        model.update(&Event::JobStarted {
+            job: "pull",
+            images: 3,
+        });
+        assert_eq!(model.line(0), "0/3 images, 0 looked at");
+        model.update(&Event::ImagePlanned {
+            image: "a",
+            blobs: 1,
+            new_bytes: 4096,
+        });
+        model.update(&Event::BlobStarted {
+            image: "a",
+            blob: &blob,
+            offset: 512,
+        });
+        assert_eq!(
+            model.line(100),
+            "512 B of 4.00 KiB known so far, 100 B/s, 0/3 images"
+        );
+        assert_eq!(model.active()[0].line(), " 25% of   2.00 KiB  a");
+        let failed = Status::Failed(Fault::refused(None, "no"));
+        for (image, status) in [("b", failed), ("c", Status::Interrupted)] {
+            let outcome = outcome(image, status);
+            model.update(&Event::ImageFinished { outcome: &outcome });
+        }
+        model.update(&Event::BlobFailed { digest: &blob.digest });
+        let outcome = outcome("a", Status::AlreadyThere);
+        model.update(&Event::ImageFinished { outcome: &outcome });
+        assert_eq!(
+            model.line(0),
+            "0 B of 4.00 KiB, no bytes lately, 3/3 images, 1 failed"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::model::Model;
 use super::{format, outcome_line};
@@ -17,7 +17,7 @@ use crate::transfer::{Event, Observer};
 pub enum ProgressMode {
     /// Bars on a terminal, lines elsewhere.
     Auto,
-    /// Bars.
+    /// Bars; lines where there is no terminal to draw them on.
     Bar,
     /// Lines.
     Plain,
@@ -45,21 +45,15 @@ struct Shared {
     shows: bool,
 }
 
-struct Screen {
-    bars: MultiProgress,
-    total: ProgressBar,
-    active: Vec<ProgressBar>,
-}
+/// One bar for all bytes, and below it a line for each blob on its way.
+struct Screen(ProgressBar);
 
 impl Progress {
     /// Begins to show progress. With `quiet`, only warnings and summaries are shown.
     pub fn new(mode: ProgressMode, quiet: bool) -> Progress {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let bars = match mode {
-            ProgressMode::Auto => std::io::stderr().is_terminal() && !dumb && !quiet,
-            ProgressMode::Bar => !quiet,
-            ProgressMode::Plain | ProgressMode::None => false,
-        };
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let can_draw = std::io::stderr().is_terminal() && !is_dumb;
+        let bars = can_draw && !quiet && matches!(mode, ProgressMode::Auto | ProgressMode::Bar);
         let lines = !bars && !quiet && mode != ProgressMode::None;
         let screen = bars.then(Screen::new);
         let shared = Arc::new(Shared {
@@ -115,7 +109,7 @@ impl Progress {
             let _ = thread.join();
         }
         if let Some(screen) = &self.shared.screen {
-            let _ = screen.bars.clear();
+            screen.0.finish_and_clear();
         }
     }
 }
@@ -144,7 +138,7 @@ impl Shared {
 
     fn above(&self, write: impl FnOnce()) {
         match &self.screen {
-            Some(screen) => screen.bars.suspend(write),
+            Some(screen) => screen.0.suspend(write),
             None => write(),
         }
     }
@@ -154,27 +148,7 @@ impl Shared {
             let model = self.model();
             let (now, current) = (Instant::now(), model.position());
             let seconds = (now - at).as_secs_f64().max(0.001);
-            let rate = current.saturating_sub(position) as f64 / seconds;
-            let rate = if rate > 0.0 {
-                format!("{}/s", format::bytes(rate as u64))
-            } else {
-                "no bytes lately".into()
-            };
-            let known = if model.planned < model.images {
-                " known so far"
-            } else {
-                ""
-            };
-            let text = if model.wanted == 0 {
-                format!("{}, {} looked at", model.images_text(), model.planned)
-            } else {
-                format!(
-                    "{} of {}{known}, {rate}, {}",
-                    format::bytes(current),
-                    format::bytes(model.wanted),
-                    model.images_text()
-                )
-            };
+            let text = model.line((current.saturating_sub(position) as f64 / seconds) as u64);
             (now, text, current)
         };
         let _ = writeln!(std::io::stderr(), "{text}");
@@ -184,40 +158,23 @@ impl Shared {
 
 impl Screen {
     fn new() -> Screen {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let style = |template: &str| {
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-        };
-        let total = ProgressBar::new(0).with_style(style(
-            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left  {msg}",
-        ));
-        let total = bars.add(total);
-        let active = (0..ACTIVE_LINES)
-            .map(|_| bars.add(ProgressBar::new_spinner().with_style(style("  {msg}"))))
-            .collect();
-        Screen { bars, total, active }
+        let template =
+            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left  {msg}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        bar.set_style(style);
+        Screen(bar)
     }
 
     fn draw(&self, model: &Model) {
-        self.total.set_length(model.wanted);
-        self.total.set_position(model.position());
-        self.total.set_message(model.images_text());
-        let active = model.active();
-        for (at, line) in self.active.iter().enumerate() {
-            let text = active.get(at).map(|blob| {
-                let percent = blob
-                    .position
-                    .saturating_mul(100)
-                    .checked_div(blob.size)
-                    .unwrap_or(100);
-                format!(
-                    "{percent:3}% of {:>10}  {}",
-                    format::bytes(blob.size),
-                    format::shorten(&blob.image, 50)
-                )
-            });
-            line.set_message(text.unwrap_or_default());
+        self.0.set_length(model.wanted);
+        self.0.set_position(model.position());
+        let mut text = model.images_text();
+        for blob in model.active().into_iter().take(ACTIVE_LINES) {
+            text.push_str("\n  ");
+            text.push_str(&blob.line());
         }
+        self.0.set_message(text);
     }
 }
 
