@@ -115,21 +115,18 @@ impl Verifier {
 
 /// A reader that gives out another reader's bytes and fails where they turn out not to be what they should be.
 ///
-/// The verdict comes with the last read: the one that returns 0. Errors are [`io::ErrorKind::InvalidData`] and carry a
-/// [`VerifyError`].
+/// The verdict comes with the last bytes, instead of them where they are wrong: whoever knows the size needn't read on. Errors are
+/// [`io::ErrorKind::InvalidData`] and carry a [`VerifyError`].
 #[derive(Debug)]
 pub struct VerifyingReader<R> {
     inner: R,
-    verifier: Option<Verifier>,
+    verifier: Verifier,
 }
 
 impl<R: Read> VerifyingReader<R> {
     /// Checks what `inner` gives from here on with `verifier`.
     pub fn new(inner: R, verifier: Verifier) -> Self {
-        VerifyingReader {
-            inner,
-            verifier: Some(verifier),
-        }
+        VerifyingReader { inner, verifier }
     }
 }
 
@@ -140,12 +137,10 @@ impl<R: Read> Read for VerifyingReader<R> {
         }
         let count = self.inner.read(buffer)?;
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        if count > 0 {
-            if let Some(verifier) = &mut self.verifier {
-                verifier.update(&buffer[..count]).map_err(invalid)?;
-            }
-        } else if let Some(verifier) = self.verifier.take() {
-            verifier.finish().map_err(invalid)?;
+        self.verifier.update(&buffer[..count]).map_err(invalid)?;
+        if count == 0 || self.verifier.seen == self.verifier.size {
+            // Once whole, it is judged again at the end: that is one step of hashing, since nothing came in between.
+            self.verifier.clone().finish().map_err(invalid)?;
         }
         Ok(count)
     }
@@ -202,15 +197,26 @@ mod tests {
     }
 
     #[test]
-    fn a_verifying_reader_fails_at_the_end_of_wrong_content() {
-        let mut good = VerifyingReader::new(&b"abc"[..], Verifier::new(&Digest::of(b"abc"), 3));
+    fn a_verifying_reader_gives_no_last_byte_of_wrong_content() {
+        let reader =
+            |content: &'static [u8]| VerifyingReader::new(content, Verifier::new(&Digest::of(b"abc"), 3));
         let mut out = Vec::new();
-        good.read_to_end(&mut out).unwrap();
+        reader(b"abc").read_to_end(&mut out).unwrap();
         assert_eq!(out, b"abc");
-        let mut bad = VerifyingReader::new(&b"abd"[..], Verifier::new(&Digest::of(b"abc"), 3));
-        assert_eq!(
-            bad.read_to_end(&mut Vec::new()).unwrap_err().kind(),
-            io::ErrorKind::InvalidData
-        );
+        for (content, given) in [(&b"abd"[..], 2), (b"ab", 2), (b"abcd", 3)] {
+            let mut reader = reader(content);
+            let mut byte = [0];
+            for _ in 0..given {
+                assert_eq!(reader.read(&mut byte).unwrap(), 1);
+            }
+            let error = reader.read(&mut byte).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_what_it_should_be_where_nothing_should_come() {
+        let mut reader = VerifyingReader::new(&b""[..], Verifier::new(&Digest::of(b""), 0));
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), 0);
     }
 }
