@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use transload_layout_store::{BlobWrite, BlobWriter, Store};
+use transload_layout_store::{BlobWrite, BlobWriter, Error, Store};
 use transload_reference::{
-    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
+    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
 };
 use transload_registry_client::Client;
@@ -114,16 +114,17 @@ impl StoreDestination {
             let failure = match stream(request, &mut writer, offset) {
                 Ok(()) => match writer.commit() {
                     Ok(()) => return Ok(()),
-                    Err((error, kept)) => match kept {
-                        Some(kept) => {
-                            writer = kept;
-                            Fault::store(Side::Source, error)
-                        }
-                        None => return Err(Fault::store(Side::Destination, error)),
-                    },
+                    Err((error, Some(kept))) => {
+                        writer = kept;
+                        wrong_content(request, offset, error)
+                    }
+                    Err((error, None)) => return Err(destination(error)),
                 },
-                Err(StreamFailure::WrongBytes(fault)) => fault,
-                Err(StreamFailure::Other(fault)) => return Err(fault),
+                Err(failure) => failure,
+            };
+            let failure = match failure {
+                StreamFailure::WrongBytes(fault) => fault,
+                StreamFailure::Other(fault) => return Err(fault),
             };
             if fresh_starts == FRESH_STARTS {
                 return Err(failure);
@@ -154,7 +155,7 @@ fn stream(request: &Bring<'_>, writer: &mut BlobWriter, offset: u64) -> Result<(
         };
         writer.write(&chunk[..count]).map_err(|error| {
             if error.is_wrong_content() {
-                StreamFailure::WrongBytes(Fault::store(Side::Source, error))
+                wrong_content(request, offset, error)
             } else {
                 StreamFailure::Other(destination(error))
             }
@@ -164,7 +165,20 @@ fn stream(request: &Bring<'_>, writer: &mut BlobWriter, offset: u64) -> Result<(
     }
 }
 
-fn destination(error: transload_layout_store::Error) -> Fault {
+/// What it means that the bytes from `offset` on, with those of an earlier try before them, aren't the blob's: a registry may
+/// send others the next time, a file stays as it is.
+fn wrong_content(request: &Bring<'_>, offset: u64, error: Error) -> StreamFailure {
+    match (request.source.offer(), error) {
+        (Offer::Store(store), Error::WrongContent { source }) if offset == 0 => {
+            let path = store.blob_path(&request.blob.digest);
+            let reason = source.to_string();
+            StreamFailure::Other(Fault::store(Side::Source, Error::Damaged { path, reason }))
+        }
+        (_, error) => StreamFailure::WrongBytes(Fault::store(Side::Source, error)),
+    }
+}
+
+fn destination(error: Error) -> Fault {
     Fault::store(Side::Destination, error)
 }
 
@@ -246,17 +260,32 @@ impl RegistryDestination {
         RegistryDestination { client, registry }
     }
 
+    /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
     fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
+        let mut fresh_starts = 0;
+        loop {
+            match self.push_once(request) {
+                Ok(()) => return Ok(()),
+                Err(StreamFailure::WrongBytes(_)) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
+                Err(StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) => return Err(fault),
+            }
+        }
+    }
+
+    fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
         // A source's error passes through the registry's client as an error of reading; what it was is kept here.
-        let source_fault = Mutex::new(None);
-        let note = |fault: Fault| {
+        let at_source = Mutex::new(None);
+        let note = |failure: StreamFailure| {
+            let (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) = &failure;
             let error = io::Error::other(fault.clone());
-            *source_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            *at_source.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             error
         };
         let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
             (request.started)(offset);
-            let bytes = request.open(offset).map_err(&note)?;
+            let bytes = request
+                .open(offset)
+                .map_err(|fault| note(StreamFailure::Other(fault)))?;
             // Only a whole body can be checked here; the registry checks in every case.
             let bytes: Box<dyn Read + Send> = match offset {
                 0 => Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob))),
@@ -270,8 +299,8 @@ impl RegistryDestination {
             }))
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
-        let source_fault = source_fault.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| source_fault.unwrap_or_else(|| registry(error)))
+        let at_source = at_source.into_inner().unwrap_or_else(PoisonError::into_inner);
+        pushed.map_err(|error| at_source.unwrap_or_else(|| StreamFailure::Other(registry(error))))
     }
 }
 
@@ -287,9 +316,10 @@ struct Watched<'a, N> {
     note: &'a N,
 }
 
-impl<N: Fn(Fault) -> io::Error> Read for Watched<'_, N> {
+impl<N: Fn(StreamFailure) -> io::Error> Read for Watched<'_, N> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.request.check_cancel().map_err(self.note)?;
+        let stop = self.request.check_cancel();
+        stop.map_err(|fault| (self.note)(StreamFailure::Other(fault)))?;
         match self.bytes.read(buffer) {
             Ok(count) => {
                 self.position += count as u64;
@@ -297,7 +327,10 @@ impl<N: Fn(Fault) -> io::Error> Read for Watched<'_, N> {
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => Err((self.note)(read_fault(error))),
+            Err(error) => Err((self.note)(match error.downcast::<VerifyError>() {
+                Ok(source) => wrong_content(self.request, 0, Error::WrongContent { source }),
+                Err(error) => StreamFailure::Other(read_fault(error)),
+            })),
         }
     }
 }
