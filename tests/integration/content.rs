@@ -1,5 +1,6 @@
 //! Every kind of content, through stores and registries.
 
+mod failures;
 mod foreign;
 mod kinds;
 mod names;
@@ -20,6 +21,17 @@ use transload_test_support::{Output, Transload};
 #[track_caller]
 fn transload(args: &[&str], code: i32) -> Output {
     Transload::new().args(args).run().expect_code(code)
+}
+
+/// `transload run` with a task file of this text, and its exit status.
+#[track_caller]
+fn run_tasks(tasks: &str, more: &[&str], code: i32) -> Output {
+    Transload::new()
+        .args(["run", "-"])
+        .args(more)
+        .stdin(tasks)
+        .run()
+        .expect_code(code)
 }
 
 /// What the program said of each image: its line, and those below it that go on about it.
