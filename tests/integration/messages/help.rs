@@ -1,0 +1,19 @@
+//! `--help` of the program and of each command.
+
+use super::{Scene, assert_said};
+
+#[test]
+fn the_program_tells_its_commands() {
+    let scene = Scene::new();
+    assert_said!(scene.said(&["--help"], 0));
+    let without_arguments = scene.run(&[], 2);
+    assert_eq!(without_arguments.stdout, "");
+    assert_eq!(without_arguments.stderr, scene.run(&["--help"], 0).stdout);
+}
+
+#[test]
+fn each_command_tells_its_arguments() {
+    for command in ["run", "pull", "push", "copy", "list"] {
+        assert_said!(command, Scene::new().said(&[command, "--help"], 0));
+    }
+}
