@@ -1,15 +1,18 @@
 //! Blobs: reading, writing, linking.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use transload_reference::{Descriptor, Digest, Verifier};
 
+use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, kind};
-use crate::{Error, Store, lease};
+use crate::lease::Share;
+use crate::{Error, Store, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -23,13 +26,6 @@ pub enum BlobWrite {
     Writer(Box<BlobWriter>),
 }
 
-/// How a blob came from another store without copying.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkKind {
-    /// Both stores name the same file.
-    Hard,
-}
-
 impl Store {
     /// Whether the blob is there: a file of the right size. Its bytes were verified before they got their name.
     ///
@@ -39,7 +35,11 @@ impl Store {
         let path = self.blob_path(&blob.digest);
         match kind(&path)? {
             Kind::Nothing => Ok(false),
-            Kind::File(size) => Ok(size == blob.size),
+            Kind::File(size) => {
+                // Another process may have given it its name a moment ago.
+                self.names.note();
+                Ok(size == blob.size)
+            }
             Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
         }
     }
@@ -76,7 +76,7 @@ impl Store {
         folders::make(self.root(), parent, &"the folder of partial blobs")?;
         folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
         loop {
-            let file = open_locked(&path)?;
+            let file = open_locked(&path, &self.cancel)?;
             if self.has_blob(blob)? {
                 // Whoever held the lock was done with it. A partial file that nobody needs is only in the way.
                 if is_at(&file, &path)? {
@@ -93,44 +93,41 @@ impl Store {
         }
     }
 
-    /// Gives this store a blob of another store on the same filesystem without copying it; none where that can't be. The bytes
-    /// were verified when they came into the other store, and aren't read again.
+    /// Gives this store a blob of another store on the same filesystem without copying it; false where that can't be. Only blobs
+    /// with a seal are taken so: their bytes were verified when they got their names, and nobody wrote to them since. What another
+    /// program wrote is to be copied and hashed.
     ///
     /// # Errors
     /// Where this store can't be written.
-    pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<Option<LinkKind>, Error> {
-        if !from.has_blob(blob)? {
-            return Ok(None);
+    pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<bool, Error> {
+        let path = from.blob_path(&blob.digest);
+        let is_good = path.symlink_metadata().is_ok_and(|metadata| {
+            metadata.is_file() && metadata.len() == blob.size && durable::is_sealed(&metadata, &blob.digest)
+        });
+        if !is_good {
+            return Ok(false);
         }
         folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
-        let target = self.blob_path(&blob.digest);
-        match fs::hard_link(from.blob_path(&blob.digest), &target) {
+        match fs::hard_link(&path, self.blob_path(&blob.digest)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.has_blob(blob)? => {}
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(false),
         }
-        self.has_new_blobs.store(true, Ordering::Release);
-        Ok(Some(LinkKind::Hard))
+        self.names.note();
+        Ok(true)
     }
 
-    /// Makes the names of all blobs durable that were committed so far by this handle. What was written was made durable before
-    /// it got its name. To be called before a manifest that names them is written.
+    /// Makes the names of all blobs durable that were committed or found by this handle so far. What was written was made
+    /// durable before it got its name. To be called before a manifest that names them is written.
     ///
     /// # Errors
     /// Where the filesystem refuses.
     pub fn sync_blobs(&self) -> Result<(), Error> {
-        if !self.has_new_blobs.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let synced = folders::sync(&self.root().join(BLOBS));
-        if synced.is_err() {
-            self.has_new_blobs.store(true, Ordering::Release);
-        }
-        synced
+        self.names.settle(&self.root().join(BLOBS))
     }
 }
 
-fn open_locked(path: &Path) -> Result<File, Error> {
+fn open_locked(path: &Path, cancel: &AtomicBool) -> Result<File, Error> {
     if matches!(kind(path)?, Kind::Folder | Kind::Other) {
         return Err(Error::damaged(path, "it is no file"));
     }
@@ -141,18 +138,13 @@ fn open_locked(path: &Path) -> Result<File, Error> {
         .truncate(false)
         .open(path);
     let file = file.map_err(Error::io("opening", path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            log::warn!(
-                "waiting for another writer of {}{}",
-                path.display(),
-                lease::holders(&file)
-            );
-            file.lock().map_err(Error::io("locking", path))?;
-        }
-        Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),
-    }
+    lease::lock(
+        &file,
+        path,
+        Share::Alone,
+        cancel,
+        "another process writes this blob",
+    )?;
     Ok(file)
 }
 
@@ -180,11 +172,9 @@ pub struct BlobWriter {
     blob: Descriptor,
     verifier: Verifier,
     offset: u64,
-    has_new_blobs: HasNewBlobs,
+    /// The store's, so that a writer needn't borrow the store.
+    names: Arc<Names>,
 }
-
-/// The store's flag, so that a writer needn't borrow the store.
-type HasNewBlobs = std::sync::Arc<std::sync::atomic::AtomicBool>;
 
 impl BlobWriter {
     fn resume(
@@ -208,7 +198,7 @@ impl BlobWriter {
             verifier,
             offset,
             blob,
-            has_new_blobs: store.has_new_blobs.clone(),
+            names: Arc::clone(&store.names),
         };
         if kept > writer.blob.size {
             writer.restart()?;
@@ -270,8 +260,10 @@ impl BlobWriter {
         self.file
             .sync_data()
             .map_err(Error::io("making durable", &self.partial))?;
+        // A seal that a power cut takes away, or that the filesystem can't keep, costs a hash some day.
+        let _ = durable::seal(&self.file, &self.blob.digest);
         fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;
-        self.has_new_blobs.store(true, Ordering::Release);
+        self.names.note();
         Ok(())
     }
 }

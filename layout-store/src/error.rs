@@ -52,6 +52,12 @@ pub enum Error {
         #[source]
         source: VerifyError,
     },
+    /// The wait for somebody else's lock was stopped.
+    #[error("stopped while waiting for {}", path.display())]
+    Stopped {
+        /// What is locked.
+        path: PathBuf,
+    },
     /// A name whose place in the folder is taken by something else.
     #[error("{name} has no place in the directory: {} is {taken_by}", path.display())]
     Collision {
@@ -100,6 +106,7 @@ impl Error {
             Error::WrongContent { .. } => {
                 "what serves the blob may be damaged, or something between changes what it says"
             }
+            Error::Stopped { .. } => return None,
             Error::Collision { .. } => "put this image into a directory of its own",
         };
         Some(text.to_owned())
@@ -115,6 +122,11 @@ impl Error {
             ),
             _ => false,
         }
+    }
+
+    /// Whether it was stopped by the flag of its [`Opening`](crate::Opening).
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Error::Stopped { .. })
     }
 
     /// Whether it is the bytes that came that are wrong, and not the store.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, Registry, Repository, Tag};
 
-use crate::{Error, Store};
+use crate::{Error, Store, durable};
 
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const MANIFESTS: &str = "manifests";
@@ -139,7 +139,8 @@ pub(crate) fn make(root: &Path, folder: &Path, name: &dyn std::fmt::Display) -> 
     for component in folder.strip_prefix(root).unwrap_or(folder) {
         path.push(component);
         match std::fs::create_dir(&path) {
-            Ok(()) => {}
+            // What is written into it must not be lost with its name.
+            Ok(()) => durable::sync(path.parent().unwrap_or(root))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_folder(&path, name)?,
             Err(error) => return Err(Error::io("making", &path)(error)),
         }
@@ -170,21 +171,4 @@ pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
         }
     }
     Ok(true)
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync(folder: &Path) -> Result<(), Error> {
-    let opened = std::fs::File::open(folder).map_err(Error::io("opening", folder))?;
-    match opened.sync_all() {
-        // Some filesystems can't, and keep names durable by themselves or not at all.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
-            Ok(())
-        }
-        result => result.map_err(Error::io("making durable", folder)),
-    }
 }

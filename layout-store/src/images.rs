@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, RawManifest, Reference, Registry, Repository};
 
-use crate::folders::{BLOBS, DOCKER_HUB_API, MANIFESTS, OWN};
+use crate::folders::{BLOBS, DOCKER_HUB_API, LAYOUT, MANIFESTS, OWN};
 use crate::layout::Layout;
 use crate::manifest::{read, tag_files};
 use crate::{Error, Store};
@@ -29,34 +29,106 @@ impl Store {
     /// # Errors
     /// Where a folder or a `layout` can't be read. Files and folders that aren't of the format are passed over.
     pub fn images(&self) -> Result<Vec<StoredImage>, Error> {
-        let mut images = BTreeMap::new();
+        let listing = self.listing()?;
+        for folder in &listing.nameless {
+            log::warn!("{} is passed over: no image's name leads there", folder.display());
+        }
+        Ok(listing.images)
+    }
+
+    pub(crate) fn listing(&self) -> Result<Listing, Error> {
+        let mut walk = Walk::default();
         for (name, path) in subfolders(self.root())? {
             if name == BLOBS || name == OWN {
                 continue;
             }
-            match name.parse::<Registry>() {
-                Ok(registry) => walk(
-                    &registry,
-                    &mut Vec::new(),
-                    &path,
-                    name == DOCKER_HUB_API,
-                    &mut images,
-                )?,
-                Err(_) => log::debug!("{} is no registry's folder", path.display()),
-            }
+            // A folder that is written in another way than its registry is out of reach by name.
+            let registry = name.parse::<Registry>().ok().filter(|registry| {
+                registry.as_str() == name || (registry.is_docker_hub() && name == DOCKER_HUB_API)
+            });
+            walk.is_second = name == DOCKER_HUB_API;
+            walk.folder(registry.as_ref(), &mut Vec::new(), &path)?;
         }
-        Ok(images
+        let images = walk
+            .images
             .into_iter()
-            .map(|(reference, (_, digest))| StoredImage { reference, digest })
-            .collect())
+            .map(|(reference, (_, digest))| StoredImage { reference, digest });
+        Ok(Listing {
+            images: images.collect(),
+            nameless: walk.nameless,
+        })
     }
 }
 
-/// Images by name, each with whether it was found under Docker Hub's other name, which counts less.
-type Found = BTreeMap<Reference, (bool, Digest)>;
+/// What is in a store.
+pub(crate) struct Listing {
+    pub images: Vec<StoredImage>,
+    /// Folders of manifests that no image's name leads to.
+    pub nameless: Vec<PathBuf>,
+}
+
+#[derive(Default)]
+struct Walk {
+    /// Images by name, each with whether it was found under Docker Hub's other name, which counts less.
+    images: BTreeMap<Reference, (bool, Digest)>,
+    nameless: Vec<PathBuf>,
+    is_second: bool,
+}
+
+impl Walk {
+    fn folder(
+        &mut self,
+        registry: Option<&Registry>,
+        components: &mut Vec<String>,
+        path: &Path,
+    ) -> Result<(), Error> {
+        if components.len() > DEPTH {
+            self.nameless.push(path.to_owned());
+            return Ok(());
+        }
+        for (name, folder) in subfolders(path)? {
+            if name == MANIFESTS {
+                let path = components.join("/");
+                let repository = registry.and_then(|registry| Repository::new(registry.clone(), &path).ok());
+                // Docker Hub's `library/` isn't added here: the folder's own name counts.
+                match repository.filter(|repository| repository.path() == path) {
+                    Some(repository) => self.add(images_in(&repository, &folder)?),
+                    None if holds_a_manifest(&folder)? => self.nameless.push(folder.clone()),
+                    None => {}
+                }
+            }
+            components.push(name);
+            self.folder(registry, components, &folder)?;
+            components.pop();
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, images: Vec<(Reference, Digest)>) {
+        for (reference, digest) in images {
+            let known = self.images.get(&reference);
+            if known.is_none_or(|(other_is_second, _)| *other_is_second && !self.is_second) {
+                self.images.insert(reference, (self.is_second, digest));
+            }
+        }
+    }
+}
+
+fn holds_a_manifest(folder: &Path) -> Result<bool, Error> {
+    let mut entries = fs::read_dir(folder)
+        .map_err(Error::io("reading", folder))?
+        .flatten();
+    Ok(entries.any(|entry| {
+        let is_digest = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.parse::<Digest>().is_ok());
+        is_digest || entry.file_name() == LAYOUT
+    }))
+}
 
 /// The folders in a folder; symbolic links aren't followed.
-fn subfolders(path: &Path) -> Result<Vec<(String, std::path::PathBuf)>, Error> {
+fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
         let entry = entry.map_err(Error::io("reading", path))?;
@@ -68,38 +140,6 @@ fn subfolders(path: &Path) -> Result<Vec<(String, std::path::PathBuf)>, Error> {
     }
     folders.sort();
     Ok(folders)
-}
-
-fn walk(
-    registry: &Registry,
-    components: &mut Vec<String>,
-    path: &Path,
-    is_second: bool,
-    images: &mut Found,
-) -> Result<(), Error> {
-    if components.len() > DEPTH {
-        return Ok(());
-    }
-    for (name, folder) in subfolders(path)? {
-        if name == MANIFESTS
-            && let Ok(repository) = Repository::new(registry.clone(), &components.join("/"))
-            // Docker Hub's `library/` isn't added here: the folder's own name counts.
-            && repository.path() == components.join("/")
-        {
-            for (reference, digest) in images_in(&repository, &folder)? {
-                let better = images
-                    .get(&reference)
-                    .is_none_or(|(other_is_second, _)| *other_is_second && !is_second);
-                if better {
-                    images.insert(reference, (is_second, digest));
-                }
-            }
-        }
-        components.push(name);
-        walk(registry, components, &folder, is_second, images)?;
-        components.pop();
-    }
-    Ok(())
 }
 
 fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, Digest)>, Error> {
@@ -114,8 +154,15 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
         ));
     }
     for tag in tag_files(folder)? {
-        let Some(bytes) = read(&folder.join(tag.as_str()))? else {
-            continue;
+        let path = folder.join(tag.as_str());
+        let bytes = match read(&path) {
+            Ok(Some(bytes)) if may_be_a_manifest(&bytes) => bytes,
+            Ok(None) => continue,
+            _ if layout.get(&tag).is_some() => continue,
+            _ => {
+                log::warn!("{} is passed over: it is no manifest", path.display());
+                continue;
+            }
         };
         let digest = Digest::of(&bytes);
         reach_children(bytes, &mut reached);
@@ -149,6 +196,12 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
         )
     }));
     Ok(images)
+}
+
+/// Whether it is a manifest, whole or damaged, and not somebody's notes.
+fn may_be_a_manifest(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.is_empty() || text.starts_with(b"{")
 }
 
 fn reach_children(bytes: Vec<u8>, reached: &mut BTreeSet<Digest>) {

@@ -5,32 +5,75 @@
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::folders::{Kind, OWN, kind};
 use crate::{Error, Store};
 
+/// How long a lock that somebody else holds is left alone before it is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a wait stays untold: most are over before anybody could read of them.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How a lock is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Share {
+    /// Together with others who share it.
+    Shared,
+    /// Alone.
+    Alone,
+}
+
+/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
+pub(crate) fn lock(
+    file: &File,
+    path: &Path,
+    share: Share,
+    cancel: &AtomicBool,
+    why: &str,
+) -> Result<(), Error> {
+    let began = Instant::now();
+    let mut has_told = false;
+    loop {
+        let taken = match share {
+            Share::Shared => file.try_lock_shared(),
+            Share::Alone => file.try_lock(),
+        };
+        match taken {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),
+            Err(TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
+                return Err(Error::Stopped {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::WouldBlock) => {
+                if began.elapsed() >= GRACE && !std::mem::replace(&mut has_told, true) {
+                    log::warn!("waiting for {}{}: {why}", path.display(), holders(file));
+                }
+                // The kernel's own wait couldn't be ended by `cancel`.
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
 /// Takes a lease; none where the store has no folder for it or the filesystem knows no locks.
-pub(crate) fn take(root: &Path) -> Result<Option<File>, Error> {
+pub(crate) fn take(root: &Path, cancel: &AtomicBool) -> Result<Option<File>, Error> {
     let path = root.join(OWN);
     if kind(&path)? != Kind::Folder {
         return Ok(None);
     }
     let folder = File::open(&path).map_err(Error::io("opening", &path))?;
-    match folder.try_lock_shared() {
+    match lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
         Ok(()) => Ok(Some(folder)),
-        Err(TryLockError::WouldBlock) => {
-            log::warn!(
-                "waiting until nothing is removed from {} any more{}",
-                root.display(),
-                holders(&folder)
-            );
-            folder.lock_shared().map_err(Error::io("locking", &path))?;
-            Ok(Some(folder))
-        }
-        Err(TryLockError::Error(error)) => {
-            log::debug!("{}: no locks: {error}", path.display());
+        Err(Error::Io { source, .. }) => {
+            log::debug!("{}: no locks: {source}", path.display());
             Ok(None)
         }
+        Err(other) => Err(other),
     }
 }
 
@@ -63,28 +106,13 @@ impl Store {
             }
         };
         if let Some(folder) = own.as_ref().or(self.lease.as_ref()) {
-            lock(folder, &path)?;
+            lock(folder, &path, Share::Alone, &self.cancel, "others use the store")?;
         }
         let lease = match (own, &self.lease) {
             (None, Some(lease)) => Lease::Of(lease),
             (own, _) => Lease::Own(own.ok_or_else(|| Error::damaged(&path, "it can't be locked"))?),
         };
         Ok(Exclusive { store: self, lease })
-    }
-}
-
-fn lock(folder: &File, path: &Path) -> Result<(), Error> {
-    match folder.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            log::warn!(
-                "waiting until nobody else uses {}{}",
-                path.display(),
-                holders(folder)
-            );
-            folder.lock().map_err(Error::io("locking", path))
-        }
-        Err(TryLockError::Error(error)) => Err(Error::io("locking", path)(error)),
     }
 }
 

@@ -38,6 +38,7 @@
 //! ```
 
 mod blob;
+mod durable;
 mod error;
 mod folders;
 mod images;
@@ -48,10 +49,10 @@ mod prune;
 mod store;
 mod verify;
 
-pub use blob::{BlobWrite, BlobWriter, LinkKind};
+pub use blob::{BlobWrite, BlobWriter};
 pub use error::Error;
 pub use images::StoredImage;
 pub use lease::Exclusive;
 pub use prune::Garbage;
-pub use store::Store;
+pub use store::{Opening, Store};
 pub use verify::{BlobFile, Flaw, Verdict};

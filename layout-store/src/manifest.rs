@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 use transload_reference::{
@@ -12,7 +13,8 @@ use transload_reference::{
 
 use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, kind};
 use crate::layout::Layout;
-use crate::{Error, Store};
+use crate::lease::{self, Share};
+use crate::{Error, Store, durable};
 
 impl Store {
     /// What a tag or a digest of a repository stands for; none if there is no such thing. Tags are looked up in `layout`, then as
@@ -21,18 +23,12 @@ impl Store {
     /// # Errors
     /// Where a file can't be read.
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
-        for folder in self.readable_folders(repository)? {
-            let found = match identifier {
-                Identifier::Digest(digest) => self
-                    .manifest_in(&folder, digest)?
-                    .map(|manifest| manifest.digest().clone()),
-                Identifier::Tag(tag) => tagged(&folder, tag)?,
-            };
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        self.first_of(repository, |folder| match identifier {
+            Identifier::Digest(digest) => Ok(self
+                .manifest_in(folder, digest)?
+                .map(|manifest| manifest.digest().clone())),
+            Identifier::Tag(tag) => tagged(folder, tag),
+        })
     }
 
     /// A manifest of a repository, verified; none if there is no such thing.
@@ -40,12 +36,34 @@ impl Store {
     /// # Errors
     /// Where the file can't be read or holds something else.
     pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        self.first_of(repository, |folder| self.manifest_in(folder, digest))
+    }
+
+    /// What is found in the first of the repository's folders that has it. A folder that can't be read spoils nothing that
+    /// another has.
+    fn first_of<T>(
+        &self,
+        repository: &Repository,
+        find: impl Fn(&Path) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut failure = None;
         for folder in self.readable_folders(repository)? {
-            if let Some(manifest) = self.manifest_in(&folder, digest)? {
-                return Ok(Some(manifest));
+            match find(&folder) {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(None)
+        failure.map_or(Ok(None), Err)
+    }
+
+    /// What a tag stands for in each of the repository's folders that has it.
+    pub(crate) fn every_meaning(&self, repository: &Repository, tag: &Tag) -> Result<Vec<Digest>, Error> {
+        let mut meanings = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            meanings.extend(tagged(&folder, tag)?);
+        }
+        Ok(meanings)
     }
 
     /// Where a manifest is or would be.
@@ -77,10 +95,15 @@ impl Store {
                 .map(Some)
                 .map_err(|source| Error::Manifest { path, source });
         }
-        // The oldest generations have a tagged manifest only under its tag.
+        // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
+        let layout = Layout::read(folder)?;
         for tag in tag_files(folder)? {
+            if layout.get(&tag).is_some_and(|tagged| tagged != digest) {
+                continue;
+            }
             let path = folder.join(tag.as_str());
-            let Some(bytes) = read(&path)? else { continue };
+            // A tag that can't be read is complained about once it is asked for.
+            let Ok(Some(bytes)) = read(&path) else { continue };
             if Digest::with(digest.algorithm(), &bytes) == *digest {
                 let parsed = RawManifest::verified(bytes, None, digest);
                 return parsed
@@ -108,6 +131,14 @@ impl Store {
         self.replace(&path, manifest.bytes(), repository)
     }
 
+    /// Makes the names of a repository's manifests durable: those that another manifest names, before it is written; and that one.
+    ///
+    /// # Errors
+    /// Where the filesystem refuses.
+    pub fn sync_manifests(&self, repository: &Repository) -> Result<(), Error> {
+        durable::sync(&self.writable_folder(repository)?)
+    }
+
     /// Lets a tag stand for a manifest that is there.
     ///
     /// # Errors
@@ -120,7 +151,7 @@ impl Store {
             return Err(Error::io("tagging", &path)(missing));
         }
         // What a tag stands for must last longer than the tag.
-        folders::sync(&folder)?;
+        durable::sync(&folder)?;
         let _lock = self.lock_layouts()?;
         let mut layout = Layout::read(&folder)?;
         if layout.get(tag) != Some(digest) {
@@ -128,7 +159,7 @@ impl Store {
             self.write_layout(&folder, &layout, repository)?;
         }
         self.name_by_tag(&folder, tag, &path)?;
-        folders::sync(&folder)
+        durable::sync(&folder)
     }
 
     pub(crate) fn write_layout(
@@ -218,7 +249,8 @@ impl Store {
     }
 
     /// Locks the tag maps of the store against other threads and processes, until the lock is dropped.
-    fn lock_layouts(&self) -> Result<File, Error> {
+    fn lock_layouts(&self) -> Result<LayoutLock<'_>, Error> {
+        let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
         self.own_folder()?;
         let path = folders::layout_lock(self.root());
         if matches!(kind(&path)?, Kind::Folder | Kind::Other) {
@@ -230,9 +262,24 @@ impl Store {
             .truncate(false)
             .open(&path);
         let file = file.map_err(Error::io("opening", &path))?;
-        file.lock().map_err(Error::io("locking", &path))?;
-        Ok(file)
+        lease::lock(
+            &file,
+            &path,
+            Share::Alone,
+            &self.cancel,
+            "another process tags an image",
+        )?;
+        Ok(LayoutLock {
+            _process: file,
+            _thread: thread,
+        })
     }
+}
+
+/// The right to change tag maps. The lock on disk is let go of first.
+struct LayoutLock<'a> {
+    _process: File,
+    _thread: MutexGuard<'a, ()>,
 }
 
 /// What a tag stands for in a folder of manifests.

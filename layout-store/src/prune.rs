@@ -10,7 +10,7 @@ use crate::folders::{self, LAYOUT};
 use crate::layout::Layout;
 use crate::lease::Exclusive;
 use crate::manifest::tag_files;
-use crate::{BlobFile, Error, Store, StoredImage};
+use crate::{BlobFile, Error, Store, StoredImage, durable};
 
 /// What would go from a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,14 +38,27 @@ impl Exclusive<'_> {
     /// # Errors
     /// Where a manifest of an image that stays can't be read: what it needs isn't known then.
     pub fn garbage(&self, keep: impl Fn(&Reference) -> bool) -> Result<Garbage, Error> {
-        let (kept, images): (Vec<_>, Vec<_>) = self
-            .store
-            .images()?
+        let listing = self.store.listing()?;
+        if let Some(folder) = listing.nameless.first() {
+            return Err(Error::damaged(
+                folder,
+                "no image's name leads there, so what it needs isn't known: move it away",
+            ));
+        }
+        let (kept, images): (Vec<_>, Vec<_>) = listing
+            .images
             .into_iter()
             .partition(|image| keep(&image.reference));
         let mut reached = Reached::default();
         for image in &kept {
-            reached.walk(self.store, image.reference.repository(), &image.digest)?;
+            let repository = image.reference.repository();
+            reached.walk(self.store, repository, &image.digest)?;
+            if let Some(tag) = image.reference.tag() {
+                // Docker Hub's two folders may differ in what a tag stands for.
+                for digest in self.store.every_meaning(repository, tag)? {
+                    reached.walk(self.store, repository, &digest)?;
+                }
+            }
         }
         let mut manifests = Vec::new();
         let repositories: HashSet<&Repository> = images
@@ -55,7 +68,9 @@ impl Exclusive<'_> {
             .collect();
         for repository in repositories {
             for folder in folders::manifests(self.store.root(), repository)? {
-                unreached(&folder, repository, &reached, &mut manifests)?;
+                if folders::is_plain(self.store.root(), &folder)? {
+                    unreached(&folder, repository, &reached, &mut manifests)?;
+                }
             }
         }
         manifests.sort();
@@ -87,7 +102,7 @@ impl Exclusive<'_> {
             folders.extend(path.parent());
         }
         for folder in folders {
-            folders::sync(folder)?;
+            durable::sync(folder)?;
         }
         for file in garbage.blobs.iter().chain(&garbage.partial) {
             remove(&file.path)?;
@@ -112,7 +127,7 @@ impl Exclusive<'_> {
             if tag.as_str() != LAYOUT && tag_files(&folder)?.contains(tag) {
                 remove(&folder.join(tag.as_str()))?;
             }
-            folders::sync(&folder)?;
+            durable::sync(&folder)?;
         }
         Ok(())
     }
@@ -124,6 +139,9 @@ impl Exclusive<'_> {
                 continue;
             };
             for folder in folders {
+                if !folders::is_plain(self.store.root(), &folder).unwrap_or(false) {
+                    continue;
+                }
                 let is_empty = Layout::read(&folder).is_ok_and(|layout| layout.is_empty());
                 if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
                     let _ = fs::remove_file(folder.join(LAYOUT));
@@ -145,6 +163,13 @@ struct Reached {
 
 impl Reached {
     fn walk(&mut self, store: &Store, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        if store.manifest(repository, digest)?.is_none() {
+            let path = store.manifest_path(repository, digest);
+            return Err(Error::damaged(
+                &path,
+                "it is missing, so what its image needs isn't known",
+            ));
+        }
         let mut waiting = vec![digest.clone()];
         while let Some(digest) = waiting.pop() {
             if !self.manifests.insert((repository.clone(), digest.clone())) {

@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
+use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, OWN, kind};
 use crate::{Error, lease};
 
@@ -17,18 +18,32 @@ const FOLDERS: usize = 10_000;
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Whether blobs got their names since the names were last made durable.
-    pub(crate) has_new_blobs: Arc<AtomicBool>,
+    pub(crate) names: Arc<Names>,
+    /// Set by whoever wants waits for other processes to end.
+    pub(crate) cancel: Arc<AtomicBool>,
+    /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
+    pub(crate) tagging: Mutex<()>,
     /// Keeps others from removing anything while this is open.
     pub(crate) lease: Option<File>,
 }
 
-impl Store {
-    /// Opens a store that is there, for reading or writing. An empty folder is a store without images.
+/// How a store is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    cancel: Arc<AtomicBool>,
+}
+
+impl Opening {
+    /// Waits for other processes end once the flag is set: those of opening, and those of the store that was opened.
+    pub fn until(cancel: Arc<AtomicBool>) -> Opening {
+        Opening { cancel }
+    }
+
+    /// See [`Store::open`].
     ///
     /// # Errors
     /// Where the folder isn't there, can't be read or is something else.
-    pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
         let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
         let not_a_store = |looks_like| Error::NotAStore {
@@ -36,22 +51,50 @@ impl Store {
             looks_like,
         };
         if !metadata.is_dir() {
-            return Err(not_a_store(
-                if path.extension().is_some_and(|ending| ending == "tar") {
-                    "it is a tar archive; unpack it, or pull its images"
-                } else {
-                    "it is a file"
-                },
-            ));
+            let is_tar = path.extension().is_some_and(|ending| ending == "tar");
+            return Err(not_a_store(if is_tar {
+                "it is a tar archive; unpack it, or pull its images"
+            } else {
+                "it is a file"
+            }));
         }
-        match other_kind(path)? {
-            Some(looks_like) => Err(not_a_store(looks_like)),
-            None => Ok(Store {
-                root: path.to_owned(),
-                has_new_blobs: Arc::default(),
-                lease: lease::take(path)?,
-            }),
+        if let Some(looks_like) = other_kind(path)? {
+            return Err(not_a_store(looks_like));
         }
+        Ok(Store {
+            root: path.to_owned(),
+            names: Arc::default(),
+            tagging: Mutex::default(),
+            lease: lease::take(path, &self.cancel)?,
+            cancel: Arc::clone(&self.cancel),
+        })
+    }
+
+    /// See [`Store::create`].
+    ///
+    /// # Errors
+    /// As [`Opening::open`], and where it can't be made.
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
+        let path = path.as_ref();
+        fs::create_dir_all(path).map_err(Error::io("making", path))?;
+        let mut store = self.open(path)?;
+        folders::make(path, &path.join(BLOBS), &"the folder of blobs")?;
+        if store.lease.is_none() {
+            folders::make(path, &path.join(OWN), &"the folder of the lock")?;
+            store.lease = lease::take(path, &self.cancel)?;
+        }
+        Ok(store)
+    }
+}
+
+impl Store {
+    /// Opens a store that is there, for reading or writing. An empty folder is a store without images. While somebody removes
+    /// images from it, this waits.
+    ///
+    /// # Errors
+    /// Where the folder isn't there, can't be read or is something else.
+    pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
+        Opening::default().open(path)
     }
 
     /// Opens a store, making it if it isn't there.
@@ -59,15 +102,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and where it can't be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Store, Error> {
-        let path = path.as_ref();
-        fs::create_dir_all(path).map_err(Error::io("making", path))?;
-        let mut store = Store::open(path)?;
-        folders::make(path, &path.join(BLOBS), &"the folder of blobs")?;
-        if store.lease.is_none() {
-            folders::make(path, &path.join(OWN), &"the folder of the lock")?;
-            store.lease = lease::take(path)?;
-        }
-        Ok(store)
+        Opening::default().create(path)
     }
 
     /// The folder.

@@ -1,7 +1,7 @@
 //! Looking for rot: whether files hold what their names say.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use transload_reference::{Descriptor, Digest, Verifier};
 
@@ -103,6 +103,7 @@ impl Store {
     /// Where the filesystem refuses, or a folder is there.
     pub fn discard_blob(&self, digest: &Digest) -> Result<(), Error> {
         let path = self.blob_path(digest);
+        check_plain(self.root(), &self.root().join(folders::BLOBS))?;
         match kind(&path)? {
             Kind::Nothing => Ok(()),
             _ => std::fs::remove_file(&path).map_err(Error::io("removing", &path)),
@@ -114,7 +115,7 @@ impl Store {
     /// # Errors
     /// Where the folder can't be read.
     pub fn blob_files(&self) -> Result<Vec<BlobFile>, Error> {
-        files_in(&self.root().join(folders::BLOBS))
+        files_in(self.root(), &self.root().join(folders::BLOBS))
     }
 
     /// What interrupted transfers left, sorted by path. Some may be of transfers that run now.
@@ -122,14 +123,17 @@ impl Store {
     /// # Errors
     /// Where the folder can't be read.
     pub fn partial_files(&self) -> Result<Vec<BlobFile>, Error> {
-        files_in(&folders::partials(self.root()))
+        let mut files = files_in(self.root(), &folders::partials(self.root()))?;
+        files.retain(|file| file.digest.is_some());
+        Ok(files)
     }
 }
 
-fn files_in(folder: &std::path::Path) -> Result<Vec<BlobFile>, Error> {
+fn files_in(root: &Path, folder: &Path) -> Result<Vec<BlobFile>, Error> {
     if kind(folder)? == Kind::Nothing {
         return Ok(Vec::new());
     }
+    check_plain(root, folder)?;
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("reading", folder))? {
         let entry = entry.map_err(Error::io("reading", folder))?;
@@ -145,4 +149,13 @@ fn files_in(folder: &std::path::Path) -> Result<Vec<BlobFile>, Error> {
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
+}
+
+/// What a symbolic link leads to isn't the store's, to be listed or removed.
+fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
+    if folders::is_plain(root, folder)? {
+        Ok(())
+    } else {
+        Err(Error::damaged(folder, "it is no folder of the store's own"))
+    }
 }

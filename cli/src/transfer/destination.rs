@@ -214,11 +214,7 @@ impl Destination for StoreDestination {
             return Ok(How::Present);
         }
         if let Offer::Store(from) = request.source.offer()
-            && self
-                .store
-                .link_blob(from, request.blob)
-                .map_err(destination)?
-                .is_some()
+            && self.store.link_blob(from, request.blob).map_err(destination)?
         {
             return Ok(How::Linked);
         }
