@@ -57,7 +57,7 @@
 //! - Lists and objects have no text: `join` or `toJson` give it.
 //! - `int`, `fromJson` and `printf` fail where Go and sprig give 0, nothing, or `%!d(string=x)`.
 //! - `default`, `coalesce` and `ternary` evaluate only the arguments that they need.
-//! - Blocks and expressions nest at most 100 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text.
+//! - Blocks and expressions nest at most 50 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text.
 
 mod ast;
 mod error;

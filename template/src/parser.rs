@@ -9,7 +9,7 @@ use crate::lexer::{Lexeme, Lexer, Token};
 use crate::words::{guess, shown, there_are};
 
 /// Blocks, and expressions, inside one another: more are refused, so that no template exhausts the stack.
-pub(crate) const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 50;
 
 const KEYWORDS: [&str; 10] = [
     "block", "break", "continue", "define", "else", "end", "if", "range", "template", "with",

@@ -240,36 +240,36 @@ fn deep_nesting_is_refused_and_what_is_allowed_fits_the_stack() {
         )
     };
 
-    let too_deep = "this expression is nested too deep: more than 100 calls or parentheses";
-    assert_eq!(render(&parens(100)).as_deref(), Ok("x"));
-    assert_eq!(render(&calls(99)).as_deref(), Ok("X"));
-    assert_eq!(render(&pipes(99)).as_deref(), Ok("X"));
-    for depth in [101, 200_000] {
+    let too_deep = "this expression is nested too deep: more than 50 calls or parentheses";
+    assert_eq!(render(&parens(50)).as_deref(), Ok("x"));
+    assert_eq!(render(&calls(49)).as_deref(), Ok("X"));
+    assert_eq!(render(&pipes(49)).as_deref(), Ok("X"));
+    for depth in [51, 200_000] {
         assert_limit(&parens(depth), too_deep);
         assert_limit(&calls(depth), too_deep);
         assert_limit(&pipes(depth), too_deep);
         assert_limit(&fields(depth), too_deep);
         assert_limit(&format!("{{{{ {}", "(".repeat(depth)), too_deep);
-        let message = "`if` is nested too deep: more than 100 blocks";
+        let message = "`if` is nested too deep: more than 50 blocks";
         assert_limit(&blocks("if", depth), message);
         assert_limit(&"{{ if .a }}".repeat(depth), message);
         assert_limit(
             &blocks("with", depth),
-            "`with` is nested too deep: more than 100 blocks",
+            "`with` is nested too deep: more than 50 blocks",
         );
     }
     let deepest = format!(
         "{}{}{}",
-        "{{ if .a }}".repeat(100),
-        calls(99),
-        "{{ end }}".repeat(100)
+        "{{ if .a }}".repeat(50),
+        calls(49),
+        "{{ end }}".repeat(50)
     );
     assert_eq!(render(&deepest).as_deref(), Ok("X"));
     let loops = format!(
         "{}{}{}",
-        "{{ range list 1 }}".repeat(100),
-        calls(99).replace(".a", "$.a"),
-        "{{ end }}".repeat(100)
+        "{{ range list 1 }}".repeat(50),
+        calls(49).replace(".a", "$.a"),
+        "{{ end }}".repeat(50)
     );
     assert_eq!(render(&loops).as_deref(), Ok("X"));
 }
