@@ -31,7 +31,8 @@ fn tokens_come_in_the_field_that_is_asked_for() {
             for (method, body, expected) in [("GET", "", by_get), ("POST", form.as_str(), by_post)] {
                 let answer = ask(&registry, method, "/token", body.as_bytes());
                 let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-                let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+                let mut fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+                fields.sort_unstable();
                 let mut all = vec![expected];
                 all.extend(expires_in.map(|_| "expires_in"));
                 all.sort_unstable();
