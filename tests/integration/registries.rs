@@ -1,1 +1,16 @@
 //! Every direction through every shape of a real registry, with skopeo as the judge.
+//!
+//! Where a registry has to do something unusual, or every request has to be seen, a scripted one takes its place.
+
+mod again;
+mod credentials;
+mod directions;
+mod help;
+mod judge;
+mod names;
+mod protocol;
+mod refusals;
+mod sharing;
+mod streaming;
+mod tokens;
+mod trust;

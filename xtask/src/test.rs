@@ -21,7 +21,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let transload = build()?;
     let mut tests = cargo();
     tests
-        .args(["test", "--workspace"])
+        .args(["test", "--workspace", "--no-fail-fast"])
         .args(args)
         .env("TRANSLOAD_BIN", transload);
     run_command(&mut tests)

@@ -1,6 +1,6 @@
 //! Credential helpers: `docker-credential-<name> get`, as Docker's documentation describes them.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
@@ -36,7 +36,15 @@ pub(super) fn get(helper: &str, server: &str) -> Result<Option<Credential>, Cred
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| fail(error.to_string()))?;
+        .map_err(|error| {
+            fail(match error.kind() {
+                ErrorKind::NotFound => {
+                    "there is no such program on PATH: install it, or give the credentials in auths"
+                        .to_owned()
+                }
+                _ => error.to_string(),
+            })
+        })?;
     if let Some(mut input) = child.stdin.take() {
         // A helper that answers without reading is no failure.
         let _ = writeln!(input, "{server}");
