@@ -101,7 +101,7 @@ impl Site {
     pub fn options(&self, auths: &Path) -> Vec<String> {
         let mut options = match self.shape.tls {
             Tls::Off => vec!["--plain-http".to_owned()],
-            Tls::Server | Tls::Mutual => vec!["--ca-file".to_owned(), text(&self.ca_file())],
+            Tls::Server | Tls::Mutual => vec!["--ca-file".to_owned(), text(self.ca_file())],
         };
         let identity = self.identity();
         if identity != json!({"repo": self.host()}) {

@@ -36,10 +36,7 @@ fn repositories(dir: &Path, below: &str) -> Vec<String> {
         let is_dir = entry.file_type().expect("a readable folder").is_dir();
         match name.as_str() {
             "manifests" => found.push(below.trim_matches('/').to_owned()),
-            name if is_dir => found.extend(repositories(
-                dir,
-                &format!("{below}/{name}").trim_matches('/').to_owned(),
-            )),
+            name if is_dir => found.extend(repositories(dir, format!("{below}/{name}").trim_matches('/'))),
             _ => {}
         }
     }
@@ -94,6 +91,9 @@ fn push_as(registry: &Site, dir: &Path, template: &str, variables: &[&str]) {
     task(&image).args(set).run().expect_code(0);
 }
 
+/// A repository and a tag, from the parts of a name.
+type Named = fn([&str; 3]) -> (String, String);
+
 #[test]
 fn a_template_names_each_image_by_its_parts() {
     let (registry, folder) = (Site::start(PASSWORDS), folder());
@@ -101,7 +101,7 @@ fn a_template_names_each_image_by_its_parts() {
     for (_, [host, repository, reference], image) in &named() {
         kubekey::write(&dir, host, repository, reference, image, Generation::Third);
     }
-    let table: [(&str, &[&str], fn([&str; 3]) -> (String, String)); 4] = [
+    let table: [(&str, &[&str], Named); 4] = [
         (
             "{{ .module.image.src.reference.repository }}:{{ .module.image.src.reference.reference }}",
             &[],
