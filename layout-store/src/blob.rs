@@ -73,8 +73,8 @@ impl Store {
         }
         let path = folders::partial(self.root(), &blob.digest);
         let parent = path.parent().unwrap_or(self.root());
-        folders::make(self.root(), parent, &"the folder of partial blobs")?;
-        folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
+        self.make_folder(parent, &"the folder of partial blobs")?;
+        self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
         loop {
             let file = open_locked(&path, &self.cancel)?;
             if self.has_blob(blob)? {
@@ -101,13 +101,10 @@ impl Store {
     /// Where this store can't be written.
     pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<bool, Error> {
         let path = from.blob_path(&blob.digest);
-        let is_good = path.symlink_metadata().is_ok_and(|metadata| {
-            metadata.is_file() && metadata.len() == blob.size && durable::is_sealed(&metadata, &blob.digest)
-        });
-        if !is_good {
+        if from.sealed(blob).is_none() {
             return Ok(false);
         }
-        folders::make(self.root(), &self.root().join(BLOBS), &"the folder of blobs")?;
+        self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
         match fs::hard_link(&path, self.blob_path(&blob.digest)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.has_blob(blob)? => {}
@@ -257,9 +254,11 @@ impl BlobWriter {
         self.file
             .set_permissions(readable)
             .map_err(Error::io("opening to readers", &self.partial))?;
-        self.file
-            .sync_data()
-            .map_err(Error::io("making durable", &self.partial))?;
+        if let Err(error) = self.file.sync_data() {
+            // The system may have given up these bytes, and would call them durable the next time all the same.
+            let _ = self.file.set_len(0);
+            return Err(Error::io("making durable", &self.partial)(error));
+        }
         // A seal that a power cut takes away, or that the filesystem can't keep, costs a hash some day.
         let _ = durable::seal(&self.file, &self.blob.digest);
         fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;

@@ -1,8 +1,10 @@
 //! Where names are in a store's folder.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Digest, Registry, Repository, Tag};
 
@@ -132,20 +134,64 @@ impl Store {
     }
 }
 
-/// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so
-/// that a symbolic link in a directory from elsewhere leads nowhere.
-pub(crate) fn make(root: &Path, folder: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
-    let mut path = root.to_owned();
-    for component in folder.strip_prefix(root).unwrap_or(folder) {
-        path.push(component);
-        match std::fs::create_dir(&path) {
-            // What is written into it must not be lost with its name.
-            Ok(()) => durable::sync(path.parent().unwrap_or(root))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_folder(&path, name)?,
-            Err(error) => return Err(Error::io("making", &path)(error)),
+impl Store {
+    /// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so that a symbolic
+    /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
+    /// lost with it.
+    pub(crate) fn make_folder(&self, folder: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
+        let mut path = self.root().to_owned();
+        for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
+            let above = path.clone();
+            path.push(component);
+            if self.made.contains(&path) {
+                check_folder(&path, name)?;
+                continue;
+            }
+            match std::fs::create_dir(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_folder(&path, name)?,
+                Err(error) => return Err(Error::io("making", &path)(error)),
+            }
+            // Whoever made it may not have come to this.
+            durable::sync(&above)?;
+            self.made.insert(path.clone());
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Folders whose names this handle knows to be durable.
+#[derive(Debug, Default)]
+pub(crate) struct Made(Mutex<HashSet<PathBuf>>);
+
+impl Made {
+    fn contains(&self, folder: &Path) -> bool {
+        self.lock().contains(folder)
+    }
+
+    fn insert(&self, folder: PathBuf) {
+        self.lock().insert(folder);
+    }
+
+    /// Folders were removed: each is to be made again.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a folder and those above it that aren't there. Their names are durable then.
+pub(crate) fn make_all(folder: &Path) -> Result<(), Error> {
+    let whole = std::path::absolute(folder).map_err(Error::io("making", folder))?;
+    let missing: Vec<&Path> = whole.ancestors().take_while(|path| !path.exists()).collect();
+    std::fs::create_dir_all(&whole).map_err(Error::io("making", folder))?;
+    missing
+        .into_iter()
+        .filter_map(Path::parent)
+        .try_for_each(durable::sync)
 }
 
 fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {

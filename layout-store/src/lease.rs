@@ -101,7 +101,7 @@ impl Store {
         let own = match &self.lease {
             Some(_) => None,
             None => {
-                crate::folders::make(self.root(), &path, &"the folder of the lock")?;
+                self.make_folder(&path, &"the folder of the lock")?;
                 Some(File::open(&path).map_err(Error::io("opening", &path))?)
             }
         };

@@ -46,6 +46,7 @@ mod layout;
 mod lease;
 mod manifest;
 mod prune;
+mod space;
 mod store;
 mod verify;
 
@@ -54,5 +55,6 @@ pub use error::Error;
 pub use images::StoredImage;
 pub use lease::Exclusive;
 pub use prune::Garbage;
+pub use space::free_space;
 pub use store::{Opening, Store};
 pub use verify::{BlobFile, Flaw, Verdict};

@@ -202,7 +202,7 @@ impl Store {
     fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
         let mut candidates = folders::manifests(self.root(), repository)?;
         let folder = candidates.swap_remove(0);
-        folders::make(self.root(), &folder, repository)?;
+        self.make_folder(&folder, repository)?;
         if repository.registry().is_docker_hub() {
             self.name_docker_hub()?;
         }
@@ -223,7 +223,7 @@ impl Store {
 
     fn own_folder(&self) -> Result<PathBuf, Error> {
         let own = self.root().join(OWN);
-        folders::make(self.root(), &own, &"the folder of temporary files")?;
+        self.make_folder(&own, &"the folder of temporary files")?;
         Ok(own)
     }
 

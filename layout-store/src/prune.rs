@@ -108,6 +108,7 @@ impl Exclusive<'_> {
             remove(&file.path)?;
         }
         self.remove_empty_repositories(&garbage.images);
+        self.store.made.forget();
         Ok(())
     }
 

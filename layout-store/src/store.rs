@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::durable::Names;
-use crate::folders::{self, BLOBS, Kind, MANIFESTS, OWN, kind};
+use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
 use crate::{Error, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
@@ -19,6 +19,7 @@ const FOLDERS: usize = 10_000;
 pub struct Store {
     root: PathBuf,
     pub(crate) names: Arc<Names>,
+    pub(crate) made: Made,
     /// Set by whoever wants waits for other processes to end.
     pub(crate) cancel: Arc<AtomicBool>,
     /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
@@ -64,6 +65,7 @@ impl Opening {
         Ok(Store {
             root: path.to_owned(),
             names: Arc::default(),
+            made: Made::default(),
             tagging: Mutex::default(),
             lease: lease::take(path, &self.cancel)?,
             cancel: Arc::clone(&self.cancel),
@@ -76,11 +78,11 @@ impl Opening {
     /// As [`Opening::open`], and where it can't be made.
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
-        fs::create_dir_all(path).map_err(Error::io("making", path))?;
+        folders::make_all(path)?;
         let mut store = self.open(path)?;
-        folders::make(path, &path.join(BLOBS), &"the folder of blobs")?;
+        store.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
         if store.lease.is_none() {
-            folders::make(path, &path.join(OWN), &"the folder of the lock")?;
+            store.make_folder(&path.join(OWN), &"the folder of the lock")?;
             store.lease = lease::take(path, &self.cancel)?;
         }
         Ok(store)

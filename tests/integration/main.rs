@@ -3,3 +3,4 @@
 mod content;
 mod messages;
 mod registries;
+mod unkillable;

@@ -89,7 +89,7 @@ impl Scene {
             .names
             .iter()
             .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-        named.lines().map(|line| without_time(line) + "\n").collect()
+        named.lines().map(|line| without_chance(line) + "\n").collect()
     }
 
     /// What the program says to arguments that it refuses. The folder `out` must not come about.
@@ -122,14 +122,20 @@ fn quoted(arg: &str) -> String {
     }
 }
 
-/// A line without the time of the log, how long a task took, and how long is waited, which is up to chance.
-fn without_time(line: &str) -> String {
+/// A line without what is up to chance: the time of the log, how long a task took, how long is waited, how much space is free.
+fn without_chance(line: &str) -> String {
     if let Some((_, after)) = line.strip_prefix("[2").and_then(|line| line.split_once("Z ")) {
         let (before, wait) = after.rsplit_once(" in ").unwrap_or((after, ""));
         return match wait.strip_suffix(" s").map(str::parse::<f64>) {
             Some(Ok(_)) => format!("[TIME {before} in WAIT s"),
             _ => format!("[TIME {after}"),
         };
+    }
+    if line.starts_with("  disk: ")
+        && let Some((before, free)) = line.rsplit_once(", ")
+        && free.ends_with(" free")
+    {
+        return format!("{before}, SPACE free");
     }
     for images in [" image in ", " images in "] {
         if let Some((before, after)) = line.split_once(images)

@@ -20,7 +20,7 @@ Tasks:
                   error. All steps run; those that failed are listed at the end. Without cargo-deny on PATH or in
                   target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
-                  The tests need docker-registry and skopeo: as root on Debian they are installed by apt-get, elsewhere it
+                  The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
 

@@ -69,6 +69,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY])),
     ("regex-syntax",       Users::Only(&[POLICY])),
+    ("rustix",             Users::Only(&[STORE])),
     ("rustls",             Users::Only(&[CLIENT])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
     ("serde",              Users::All),

@@ -10,7 +10,12 @@ use crate::command::{cargo, run as run_command, shown};
 use crate::programs;
 
 /// Programs that the tests run, and the Debian packages that hold them.
-const NEEDED: [(&str, &str); 2] = [("docker-registry", "docker-registry"), ("skopeo", "skopeo")];
+const NEEDED: [(&str, &str); 4] = [
+    ("docker-registry", "docker-registry"),
+    ("skopeo", "skopeo"),
+    ("strace", "strace"),
+    ("faketime", "faketime"),
+];
 
 /// Sees to the programs that the tests need, builds transload once, and runs all tests. `args` go to `cargo test`.
 ///
@@ -20,8 +25,12 @@ pub fn run(args: &[String]) -> Result<(), String> {
     see_to_programs()?;
     let transload = build()?;
     let mut tests = cargo();
+    // Who names packages wants no others.
+    let names_packages = args.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
+    let which: &[&str] = if names_packages { &[] } else { &["--workspace"] };
     tests
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--no-fail-fast"])
+        .args(which)
         .args(args)
         .env("TRANSLOAD_BIN", transload);
     run_command(&mut tests)
@@ -68,7 +77,7 @@ fn how_to_install(wanted: &[(&str, &str)]) -> String {
     format!(
         "the tests need {}, which PATH doesn't have.\n\
          On Debian and Ubuntu: sudo apt-get update && sudo apt-get install --no-install-recommends {}\n\
-         Elsewhere: skopeo is in most systems' packages; docker-registry is the `registry` program of\n\
+         Elsewhere: skopeo, strace and faketime are in most systems' packages; docker-registry is the `registry` program of\n\
          https://github.com/distribution/distribution, to be put on PATH under this name.",
         programs.join(" and "),
         packages.join(" ")
@@ -113,13 +122,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_the_way_to_get_it() {
-        let both = how_to_install(&NEEDED);
+        let both = how_to_install(&NEEDED[..2]);
         assert!(both.contains("need docker-registry and skopeo"), "{both}");
         assert!(
             both.contains("--no-install-recommends docker-registry skopeo\n"),
             "{both}"
         );
-        let one = how_to_install(&NEEDED[1..]);
+        let one = how_to_install(&NEEDED[1..2]);
         assert!(
             one.contains("need skopeo,") && !one.contains("recommends docker"),
             "{one}"

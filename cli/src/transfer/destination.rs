@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use transload_layout_store::{BlobWrite, BlobWriter, Error, Store};
+use transload_layout_store::{BlobWrite, BlobWriter, Error, Store, free_space};
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
@@ -41,6 +41,12 @@ pub trait Destination: Send + Sync {
 
     /// Whether a blob is there already.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
+
+    /// How many bytes can be written here; none where that isn't known, as with a registry.
+    fn free_space(&self) -> Option<u64>;
+
+    /// How many bytes of a blob would be written here: none where it is there or would be linked.
+    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64;
 
     /// Brings a blob here.
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
@@ -209,6 +215,18 @@ impl Destination for StoreDestination {
         self.store.has_blob(blob).map_err(destination)
     }
 
+    fn free_space(&self) -> Option<u64> {
+        free_space(self.store.root()).ok()
+    }
+
+    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        match source.offer() {
+            Offer::Store(from) if from.could_link_into(self.store.root(), blob) => 0,
+            // What can't be told is told by the attempt to write.
+            _ => self.store.bytes_to_write(blob).unwrap_or(0),
+        }
+    }
+
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         if self.store.has_blob(request.blob).map_err(destination)? {
             return Ok(How::Present);
@@ -233,14 +251,17 @@ impl Destination for StoreDestination {
     }
 
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
-        self.put_manifest(image.repository(), root)?;
-        match image.tag() {
-            Some(tag) => self
-                .store
-                .tag(image.repository(), tag, root.digest())
-                .map_err(destination),
-            None => Ok(()),
+        let repository = image.repository();
+        if !root.view().children().is_empty() {
+            // An index must not last longer than what it names.
+            self.store.sync_manifests(repository).map_err(destination)?;
         }
+        self.put_manifest(repository, root)?;
+        let published = match image.tag() {
+            Some(tag) => self.store.tag(repository, tag, root.digest()),
+            None => self.store.sync_manifests(repository),
+        };
+        published.map_err(destination)
     }
 }
 
@@ -373,6 +394,14 @@ impl Destination for RegistryDestination {
             .is_some())
     }
 
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+
+    fn bytes_to_write(&self, _: &dyn Source, _: &Descriptor) -> u64 {
+        0
+    }
+
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         if self.has_blob(request.repository, request.blob)? {
             return Ok(How::Present);
@@ -459,6 +488,17 @@ impl Destination for FolderToBe {
 
     fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
         Ok(false)
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        free_space(&self.path).ok()
+    }
+
+    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        match source.offer() {
+            Offer::Store(from) if from.could_link_into(&self.path, blob) => 0,
+            _ => blob.size,
+        }
     }
 
     fn bring_blob(&self, _: &Bring<'_>) -> Result<How, Fault> {

@@ -18,6 +18,7 @@ use super::flight::Flight;
 use super::outcome::{Count, Status};
 use super::plan::{self, Plan, Planned};
 use super::queue::{Queue, Work};
+use super::room::Berth;
 use crate::job::Job;
 
 /// A task's images on their way.
@@ -35,6 +36,8 @@ struct BlobWork {
     image: ImageId,
     blob: Descriptor,
     lender: Option<Repository>,
+    /// The room that is set aside for it; none where it was another image that planned it.
+    berth: Option<Berth>,
 }
 
 impl<'a> Executor<'a> {
@@ -132,6 +135,7 @@ impl<'a> Executor<'a> {
             .destination
             .scope(flight.mapping.to.reference().repository());
         let mut new_bytes = 0u64;
+        let mut to_write = 0u64;
         let mut work = Vec::new();
         let mut shared = Vec::new();
         for blob in &plan.blobs {
@@ -139,12 +143,13 @@ impl<'a> Executor<'a> {
                 Claim::There => shared.push(blob),
                 Claim::Wait => {}
                 Claim::Bring { from } => {
+                    let bytes = flight
+                        .port
+                        .destination
+                        .bytes_to_write(flight.source.as_ref(), blob);
                     new_bytes = new_bytes.saturating_add(blob.size);
-                    work.push(BlobWork {
-                        image,
-                        blob: blob.clone(),
-                        lender: from,
-                    });
+                    to_write = to_write.saturating_add(bytes);
+                    work.push((blob, from, bytes));
                 }
             }
         }
@@ -153,8 +158,20 @@ impl<'a> Executor<'a> {
             blobs: plan.blobs.len(),
             new_bytes,
         });
-        for work in work {
+        let room = &flight.port.room;
+        let reserved = room.reserve(to_write, || flight.port.destination.free_space());
+        for (blob, lender, bytes) in work {
+            let work = BlobWork {
+                image,
+                blob: blob.clone(),
+                lender,
+                berth: reserved.is_ok().then(|| Berth::new(room, bytes)),
+            };
             self.push(scope, Work::Blob(work));
+        }
+        if let Err(short) = reserved {
+            // What it claimed is passed on to whoever else needs it.
+            return self.fail(image, short.fault(to_write));
         }
         for blob in shared {
             self.count(scope, image, Some((blob, How::Shared)));
@@ -163,7 +180,12 @@ impl<'a> Executor<'a> {
     }
 
     fn bring<'scope>(&'scope self, scope: &PoolScope<'scope>, work: BlobWork) {
-        let BlobWork { image, blob, lender } = work;
+        let BlobWork {
+            image,
+            blob,
+            lender,
+            berth,
+        } = work;
         let flight = &self.flights[image];
         let repository = flight.mapping.to.reference().repository();
         let blob_scope = flight.port.destination.scope(repository);
@@ -186,6 +208,9 @@ impl<'a> Executor<'a> {
                 });
             },
             progress: &|position| {
+                if let Some(berth) = &berth {
+                    berth.shrink_to(blob.size.saturating_sub(position));
+                }
                 self.observer.event(&Event::BlobProgress {
                     digest: &blob.digest,
                     position,
@@ -225,6 +250,7 @@ impl<'a> Executor<'a> {
                     image,
                     blob: blob.clone(),
                     lender,
+                    berth: None,
                 }),
             );
         }

@@ -19,6 +19,7 @@ mod plan;
 mod prepare;
 mod preview;
 mod queue;
+mod room;
 mod source;
 mod turns;
 
@@ -35,7 +36,7 @@ pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
 pub use prepare::Problem;
-pub use preview::{ImagePreview, JobPreview, Preview, preview};
+pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
 
 use crate::job::{Endpoint, Job};
 use executor::Executor;

@@ -14,6 +14,7 @@ use super::blobs::BlobMap;
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
 use super::event::{Event, Observer};
 use super::fault::Side;
+use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
 use super::turns::Turns;
 use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
@@ -327,10 +328,11 @@ fn published_as(target: &Target) -> Target {
     }
 }
 
-/// A destination, who brings what to it, and whose turn it is to write manifests.
+/// A destination, who brings what to it, whether that fits, and whose turn it is to write manifests.
 pub(crate) struct Port {
     pub destination: Box<dyn Destination>,
     pub blobs: BlobMap,
+    pub room: Arc<Room>,
     pub turns: Turns,
 }
 
@@ -421,6 +423,7 @@ impl Places {
         let port = Arc::new(Port {
             destination,
             blobs: BlobMap::default(),
+            room: Arc::default(),
             turns: Turns::default(),
         });
         self.ports.insert(place, Arc::clone(&port));

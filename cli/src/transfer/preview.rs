@@ -1,6 +1,7 @@
 //! What a run would do (`--dry-run`): the same preparation and planning, and a look at which blobs are there.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -26,8 +27,21 @@ pub struct JobPreview {
     pub comes_later: bool,
     /// Warnings that belong to no image.
     pub warnings: Vec<String>,
+    /// The disks that would be written to.
+    pub disks: Vec<Disk>,
     /// The registries, each with the users that the credentials at hand are of: none where there are none.
     pub logins: BTreeSet<(String, Option<String>)>,
+}
+
+/// A disk that would be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The folder on it.
+    pub folder: PathBuf,
+    /// How many bytes of blobs would be written.
+    pub to_write: u64,
+    /// How many bytes are free; none where that isn't known.
+    pub free: Option<u64>,
 }
 
 /// What would become of an image.
@@ -85,6 +99,7 @@ pub fn preview(
                 images: Vec::new(),
                 comes_later: true,
                 warnings: Vec::new(),
+                disks: Vec::new(),
                 logins: BTreeSet::new(),
             },
             Preparation::Ready(prepared) => preview_job(prepared, options, &pool, observer.as_ref()),
@@ -124,6 +139,7 @@ fn preview_job(
         }
     });
     let mut counted = HashSet::new();
+    let mut disks = disks(&images, &opened);
     let logins = logins(&client, &images);
     let images = images.iter().zip(planned).map(|(mapping, looked)| ImagePreview {
         image: mapping.name.written().to_owned(),
@@ -131,15 +147,33 @@ fn preview_job(
         destination: mapping.to.to_string(),
         result: looked
             .unwrap_or_else(|| Err(Fault::interrupted()))
-            .map(|looked| count(mapping, looked, &mut counted)),
+            .map(|looked| count(mapping, looked, &mut counted, &mut disks)),
     });
     JobPreview {
         job: job.name.clone(),
         images: images.collect(),
         comes_later: false,
         warnings,
+        disks,
         logins,
     }
+}
+
+/// The folders that are written to, each with its free space.
+fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
+    let mut disks: Vec<Disk> = Vec::new();
+    for (mapping, opened) in images.iter().zip(opened) {
+        if let (Target::Store(folder, _), Ok((_, destination))) = (&mapping.to, opened)
+            && !disks.iter().any(|disk| disk.folder == *folder)
+        {
+            disks.push(Disk {
+                folder: folder.clone(),
+                to_write: 0,
+                free: destination.free_space(),
+            });
+        }
+    }
+    disks
 }
 
 /// Who the registries are asked as. Credentials that can't be read make the images fail, which is told there.
@@ -173,10 +207,16 @@ fn open(places: &mut Places, client: &transload_registry_client::Client, mapping
     Ok((source, destination))
 }
 
-/// A plan, and which of its blobs are there.
+/// A plan with a look at each of its blobs.
 enum Looked {
-    Plan(Box<Plan>, Vec<bool>),
+    Plan(Box<Plan>, Vec<Look>),
     Skip(String),
+}
+
+/// Whether a blob is there, and how many of its bytes would be written to a disk.
+struct Look {
+    is_there: bool,
+    to_write: u64,
 }
 
 fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
@@ -184,31 +224,50 @@ fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> 
     match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
         Planned::Skip(reason) => Ok(Looked::Skip(reason)),
         Planned::AlreadyThere(plan) => {
-            let there = vec![true; plan.blobs.len()];
+            let there = plan.blobs.iter().map(|_| Look {
+                is_there: true,
+                to_write: 0,
+            });
+            let there = there.collect();
             Ok(Looked::Plan(Box::new(plan), there))
         }
         Planned::Move(plan) => {
             let repository = mapping.to.reference().repository();
-            let there: Result<Vec<bool>, Fault> = plan
-                .blobs
-                .iter()
-                .map(|blob| destination.has_blob(repository, blob))
-                .collect();
-            Ok(Looked::Plan(Box::new(plan), there?))
+            let look = |blob| {
+                Ok(Look {
+                    is_there: destination.has_blob(repository, blob)?,
+                    to_write: destination.bytes_to_write(source.as_ref(), blob),
+                })
+            };
+            let looks: Result<Vec<Look>, Fault> = plan.blobs.iter().map(look).collect();
+            Ok(Looked::Plan(Box::new(plan), looks?))
         }
     }
 }
 
-fn count(mapping: &Mapping, looked: Looked, counted: &mut HashSet<(Place, Digest)>) -> Preview {
-    let (plan, there) = match looked {
+fn count(
+    mapping: &Mapping,
+    looked: Looked,
+    counted: &mut HashSet<(Place, Digest)>,
+    disks: &mut [Disk],
+) -> Preview {
+    let (plan, looks) = match looked {
         Looked::Skip(reason) => return Preview::Skipped(reason),
-        Looked::Plan(plan, there) => (plan, there),
+        Looked::Plan(plan, looks) => (plan, looks),
     };
+    let folder = match &mapping.to {
+        Target::Store(folder, _) => Some(folder),
+        Target::Registry(_) => None,
+    };
+    let mut disk = disks.iter_mut().find(|disk| Some(&disk.folder) == folder);
     let place = Place::of(&mapping.to);
     let (mut to_move, mut is_there) = (Count::default(), Count::default());
-    for (blob, there) in plan.blobs.iter().zip(there) {
+    for (blob, look) in plan.blobs.iter().zip(looks) {
         let first = counted.insert((place.clone(), blob.digest.clone()));
-        let count = if there || !first {
+        if let (true, Some(disk)) = (first, &mut disk) {
+            disk.to_write = disk.to_write.saturating_add(look.to_write);
+        }
+        let count = if look.is_there || !first {
             &mut is_there
         } else {
             &mut to_move

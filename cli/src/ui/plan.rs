@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::format::{bytes, count, short_digest, way};
-use crate::transfer::{Count, ImagePreview, JobPreview, Preview};
+use crate::transfer::{Count, Disk, ImagePreview, JobPreview, Preview};
 use transload_reference::Platform;
 
 /// Prints what the tasks would do, image by image and in total.
@@ -54,6 +54,9 @@ fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
         0 => writeln!(out)?,
         fail => writeln!(out, ", {} would fail", count(fail, "image"))?,
     }
+    for disk in &plan.disks {
+        print_disk(disk, out)?;
+    }
     for (registry, user) in &plan.logins {
         match user {
             Some(user) => writeln!(out, "  login: {user} at {registry}")?,
@@ -61,6 +64,27 @@ fn print_job(plan: &JobPreview, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn print_disk(disk: &Disk, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "  disk: {} to write in {}",
+        bytes(disk.to_write),
+        disk.folder.display()
+    )?;
+    match disk.free {
+        None => writeln!(out),
+        Some(free) if free < disk.to_write => {
+            let missing = bytes(disk.to_write - free);
+            writeln!(
+                out,
+                ", {} free: {missing} too few, so some images would fail",
+                bytes(free)
+            )
+        }
+        Some(free) => writeln!(out, ", {} free", bytes(free)),
+    }
 }
 
 fn print_image(image: &ImagePreview, out: &mut dyn Write) -> io::Result<()> {

@@ -104,6 +104,20 @@ impl Transload {
         self.home.path()
     }
 
+    /// Runs it by another program, such as `strace`, whose last arguments it and its own become.
+    pub fn under<A: AsRef<OsStr>>(mut self, program: &str, args: impl IntoIterator<Item = A>) -> Transload {
+        let mut all: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        all.push(std::mem::replace(&mut self.program, program.into()).into());
+        all.append(&mut self.args);
+        self.args = all;
+        self
+    }
+
+    /// Where the program is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics
@@ -225,6 +239,26 @@ impl Running {
             .status()
             .unwrap_or_else(|error| panic!("no kill program (Debian package procps): {error}"));
         assert!(status.success(), "kill -s {name}: {status}");
+    }
+
+    /// Kills it, as `kill -9` does; without effect where it has ended.
+    ///
+    /// # Panics
+    /// Where the system refuses.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("one's own child can be killed");
+    }
+
+    /// Whether it has ended by itself.
+    ///
+    /// # Panics
+    /// Where the system doesn't tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.sample();
+        self.child
+            .try_wait()
+            .expect("a child can be waited for")
+            .is_some()
     }
 
     /// Waits for its end.

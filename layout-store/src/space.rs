@@ -1,0 +1,75 @@
+//! How much room there is on a store's disk, and how much of it blobs need.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use transload_reference::Descriptor;
+
+use crate::folders::{self, Kind, kind};
+use crate::{Error, Store, durable};
+
+/// The bytes that this user may still write to the filesystem of a folder. Where the folder isn't there yet, that of the nearest one
+/// above it that is.
+///
+/// # Errors
+/// Where the filesystem doesn't tell.
+pub fn free_space(folder: &Path) -> Result<u64, Error> {
+    let there = nearest(folder).unwrap_or_else(|| folder.to_owned());
+    let found = rustix::fs::statvfs(&there);
+    let found = found.map_err(|error| Error::io("asking for the free space of", &there)(error.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+impl Store {
+    /// How many bytes of a blob are still to be written: none where it is there, fewer than its size where an earlier try left some.
+    ///
+    /// # Errors
+    /// Where the filesystem doesn't tell.
+    pub fn bytes_to_write(&self, blob: &Descriptor) -> Result<u64, Error> {
+        if self.has_blob(blob)? {
+            return Ok(0);
+        }
+        Ok(match kind(&folders::partial(self.root(), &blob.digest))? {
+            Kind::File(kept) => blob.size.saturating_sub(kept),
+            _ => blob.size,
+        })
+    }
+
+    /// Whether [`Store::link_blob`] of a store in `folder`, which needn't be there yet, would take this blob from here: it is
+    /// sealed, and on the same filesystem.
+    pub fn could_link_into(&self, folder: &Path, blob: &Descriptor) -> bool {
+        let is_near = |device: u64| {
+            nearest(folder).is_some_and(|above| above.metadata().is_ok_and(|above| above.dev() == device))
+        };
+        self.sealed(blob).is_some_and(|metadata| is_near(metadata.dev()))
+    }
+
+    /// The file of a blob that is fit to be linked: nobody wrote to it since its bytes were verified.
+    pub(crate) fn sealed(&self, blob: &Descriptor) -> Option<Metadata> {
+        let metadata = self.blob_path(&blob.digest).symlink_metadata().ok()?;
+        let is_fit =
+            metadata.is_file() && metadata.len() == blob.size && durable::is_sealed(&metadata, &blob.digest);
+        is_fit.then_some(metadata)
+    }
+}
+
+/// The folder itself, or the nearest one above it that is there.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(folder).ok()?;
+    whole.ancestors().find(|path| path.exists()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_to_be_has_the_space_of_the_one_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = free_space(folder.path()).unwrap();
+        let to_be = free_space(&folder.path().join("a/b")).unwrap();
+        // Others write to the disk meanwhile.
+        assert!(there > 0 && to_be > there / 2, "{there} {to_be}");
+    }
+}

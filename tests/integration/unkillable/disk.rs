@@ -1,0 +1,409 @@
+//! Disks that are full, fill up, can't be written, or lose the store; clocks that jump.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use transload_reference::Digest;
+use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::{Output, ScriptedRegistry, Transload};
+
+use super::whole::{assert_sound, blobs, partials};
+use super::{folder, text};
+
+const MIB: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Whether disks can be mounted here: by root, or by whom the system lets make namespaces. Where not, that is said.
+fn may_mount() -> bool {
+    let may = Command::new("unshare")
+        .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
+        .output();
+    let is_possible = may.as_ref().is_ok_and(|output| output.status.success());
+    if !is_possible {
+        eprintln!("not tested: no disk can be mounted here ({may:?})");
+    }
+    is_possible
+}
+
+/// An image of one layer of this size.
+fn image(seed: u64, size: usize) -> Image {
+    ImageBuilder::new(Family::Oci)
+        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
+        .build()
+}
+
+/// The digest of its layer.
+fn layer(seed: u64, size: usize) -> Digest {
+    Digest::of(&noise(seed, size))
+}
+
+fn registry(sizes: &[usize]) -> (ScriptedRegistry, Vec<String>) {
+    let registry = ScriptedRegistry::start();
+    let mut names = Vec::new();
+    for (number, size) in sizes.iter().enumerate() {
+        registry.put_image(&format!("team/app{number}"), "v1", &image(number as u64, *size));
+        names.push(format!("{}/team/app{number}:v1", registry.host()));
+    }
+    (registry, names)
+}
+
+/// The program in a namespace of its own with a small disk at `disk`, run by a script in which `"$@"` is its command line.
+fn with_disk(disk: &Path, size: &str, script: &str, out: &Path) -> Transload {
+    let script = format!("set -u; mount -t tmpfs -o size={size} none \"$DISK\" || exit 99; {script}");
+    Transload::new()
+        .env("DISK", disk)
+        .env("OUT", out)
+        .under("unshare", ["-m", "sh", "-c", &script, "sh"])
+}
+
+fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let dir = folder();
+    let (disk, out) = (dir.path().join("disk"), dir.path().join("out"));
+    fs::create_dir(&disk).expect("a writable folder");
+    fs::create_dir(&out).expect("a writable folder");
+    (dir, disk, out)
+}
+
+#[test]
+fn an_image_that_does_not_fit_is_refused_before_any_of_it_moves_and_those_that_fit_are_moved() {
+    if !may_mount() {
+        return;
+    }
+    let (registry, names) = registry(&[2 * MIB, 9 * MIB, 3 * MIB]);
+    let (_dir, disk, out) = folders();
+    let script = "\"$@\"; code=$?; cp -a \"$DISK/images\" \"$OUT/first\"; mount -o remount,size=40m \"$DISK\"; \
+                  \"$@\" || exit 98; cp -a \"$DISK/images\" \"$OUT/second\"; exit $code";
+    let output = with_disk(&disk, "8m", script, &out)
+        .args([
+            "pull",
+            "--plain-http",
+            "--jobs",
+            "1",
+            "--dest",
+            &text(disk.join("images")),
+        ])
+        .args(&names)
+        .run()
+        .expect_code(1);
+    let told = "destination: the disk is too full: the image needs 9.0 MiB, and ";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
+    assert!(
+        output
+            .stderr
+            .contains("hint: make room or choose another directory"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(assert_sound(&out.join("first")), ["team/app0:v1", "team/app2:v1"]);
+    assert_eq!(
+        partials(&out.join("first")).len(),
+        0,
+        "something of what doesn't fit was written"
+    );
+    assert_eq!(
+        assert_sound(&out.join("second")),
+        ["team/app0:v1", "team/app1:v1", "team/app2:v1"]
+    );
+    assert_eq!(
+        registry.log().count("GET", "/team/app1/blobs/"),
+        2,
+        "config and layer are fetched once"
+    );
+}
+
+#[test]
+fn a_plan_tells_what_the_disk_lacks() {
+    if !may_mount() {
+        return;
+    }
+    let (_registry, names) = registry(&[2 * MIB, 9 * MIB]);
+    let (_dir, disk, out) = folders();
+    let output = with_disk(&disk, "8m", "exec \"$@\"", &out)
+        .args([
+            "pull",
+            "--plain-http",
+            "--dry-run",
+            "--dest",
+            &text(disk.join("images")),
+        ])
+        .args(&names)
+        .run()
+        .expect_code(0);
+    assert!(
+        output.stdout.contains("  disk: 11.00 MiB to write in "),
+        "{}",
+        output.stdout
+    );
+    assert!(
+        output
+            .stdout
+            .contains(", 8.00 MiB free: 3.00 MiB too few, so some images would fail\n"),
+        "{}",
+        output.stdout
+    );
+}
+
+#[test]
+fn a_disk_that_fills_up_meanwhile_leaves_nothing_short_and_a_rerun_goes_on() {
+    if !may_mount() {
+        return;
+    }
+    let (registry, names) = registry(&[6 * MIB]);
+    registry.fault(
+        Fault::new(
+            "GET",
+            layer(0, 6 * MIB).as_str(),
+            Action::Stall { after: 2 * MIB },
+        )
+        .first(1),
+    );
+    let (_dir, disk, out) = folders();
+    let script = "\"$@\" & pid=$!; \
+                  while [ ! -e \"$OUT/fill\" ]; do sleep 0.01; done; \
+                  head -c 5m /dev/zero >\"$DISK/others\"; touch \"$OUT/filled\"; \
+                  wait $pid; code=$?; cp -a \"$DISK/images\" \"$OUT/first\"; rm \"$DISK/others\"; \
+                  \"$@\" || exit 98; cp -a \"$DISK/images\" \"$OUT/second\"; exit $code";
+    let running = with_disk(&disk, "8m", script, &out)
+        .args(["pull", "--plain-http", "--dest", &text(disk.join("images"))])
+        .args(&names)
+        .spawn();
+    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
+    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    fs::write(out.join("fill"), "").expect("a writable folder");
+    wait_for_file(&out.join("filled"));
+    registry.release();
+    let output = running.wait().expect_code(1);
+    assert!(
+        output.stderr.contains("destination: writing ") && output.stderr.contains("No space left"),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stderr
+            .contains("hint: the disk is full: make room and run the same command again"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(assert_sound(&out.join("first")), [] as [&str; 0]);
+    let kept = partials(&out.join("first"))
+        .into_values()
+        .max()
+        .expect("what came is kept");
+    assert!(kept >= MIB as u64, "{kept}");
+    assert_eq!(assert_sound(&out.join("second")), ["team/app0:v1"]);
+    let resumed = registry
+        .log()
+        .requests()
+        .iter()
+        .any(|request| request.header("range") == Some(&format!("bytes={kept}-")));
+    assert!(resumed, "the rerun began anew");
+}
+
+fn wait_for_file(path: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "{} doesn't come", path.display());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_disk_that_is_mounted_read_only_is_told_and_serves_as_a_source() {
+    if !may_mount() {
+        return;
+    }
+    let (registry, names) = registry(&[1000]);
+    let (_dir, disk, out) = folders();
+    let target = ScriptedRegistry::start();
+    let script = "\"$@\" || exit 97; mount -o remount,ro \"$DISK\"; \
+                  \"$PROGRAM\" push --src \"$DISK/images\" --dest \"$TARGET\" --plain-http || exit 96; \
+                  \"$PROGRAM\" copy --src \"$DISK/images\" --dest \"$OUT/copy\" || exit 95; \
+                  \"$PROGRAM\" pull --plain-http --dest \"$DISK/other\" \"$IMAGE\"";
+    let output = with_disk(&disk, "8m", script, &out)
+        .env("PROGRAM", Transload::new().program())
+        .env("TARGET", target.host())
+        .env("IMAGE", &names[0])
+        .args([
+            "pull",
+            "--plain-http",
+            "--dest",
+            &text(disk.join("images")),
+            &names[0],
+        ])
+        .run();
+    assert!(
+        output.stderr.contains("Read-only file system"),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stderr
+            .contains("hint: the filesystem is mounted read-only"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(target.has_image("team/app0", "v1", &image(0, 1000)));
+    assert_eq!(assert_sound(&out.join("copy")), ["team/app0:v1"]);
+    drop(registry);
+}
+
+/// The program without the rights that root has over other users' files.
+fn without_rights(args: &[&str]) -> Output {
+    Transload::new()
+        .under("setpriv", ["--bounding-set=-all", "--inh-caps=-all"])
+        .args(args)
+        .run()
+}
+
+#[test]
+fn what_may_not_be_written_or_read_is_told_with_its_path() {
+    let (_registry, names) = registry(&[1000]);
+    let dir = folder();
+    let store = dir.path().join("images");
+    let pull = ["pull", "--plain-http", "--dest", &text(&store), &names[0]];
+    let set = |name: &str, mode: u32| {
+        fs::set_permissions(store.join(name), fs::Permissions::from_mode(mode)).expect("a file of one's own");
+    };
+    fs::create_dir(&store).expect("a writable folder");
+    set("", 0o555);
+    let output = without_rights(&pull).expect_code(1);
+    assert!(
+        output.stderr.contains(&format!(
+            "destination: making {}/blobs: Permission denied",
+            text(&store)
+        )),
+        "{}",
+        output.stderr
+    );
+    assert!(
+        output
+            .stderr
+            .contains("hint: this user may not do that there: check owner and permissions"),
+        "{}",
+        output.stderr
+    );
+
+    set("", 0o755);
+    without_rights(&pull).expect_code(0);
+    let (_, blob) = blobs(&store)
+        .into_iter()
+        .max_by_key(|(_, path)| path.metadata().map_or(0, |blob| blob.len()))
+        .expect("a blob");
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0)).expect("a file of one's own");
+    let target = ScriptedRegistry::start();
+    let push = [
+        "push",
+        "--plain-http",
+        "--src",
+        &text(&store),
+        "--dest",
+        target.host(),
+    ];
+    let output = without_rights(&push).expect_code(1);
+    assert!(
+        output
+            .stderr
+            .contains(&format!("source: opening {}: Permission denied", text(&blob))),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(target.tags("team/app0"), [] as [&str; 0]);
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0o644)).expect("a file of one's own");
+    without_rights(&push).expect_code(0);
+}
+
+#[test]
+fn a_store_that_is_deleted_in_mid_run_is_told_and_a_rerun_completes() {
+    let (registry, names) = registry(&[4 * MIB, 1000]);
+    registry.fault(Fault::new(
+        "GET",
+        layer(0, 4 * MIB).as_str(),
+        Action::Stall { after: MIB },
+    ));
+    let dir = folder();
+    let store = dir.path().join("images");
+    let pull = || {
+        Transload::new()
+            .args(["pull", "--plain-http", "--dest", &text(&store), "--jobs", "2"])
+            .args(&names)
+    };
+    let running = pull().spawn();
+    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
+    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    // Other threads may write into it at the same time.
+    let deadline = Instant::now() + PATIENCE;
+    while store.exists() && Instant::now() < deadline {
+        fs::remove_dir_all(&store).ok();
+    }
+    registry.release();
+    let output = running.wait().expect_code(1);
+    assert!(
+        output.stderr.contains("No such file or directory"),
+        "{}",
+        output.stderr
+    );
+    registry.clear_faults();
+    pull().run().expect_code(0);
+    assert_eq!(assert_sound(&store), ["team/app0:v1", "team/app1:v1"]);
+}
+
+#[test]
+fn clocks_that_are_wrong_or_jump_change_nothing() {
+    let lib = Command::new("faketime")
+        .args(["-f", "+0", "printenv", "LD_PRELOAD"])
+        .output();
+    let lib = lib.unwrap_or_else(|error| panic!("no faketime (Debian package faketime): {error}"));
+    let lib = String::from_utf8_lossy(&lib.stdout).trim().to_owned();
+    let (registry, names) = registry(&[2 * MIB, MIB]);
+    // In mid-run there is something to wait for by the clock of the wall.
+    let busy = transload_test_support::scripted::Reply::status(429).header("Retry-After", "1");
+    registry.fault(Fault::new("GET", "/blobs/", Action::Answer(busy)).nth(2));
+    let dir = folder();
+    let pull = |store: &Path, time: &str| {
+        Transload::new()
+            .env("LD_PRELOAD", &lib)
+            .env("FAKETIME", time)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .args(["pull", "--plain-http", "--dest", &text(store), "--jobs", "2"])
+            .args(&names)
+            .run()
+            .expect_code(0)
+    };
+    // Long ago, far ahead, a clock that runs a hundred thousand times too fast, and one that stands.
+    for (number, time) in ["-30y", "+60y", "+0 x100000", "2026-01-01 00:00:00"]
+        .iter()
+        .enumerate()
+    {
+        let store = dir.path().join(format!("images{number}"));
+        pull(&store, time);
+        assert_eq!(assert_sound(&store), ["team/app0:v1", "team/app1:v1"], "{time}");
+        let again = pull(&store, "+1y");
+        assert!(
+            again.stderr.contains("2 there already"),
+            "{time}\n{}",
+            again.stderr
+        );
+        // What it wrote then is known as its own: it is linked, not copied.
+        let copied = Transload::new().args([
+            "copy",
+            "--src",
+            &text(&store),
+            "--dest",
+            &text(dir.path().join(format!("copy{number}"))),
+        ]);
+        let copied = copied.run().expect_code(0);
+        assert!(
+            copied.stderr.contains("linked, without copying") && !copied.stderr.contains("moved"),
+            "{}",
+            copied.stderr
+        );
+    }
+}
