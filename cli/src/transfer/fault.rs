@@ -50,7 +50,7 @@ impl Fault {
             side: Some(side),
             hint: error.hint(),
             retryable: error.is_retryable(),
-            interrupted: false,
+            interrupted: error.is_stopped(),
             cause: Arc::new(error),
         }
     }

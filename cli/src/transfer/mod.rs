@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use transload_layout_store::Opening;
 use transload_registry_client::{Client, ClientBuilder, CredentialSource, RetryPolicy};
 
 pub use event::{Event, How, Observer, Unobserved};
@@ -63,6 +64,10 @@ impl Options {
             .retry(RetryPolicy::attempts(self.request_retries.saturating_add(1)))
             .credentials(Arc::clone(&self.credentials))
             .cancel(Arc::clone(&self.cancel))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::until(Arc::clone(&self.cancel))
     }
 
     fn pool(&self) -> Result<ThreadPool, Problem> {
@@ -170,7 +175,7 @@ fn run_job(
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
-    let mut places = Places::default();
+    let mut places = Places::new(options.opening());
     let mut flights = Vec::new();
     let mut grounded = Vec::new();
     for mapping in images {

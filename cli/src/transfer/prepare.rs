@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_layout_store::Store;
+use transload_layout_store::Opening;
 use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
@@ -99,10 +99,11 @@ pub(crate) fn prepare<'a>(
         return Ok(Preparation::Later);
     }
     let mut warnings = Vec::new();
-    check_folders(&mut wrong);
+    let opening = options.opening();
+    check_folders(&opening, &mut wrong);
     let mut images = Vec::new();
     if wrong.problems.is_empty() {
-        let names = named_images(&mut wrong, &mut warnings);
+        let names = named_images(&opening, &mut wrong, &mut warnings);
         images = map_images(names, &mut wrong, &mut warnings);
     }
     if wrong.problems.is_empty() {
@@ -154,11 +155,11 @@ fn client(
         .build()
 }
 
-fn check_folders(wrong: &mut Wrong<'_>) {
+fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
     let source = wrong.job.source.as_ref().and_then(Endpoint::store);
     let destination = wrong.job.destination.store();
     if let Some(path) = source {
-        match (path.try_exists(), Store::open(path)) {
+        match (path.try_exists(), opening.open(path)) {
             (Ok(false), _) => {
                 let here = std::env::current_dir().ok().filter(|_| path.is_relative());
                 let hint = here.map(|here| format!("the current directory is {}", here.display()));
@@ -173,7 +174,7 @@ fn check_folders(wrong: &mut Wrong<'_>) {
     if source.is_some_and(|source| is_same(source, path)) {
         wrong.note(None, "src and dest are the same directory", None);
     } else if path.symlink_metadata().is_ok() {
-        if let Err(error) = Store::open(path) {
+        if let Err(error) = opening.open(path) {
             wrong.note(Some(Side::Destination), &error, error.hint());
         }
     } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
@@ -190,11 +191,11 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
-fn named_images(wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+fn named_images(opening: &Opening, wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<ImageName> {
     let job = wrong.job;
     let names = match (&job.source, job.images.as_slice()) {
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
-        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(path, wrong),
+        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(opening, path, wrong),
         (_, []) => {
             let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
             wrong.note(None, "no images are named", Some(hint.to_owned()));
@@ -221,9 +222,9 @@ fn named_images(wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<ImageN
     names
 }
 
-fn stored_images(path: &Path, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
+fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
-    let Ok(store) = Store::open(path) else {
+    let Ok(store) = opening.open(path) else {
         return Vec::new();
     };
     match store.images() {
@@ -358,13 +359,22 @@ pub(crate) fn whole(path: &Path) -> PathBuf {
 }
 
 /// The open ends of a task: every store and registry once.
-#[derive(Default)]
 pub(crate) struct Places {
+    opening: Opening,
     sources: HashMap<Place, Arc<dyn Source>>,
     ports: HashMap<Place, Arc<Port>>,
 }
 
 impl Places {
+    /// None yet. Waits for stores end as `opening` says.
+    pub fn new(opening: Opening) -> Places {
+        Places {
+            opening,
+            sources: HashMap::new(),
+            ports: HashMap::new(),
+        }
+    }
+
     /// The source of a target.
     pub fn source(
         &mut self,
@@ -376,7 +386,7 @@ impl Places {
             return Ok(Arc::clone(source));
         }
         let source: Arc<dyn Source> = match target {
-            Target::Store(path, _) => Arc::new(StoreSource::new(Arc::new(Store::open(path)?))),
+            Target::Store(path, _) => Arc::new(StoreSource::new(Arc::new(self.opening.open(path)?))),
             Target::Registry(reference) => {
                 Arc::new(RegistrySource::new(client.clone(), reference.registry().clone()))
             }
@@ -395,7 +405,7 @@ impl Places {
             Target::Store(path, _) if path.symlink_metadata().is_err() => {
                 Arc::new(FolderToBe::new(path.clone()))
             }
-            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(Store::open(path)?))),
+            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(self.opening.open(path)?))),
             Target::Registry(reference) => Arc::new(RegistryDestination::new(
                 client.clone(),
                 reference.registry().clone(),
@@ -414,7 +424,7 @@ impl Places {
             return Ok(Arc::clone(port));
         }
         let destination: Box<dyn Destination> = match target {
-            Target::Store(path, _) => Box::new(StoreDestination::new(Arc::new(Store::create(path)?))),
+            Target::Store(path, _) => Box::new(StoreDestination::new(Arc::new(self.opening.create(path)?))),
             Target::Registry(reference) => Box::new(RegistryDestination::new(
                 client.clone(),
                 reference.registry().clone(),

@@ -123,7 +123,7 @@ fn preview_job(
         job: &job.name,
         images: images.len(),
     });
-    let mut places = Places::default();
+    let mut places = Places::new(options.opening());
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| open(&mut places, &client, mapping))
