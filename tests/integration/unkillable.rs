@@ -7,6 +7,7 @@ mod images;
 mod kill;
 mod power;
 mod processes;
+mod stop;
 mod whole;
 
 use std::env;

@@ -1,0 +1,151 @@
+//! Ctrl-C ends a run within a second, whatever it waits for, and the next one goes on.
+
+use std::time::{Duration, Instant};
+
+use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::kubekey::{self, Generation};
+use transload_test_support::scripted::{Action, Fault, Reply, Request};
+use transload_test_support::{Running, ScriptedRegistry, Transload};
+
+use super::whole::{assert_sound, partials};
+use super::{folder, text};
+
+const MIB: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How long the end may take. A machine that is busy with other tests gets more than one try.
+const SOON: Duration = Duration::from_secs(1);
+const TRIES: usize = 4;
+
+fn image() -> Image {
+    ImageBuilder::new(Family::Oci)
+        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(1, 3 * MIB))
+        .build()
+}
+
+fn is_busy(request: &Request) -> bool {
+    request.stalled || (request.status == Some(503) && request.finished)
+}
+
+/// Starts a run, waits until a request hangs or was refused, and stops it. How long the end took, and what was said.
+fn stop(registry: &ScriptedRegistry, run: impl Fn() -> Running) -> (Duration, String) {
+    registry.log().clear();
+    let running = run();
+    assert!(
+        registry
+            .log()
+            .wait_for(|requests| requests.iter().any(is_busy), PATIENCE)
+    );
+    let started = Instant::now();
+    running.signal("INT");
+    let output = running.wait();
+    let taken = started.elapsed();
+    assert_eq!(output.code, Some(130), "{}", output.stderr);
+    registry.release();
+    (taken, output.stderr)
+}
+
+#[track_caller]
+fn assert_stops_soon(registry: &ScriptedRegistry, run: impl Fn() -> Running) {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..TRIES {
+        let (taken, said) = stop(registry, &run);
+        assert!(
+            said.contains("The same command goes on where this one ended"),
+            "{said}"
+        );
+        if taken < SOON {
+            return;
+        }
+        slowest = slowest.max(taken);
+    }
+    panic!("the end took {slowest:?}");
+}
+
+/// What a run may be busy with when it is stopped: bytes that don't come, an answer that doesn't come, a wait before the next try.
+fn occupations(method: &str, path: &str) -> [Fault; 3] {
+    let busy = Reply::status(503).header("Retry-After", "30");
+    [
+        Fault::new(
+            method,
+            path,
+            if method == "GET" {
+                Action::Stall { after: MIB }
+            } else {
+                Action::StallUpload { after: MIB }
+            },
+        )
+        .every(),
+        Fault::new(method, path, Action::Hold).every(),
+        Fault::new(method, path, Action::Answer(busy)).every(),
+    ]
+}
+
+#[test]
+fn a_pull_stops_soon_and_goes_on_where_its_bytes_end() {
+    let (registry, image) = (ScriptedRegistry::start(), image());
+    registry.put_image("team/app", "v1", &image);
+    let name = format!("{}/team/app:v1", registry.host());
+    let layer = &image.blobs[1].0.digest;
+    for fault in occupations("GET", layer.as_str()) {
+        let dir = folder();
+        let store = text(dir.path().join("images"));
+        let pull = || {
+            Transload::new()
+                .args(["pull", "--plain-http", "--dest", &store, &name])
+                .spawn()
+        };
+        registry.fault(fault);
+        assert_stops_soon(&registry, pull);
+        registry.clear_faults();
+        registry.log().clear();
+        let kept = partials(store.as_ref()).get(layer.as_str()).copied().unwrap_or(0);
+        pull().wait().expect_code(0);
+        assert_eq!(assert_sound(store.as_ref()), ["team/app:v1"]);
+        let requests = registry.log().requests();
+        let fetch = requests
+            .iter()
+            .find(|request| request.is("GET", layer.as_str()))
+            .expect("the layer is fetched");
+        let range = (kept > 0).then(|| format!("bytes={kept}-"));
+        assert_eq!(fetch.header("range"), range.as_deref());
+    }
+}
+
+#[test]
+fn a_push_stops_soon_and_completes_the_next_time() {
+    let (registry, image) = (ScriptedRegistry::start(), image());
+    let dir = folder();
+    let store = dir.path().join("images");
+    kubekey::write(
+        &store,
+        "hub.example.com",
+        "team/app",
+        "v1",
+        &image,
+        Generation::Third,
+    );
+    let push = || {
+        Transload::new()
+            .args([
+                "push",
+                "--plain-http",
+                "--src",
+                &text(&store),
+                "--dest",
+                registry.host(),
+            ])
+            .spawn()
+    };
+    for [put, patch] in
+        [0, 1, 2].map(|kind| ["PUT", "PATCH"].map(|method| occupations(method, "/uploads/")[kind].clone()))
+    {
+        registry.fault(put);
+        registry.fault(patch);
+        assert_stops_soon(&registry, push);
+        assert_eq!(registry.tags("team/app"), [] as [&str; 0]);
+        registry.clear_faults();
+    }
+    push().wait().expect_code(0);
+    assert!(registry.has_image("team/app", "v1", &image));
+}
