@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cargo_metadata::MetadataCommand;
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 use crate::command::{cargo, run as run_command, shown};
 use crate::{depcheck, programs};
@@ -18,10 +18,11 @@ const CARGO_DENY: &str = "^0.20";
 /// Where a step failed.
 pub fn run() -> Result<(), String> {
     type Step = (&'static str, fn() -> Result<(), String>);
-    let steps: [Step; 5] = [
+    let steps: [Step; 6] = [
         ("fmt", fmt),
         ("depcheck", depcheck::run),
         ("deny", deny),
+        ("package", package),
         ("clippy", clippy),
         ("doc", doc),
     ];
@@ -54,11 +55,27 @@ fn doc() -> Result<(), String> {
     run_command(&mut command)
 }
 
-fn deny() -> Result<(), String> {
-    let metadata = MetadataCommand::new()
+fn metadata() -> Result<Metadata, String> {
+    MetadataCommand::new()
         .no_deps()
         .exec()
-        .map_err(|error| format!("cargo metadata: {error}"))?;
+        .map_err(|error| format!("cargo metadata: {error}"))
+}
+
+/// Packs what is published. That it builds from what was packed is for a release to try.
+fn package() -> Result<(), String> {
+    let metadata = metadata()?;
+    let is_published = |package: &&&Package| package.publish.as_ref().is_none_or(|to| !to.is_empty());
+    let packages = metadata.workspace_packages();
+    let published = packages.iter().filter(is_published);
+    let mut command = cargo();
+    command.args(["package", "--quiet", "--no-verify", "--allow-dirty"]);
+    command.args(published.flat_map(|package| ["--package", package.name.as_str()]));
+    run_command(&mut command)
+}
+
+fn deny() -> Result<(), String> {
+    let metadata = metadata()?;
     let tool = cargo_deny(metadata.target_directory.join("tools").as_std_path())?;
     // The advisories' database is a download; the other checks need none.
     run_command(Command::new(tool).args(["--workspace", "check", "bans", "licenses", "sources"]))
