@@ -7,6 +7,7 @@ mod credentials;
 mod directions;
 mod help;
 mod judge;
+mod large;
 mod names;
 mod protocol;
 mod refusals;

@@ -4,6 +4,7 @@
 //! - [`kubekey`]: directories as each generation of KubeKey writes them.
 //! - [`scripted`]: a registry in memory that fails as it is told, with a log of what it was asked.
 //! - [`link`]: a slow, narrow or breaking link in front of any server.
+//! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
 //! - [`Transload`]: the program as its users run it. [`push_plain`] seeds any registry of plain HTTP.
 //!
@@ -30,6 +31,7 @@ mod push;
 pub mod real;
 pub mod scripted;
 mod tls;
+pub mod vast;
 
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;
