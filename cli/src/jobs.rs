@@ -105,8 +105,16 @@ fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> 
     }
     match Location::parse(&format!("local://{path}")) {
         Ok(location) => Some(location),
+        Err(EndpointError::NoDirectory) => {
+            wrong.note_with_hint(
+                argument,
+                "it is empty",
+                "give the directory's path, such as ./images",
+            );
+            None
+        }
         Err(error) => {
-            wrong.note_with_hint(argument, "it is empty", error.hint().unwrap_or_default());
+            wrong.note_with_hint(argument, error.to_string(), error.hint().unwrap_or_default());
             None
         }
     }

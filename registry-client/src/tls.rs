@@ -38,6 +38,11 @@ pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientCer
     let chain = read_certificates("cert_file", cert_file)?;
     let pem = read("key_file", key_file)?;
     let fail = |what: &str| format!("key_file {}: {what}", key_file.display());
+    if contains(&pem, b"ENCRYPTED") {
+        return Err(fail(
+            "its key is encrypted, and nobody is here to ask for the password; `openssl pkey` decrypts it",
+        ));
+    }
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| fail("there is no private key (PEM) in it"))?;
     let provider = rustls::crypto::ring::default_provider();
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -71,6 +76,10 @@ fn read_certificates(what: &str, path: &Path) -> Result<Vec<CertificateDer<'stat
         ));
     }
     Ok(certificates)
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, String> {
@@ -136,5 +145,22 @@ mod tests {
             );
         }
         assert!(read_client(&empty, &empty).unwrap_err().contains("cert_file"));
+    }
+
+    #[test]
+    fn an_encrypted_key_is_told_from_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = folder.path().join("cert.pem");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        for text in [
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+        ] {
+            let key = folder.path().join("key.pem");
+            std::fs::write(&key, text).unwrap();
+            let message = read_client(&certificate, &key).unwrap_err();
+            assert!(message.contains("its key is encrypted"), "{message}");
+        }
     }
 }

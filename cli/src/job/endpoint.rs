@@ -97,6 +97,12 @@ pub enum EndpointError {
     /// `local://` without a folder.
     #[error("{LOCAL} needs a directory behind it")]
     NoDirectory,
+    /// A path that only a shell understands.
+    #[error("\"{path}\": ~ stands for the home directory in a shell alone")]
+    Home {
+        /// The path.
+        path: String,
+    },
     /// A URL of another kind.
     #[error("{scheme}:// isn't a kind of place")]
     Scheme {
@@ -132,6 +138,10 @@ impl EndpointError {
             EndpointError::Template(error) => return error.hint().map(str::to_owned),
             EndpointError::Rendered { cause, .. } => return cause.hint(),
             EndpointError::NoDirectory => format!("write the path behind it, such as {LOCAL}/var/lib/images"),
+            EndpointError::Home { path } => {
+                let rest = path.trim_start_matches('~');
+                format!("write it out, such as {LOCAL}/root{rest}; a folder of that name is ./{path}")
+            }
             EndpointError::Scheme { scheme, rest } => match scheme.as_str() {
                 "http" => {
                     format!("write {rest} alone, and set plain_http: true for it in auths (or --plain-http)")
@@ -315,6 +325,11 @@ impl Location {
         if path.is_empty() {
             return Err(EndpointError::NoDirectory);
         }
+        if path == "~" || path.starts_with("~/") {
+            return Err(EndpointError::Home {
+                path: path.to_owned(),
+            });
+        }
         // Components drop a slash at the end and doubled ones, so that one folder has one name.
         Ok(Location::Store(Path::new(path).components().collect()))
     }
@@ -343,7 +358,12 @@ impl Location {
         let last = path.rsplit('/').next().unwrap_or(path);
         if last.contains([':', '@']) {
             // What `repository:{{ .reference }}` gives for an image that is known by its digest alone.
-            let name = name.replacen(":sha256:", "@sha256:", usize::from(!last.contains('@')));
+            let name = match last.contains('@') {
+                true => name.to_owned(),
+                false => name
+                    .replacen(":sha256:", "@sha256:", 1)
+                    .replacen(":sha512:", "@sha512:", 1),
+            };
             return Ok(Location::Image(name.parse()?));
         }
         let registry: Registry = host.parse()?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use transload_reference::{Registry, Repository};
-use transload_registry_client::{Credential, HostRule};
+use transload_registry_client::{Client, Credential, HostRule};
 
 use super::files;
 use super::reader::{Fields, Reader, describe, shortened};
@@ -173,6 +173,13 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
         }
         _ => {}
     }
+    if reader.sink.error_count() == errors {
+        let mut rule = HostRule::new("localhost");
+        rule.ca_file = ca_file.clone();
+        rule.cert_file = cert_file.clone();
+        rule.key_file = key_file.clone();
+        check_content(rule, &fields, reader);
+    }
     (reader.sink.error_count() == errors).then_some(Auth {
         at: entry.id,
         repo: repo.flatten(),
@@ -183,6 +190,30 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
         cert_file,
         key_file,
     })
+}
+
+/// Whether the certificates and keys of an entry can be used.
+fn check_content(rule: HostRule, fields: &Fields<'_>, reader: &mut Reader<'_>) {
+    let prefix = format!("{}: ", rule.repo);
+    let client = Client::builder()
+        .hosts(vec![rule])
+        .proxies_from_env(false)
+        .build();
+    let Err(error) = client else { return };
+    let text = error.kind().to_string();
+    let text = text.strip_prefix(&prefix).unwrap_or(&text);
+    let (name, what) = text.split_once(' ').unwrap_or(("", text));
+    match fields.get(name) {
+        Some(node) => {
+            let note = reader.sink.error(node.id, format!("`{name}`: {what}"));
+            if name != "key_file" {
+                note.hint("a certificate in PEM begins with -----BEGIN CERTIFICATE-----");
+            }
+        }
+        None => {
+            reader.sink.error(fields.at, text);
+        }
+    }
 }
 
 /// A host or a host and the beginning of repositories' paths. Empty is as good as none: templates give that.

@@ -161,10 +161,8 @@ fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
     if let Some(path) = source {
         match (path.try_exists(), opening.open(path)) {
             (Ok(false), _) => {
-                let here = std::env::current_dir().ok().filter(|_| path.is_relative());
-                let hint = here.map(|here| format!("the current directory is {}", here.display()));
                 let message = format!("there is no directory {}", path.display());
-                wrong.note(Some(Side::Source), message, hint);
+                wrong.note(Some(Side::Source), message, where_else(path));
             }
             (_, Err(error)) => wrong.note(Some(Side::Source), &error, error.hint()),
             (_, Ok(_)) => {}
@@ -183,6 +181,20 @@ fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
         let message = format!("{} can't be made: {} is a file", path.display(), file.display());
         wrong.note(Some(Side::Destination), message, None);
     }
+}
+
+/// Where a directory may be that a path doesn't lead to.
+fn where_else(path: &Path) -> Option<String> {
+    // local://var/lib/images lacks a slash.
+    let from_root = Path::new("/").join(path);
+    if path.is_relative() && from_root.is_dir() {
+        let path = from_root.display();
+        return Some(format!(
+            "there is one at {path}: with local://, that is local://{path}"
+        ));
+    }
+    let here = std::env::current_dir().ok().filter(|_| path.is_relative())?;
+    Some(format!("the current directory is {}", here.display()))
 }
 
 /// Whether two paths lead to one folder, however they are written.

@@ -78,7 +78,22 @@ fn places_that_are_none_or_do_not_go_together() {
         "- image: {manifests: [a, b], src: 'docker.io/library/a:1', dest: 'local:///scene/out'}\n",
         "- image: {manifests: [alpine, busybox], dest: 'hub.example.com/app:1'}\n",
         "- image: {manifests: alpine, dest: 'docker.io'}\n",
+        "- image: {manifests: alpine, dest: 'local://~/images'}\n",
     ]));
+}
+
+#[test]
+fn a_directory_that_lacks_its_first_slash_is_told_where_it_is() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("store")).expect("a writable folder");
+    let path = scene.path("store").display().to_string();
+    scene.write(
+        "tasks.yaml",
+        &format!("- image: {{src: 'local:/{path}', dest: 'local:///scene/out'}}\n"),
+    );
+    let output = scene.run(&["run", "tasks.yaml"], 2);
+    let hint = format!("\n  hint: there is one at {path}: with local://, that is local://{path}\n");
+    assert!(output.stderr.contains(&hint), "{}", output.stderr);
 }
 
 #[test]
@@ -96,6 +111,7 @@ fn credentials_that_are_none() {
         with("      - repo: hub.example.com\n        ca_file: missing.pem\n"),
         with("      - repo: hub.example.com\n        ca_file: ca.pem\n"),
         with("      - repo: hub.example.com\n        cert_file: ca.pem\n"),
+        with("      - repo: hub.example.com\n        cert_file: ca.pem\n        key_file: ca.pem\n"),
     ];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     assert_said!(refused_in(&scene, &texts, &[]));

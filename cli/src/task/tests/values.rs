@@ -1,6 +1,8 @@
 //! The module's values: templates, lists, types, and what follows from them.
 
 use transload_policy::{Mode, PlatformSet};
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::scripted::{Options, Tls};
 
 use super::*;
 use crate::job::{Endpoint, IndexMode};
@@ -108,11 +110,15 @@ fn an_image_that_is_named_twice_moves_once() {
 
 #[test]
 fn every_key_reaches_the_job() {
-    let dir = tempfile::tempdir().unwrap();
-    for name in ["ca.pem", "cert.pem", "key.pem"] {
-        std::fs::write(dir.path().join(name), "").unwrap();
-    }
-    let dir = dir.path().display();
+    let registry = ScriptedRegistry::with(Options {
+        tls: Tls::Mutual,
+        ..Options::default()
+    });
+    let files = [
+        ("CA", registry.ca_file()),
+        ("CERT", registry.cert_file()),
+        ("KEY", registry.key_file()),
+    ];
     let text = "
 - image:
     manifests: a
@@ -129,11 +135,14 @@ fn every_key_reaches_the_job() {
         password: secret
         skip_tls_verify: 'no'
         plain_http: 'true'
-        ca_file: DIR/ca.pem
-        cert_file: DIR/cert.pem
-        key_file: DIR/key.pem
+        ca_file: CA
+        cert_file: CERT
+        key_file: KEY
 ";
-    let job = job(&text.replace("DIR", &dir.to_string()), variables());
+    let with_files = files.iter().fold(text.to_owned(), |text, (name, path)| {
+        text.replace(&format!(": {name}\n"), &format!(": {}\n", path.display()))
+    });
+    let job = job(&with_files, variables());
     assert!(matches!(&job.platforms, PlatformSet::Some(platforms) if platforms.len() == 2));
     assert_eq!(job.mode, Mode::Warn);
     assert_eq!(job.index, IndexMode::Original);
@@ -147,10 +156,11 @@ fn every_key_reaches_the_job() {
     };
     assert_eq!(rule.repo, "hub.kubekey/mirror");
     assert_eq!((rule.insecure, rule.plain_http), (Some(false), Some(true)));
-    let file = |name: &str| Some(format!("{dir}/{name}").into());
-    assert_eq!(rule.ca_file, file("ca.pem"));
-    assert_eq!(rule.cert_file, file("cert.pem"));
-    assert_eq!(rule.key_file, file("key.pem"));
+    let [ca, cert, key] = files.map(|(_, path)| Some(path));
+    assert_eq!(
+        (&rule.ca_file, &rule.cert_file, &rule.key_file),
+        (&ca, &cert, &key)
+    );
     assert!(rule.credential.is_some());
 }
 
