@@ -6,6 +6,7 @@ mod foreign;
 mod kinds;
 mod names;
 mod platforms;
+mod playbooks;
 mod policies;
 mod stores;
 

@@ -1,8 +1,9 @@
 //! Each kind of image, in both families, on every way between registries and directories.
 
-use transload_test_support::RealRegistry;
+use transload_reference::{Algorithm, Descriptor, Digest, MediaType};
 use transload_test_support::image::{Family, Image, ImageBuilder, IndexBuilder, Style, samples};
 use transload_test_support::kubekey::{self, Generation};
+use transload_test_support::{RealRegistry, ScriptedRegistry};
 
 use super::{Held, assert_holds, folder, held, transload, within};
 
@@ -277,4 +278,46 @@ fn of_a_tag_and_a_digest_the_digest_says_what_moves_and_the_tag_how_it_is_called
     assert_holds(&dir, &[held(&name, &old)]);
     transload(&["push", "--src", &dir, "--dest", to.host(), &name], 0);
     assert!(to.has_image("team/app", "v1", &old));
+}
+
+#[test]
+fn what_is_named_by_sha512_moves_like_all_else() {
+    let content = b"a layer under a longer digest";
+    let digest = Digest::with(Algorithm::Sha512, content);
+    let layer = Descriptor::new(MediaType::OCI_LAYER_GZIP, digest, content.len() as u64);
+    let mut image = ImageBuilder::new(Family::Oci)
+        .described_layer(layer, content)
+        .build();
+    image.root.digest = Digest::with(Algorithm::Sha512, &image.root.bytes);
+    image.manifests = vec![image.root.clone()];
+    let (from, to, dirs) = (ScriptedRegistry::start(), ScriptedRegistry::start(), folder());
+    from.put_image("app", "v1", &image);
+    let dir = within(&dirs, "dir");
+    let name = format!("{}/app@{}", from.host(), image.digest());
+    transload(&["pull", &name, "--dest", &dir], 0);
+    assert_holds(&dir, &[held(&name, &image)]);
+    transload(
+        &["push", "--src", &dir, "--dest", &format!("{}/pushed", to.host())],
+        0,
+    );
+    transload(&["copy", &name, "--dest", &format!("{}/copied", to.host())], 0);
+    let template =
+        "/named/{{ .module.image.src.reference.repository }}:{{ .module.image.src.reference.reference }}";
+    transload(
+        &[
+            "push",
+            "--src",
+            &dir,
+            "--dest",
+            &format!("{}{template}", to.host()),
+        ],
+        0,
+    );
+    for repository in ["pushed/app", "copied/app", "named/app"] {
+        assert!(
+            to.has_image(repository, image.digest().as_str(), &image),
+            "{repository}"
+        );
+        assert_eq!(to.tags(repository), [""; 0], "{repository}");
+    }
 }
