@@ -36,6 +36,31 @@ impl Reader<'_> {
         }
     }
 
+    /// The variables that a false condition reads and that don't exist.
+    pub(super) fn missing_in(&mut self, condition: &Node) -> Vec<String> {
+        let text = match &condition.value {
+            Yaml::List(items) => {
+                let first_false = items.iter().find(|item| self.condition(item) == Some(false));
+                return first_false.map(|item| self.missing_in(item)).unwrap_or_default();
+            }
+            Yaml::Text(text) if transload_template::has_actions(text) => text.clone(),
+            Yaml::Text(text) => format!("{START}{text}{END}"),
+            _ => return Vec::new(),
+        };
+        let variables = Template::parse(&text).map(|template| template.variables().to_vec());
+        let exists = |path: &str| {
+            let parts = path.split('.').filter(|part| !part.is_empty());
+            parts
+                .fold(Some(&*self.variables), |value, part| value?.get(part))
+                .is_some()
+        };
+        variables
+            .into_iter()
+            .flatten()
+            .filter(|path| !exists(path))
+            .collect()
+    }
+
     fn expression_holds(&mut self, at: Id, expression: &str) -> Option<bool> {
         let text = format!("{START}{expression}{END}");
         match Template::parse(&text).and_then(|template| template.render(&self.variables)) {

@@ -154,8 +154,8 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Its condition is false.
-    When,
+    /// Its condition is false. The condition's variables that don't exist, without their dots: there may be a slip in one.
+    When(Vec<String>),
     /// It has none of the tags that were asked for.
     Tags,
     /// Its `loop` is an empty list.
@@ -169,7 +169,15 @@ pub enum SkipReason {
 impl std::fmt::Display for SkipReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SkipReason::When => f.write_str("its `when` is false"),
+            SkipReason::When(missing) if missing.is_empty() => f.write_str("its `when` is false"),
+            SkipReason::When(missing) => {
+                let missing: Vec<String> = missing.iter().map(|path| format!("`.{path}`")).collect();
+                write!(
+                    f,
+                    "its `when` is false, and there is no variable {}",
+                    missing.join(", ")
+                )
+            }
             SkipReason::Tags => f.write_str("it has none of the tags"),
             SkipReason::EmptyLoop => f.write_str("its `loop` is empty"),
             SkipReason::NoImages => f.write_str("its `manifests` is empty"),

@@ -319,7 +319,8 @@ impl<'o> Playbook<'o> {
                 Some(true) | None => {}
                 Some(false) => {
                     image::check_keys(image, &mut reader);
-                    return self.skip(name_of(fields, number), SkipReason::When);
+                    let missing = reader.missing_in(condition);
+                    return self.skip(name_of(fields, number), SkipReason::When(missing));
                 }
             }
         }

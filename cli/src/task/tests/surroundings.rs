@@ -38,7 +38,10 @@ fn plays_and_blocks_hand_down_what_they_say() {
     };
     let one = loaded(PLAYS, &no_push);
     assert_eq!(names(&one), ["pull for hub.kubekey"]);
-    assert!(one.skipped.contains(&skipped("push", SkipReason::When)));
+    assert!(
+        one.skipped
+            .contains(&skipped("push", SkipReason::When(Vec::new())))
+    );
 
     let upload = LoadOptions {
         tags: vec!["upload".into()],
@@ -161,6 +164,33 @@ fn conditions_hold_or_not() {
             usize::from(expected),
             "{when}"
         );
+    }
+}
+
+#[test]
+fn variables_that_a_false_condition_lacks_are_told() {
+    let variables = json!({"registry": {"host": "hub.kubekey"}, "no": false});
+    let cases = [
+        (
+            ".registri",
+            "its `when` is false, and there is no variable `.registri`",
+        ),
+        (
+            "'{{ and .registry.name .no }}'",
+            "its `when` is false, and there is no variable `.registry.name`",
+        ),
+        (
+            "[.registry, 'or .a .b.c .no', .d]",
+            "its `when` is false, and there is no variable `.a`, `.b.c`",
+        ),
+        (".no", "its `when` is false"),
+        ("not .registry.host", "its `when` is false"),
+        ("false", "its `when` is false"),
+    ];
+    for (when, expected) in cases {
+        let text = format!("- image: {{manifests: a, dest: 'local:///x'}}\n  when: {when}\n");
+        let loaded = loaded(&text, &options(variables.clone()));
+        assert_eq!(loaded.skipped[0].reason.to_string(), expected, "{when}");
     }
 }
 
