@@ -130,6 +130,28 @@ fn what_is_too_large_goes_in_chunks() {
 }
 
 #[test]
+fn success_may_be_said_with_any_of_the_statuses_that_registries_use() {
+    let bytes = content(5_000_000);
+    let blob = descriptor(&bytes);
+    for (patch, put) in [(201, 204), (202, 201), (204, 204)] {
+        let registry = ScriptedRegistry::start();
+        let uploads = "/blobs/uploads/";
+        registry.fault(Fault::new("PUT", uploads, Action::Early(Reply::status(413))));
+        registry.fault(Fault::new("PUT", uploads, Action::Status(put)).after(0));
+        registry.fault(Fault::new("PATCH", uploads, Action::Status(patch)).after(0));
+        client()
+            .push_blob(
+                &repository(&registry, "a/b"),
+                &blob,
+                &mut opener(&bytes, &mut Vec::new()),
+            )
+            .unwrap_or_else(|error| panic!("{patch} and {put}: {error}"));
+        assert!(registry.blob("a/b", &blob.digest).is_some(), "{patch} and {put}");
+        assert_eq!(registry.log().count("PATCH", uploads), 2, "{patch} and {put}");
+    }
+}
+
+#[test]
 fn a_chunk_is_never_smaller_than_the_registry_wants() {
     let registry = ScriptedRegistry::with(Options {
         chunk_min_length: Some(5_000_000),
