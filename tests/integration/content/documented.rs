@@ -1,11 +1,12 @@
 //! The documentation's examples and those that the repository carries, as they are but for hosts and folders.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use transload_test_support::RealRegistry;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::kubekey::{self, Generation};
+use transload_test_support::{RealRegistry, Transload};
 
 use super::{assert_holds, folder, held, run_tasks, transload, within};
 
@@ -208,4 +209,32 @@ image_registry: {auth: {registry: replaced.example.com}}
         0,
     );
     assert_eq!(output.stdout, "");
+}
+
+#[test]
+fn the_quickstart_copies_two_platforms_of_the_images_that_it_asks_for() {
+    let dirs = folder();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    symlink(examples.canonicalize().unwrap(), dirs.path().join("examples")).unwrap();
+    for (outcome, number) in [("copied", 2), ("there already", 2)] {
+        let program = Transload::new().args(["run", "examples/quickstart.yaml"]);
+        let output = program.current_dir(dirs.path()).run().expect_code(0);
+        let end = format!(": {number} {outcome}\n");
+        assert!(output.stderr.contains(&end), "{}", output.stderr);
+    }
+    let made = within(&dirs, "target/quickstart");
+    assert_eq!(
+        transload(&["list", &made], 0).stdout,
+        "hub.example.com/demo/hello:1.0  sha256:f19b9204653848d8e08248d247480005be8615e391f0e5c848596520457274cf\n\
+         hub.example.com/demo/tools:2.1  sha256:e4c89a039baa95b3be32df437dc48cbd462106922ecfc6fee0e6ce3c40e73c94\n"
+    );
+    // A registry takes what is whole.
+    let registry = RealRegistry::plain();
+    let pushed = transload(&["push", "--src", &made, "--dest", registry.host()], 0);
+    assert_eq!(
+        pushed.stdout.matches("  linux/amd64,linux/arm64\n").count(),
+        2,
+        "{}",
+        pushed.stdout
+    );
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
+use transload_test_support::Transload;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::kubekey::{self, Generation};
 
@@ -159,4 +160,27 @@ fn a_template_takes_a_digest_where_there_is_no_tag() {
     let dest = format!("{}/{template}", second.host());
     transload(["push", "--src", &dir, "--dest", &dest, &pinned]).expect_code(0);
     assert!(second.has_image("new/app", image.digest().as_str(), &image));
+}
+
+#[test]
+fn images_are_named_in_a_file_or_on_standard_input() {
+    let folder = folder();
+    let registry = Site::with_images(PLAIN, "team/app");
+    let list = format!(
+        "# what the cluster needs\n\n  {}  # two spaces\r\n{}",
+        registry.references("team/app")[0],
+        registry.references("team/app")[1]
+    );
+    let file = folder.path().join("images.txt");
+    fs::write(&file, &list).expect("a writable temporary folder");
+    for (dest, from) in [("by-file", text(&file)), ("by-stdin", "-".to_owned())] {
+        let dest = folder.path().join(dest);
+        let args = ["pull", "--images-file", &from, "--dest", &text(&dest)];
+        Transload::new()
+            .args(args)
+            .stdin(list.clone())
+            .run()
+            .expect_code(0);
+        assert_pulled(&dest, &registry, "team/app");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 use transload_reference::Digest;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::image::{Family, Image, ImageBuilder, noise, samples};
 use transload_test_support::real::{Auth, Tls};
 use transload_test_support::scripted::{Action, Fault, Request};
 use transload_test_support::{ScriptedRegistry, Transload};
@@ -160,4 +160,36 @@ fn an_upload_that_was_cut_goes_on_with_what_is_fetched_from_there_on() {
         .collect();
     assert_eq!(fetches, [None, Some(format!("bytes={}-", 3 * MIB))]);
     folders.assert_empty();
+}
+
+#[test]
+fn images_are_planned_and_finished_while_a_slow_one_still_moves() {
+    let (from, to) = (ScriptedRegistry::start(), ScriptedRegistry::start());
+    let image = |seed| samples::single(Family::Oci, "linux/amd64", seed);
+    for seed in 0..6 {
+        from.put_image(&format!("app{seed}"), "v1", &image(seed));
+    }
+    let (own_layer, _) = &image(0).blobs[2];
+    from.fault(Fault::new(
+        "GET",
+        own_layer.digest.as_str(),
+        Action::Stall { after: 5 },
+    ));
+    let mut args = ["copy", "--dest", to.host(), "--jobs", "2"]
+        .map(str::to_owned)
+        .to_vec();
+    args.extend((0..6).map(|seed| format!("{}/app{seed}:v1", from.host())));
+    let running = Transload::new().args(args).spawn();
+
+    let others_are_done = |requests: &[Request]| {
+        let is_tag = |request: &&Request| request.is("PUT", "/manifests/v1") && request.finished;
+        requests.iter().filter(is_tag).count() == 5
+    };
+    assert!(to.log().wait_for(others_are_done, PATIENCE), "the others wait");
+    assert_eq!(to.tags("app0"), [""; 0]);
+    from.release();
+    running.wait().expect_code(0);
+    for seed in 0..6 {
+        assert!(to.has_image(&format!("app{seed}"), "v1", &image(seed)), "{seed}");
+    }
 }
