@@ -49,9 +49,9 @@ impl Reader<'_> {
         };
         let variables = Template::parse(&text).map(|template| template.variables().to_vec());
         let exists = |path: &str| {
-            let parts = path.split('.').filter(|part| !part.is_empty());
+            let mut parts = path.split('.').filter(|part| !part.is_empty());
             parts
-                .fold(Some(&*self.variables), |value, part| value?.get(part))
+                .try_fold(&*self.variables, |value, part| value.get(part))
                 .is_some()
         };
         variables

@@ -297,7 +297,7 @@ fn what_may_not_be_written_or_read_is_told_with_its_path() {
         .into_iter()
         .max_by_key(|(_, path)| path.metadata().map_or(0, |blob| blob.len()))
         .expect("a blob");
-    fs::set_permissions(&blob, fs::Permissions::from_mode(0)).expect("a file of one's own");
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0o000)).expect("a file of one's own");
     let target = ScriptedRegistry::start();
     let push = [
         "push",
