@@ -95,12 +95,17 @@ fn tokens_are_asked_for_and_end() {
     assert!(panics(|| drop(skopeo::inspect_raw(&reference, &wrong))));
     assert!(registry.token_requests().iter().any(|request| !request.granted));
 
-    // A token that has already ended when it is given: the registry refuses it.
+    // A token that has already ended when it is given: the registry refuses it. Seeding has tokens of its own.
     let ended = Auth::Token {
         lifetime: Duration::ZERO,
     };
     let registry = RealRegistry::start(Tls::Off, ended);
-    assert!(panics(|| registry.push("team/app", "v1", &image)));
+    registry.push("team/app", "v1", &image);
+    let reference = format!("docker://{}/team/app:v1", registry.host());
+    assert!(panics(|| drop(skopeo::inspect_raw(
+        &reference,
+        &registry.access()
+    ))));
 }
 
 #[test]

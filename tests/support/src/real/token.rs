@@ -91,10 +91,10 @@ impl TokenServer {
             .clone()
     }
 
-    /// A token that allows everything in a repository.
+    /// A token that allows everything in a repository, for as long as any test takes.
     pub(crate) fn issue(&self, repository: &str) -> String {
         let scope = format!("repository:{repository}:pull,push,delete");
-        self.signer.token(USER, &[scope], true)
+        self.signer.token(USER, &[scope], true, Duration::from_secs(3600))
     }
 }
 
@@ -161,7 +161,7 @@ fn answer(head: &Head, signer: &Signer, requests: &Mutex<Vec<TokenRequest>>) -> 
         return ("401 Unauthorized", json!({"errors": [{"code": "UNAUTHORIZED"}]}));
     }
     let user = if credentials.is_some() { USER } else { "" };
-    let token = signer.token(user, &scopes, credentials.is_some());
+    let token = signer.token(user, &scopes, credentials.is_some(), signer.lifetime);
     (
         "200 OK",
         json!({"token": token, "expires_in": signer.lifetime.as_secs()}),
@@ -191,7 +191,7 @@ impl Signer {
         }
     }
 
-    fn token(&self, user: &str, scopes: &[String], may_push: bool) -> String {
+    fn token(&self, user: &str, scopes: &[String], may_push: bool, lifetime: Duration) -> String {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = since_epoch.map_or(0, |time| time.as_secs().cast_signed());
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [STANDARD.encode(&self.certificate_der)]});
@@ -202,7 +202,7 @@ impl Signer {
             "aud": SERVICE,
             "iat": now,
             "nbf": now,
-            "exp": now - LEEWAY + self.lifetime.as_secs().cast_signed(),
+            "exp": now - LEEWAY + lifetime.as_secs().cast_signed(),
             "jti": format!("{now}-{}", scopes.len()),
             "access": access,
         });
