@@ -8,6 +8,7 @@ mod directions;
 mod help;
 mod judge;
 mod names;
+mod parts;
 mod protocol;
 mod refusals;
 mod sharing;
