@@ -164,11 +164,12 @@ fn remove(path: &Path) -> Result<(), Error> {
 #[derive(Debug)]
 pub struct BlobWriter {
     file: File,
-    partial: PathBuf,
+    pub(crate) partial: PathBuf,
     target: PathBuf,
-    blob: Descriptor,
+    pub(crate) blob: Descriptor,
     verifier: Verifier,
     offset: u64,
+    pub(crate) position: u64,
     /// The store's, so that a writer needn't borrow the store.
     names: Arc<Names>,
 }
@@ -194,6 +195,7 @@ impl BlobWriter {
             target,
             verifier,
             offset,
+            position: offset,
             blob,
             names: Arc::clone(&store.names),
         };
@@ -208,6 +210,11 @@ impl BlobWriter {
         self.offset
     }
 
+    /// The offset of the next byte to write.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -218,7 +225,9 @@ impl BlobWriter {
             .map_err(|source| Error::WrongContent { source })?;
         self.file
             .write_all(bytes)
-            .map_err(Error::io("writing", &self.partial))
+            .map_err(Error::io("writing", &self.partial))?;
+        self.position += bytes.len() as u64;
+        Ok(())
     }
 
     /// Forgets all bytes, those of an earlier try too.
@@ -233,8 +242,8 @@ impl BlobWriter {
             .seek(SeekFrom::Start(0))
             .map_err(Error::io("emptying", &self.partial))?;
         self.verifier = Verifier::of(&self.blob);
-        self.offset = 0;
-        Ok(())
+        (self.offset, self.position) = (0, 0);
+        self.forget_parts()
     }
 
     /// Verifies the bytes, makes them durable and gives them their name.
@@ -263,7 +272,8 @@ impl BlobWriter {
         let _ = durable::seal(&self.file, &self.blob.digest);
         fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;
         self.names.note();
-        Ok(())
+        // There are none, but for those of a try that another one overtook.
+        self.forget_parts()
     }
 }
 

@@ -31,7 +31,9 @@ impl Store {
             return Ok(0);
         }
         Ok(match kind(&folders::partial(self.root(), &blob.digest))? {
-            Kind::File(kept) => blob.size.saturating_sub(kept),
+            Kind::File(kept) => blob
+                .size
+                .saturating_sub(kept.saturating_add(self.part_bytes(&blob.digest))),
             _ => blob.size,
         })
     }

@@ -7,7 +7,7 @@ use transload_reference::{Descriptor, Digest, Verifier};
 
 use crate::blob::CHUNK;
 use crate::folders::{self, Kind, kind};
-use crate::{Error, Store};
+use crate::{Error, Store, part};
 
 /// What became of a look at a blob.
 #[derive(Debug)]
@@ -124,6 +124,10 @@ impl Store {
     /// Where the folder can't be read.
     pub fn partial_files(&self) -> Result<Vec<BlobFile>, Error> {
         let mut files = files_in(self.root(), &folders::partials(self.root()))?;
+        for file in &mut files {
+            let name = file.path.file_name().and_then(|name| name.to_str());
+            file.digest = name.and_then(part::digest_of_partial);
+        }
         files.retain(|file| file.digest.is_some());
         Ok(files)
     }

@@ -39,6 +39,8 @@ pub struct BlobReader {
     has_ranges: Option<bool>,
     /// The registry said that there is nothing at an offset; the whole is asked for from then on.
     avoid_ranges: bool,
+    /// The whole blob is of no use: nothing is fetched to be dropped.
+    only_part: bool,
     is_finished: bool,
 }
 
@@ -60,7 +62,34 @@ impl BlobReader {
         blob: &Descriptor,
         range: Range<u64>,
     ) -> Result<BlobReader, Error> {
-        let mut reader = BlobReader {
+        let mut reader = BlobReader::new(core, repository, blob, range)?;
+        reader.begin()?;
+        Ok(reader)
+    }
+
+    /// As [`BlobReader::open`], but `None` where the registry serves no parts.
+    pub(crate) fn open_part(
+        core: &Arc<Core>,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<Option<BlobReader>, Error> {
+        let mut reader = BlobReader::new(core, repository, blob, range)?;
+        reader.only_part = true;
+        match reader.begin() {
+            Ok(()) => Ok(Some(reader)),
+            Err(_) if reader.has_ranges == Some(false) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn new(
+        core: &Arc<Core>,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<BlobReader, Error> {
+        let reader = BlobReader {
             core: Arc::clone(core),
             repository: repository.clone(),
             blob: blob.clone(),
@@ -72,6 +101,7 @@ impl BlobReader {
             failures: 0,
             has_ranges: None,
             avoid_ranges: false,
+            only_part: false,
             is_finished: false,
         };
         if reader.position > blob.size || range.end > blob.size || range.start > range.end {
@@ -81,17 +111,21 @@ impl BlobReader {
             );
             return Err(Error::new(&reader.place(), ErrorKind::Protocol(message)));
         }
-        if let Ok(Some(data)) = blob.inline_data() {
+        Ok(reader)
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        if let Ok(Some(data)) = self.blob.inline_data() {
             let mut data = io::Cursor::new(data);
-            data.set_position(reader.position);
-            reader.body = Some(Body::Bytes(data));
-            return Ok(reader);
+            data.set_position(self.position);
+            self.body = Some(Body::Bytes(data));
+            return Ok(());
         }
         // An empty rest needs no request; an empty blob needn't even be there.
-        if reader.position < reader.end {
-            reader.connect_with_patience()?;
+        if self.position < self.end {
+            self.connect_with_patience()?;
         }
-        Ok(reader)
+        Ok(())
     }
 
     /// The next byte's offset in the blob.
@@ -180,6 +214,9 @@ impl BlobReader {
                 // The whole will tell whether the blob is shorter than it should be, or the registry is confused.
                 self.avoid_ranges = true;
                 self.has_ranges = Some(false);
+                if self.only_part {
+                    return Err(answer.into_error(&call.place));
+                }
                 answer.drain();
                 self.connect()
             }
@@ -224,6 +261,9 @@ impl BlobReader {
         }
         if self.position > 0 || self.end < self.blob.size {
             self.has_ranges = Some(false);
+        }
+        if self.only_part {
+            return Err(call.protocol("the whole blob came where a part of it was asked for"));
         }
         let skipped = io::copy(&mut (&mut answer.body).take(self.position), &mut io::sink());
         let skipped = skipped.map_err(|error| failure::from_io(error, &call.place).at(&answer.url))?;

@@ -250,6 +250,19 @@ impl Client {
         BlobReader::open(&self.core, repository, blob, range)
     }
 
+    /// As [`Client::open_blob_range`], but `None` where the registry serves no parts: nothing is fetched then.
+    ///
+    /// # Errors
+    /// Where the blob isn't there, has another size, or has no such part.
+    pub fn open_blob_part(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<Option<BlobReader>, Error> {
+        BlobReader::open_part(&self.core, repository, blob, range)
+    }
+
     /// Asks the registry to take a blob from another of its repositories. False: it didn't, and the bytes must be pushed.
     ///
     /// # Errors

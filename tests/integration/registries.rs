@@ -9,6 +9,7 @@ mod help;
 mod judge;
 mod large;
 mod names;
+mod parts;
 mod protocol;
 mod refusals;
 mod sharing;

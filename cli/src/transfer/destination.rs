@@ -1,11 +1,12 @@
 //! Where images go.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use transload_layout_store::{BlobWrite, BlobWriter, Error, Store, free_space};
+use transload_layout_store::{BlobWrite, Error, Store, free_space};
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
@@ -15,13 +16,12 @@ use transload_registry_client::Client;
 use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
+use super::fill::{FRESH_STARTS, StreamFailure, fill, wrong_content};
 use super::source::{Offer, Source, read_fault};
+use super::split::Crew;
 
 /// How many bytes are read at a time on the way into a store.
-const CHUNK: usize = 256 * 1024;
-
-/// How often a blob whose bytes turned out wrong is fetched again from its beginning.
-const FRESH_STARTS: u32 = 2;
+pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// A place that images are written to.
 pub trait Destination: Send + Sync {
@@ -79,10 +79,12 @@ pub struct Bring<'a> {
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// Set once the user wants to stop.
     pub cancel: &'a AtomicBool,
+    /// Workers that may help with a large blob.
+    pub crew: Option<&'a dyn Crew>,
 }
 
 impl Bring<'_> {
-    fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+    pub(crate) fn open(&self, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
         if let Some(data) = self.blob.inline_data().ok().flatten() {
             let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
             return Ok(Box::new(io::Cursor::new(data[offset..].to_vec())));
@@ -90,7 +92,12 @@ impl Bring<'_> {
         self.source.open_blob(self.source_repository, self.blob, offset)
     }
 
-    fn check_cancel(&self) -> Result<(), Fault> {
+    /// The bytes of a part; none where the source serves no parts.
+    pub(crate) fn open_part(&self, range: Range<u64>) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        self.source.open_part(self.source_repository, self.blob, range)
+    }
+
+    pub(crate) fn check_cancel(&self) -> Result<(), Fault> {
         if self.cancel.load(Ordering::Relaxed) {
             Err(Fault::interrupted())
         } else {
@@ -108,79 +115,6 @@ impl StoreDestination {
     /// The store.
     pub fn new(store: Arc<Store>) -> Self {
         StoreDestination { store }
-    }
-
-    /// Fills a writer from the source. Bytes that turn out wrong are fetched again from the beginning: they may be of an
-    /// earlier try, or have been damaged on the way.
-    fn fill(&self, request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(), Fault> {
-        let mut fresh_starts = 0;
-        let mut offset = writer.offset();
-        loop {
-            (request.started)(offset);
-            let failure = match stream(request, &mut writer, offset) {
-                Ok(()) => match writer.commit() {
-                    Ok(()) => return Ok(()),
-                    Err((error, Some(kept))) => {
-                        writer = kept;
-                        wrong_content(request, offset, error)
-                    }
-                    Err((error, None)) => return Err(destination(error)),
-                },
-                Err(failure) => failure,
-            };
-            let failure = match failure {
-                StreamFailure::WrongBytes(fault) => fault,
-                StreamFailure::Other(fault) => return Err(fault),
-            };
-            if fresh_starts == FRESH_STARTS {
-                return Err(failure);
-            }
-            fresh_starts += 1;
-            writer.restart().map_err(destination)?;
-            offset = 0;
-        }
-    }
-}
-
-enum StreamFailure {
-    WrongBytes(Fault),
-    Other(Fault),
-}
-
-fn stream(request: &Bring<'_>, writer: &mut BlobWriter, offset: u64) -> Result<(), StreamFailure> {
-    let mut reader = request.open(offset).map_err(StreamFailure::Other)?;
-    let mut chunk = vec![0; CHUNK];
-    let mut position = offset;
-    loop {
-        request.check_cancel().map_err(StreamFailure::Other)?;
-        let count = match reader.read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(StreamFailure::Other(read_fault(error))),
-        };
-        writer.write(&chunk[..count]).map_err(|error| {
-            if error.is_wrong_content() {
-                wrong_content(request, offset, error)
-            } else {
-                StreamFailure::Other(destination(error))
-            }
-        })?;
-        position += count as u64;
-        (request.progress)(position);
-    }
-}
-
-/// What it means that the bytes from `offset` on, with those of an earlier try before them, aren't the blob's: a registry may
-/// send others the next time, a file stays as it is.
-fn wrong_content(request: &Bring<'_>, offset: u64, error: Error) -> StreamFailure {
-    match (request.source.offer(), error) {
-        (Offer::Store(store), Error::WrongContent { source }) if offset == 0 => {
-            let path = store.blob_path(&request.blob.digest);
-            let reason = source.to_string();
-            StreamFailure::Other(Fault::store(Side::Source, Error::Damaged { path, reason }))
-        }
-        (_, error) => StreamFailure::WrongBytes(Fault::store(Side::Source, error)),
     }
 }
 
@@ -238,7 +172,7 @@ impl Destination for StoreDestination {
         }
         match self.store.write_blob(request.blob).map_err(destination)? {
             BlobWrite::Present => Ok(How::Present),
-            BlobWrite::Writer(writer) => self.fill(request, writer).map(|()| How::Moved),
+            BlobWrite::Writer(writer) => fill(request, writer).map(|()| How::Moved),
         }
     }
 
@@ -345,7 +279,7 @@ impl<N: Fn(StreamFailure) -> io::Error> Read for Watched<'_, N> {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             Err(error) => Err((self.note)(match error.downcast::<VerifyError>() {
-                Ok(source) => wrong_content(self.request, 0, Error::WrongContent { source }),
+                Ok(source) => wrong_content(self.request, false, Error::WrongContent { source }),
                 Err(error) => StreamFailure::Other(read_fault(error)),
             })),
         }

@@ -33,11 +33,12 @@ pub enum Event<'a> {
         /// How many bytes were there already.
         offset: u64,
     },
-    /// So many bytes of a blob have arrived, counted from its beginning. Where a try failed and began anew, this falls.
+    /// So many bytes of a blob have arrived. Calls from several threads may cross: the largest number counts, until the blob is begun
+    /// anew.
     BlobProgress {
         /// The blob.
         digest: &'a Digest,
-        /// Bytes from its beginning.
+        /// How many of its bytes are there.
         position: u64,
     },
     /// A blob is at the destination.

@@ -4,8 +4,8 @@
 //! finishes a piece of work queues what it unblocks.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::{Scope as PoolScope, ThreadPool};
 use transload_reference::{Descriptor, Digest, RawManifest, Repository};
@@ -19,6 +19,7 @@ use super::outcome::{Count, Status};
 use super::plan::{self, Plan, Planned};
 use super::queue::{Queue, Work};
 use super::room::Berth;
+use super::split::{Crew, Shift, Split};
 use crate::job::Job;
 
 /// A task's images on their way.
@@ -28,7 +29,33 @@ pub(crate) struct Executor<'a> {
     pub observer: &'a dyn Observer,
     pub cancel: &'a AtomicBool,
     queue: Queue<ImageId, BlobWork>,
+    workers: usize,
+    /// How many workers are at something.
+    active: AtomicUsize,
     origins: Mutex<BTreeMap<String, Count>>,
+}
+
+/// Workers without work, who may help with a blob of an image.
+struct Idle<'e, 's, 'scope> {
+    executor: &'scope Executor<'e>,
+    scope: &'s PoolScope<'scope>,
+    image: ImageId,
+}
+
+impl Crew for Idle<'_, '_, '_> {
+    fn idle(&self) -> usize {
+        if self.executor.queue.is_empty() {
+            let active = self.executor.active.load(Ordering::Relaxed);
+            self.executor.workers.saturating_sub(active)
+        } else {
+            0
+        }
+    }
+
+    fn call(&self, split: &Arc<Split>) {
+        let (executor, image, split) = (self.executor, self.image, Arc::clone(split));
+        self.scope.spawn(move |_| executor.help(image, &split));
+    }
 }
 
 /// A blob that an image has to bring.
@@ -54,6 +81,8 @@ impl<'a> Executor<'a> {
             observer,
             cancel,
             queue: Queue::new(workers),
+            workers,
+            active: AtomicUsize::new(0),
             origins: Mutex::default(),
         }
     }
@@ -105,11 +134,30 @@ impl<'a> Executor<'a> {
         if self.is_cancelled() {
             return;
         }
+        self.active.fetch_add(1, Ordering::Relaxed);
         match work {
             Work::Plan(image) => self.plan(scope, image),
             Work::Blob(work) => self.bring(scope, work),
             Work::Publish(image) => self.publish(scope, image),
         }
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Helps with a large blob of an image, until there is other work.
+    fn help(&self, image: ImageId, split: &Split) {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        split.help(&Shift {
+            source: self.flights[image].source.as_ref(),
+            progress: &|position| {
+                self.observer.event(&Event::BlobProgress {
+                    digest: split.digest(),
+                    position,
+                });
+            },
+            cancel: self.cancel,
+            is_wanted: &|| !self.queue.is_empty(),
+        });
+        self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn plan<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
@@ -217,6 +265,11 @@ impl<'a> Executor<'a> {
                 });
             },
             cancel: self.cancel,
+            crew: Some(&Idle {
+                executor: self,
+                scope,
+                image,
+            }),
         });
         match brought {
             Ok(how) => {

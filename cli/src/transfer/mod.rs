@@ -13,6 +13,7 @@ mod destination;
 mod event;
 mod executor;
 mod fault;
+mod fill;
 mod flight;
 mod outcome;
 mod plan;
@@ -21,6 +22,7 @@ mod preview;
 mod queue;
 mod room;
 mod source;
+mod split;
 mod turns;
 
 use std::collections::{BTreeMap, HashSet};

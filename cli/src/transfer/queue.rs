@@ -73,6 +73,12 @@ impl<P, B> Queue<P, B> {
         }
     }
 
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let lanes = self.lock();
+        lanes.publish.is_empty() && lanes.plan.is_empty() && lanes.blobs.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lanes<P, B>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }

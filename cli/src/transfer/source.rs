@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use transload_layout_store::Store;
@@ -36,6 +37,14 @@ pub trait Source: Send + Sync {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault>;
+
+    /// The bytes of a part of a blob, unverified; none where no parts are served, or one is as good as the whole.
+    fn open_part(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault>;
 
     /// What a destination may do instead of taking bytes.
     fn offer(&self) -> Offer<'_>;
@@ -129,6 +138,17 @@ impl Source for RegistrySource {
         ))
     }
 
+    fn open_part(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        let opened = self.client.open_blob_part(repository, blob, range);
+        let opened = opened.map_err(|error| Fault::registry(Side::Source, error))?;
+        Ok(opened.map(|reader| Box::new(reader) as Box<dyn Read + Send>))
+    }
+
     fn offer(&self) -> Offer<'_> {
         Offer::Registry(&self.registry)
     }
@@ -214,6 +234,15 @@ impl Source for StoreSource {
         file.seek(SeekFrom::Start(offset))
             .map_err(|error| Fault::caused(Side::Source, error, false))?;
         Ok(Box::new(file))
+    }
+
+    fn open_part(
+        &self,
+        _: &Repository,
+        _: &Descriptor,
+        _: Range<u64>,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        Ok(None)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -62,7 +62,8 @@ impl Model {
             }
             Event::BlobProgress { digest, position } => {
                 if let Some(active) = self.active.get_mut(digest) {
-                    active.position = (*position).min(active.size);
+                    // Several connections may bring one blob, and what they tell may cross.
+                    active.position = active.position.max((*position).min(active.size));
                 }
             }
             Event::BlobFinished { blob, .. } => {
