@@ -7,7 +7,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use transload_reference::Registry;
 
-use super::CredentialError;
+use super::{CredentialError, exposure};
 use crate::config::{Credential, is_path_prefix};
 use crate::secret::Secret;
 
@@ -35,6 +35,23 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
+impl Document {
+    /// Whether it says more than who knows the secrets.
+    fn holds_a_secret(&self) -> bool {
+        self.auths.iter().flatten().any(|(_, entry)| {
+            let secrets = [
+                &entry.auth,
+                &entry.password,
+                &entry.identitytoken,
+                &entry.registrytoken,
+            ];
+            secrets
+                .iter()
+                .any(|secret| secret.as_deref().is_some_and(|text| !text.is_empty()))
+        })
+    }
+}
+
 /// A file of credentials.
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -60,7 +77,6 @@ impl ConfigFile {
         if metadata.len() > MAX_FILE_SIZE {
             return Err(fail("it is too large to be one"));
         }
-        warn_of_loose_permissions(path, &metadata);
         let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
@@ -83,6 +99,11 @@ impl ConfigFile {
         } else {
             serde_json::from_slice(&text).map_err(place)?
         };
+        if document.holds_a_secret()
+            && let Some(warning) = exposure(path)
+        {
+            log::warn!("{warning}");
+        }
         Ok(Some(ConfigFile {
             path: path.to_owned(),
             document,
@@ -177,22 +198,6 @@ pub(super) fn server_name(registry: &Registry) -> String {
         registry.to_string()
     }
 }
-
-#[cfg(unix)]
-fn warn_of_loose_permissions(path: &Path, metadata: &std::fs::Metadata) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        log::warn!(
-            "others may read the credentials in {} (mode {mode:03o}): chmod 600 {}",
-            path.display(),
-            path.display()
-        );
-    }
-}
-
-#[cfg(not(unix))]
-fn warn_of_loose_permissions(_: &Path, _: &std::fs::Metadata) {}
 
 #[cfg(test)]
 mod tests {
