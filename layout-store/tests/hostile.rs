@@ -361,10 +361,11 @@ fn a_file_of_gigabytes_where_a_small_one_belongs_is_not_read() {
             "layout" => store.images().unwrap_err(),
             _ => store.manifest(&repository(), manifest().digest()).unwrap_err(),
         };
-        let expected = format!(
-            "{}: the manifest has 1099511627776 bytes; at most 8388608 are read",
-            manifests.join(&name).display()
-        );
+        let expected = match name.as_str() {
+            "layout" => " is damaged: it has 1099511627776 bytes; of a map of tags, at most 8388608 are read",
+            _ => ": the manifest has 1099511627776 bytes; at most 8388608 are read",
+        };
+        let expected = format!("{}{expected}", manifests.join(&name).display());
         assert_eq!(error.to_string(), expected);
         fs::remove_file(manifests.join(&name)).unwrap();
     }
@@ -447,6 +448,49 @@ fn manifests_that_name_each_other_end_no_walk() {
         exclusive.garbage(|_| true).map(|_| ()).unwrap_err().to_string()
     });
     assert!(error.contains(one.as_str()), "{error}");
+}
+
+/// Old generations have manifests under their tags alone, so that all tags are looked at for one that is missing.
+#[test]
+fn very_many_tags_and_missing_manifests_are_not_multiplied() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let manifests = folder.path().join("hub.local/team/app/manifests");
+    fs::create_dir_all(&manifests).unwrap();
+    for number in 0..100 {
+        // It takes no room on the disk.
+        let file = fs::File::create(manifests.join(format!("v{number}"))).unwrap();
+        file.set_len(1 << 20).unwrap();
+    }
+    fs::write(manifests.join("real"), manifest().bytes()).unwrap();
+    let store = in_time("a thousand look-ups", move || {
+        for number in 0u32..1000 {
+            let missing = Digest::of(&number.to_le_bytes());
+            assert!(store.manifest(&repository(), &missing).unwrap().is_none());
+        }
+        store
+    });
+    assert!(
+        store
+            .manifest(&repository(), manifest().digest())
+            .unwrap()
+            .is_some()
+    );
+    // A file that has changed is looked at again.
+    let other = format!("{} ", std::str::from_utf8(manifest().bytes()).unwrap());
+    fs::write(manifests.join("real"), &other).unwrap();
+    assert!(
+        store
+            .manifest(&repository(), &Digest::of(other.as_bytes()))
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        store
+            .manifest(&repository(), manifest().digest())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]

@@ -276,9 +276,9 @@ fn tag_maps_of_the_wrong_kind_are_named_and_spoil_no_other_image() {
         "hub.example/evil/app:v1",
     ]);
     assert!(
-        output
-            .stdout
-            .contains("layout: the manifest has 104857600 bytes; at most 8388608 are read"),
+        output.stdout.contains(
+            "layout is damaged: it has 104857600 bytes; of a map of tags, at most 8388608 are read"
+        ),
         "{}",
         output.stdout
     );
