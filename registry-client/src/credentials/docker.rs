@@ -1,6 +1,8 @@
 //! Docker's `config.json` and its relatives.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -77,7 +79,14 @@ impl ConfigFile {
         if metadata.len() > MAX_FILE_SIZE {
             return Err(fail("it is too large to be one"));
         }
-        let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut text))
+            .map_err(|error| fail(&error.to_string()))?;
+        // A device has no size beforehand.
+        if text.len() as u64 > MAX_FILE_SIZE {
+            return Err(fail("it is too large to be one"));
+        }
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
@@ -253,6 +262,13 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(user(&old, "a.b", "x").as_deref(), Some("u"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_without_end_is_no_credentials_file() {
+        let error = ConfigFile::read(Path::new("/dev/zero")).err().unwrap();
+        assert!(error.to_string().contains("too large"), "{error}");
     }
 
     #[test]
