@@ -14,7 +14,8 @@ pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
             "the registry sends us from HTTPS to plain HTTP ({to}): refused"
         ));
     }
-    if from.host().is_loopback() {
+    // What is on this machine may send about on it, and any registry to itself.
+    if is_this_machine(from.host()) || from.host().host() == to.host().host() {
         return Ok(());
     }
     if is_local(to.host()) {
@@ -30,6 +31,10 @@ pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
     Ok(())
 }
 
+fn is_this_machine(host: &Registry) -> bool {
+    host.is_loopback() || host.host().ends_with(".localhost")
+}
+
 fn is_local(host: &Registry) -> bool {
     let address = host.host().trim_start_matches('[').trim_end_matches(']');
     let is_local_v4 = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified() || ip.is_link_local();
@@ -43,12 +48,11 @@ fn is_local(host: &Registry) -> bool {
         }
         Err(_) => false,
     };
-    let is_local_name = address.ends_with(".localhost")
-        || matches!(
-            address,
-            "localhost.localdomain" | "localhost6" | "ip6-localhost" | "ip6-loopback"
-        );
-    host.is_loopback() || is_local_address || is_local_name
+    let is_local_name = matches!(
+        address,
+        "localhost.localdomain" | "localhost6" | "ip6-localhost" | "ip6-loopback"
+    );
+    is_this_machine(host) || is_local_address || is_local_name
 }
 
 /// The IPv4 address that an IPv6 address leads to: mapped, compatible (RFC 4291, section 2.5.5) or translated (RFC 6052).
@@ -99,6 +103,12 @@ mod tests {
             ("https://hub.example/", "https://ip6-localhost/x", false),
             ("https://hub.example/", "https://192.0.2.1/x", true),
             ("https://hub.example/", "https://4.example/x", true),
+            ("https://hub.example/", "https://3.cdn.0xample/x", true),
+            ("https://hub.example/", "https://[::ffff:0.0.0.0]/x", false),
+            ("https://app.localhost/", "https://127.0.0.1/x", true),
+            ("http://app.localhost/", "http://app.localhost:5000/x", true),
+            ("http://169.254.1.2/", "http://169.254.1.2/x", true),
+            ("http://169.254.1.2/", "http://127.0.0.1/x", false),
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/x", true),
             ("http://127.0.0.1:5000/", "https://127.0.0.1:5001/x", true),
         ];
