@@ -1,7 +1,8 @@
 //! The program: from arguments to an exit status.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use transload_layout_store::{Store, StoredImage};
 use transload_policy::ImagePattern;
 use transload_registry_client::DefaultCredentials;
 
-use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs};
+use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs, WhichArgs};
 use crate::job::Job;
 use crate::jobs;
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
@@ -26,13 +27,16 @@ const INTERRUPTED: u8 = 130;
 
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
-    let moved =
-        |job: Result<Job, TaskErrors>, how: &HowArgs| job.map(|job| transfer(cli, how, &[job], of_arguments));
+    let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
+        let job = job?;
+        warn_of_exposure(cli, which.auths.iter());
+        Ok(transfer(cli, how, &[job], of_arguments))
+    };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (moved(jobs::pull(args), &args.how), ui::NOTHING_MOVED),
-        Command::Push(args) => (moved(jobs::push(args), &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (moved(jobs::copy(args), &args.how), ui::NOTHING_MOVED),
+        Command::Pull(args) => (moved(jobs::pull(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::List(args) => (list(args), ""),
     };
     ExitCode::from(status.unwrap_or_else(|errors| {
@@ -52,6 +56,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
+    warn_of_exposure(cli, args.vars.iter().chain([&args.file]));
     for skipped in &loaded.skipped {
         if !cli.quiet {
             eprintln!("skipped {}: {}", skipped.name, skipped.reason);
@@ -64,6 +69,16 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     Ok(transfer(cli, &args.how, &loaded.jobs, |problem| {
         loaded.locate(problem)
     }))
+}
+
+/// Tells of files with secrets that other users of this machine may read or change, each once.
+fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a PathBuf>) {
+    let files: BTreeSet<&PathBuf> = files.collect();
+    for warning in files.into_iter().filter_map(|file| task::exposure_warning(file)) {
+        if !cli.quiet {
+            eprintln!("warning: {warning}");
+        }
+    }
 }
 
 /// Does the jobs. `locate` tells where a job that can't be begun is wrong.

@@ -59,7 +59,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub vars: Vec<PathBuf>,
 
-    /// A variable, such as registry=hub.local or image.platforms=[linux/amd64]; wins over files
+    /// A variable, such as registry=hub.local or image.platforms=[linux/amd64]; wins over files. Everybody on this machine can read it
+    /// in the list of processes: passwords belong in a file of --vars
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 

@@ -33,6 +33,7 @@ impl Store {
     /// Where that can't be told, or something else than a file is there.
     pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
         let path = self.blob_path(&blob.digest);
+        self.check_blobs()?;
         match kind(&path)? {
             Kind::Nothing => Ok(false),
             Kind::File(size) => {
@@ -50,11 +51,21 @@ impl Store {
     /// Where it can't be opened.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>, Error> {
         let path = self.blob_path(digest);
+        self.check_blobs()?;
         match kind(&path)? {
             Kind::Nothing => Ok(None),
             // Opening a pipe would wait for a writer for ever.
             Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
             Kind::File(_) => File::open(&path).map(Some).map_err(Error::io("opening", &path)),
+        }
+    }
+
+    /// Refuses a folder of blobs that is a symbolic link, a file or a device: what it leads to isn't the store's.
+    fn check_blobs(&self) -> Result<(), Error> {
+        let blobs = self.root().join(BLOBS);
+        match kind(&blobs)? {
+            Kind::Nothing | Kind::Folder => Ok(()),
+            Kind::File(_) | Kind::Other => Err(Error::damaged(&blobs, "it is no folder of the store's own")),
         }
     }
 
@@ -85,7 +96,13 @@ impl Store {
                 return Ok(BlobWrite::Present);
             }
             // Whoever held the lock may have given the file its name, or removed it, and it was lost since.
-            if is_at(&file, &path)? {
+            if !is_at(&file, &path)? {
+                continue;
+            }
+            // A second name may be in somebody's copy of this folder, or outside of it: what it names isn't ours to write to.
+            if is_shared(&file, &path)? {
+                remove(&path)?;
+            } else {
                 let target = self.blob_path(&blob.digest);
                 return BlobWriter::resume(file, path, target, blob.clone(), self)
                     .map(|writer| BlobWrite::Writer(Box::new(writer)));
@@ -101,7 +118,7 @@ impl Store {
     /// Where this store can't be written.
     pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<bool, Error> {
         let path = from.blob_path(&blob.digest);
-        if from.sealed(blob).is_none() {
+        if from.check_blobs().is_err() || from.sealed(blob).is_none() {
             return Ok(false);
         }
         self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
@@ -151,6 +168,12 @@ fn is_at(file: &File, path: &Path) -> Result<bool, Error> {
     Ok(path
         .symlink_metadata()
         .is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
+}
+
+/// Whether the file has other names than this.
+fn is_shared(file: &File, path: &Path) -> Result<bool, Error> {
+    let metadata = file.metadata().map_err(Error::io("looking at", path))?;
+    Ok(metadata.nlink() > 1)
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

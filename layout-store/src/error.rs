@@ -3,14 +3,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{ManifestError, VerifyError};
+use transload_reference::{ManifestError, VerifyError, printable};
+
+/// How many characters of what is wrong with a file are shown: parsers quote what they don't expect, however long it is.
+const LONGEST_REASON: usize = 300;
+
+/// A path for people: names in a store from elsewhere may hold what a terminal would obey.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.display().to_string(), usize::MAX).into_owned()
+}
 
 /// What went wrong, with the path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The filesystem refused.
-    #[error("{operation} {}: {source}", path.display())]
+    #[error("{operation} {}: {source}", shown(path))]
     Io {
         /// What was tried, such as "writing".
         operation: &'static str,
@@ -21,7 +29,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder isn't a store.
-    #[error("{} is no image directory: {looks_like}", path.display())]
+    #[error("{} is no image directory: {looks_like}", shown(path))]
     NotAStore {
         /// The folder.
         path: PathBuf,
@@ -29,7 +37,7 @@ pub enum Error {
         looks_like: &'static str,
     },
     /// A file of the store that isn't what it should be.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", shown(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -37,7 +45,7 @@ pub enum Error {
         reason: String,
     },
     /// A manifest that can't be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -53,13 +61,13 @@ pub enum Error {
         source: VerifyError,
     },
     /// The wait for somebody else's lock was stopped.
-    #[error("stopped while waiting for {}", path.display())]
+    #[error("stopped while waiting for {}", shown(path))]
     Stopped {
         /// What is locked.
         path: PathBuf,
     },
     /// A name whose place in the folder is taken by something else.
-    #[error("{name} has no place in the directory: {} is {taken_by}", path.display())]
+    #[error("{name} has no place in the directory: {} is {taken_by}", shown(path))]
     Collision {
         /// The name.
         name: String,
@@ -83,7 +91,7 @@ impl Error {
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
         Error::Damaged {
             path: path.to_owned(),
-            reason: reason.into(),
+            reason: printable(&reason.into(), LONGEST_REASON).into_owned(),
         }
     }
 

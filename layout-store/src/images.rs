@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, RawManifest, Reference, Registry, Repository};
 
+use crate::error::shown;
 use crate::folders::{BLOBS, DOCKER_HUB_API, LAYOUT, MANIFESTS, OWN};
 use crate::layout::Layout;
 use crate::manifest::{read, tag_files};
@@ -31,7 +32,7 @@ impl Store {
     pub fn images(&self) -> Result<Vec<StoredImage>, Error> {
         let listing = self.listing()?;
         for folder in &listing.nameless {
-            log::warn!("{} is passed over: no image's name leads there", folder.display());
+            log::warn!("{} is passed over: no image's name leads there", shown(folder));
         }
         Ok(listing.images)
     }
@@ -160,7 +161,7 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
             Ok(None) => continue,
             _ if layout.get(&tag).is_some() => continue,
             _ => {
-                log::warn!("{} is passed over: it is no manifest", path.display());
+                log::warn!("{} is passed over: it is no manifest", shown(&path));
                 continue;
             }
         };

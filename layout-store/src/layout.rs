@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use transload_reference::{Digest, Tag};
+use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, Tag};
 
 use crate::Error;
 use crate::folders::LAYOUT;
@@ -21,8 +21,18 @@ impl Layout {
     /// Reads the file; without one, there are no tags.
     pub fn read(folder: &Path) -> Result<Layout, Error> {
         let path = folder.join(LAYOUT);
-        let Some(bytes) = read(&path)? else {
-            return Ok(Layout::default());
+        let bytes = match read(&path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(Layout::default()),
+            Err(Error::Manifest {
+                source: ManifestError::TooLarge { size },
+                ..
+            }) => {
+                let reason =
+                    format!("it has {size} bytes; of a map of tags, at most {MAX_MANIFEST_SIZE} are read");
+                return Err(Error::damaged(&path, reason));
+            }
+            Err(error) => return Err(error),
         };
         let tags: BTreeMap<String, String> = serde_json::from_slice(&bytes)
             .map_err(|error| Error::damaged(&path, format!("it should map tags to digests: {error}")))?;

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 use transload_reference::{
-    Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag,
+    Algorithm, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag,
 };
 
 use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, kind};
@@ -102,9 +102,10 @@ impl Store {
                 continue;
             }
             let path = folder.join(tag.as_str());
-            // A tag that can't be read is complained about once it is asked for.
-            let Ok(Some(bytes)) = read(&path) else { continue };
-            if Digest::with(digest.algorithm(), &bytes) == *digest {
+            if self.digest_of_tag_file(&path, digest.algorithm()).as_ref() != Some(digest) {
+                continue;
+            }
+            if let Some(bytes) = read(&path)? {
                 let parsed = RawManifest::verified(bytes, None, digest);
                 return parsed
                     .map(Some)
@@ -112,6 +113,23 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// The digest of a tag's file, which is computed again only where the file has changed: an index may name thousands of manifests
+    /// that aren't there, in a folder of thousands of tags. None where it can't be read, which is complained about once it is asked for.
+    fn digest_of_tag_file(&self, path: &Path, algorithm: Algorithm) -> Option<Digest> {
+        let metadata = path.symlink_metadata().ok()?;
+        let state = (metadata.ino(), metadata.len(), metadata.modified().ok());
+        let lock = || self.tag_digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, digest)) = lock().get(path)
+            && *known == state
+            && digest.algorithm() == algorithm
+        {
+            return Some(digest.clone());
+        }
+        let digest = Digest::with(algorithm, &read(path).ok()??);
+        lock().insert(path.to_owned(), (state, digest.clone()));
+        Some(digest)
     }
 
     /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before.

@@ -1,9 +1,13 @@
 //! Opening and making a store.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use transload_reference::Digest;
 
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
@@ -13,6 +17,9 @@ use crate::{Error, lease};
 const DEPTH: usize = 8;
 /// How many folders are looked at.
 const FOLDERS: usize = 10_000;
+
+/// What tells that a file has changed: its inode, size and time of change.
+pub(crate) type FileState = (u64, u64, Option<SystemTime>);
 
 /// A directory of images. Many threads may use it at once, and so may other processes.
 #[derive(Debug)]
@@ -24,6 +31,8 @@ pub struct Store {
     pub(crate) cancel: Arc<AtomicBool>,
     /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
     pub(crate) tagging: Mutex<()>,
+    /// The digests of tags' files as they were when they were last read.
+    pub(crate) tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
     /// Keeps others from removing anything while this is open.
     pub(crate) lease: Option<File>,
 }
@@ -67,6 +76,7 @@ impl Opening {
             names: Arc::default(),
             made: Made::default(),
             tagging: Mutex::default(),
+            tag_digests: Mutex::default(),
             lease: lease::take(path, &self.cancel)?,
             cancel: Arc::clone(&self.cancel),
         })

@@ -36,16 +36,19 @@ mod media_type;
 mod name;
 mod platform;
 mod reference;
+mod text;
 mod verify;
 
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use error::{ParseError, ParseErrorKind};
 pub use manifest::{
-    ArtifactManifest, ImageManifest, Index, MAX_MANIFEST_SIZE, Manifest, ManifestError, RawManifest,
+    ArtifactManifest, ImageManifest, Index, MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, ManifestError,
+    RawManifest,
 };
 pub use media_type::{MediaKind, MediaType};
 pub use name::{Registry, Repository, Tag};
 pub use platform::Platform;
 pub use reference::{Identifier, Reference};
+pub use text::printable;
 pub use verify::{Verifier, VerifyError, VerifyingReader};

@@ -6,10 +6,17 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::descriptor::or_default;
-use crate::{Descriptor, Digest, MediaKind, MediaType, Verifier, VerifyError};
+use crate::{Descriptor, Digest, MediaKind, MediaType, Verifier, VerifyError, printable};
 
 /// The largest manifest that is read, in bytes. Registries refuse to take more than 4 MiB; this leaves room for odd ones.
 pub const MAX_MANIFEST_SIZE: u64 = 8 * 1024 * 1024;
+
+/// The most fields and list entries that a manifest may have. Real ones have some hundreds; what is read of a document takes many
+/// times its size in memory where it has nothing but entries.
+pub const MAX_MANIFEST_ENTRIES: usize = 100_000;
+
+/// How many characters of a parser's message are shown.
+const LONGEST_CAUSE: usize = 300;
 
 /// Why a document can't be used as a manifest.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +28,23 @@ pub enum ManifestError {
         /// Its size in bytes.
         size: u64,
     },
-    /// Not JSON, or JSON of another shape.
-    #[error("the manifest can't be read: {0}")]
-    Json(#[source] serde_json::Error),
+    /// More than [`MAX_MANIFEST_ENTRIES`] fields and list entries.
+    #[error(
+        "the manifest has about {entries} fields and list entries; at most {MAX_MANIFEST_ENTRIES} are read"
+    )]
+    TooMany {
+        /// How many, by its commas.
+        entries: usize,
+    },
+    /// Not JSON, or JSON of another shape. The parser's words are in the message, cut where they quote megabytes.
+    #[error("the manifest can't be read: {}", printable(&.0.to_string(), LONGEST_CAUSE))]
+    Json(serde_json::Error),
+    /// Its media type is no media type: no header can carry it.
+    #[error("the manifest says that its media type is \"{media_type}\", which is none")]
+    MediaType {
+        /// What it says.
+        media_type: MediaType,
+    },
     /// Docker's old schema 1, whose layers have no sizes and whose digest leaves out its signatures.
     #[error(
         "Docker schema 1 manifest ({media_type}): this format was withdrawn and can't be moved unchanged; rebuild or re-push the image with a current tool"
@@ -111,8 +132,16 @@ impl RawManifest {
         if size > MAX_MANIFEST_SIZE {
             return Err(ManifestError::TooLarge { size });
         }
+        // Commas in texts are counted too, which no real manifest has many of.
+        let entries = bytes.iter().filter(|byte| **byte == b',').count();
+        if entries > MAX_MANIFEST_ENTRIES {
+            return Err(ManifestError::TooMany { entries });
+        }
         let document: Document = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
         let (media_type, view) = document.into_view(content_type)?;
+        if !media_type.is_sendable() {
+            return Err(ManifestError::MediaType { media_type });
+        }
         Ok(RawManifest {
             bytes,
             media_type,

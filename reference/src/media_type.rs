@@ -5,6 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::printable;
+
+/// The longest media type that is one, in bytes: two names of 127 and a slash.
+const LONGEST: usize = 255;
+
 /// A media type without parameters, such as `application/vnd.oci.image.manifest.v1+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaType(Cow<'static, str>);
@@ -82,6 +87,13 @@ impl MediaType {
         &self.0
     }
 
+    /// Whether a header can carry it: at most 255 visible ASCII characters, and at least one ([RFC 6838, section 4.2]).
+    ///
+    /// [RFC 6838, section 4.2]: https://www.rfc-editor.org/rfc/rfc6838#section-4.2
+    pub fn is_sendable(&self) -> bool {
+        (1..=LONGEST).contains(&self.0.len()) && self.0.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
     /// What it says of a manifest's shape.
     pub fn kind(&self) -> MediaKind {
         if *self == Self::OCI_INDEX || *self == Self::DOCKER_LIST {
@@ -112,8 +124,13 @@ impl MediaType {
 }
 
 impl fmt::Display for MediaType {
+    /// The text; what a terminal would obey in it is escaped, and what is too long for a media type is cut.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        if self.is_sendable() {
+            f.pad(&self.0)
+        } else {
+            f.pad(&printable(&self.0, LONGEST))
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ParseError, ParseErrorKind};
+use crate::{ParseError, ParseErrorKind, printable};
+
+/// How many characters of an operating system's, an architecture's or a variant's name are shown.
+const LONGEST_PART: usize = 64;
 
 /// What an image runs on, in the words of Go's `GOOS` and `GOARCH`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,10 +109,7 @@ impl FromStr for Platform {
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The text may come from a hostile manifest: nothing that a terminal would obey gets through.
-        let mut write = |text: &str| {
-            text.escape_debug()
-                .try_for_each(|c| f.write_fmt(format_args!("{c}")))
-        };
+        let mut write = |text: &str| f.write_str(&printable(text, LONGEST_PART));
         write(if self.os.is_empty() { "unknown" } else { &self.os })?;
         write("/")?;
         write(if self.architecture.is_empty() {

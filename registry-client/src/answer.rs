@@ -1,19 +1,24 @@
 //! A registry's answer: head and body, and what a failure says.
 
 use std::io::{self, Read};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
+use transload_reference::printable;
 use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, ErrorKind, Place, Quota, Refusal};
+use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
 use crate::failure;
 use crate::retry::retry_after;
+use crate::transport::bounded;
 use crate::url::Url;
 
 /// How much of an error's body is read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
+
+/// How long the body of an error, or one that nobody wants, is read at most: its status is all that counts.
+const LONGEST_ASIDE: Duration = Duration::from_secs(5);
 
 /// How much of a registry's message is shown, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -25,19 +30,25 @@ pub(crate) struct Answer {
     /// Where it came from, after redirects.
     pub url: Url,
     pub was_authorized: bool,
+    /// How long its body may take to come, where it is a document.
+    pub patience: Duration,
     /// What was asked for with a fresh token that turned out not to suffice.
     pub insufficient: Option<String>,
 }
 
 pub(crate) enum Body {
-    Stream(BodyReader<'static>),
+    Stream {
+        reader: BodyReader<'static>,
+        /// How long a byte may be waited for while other things come.
+        patience: Duration,
+    },
     Bytes(io::Cursor<Vec<u8>>),
 }
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Body::Stream(stream) => stream.read(buffer),
+            Body::Stream { reader, patience } => bounded(Some(*patience), || reader.read(buffer)),
             Body::Bytes(bytes) => bytes.read(buffer),
         }
     }
@@ -56,9 +67,18 @@ impl Answer {
         self.header("content-length")?.parse().ok()
     }
 
+    /// The encoding of the body, where it has one: all requests ask for none, and an encoded body has another digest and may be a
+    /// bomb.
+    pub fn foreign_encoding(&self) -> Option<String> {
+        let encoding = self.header("content-encoding")?;
+        let is_foreign = !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
+        is_foreign.then(|| printable(encoding, 40).into_owned())
+    }
+
     /// Reads a short body to its end, so that the connection can be used again. A long one isn't worth it.
     pub fn drain(mut self) {
-        let _ = io::copy(&mut (&mut self.body).take(MAX_ERROR_BODY), &mut io::sink());
+        let longest = self.patience.min(LONGEST_ASIDE);
+        read_within(&mut self.body, MAX_ERROR_BODY, longest);
     }
 
     /// The whole body, which must not be longer than `limit` bytes.
@@ -68,11 +88,20 @@ impl Answer {
         {
             return Err(too_large(limit, place).at(&self.url));
         }
-        let mut bytes = Vec::new();
-        let read = (&mut self.body)
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes);
-        read.map_err(|error| failure::from_io(error, place).at(&self.url))?;
+        if let Some(encoding) = self.foreign_encoding() {
+            let message = format!("the answer came encoded as {encoding}, which nobody asked for");
+            return Err(Error::new(place, ErrorKind::Protocol(message)).at(&self.url));
+        }
+        let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.patience);
+        match end {
+            End::Reached => {}
+            End::TooSlow => {
+                let message = format!("the answer wasn't whole after {} s", self.patience.as_secs());
+                let network = Network::Stalled;
+                return Err(Error::new(place, ErrorKind::Network { network, message }).at(&self.url));
+            }
+            End::Failed(error) => return Err(failure::from_io(error, place).at(&self.url)),
+        }
         if bytes.len() as u64 > limit {
             return Err(too_large(limit, place).at(&self.url));
         }
@@ -87,9 +116,9 @@ impl Answer {
     }
 
     pub fn into_refusal(mut self) -> Refusal {
-        let mut bytes = Vec::new();
         // What came of it is enough: the status decides.
-        let _ = (&mut self.body).take(MAX_ERROR_BODY).read_to_end(&mut bytes);
+        let longest = self.patience.min(LONGEST_ASIDE);
+        let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
         let content_type = self
             .header("content-type")
             .unwrap_or_default()
@@ -150,6 +179,40 @@ impl Answer {
     }
 }
 
+/// How reading a body ended.
+enum End {
+    /// With its last byte, or at the limit.
+    Reached,
+    TooSlow,
+    Failed(io::Error),
+}
+
+/// Reads at most `limit` bytes for about that long: what came, and how it ended. Each read has a limit of its own, of the
+/// connection.
+fn read_within(body: &mut Body, limit: u64, longest: Duration) -> (Vec<u8>, End) {
+    const PIECE: usize = 16 * 1024;
+    let deadline = Instant::now() + longest;
+    let mut bytes = Vec::new();
+    let mut piece = [0; PIECE];
+    loop {
+        let left = usize::try_from(limit - bytes.len() as u64)
+            .unwrap_or(PIECE)
+            .min(PIECE);
+        if left == 0 {
+            return (bytes, End::Reached);
+        }
+        match body.read(&mut piece[..left]) {
+            Ok(0) => return (bytes, End::Reached),
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (bytes, End::Failed(error)),
+        }
+        if Instant::now() >= deadline {
+            return (bytes, End::TooSlow);
+        }
+    }
+}
+
 fn too_large(limit: u64, place: &Place) -> Error {
     let message = format!("the answer is larger than the {limit} bytes that are read of such a document");
     Error::new(place, ErrorKind::Protocol(message))
@@ -178,14 +241,15 @@ fn read_error(bytes: &[u8]) -> (Option<String>, Option<String>) {
     (code, message)
 }
 
-/// One line, without control characters, of a bounded length.
+/// One line of a bounded length, in which nothing is left that a terminal would obey.
 fn shown(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_MESSAGE)
-        .collect();
-    line.trim().to_owned()
+    let text = text.trim();
+    let end = text
+        .char_indices()
+        .nth(4 * MAX_MESSAGE)
+        .map_or(text.len(), |(at, _)| at);
+    let line = text[..end].replace(['\n', '\r', '\t'], " ");
+    printable(&line, MAX_MESSAGE).into_owned()
 }
 
 #[cfg(test)]
@@ -203,6 +267,7 @@ mod tests {
             body: Body::Bytes(io::Cursor::new(body.as_bytes().to_vec())),
             url: Url::parse("https://a/").unwrap(),
             was_authorized: false,
+            patience: Duration::from_secs(60),
             insufficient: None,
         }
     }

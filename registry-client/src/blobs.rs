@@ -6,12 +6,13 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use transload_reference::{Descriptor, Digest, Repository};
 
 use crate::answer::{Answer, Body};
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind, Network, Place};
 use crate::failure;
 use crate::notice::NoticeKind;
 use crate::request::Call;
@@ -20,6 +21,9 @@ use crate::url::Url;
 
 /// A connection that brought this many bytes did its duty: the tries are counted anew.
 const PROGRESS: u64 = 64 * 1024;
+
+/// A connection that brings fewer bytes than this while it is waited for as long as a stalled one counts as stalled.
+const LEAST_PACE: u64 = 1024;
 
 /// The bytes of a blob, from a registry that may falter: a transfer that is cut goes on where it was.
 ///
@@ -42,6 +46,8 @@ pub struct BlobReader {
     /// The whole blob is of no use: nothing is fetched to be dropped.
     only_part: bool,
     is_finished: bool,
+    /// How long the connection was waited for, and what it brought meanwhile.
+    pace: (Duration, u64),
 }
 
 impl fmt::Debug for BlobReader {
@@ -103,6 +109,7 @@ impl BlobReader {
             avoid_ranges: false,
             only_part: false,
             is_finished: false,
+            pace: Default::default(),
         };
         if reader.position > blob.size || range.end > blob.size || range.start > range.end {
             let message = format!(
@@ -200,9 +207,8 @@ impl BlobReader {
         let answer = core.run(&mut call, None)?;
         self.url = Some(answer.url.clone());
         self.began = self.position;
-        if let Some(encoding) = answer.header("content-encoding")
-            && !encoding.eq_ignore_ascii_case("identity")
-        {
+        self.pace = Default::default();
+        if let Some(encoding) = answer.foreign_encoding() {
             return Err(call.protocol(format!(
                 "the blob came encoded as {encoding}, which would change its bytes"
             )));
@@ -305,6 +311,15 @@ impl BlobReader {
         }
     }
 
+    /// Whether the connection brings more than a byte now and then.
+    fn has_pace(&mut self) -> bool {
+        if self.pace.0 < self.core.timeouts.idle {
+            return true;
+        }
+        let (_, brought) = std::mem::take(&mut self.pace);
+        brought >= LEAST_PACE
+    }
+
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         loop {
             let left = self.end - self.position;
@@ -320,10 +335,19 @@ impl BlobReader {
                     Ok(()) => continue,
                     Err(error) => error,
                 },
-                Some(body) => match body.read(&mut buffer[..most]) {
+                Some(body) => match timed(&mut self.pace.0, || body.read(&mut buffer[..most])) {
                     Ok(0) => self.at_url(cut_short(&self.place())),
                     Ok(count) => {
                         self.position += count as u64;
+                        self.pace.1 += count as u64;
+                        if self.position == self.end || self.has_pace() {
+                            return Ok(count);
+                        }
+                        // What came is good; the next read finds no connection and opens one.
+                        let message = "hardly a byte moved for too long".to_owned();
+                        let network = Network::Stalled;
+                        let kind = ErrorKind::Network { network, message };
+                        self.recover(self.at_url(Error::new(&self.place(), kind)))?;
                         return Ok(count);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -342,6 +366,14 @@ impl Read for BlobReader {
         }
         self.read_some(buffer).map_err(Error::into_io)
     }
+}
+
+/// Does it, and adds how long it took.
+fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = work();
+    *total += began.elapsed();
+    result
 }
 
 fn cut_short(place: &Place) -> Error {

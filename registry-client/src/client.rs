@@ -317,7 +317,8 @@ impl Client {
         self.core.referrers(repository, digest, artifact_type)
     }
 
-    /// All tags of a repository, in the registry's order.
+    /// All tags of a repository, in the registry's order and as it writes them: what is to become a name or a path has to be parsed as
+    /// a [`Tag`](transload_reference::Tag) first.
     ///
     /// # Errors
     /// [`Error::is_not_found`] where there is no such repository.

@@ -40,6 +40,9 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the next byte, in either direction. A slow transfer isn't cut, a stalled one is.
     pub idle: Duration,
+    /// For a document to be there whole, and for an answer's head: a manifest, a token or a page of a list that comes byte by byte
+    /// would hold up a worker for ever.
+    pub document: Duration,
     /// For the answer to an upload's last byte: registries check and store the whole blob before they give it.
     pub upload_answer: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for Timeouts {
         Timeouts {
             connect: Duration::from_secs(20),
             idle: Duration::from_secs(60),
+            document: Duration::from_secs(180),
             upload_answer: Duration::from_secs(600),
         }
     }
@@ -200,7 +204,7 @@ impl Core {
             .timeout_per_read(Some(PROBE_TIMEOUT))
             .timeout_recv_response(Some(PROBE_TIMEOUT))
             .build();
-        match agent.run(request) {
+        match transport::bounded(None, || agent.run(request)) {
             Ok(answer) => {
                 self.learn_from_probe(host, &url, answer);
                 Ok(Some(Scheme::Https))
@@ -234,9 +238,13 @@ impl Core {
         let answer = crate::answer::Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: crate::answer::Body::Stream(body.into_reader()),
+            body: crate::answer::Body::Stream {
+                reader: body.into_reader(),
+                patience: self.timeouts.document,
+            },
             url: url.clone(),
             was_authorized: false,
+            patience: self.timeouts.document,
             insufficient: None,
         };
         if let Some(scheme) = AuthScheme::of(&answer) {
@@ -304,6 +312,7 @@ impl Core {
             .timeout_connect(Some(self.timeouts.connect))
             .timeout_resolve(Some(self.timeouts.connect))
             .timeout_per_read(Some(self.timeouts.idle))
+            .timeout_recv_response(Some(self.timeouts.document))
             .timeout_per_write(Some(self.timeouts.idle))
             .max_idle_connections(idle.saturating_mul(4))
             .max_idle_connections_per_host(idle)

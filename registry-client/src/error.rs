@@ -4,9 +4,12 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use transload_reference::{ManifestError, Registry, Repository};
+use transload_reference::{ManifestError, Registry, Repository, printable};
 
 use crate::hint;
+
+/// How many characters of a message are shown.
+const LONGEST_MESSAGE: usize = 1000;
 
 /// A failed request. Its text says the operation, the place, the answer and the cause; [`Error::hint`] says what to do.
 ///
@@ -336,8 +339,11 @@ impl fmt::Display for ErrorKind {
         match self {
             ErrorKind::Status(refusal) => write!(f, "the registry answered {refusal}"),
             ErrorKind::Token(refusal) => write!(f, "the token server answered {refusal}"),
-            ErrorKind::Network { message, .. } => f.write_str(message),
-            ErrorKind::Protocol(message) | ErrorKind::Config(message) => f.write_str(message),
+            // These may quote what a server sent.
+            ErrorKind::Network { message, .. } | ErrorKind::Protocol(message) => {
+                f.write_str(&printable(message, LONGEST_MESSAGE))
+            }
+            ErrorKind::Config(message) => f.write_str(message),
             ErrorKind::Size { expected, got } => {
                 write!(f, "the registry has {got} bytes where {expected} are expected")
             }

@@ -34,6 +34,7 @@ fn classify(error: &ureq::Error) -> (Network, String) {
             Network::ConnectTimeout,
             "the connection didn't come about in time".to_owned(),
         ),
+        E::Timeout(Timeout::RecvResponse) => (Network::Stalled, "the answer's head took too long".to_owned()),
         E::Timeout(_) => (Network::Stalled, "no byte moved for too long".to_owned()),
         E::HostNotFound => (Network::Dns, "the host's name isn't known".to_owned()),
         E::ConnectionFailed => (Network::Other, "no connection came about".to_owned()),

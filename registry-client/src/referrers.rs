@@ -9,7 +9,7 @@ use transload_reference::{
 use crate::core::Core;
 use crate::error::{Error, ErrorKind};
 use crate::request::Call;
-use crate::tags::next_page;
+use crate::tags::{Pages, next_page};
 
 /// How many pages are read.
 const MAX_PAGES: u32 = 1000;
@@ -37,6 +37,7 @@ impl Core {
             artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type
         };
         let mut referrers = Vec::new();
+        let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let answer = self.run(&mut call, None)?;
             // The API itself answers 200 even where there are none.
@@ -56,8 +57,10 @@ impl Core {
             let bytes = answer.bytes(MAX_MANIFEST_SIZE, &call.place)?;
             let page = RawManifest::parse(bytes, content_type.as_deref());
             let page = page.map_err(|error| call.fail(ErrorKind::Manifest(error)))?;
+            let found = children(&page);
+            pages.count(&call, page.bytes().len(), found.is_empty())?;
             referrers.extend(
-                children(&page)
+                found
                     .into_iter()
                     .filter(|referrer| is_filtered || is_wanted(referrer)),
             );

@@ -15,9 +15,10 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::scope::Scopes;
 use crate::secret::Secret;
+use crate::target::check_target;
 use crate::tls::Identity;
-use crate::transport::EarlyAnswer;
-use crate::url::{Scheme, Url};
+use crate::transport::{EarlyAnswer, bounded};
+use crate::url::Url;
 
 /// How many redirects are followed, one after the other.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
@@ -311,20 +312,26 @@ impl Core {
         } else {
             self.timeouts.idle
         };
+        let head = self.timeouts.document;
         let result = match payload {
             Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
                 let request = request.body(()).map_err(|_| unsendable())?;
-                agent.run(request)
+                bounded(None, || agent.run(request))
             }
-            Payload::None => agent.run(request.body(&[] as &[u8]).map_err(|_| unsendable())?),
+            Payload::None => {
+                let request = request.body(&[] as &[u8]).map_err(|_| unsendable())?;
+                bounded(None, || agent.run(request))
+            }
             Payload::Bytes(bytes) => {
                 let request = request.body(*bytes).map_err(|_| unsendable())?;
-                agent.run(with_wait(&agent, request, wait, answers_late))
+                let request = with_wait(&agent, request, wait, head, answers_late);
+                bounded(None, || agent.run(request))
             }
             Payload::Stream(reader) => {
                 let body = SendBody::from_reader(&mut **reader);
                 let request = request.body(body).map_err(|_| unsendable())?;
-                agent.run(with_wait(&agent, request, wait, answers_late))
+                let request = with_wait(&agent, request, wait, head, answers_late);
+                bounded(None, || agent.run(request))
             }
         };
         if let Payload::Stream(reader) = payload
@@ -341,9 +348,13 @@ impl Core {
                 Ok(Answer {
                     status: parts.status.as_u16(),
                     headers: parts.headers,
-                    body: Body::Stream(body.into_reader()),
+                    body: Body::Stream {
+                        reader: body.into_reader(),
+                        patience: self.timeouts.document,
+                    },
                     url: url.clone(),
                     was_authorized,
+                    patience: self.timeouts.document,
                     insufficient: None,
                 })
             }
@@ -368,6 +379,7 @@ impl Core {
                     body: Body::Bytes(io::Cursor::new(parts.body)),
                     url: url.clone(),
                     was_authorized,
+                    patience: self.timeouts.document,
                     insufficient: None,
                 })
             }
@@ -384,12 +396,14 @@ fn with_wait<B: AsSendBody>(
     agent: &ureq::Agent,
     request: Request<B>,
     wait: std::time::Duration,
+    head: std::time::Duration,
     is_longer: bool,
 ) -> Request<B> {
     if is_longer {
         agent
             .configure_request(request)
             .timeout_per_read(Some(wait))
+            .timeout_recv_response(Some(wait.saturating_add(head)))
             .build()
     } else {
         request
@@ -400,65 +414,9 @@ fn is_passing(answer: &Answer) -> bool {
     matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from
-/// outside.
-pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
-    if from.scheme() == Scheme::Https && to.scheme() == Scheme::Http {
-        return Err(format!(
-            "the registry sends us from HTTPS to plain HTTP ({to}): refused"
-        ));
-    }
-    if !from.host().is_loopback() && is_local(to.host()) {
-        return Err(format!(
-            "the registry sends us to an address of this machine ({to}): refused"
-        ));
-    }
-    Ok(())
-}
-
-fn is_local(host: &Registry) -> bool {
-    let address = host.host().trim_start_matches('[').trim_end_matches(']');
-    let is_local_address = |ip: std::net::IpAddr| match ip {
-        std::net::IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
-        std::net::IpAddr::V6(ip) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || ip
-                    .to_ipv4_mapped()
-                    .is_some_and(|ip| ip.is_loopback() || ip.is_link_local())
-        }
-    };
-    host.is_loopback() || address.parse().is_ok_and(is_local_address)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_that_lead_astray_are_refused() {
-        let url = |text: &str| Url::parse(text).unwrap();
-        let table = [
-            ("https://hub.example/", "https://cdn.example/x?sig=1", true),
-            ("https://hub.example/", "http://cdn.example/x", false),
-            ("http://hub.example/", "http://10.0.0.5/x", true),
-            ("https://hub.example/", "https://localhost/x", false),
-            ("https://hub.example/", "https://127.0.0.1:1/x", false),
-            ("http://hub.example/", "http://169.254.169.254/latest", false),
-            ("https://hub.example/", "https://[::1]/x", false),
-            ("https://hub.example/", "https://[::ffff:127.0.0.1]/x", false),
-            ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/x", true),
-            ("http://127.0.0.1:5000/", "https://127.0.0.1:5001/x", true),
-        ];
-        for (from, to, allowed) in table {
-            assert_eq!(
-                check_target(&url(from), &url(to)).is_ok(),
-                allowed,
-                "{from} -> {to}"
-            );
-        }
-    }
 
     #[test]
     fn a_source_that_ends_early_is_blamed_itself() {

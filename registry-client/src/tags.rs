@@ -18,6 +18,35 @@ const MAX_PAGE: u64 = 16 * 1024 * 1024;
 /// How many pages are read.
 const MAX_PAGES: u32 = 10_000;
 
+/// How many bytes all pages of a list may have together.
+const MAX_LIST: u64 = 64 * 1024 * 1024;
+
+/// How many pages in a row may have nothing on them: of a list that goes on and on, and never says anything.
+const MAX_EMPTY_PAGES: u32 = 10;
+
+/// Counts the pages of a list, and ends one without end.
+#[derive(Default)]
+pub(crate) struct Pages {
+    bytes: u64,
+    empty: u32,
+}
+
+impl Pages {
+    /// Takes note of a page's size and whether anything was on it.
+    pub fn count(&mut self, call: &Call<'_>, bytes: usize, is_empty: bool) -> Result<(), Error> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.empty = if is_empty { self.empty + 1 } else { 0 };
+        if self.bytes > MAX_LIST {
+            return Err(call.protocol(format!("the list has more than {MAX_LIST} bytes")));
+        }
+        if self.empty > MAX_EMPTY_PAGES {
+            let message = format!("the list goes on and on, and its last {MAX_EMPTY_PAGES} pages were empty");
+            return Err(call.protocol(message));
+        }
+        Ok(())
+    }
+}
+
 #[derive(Deserialize)]
 struct Page {
     /// Some registries write `null` for none.
@@ -29,6 +58,7 @@ impl Core {
         let mut call = Call::new(self, "listing the tags", repository, "GET", "/tags/list")?
             .header("accept", "application/json");
         let mut tags = Vec::new();
+        let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let answer = self.run(&mut call, None)?;
             if answer.status != 200 {
@@ -39,7 +69,9 @@ impl Core {
             let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
                 call.protocol(format!("the list of tags isn't the expected JSON: {error}"))
             })?;
-            tags.extend(page.tags.unwrap_or_default());
+            let found = page.tags.unwrap_or_default();
+            pages.count(&call, bytes.len(), found.is_empty())?;
+            tags.extend(found);
             match next {
                 Some(next) => call.url = next,
                 None => return Ok(tags),

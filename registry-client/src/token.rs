@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Place};
 use crate::request::{Exchange, MAX_REDIRECTS, Payload};
 use crate::scope::Scopes;
 use crate::secret::Secret;
+use crate::target::check_target;
 use crate::url::{Scheme, Url, encode_into};
 
 /// The largest answer of a token server that is read, in bytes.
@@ -265,7 +266,8 @@ pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
 }
 
 impl Server {
-    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP.
+    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP, nor from
+    /// outside to this machine.
     pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, String> {
         let realm = asked_by
             .join(realm)
@@ -275,6 +277,8 @@ impl Server {
                 "the token server {realm} would get the credentials over plain HTTP: refused"
             ));
         }
+        check_target(asked_by, &realm)
+            .map_err(|error| format!("the token server's URL can't be used: {error}"))?;
         Ok(Server { realm, service })
     }
 }
@@ -291,6 +295,8 @@ mod tests {
         assert_eq!(realm("https://auth.local/t").unwrap(), "https://auth.local/t");
         assert!(realm("http://auth.local/t").is_err());
         assert!(realm("file:///etc/passwd").is_err());
+        assert!(realm("https://127.0.0.1/t").is_err());
+        assert!(realm("https://169.254.169.254/latest/meta-data").is_err());
         let plain = Url::parse("http://hub.local/v2/").unwrap();
         assert!(Server::read("http://auth.local/t", None, &plain).is_ok());
     }

@@ -27,6 +27,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// The largest head and body that are kept of an early answer, in bytes.
 const MAX_EARLY_ANSWER: usize = 64 * 1024;
 
+/// How many bytes may come without one for whoever reads: heads, sizes of chunks, trailers. A server could send those for ever.
+const MAX_OVERHEAD: usize = 1024 * 1024;
+
 /// The bytes of an answer that came before the request was all sent.
 pub(crate) struct EarlyAnswer(pub Vec<u8>);
 
@@ -253,7 +256,11 @@ impl Transport for Answering {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.inner.await_input(timeout)
+        let before = self.inner.buffers().input().len();
+        let has_come = self.inner.await_input(timeout)?;
+        let after = self.inner.buffers().input().len();
+        OVERHEAD.with(|overhead| overhead.note(after.saturating_sub(before)))?;
+        Ok(has_come)
     }
 
     fn is_open(&mut self) -> bool {
@@ -263,6 +270,50 @@ impl Transport for Answering {
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
     }
+}
+
+thread_local! {
+    /// What this thread waits for: set around each wait for an answer's head or for a byte of its body.
+    static OVERHEAD: Overhead = const { Overhead(std::cell::Cell::new(None)) };
+}
+
+/// How many bytes may still come, and until when, before something has to come of them.
+struct Overhead(std::cell::Cell<Option<(usize, Option<Instant>)>>);
+
+impl Overhead {
+    fn note(&self, came: usize) -> Result<(), Error> {
+        let Some((left, deadline)) = self.0.get() else {
+            return Ok(());
+        };
+        let refuse = |kind, message: &str| Err(Error::Io(io::Error::new(kind, message)));
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return refuse(
+                io::ErrorKind::TimedOut,
+                "nothing of the answer's body came for too long",
+            );
+        }
+        match left.checked_sub(came) {
+            Some(left) => {
+                self.0.set(Some((left, deadline)));
+                Ok(())
+            }
+            None => refuse(
+                io::ErrorKind::InvalidData,
+                "the server sends on and on, and nothing of it is the answer",
+            ),
+        }
+    }
+}
+
+/// Waits for an answer's head, or for a byte of its body: for at most that long, where a limit is given, and while not too much
+/// comes that is neither.
+pub(crate) fn bounded<T>(longest: Option<Duration>, wait: impl FnOnce() -> T) -> T {
+    let deadline = longest.map(|longest| Instant::now() + longest);
+    // One wait may be within another: an upload's bytes are read from an answer.
+    let outer = OVERHEAD.with(|overhead| overhead.0.replace(Some((MAX_OVERHEAD, deadline))));
+    let result = wait();
+    OVERHEAD.with(|overhead| overhead.0.set(outer));
+    result
 }
 
 /// An early answer taken apart: status, headers (names lowercase), the body's beginning.

@@ -15,8 +15,9 @@ use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::notice::NoticeKind;
-use crate::request::{Call, ExactReader, Payload, check_target};
+use crate::request::{Call, ExactReader, Payload};
 use crate::scope::Scopes;
+use crate::target::check_target;
 use crate::url::{Scheme, Url};
 
 /// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
@@ -177,6 +178,8 @@ impl Upload<'_> {
         });
         let mut failures = 0;
         let mut renewals = 0;
+        // A registry that forgets what it took makes no progress, however much it takes.
+        let mut furthest = 0;
         loop {
             let mut current = match session.take() {
                 Some(session) => session,
@@ -187,10 +190,11 @@ impl Upload<'_> {
             };
             let before = current.offset;
             let step = self.send(&mut current, open);
-            if current.offset.saturating_sub(before) >= PROGRESS {
+            if current.offset.saturating_sub(before.max(furthest)) >= PROGRESS {
                 failures = 0;
                 renewals = 0;
             }
+            furthest = furthest.max(current.offset);
             let (error, is_session_good) = match step {
                 Step::Done => return Ok(()),
                 Step::More => {

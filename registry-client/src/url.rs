@@ -3,7 +3,13 @@
 
 use std::fmt;
 
-use transload_reference::Registry;
+use transload_reference::{Registry, printable};
+
+/// How many characters of a path are shown. A repository, a digest and the API's own words have fewer.
+const LONGEST_SHOWN: usize = 512;
+
+/// How many characters of an unknown scheme are shown.
+const LONGEST_SCHEME: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Scheme {
@@ -48,6 +54,12 @@ pub(crate) enum UrlError {
     Character,
 }
 
+impl UrlError {
+    fn unknown(scheme: &str) -> UrlError {
+        UrlError::Scheme(printable(&scheme.to_ascii_lowercase(), LONGEST_SCHEME).into_owned())
+    }
+}
+
 impl Url {
     pub fn new(scheme: Scheme, host: &str, target: &str) -> Result<Url, UrlError> {
         let host = plain_host(host)?;
@@ -84,7 +96,7 @@ impl Url {
                 .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
             && scheme.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
         {
-            return Err(UrlError::Scheme(scheme.to_ascii_lowercase()));
+            return Err(UrlError::unknown(scheme));
         }
         if let Some(rest) = reference.strip_prefix("//") {
             return Url::from_authority(self.scheme, rest);
@@ -180,7 +192,7 @@ impl fmt::Display for Url {
             "{}://{}{}",
             self.scheme.as_str(),
             host_text(&self.host),
-            self.path()
+            printable(self.path(), LONGEST_SHOWN)
         )?;
         match self.query() {
             Some(_) => f.write_str("?…"),
@@ -208,7 +220,7 @@ fn read_scheme(scheme: &str) -> Result<Scheme, UrlError> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(Scheme::Http),
         "https" => Ok(Scheme::Https),
-        other => Err(UrlError::Scheme(other.to_owned())),
+        other => Err(UrlError::unknown(other)),
     }
 }
 

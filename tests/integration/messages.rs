@@ -12,6 +12,8 @@ mod summary;
 mod tasks;
 mod usage;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// Compares with a snapshot, which has nothing in it but the text.
@@ -52,8 +54,11 @@ impl Scene {
         self.dir.path().join(name)
     }
 
+    /// Writes a file that is its owner's alone: some hold passwords, and others' eyes would be warned of.
     fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("a writable folder");
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a writable folder");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a file of this user");
     }
 
     fn program(&self, args: &[&str]) -> Transload {

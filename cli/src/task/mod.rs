@@ -42,6 +42,7 @@ mod auths;
 mod condition;
 mod deprecated;
 mod diagnostic;
+mod exposure;
 mod files;
 mod image;
 mod places;
@@ -70,6 +71,7 @@ use playbook::Playbook;
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
 
+pub(crate) use exposure::warning as exposure_warning;
 pub(crate) use files::{check_argument as check_file, read as read_file};
 pub(crate) use places::try_samples;
 pub(crate) use problem::Drawing;

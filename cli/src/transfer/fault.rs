@@ -4,6 +4,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use transload_reference::printable;
+
+/// How many characters of a fault are shown.
+const LONGEST: usize = 4000;
+
 /// The side of a transfer that something happened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -115,23 +120,23 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
-    /// The side, then the cause and its own causes, each said once.
+    /// The side, then the cause and its own causes, each said once. Whatever registries and files had to say in it, it is one line that
+    /// a terminal can show.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(side) = self.side {
             write!(f, "{side}: ")?;
         }
         let mut said = self.cause.to_string();
-        f.write_str(&said)?;
         let mut next = self.cause.source();
         while let Some(error) = next {
             let text = error.to_string();
             if !said.contains(&text) {
-                write!(f, ": {text}")?;
+                said.push_str(": ");
                 said.push_str(&text);
             }
             next = error.source();
         }
-        Ok(())
+        f.write_str(&printable(&said, LONGEST))
     }
 }
 

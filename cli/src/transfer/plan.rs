@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use transload_policy::{
     Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
 };
-use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest};
+use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
 use super::destination::Destination;
 use super::fault::{Fault, Side};
@@ -20,6 +20,24 @@ const MAX_DEPTH: usize = 8;
 
 /// How many manifests an image may have. Real ones have tens.
 const MAX_MANIFESTS: usize = 4096;
+
+/// How many bytes an image's manifests may have together: they stay in memory until the image is there. Real ones have some hundred
+/// kilobytes.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+
+/// How many blobs an image may have. Real ones have tens, artifacts some thousands.
+const MAX_BLOBS: usize = 20_000;
+
+/// A config of at most this many bytes is kept for the executor, as long as all of them have no more than the other figure; a larger
+/// one is fetched again.
+const MAX_KEPT_CONFIG: usize = 64 << 10;
+const MAX_KEPT_CONFIGS: usize = 4 << 20;
+
+/// How many foreign layers are told of one by one.
+const MOST_TOLD: usize = 10;
+
+/// How much of a foreign layer's addresses is shown, in characters.
+const LONGEST_ADDRESSES: usize = 300;
 
 /// An image's parts that move.
 #[derive(Debug, Clone)]
@@ -67,6 +85,7 @@ pub(crate) fn plan(
         mapping,
         gathered: Gathered::default(),
     };
+    walk.weigh(&original)?;
     let (root, decision) = match original.view() {
         Manifest::Index(index) => {
             let (cut, selection) = walk.index(&original, index, 0)?;
@@ -90,6 +109,7 @@ pub(crate) fn plan(
         Decision::Refuse(shortfall) => return Err(walk.refusal(&shortfall)),
     }
     walk.check_pin(&original, &root)?;
+    walk.sum_up_foreign_layers();
     let root = if job.index == IndexMode::Original {
         original.clone()
     } else {
@@ -151,15 +171,21 @@ struct Gathered {
     seen_blobs: HashSet<Digest>,
     platforms: Vec<Platform>,
     warnings: Vec<String>,
-    /// Manifests and configs that were looked into before it was clear whether they move.
+    /// Images that were looked into before it was clear whether they move.
     looked_into: HashMap<Digest, LookedInto>,
-    /// How many manifests were asked for.
+    /// The parts that were asked for.
+    known: HashMap<Digest, RawManifest>,
+    /// How often one was asked for.
     asked: usize,
+    /// How many bytes those have.
+    manifest_bytes: u64,
+    /// How many bytes the configs have that are kept.
+    config_bytes: usize,
+    foreign_layers: usize,
 }
 
 /// An image that was looked into for its platform.
 struct LookedInto {
-    manifest: RawManifest,
     /// The config with its bytes: the executor writes these instead of fetching them again.
     config: Option<Descriptor>,
     platform: Option<Platform>,
@@ -174,7 +200,7 @@ impl Walk<'_> {
         index: &Index,
         depth: usize,
     ) -> Result<(Option<RawManifest>, Selection), Fault> {
-        check_depth(raw, depth)?;
+        check_shape(raw, depth)?;
         let (keep, selection) = self.choose(index, depth)?;
         if !keep.is_empty() && keep.iter().all(|keep| *keep == Keep::No) {
             return Ok((None, selection));
@@ -236,30 +262,45 @@ impl Walk<'_> {
 
     /// The platform that an image's own config tells.
     fn look_into(&mut self, child: &Descriptor) -> Result<Option<Platform>, Fault> {
+        if let Some(looked) = self.gathered.looked_into.get(&child.digest) {
+            return Ok(looked.platform.clone());
+        }
         let manifest = self.child(child)?;
+        self.look_into_manifest(manifest)
+    }
+
+    fn look_into_manifest(&mut self, manifest: RawManifest) -> Result<Option<Platform>, Fault> {
         let (config, platform) = match config_of(&manifest) {
             None => (None, None),
             Some(config) => {
                 let bytes = self
                     .source
                     .read_blob(self.mapping.from.reference().repository(), config)?;
-                (Some(config.clone().with_data(&bytes)), config_platform(&bytes))
+                let total = self.gathered.config_bytes + bytes.len();
+                let is_kept = bytes.len() <= MAX_KEPT_CONFIG && total <= MAX_KEPT_CONFIGS;
+                let kept = is_kept.then(|| config.clone().with_data(&bytes));
+                self.gathered.config_bytes += kept.as_ref().map_or(0, |_| bytes.len());
+                (kept, config_platform(&bytes))
             }
         };
+        let digest = manifest.digest().clone();
         let looked = LookedInto {
-            manifest,
             config,
             platform: platform.clone(),
         };
-        self.gathered.looked_into.insert(child.digest.clone(), looked);
+        self.gathered.looked_into.insert(digest, looked);
         Ok(platform)
     }
 
     /// Gathers an image, or an index with everything below it.
     fn whole(&mut self, raw: RawManifest, depth: usize) -> Result<(), Fault> {
+        // Indexes that name the same parts again and again would be walked for ever.
+        if self.gathered.seen.contains(raw.digest()) {
+            return Ok(());
+        }
         match raw.view() {
             Manifest::Index(index) => {
-                check_depth(&raw, depth)?;
+                check_shape(&raw, depth)?;
                 for child in &index.manifests {
                     let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
                     self.gathered.platforms.extend(told.map(Platform::normalised));
@@ -267,30 +308,42 @@ impl Walk<'_> {
                     self.whole(child, depth + 1)?;
                 }
             }
-            _ => self.leaf(&raw),
+            _ => self.leaf(&raw)?,
         }
         self.gather(raw);
         Ok(())
     }
 
     fn child(&mut self, part: &Descriptor) -> Result<RawManifest, Fault> {
-        if let Some(looked) = self.gathered.looked_into.get(&part.digest) {
-            return Ok(looked.manifest.clone());
-        }
         self.gathered.asked += 1;
         if self.gathered.asked > MAX_MANIFESTS {
-            let message = format!("the image has more than {MAX_MANIFESTS} manifests");
-            return Err(Fault::refused(Some(Side::Source), message));
+            return Err(too_many("manifests", MAX_MANIFESTS));
+        }
+        if let Some(known) = self.gathered.known.get(&part.digest) {
+            return Ok(known.clone());
         }
         let known = self
             .destination
             .manifest(self.mapping.to.reference().repository(), &part.digest)?;
-        match known {
-            Some(known) => Ok(known),
+        let manifest = match known {
+            Some(known) => known,
             None => self
                 .source
-                .manifest(self.mapping.from.reference().repository(), part),
+                .manifest(self.mapping.from.reference().repository(), part)?,
+        };
+        self.weigh(&manifest)?;
+        self.gathered.known.insert(part.digest.clone(), manifest.clone());
+        Ok(manifest)
+    }
+
+    /// Counts a manifest's bytes.
+    fn weigh(&mut self, manifest: &RawManifest) -> Result<(), Fault> {
+        self.gathered.manifest_bytes += manifest.size();
+        if self.gathered.manifest_bytes > MAX_MANIFEST_BYTES {
+            let message = format!("the image's manifests have more than {MAX_MANIFEST_BYTES} bytes together");
+            return Err(Fault::refused(Some(Side::Source), message));
         }
+        Ok(())
     }
 
     fn gather(&mut self, raw: RawManifest) {
@@ -300,22 +353,38 @@ impl Walk<'_> {
     }
 
     /// Gathers the blobs of one image or artifact.
-    fn leaf(&mut self, raw: &RawManifest) {
+    fn leaf(&mut self, raw: &RawManifest) -> Result<(), Fault> {
         let looked = self.gathered.looked_into.get(raw.digest());
         let config = looked.and_then(|looked| looked.config.clone());
         for blob in raw.view().blobs() {
             // One without addresses is nowhere but where the image is.
             if blob.media_type.is_foreign_layer() && !blob.urls.is_empty() {
-                self.gathered.warnings.push(format!(
-                    "the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {}",
-                    blob.digest,
-                    blob.size,
-                    blob.urls.join(", "),
-                ));
+                self.gathered.foreign_layers += 1;
+                if self.gathered.foreign_layers <= MOST_TOLD {
+                    let addresses = blob.urls.join(", ");
+                    self.gathered.warnings.push(format!(
+                        "the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {}",
+                        blob.digest,
+                        blob.size,
+                        printable(&addresses, LONGEST_ADDRESSES),
+                    ));
+                }
             } else if self.gathered.seen_blobs.insert(blob.digest.clone()) {
                 let known = config.as_ref().filter(|config| config.digest == blob.digest);
                 self.gathered.blobs.push(known.unwrap_or(blob).clone());
+                if self.gathered.blobs.len() > MAX_BLOBS {
+                    return Err(too_many("blobs", MAX_BLOBS));
+                }
             }
+        }
+        Ok(())
+    }
+
+    fn sum_up_foreign_layers(&mut self) {
+        let more = self.gathered.foreign_layers.saturating_sub(MOST_TOLD);
+        if more > 0 {
+            let text = format!("{more} more foreign layers aren't moved");
+            self.gathered.warnings.push(text);
         }
     }
 
@@ -323,20 +392,10 @@ impl Walk<'_> {
     fn single(&mut self, raw: &RawManifest) -> Result<Decision, Fault> {
         let mut platform = None;
         if self.job.platforms.patterns().is_some() && config_of(raw).is_some() {
-            let descriptor = raw.descriptor();
-            // What the root is needn't be asked for.
-            let looked = LookedInto {
-                manifest: raw.clone(),
-                config: None,
-                platform: None,
-            };
-            self.gathered
-                .looked_into
-                .insert(descriptor.digest.clone(), looked);
-            platform = self.look_into(&descriptor)?;
+            platform = self.look_into_manifest(raw.clone())?;
         }
         self.gathered.platforms.extend(platform.clone());
-        self.leaf(raw);
+        self.leaf(raw)?;
         Ok(judge_single(
             platform.as_ref(),
             &self.job.platforms,
@@ -376,10 +435,21 @@ impl Walk<'_> {
     }
 }
 
-fn check_depth(raw: &RawManifest, depth: usize) -> Result<(), Fault> {
-    if depth < MAX_DEPTH {
-        return Ok(());
+/// Refuses an index too deep within others, or with too many children, before any of them is asked for.
+fn check_shape(raw: &RawManifest, depth: usize) -> Result<(), Fault> {
+    if depth >= MAX_DEPTH {
+        let message = format!("{} is nested more than {MAX_DEPTH} indexes deep", raw.digest());
+        return Err(Fault::refused(Some(Side::Source), message));
     }
-    let message = format!("{} is nested more than {MAX_DEPTH} indexes deep", raw.digest());
-    Err(Fault::refused(Some(Side::Source), message))
+    if raw.view().children().len() > MAX_MANIFESTS {
+        return Err(too_many("manifests", MAX_MANIFESTS));
+    }
+    Ok(())
+}
+
+fn too_many(parts: &str, most: usize) -> Fault {
+    Fault::refused(
+        Some(Side::Source),
+        format!("the image has more than {most} {parts}"),
+    )
 }

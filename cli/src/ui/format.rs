@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{BinaryBytes, HumanDuration};
+use transload_reference::Platform;
 
 /// How wide text is that is broken into lines for a terminal.
 pub const TERMINAL_WIDTH: usize = 80;
@@ -34,6 +35,20 @@ pub fn count(number: usize, thing: &str) -> String {
 /// The digest's algorithm and first twelve digits.
 pub fn short_digest(digest: &transload_reference::Digest) -> String {
     format!("{}:{}", digest.algorithm().as_str(), digest.short())
+}
+
+/// `linux/amd64,linux/arm64`; of very many, the first.
+pub fn platform_list(platforms: &[Platform]) -> String {
+    const MOST_NAMED: usize = 100;
+    let mut names: Vec<String> = platforms
+        .iter()
+        .take(MOST_NAMED)
+        .map(Platform::to_string)
+        .collect();
+    if platforms.len() > MOST_NAMED {
+        names.push(format!("… ({} in all)", platforms.len()));
+    }
+    names.join(",")
 }
 
 /// At most `width` characters: what is too long loses its middle, since the ends tell names apart.

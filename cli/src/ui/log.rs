@@ -4,6 +4,10 @@ use std::io::Write;
 
 use env_logger::{Builder, Env, Logger, Target, WriteStyle};
 use log::{Level, Log, Metadata, Record};
+use transload_reference::printable;
+
+/// How many characters of a message are shown.
+const LONGEST: usize = 4000;
 
 /// The programs' parts that would log whole URLs, headers and bodies, and with them signatures and tokens.
 const TALKATIVE: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
@@ -33,7 +37,8 @@ pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write +
     }
 }
 
-/// A logger that keeps to itself what some parts say beyond `debug`, whatever was asked for.
+/// A logger that keeps to itself what some parts say beyond `debug`, whatever was asked for, and that shows messages short and
+/// without anything that a terminal would obey: they may quote what a server sent.
 ///
 /// They ask [`Log::enabled`] how much they may show of a URL, too.
 struct Discreet(Logger);
@@ -46,7 +51,17 @@ impl Log for Discreet {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.0.log(record);
+            let message = record.args().to_string();
+            let shown = printable(&message, LONGEST);
+            self.0.log(
+                &Record::builder()
+                    .metadata(record.metadata().clone())
+                    .module_path(record.module_path())
+                    .file(record.file())
+                    .line(record.line())
+                    .args(format_args!("{shown}"))
+                    .build(),
+            );
         }
     }
 

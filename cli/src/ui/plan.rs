@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::format::{bytes, count, short_digest, way};
+use super::format::{bytes, count, platform_list, short_digest, way};
 use crate::transfer::{Count, Disk, ImagePreview, JobPreview, Preview};
-use transload_reference::Platform;
 
 /// Prints what the tasks would do, image by image and in total.
 ///
@@ -115,9 +114,8 @@ fn print_image(image: &ImagePreview, out: &mut dyn Write) -> io::Result<()> {
                     short_digest(digest)
                 )?;
             }
-            let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
             if !platforms.is_empty() {
-                write!(out, "  {}", platforms.join(","))?;
+                write!(out, "  {}", platform_list(platforms))?;
             }
             writeln!(
                 out,

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use transload_reference::Platform;
-
-use super::format::{bytes, count, duration, short_digest, way, wrap};
+use super::format::{bytes, count, duration, platform_list, short_digest, way, wrap};
 use crate::transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
 
 /// One image's outcome: a line, and one more for each thing to look at.
@@ -22,8 +20,7 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
             let _ = write!(line, "  {}", short_digest(digest));
         }
         if !outcome.platforms.is_empty() {
-            let platforms: Vec<String> = outcome.platforms.iter().map(Platform::to_string).collect();
-            let _ = write!(line, "  {}", platforms.join(","));
+            let _ = write!(line, "  {}", platform_list(&outcome.platforms));
         }
     }
     // Where all was there, this was told when it was brought.

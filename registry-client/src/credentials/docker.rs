@@ -1,13 +1,15 @@
 //! Docker's `config.json` and its relatives.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use serde::Deserialize;
 use transload_reference::Registry;
 
-use super::CredentialError;
+use super::{CredentialError, exposure};
 use crate::config::{Credential, is_path_prefix};
 use crate::secret::Secret;
 
@@ -35,6 +37,23 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
+impl Document {
+    /// Whether it says more than who knows the secrets.
+    fn holds_a_secret(&self) -> bool {
+        self.auths.iter().flatten().any(|(_, entry)| {
+            let secrets = [
+                &entry.auth,
+                &entry.password,
+                &entry.identitytoken,
+                &entry.registrytoken,
+            ];
+            secrets
+                .iter()
+                .any(|secret| secret.as_deref().is_some_and(|text| !text.is_empty()))
+        })
+    }
+}
+
 /// A file of credentials.
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -60,8 +79,14 @@ impl ConfigFile {
         if metadata.len() > MAX_FILE_SIZE {
             return Err(fail("it is too large to be one"));
         }
-        warn_of_loose_permissions(path, &metadata);
-        let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut text))
+            .map_err(|error| fail(&error.to_string()))?;
+        // A device has no size beforehand.
+        if text.len() as u64 > MAX_FILE_SIZE {
+            return Err(fail("it is too large to be one"));
+        }
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
@@ -83,6 +108,11 @@ impl ConfigFile {
         } else {
             serde_json::from_slice(&text).map_err(place)?
         };
+        if document.holds_a_secret()
+            && let Some(warning) = exposure(path)
+        {
+            log::warn!("{warning}");
+        }
         Ok(Some(ConfigFile {
             path: path.to_owned(),
             document,
@@ -178,22 +208,6 @@ pub(super) fn server_name(registry: &Registry) -> String {
     }
 }
 
-#[cfg(unix)]
-fn warn_of_loose_permissions(path: &Path, metadata: &std::fs::Metadata) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        log::warn!(
-            "others may read the credentials in {} (mode {mode:03o}): chmod 600 {}",
-            path.display(),
-            path.display()
-        );
-    }
-}
-
-#[cfg(not(unix))]
-fn warn_of_loose_permissions(_: &Path, _: &std::fs::Metadata) {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +262,13 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(user(&old, "a.b", "x").as_deref(), Some("u"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_without_end_is_no_credentials_file() {
+        let error = ConfigFile::read(Path::new("/dev/zero")).err().unwrap();
+        assert!(error.to_string().contains("too large"), "{error}");
     }
 
     #[test]

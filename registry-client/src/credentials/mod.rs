@@ -5,7 +5,7 @@ mod helper;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,31 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
+}
+
+/// What to say of a file of secrets that other users may read or change; nothing where it is its owner's alone, isn't a file, or the
+/// system has no such permissions. That it holds secrets is for the caller to know.
+#[cfg(unix)]
+pub fn exposure(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    let mode = metadata.permissions().mode() & 0o777;
+    let what = match mode & 0o077 {
+        0 => return None,
+        others if others & 0o044 != 0 && others & 0o022 != 0 => "read and change",
+        others if others & 0o022 != 0 => "change",
+        _ => "read",
+    };
+    let path = path.display();
+    metadata
+        .is_file()
+        .then(|| format!("other users may {what} the secrets in {path} (mode {mode:03o}): chmod 600 {path}"))
+}
+
+/// As on Unix, where it tells something.
+#[cfg(not(unix))]
+pub fn exposure(_: &Path) -> Option<String> {
+    None
 }
 
 /// No credentials at all.

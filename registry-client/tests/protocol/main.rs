@@ -2,6 +2,7 @@
 
 mod auth;
 mod help;
+mod hostile;
 mod pull;
 mod push;
 mod real;

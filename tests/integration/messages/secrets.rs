@@ -173,6 +173,33 @@ fn passwords_and_tokens_of_a_token_server() {
     );
 }
 
+/// A plan tells as whom the registries are asked, and no more.
+#[test]
+fn passwords_of_a_preview() {
+    let registry = ScriptedRegistry::with(Options {
+        authentication: Authentication::Basic,
+        ..Options::default()
+    });
+    let scene = Scene::new();
+    scene.write("auths.yaml", &auths(registry.host()));
+    let image = format!("{}/team/app:v1", registry.host());
+    let preview = [
+        "pull",
+        &image,
+        "--dest",
+        "out",
+        "--auths",
+        "auths.yaml",
+        "--dry-run",
+        "--retries",
+        "0",
+    ];
+    for output in say_all(&scene, &preview, &[PASSWORD, BASIC], 1) {
+        let login = format!("login: tester at {}", registry.host());
+        assert!(output.stdout.contains(&login), "{}", output.stdout);
+    }
+}
+
 /// Addresses that registries hand out are as good as keys.
 #[test]
 fn signatures_in_addresses() {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ impl Site {
         let identity = self.identity();
         if identity != json!({"repo": self.host()}) {
             fs::write(auths, json!([identity]).to_string()).expect("a writable temporary folder");
+            // A warning of others' eyes would be part of what is said.
+            fs::set_permissions(auths, fs::Permissions::from_mode(0o600)).expect("a file of this user");
             options.extend(["--auths".to_owned(), text(auths)]);
         }
         options

@@ -47,7 +47,7 @@ use store::Store;
 
 pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
-pub use fault::{Action, Fault, Reply};
+pub use fault::{Action, Fault, Raw, Reply};
 pub use log::{Listener, Log, Request};
 pub use options::{Authentication, Locations, Options, Referrers, TokenAnswers, TokenField};
 

@@ -10,6 +10,8 @@ pub enum Action {
     Answer(Reply),
     /// This is answered before the request's body is read, and the connection is closed.
     Early(Reply),
+    /// The request is read and answered with these bytes, head and all, as no proper server would; then the connection is closed.
+    Raw(Raw),
     /// The request is read and the connection closed without an answer; nothing is done.
     Close,
     /// The connection is reset: without an answer, or after that many bytes of the answer's body.
@@ -101,6 +103,40 @@ impl Reply {
         let body = serde_json::json!({"errors": [{"code": code, "message": message}]});
         self.header("Content-Type", "application/json")
             .body(body.to_string())
+    }
+}
+
+/// The bytes of an answer: a beginning, and what comes over and over after it until the client goes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Raw {
+    start: Vec<u8>,
+    forever: Vec<u8>,
+    pause: Duration,
+}
+
+impl Raw {
+    /// An answer that begins so.
+    pub fn new(start: impl Into<Vec<u8>>) -> Raw {
+        Raw {
+            start: start.into(),
+            ..Raw::default()
+        }
+    }
+
+    /// What comes over and over after the beginning.
+    pub fn forever(mut self, bytes: impl Into<Vec<u8>>) -> Raw {
+        self.forever = bytes.into();
+        self
+    }
+
+    /// A pause before each time; it ends early when the registry does.
+    pub fn pause(mut self, pause: Duration) -> Raw {
+        self.pause = pause;
+        self
+    }
+
+    pub(super) fn parts(&self) -> (&[u8], &[u8], Duration) {
+        (&self.start, &self.forever, self.pause)
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::api::{self, Call};
-use super::fault::{Action, Reply};
+use super::fault::{Action, Raw, Reply};
 use super::log::{Listener, Request};
 use super::wire::{Ending, Wire};
 use super::{State, upload};
@@ -153,6 +153,7 @@ impl Exchange<'_> {
             Some(Action::Close) => return Ok(Next::End(Ending::Cut)),
             Some(Action::Reset { after: None }) => return Ok(Next::End(Ending::Reset)),
             Some(Action::Answer(reply)) => return self.send(reply, None),
+            Some(Action::Raw(raw)) => return self.send_raw(&raw),
             Some(Action::Hold) => self.stall(),
             Some(Action::LoseSession) => upload::lose(self.state, &call),
             _ => {}
@@ -205,6 +206,21 @@ impl Exchange<'_> {
             .log
             .update(self.place, |request| request.stalled = true);
         self.state.gate.wait(ticket);
+    }
+
+    fn send_raw(&self, raw: &Raw) -> io::Result<Next> {
+        let (start, forever, pause) = raw.parts();
+        let mut wire = self.wire;
+        wire.write_all(start)?;
+        // It ends by the failure to write: the client has gone, or the registry ends and closes its connections.
+        while !forever.is_empty() && !self.state.stopped.load(Ordering::SeqCst) {
+            if !pause.is_zero() {
+                self.state.gate.pause(pause);
+            }
+            wire.write_all(forever)?;
+        }
+        wire.flush()?;
+        Ok(Next::End(Ending::Orderly))
     }
 
     fn send(&self, reply: Reply, action: Option<Action>) -> io::Result<Next> {
