@@ -2,7 +2,7 @@
 //!
 //! Their files belong to whoever holds the lock on the partial blob.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,10 @@ impl BlobWriter {
     pub fn kept_parts(&self) -> Result<Vec<KeptPart>, Error> {
         let mut kept: Vec<KeptPart> = Vec::new();
         for (start, path) in files(&self.partial, &self.blob.digest)? {
-            let length = path.symlink_metadata().map_or(0, |metadata| metadata.len());
+            let metadata = path.symlink_metadata().ok();
+            let length = metadata
+                .filter(Metadata::is_file)
+                .map_or(0, |metadata| metadata.len());
             let part = KeptPart { start, length };
             let reached = kept.last().map_or(self.position, KeptPart::end);
             // A writer that was killed while it took a part has some of its bytes already.

@@ -489,3 +489,53 @@ proptest! {
         prop_assert_eq!(tagged, model.len());
     }
 }
+
+#[test]
+fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let content: Vec<u8> = (0..100_u8).collect();
+    let blob = descriptor(&content);
+    let writer = || match store.write_blob(&blob).unwrap() {
+        BlobWrite::Writer(writer) => writer,
+        BlobWrite::Present => panic!("it isn't there yet"),
+    };
+    let mut first = writer();
+    first.write(&content[..20]).unwrap();
+    for range in [40..60, 60..70, 90..100] {
+        first
+            .parts()
+            .begin(range.start as u64)
+            .unwrap()
+            .write(&content[range])
+            .unwrap();
+    }
+    assert!(first.parts().begin(40).is_err(), "somebody is at it");
+    assert_eq!(store.bytes_to_write(&blob).unwrap(), 40);
+    drop(first);
+
+    // What leads elsewhere, or is of no use, is taken away.
+    let partial = folder.path().join(".transload/partial");
+    std::os::unix::fs::symlink("/etc/passwd", partial.join(format!("{}+75", blob.digest))).unwrap();
+    fs::write(partial.join(format!("{}+80", blob.digest)), b"").unwrap();
+    fs::write(partial.join(format!("{}+95", blob.digest)), b"beyond the end").unwrap();
+    let mut second = writer();
+    let kept: Vec<(u64, u64)> = second
+        .kept_parts()
+        .unwrap()
+        .iter()
+        .map(|part| (part.start, part.length))
+        .collect();
+    assert_eq!(kept, [(40, 20), (60, 10), (90, 10)]);
+    assert!(second.absorb_part(40, |_| true).is_err(), "it doesn't follow yet");
+    second.write(&content[20..45]).unwrap();
+    // A part of which some is there already gives the rest.
+    second.absorb_part(40, |_| true).unwrap();
+    second.absorb_part(60, |_| true).unwrap();
+    assert_eq!(second.position(), 70);
+    second.write(&content[70..90]).unwrap();
+    second.absorb_part(90, |_| true).unwrap();
+    second.commit().map_err(|(error, _)| error).unwrap();
+    assert!(store.has_blob(&blob).unwrap());
+    assert_eq!(fs::read_dir(&partial).unwrap().count(), 0);
+}
