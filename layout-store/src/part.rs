@@ -88,7 +88,7 @@ impl BlobWriter {
             let reached = kept.last().map_or(self.position, KeptPart::end);
             // A writer that was killed while it took a part has some of its bytes already.
             let is_next = start >= reached || kept.is_empty();
-            if is_next && part.end() > reached && part.end() <= self.blob.size {
+            if is_next && length > 0 && part.end() > reached && part.end() <= self.blob.size {
                 kept.push(part);
             } else {
                 remove(&path)?;

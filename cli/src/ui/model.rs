@@ -187,7 +187,13 @@ mod tests {
         assert_eq!(model.position(), 110);
         model.update(&Event::BlobProgress {
             digest: &first.digest,
-            position: 0,
+            position: 40,
+        });
+        assert_eq!(model.position(), 110, "of calls that cross, the largest counts");
+        model.update(&Event::BlobStarted {
+            image: "a",
+            blob: &first,
+            offset: 0,
         });
         assert_eq!(
             model.position(),
