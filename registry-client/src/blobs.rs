@@ -16,6 +16,7 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::request::Call;
 use crate::scope::Scopes;
+use crate::throttle::Permit;
 use crate::url::Url;
 
 /// A connection that brought this many bytes did its duty: the tries are counted anew.
@@ -40,6 +41,8 @@ pub struct BlobReader {
     /// The registry said that there is nothing at an offset; the whole is asked for from then on.
     avoid_ranges: bool,
     is_finished: bool,
+    /// The host's place that the transfer holds from its first answer to its last byte, connections that are cut in between included.
+    permit: Option<Permit>,
 }
 
 impl fmt::Debug for BlobReader {
@@ -73,6 +76,7 @@ impl BlobReader {
             has_ranges: None,
             avoid_ranges: false,
             is_finished: false,
+            permit: None,
         };
         if reader.position > blob.size || range.end > blob.size || range.start > range.end {
             let message = format!(
@@ -136,7 +140,9 @@ impl BlobReader {
         self.failures += 1;
         // Requests that were repeated below have used up the tries.
         let is_spent = self.failures >= self.core.retry.attempts || error.attempts() > 1;
-        if error.is_cancelled() || !error.is_retryable() || is_spent {
+        // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
+        let is_doubtful = matches!(error.kind(), ErrorKind::Size { .. }) && self.failures == 1;
+        if error.is_cancelled() || !(error.is_retryable() || is_doubtful) || is_spent {
             let attempts = self.failures.max(error.attempts());
             return Err(error.after(attempts));
         }
@@ -163,7 +169,11 @@ impl BlobReader {
             };
             call = call.header("range", format!("bytes={}-{last}", self.position));
         }
-        let answer = core.run(&mut call, None)?;
+        call.is_counted = self.permit.is_some();
+        let mut answer = core.run(&mut call, None)?;
+        if self.permit.is_none() {
+            self.permit = answer.permit.take();
+        }
         self.url = Some(answer.url.clone());
         self.began = self.position;
         if let Some(encoding) = answer.header("content-encoding")
@@ -246,6 +256,7 @@ impl BlobReader {
     /// Reads to the body's end, which lets the connection be used again, and finds bytes too many.
     fn finish(&mut self) -> Result<(), Error> {
         self.is_finished = true;
+        self.permit = None;
         let Some(mut body) = self.body.take() else {
             return Ok(());
         };

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use transload_reference::{Registry, Repository};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
@@ -15,12 +16,16 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::scope::Scopes;
 use crate::secret::Secret;
+use crate::throttle::Patience;
 use crate::tls::Identity;
 use crate::transport::EarlyAnswer;
 use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
+
+/// How long an upload waits for its turn while its source's connection is open.
+const MAX_WAIT_WITH_SOURCE: Duration = Duration::from_secs(20);
 
 /// How often a request is repeated with a new token.
 const MAX_RENEWALS: u32 = 2;
@@ -35,8 +40,10 @@ pub(crate) struct Call<'a> {
     pub url: Url,
     pub headers: Vec<(&'static str, String)>,
     pub scopes: Scopes,
-    /// Whether the answer may take as long as a registry needs to check a blob.
-    pub answers_late: bool,
+    /// How many bytes the registry checks before it answers, which takes its time.
+    pub checked_bytes: u64,
+    /// Whether it belongs to something that counts as one of the host's requests already.
+    pub is_counted: bool,
 }
 
 /// What is sent along.
@@ -55,7 +62,7 @@ pub(crate) struct Exchange<'a> {
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
-    pub answers_late: bool,
+    pub checked_bytes: u64,
 }
 
 /// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
@@ -131,7 +138,8 @@ impl<'a> Call<'a> {
             url,
             headers: Vec::new(),
             scopes: Scopes::pull(repository),
-            answers_late: false,
+            checked_bytes: 0,
+            is_counted: false,
         })
     }
 
@@ -184,7 +192,13 @@ impl Core {
     /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
     pub fn once(&self, call: &mut Call<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         let host = self.host(call.registry);
-        let Some(_permit) = host.throttle.acquire(&self.cancel) else {
+        let patience = match payload {
+            _ if call.is_counted => Patience::None,
+            // Its bytes may come from another host, where they hold a place.
+            Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
+            _ => Patience::Endless,
+        };
+        let Some(permit) = host.throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         let home = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
@@ -211,7 +225,7 @@ impl Core {
                 authorization: authorization.as_ref(),
                 identity: self.identity_for(&url, call.rule, at_home),
                 place: &call.place,
-                answers_late: call.answers_late,
+                checked_bytes: call.checked_bytes,
             };
             let result = self.exchange(exchange, payload);
             if let (Some(_), Ok(answer)) = (&guard, &result)
@@ -224,6 +238,7 @@ impl Core {
             host.is_known.store(true, Ordering::Relaxed);
             drop(guard);
             let mut answer = result?;
+            answer.is_elsewhere = !at_home;
             if answer.status < 400 {
                 host.throttle.speed_up();
             }
@@ -242,10 +257,12 @@ impl Core {
                 if renewals >= MAX_RENEWALS {
                     answer.insufficient = Some(call.scopes.to_string());
                 }
+                answer.permit = Some(permit);
                 return Ok(answer);
             }
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || matches!(payload, Payload::Stream(_))
             {
+                answer.permit = Some(permit);
                 return Ok(answer);
             }
             redirects += 1;
@@ -283,7 +300,7 @@ impl Core {
             authorization,
             identity,
             place,
-            answers_late,
+            checked_bytes,
         } = exchange;
         if self.cancel.is_set() {
             return Err(Error::new(place, ErrorKind::Cancelled).at(url));
@@ -306,11 +323,7 @@ impl Core {
         if let Payload::Stream(reader) = payload {
             request = request.header(header::CONTENT_LENGTH, reader.left);
         }
-        let wait = if answers_late {
-            self.timeouts.upload_answer.max(self.timeouts.idle)
-        } else {
-            self.timeouts.idle
-        };
+        let wait = self.timeouts.answer(checked_bytes);
         let result = match payload {
             Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
                 let request = request.body(()).map_err(|_| unsendable())?;
@@ -319,12 +332,12 @@ impl Core {
             Payload::None => agent.run(request.body(&[] as &[u8]).map_err(|_| unsendable())?),
             Payload::Bytes(bytes) => {
                 let request = request.body(*bytes).map_err(|_| unsendable())?;
-                agent.run(with_wait(&agent, request, wait, answers_late))
+                agent.run(with_wait(&agent, request, wait))
             }
             Payload::Stream(reader) => {
                 let body = SendBody::from_reader(&mut **reader);
                 let request = request.body(body).map_err(|_| unsendable())?;
-                agent.run(with_wait(&agent, request, wait, answers_late))
+                agent.run(with_wait(&agent, request, wait))
             }
         };
         if let Payload::Stream(reader) = payload
@@ -344,7 +357,9 @@ impl Core {
                     body: Body::Stream(body.into_reader()),
                     url: url.clone(),
                     was_authorized,
+                    is_elsewhere: false,
                     insufficient: None,
+                    permit: None,
                 })
             }
             Err(ureq::Error::Other(other)) if other.is::<EarlyAnswer>() => {
@@ -368,7 +383,9 @@ impl Core {
                     body: Body::Bytes(io::Cursor::new(parts.body)),
                     url: url.clone(),
                     was_authorized,
+                    is_elsewhere: false,
                     insufficient: None,
+                    permit: None,
                 })
             }
             Err(error) => {
@@ -380,20 +397,11 @@ impl Core {
     }
 }
 
-fn with_wait<B: AsSendBody>(
-    agent: &ureq::Agent,
-    request: Request<B>,
-    wait: std::time::Duration,
-    is_longer: bool,
-) -> Request<B> {
-    if is_longer {
-        agent
-            .configure_request(request)
-            .timeout_per_read(Some(wait))
-            .build()
-    } else {
-        request
-    }
+fn with_wait<B: AsSendBody>(agent: &ureq::Agent, request: Request<B>, wait: Duration) -> Request<B> {
+    agent
+        .configure_request(request)
+        .timeout_per_read(Some(wait))
+        .build()
 }
 
 fn is_passing(answer: &Answer) -> bool {
