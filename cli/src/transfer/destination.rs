@@ -15,13 +15,10 @@ use transload_registry_client::Client;
 use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
-use super::source::{Offer, Source, read_fault};
+use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 
 /// How many bytes are read at a time on the way into a store.
 const CHUNK: usize = 256 * 1024;
-
-/// How often a blob whose bytes turned out wrong is fetched again from its beginning.
-const FRESH_STARTS: u32 = 2;
 
 /// A place that images are written to.
 pub trait Destination: Send + Sync {
