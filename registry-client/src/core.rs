@@ -50,8 +50,8 @@ pub struct Timeouts {
     pub upload_answer: Duration,
 }
 
-/// How fast a registry checks what it was sent, at least, in bytes a second.
-const CHECKING_RATE: u64 = 8 << 20;
+/// How fast the last bytes of an upload leave this machine's buffers and are checked by the registry, at least, in bytes a second.
+const CHECKING_RATE: u64 = 512 << 10;
 
 impl Timeouts {
     /// How long the answer to a request may take after which the registry checks so many bytes.
@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn the_answer_to_an_upload_may_take_longer_the_larger_it_is() {
         let mut timeouts = Timeouts::default();
-        let table = [(0, 60), (1 << 20, 60), (800 << 20, 160), (1 << 40, 600)];
+        let table = [(0, 60), (1 << 20, 62), (50 << 20, 160), (1 << 40, 600)];
         for (bytes, seconds) in table {
             assert_eq!(timeouts.answer(bytes), Duration::from_secs(seconds), "{bytes}");
         }

@@ -2,6 +2,7 @@
 
 mod content;
 mod documentation;
+mod faults;
 mod messages;
 mod registries;
 mod unkillable;

@@ -37,10 +37,13 @@ impl Folders {
             "XDG_RUNTIME_DIR",
             "XDG_CONFIG_HOME",
             "XDG_CACHE_HOME",
+            "XDG_DATA_HOME",
             "DOCKER_CONFIG",
         ]
         .into_iter()
         .fold(program, |program, name| program.env(name, at("home")))
+        // The addresses of upload sessions under way are kept there, and no content.
+        .env("XDG_STATE_HOME", at("state"))
         .env("TMPDIR", at("tmp"))
         .current_dir(at("here"))
     }

@@ -206,7 +206,7 @@ impl Link {
         self.shared.strikes.load(Ordering::Relaxed)
     }
 
-    /// How many bytes have come from the server so far.
+    /// How many bytes of the server's were given to clients so far.
     pub fn bytes_from_server(&self) -> u64 {
         self.shared.from_server.load(Ordering::Relaxed)
     }
@@ -214,6 +214,18 @@ impl Link {
     /// How many bytes were given to the server so far.
     pub fn bytes_to_server(&self) -> u64 {
         self.shared.to_server.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many bytes were given to the server; whether they were in time.
+    pub fn wait_for_bytes_to_server(&self, bytes: u64, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while self.bytes_to_server() < bytes {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 }
 
@@ -301,9 +313,6 @@ impl Shared {
                     if std::mem::take(&mut held_back) {
                         arrives += weather.slow_start;
                     }
-                    if is_from_server {
-                        self.from_server.fetch_add(count as u64, Ordering::Relaxed);
-                    }
                     let bytes = buffer[..count].to_vec();
                     if passing.send(Passing { bytes, arrives }).is_err() {
                         self.end(number);
@@ -342,9 +351,11 @@ impl Shared {
                 return self.end(number);
             }
             given += bytes.len() as u64;
-            if !is_from_server {
-                self.to_server.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            }
+            let counter = match is_from_server {
+                true => &self.from_server,
+                false => &self.to_server,
+            };
+            counter.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             match (is_ending, way.stalls, is_from_server) {
                 (false, ..) => {}
                 (true, false, _) => return self.end(number),
