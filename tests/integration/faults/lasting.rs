@@ -74,7 +74,7 @@ fn a_pull_that_cannot_be_helped_says_why() {
         "--dest",
         &dir,
         "--timeout",
-        "2",
+        "1",
         "--retries",
         "1",
         "--jobs",
@@ -122,7 +122,7 @@ fn a_push_that_cannot_be_helped_says_why() {
         registry.fault(Fault::new("PUT", upload, action.clone()).every());
     }
     let args = ["push", "--src", &dir, "--dest", registry.host()];
-    let more = ["--timeout", "2", "--retries", "1", "--jobs", "16"];
+    let more = ["--timeout", "1", "--retries", "1", "--jobs", "16"];
     let output = transload(args.into_iter().chain(more), 1);
     for (number, (_, cause)) in cases.iter().enumerate() {
         assert_told(&output, &format!("hub.local/app{number}:v1"), cause);

@@ -10,7 +10,7 @@ use transload_test_support::real::{Auth, Tls};
 
 use super::{MIB, all_at_once, assert_pulled, folder, image, program, store, transload, within};
 
-const SIZE: usize = 2 * MIB;
+const SIZE: usize = MIB;
 
 /// What heads of messages, manifests and the config may come to, in bytes.
 const SMALL_THINGS: u64 = 100_000;
@@ -24,7 +24,7 @@ fn fair() -> Weather {
 
 fn pulls() -> [Case; 7] {
     let seeded = |seed| Weather {
-        cut_after: Some(400_000),
+        cut_after: Some(200_000),
         seed: Some(seed),
         ..fair()
     };
@@ -34,7 +34,7 @@ fn pulls() -> [Case; 7] {
         (
             "stalled",
             Weather {
-                stall_after: Some(700_000),
+                stall_after: Some(300_000),
                 strikes: Some(2),
                 ..fair()
             },
@@ -52,7 +52,7 @@ fn pulls() -> [Case; 7] {
         (
             "damaged",
             Weather {
-                corrupt_after: Some(900_000),
+                corrupt_after: Some(500_000),
                 strikes: Some(1),
                 ..fair()
             },
@@ -61,7 +61,7 @@ fn pulls() -> [Case; 7] {
         (
             "slow to start",
             Weather {
-                slow_start: Duration::from_millis(900),
+                slow_start: Duration::from_millis(500),
                 ..fair()
             },
             0,
@@ -70,7 +70,7 @@ fn pulls() -> [Case; 7] {
         (
             "slow",
             Weather {
-                rate: Some(700_000),
+                rate: Some(500_000),
                 ..fair()
             },
             0,
@@ -85,7 +85,7 @@ fn a_pull_outlives_a_bad_link_and_fetches_little_twice() {
     all_at_once(&pulls(), |(what, weather, in_vain)| {
         let (link, dirs) = (Link::start(registry.host(), *weather), folder());
         let (dir, name) = (within(&dirs, "images"), format!("{}/team/app:v1", link.host()));
-        transload(["pull", &name, "--dest", &dir, "--timeout", "2"], 0);
+        transload(["pull", &name, "--dest", &dir, "--timeout", "1"], 0);
         assert_pulled(&dir, link.host(), "team/app", &image);
         let most = SIZE as u64 + in_vain + SMALL_THINGS;
         assert!(
@@ -112,11 +112,11 @@ fn pushes() -> [Case; 7] {
         (
             "stalled",
             Weather {
-                stall_upload_after: Some(700_000),
+                stall_upload_after: Some(400_000),
                 strikes: Some(1),
                 ..fair()
             },
-            700_000,
+            400_000,
         ),
         (
             "closed at once",
@@ -130,7 +130,7 @@ fn pushes() -> [Case; 7] {
         (
             "damaged",
             Weather {
-                corrupt_upload_after: Some(900_000),
+                corrupt_upload_after: Some(500_000),
                 strikes: Some(1),
                 ..fair()
             },
@@ -148,7 +148,7 @@ fn pushes() -> [Case; 7] {
         (
             "slow to start",
             Weather {
-                slow_start: Duration::from_millis(900),
+                slow_start: Duration::from_millis(500),
                 ..fair()
             },
             0,
@@ -156,7 +156,7 @@ fn pushes() -> [Case; 7] {
         (
             "slow",
             Weather {
-                rate: Some(700_000),
+                rate: Some(500_000),
                 ..fair()
             },
             0,
@@ -172,7 +172,7 @@ fn a_push_outlives_a_bad_link_and_sends_little_twice() {
     all_at_once(&pushes(), |(what, weather, in_vain)| {
         let registry = RealRegistry::plain();
         let link = Link::start(registry.host(), *weather);
-        let args = ["push", "--src", &dir, "--dest", link.host(), "--timeout", "2"];
+        let args = ["push", "--src", &dir, "--dest", link.host(), "--timeout", "1"];
         // One blob after the other: each connection carries little else than the layer.
         transload(args.into_iter().chain(["--jobs", "1"]), 0);
         assert!(registry.has_image("team/app", "v1", &image), "{what}");
@@ -194,7 +194,7 @@ fn a_copy_outlives_bad_links_on_both_sides() {
     let near = Link::start(
         from.host(),
         Weather {
-            cut_after: Some(500_000),
+            cut_after: Some(250_000),
             seed: Some(3),
             ..fair()
         },

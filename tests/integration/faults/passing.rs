@@ -11,7 +11,7 @@ use super::{all_at_once, assert_pulled, folder, image, layer, store, transload, 
 const SIZE: usize = 200_000;
 
 /// How long a connection may go without a byte in these tests, in seconds.
-const TIMEOUT: &str = "2";
+const TIMEOUT: &str = "1";
 
 fn page(status: u16) -> Action {
     let reply = Reply::status(status).header("Content-Type", "text/html");
@@ -73,7 +73,7 @@ fn a_pull_outlives_what_passes() {
     let pause = Duration::from_millis(270);
     registry.fault(Fault::new("GET", &layer(slow), Action::Trickle { piece, pause }).first(1));
     let dir = within(&dirs, "images");
-    let args = ["pull", "--dest", &dir, "--timeout", TIMEOUT, "--jobs", "16"];
+    let args = ["pull", "--dest", &dir, "--timeout", "2", "--jobs", "16"];
     transload(args.into_iter().chain(names.iter().map(String::as_str)), 0);
 
     for (number, image) in images.iter().enumerate() {

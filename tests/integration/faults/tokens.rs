@@ -8,12 +8,12 @@ use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 
 use super::{assert_pulled, folder, image, program, store, within};
 
-const SIZE: usize = 2_400_000;
+const SIZE: usize = 1_600_000;
 
 /// Every two seconds; clients take a token that says less than a minute to last a minute.
 const LIFETIME: Duration = Duration::from_secs(2);
 
-/// A registry that wants tokens, behind a link that takes four seconds for the layer and cuts it all along.
+/// A registry that wants tokens, behind a link that takes longer for the layer and cuts it all along.
 fn scene(weather: Weather) -> (RealRegistry, Link) {
     let registry = RealRegistry::start(Tls::Off, Auth::Token { lifetime: LIFETIME });
     let weather = Weather {
@@ -34,7 +34,7 @@ fn refused(registry: &RealRegistry, method: &str) -> usize {
 #[test]
 fn a_token_that_ends_during_a_pull_is_renewed_and_the_pull_goes_on() {
     let (registry, link) = scene(Weather {
-        cut_after: Some(1_500_000),
+        cut_after: Some(1_350_000),
         ..Weather::default()
     });
     let (image, dirs) = (image(1, SIZE), folder());
