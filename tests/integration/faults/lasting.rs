@@ -2,12 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use transload_test_support::image::Image;
+use transload_test_support::image::{Family, Image, ImageBuilder};
 use transload_test_support::link::{Link, Weather};
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
-use super::{assert_pulled, folder, image, layer, store, transload, within};
+use super::{MIB, assert_pulled, folder, image, layer, store, transload, within};
 
 const SIZE: usize = 50_000;
 
@@ -153,4 +153,19 @@ fn a_storage_that_refuses_every_address_is_named() {
     ] {
         assert!(output.stderr.contains(part), "{part}\n{}", output.stderr);
     }
+}
+
+#[test]
+fn a_config_that_is_too_large_is_not_read() {
+    let (registry, dirs) = (ScriptedRegistry::start(), folder());
+    let config = vec![b' '; 8 * MIB + 1];
+    let image = ImageBuilder::new(Family::Oci)
+        .config("application/vnd.oci.image.config.v1+json", &config)
+        .noise_layer(1, 10)
+        .build();
+    registry.put_image("app", "v1", &image);
+    let (dir, name) = (within(&dirs, "images"), format!("{}/app:v1", registry.host()));
+    let output = transload(["pull", &name, "--dest", &dir, "--platform", "linux/amd64"], 1);
+    assert_told(&output, &name, "has 8388609 bytes; at most 8388608 are read");
+    assert_eq!(registry.log().count("GET", "/blobs/"), 0);
 }
