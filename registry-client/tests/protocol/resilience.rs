@@ -45,7 +45,10 @@ fn a_link_that_brings_nothing_is_given_up() {
     let registry = ScriptedRegistry::start();
     let blob = put(&registry, "a", &content(100_000));
     registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 10 }).every());
-    let error = read(&client(), &repository(&registry, "a"), &blob, 0).unwrap_err();
+    let (client, notices) = Notices::of(builder().jobs(4));
+    let error = read(&client, &repository(&registry, "a"), &blob, 0).unwrap_err();
+    let slower = NoticeKind::SlowDown { concurrency: 2 };
+    assert!(notices.kinds().contains(&slower), "it may be too many at once");
     let error = error.downcast::<transload_registry_client::Error>().unwrap();
     assert!(
         matches!(
