@@ -1,6 +1,5 @@
 //! The one integration test binary: the program, run as its users run it, against scripted and real registries.
 
-mod checklist;
 mod content;
 mod documentation;
 mod faults;

@@ -375,19 +375,6 @@ fn a_session_that_got_no_byte_is_left_for_a_new_one() {
 }
 
 #[test]
-fn every_status_that_registries_give_for_success_is_one() {
-    for (patch, put) in [(200, 200), (201, 201), (202, 204), (204, 201)] {
-        let registry = ScriptedRegistry::start();
-        let too_large = Action::Early(Reply::status(413));
-        registry.fault(Fault::new("PUT", "/blobs/uploads/", too_large));
-        registry.fault(Fault::new("PATCH", "/blobs/uploads/", Action::Status(patch)).every());
-        registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::Status(put)).every());
-        push(&registry, &content(600_000)).unwrap_or_else(|error| panic!("{patch} {put}: {error}"));
-        assert_eq!(registry.log().count("PATCH", "/blobs/uploads/"), 2);
-    }
-}
-
-#[test]
 fn a_manifest_that_no_registry_takes_is_refused_before_it_is_sent() {
     let registry = ScriptedRegistry::start();
     let filling = "x".repeat(4 << 20);
