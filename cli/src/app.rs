@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use transload_layout_store::{Store, StoredImage};
 use transload_policy::ImagePattern;
-use transload_registry_client::DefaultCredentials;
+use transload_registry_client::{DefaultCredentials, UploadJournal};
 
 use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs, WhichArgs};
 use crate::job::Job;
 use crate::jobs;
+use crate::journal::Journal;
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
@@ -97,6 +99,8 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
     let options = Options {
         jobs: usize::from(how.jobs),
         request_retries: how.retries,
+        idle: Duration::from_secs(u64::from(how.timeout)),
+        uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
         credentials: Arc::new(DefaultCredentials::new()),
         cancel: Arc::clone(&cancel),
     };

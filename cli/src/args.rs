@@ -221,6 +221,11 @@ pub struct HowArgs {
           allow_negative_numbers = true)]
     pub retries: u32,
 
+    /// How long a connection may go without a single byte before it is given up and made anew; slow ones are left alone
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=3600),
+          allow_negative_numbers = true)]
+    pub timeout: u16,
+
     /// Show what would move, and move nothing
     #[arg(long)]
     pub dry_run: bool,

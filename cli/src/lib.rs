@@ -7,6 +7,7 @@ pub mod app;
 pub mod args;
 pub mod job;
 pub mod jobs;
+pub mod journal;
 pub mod task;
 pub mod transfer;
 pub mod ui;

@@ -11,6 +11,7 @@ use ureq::http::HeaderMap;
 use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
 use crate::failure;
 use crate::retry::retry_after;
+use crate::throttle::Permit;
 use crate::transport::bounded;
 use crate::url::Url;
 
@@ -32,8 +33,12 @@ pub(crate) struct Answer {
     pub was_authorized: bool,
     /// How long its body may take to come, where it is a document.
     pub patience: Duration,
+    /// Whether it came from another server than the registry, which had sent us there.
+    pub is_elsewhere: bool,
     /// What was asked for with a fresh token that turned out not to suffice.
     pub insufficient: Option<String>,
+    /// The request isn't over before its answer was read.
+    pub permit: Option<Permit>,
 }
 
 pub(crate) enum Body {
@@ -145,6 +150,7 @@ impl Answer {
                 .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now())),
             quota,
             was_authorized: self.was_authorized,
+            is_elsewhere: self.is_elsewhere,
             lacks_right,
         }
     }
@@ -268,7 +274,9 @@ mod tests {
             url: Url::parse("https://a/").unwrap(),
             was_authorized: false,
             patience: Duration::from_secs(60),
+            is_elsewhere: false,
             insufficient: None,
+            permit: None,
         }
     }
 
@@ -328,6 +336,23 @@ mod tests {
         .into_refusal();
         assert!(busy.is_retryable());
         assert_eq!(busy.retry_after, Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_refusal_of_a_signed_address_may_be_mended_by_another_address() {
+        for (status, elsewhere) in [
+            (400, true),
+            (401, true),
+            (403, true),
+            (404, true),
+            (410, true),
+            (405, false),
+        ] {
+            let mut answer = answer(status, &[], "");
+            answer.is_elsewhere = true;
+            assert_eq!(answer.into_refusal().is_retryable(), elsewhere, "{status}");
+        }
+        assert!(!answer(403, &[], "").into_refusal().is_retryable());
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Core {
             authorization: None,
             identity: self.identity(call.rule, true),
             place: &call.place,
-            answers_late: false,
+            checked_bytes: 0,
         };
         let answer = self.exchange(exchange, &mut Payload::None)?;
         let demand = Demand::of(&answer);

@@ -17,6 +17,7 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::request::Call;
 use crate::scope::Scopes;
+use crate::throttle::Permit;
 use crate::url::Url;
 
 /// A connection that brought this many bytes did its duty: the tries are counted anew.
@@ -48,6 +49,8 @@ pub struct BlobReader {
     is_finished: bool,
     /// How long the connection was waited for, and what it brought meanwhile.
     pace: (Duration, u64),
+    /// The host's place that the transfer holds from its first answer to its last byte, connections that are cut in between included.
+    permit: Option<Permit>,
 }
 
 impl fmt::Debug for BlobReader {
@@ -110,6 +113,7 @@ impl BlobReader {
             only_part: false,
             is_finished: false,
             pace: Default::default(),
+            permit: None,
         };
         if reader.position > blob.size || range.end > blob.size || range.start > range.end {
             let message = format!(
@@ -177,7 +181,9 @@ impl BlobReader {
         self.failures += 1;
         // Requests that were repeated below have used up the tries.
         let is_spent = self.failures >= self.core.retry.attempts || error.attempts() > 1;
-        if error.is_cancelled() || !error.is_retryable() || is_spent {
+        // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
+        let is_doubtful = matches!(error.kind(), ErrorKind::Size { .. }) && self.failures == 1;
+        if error.is_cancelled() || !(error.is_retryable() || is_doubtful) || is_spent {
             let attempts = self.failures.max(error.attempts());
             return Err(error.after(attempts));
         }
@@ -204,7 +210,11 @@ impl BlobReader {
             };
             call = call.header("range", format!("bytes={}-{last}", self.position));
         }
-        let answer = core.run(&mut call, None)?;
+        call.is_counted = self.permit.is_some();
+        let mut answer = core.run(&mut call, None)?;
+        if self.permit.is_none() {
+            self.permit = answer.permit.take();
+        }
         self.url = Some(answer.url.clone());
         self.began = self.position;
         self.pace = Default::default();
@@ -292,6 +302,7 @@ impl BlobReader {
     /// Reads to the body's end, which lets the connection be used again, and finds bytes too many.
     fn finish(&mut self) -> Result<(), Error> {
         self.is_finished = true;
+        self.permit = None;
         let Some(mut body) = self.body.take() else {
             return Ok(());
         };

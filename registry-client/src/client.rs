@@ -14,6 +14,7 @@ use crate::config::{HostRule, Rules};
 use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
 use crate::credentials::{CredentialSource, NoCredentials};
 use crate::error::Error;
+use crate::journal::{NoJournal, UploadJournal};
 use crate::notice::Notice;
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
@@ -40,6 +41,7 @@ pub struct ClientBuilder {
     on_notice: Option<Arc<NoticeFn>>,
     user_agent: String,
     proxies_from_env: bool,
+    journal: Arc<dyn UploadJournal>,
 }
 
 impl ClientBuilder {
@@ -110,6 +112,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Who keeps upload sessions for a later process (nobody unless set).
+    pub fn upload_journal(mut self, journal: Arc<dyn UploadJournal>) -> Self {
+        self.journal = journal;
+        self
+    }
+
     /// The client. Every file that a rule names is read and checked now.
     ///
     /// # Errors
@@ -145,9 +153,12 @@ impl ClientBuilder {
             hosts: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
             tokens: Tokens::default(),
+            journal: self.journal,
             sessions: HashMap::new().into(),
         };
-        Ok(Client { core: Arc::new(core) })
+        let core = Arc::new(core);
+        core.shut_when_cancelled();
+        Ok(Client { core })
     }
 }
 
@@ -182,6 +193,7 @@ impl Client {
             on_notice: None,
             user_agent: concat!("transload/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxies_from_env: true,
+            journal: Arc::new(NoJournal),
         }
     }
 

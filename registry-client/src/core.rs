@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -16,6 +17,7 @@ use crate::cancel::Cancel;
 use crate::config::{Credential, Rules};
 use crate::credentials::CredentialSource;
 use crate::error::{Error, ErrorKind, Network, Place};
+use crate::journal::UploadJournal;
 use crate::notice::{Notice, NoticeKind};
 use crate::proxy::Proxies;
 use crate::retry::RetryPolicy;
@@ -32,6 +34,9 @@ const OUTPUT_BUFFER: usize = 64 * 1024;
 /// How long a loopback registry has to answer the question whether it speaks TLS.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often the cancel flag is looked at for those who hang in a write.
+const SHUT_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long a client waits for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,8 +48,20 @@ pub struct Timeouts {
     /// For a document to be there whole, and for an answer's head: a manifest, a token or a page of a list that comes byte by byte
     /// would hold up a worker for ever.
     pub document: Duration,
-    /// For the answer to an upload's last byte: registries check and store the whole blob before they give it.
+    /// For the answer to an upload's last byte, at most: registries check and store the whole blob before they give it. A small blob
+    /// is given little more than `idle`.
     pub upload_answer: Duration,
+}
+
+/// How fast the last bytes of an upload leave this machine's buffers and are checked by the registry, at least, in bytes a second.
+const CHECKING_RATE: u64 = 512 << 10;
+
+impl Timeouts {
+    /// How long the answer to a request may take after which the registry checks so many bytes.
+    pub(crate) fn answer(&self, checked_bytes: u64) -> Duration {
+        let checking = Duration::from_secs(checked_bytes / CHECKING_RATE);
+        self.idle.max(self.upload_answer.min(self.idle + checking))
+    }
 }
 
 impl Default for Timeouts {
@@ -84,6 +101,7 @@ pub(crate) struct Core {
     pub hosts: Mutex<HashMap<Registry, Arc<Host>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
     pub tokens: Tokens,
+    pub journal: Arc<dyn UploadJournal>,
     /// Upload sessions that a refused mount left open.
     pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
 }
@@ -98,7 +116,7 @@ pub(crate) struct AgentKey {
 
 /// What was learnt of a registry.
 pub(crate) struct Host {
-    pub throttle: Throttle,
+    pub throttle: Arc<Throttle>,
     /// The scheme that a loopback registry turned out to speak.
     scheme: Mutex<Option<Scheme>>,
     pub auth: Mutex<Option<AuthScheme>>,
@@ -245,7 +263,9 @@ impl Core {
             url: url.clone(),
             was_authorized: false,
             patience: self.timeouts.document,
+            is_elsewhere: false,
             insufficient: None,
+            permit: None,
         };
         if let Some(scheme) = AuthScheme::of(&answer) {
             *lock(&host.auth) = Some(scheme);
@@ -324,6 +344,25 @@ impl Core {
         Ok(agent)
     }
 
+    /// Ends whatever hangs in a write once the flag is set: reads look at it by themselves, and writes can't.
+    pub fn shut_when_cancelled(self: &Arc<Self>) {
+        let core = Arc::downgrade(self);
+        let watch = move || {
+            while let Some(core) = core.upgrade() {
+                if core.cancel.is_set() {
+                    lock(&core.agents).drain().for_each(|(_, agent)| agent.shutdown());
+                    return;
+                }
+                drop(core);
+                thread::sleep(SHUT_INTERVAL);
+            }
+        };
+        let started = thread::Builder::new().name("cancel".to_owned()).spawn(watch);
+        if let Err(error) = started {
+            log::warn!("a stalled upload won't heed the wish to stop: {error}");
+        }
+    }
+
     /// The credentials for a repository, or for a registry as such.
     pub fn credential(&self, place: &Place) -> Result<Option<Credential>, Error> {
         let Some(registry) = &place.registry else {
@@ -392,7 +431,12 @@ impl Core {
             wait = wait.min(Duration::from_millis(50));
         }
         let is_overload = matches!(error.status(), Some(429 | 503));
-        let is_slow = matches!(network, Some(Network::ConnectTimeout | Network::Stalled));
+        // A cut now and then is the link's; one after the other without a byte in between may be a registry that can't cope.
+        let is_slow = match network {
+            Some(Network::ConnectTimeout | Network::Stalled) => true,
+            Some(Network::Reset | Network::Refused) => attempt > 1,
+            _ => false,
+        };
         self.notify(kind, place, attempt, wait, error.kind());
         if let Some(registry) = &place.registry
             && (is_overload || is_slow)
@@ -413,5 +457,21 @@ impl Core {
         } else {
             Err(Error::new(place, ErrorKind::Cancelled))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_an_upload_may_take_longer_the_larger_it_is() {
+        let mut timeouts = Timeouts::default();
+        let table = [(0, 60), (1 << 20, 62), (50 << 20, 160), (1 << 40, 600)];
+        for (bytes, seconds) in table {
+            assert_eq!(timeouts.answer(bytes), Duration::from_secs(seconds), "{bytes}");
+        }
+        timeouts.idle = Duration::from_secs(1000);
+        assert_eq!(timeouts.answer(1 << 40), timeouts.idle);
     }
 }

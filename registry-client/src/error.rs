@@ -87,6 +87,8 @@ pub struct Refusal {
     pub quota: Option<Quota>,
     /// The request was sent with a user's credentials, or with a token that was given for them.
     pub was_authorized: bool,
+    /// The answer came from where the registry had sent us: a storage, say, whose signed address may have run out.
+    pub is_elsewhere: bool,
     /// The token server gave a token that doesn't allow what was asked.
     pub lacks_right: bool,
 }
@@ -290,7 +292,10 @@ impl Error {
 impl Refusal {
     /// Whether the same request may be answered otherwise later.
     pub fn is_retryable(&self) -> bool {
-        self.quota.is_none() && matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+        // The registry signs a new address for the next try.
+        let may_have_run_out = self.is_elsewhere && matches!(self.status, 400 | 401 | 403 | 404 | 410);
+        let is_passing = matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504);
+        self.quota.is_none() && (is_passing || may_have_run_out)
     }
 }
 

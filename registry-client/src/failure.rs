@@ -103,6 +103,8 @@ fn find_tls(error: &io::Error) -> Option<&rustls::Error> {
 fn classify_tls(error: &rustls::Error) -> (Network, String) {
     use rustls::{AlertDescription as A, CertificateError as C, Error as E, InvalidMessage};
     let network = match error {
+        // TLS can't go on behind a damaged byte, on this side or the other; a new connection can.
+        E::DecryptError | E::AlertReceived(A::BadRecordMac | A::DecryptError) => Network::Reset,
         E::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
             Network::NotTls
         }
@@ -126,6 +128,9 @@ fn classify_tls(error: &rustls::Error) -> (Network, String) {
     };
     let message = match network {
         Network::NotTls => "HTTPS was spoken and something else answered, plain HTTP most likely".to_owned(),
+        Network::Reset => {
+            format!("bytes were damaged on their way, which ended the connection (TLS: {error})")
+        }
         Network::UnknownIssuer => "the certificate's issuer isn't trusted (unknown CA)".to_owned(),
         Network::ClientCertificate => {
             format!("TLS: the registry refused the client's certificate or the lack of one ({error})")
@@ -167,6 +172,12 @@ mod tests {
         assert_eq!(
             network(tls(rustls::CertificateError::Expired)),
             Network::CertificateTime
+        );
+        let damaged = rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac);
+        assert_eq!(network(ureq::Error::Rustls(damaged)), Network::Reset);
+        assert_eq!(
+            network(ureq::Error::Rustls(rustls::Error::DecryptError)),
+            Network::Reset
         );
         let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert_eq!(network(ureq::Error::Rustls(plain)), Network::NotTls);

@@ -45,6 +45,12 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     if let Some(quota) = &refusal.quota {
         return Some(quota_hint(quota.window, place.has_credential));
     }
+    if refusal.is_elsewhere && matches!(refusal.status, 400 | 401 | 403 | 404 | 410) {
+        return Some(format!(
+            "{host} sends us to a storage that refuses the address it signed: check its storage, its clock and this machine's, and \
+             whether a proxy changes addresses"
+        ));
+    }
     if refusal.is_html && refusal.status != 413 && refusal.status < 500 {
         return Some(format!(
             "a web page came instead of a registry's answer: check that {host} is the registry itself and not a login page, a portal or a \

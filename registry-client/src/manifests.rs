@@ -164,7 +164,7 @@ impl Core {
             );
             return Err(call.protocol(message));
         }
-        call.answers_late = true;
+        call.checked_bytes = manifest.bytes().len() as u64;
         let answer = self.run(&mut call, Some(manifest.bytes()))?;
         if !answer.is_success() {
             return Err(answer.into_error(&call.place));

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use transload_reference::{Registry, Repository};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
@@ -16,12 +17,16 @@ use crate::notice::NoticeKind;
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::target::check_target;
+use crate::throttle::Patience;
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, bounded};
 use crate::url::Url;
 
 /// How many redirects are followed, one after the other.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
+
+/// How long an upload waits for its turn while its source's connection is open.
+const MAX_WAIT_WITH_SOURCE: Duration = Duration::from_secs(20);
 
 /// How often a request is repeated with a new token.
 const MAX_RENEWALS: u32 = 2;
@@ -36,8 +41,10 @@ pub(crate) struct Call<'a> {
     pub url: Url,
     pub headers: Vec<(&'static str, String)>,
     pub scopes: Scopes,
-    /// Whether the answer may take as long as a registry needs to check a blob.
-    pub answers_late: bool,
+    /// How many bytes the registry checks before it answers, which takes its time.
+    pub checked_bytes: u64,
+    /// Whether it belongs to something that counts as one of the host's requests already.
+    pub is_counted: bool,
 }
 
 /// What is sent along.
@@ -56,7 +63,7 @@ pub(crate) struct Exchange<'a> {
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
-    pub answers_late: bool,
+    pub checked_bytes: u64,
 }
 
 /// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
@@ -132,7 +139,8 @@ impl<'a> Call<'a> {
             url,
             headers: Vec::new(),
             scopes: Scopes::pull(repository),
-            answers_late: false,
+            checked_bytes: 0,
+            is_counted: false,
         })
     }
 
@@ -185,7 +193,13 @@ impl Core {
     /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
     pub fn once(&self, call: &mut Call<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         let host = self.host(call.registry);
-        let Some(_permit) = host.throttle.acquire(&self.cancel) else {
+        let patience = match payload {
+            _ if call.is_counted => Patience::None,
+            // Its bytes may come from another host, where they hold a place.
+            Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
+            _ => Patience::Endless,
+        };
+        let Some(permit) = host.throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         let home = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
@@ -212,7 +226,7 @@ impl Core {
                 authorization: authorization.as_ref(),
                 identity: self.identity_for(&url, call.rule, at_home),
                 place: &call.place,
-                answers_late: call.answers_late,
+                checked_bytes: call.checked_bytes,
             };
             let result = self.exchange(exchange, payload);
             if let (Some(_), Ok(answer)) = (&guard, &result)
@@ -225,6 +239,7 @@ impl Core {
             host.is_known.store(true, Ordering::Relaxed);
             drop(guard);
             let mut answer = result?;
+            answer.is_elsewhere = !at_home;
             if answer.status < 400 {
                 host.throttle.speed_up();
             }
@@ -243,10 +258,12 @@ impl Core {
                 if renewals >= MAX_RENEWALS {
                     answer.insufficient = Some(call.scopes.to_string());
                 }
+                answer.permit = Some(permit);
                 return Ok(answer);
             }
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || matches!(payload, Payload::Stream(_))
             {
+                answer.permit = Some(permit);
                 return Ok(answer);
             }
             redirects += 1;
@@ -284,7 +301,7 @@ impl Core {
             authorization,
             identity,
             place,
-            answers_late,
+            checked_bytes,
         } = exchange;
         if self.cancel.is_set() {
             return Err(Error::new(place, ErrorKind::Cancelled).at(url));
@@ -307,11 +324,7 @@ impl Core {
         if let Payload::Stream(reader) = payload {
             request = request.header(header::CONTENT_LENGTH, reader.left);
         }
-        let wait = if answers_late {
-            self.timeouts.upload_answer.max(self.timeouts.idle)
-        } else {
-            self.timeouts.idle
-        };
+        let wait = self.timeouts.answer(checked_bytes);
         let head = self.timeouts.document;
         let result = match payload {
             Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
@@ -324,13 +337,13 @@ impl Core {
             }
             Payload::Bytes(bytes) => {
                 let request = request.body(*bytes).map_err(|_| unsendable())?;
-                let request = with_wait(&agent, request, wait, head, answers_late);
+                let request = with_wait(&agent, request, wait, head);
                 bounded(None, || agent.run(request))
             }
             Payload::Stream(reader) => {
                 let body = SendBody::from_reader(&mut **reader);
                 let request = request.body(body).map_err(|_| unsendable())?;
-                let request = with_wait(&agent, request, wait, head, answers_late);
+                let request = with_wait(&agent, request, wait, head);
                 bounded(None, || agent.run(request))
             }
         };
@@ -355,7 +368,9 @@ impl Core {
                     url: url.clone(),
                     was_authorized,
                     patience: self.timeouts.document,
+                    is_elsewhere: false,
                     insufficient: None,
+                    permit: None,
                 })
             }
             Err(ureq::Error::Other(other)) if other.is::<EarlyAnswer>() => {
@@ -380,7 +395,9 @@ impl Core {
                     url: url.clone(),
                     was_authorized,
                     patience: self.timeouts.document,
+                    is_elsewhere: false,
                     insufficient: None,
+                    permit: None,
                 })
             }
             Err(error) => {
@@ -395,19 +412,14 @@ impl Core {
 fn with_wait<B: AsSendBody>(
     agent: &ureq::Agent,
     request: Request<B>,
-    wait: std::time::Duration,
-    head: std::time::Duration,
-    is_longer: bool,
+    wait: Duration,
+    head: Duration,
 ) -> Request<B> {
-    if is_longer {
-        agent
-            .configure_request(request)
-            .timeout_per_read(Some(wait))
-            .timeout_recv_response(Some(wait.saturating_add(head)))
-            .build()
-    } else {
-        request
-    }
+    agent
+        .configure_request(request)
+        .timeout_per_read(Some(wait))
+        .timeout_recv_response(Some(wait.saturating_add(head)))
+        .build()
 }
 
 fn is_passing(answer: &Answer) -> bool {

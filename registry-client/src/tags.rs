@@ -95,7 +95,8 @@ impl Core {
             url: self.url(registry, None, "/v2/")?,
             headers: Vec::new(),
             scopes: Scopes::default(),
-            answers_late: false,
+            checked_bytes: 0,
+            is_counted: false,
         };
         let answer = self.run(&mut call, None)?;
         if answer.is_success() {

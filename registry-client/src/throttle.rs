@@ -1,7 +1,8 @@
 //! The pace that a host is spoken to at, shared by all workers.
 
-use std::cell::RefCell;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
@@ -22,41 +23,54 @@ struct State {
     most: f64,
     limit: f64,
     running: usize,
+    /// How many of those that run were begun by which thread. An upload whose bytes come from the same host must not wait for itself.
+    by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
     slowed_at: Option<Instant>,
 }
 
-/// The right to run one request; given back when dropped.
+/// The right to run one request, its answer's body included; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'a>(&'a Throttle);
+pub(crate) struct Permit {
+    throttle: Arc<Throttle>,
+    thread: ThreadId,
+}
 
-thread_local! {
-    /// The throttles that this thread holds permits of. An upload whose bytes come from the same host must not wait for itself.
-    static HELD: RefCell<Vec<*const Throttle>> = const { RefCell::new(Vec::new()) };
+/// How long a request waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until there is a place.
+    Endless,
+    /// So long: it holds a place at another host, and those who hold one here may be waiting for that.
+    Bounded(Duration),
+    /// It belongs to something that has its place already.
+    None,
 }
 
 impl Throttle {
-    pub fn new(most: usize) -> Throttle {
+    pub fn new(most: usize) -> Arc<Throttle> {
         let most = most.max(1) as f64;
-        Throttle {
+        Arc::new(Throttle {
             state: Mutex::new(State {
                 most,
                 limit: most,
                 running: 0,
+                by_thread: HashMap::new(),
                 paused_until: None,
                 slowed_at: None,
             }),
             freed: Condvar::new(),
-        }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a free place and the end of a pause. `None` where the user wants to stop.
-    pub fn acquire(&self, cancel: &Cancel) -> Option<Permit<'_>> {
-        let nested = HELD.with_borrow(|held| held.contains(&std::ptr::from_ref(self)));
+    /// Waits for a free place, as long as patience lasts, and for the end of a pause. `None` where the user wants to stop.
+    pub fn acquire(self: &Arc<Self>, cancel: &Cancel, patience: Patience) -> Option<Permit> {
+        let thread = thread::current().id();
+        let since = Instant::now();
         let mut state = self.lock();
         loop {
             if cancel.is_set() {
@@ -66,7 +80,13 @@ impl Throttle {
                 .paused_until
                 .map(|until| until.saturating_duration_since(Instant::now()));
             let is_paused = pause.is_some_and(|pause| !pause.is_zero());
-            if !is_paused && (nested || (state.running as f64) < state.limit.floor().max(1.0)) {
+            let is_free = (state.running as f64) < state.limit.floor().max(1.0);
+            let waits = match patience {
+                Patience::Endless => true,
+                Patience::Bounded(patience) => since.elapsed() < patience,
+                Patience::None => false,
+            };
+            if !is_paused && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
             let wait = pause
@@ -79,8 +99,11 @@ impl Throttle {
                 .0;
         }
         state.running += 1;
-        HELD.with_borrow_mut(|held| held.push(std::ptr::from_ref(self)));
-        Some(Permit(self))
+        *state.by_thread.entry(thread).or_default() += 1;
+        Some(Permit {
+            throttle: Arc::clone(self),
+            thread,
+        })
     }
 
     /// The host was overloaded: nobody starts a request for `wait`, and fewer run at once afterwards. Returns their number if
@@ -110,15 +133,18 @@ impl Throttle {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
-        HELD.with_borrow_mut(|held| {
-            if let Some(at) = held.iter().rposition(|held| std::ptr::eq(*held, self.0)) {
-                held.swap_remove(at);
+        let mut state = self.throttle.lock();
+        state.running -= 1;
+        if let Some(count) = state.by_thread.get_mut(&self.thread) {
+            *count -= 1;
+            if *count == 0 {
+                state.by_thread.remove(&self.thread);
             }
-        });
-        self.0.lock().running -= 1;
-        self.0.freed.notify_one();
+        }
+        drop(state);
+        self.throttle.freed.notify_one();
     }
 }
 
@@ -146,25 +172,43 @@ mod tests {
     fn a_thread_that_holds_a_place_does_not_wait_for_itself() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let outer = throttle.acquire(&cancel);
-        let inner = throttle.acquire(&cancel);
+        let outer = throttle.acquire(&cancel, Patience::Endless);
+        let inner = throttle.acquire(&cancel, Patience::Endless);
         assert!(outer.is_some() && inner.is_some());
         drop(inner);
         drop(outer);
-        assert_eq!(throttle.lock().running, 0);
+        let state = throttle.lock();
+        assert_eq!((state.running, state.by_thread.len()), (0, 0));
     }
 
     #[test]
     fn another_thread_waits_until_a_place_is_free() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let first = throttle.acquire(&cancel);
-        std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel).is_some());
+        let first = throttle.acquire(&cancel, Patience::Endless);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
             assert_eq!(throttle.lock().running, 1);
-            drop(first);
+            // Permits may be given back by another thread than the one that got them.
+            scope.spawn(move || drop(first));
             assert!(waiter.join().unwrap());
         });
+        let state = throttle.lock();
+        assert_eq!((state.running, state.by_thread.len()), (0, 0));
+    }
+
+    #[test]
+    fn patience_ends_where_a_wait_might_never() {
+        let throttle = Throttle::new(1);
+        let cancel = Cancel::default();
+        let _first = throttle.acquire(&cancel, Patience::Endless);
+        for patience in [Patience::None, Patience::Bounded(Duration::from_millis(1))] {
+            let other = || throttle.acquire(&cancel, patience).is_some();
+            assert!(
+                thread::scope(|scope| scope.spawn(other).join().unwrap()),
+                "{patience:?}"
+            );
+        }
     }
 
     #[test]
@@ -173,6 +217,8 @@ mod tests {
         throttle.slow_down(Duration::from_secs(3600));
         let cancel = Cancel::default();
         cancel.set();
-        assert!(throttle.acquire(&cancel).is_none());
+        for patience in [Patience::Endless, Patience::None] {
+            assert!(throttle.acquire(&cancel, patience).is_none());
+        }
     }
 }

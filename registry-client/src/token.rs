@@ -253,7 +253,7 @@ impl Core {
             authorization,
             identity: self.identity_for(url, wanted.rule, at_home),
             place: wanted.place,
-            answers_late: false,
+            checked_bytes: 0,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! help would never look at the answer. Below TLS, a failed write is noted and later writes are dropped, so that TLS goes on to
 //! read; above TLS, the note turns into an [`EarlyAnswer`] with what had arrived.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -132,9 +133,11 @@ impl Transport for Socket {
         }
         match self.inner.transmit_output(amount, timeout) {
             Err(error) if is_cut(&error) => {
+                // Whoever wants to stop shuts connections that hang in a write.
+                self.check_cancel()?;
                 log::debug!("a write failed: {error}");
                 self.is_broken = true;
-                WRITE_FAILED.set(true);
+                WRITE_FAILED.set(Some(error));
                 Ok(())
             }
             other => other,
@@ -174,7 +177,7 @@ impl Transport for Socket {
 
 thread_local! {
     /// Set by a connection below TLS for the one above it: both run on the thread that sends.
-    static WRITE_FAILED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static WRITE_FAILED: Cell<Option<Error>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
@@ -195,8 +198,8 @@ struct Answering {
 }
 
 impl Answering {
-    /// Reads what the server had to say.
-    fn answer(&mut self) -> Error {
+    /// Reads what the server had to say, if it said something before the write failed.
+    fn answer(&mut self, failure: Error) -> Error {
         let deadline = Instant::now() + ANSWER_WAIT;
         let mut answer = Vec::new();
         while answer.len() < MAX_EARLY_ANSWER && !is_whole(&answer) {
@@ -222,7 +225,7 @@ impl Answering {
         if answer.starts_with(b"HTTP/1.") {
             Error::Other(Box::new(EarlyAnswer(answer)))
         } else {
-            Error::Io(io::ErrorKind::ConnectionReset.into())
+            failure
         }
     }
 }
@@ -246,12 +249,11 @@ impl Transport for Answering {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        WRITE_FAILED.set(false);
+        WRITE_FAILED.set(None);
         let sent = self.inner.transmit_output(amount, timeout);
-        if WRITE_FAILED.take() {
-            Err(self.answer())
-        } else {
-            sent
+        match WRITE_FAILED.take() {
+            Some(failure) => Err(self.answer(failure)),
+            None => sent,
         }
     }
 

@@ -2,40 +2,38 @@
 //!
 //! A session is opened by POST; one PUT carries all bytes and closes it. Where something refuses so large a request (413), the
 //! bytes go in chunks. Where a connection is cut, the session is asked how far it got, and the rest follows from there: bytes
-//! are never sent again blindly, which would append them twice.
+//! are never sent again blindly, which would append them twice. Not every registry keeps a session whose request was cut
+//! (distribution's doesn't: it goes by the offset in the Location that it gave last); the bytes then go in chunks, which are whole
+//! requests.
 //!
 //! [distribution specification, "Pushing a blob"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
 
 use std::io::{self, Read};
 use std::time::Duration;
 
-use transload_reference::{Descriptor, Digest, Repository};
+use transload_reference::{Descriptor, Repository};
 
 use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
+use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
 use crate::request::{Call, ExactReader, Payload};
 use crate::scope::Scopes;
-use crate::target::check_target;
-use crate::url::{Scheme, Url};
+use crate::session::{Session, stored_bytes};
+use crate::url::Url;
 
 /// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
 const CHUNKS: [u64; 4] = [64 << 20, 16 << 20, 4 << 20, 512 << 10];
 
 /// A try that stored this many bytes did its duty: the tries are counted anew.
-const PROGRESS: u64 = 1 << 20;
+const PROGRESS: u64 = 64 << 10;
+
+/// The session of a blob with this many bytes is kept for a later process.
+const JOURNALLED: u64 = 4 << 20;
 
 /// Gives a blob's bytes from an offset.
 pub(crate) type Opener<'o, 'r> = dyn FnMut(u64) -> io::Result<Box<dyn Read + Send + 'r>> + 'o;
-
-struct Session {
-    location: Url,
-    /// How many bytes the registry has.
-    offset: u64,
-    /// The registry's smallest chunk, but for the last.
-    least_chunk: u64,
-}
 
 /// What a step of an upload came to.
 enum Step {
@@ -45,54 +43,33 @@ enum Step {
     TooLarge(Error),
     /// It knows nothing of the session any more, or of its state.
     Lost(Error),
+    /// It has bytes that aren't the blob's, and won't take them.
+    Damaged(Error),
     /// The authorization ran out.
     Unauthorized(Error),
     Failed(Error),
 }
 
-impl Core {
-    pub fn mount_blob(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-        from: &Repository,
-    ) -> Result<bool, Error> {
-        if repository.registry() != from.registry() {
-            return Ok(false);
-        }
-        let operation = format!("mounting the blob {digest}");
-        let scopes = Scopes::push(repository).and(from, &["pull"]);
-        let mut call = Call::new(self, operation, repository, "POST", "/blobs/uploads/")?.scopes(scopes);
-        call.url = call
-            .url
-            .with_query("mount", digest.as_str())
-            .with_query("from", from.path());
-        let answer = match self.run(&mut call, None) {
-            Ok(answer) => answer,
-            // A user who may not read the other repository can still upload.
-            Err(error) if error.is_denied() => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        match answer.status {
-            201 => {
-                answer.drain();
-                Ok(true)
-            }
-            202 => {
-                // The session that was opened instead serves the upload that follows.
-                if let Ok(session) = self.session(&call, &answer) {
-                    lock(&self.sessions).insert((repository.clone(), digest.clone()), session.location);
-                }
-                answer.drain();
-                Ok(false)
-            }
-            _ => {
-                answer.drain();
-                Ok(false)
-            }
+/// What went wrong since the last progress.
+#[derive(Default)]
+struct Failures {
+    failures: u32,
+    renewals: u32,
+    /// Not forgiven by progress: each costs the whole blob.
+    damages: u32,
+}
+
+impl Failures {
+    fn progress(&mut self, best: &mut u64, offset: u64) {
+        if offset >= *best + PROGRESS {
+            *best = offset;
+            self.failures = 0;
+            self.renewals = 0;
         }
     }
+}
 
+impl Core {
     pub fn push_blob(
         &self,
         repository: &Repository,
@@ -104,45 +81,10 @@ impl Core {
             repository,
             blob,
             chunk: None,
-            sizes_tried: 0,
+            is_narrow: false,
+            entry: None,
         }
         .run(open)
-    }
-
-    /// The session that an answer opened or moved.
-    fn session(&self, call: &Call<'_>, answer: &Answer) -> Result<Session, Error> {
-        let location = answer.header("location").ok_or_else(|| {
-            call.protocol("the registry opened an upload and didn't say where (no Location)")
-        })?;
-        Ok(Session {
-            location: self.locate(call, &answer.url, location)?,
-            offset: 0,
-            least_chunk: answer
-                .header("oci-chunk-min-length")
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0),
-        })
-    }
-
-    fn locate(&self, call: &Call<'_>, base: &Url, location: &str) -> Result<Url, Error> {
-        let found = base
-            .join(location)
-            .map_err(|error| call.protocol(format!("the upload's Location can't be used: {error}")))?;
-        // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
-        let is_same_host = found.host().host() == base.host().host();
-        let is_same_port =
-            found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
-        let found = if base.scheme() == Scheme::Https
-            && found.scheme() == Scheme::Http
-            && is_same_host
-            && is_same_port
-        {
-            found.at(Scheme::Https, base.host().clone())
-        } else {
-            found
-        };
-        check_target(base, &found).map_err(|message| call.protocol(message))?;
-        Ok(found)
     }
 }
 
@@ -150,9 +92,12 @@ struct Upload<'a> {
     core: &'a Core,
     repository: &'a Repository,
     blob: &'a Descriptor,
-    /// The size of chunks, where one body is refused.
+    /// The size of chunks, where one body is refused or doesn't get through.
     chunk: Option<u64>,
-    sizes_tried: usize,
+    /// Each chunk gets a connection of its own: those that carry more are cut.
+    is_narrow: bool,
+    /// Where the session is kept for a later process.
+    entry: Option<Box<dyn UploadEntry>>,
 }
 
 impl Upload<'_> {
@@ -170,33 +115,24 @@ impl Upload<'_> {
 
     fn run(mut self, open: &mut Opener<'_, '_>) -> Result<(), Error> {
         let core = self.core;
-        let left_over = lock(&core.sessions).remove(&(self.repository.clone(), self.blob.digest.clone()));
-        let mut session = left_over.map(|location| Session {
-            location,
-            offset: 0,
-            least_chunk: 0,
-        });
-        let mut failures = 0;
-        let mut renewals = 0;
-        // A registry that forgets what it took makes no progress, however much it takes.
-        let mut furthest = 0;
+        let mut session = self.first_session();
+        let mut count = Failures::default();
+        // The most that the registry was ever known to have: only more than that is progress.
+        let mut best = session.as_ref().map_or(0, |session| session.offset);
         loop {
             let mut current = match session.take() {
                 Some(session) => session,
                 None => match self.start()? {
                     Some(session) => session,
-                    None => return Ok(()),
+                    None => break,
                 },
             };
+            self.keep(&current);
             let before = current.offset;
             let step = self.send(&mut current, open);
-            if current.offset.saturating_sub(before.max(furthest)) >= PROGRESS {
-                failures = 0;
-                renewals = 0;
-            }
-            furthest = furthest.max(current.offset);
+            count.progress(&mut best, current.offset);
             let (error, is_session_good) = match step {
-                Step::Done => return Ok(()),
+                Step::Done => break,
                 Step::More => {
                     session = Some(current);
                     continue;
@@ -207,34 +143,41 @@ impl Upload<'_> {
                     continue;
                 }
                 Step::Unauthorized(error) => {
-                    renewals += 1;
-                    if renewals > 2 {
+                    count.renewals += 1;
+                    if count.renewals > 2 {
                         return Err(error);
                     }
                     session = self.ask(&current);
                     continue;
                 }
+                Step::Damaged(error) => {
+                    count.damages += 1;
+                    if count.damages > 2 {
+                        return Err(error);
+                    }
+                    (error, false)
+                }
                 Step::Lost(error) => (error, false),
                 Step::Failed(error) => (error, true),
             };
-            failures += 1;
+            count.failures += 1;
             // A source that gave up has tried long enough by itself.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
-            if error.is_cancelled() || !may_retry || failures >= core.retry.attempts {
-                return Err(error.after(failures));
+            if error.is_cancelled() || !may_retry || count.failures >= core.retry.attempts {
+                return Err(error.after(count.failures));
             }
             let resumed = if is_session_good {
                 before.max(current.offset)
             } else {
                 0
             };
-            core.back_off(&error, NoticeKind::Resume { offset: resumed }, failures)?;
+            core.back_off(&error, NoticeKind::Resume { offset: resumed }, count.failures)?;
             // The last answer may have been lost after the blob was stored.
             if let Ok(Some(size)) = core.has_blob(self.repository, &self.blob.digest)
                 && size == self.blob.size
             {
-                return Ok(());
+                break;
             }
             session = match is_session_good.then(|| self.ask(&current)).flatten() {
                 // "None" and "one byte" look alike; nothing is lost with either.
@@ -242,8 +185,70 @@ impl Upload<'_> {
                     self.cancel(&empty);
                     None
                 }
+                None if is_session_good => {
+                    self.narrow(&error, &current);
+                    None
+                }
                 other => other,
             };
+            let offset = session.as_ref().map_or(0, |session| session.offset);
+            count.progress(&mut best, offset);
+        }
+        if let Some(entry) = &mut self.entry {
+            entry.forget();
+        }
+        Ok(())
+    }
+
+    /// The session to begin with, where one is open: that of an earlier process, or of a refused mount.
+    fn first_session(&mut self) -> Option<Session> {
+        let mounts = {
+            let key = (self.repository.clone(), self.blob.digest.clone());
+            lock(&self.core.sessions).remove(&key).map(Session::empty)
+        };
+        match self.earlier_session() {
+            Some(earlier) => {
+                mounts.iter().for_each(|session| self.cancel(session));
+                Some(earlier)
+            }
+            None => mounts,
+        }
+    }
+
+    /// The session that an earlier process began and the registry still has bytes of.
+    fn earlier_session(&mut self) -> Option<Session> {
+        if self.blob.size < JOURNALLED {
+            return None;
+        }
+        self.entry = self.core.journal.claim(self.repository, &self.blob.digest);
+        let entry = self.entry.as_mut()?;
+        let saved = entry.location()?;
+        // What was saved is trusted no more than an answer of the registry.
+        let call = self.call("GET", "/blobs/uploads/").ok()?;
+        let located = self.core.locate(&call, &call.url, &saved).ok();
+        let session = located.and_then(|location| self.ask(&Session::empty(location)));
+        match session {
+            Some(session) if session.offset > 0 => {
+                let cause = "an earlier run began this upload";
+                let kind = NoticeKind::Resume {
+                    offset: session.offset,
+                };
+                self.core.notify(kind, &call.place, 1, Duration::ZERO, cause);
+                Some(session)
+            }
+            other => {
+                other.iter().for_each(|empty| self.cancel(empty));
+                drop(call);
+                self.entry.iter_mut().for_each(|entry| entry.forget());
+                None
+            }
+        }
+    }
+
+    /// Keeps a session for a later process.
+    fn keep(&mut self, session: &Session) {
+        if let Some(entry) = &mut self.entry {
+            entry.save(&session.location.expose());
         }
     }
 
@@ -301,28 +306,45 @@ impl Upload<'_> {
         }
     }
 
-    /// Goes to the next smaller size of chunks.
+    /// The next smaller size of chunks.
+    fn smaller(&self, session: &Session) -> Option<u64> {
+        let most = self.chunk.unwrap_or(u64::MAX).min(self.blob.size);
+        CHUNKS
+            .into_iter()
+            .find(|size| *size < most && *size >= session.least_chunk)
+    }
+
+    /// Goes to the next smaller size of chunks, where a body is refused.
     fn shrink(&mut self, error: Error, session: &Session) -> Result<(), Error> {
-        let smaller = CHUNKS.iter().position(|size| {
-            *size < self.chunk.unwrap_or(u64::MAX) && *size < self.blob.size && *size >= session.least_chunk
-        });
-        let Some(at) = smaller.filter(|_| self.sizes_tried < CHUNKS.len()) else {
+        let Some(size) = self.smaller(session) else {
             return Err(error);
         };
-        self.sizes_tried += 1;
-        self.chunk = Some(CHUNKS[at]);
-        let cause = format!(
-            "so large a request is refused; going on in chunks of {} KiB",
-            CHUNKS[at] >> 10
-        );
-        let place = &error.inner().place;
-        self.core
-            .notify(NoticeKind::Fallback, place, 1, Duration::ZERO, cause);
+        self.chunk = Some(size);
+        self.tell_of_chunks(&error, "so large a request is refused");
         Ok(())
     }
 
+    /// The connection was cut, and the session was lost by that: the registry keeps the bytes of whole requests alone. Smaller ones
+    /// may get through, each over a connection that carried nothing else.
+    fn narrow(&mut self, error: &Error, session: &Session) {
+        let was_cut = matches!(error.kind(), ErrorKind::Network { .. });
+        if let (true, Some(size)) = (was_cut, self.smaller(session)) {
+            self.chunk = Some(size);
+            self.is_narrow = true;
+            self.tell_of_chunks(error, "the registry forgets an upload that is cut");
+        }
+    }
+
+    fn tell_of_chunks(&self, error: &Error, why: &str) {
+        let size = self.chunk.unwrap_or_default() >> 10;
+        let cause = format!("{why}; going on in chunks of {size} KiB");
+        let place = &error.inner().place;
+        self.core
+            .notify(NoticeKind::Fallback, place, 1, Duration::ZERO, cause);
+    }
+
     /// Sends the bytes from the session's offset on: all of them, or a chunk after the other.
-    fn send(&self, session: &mut Session, open: &mut Opener<'_, '_>) -> Step {
+    fn send(&mut self, session: &mut Session, open: &mut Opener<'_, '_>) -> Step {
         let rest = self.blob.size - session.offset;
         let Some(chunk) = self.chunk.filter(|_| rest > 0) else {
             return self.send_rest(session, open, rest);
@@ -335,7 +357,7 @@ impl Upload<'_> {
         while session.offset < self.blob.size {
             let length = chunk.min(self.blob.size - session.offset);
             match self.send_chunk(session, &mut bytes, length) {
-                Step::More => {}
+                Step::More => self.keep(session),
                 other => return other,
             }
         }
@@ -355,7 +377,7 @@ impl Upload<'_> {
             Ok(call) => call.header("content-type", "application/octet-stream"),
             Err(error) => return Step::Failed(error),
         };
-        call.answers_late = true;
+        call.checked_bytes = self.blob.size;
         if session.offset > 0 && rest > 0 {
             call = call.header(
                 "content-range",
@@ -398,6 +420,9 @@ impl Upload<'_> {
                 .header("content-range", format!("{}-{last}", session.offset)),
             Err(error) => return Step::Failed(error),
         };
+        if self.is_narrow {
+            call = call.header("connection", "close");
+        }
         let mut reader = ExactReader::new(Box::new(bytes), length);
         match self.core.once(&mut call, &mut Payload::Stream(&mut reader)) {
             Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
@@ -431,6 +456,8 @@ impl Upload<'_> {
             401 => Step::Unauthorized(error),
             413 => Step::TooLarge(error),
             404 | 416 => Step::Lost(error),
+            // The registry was sent other bytes than those of this digest.
+            400 if code == "DIGEST_INVALID" => Step::Damaged(error),
             _ if matches!(
                 code,
                 "BLOB_UPLOAD_UNKNOWN" | "BLOB_UPLOAD_INVALID" | "RANGE_INVALID"
@@ -439,44 +466,6 @@ impl Upload<'_> {
                 Step::Lost(error)
             }
             _ => Step::Failed(error),
-        }
-    }
-}
-
-/// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one
-/// byte can't be told from one with none.
-fn stored_bytes(range: &str) -> Option<u64> {
-    let range = range.trim();
-    let range = range
-        .strip_prefix("bytes")
-        .map_or(range, |rest| rest.trim_start_matches(['=', ' ']));
-    let (first, last) = range.split_once('-')?;
-    let last: u64 = last.trim().parse().ok()?;
-    match (first.trim(), last) {
-        ("0", 0) => Some(0),
-        ("0", last) => last.checked_add(1),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sessions_range_tells_how_many_bytes_it_has() {
-        let table = [
-            ("0-99", Some(100)),
-            ("bytes=0-99", Some(100)),
-            ("bytes 0-99", Some(100)),
-            ("0-0", Some(0)),
-            ("5-99", None),
-            ("0--1", None),
-            ("0-18446744073709551615", None),
-            ("", None),
-        ];
-        for (range, expected) in table {
-            assert_eq!(stored_bytes(range), expected, "{range}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod content;
 mod documentation;
+mod faults;
 mod hostile;
 mod messages;
 mod registries;

@@ -5,7 +5,7 @@
 mod again;
 mod credentials;
 mod directions;
-mod help;
+pub(crate) mod help;
 mod judge;
 mod large;
 mod names;

@@ -16,8 +16,8 @@ use transload_registry_client::Client;
 use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
-use super::fill::{FRESH_STARTS, StreamFailure, fill, wrong_content};
-use super::source::{Offer, Source, read_fault};
+use super::fill::{StreamFailure, fill, wrong_content};
+use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 use super::split::Crew;
 
 /// How many bytes are read at a time on the way into a store.

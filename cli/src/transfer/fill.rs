@@ -8,11 +8,8 @@ use transload_layout_store::{BlobWriter, Error};
 
 use super::destination::{Bring, CHUNK};
 use super::fault::{Fault, Side};
-use super::source::{Offer, read_fault};
+use super::source::{FRESH_STARTS, Offer, read_fault};
 use super::split::{Next, Shift, Split};
-
-/// How often a blob whose bytes turned out wrong is fetched again from its beginning.
-pub(crate) const FRESH_STARTS: u32 = 2;
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(300);

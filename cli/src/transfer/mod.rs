@@ -33,7 +33,9 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use transload_layout_store::Opening;
-use transload_registry_client::{Client, ClientBuilder, CredentialSource, RetryPolicy};
+use transload_registry_client::{
+    Client, ClientBuilder, CredentialSource, RetryPolicy, Timeouts, UploadJournal,
+};
 
 pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
@@ -53,6 +55,10 @@ pub struct Options {
     pub jobs: usize,
     /// How often a request that failed is tried again.
     pub request_retries: u32,
+    /// How long a connection may go without a byte.
+    pub idle: Duration,
+    /// Who keeps upload sessions for a later run.
+    pub uploads: Option<Arc<dyn UploadJournal>>,
     /// Where credentials come from that no task gives.
     pub credentials: Arc<dyn CredentialSource>,
     /// Set by whoever wants the run to stop.
@@ -61,7 +67,16 @@ pub struct Options {
 
 impl Options {
     fn client_builder(&self) -> ClientBuilder {
-        Client::builder()
+        let mut timeouts = Timeouts::default();
+        timeouts.idle = self.idle;
+        // Who says that less than a connection's usual time is too long means that too.
+        timeouts.connect = timeouts.connect.min(self.idle);
+        let builder = match &self.uploads {
+            Some(uploads) => Client::builder().upload_journal(Arc::clone(uploads)),
+            None => Client::builder(),
+        };
+        builder
+            .timeouts(timeouts)
             .jobs(self.jobs)
             .retry(RetryPolicy::attempts(self.request_retries.saturating_add(1)))
             .credentials(Arc::clone(&self.credentials))

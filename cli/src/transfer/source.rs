@@ -16,6 +16,9 @@ use super::fault::{Fault, Side};
 /// The largest config that is read into memory, in bytes; its platform is wanted.
 const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
 
+/// How often a blob whose bytes turned out wrong is fetched again from its beginning.
+pub(crate) const FRESH_STARTS: u32 = 2;
+
 /// A place that images are read from.
 pub trait Source: Send + Sync {
     /// The place, for people: `docker.io` or a folder.
@@ -58,17 +61,21 @@ pub trait Source: Send + Sync {
             );
             return Err(Fault::refused(Some(Side::Source), message));
         }
-        let mut bytes = Vec::new();
-        self.open_blob(repository, blob, 0)?
-            .take(blob.size.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(read_fault)?;
-        let mut verifier = Verifier::of(blob);
-        verifier
-            .update(&bytes)
-            .and_then(|()| verifier.finish())
-            .map_err(|error| Fault::caused(Side::Source, error, true))?;
-        Ok(bytes)
+        let mut fresh_starts = 0;
+        loop {
+            let mut bytes = Vec::new();
+            self.open_blob(repository, blob, 0)?
+                .take(blob.size.saturating_add(1))
+                .read_to_end(&mut bytes)
+                .map_err(read_fault)?;
+            let mut verifier = Verifier::of(blob);
+            match verifier.update(&bytes).and_then(|()| verifier.finish()) {
+                Ok(()) => return Ok(bytes),
+                // They may have been damaged on the way.
+                Err(_) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
+                Err(error) => return Err(Fault::caused(Side::Source, error, true)),
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::PASSWORD;
 use transload_test_support::scripted::{
-    Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply, Request,
+    Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply, Request, TokenAnswers, TokenField,
 };
 
 use crate::help::*;
@@ -348,4 +348,45 @@ impl transload_registry_client::CredentialSource for Changing {
     ) -> Result<Option<Credential>, transload_registry_client::CredentialError> {
         Ok(self.0.lock().unwrap().pop())
     }
+}
+
+#[test]
+fn a_token_of_short_or_unknown_life_is_used_for_a_minute() {
+    for expires_in in [None, Some(0), Some(2), Some(300)] {
+        for field in [TokenField::Token, TokenField::AccessToken] {
+            let registry = ScriptedRegistry::with(Options {
+                authentication: TOKENS,
+                tokens: TokenAnswers {
+                    field,
+                    expires_in,
+                    uses: None,
+                },
+                ..Options::default()
+            });
+            registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
+            let (client, repository) = (client(), repository(&registry, "team/app"));
+            for _ in 0..3 {
+                client.resolve(&repository, &tag("v1")).unwrap();
+            }
+            assert_eq!(
+                registry.log().count("GET", "/token"),
+                1,
+                "{expires_in:?} {field:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_token_servers_endless_answer_is_not_read_to_its_end() {
+    let registry = registry(TOKENS);
+    let endless = Reply::status(200).body(vec![b' '; 2 << 20]);
+    registry.fault(Fault::new("GET", "/token", Action::Answer(endless)).every());
+    let error = client()
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("larger than the 1048576 bytes"),
+        "{error}"
+    );
 }

@@ -512,3 +512,54 @@ fn referrers_come_from_the_api_or_from_the_fallback_tag() {
     registry.fault(Fault::new("GET", &fallback, Action::Answer(tagged)).every());
     assert_eq!(names(Some("y")), [Digest::of(b"2")]);
 }
+
+#[test]
+fn a_body_that_ends_with_its_connection_is_counted() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(1000);
+    let whole = put(&registry, "a", &bytes);
+    let mut longer = descriptor(&content(1001));
+    longer.size = 1001;
+    registry.put_blob("a", &longer.digest, &bytes);
+    let no_length = Action::NoHeader("Content-Length".to_owned());
+    registry.fault(Fault::new("GET", "/blobs/", no_length).every());
+    let (client, repository) = (client(), repository(&registry, "a"));
+    assert_eq!(read(&client, &repository, &whole, 0).unwrap(), bytes);
+    let error = read(&client, &repository, &longer, 0).unwrap_err();
+    assert!(
+        error.to_string().contains("it ended before the last byte"),
+        "{error}"
+    );
+}
+
+#[test]
+fn as_many_connections_are_kept_as_there_are_jobs() {
+    const JOBS: usize = 12;
+    let registry = ScriptedRegistry::start();
+    registry.put_image("a", "v1", &samples::multi_platform(Family::Oci, 1));
+    registry.fault(Fault::new("GET", "/manifests/", Action::Hold).every());
+    let client = builder().jobs(JOBS).build().unwrap();
+    let repository = repository(&registry, "a");
+    // Who speaks to a registry first finds out how, while the others wait.
+    client.tags(&repository).unwrap();
+    for round in 1..=2 {
+        std::thread::scope(|scope| {
+            for _ in 0..JOBS {
+                scope.spawn(|| client.manifest(&repository, &tag("v1")).unwrap());
+            }
+            let all_there = |requests: &[transload_test_support::scripted::Request]| {
+                requests.iter().filter(|request| request.stalled).count() == JOBS * round
+            };
+            assert!(
+                registry
+                    .log()
+                    .wait_for(all_there, std::time::Duration::from_secs(20))
+            );
+            registry.release();
+        });
+    }
+    let requests = registry.log().requests();
+    let connections: std::collections::BTreeSet<_> =
+        requests.iter().map(|request| request.connection).collect();
+    assert_eq!(connections.len(), JOBS);
+}

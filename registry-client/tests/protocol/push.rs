@@ -60,6 +60,36 @@ fn an_upload_that_is_cut_goes_on_where_the_registry_has_it() {
 }
 
 #[test]
+fn a_link_that_is_cut_all_the_time_is_survived_as_long_as_the_registry_gets_bytes() {
+    let registry = ScriptedRegistry::start();
+    let cut = Action::CutUpload { after: 200_000 };
+    // Far more cuts than a request gets tries.
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", cut).first(15));
+    let offsets = push(&registry, &content(3_100_000)).unwrap();
+    let expected: Vec<u64> = (0..16).map(|number| number * 200_000).collect();
+    assert_eq!(offsets, expected);
+}
+
+#[test]
+fn a_session_that_is_lost_with_each_cut_is_given_up_whatever_it_got_before() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(9_000_000);
+    let cut = Action::CutUpload { after: 1_000_000 };
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", cut.clone()).every());
+    registry.fault(Fault::new("PATCH", "/blobs/uploads/", cut).every());
+    let gone = Reply::status(404).error("BLOB_UPLOAD_INVALID", "blob upload invalid");
+    registry.fault(Fault::new("GET", "/blobs/uploads/", Action::Answer(gone)).every());
+    let error = push(&registry, &bytes).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Network { .. }), "{error}");
+    let patches = registry.log().requests();
+    let patches = patches.iter().filter(|request| request.method == "PATCH");
+    let sizes: Vec<_> = patches
+        .filter_map(|request| request.header("content-length"))
+        .collect();
+    assert_eq!(sizes, ["4194304", "524288", "524288"], "smaller and smaller");
+}
+
+#[test]
 fn an_answer_that_is_lost_is_found_out_by_asking_for_the_blob() {
     let registry = ScriptedRegistry::start();
     registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::LoseAnswer));
@@ -342,4 +372,22 @@ fn a_session_that_got_no_byte_is_left_for_a_new_one() {
         0,
         "sessions without a byte are cancelled"
     );
+}
+
+#[test]
+fn a_manifest_that_no_registry_takes_is_refused_before_it_is_sent() {
+    let registry = ScriptedRegistry::start();
+    let filling = "x".repeat(4 << 20);
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{{"a":"{filling}"}}}}"#
+    );
+    let manifest = transload_reference::RawManifest::parse(text.into_bytes(), None).unwrap();
+    let error = client()
+        .push_manifest(&repository(&registry, "a"), &tag("v1"), &manifest)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("registries take at most 4194304"),
+        "{error}"
+    );
+    assert_eq!(registry.log().requests(), []);
 }

@@ -45,7 +45,10 @@ fn a_link_that_brings_nothing_is_given_up() {
     let registry = ScriptedRegistry::start();
     let blob = put(&registry, "a", &content(100_000));
     registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 10 }).every());
-    let error = read(&client(), &repository(&registry, "a"), &blob, 0).unwrap_err();
+    let (client, notices) = Notices::of(builder().jobs(4));
+    let error = read(&client, &repository(&registry, "a"), &blob, 0).unwrap_err();
+    let slower = NoticeKind::SlowDown { concurrency: 2 };
+    assert!(notices.kinds().contains(&slower), "it may be too many at once");
     let error = error.downcast::<transload_registry_client::Error>().unwrap();
     assert!(
         matches!(
@@ -74,6 +77,64 @@ fn a_stalled_transfer_is_noticed_by_the_lack_of_bytes() {
         registry.log().requests()[1].header("range"),
         Some("bytes=200000-")
     );
+}
+
+/// Pushes more than any buffer holds to a registry that stops reading.
+fn push_to_a_stalled_registry(
+    registry: &ScriptedRegistry,
+    client: &Client,
+) -> transload_registry_client::Error {
+    let mut blob = descriptor(b"");
+    blob.size = 256 << 20;
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::StallUpload { after: 1000 }).every());
+    let size = blob.size;
+    let mut open = |offset: u64| -> std::io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(std::io::repeat(7).take(size - offset)))
+    };
+    client
+        .push_blob(&repository(registry, "a"), &blob, &mut open)
+        .unwrap_err()
+}
+
+#[test]
+fn a_stalled_upload_is_noticed_by_the_lack_of_bytes() {
+    let registry = ScriptedRegistry::start();
+    let mut timeouts = Timeouts::default();
+    timeouts.idle = Duration::from_millis(300);
+    let builder = builder().timeouts(timeouts).retry(RetryPolicy::attempts(1));
+    let error = push_to_a_stalled_registry(&registry, &builder.build().unwrap());
+    let is_stalled = matches!(
+        error.kind(),
+        ErrorKind::Network {
+            network: Network::Stalled,
+            ..
+        }
+    );
+    assert!(
+        is_stalled && error.to_string().contains("no byte moved for too long"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_flag_stops_a_stalled_upload() {
+    let registry = ScriptedRegistry::start();
+    let cancel = Arc::new(AtomicBool::new(false));
+    let client = builder().cancel(Arc::clone(&cancel)).build().unwrap();
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| push_to_a_stalled_registry(&registry, &client));
+        let is_stalled = |requests: &[transload_test_support::scripted::Request]| {
+            requests.iter().any(|request| request.stalled)
+        };
+        assert!(registry.log().wait_for(is_stalled, Duration::from_secs(10)));
+        // Nothing tells when the last buffer between the two is full.
+        std::thread::sleep(Duration::from_millis(500));
+        let start = Instant::now();
+        cancel.store(true, Ordering::Relaxed);
+        let error = worker.join().unwrap();
+        assert!(error.is_cancelled(), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    });
 }
 
 #[test]

@@ -37,10 +37,12 @@ impl Folders {
             "XDG_RUNTIME_DIR",
             "XDG_CONFIG_HOME",
             "XDG_CACHE_HOME",
+            "XDG_DATA_HOME",
             "DOCKER_CONFIG",
         ]
         .into_iter()
         .fold(program, |program, name| program.env(name, at("home")))
+        .env("XDG_STATE_HOME", at("state"))
         .env("TMPDIR", at("tmp"))
         .current_dir(at("here"))
     }
@@ -125,7 +127,10 @@ fn bytes_are_on_their_way_to_the_destination_before_the_source_has_sent_them_all
     };
     assert!(to.log().wait_for(stalled, PATIENCE), "nothing came");
     assert!(from.log().wait_for(stalled, PATIENCE), "the source has sent all");
-    assert_eq!(open_files(running.id()), [] as [&Path; 0]);
+    let mut open = open_files(running.id());
+    // The upload session's address is kept for the case that the process is killed, and no content.
+    open.retain(|path| !path.starts_with(folders.0.path().join("state")));
+    assert_eq!(open, [] as [&Path; 0]);
     folders.assert_empty();
 
     to.release();

@@ -1,8 +1,11 @@
 //! A link between a client and a server: slow, narrow, or one that breaks.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,18 +19,76 @@ const CHUNK: usize = 16 * 1024;
 const WINDOW: usize = 256;
 
 /// What a link does to what passes. The default is a link that does nothing.
+///
+/// Numbers of bytes are counted on each connection by itself and in each direction by itself, heads of messages included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
     /// How long a byte is on its way, in each direction. Half of the round trip.
     pub delay: Duration,
     /// How many bytes a second pass on one connection, in each direction.
     pub rate: Option<u64>,
+    /// How long the first byte from the server is held back, on each connection.
+    pub slow_start: Duration,
     /// A connection ends, for both sides, once this many bytes have come from the server.
     pub cut_after: Option<u64>,
+    /// The same for bytes that go to the server.
+    pub cut_upload_after: Option<u64>,
     /// Nothing passes from the server any more once this many bytes have; the connection stays.
     pub stall_after: Option<u64>,
+    /// Nothing passes to the server any more once this many bytes have, and nothing more is taken; the connection stays.
+    pub stall_upload_after: Option<u64>,
+    /// The byte from the server that follows so many others arrives with a bit flipped.
+    pub corrupt_after: Option<u64>,
+    /// The same for a byte that goes to the server.
+    pub corrupt_upload_after: Option<u64>,
     /// Every so manieth connection is closed as soon as it is made: 2 closes each second one.
     pub refuse_every: Option<u64>,
+    /// How often the link strikes (cuts, stalls, damages, closes) in all; it is fair from then on. `None`: always.
+    pub strikes: Option<u64>,
+    /// Lets every number of bytes above be another one on each connection: between half of it and all of it, as this seed decides.
+    pub seed: Option<u64>,
+}
+
+impl Weather {
+    /// What happens to the bytes of one direction of a connection.
+    fn way(&self, connection: u64, from_server: bool) -> Way {
+        let (cut, stall, corrupt) = match from_server {
+            true => (self.cut_after, self.stall_after, self.corrupt_after),
+            false => (
+                self.cut_upload_after,
+                self.stall_upload_after,
+                self.corrupt_upload_after,
+            ),
+        };
+        let vary = |limit: u64| match self.seed {
+            Some(seed) => limit - mixed(seed ^ (connection << 1 | u64::from(from_server))) % (limit / 2 + 1),
+            None => limit,
+        };
+        Way {
+            end: cut.or(stall).map(vary),
+            stalls: cut.is_none(),
+            corrupt: corrupt.map(vary),
+        }
+    }
+}
+
+/// One direction of one connection.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// How many bytes pass before the connection is cut or stalls.
+    end: Option<u64>,
+    /// Whether it stalls.
+    stalls: bool,
+    /// The byte that is damaged.
+    corrupt: Option<u64>,
+}
+
+/// A number that looks as if it had nothing to do with the seed (SplitMix64).
+fn mixed(seed: u64) -> u64 {
+    let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// A running link. It ends, with its connections, when this is dropped.
@@ -49,17 +110,21 @@ pub struct Link {
     host: String,
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     to: SocketAddr,
     weather: Mutex<Weather>,
+    /// Nobody is accepted any more.
+    closed: AtomicBool,
+    /// The link is no more.
     ends: AtomicBool,
     connections: AtomicU64,
-    cuts: AtomicU64,
+    strikes: AtomicU64,
     from_server: AtomicU64,
+    to_server: AtomicU64,
     /// Both sockets of each open connection, so that they can be closed.
     open: Mutex<HashMap<u64, [TcpStream; 2]>>,
 }
@@ -70,26 +135,34 @@ impl Link {
     /// # Panics
     /// Where `to` is no address, or no port is free.
     pub fn start(to: &str, weather: Weather) -> Link {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on the loopback");
+        Link::start_at(Ipv4Addr::LOCALHOST, to, weather)
+    }
+
+    /// A link whose near end is at this address. One that is to be closed for a while should be where nobody else looks for a free
+    /// port, such as 127.0.0.2.
+    ///
+    /// # Panics
+    /// As [`Link::start`].
+    pub fn start_at(address: Ipv4Addr, to: &str, weather: Weather) -> Link {
+        let listener = TcpListener::bind((address, 0)).expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             to: to.parse().expect("the server's address and port"),
             weather: Mutex::new(weather),
+            closed: AtomicBool::new(false),
             ends: AtomicBool::new(false),
             connections: AtomicU64::new(0),
-            cuts: AtomicU64::new(0),
+            strikes: AtomicU64::new(0),
             from_server: AtomicU64::new(0),
+            to_server: AtomicU64::new(0),
             open: Mutex::default(),
         });
-        let accepting = thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || shared.accept(&listener)
-        });
+        let accepting = shared.accepting(listener);
         Link {
             host: address.to_string(),
             address,
             shared,
-            accepting: Some(accepting),
+            accepting: Mutex::new(Some(accepting)),
         }
     }
 
@@ -103,33 +176,66 @@ impl Link {
         *lock(&self.shared.weather) = weather;
     }
 
+    /// Closes the near end: new connections are refused by the system, and those that are open are cut.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        // The accepting thread wakes up by one more connection.
+        drop(TcpStream::connect(self.address));
+        if let Some(accepting) = lock(&self.accepting).take() {
+            accepting.join().ok();
+        }
+        for (_, sockets) in lock(&self.shared.open).drain() {
+            close(&sockets);
+        }
+    }
+
+    /// Opens the near end again where it was.
+    ///
+    /// # Panics
+    /// Where somebody else has taken its place.
+    pub fn open(&self) {
+        let listener = TcpListener::bind(self.address).expect("the port that the link had");
+        self.shared.closed.store(false, Ordering::Relaxed);
+        *lock(&self.accepting) = Some(self.shared.accepting(listener));
+    }
+
     /// How many connections were made so far.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// How many connections were cut, stalled or refused so far.
-    pub fn cuts(&self) -> u64 {
-        self.shared.cuts.load(Ordering::Relaxed)
+    /// How many connections were cut, stalled, damaged or closed at once so far.
+    pub fn strikes(&self) -> u64 {
+        self.shared.strikes.load(Ordering::Relaxed)
     }
 
-    /// How many bytes have come from the server so far.
+    /// How many bytes of the server's were given to clients so far.
     pub fn bytes_from_server(&self) -> u64 {
         self.shared.from_server.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes were given to the server so far.
+    pub fn bytes_to_server(&self) -> u64 {
+        self.shared.to_server.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many bytes were given to the server; whether they were in time.
+    pub fn wait_for_bytes_to_server(&self, bytes: u64, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while self.bytes_to_server() < bytes {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::Relaxed);
-        // The accepting thread wakes up by one more connection.
-        drop(TcpStream::connect(self.address));
-        if let Some(accepting) = self.accepting.take() {
-            accepting.join().ok();
-        }
-        for sockets in lock(&self.shared.open).values() {
-            close(sockets);
-        }
+        self.close();
     }
 }
 
@@ -151,22 +257,35 @@ struct Passing {
 }
 
 impl Shared {
+    fn accepting(self: &Arc<Self>, listener: TcpListener) -> JoinHandle<()> {
+        let shared = Arc::clone(self);
+        thread::spawn(move || shared.accept(&listener))
+    }
+
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         while let Ok((near, _)) = listener.accept() {
-            if self.ends.load(Ordering::Relaxed) {
+            if self.closed.load(Ordering::Relaxed) {
                 return;
             }
             let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            let refuses = lock(&self.weather)
-                .refuse_every
-                .is_some_and(|every| number.is_multiple_of(every));
-            if refuses {
-                self.cuts.fetch_add(1, Ordering::Relaxed);
-            } else if let Err(error) = self.connect(number, near) {
+            let refuse_every = lock(&self.weather).refuse_every;
+            if refuse_every.is_some_and(|every| number.is_multiple_of(every)) && self.strikes_now() {
+                continue;
+            }
+            if let Err(error) = self.connect(number, near) {
                 // The server is gone; the client sees its connection closed.
                 eprintln!("link to {}: {error}", self.to);
             }
         }
+    }
+
+    /// Whether the link may strike now; counts it.
+    fn strikes_now(&self) -> bool {
+        let most = lock(&self.weather).strikes.unwrap_or(u64::MAX);
+        let count = |done: u64| (done < most).then_some(done + 1);
+        self.strikes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count)
+            .is_ok()
     }
 
     fn connect(self: &Arc<Self>, number: u64, near: TcpStream) -> io::Result<()> {
@@ -187,21 +306,18 @@ impl Shared {
     /// Takes bytes from one side as they come.
     fn take(&self, number: u64, mut from: TcpStream, passing: &SyncSender<Passing>, is_from_server: bool) {
         let mut buffer = vec![0; CHUNK];
+        let mut held_back = is_from_server;
         loop {
             match from.read(&mut buffer) {
                 Ok(0) | Err(_) => return,
                 Ok(count) => {
-                    let arrives = Instant::now() + lock(&self.weather).delay;
-                    if is_from_server {
-                        self.from_server.fetch_add(count as u64, Ordering::Relaxed);
+                    let weather = *lock(&self.weather);
+                    let mut arrives = Instant::now() + weather.delay;
+                    if std::mem::take(&mut held_back) {
+                        arrives += weather.slow_start;
                     }
-                    if passing
-                        .send(Passing {
-                            bytes: buffer[..count].to_vec(),
-                            arrives,
-                        })
-                        .is_err()
-                    {
+                    let bytes = buffer[..count].to_vec();
+                    if passing.send(Passing { bytes, arrives }).is_err() {
                         self.end(number);
                         return;
                     }
@@ -215,151 +331,56 @@ impl Shared {
         let mut given = 0;
         // When the line is free again after what it carried last.
         let mut free = Instant::now();
-        for Passing { bytes, arrives } in passing {
+        for Passing { mut bytes, arrives } in passing {
             let weather = *lock(&self.weather);
+            let way = weather.way(number, is_from_server);
             free = free.max(arrives);
             thread::sleep(free.saturating_duration_since(Instant::now()));
             if let Some(rate) = weather.rate {
                 free += Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
             }
-            let limit = if is_from_server {
-                weather.cut_after.or(weather.stall_after)
-            } else {
-                None
-            };
-            let room = limit.map_or(bytes.len(), |limit| {
-                usize::try_from(limit.saturating_sub(given))
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len())
-            });
-            if to.write_all(&bytes[..room]).is_err() {
+            let is_ending = way.end.is_some_and(|end| given + bytes.len() as u64 > end) && self.strikes_now();
+            if is_ending {
+                let room = way.end.unwrap_or_default().saturating_sub(given);
+                bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+            }
+            let damaged = way.corrupt.and_then(|at| at.checked_sub(given));
+            if let Some(byte) = damaged.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?))
+                && self.strikes_now()
+            {
+                *byte ^= 1;
+            }
+            if to.write_all(&bytes).is_err() {
                 return self.end(number);
             }
-            given += room as u64;
-            if room < bytes.len() {
-                self.cuts.fetch_add(1, Ordering::Relaxed);
-                if weather.cut_after.is_some() {
-                    return self.end(number);
-                }
+            given += bytes.len() as u64;
+            let counter = match is_from_server {
+                true => &self.from_server,
+                false => &self.to_server,
+            };
+            counter.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            match (is_ending, way.stalls, is_from_server) {
+                (false, ..) => {}
+                (true, false, _) => return self.end(number),
                 // What comes after is taken and forgotten, so that only the client waits.
-                return passing.iter().for_each(drop);
+                (true, true, true) => return passing.iter().for_each(drop),
+                (true, true, false) => return self.hold(number),
             }
         }
         // One side said all; the other may still speak.
         to.shutdown(Shutdown::Write).ok();
     }
 
+    /// Takes nothing any more, until the connection or the link ends.
+    fn hold(&self, number: u64) {
+        while !self.ends.load(Ordering::Relaxed) && lock(&self.open).contains_key(&number) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn end(&self, number: u64) {
         if let Some(sockets) = lock(&self.open).remove(&number) {
             close(&sockets);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A server that answers every connection with `size` bytes once it was sent one.
-    fn server(size: usize) -> String {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        thread::spawn(move || {
-            while let Ok((mut socket, _)) = listener.accept() {
-                let mut byte = [0];
-                if socket.read_exact(&mut byte).is_err() {
-                    continue;
-                }
-                socket.write_all(&vec![byte[0]; size]).ok();
-            }
-        });
-        host
-    }
-
-    fn ask(link: &Link) -> io::Result<Vec<u8>> {
-        let mut socket = TcpStream::connect(link.host())?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-        socket.write_all(&[7])?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).map(|_| answer)
-    }
-
-    #[test]
-    fn a_fair_link_passes_everything() {
-        let link = Link::start(&server(100_000), Weather::default());
-        assert_eq!(ask(&link).unwrap(), [7; 100_000]);
-        assert_eq!(
-            (link.connections(), link.cuts(), link.bytes_from_server()),
-            (1, 0, 100_000)
-        );
-    }
-
-    #[test]
-    fn a_round_trip_and_a_rate_take_their_time() {
-        let weather = Weather {
-            delay: Duration::from_millis(50),
-            rate: Some(400_000),
-            ..Weather::default()
-        };
-        let link = Link::start(&server(100_000), weather);
-        let started = Instant::now();
-        assert_eq!(ask(&link).unwrap().len(), 100_000);
-        let taken = started.elapsed();
-        // 100 ms of way and 250 ms of bytes, the last chunk's aside.
-        assert!(taken >= Duration::from_millis(300), "{taken:?}");
-    }
-
-    #[test]
-    fn a_cut_ends_the_connection_after_so_many_bytes() {
-        let link = Link::start(
-            &server(100_000),
-            Weather {
-                cut_after: Some(30_000),
-                ..Weather::default()
-            },
-        );
-        let answer = ask(&link);
-        assert!(
-            answer.as_ref().map_or(true, |answer| answer.len() == 30_000),
-            "{answer:?}"
-        );
-        assert_eq!(link.cuts(), 1);
-        link.set(Weather::default());
-        assert_eq!(ask(&link).unwrap().len(), 100_000, "the next one is whole");
-    }
-
-    #[test]
-    fn a_stall_leaves_the_client_waiting() {
-        let link = Link::start(
-            &server(1_000_000),
-            Weather {
-                stall_after: Some(1000),
-                ..Weather::default()
-            },
-        );
-        let mut socket = TcpStream::connect(link.host()).unwrap();
-        socket.write_all(&[7]).unwrap();
-        let mut answer = [0; 1000];
-        socket.read_exact(&mut answer).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let error = socket.read(&mut answer).unwrap_err();
-        assert!(
-            matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn refused_connections_give_no_byte() {
-        let link = Link::start(
-            &server(10),
-            Weather {
-                refuse_every: Some(2),
-                ..Weather::default()
-            },
-        );
-        assert_eq!(ask(&link).unwrap().len(), 10);
-        assert_eq!(ask(&link).unwrap_or_default().len(), 0);
-        assert_eq!(ask(&link).unwrap().len(), 10);
     }
 }

@@ -37,6 +37,10 @@ pub struct Request {
     pub stalled: bool,
     /// Whether the request has been dealt with.
     pub finished: bool,
+    /// When its header was read.
+    pub began: Instant,
+    /// How many requests were being dealt with then, this one included.
+    pub in_flight: usize,
 }
 
 impl Request {
@@ -120,10 +124,11 @@ impl Log {
     }
 
     /// Adds a request; gives its number.
-    pub(super) fn begin(&self, request: Request) -> usize {
+    pub(super) fn begin(&self, mut request: Request) -> usize {
         let mut inner = self.lock();
-        inner.requests.push(request);
         inner.in_flight += 1;
+        request.in_flight = inner.in_flight;
+        inner.requests.push(request);
         inner.most_in_flight = inner.most_in_flight.max(inner.in_flight);
         self.changed.notify_all();
         inner.forgotten + inner.requests.len() - 1

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::api::{self, Call};
 use super::fault::{Action, Raw, Reply};
@@ -76,6 +76,8 @@ fn serve(state: &State, listener: Listener, connection: u64, wire: &Wire) -> io:
             status: None,
             stalled: false,
             finished: false,
+            began: Instant::now(),
+            in_flight: 0,
         });
         let exchange = Exchange {
             state,
@@ -134,16 +136,25 @@ impl Exchange<'_> {
         }
         let body = match &action {
             Some(Action::CutUpload { after }) => {
-                let part = self.read_part(reader, *after)?;
+                let part = self.read_part(reader, *after);
                 self.log_body(part.len());
                 upload::keep_part(self.state, &self.call(&part));
                 return Ok(Next::End(Ending::Cut));
             }
             Some(Action::StallUpload { after }) => {
-                let part = self.read_part(reader, *after)?;
+                let part = self.read_part(reader, *after);
                 self.log_body(part.len());
                 self.stall();
                 read_body(&mut part.as_slice().chain(reader), self.head)?
+            }
+            _ if length.is_some() => {
+                let part = self.read_part(reader, usize::MAX);
+                if (part.len() as u64) < length.unwrap_or_default() {
+                    self.log_body(part.len());
+                    upload::keep_part(self.state, &self.call(&part));
+                    return Ok(Next::End(Ending::Cut));
+                }
+                part
             }
             _ => read_body(reader, self.head)?,
         };
@@ -185,13 +196,14 @@ impl Exchange<'_> {
         }
     }
 
-    /// Reads that many bytes of the body, or all of it where it has fewer.
-    fn read_part(&self, reader: &mut impl Read, size: usize) -> io::Result<Vec<u8>> {
+    /// Reads that many bytes of the body, or all of it where it has fewer, or what came before the connection broke.
+    fn read_part(&self, reader: &mut impl Read, size: usize) -> Vec<u8> {
         let length = self.head.header("content-length");
         let length = length.and_then(|length| length.parse().ok()).unwrap_or(u64::MAX);
         let mut part = Vec::new();
-        reader.take(length.min(size as u64)).read_to_end(&mut part)?;
-        Ok(part)
+        // What was read before an error is in it.
+        reader.take(length.min(size as u64)).read_to_end(&mut part).ok();
+        part
     }
 
     fn log_body(&self, size: usize) {

@@ -1,0 +1,149 @@
+//! Upload sessions: where they are, how far they got, and mounts, which open one where they are refused.
+
+use transload_reference::{Digest, Repository};
+
+use crate::answer::Answer;
+use crate::core::{Core, lock};
+use crate::error::Error;
+use crate::request::Call;
+use crate::scope::Scopes;
+use crate::target::check_target;
+use crate::url::{Scheme, Url};
+
+/// An upload that a registry has begun to take.
+pub(crate) struct Session {
+    pub location: Url,
+    /// How many bytes the registry has.
+    pub offset: u64,
+    /// The registry's smallest chunk, but for the last.
+    pub least_chunk: u64,
+}
+
+impl Session {
+    /// One without a byte.
+    pub fn empty(location: Url) -> Session {
+        Session {
+            location,
+            offset: 0,
+            least_chunk: 0,
+        }
+    }
+}
+
+impl Core {
+    pub fn mount_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        from: &Repository,
+    ) -> Result<bool, Error> {
+        if repository.registry() != from.registry() {
+            return Ok(false);
+        }
+        let operation = format!("mounting the blob {digest}");
+        let scopes = Scopes::push(repository).and(from, &["pull"]);
+        let mut call = Call::new(self, operation, repository, "POST", "/blobs/uploads/")?.scopes(scopes);
+        call.url = call
+            .url
+            .with_query("mount", digest.as_str())
+            .with_query("from", from.path());
+        let answer = match self.run(&mut call, None) {
+            Ok(answer) => answer,
+            // A user who may not read the other repository can still upload.
+            Err(error) if error.is_denied() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match answer.status {
+            201 => {
+                answer.drain();
+                Ok(true)
+            }
+            202 => {
+                // The session that was opened instead serves the upload that follows.
+                if let Ok(session) = self.session(&call, &answer) {
+                    lock(&self.sessions).insert((repository.clone(), digest.clone()), session.location);
+                }
+                answer.drain();
+                Ok(false)
+            }
+            _ => {
+                answer.drain();
+                Ok(false)
+            }
+        }
+    }
+
+    /// The session that an answer opened or moved.
+    pub fn session(&self, call: &Call<'_>, answer: &Answer) -> Result<Session, Error> {
+        let location = answer.header("location").ok_or_else(|| {
+            call.protocol("the registry opened an upload and didn't say where (no Location)")
+        })?;
+        Ok(Session {
+            location: self.locate(call, &answer.url, location)?,
+            offset: 0,
+            least_chunk: answer
+                .header("oci-chunk-min-length")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
+        })
+    }
+
+    pub fn locate(&self, call: &Call<'_>, base: &Url, location: &str) -> Result<Url, Error> {
+        let found = base
+            .join(location)
+            .map_err(|error| call.protocol(format!("the upload's Location can't be used: {error}")))?;
+        // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
+        let is_same_host = found.host().host() == base.host().host();
+        let is_same_port =
+            found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
+        let found = if base.scheme() == Scheme::Https
+            && found.scheme() == Scheme::Http
+            && is_same_host
+            && is_same_port
+        {
+            found.at(Scheme::Https, base.host().clone())
+        } else {
+            found
+        };
+        check_target(base, &found).map_err(|message| call.protocol(message))?;
+        Ok(found)
+    }
+}
+
+/// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one
+/// byte can't be told from one with none.
+pub(crate) fn stored_bytes(range: &str) -> Option<u64> {
+    let range = range.trim();
+    let range = range
+        .strip_prefix("bytes")
+        .map_or(range, |rest| rest.trim_start_matches(['=', ' ']));
+    let (first, last) = range.split_once('-')?;
+    let last: u64 = last.trim().parse().ok()?;
+    match (first.trim(), last) {
+        ("0", 0) => Some(0),
+        ("0", last) => last.checked_add(1),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_range_tells_how_many_bytes_it_has() {
+        let table = [
+            ("0-99", Some(100)),
+            ("bytes=0-99", Some(100)),
+            ("bytes 0-99", Some(100)),
+            ("0-0", Some(0)),
+            ("5-99", None),
+            ("0--1", None),
+            ("0-18446744073709551615", None),
+            ("", None),
+        ];
+        for (range, expected) in table {
+            assert_eq!(stored_bytes(range), expected, "{range}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The link itself, in front of servers that answer or take everything.
+
+use super::*;
+
+/// A server that answers every connection with `size` bytes once it was sent one.
+fn server(size: usize) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            let mut byte = [0];
+            if socket.read_exact(&mut byte).is_err() {
+                continue;
+            }
+            socket.write_all(&vec![byte[0]; size]).ok();
+        }
+    });
+    host
+}
+
+fn ask(link: &Link) -> io::Result<Vec<u8>> {
+    let mut socket = TcpStream::connect(link.host())?;
+    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+    socket.write_all(&[7])?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).map(|_| answer)
+}
+
+#[test]
+fn a_fair_link_passes_everything() {
+    let link = Link::start(&server(100_000), Weather::default());
+    assert_eq!(ask(&link).unwrap(), [7; 100_000]);
+    assert_eq!(
+        (link.connections(), link.strikes(), link.bytes_from_server()),
+        (1, 0, 100_000)
+    );
+}
+
+#[test]
+fn a_round_trip_and_a_rate_take_their_time() {
+    let weather = Weather {
+        delay: Duration::from_millis(50),
+        rate: Some(400_000),
+        ..Weather::default()
+    };
+    let link = Link::start(&server(100_000), weather);
+    let started = Instant::now();
+    assert_eq!(ask(&link).unwrap().len(), 100_000);
+    let taken = started.elapsed();
+    // 100 ms of way and 250 ms of bytes, the last chunk's aside.
+    assert!(taken >= Duration::from_millis(300), "{taken:?}");
+}
+
+#[test]
+fn a_cut_ends_the_connection_after_so_many_bytes() {
+    let link = Link::start(
+        &server(100_000),
+        Weather {
+            cut_after: Some(30_000),
+            ..Weather::default()
+        },
+    );
+    let answer = ask(&link);
+    assert!(
+        answer.as_ref().map_or(true, |answer| answer.len() == 30_000),
+        "{answer:?}"
+    );
+    assert_eq!(link.strikes(), 1);
+    link.set(Weather::default());
+    assert_eq!(ask(&link).unwrap().len(), 100_000, "the next one is whole");
+}
+
+#[test]
+fn a_stall_leaves_the_client_waiting() {
+    let link = Link::start(
+        &server(1_000_000),
+        Weather {
+            stall_after: Some(1000),
+            ..Weather::default()
+        },
+    );
+    let mut socket = TcpStream::connect(link.host()).unwrap();
+    socket.write_all(&[7]).unwrap();
+    let mut answer = [0; 1000];
+    socket.read_exact(&mut answer).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let error = socket.read(&mut answer).unwrap_err();
+    assert!(
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        "{error}"
+    );
+}
+
+#[test]
+fn refused_connections_give_no_byte() {
+    let link = Link::start(
+        &server(10),
+        Weather {
+            refuse_every: Some(2),
+            ..Weather::default()
+        },
+    );
+    assert_eq!(ask(&link).unwrap().len(), 10);
+    assert_eq!(ask(&link).unwrap_or_default().len(), 0);
+    assert_eq!(ask(&link).unwrap().len(), 10);
+}
+
+/// A server that takes one connection after the other and says how many bytes it was sent; and those bytes.
+fn sink() -> (String, Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            let mut bytes = Vec::new();
+            socket.read_to_end(&mut bytes).ok();
+            if send.send(bytes).is_err() {
+                return;
+            }
+        }
+    });
+    (host, receive)
+}
+
+/// Sends so many sevens and says that this was all.
+fn send(link: &Link, size: usize) {
+    let mut socket = TcpStream::connect(link.host()).unwrap();
+    // The link may end it before.
+    socket.write_all(&vec![7; size]).ok();
+    socket.shutdown(Shutdown::Write).ok();
+    socket.read_to_end(&mut Vec::new()).ok();
+}
+
+#[test]
+fn bytes_to_the_server_are_cut_and_counted() {
+    let (host, arrived) = sink();
+    let weather = Weather {
+        cut_upload_after: Some(30_000),
+        strikes: Some(1),
+        ..Weather::default()
+    };
+    let link = Link::start(&host, weather);
+    send(&link, 100_000);
+    assert_eq!(arrived.recv().unwrap().len(), 30_000);
+    send(&link, 100_000);
+    assert_eq!(arrived.recv().unwrap().len(), 100_000, "one strike was allowed");
+    assert_eq!((link.strikes(), link.bytes_to_server()), (1, 130_000));
+}
+
+#[test]
+fn a_stalled_upload_is_not_taken_from_the_client() {
+    let (host, _arrived) = sink();
+    let weather = Weather {
+        stall_upload_after: Some(1000),
+        ..Weather::default()
+    };
+    let link = Link::start(&host, weather);
+    let mut socket = TcpStream::connect(link.host()).unwrap();
+    socket
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let error = socket.write_all(&vec![7; 64 << 20]).unwrap_err();
+    assert!(
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        "{error}"
+    );
+    assert_eq!(link.bytes_to_server(), 1000);
+}
+
+#[test]
+fn one_bit_is_flipped_in_either_direction() {
+    let weather = Weather {
+        corrupt_after: Some(40_000),
+        corrupt_upload_after: Some(50_000),
+        ..Weather::default()
+    };
+    let different = |bytes: &[u8]| -> Vec<(usize, u8)> {
+        let pairs = bytes.iter().copied().enumerate();
+        pairs.filter(|(_, byte)| *byte != 7).collect()
+    };
+    let link = Link::start(&server(100_000), weather);
+    assert_eq!(different(&ask(&link).unwrap()), [(40_000, 6)]);
+    let (host, arrived) = sink();
+    send(&Link::start(&host, weather), 100_000);
+    assert_eq!(different(&arrived.recv().unwrap()), [(50_000, 6)]);
+}
+
+#[test]
+fn a_seed_decides_where_each_connection_is_cut() {
+    let ends = |seed| {
+        let weather = Weather {
+            cut_after: Some(30_000),
+            seed: Some(seed),
+            ..Weather::default()
+        };
+        [1, 2, 3].map(|connection| weather.way(connection, true).end.unwrap())
+    };
+    assert_eq!(ends(1), ends(1));
+    assert_ne!(ends(1), ends(2));
+    assert!(
+        ends(3).iter().all(|end| (15_000..=30_000).contains(end)),
+        "{:?}",
+        ends(3)
+    );
+}
+
+#[test]
+fn a_closed_link_refuses_until_it_is_open_again() {
+    let link = Link::start_at(Ipv4Addr::new(127, 0, 0, 2), &server(10), Weather::default());
+    assert_eq!(ask(&link).unwrap().len(), 10);
+    link.close();
+    assert_eq!(ask(&link).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    link.open();
+    assert_eq!(ask(&link).unwrap().len(), 10);
+}
+
+#[test]
+fn a_slow_start_delays_the_first_byte() {
+    let weather = Weather {
+        slow_start: Duration::from_millis(200),
+        ..Weather::default()
+    };
+    let link = Link::start(&server(10), weather);
+    let started = Instant::now();
+    assert_eq!(ask(&link).unwrap().len(), 10);
+    assert!(started.elapsed() >= Duration::from_millis(200));
+}
