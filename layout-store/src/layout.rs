@@ -21,11 +21,16 @@ impl Layout {
     /// Reads the file; without one, there are no tags.
     pub fn read(folder: &Path) -> Result<Layout, Error> {
         let path = folder.join(LAYOUT);
-        let Some(bytes) = read(&path)? else {
-            return Ok(Layout::default());
-        };
-        let tags: BTreeMap<String, String> = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::damaged(&path, format!("it should map tags to digests: {error}")))?;
+        match read(&path)? {
+            Some(bytes) => Layout::parse(&bytes, &path),
+            None => Ok(Layout::default()),
+        }
+    }
+
+    /// Reads the file's bytes; `path` is for the error.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Layout, Error> {
+        let tags: BTreeMap<String, String> = serde_json::from_slice(bytes)
+            .map_err(|error| Error::damaged(path, format!("it should map tags to digests: {error}")))?;
         let mut parsed = BTreeMap::new();
         for (tag, digest) in &tags {
             if let (Ok(tag), Ok(digest)) = (tag.parse(), digest.parse()) {

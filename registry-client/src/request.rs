@@ -267,11 +267,7 @@ impl Core {
                 "the answer {status} doesn't say where to go (no Location)"
             ))
         })?;
-        let to = from
-            .join(&location)
-            .map_err(|error| refuse(format!("a redirect can't be followed: {error}")))?;
-        check_target(from, &to).map_err(refuse)?;
-        Ok(to)
+        follow(from, &location).map_err(refuse)
     }
 
     /// One request and its answer.
@@ -398,6 +394,15 @@ fn with_wait<B: AsSendBody>(
 
 fn is_passing(answer: &Answer) -> bool {
     matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Where a redirect's `Location` leads, if one may go there.
+pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, String> {
+    let to = from
+        .join(location)
+        .map_err(|error| format!("a redirect can't be followed: {error}"))?;
+    check_target(from, &to)?;
+    Ok(to)
 }
 
 /// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from

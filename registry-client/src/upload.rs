@@ -114,7 +114,7 @@ impl Core {
             call.protocol("the registry opened an upload and didn't say where (no Location)")
         })?;
         Ok(Session {
-            location: self.locate(call, &answer.url, location)?,
+            location: session_url(&answer.url, location).map_err(|message| call.protocol(message))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")
@@ -122,27 +122,25 @@ impl Core {
                 .unwrap_or(0),
         })
     }
+}
 
-    fn locate(&self, call: &Call<'_>, base: &Url, location: &str) -> Result<Url, Error> {
-        let found = base
-            .join(location)
-            .map_err(|error| call.protocol(format!("the upload's Location can't be used: {error}")))?;
-        // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
-        let is_same_host = found.host().host() == base.host().host();
-        let is_same_port =
-            found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
-        let found = if base.scheme() == Scheme::Https
-            && found.scheme() == Scheme::Http
-            && is_same_host
-            && is_same_port
-        {
+/// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
+pub(crate) fn session_url(base: &Url, location: &str) -> Result<Url, String> {
+    let found = base
+        .join(location)
+        .map_err(|error| format!("the upload's Location can't be used: {error}"))?;
+    // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
+    let is_same_host = found.host().host() == base.host().host();
+    let is_same_port =
+        found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
+    let found =
+        if base.scheme() == Scheme::Https && found.scheme() == Scheme::Http && is_same_host && is_same_port {
             found.at(Scheme::Https, base.host().clone())
         } else {
             found
         };
-        check_target(base, &found).map_err(|message| call.protocol(message))?;
-        Ok(found)
-    }
+    check_target(base, &found)?;
+    Ok(found)
 }
 
 struct Upload<'a> {
@@ -265,7 +263,7 @@ impl Upload<'_> {
     fn ask(&self, session: &Session) -> Option<Session> {
         let mut call = self.call_at("GET", &session.location).ok()?;
         let answer = self.core.run(&mut call, None).ok()?;
-        let moved = self.moved(&call, &answer, session);
+        let moved = self.moved(&answer, session);
         let is_known = matches!(answer.status, 200 | 202 | 204);
         let offset = match answer.header("range") {
             None => Some(0),
@@ -281,10 +279,10 @@ impl Upload<'_> {
     }
 
     /// The newest Location: where an answer has none, the old one holds.
-    fn moved(&self, call: &Call<'_>, answer: &Answer, session: &Session) -> Url {
+    fn moved(&self, answer: &Answer, session: &Session) -> Url {
         let location = answer
             .header("location")
-            .and_then(|location| self.core.locate(call, &answer.url, location).ok());
+            .and_then(|location| session_url(&answer.url, location).ok());
         location.unwrap_or_else(|| session.location.clone())
     }
 
@@ -377,7 +375,7 @@ impl Upload<'_> {
             }
             // Some registries take the last byte and check the whole afterwards.
             Ok(answer) if answer.status == 202 && rest > 0 => {
-                session.location = self.moved(&call, &answer, session);
+                session.location = self.moved(&answer, session);
                 session.offset = self.blob.size;
                 answer.drain();
                 Step::More
@@ -397,7 +395,7 @@ impl Upload<'_> {
         let mut reader = ExactReader::new(Box::new(bytes), length);
         match self.core.once(&mut call, &mut Payload::Stream(&mut reader)) {
             Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
-                session.location = self.moved(&call, &answer, session);
+                session.location = self.moved(&answer, session);
                 let stored = answer.header("range").and_then(stored_bytes).unwrap_or(last + 1);
                 answer.drain();
                 session.offset = stored;
