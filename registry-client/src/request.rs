@@ -1,6 +1,7 @@
 //! Sending: authorization, redirects, retries.
 
 use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering;
 
 use transload_reference::{Registry, Repository};
@@ -413,7 +414,8 @@ pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
             "the registry sends us from HTTPS to plain HTTP ({to}): refused"
         ));
     }
-    if !from.host().is_loopback() && is_local(to.host()) {
+    let stays = from.host().host() == to.host().host() || is_this_machine(from.host());
+    if !stays && is_local(to.host()) {
         return Err(format!(
             "the registry sends us to an address of this machine ({to}): refused"
         ));
@@ -421,20 +423,31 @@ pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {
     Ok(())
 }
 
+fn is_this_machine(host: &Registry) -> bool {
+    host.is_loopback() || host.host().ends_with(".localhost")
+}
+
 fn is_local(host: &Registry) -> bool {
-    let address = host.host().trim_start_matches('[').trim_end_matches(']');
-    let is_local_address = |ip: std::net::IpAddr| match ip {
-        std::net::IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
-        std::net::IpAddr::V6(ip) => {
+    let is_local_v4 = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified() || ip.is_link_local();
+    let name = host.host();
+    match name.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(ip)) => is_local_v4(ip),
+        Ok(IpAddr::V6(ip)) => {
             ip.is_loopback()
                 || ip.is_unspecified()
                 || ip.is_unicast_link_local()
-                || ip
-                    .to_ipv4_mapped()
-                    .is_some_and(|ip| ip.is_loopback() || ip.is_link_local())
+                || ip.to_ipv4_mapped().is_some_and(is_local_v4)
         }
-    };
-    host.is_loopback() || address.parse().is_ok_and(is_local_address)
+        Err(_) => is_this_machine(host) || ends_in_number(name),
+    }
+}
+
+/// Whether the resolver may take a name for an address that is written in an old way, such as `127.1`, `0x7f.1` or `2130706433`.
+/// No name of the DNS looks like that.
+fn ends_in_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hex)
 }
 
 #[cfg(test)]
@@ -453,6 +466,18 @@ mod tests {
             ("http://hub.example/", "http://169.254.169.254/latest", false),
             ("https://hub.example/", "https://[::1]/x", false),
             ("https://hub.example/", "https://[::ffff:127.0.0.1]/x", false),
+            ("https://hub.example/", "https://[::ffff:0.0.0.0]/x", false),
+            ("https://hub.example/", "https://127.1/x", false),
+            ("https://hub.example/", "https://2130706433/x", false),
+            ("https://hub.example/", "https://0x7F000001:5000/x", false),
+            ("https://hub.example/", "https://0177.0.0.0x1/x", false),
+            ("https://hub.example/", "https://10.1.2.3/x", true),
+            ("https://hub.example/", "https://app.localhost/x", false),
+            ("https://app.localhost/", "https://127.0.0.1/x", true),
+            ("http://app.localhost/", "http://app.localhost:5000/x", true),
+            ("http://169.254.1.2/", "http://169.254.1.2/x", true),
+            ("http://169.254.1.2/", "http://127.0.0.1/x", false),
+            ("https://hub.example/", "https://3.cdn.0xample/x", true),
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5001/x", true),
             ("http://127.0.0.1:5000/", "https://127.0.0.1:5001/x", true),
         ];
