@@ -207,6 +207,11 @@ impl Source<'_> {
 
     fn place(&self, (line, column): (usize, usize), width: usize, secrets: &[String]) -> Place {
         let lines = lines(self.text);
+        // The library has the end of a text one line below its last.
+        let (line, column) = match lines.last() {
+            Some(last) if line > lines.len() => (lines.len(), last.chars().count() + 1),
+            _ => (line, column),
+        };
         let index = line.saturating_sub(1);
         let source = lines
             .get(index)

@@ -304,9 +304,19 @@ impl From<Part> for Drawing {
     }
 }
 
-/// Lines as YAML has them.
+/// Lines as YAML has them: at least one.
 pub(super) fn lines(text: &str) -> Vec<&str> {
-    text.split(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .collect()
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some((at, end)) = rest.char_indices().find(|(_, letter)| is_break(*letter)) {
+        lines.push(&rest[..at]);
+        let after = &rest[at..];
+        rest = after.strip_prefix("\r\n").unwrap_or(&after[end.len_utf8()..]);
+    }
+    lines.push(rest);
+    lines
+}
+
+fn is_break(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

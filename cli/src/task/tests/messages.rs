@@ -308,6 +308,20 @@ fn text_that_is_no_yaml_is_told_with_what_to_do() {
 1 | !vault x
   | ^",
         ),
+        (
+            "- a\nb",
+            "t.yaml:2:2: this isn't valid YAML: could not find expected ':', while scanning a simple key at line 2 column 1
+  |
+2 | b
+  |  ^",
+        ),
+        (
+            "# lines of an old Mac\r- a\r- !b c\r",
+            "t.yaml:3:3: YAML tags (`!name`) have no meaning here
+  |
+3 | - !b c
+  |   ^",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(errors(text, &LoadOptions::default()).to_string(), expected);
