@@ -130,12 +130,13 @@ impl Repository {
     /// Where `path` isn't lowercase components joined by `/`.
     pub fn new(registry: Registry, path: &str) -> Result<Repository, ParseError> {
         check_path(path)?;
-        let path = if registry.is_docker_hub() && !path.contains('/') {
+        let full: Box<str> = if registry.is_docker_hub() && !path.contains('/') {
             format!("library/{path}").into()
         } else {
             path.into()
         };
-        Ok(Repository { registry, path })
+        check_length(&full, path)?;
+        Ok(Repository { registry, path: full })
     }
 
     /// The registry.
@@ -219,14 +220,19 @@ pub(crate) fn split_registry(name: &str) -> Result<(Option<&str>, &str), ParseEr
     }
 }
 
+fn check_length(full: &str, input: &str) -> Result<(), ParseError> {
+    if full.len() > 255 {
+        return Err(ParseError::new("repository", input, Kind::RepositoryLength));
+    }
+    Ok(())
+}
+
 fn check_path(path: &str) -> Result<(), ParseError> {
     let fail = |kind| Err(ParseError::new("repository", path, kind));
     if path.is_empty() {
         return fail(Kind::NoRepository);
     }
-    if path.len() > 255 {
-        return fail(Kind::RepositoryLength);
-    }
+    check_length(path, path)?;
     for component in path.split('/') {
         if let Err(kind) = check_component(component) {
             return fail(kind);

@@ -97,6 +97,19 @@ fn a_registry_that_only_capitals_tell_from_a_path_keeps_some() {
 }
 
 #[test]
+fn the_longest_name_counts_what_docker_hub_adds() {
+    for (length, is_name) in [(247, true), (248, false)] {
+        let text = "a".repeat(length);
+        let reference = text.parse::<Reference>();
+        assert_eq!(reference.is_ok(), is_name, "{length}");
+        match reference {
+            Ok(reference) => assert_eq!(reference.to_string().parse(), Ok(reference)),
+            Err(error) => assert_eq!(error.kind(), &ParseErrorKind::RepositoryLength),
+        }
+    }
+}
+
+#[test]
 fn a_reference_without_tag_and_digest_means_latest() {
     let parse = |text: &str| text.parse::<Reference>().unwrap();
     assert_eq!(
