@@ -43,14 +43,7 @@ pub(crate) struct Drawing {
 impl Drawing {
     /// The part of a line around its caret, without letters that would move the cursor.
     pub(crate) fn of(line: &str, caret: usize, width: usize) -> Drawing {
-        let letters: Vec<char> = line
-            .chars()
-            .map(|c| match c {
-                '\t' => ' ',
-                c if c.is_control() => '\u{fffd}',
-                c => c,
-            })
-            .collect();
+        let letters: Vec<char> = line.chars().map(printable).collect();
         let caret = caret.min(letters.len());
         let width = width.min(letters.len() - caret).max(1);
         if letters.len() <= MAX_WIDTH {
@@ -91,7 +84,7 @@ impl Problem {
         Problem {
             file: file.to_owned(),
             place: None,
-            message: secret::mask_values(&message.into(), &[]),
+            message: one_line(&secret::mask_values(&message.into(), &[])),
             excerpt: None,
             hint: None,
         }
@@ -131,7 +124,7 @@ impl Problem {
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
-        self.hint = Some(secret::mask_values(&hint.into(), &[]));
+        self.hint = Some(one_line(&secret::mask_values(&hint.into(), &[])));
         self
     }
 
@@ -190,6 +183,19 @@ impl fmt::Display for Problem {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A text as one line, without letters that would do something to a terminal.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+fn printable(letter: char) -> char {
+    match letter {
+        '\t' | '\n' | '\r' => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
     }
 }
 

@@ -329,6 +329,26 @@ fn text_that_is_no_yaml_is_told_with_what_to_do() {
 }
 
 #[test]
+fn what_a_value_holds_does_nothing_to_a_terminal() {
+    for (key, told) in [
+        (
+            r#"dest: "lo\tcal\u001b[2J""#,
+            r#"`dest`: invalid registry "lo\tcal\u{1b}[2J""#,
+        ),
+        (r#"dest: "x\t\u0085\u001b[2Jy://z""#, "y:// isn't"),
+        (r#""im\u001b[2Jage": 1"#, "`image` has no key `im"),
+    ] {
+        let text = format!("- image:\n    manifests: alpine\n    {key}\n");
+        let shown = errors(&text, &LoadOptions::default()).to_string();
+        assert!(
+            !shown.contains(|letter: char| letter != '\n' && letter.is_control()),
+            "{shown:?}"
+        );
+        assert!(shown.contains(told), "{shown}");
+    }
+}
+
+#[test]
 fn carets_stand_below_wide_letters_and_in_long_lines() {
     let wide = errors("- {name: 镜像, imag: x}", &LoadOptions::default()).to_string();
     assert!(
