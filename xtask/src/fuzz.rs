@@ -99,7 +99,14 @@ pub fn run(options: &Options) -> Result<(), String> {
             .arg(target)
             .arg(&found)
             .arg(format!("fuzz/corpus/{target}"))
-            .args(["--", "-max_len=4096", "-timeout=25", "-print_final_stats=1"])
+            .args([
+                "--",
+                "-max_len=4096",
+                "-timeout=25",
+                "-verbosity=0",
+                "-print_funcs=0",
+                "-print_final_stats=1",
+            ])
             .arg(format!("-max_total_time={}", options.seconds));
         if let Err(message) = run_command(&mut command) {
             eprintln!("error: {message}");
