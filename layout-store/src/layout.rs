@@ -21,21 +21,25 @@ impl Layout {
     /// Reads the file; without one, there are no tags.
     pub fn read(folder: &Path) -> Result<Layout, Error> {
         let path = folder.join(LAYOUT);
-        let bytes = match read(&path) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(Layout::default()),
+        match read(&path) {
+            Ok(Some(bytes)) => Layout::parse(&bytes, &path),
+            Ok(None) => Ok(Layout::default()),
             Err(Error::Manifest {
                 source: ManifestError::TooLarge { size },
                 ..
             }) => {
                 let reason =
                     format!("it has {size} bytes; of a map of tags, at most {MAX_MANIFEST_SIZE} are read");
-                return Err(Error::damaged(&path, reason));
+                Err(Error::damaged(&path, reason))
             }
-            Err(error) => return Err(error),
-        };
-        let tags: BTreeMap<String, String> = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::damaged(&path, format!("it should map tags to digests: {error}")))?;
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the file's bytes; `path` is for the error.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Layout, Error> {
+        let tags: BTreeMap<String, String> = serde_json::from_slice(bytes)
+            .map_err(|error| Error::damaged(path, format!("it should map tags to digests: {error}")))?;
         let mut parsed = BTreeMap::new();
         for (tag, digest) in &tags {
             if let (Ok(tag), Ok(digest)) = (tag.parse(), digest.parse()) {

@@ -41,6 +41,9 @@ mod blob;
 mod durable;
 mod error;
 mod folders;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod images;
 mod layout;
 mod lease;

@@ -130,12 +130,13 @@ impl Repository {
     /// Where `path` isn't lowercase components joined by `/`.
     pub fn new(registry: Registry, path: &str) -> Result<Repository, ParseError> {
         check_path(path)?;
-        let path = if registry.is_docker_hub() && !path.contains('/') {
+        let full: Box<str> = if registry.is_docker_hub() && !path.contains('/') {
             format!("library/{path}").into()
         } else {
             path.into()
         };
-        Ok(Repository { registry, path })
+        check_length(&full, path)?;
+        Ok(Repository { registry, path: full })
     }
 
     /// The registry.
@@ -170,10 +171,21 @@ impl FromStr for Repository {
     }
 }
 
+/// Reads back to an equal value: where only a capital tells the registry from a path, the registry has capitals.
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.registry, self.path)
+        let registry = self.registry.as_str();
+        if is_clearly_a_registry(registry) {
+            write!(f, "{registry}/{}", self.path)
+        } else {
+            write!(f, "{}/{}", registry.to_ascii_uppercase(), self.path)
+        }
     }
+}
+
+/// Whether no path begins with this, whatever the case of its letters.
+fn is_clearly_a_registry(first: &str) -> bool {
+    first == "localhost" || first.contains(['.', ':', '['])
 }
 
 /// Whether it reads as a path component with a doubled separator rather than as a host.
@@ -195,9 +207,7 @@ pub(crate) fn split_registry(name: &str) -> Result<(Option<&str>, &str), ParseEr
         None if name.starts_with('[') => fail(Kind::NoRepository),
         None => Ok((None, name)),
         Some((first, rest)) => {
-            let is_registry = first == "localhost"
-                || first.contains(['.', ':', '['])
-                || first.bytes().any(|b| b.is_ascii_uppercase());
+            let is_registry = is_clearly_a_registry(first) || first.bytes().any(|b| b.is_ascii_uppercase());
             // `..` is never a host, whatever the dots say.
             if first == ".." {
                 fail(Kind::Traversal)
@@ -210,14 +220,19 @@ pub(crate) fn split_registry(name: &str) -> Result<(Option<&str>, &str), ParseEr
     }
 }
 
+fn check_length(full: &str, input: &str) -> Result<(), ParseError> {
+    if full.len() > 255 {
+        return Err(ParseError::new("repository", input, Kind::RepositoryLength));
+    }
+    Ok(())
+}
+
 fn check_path(path: &str) -> Result<(), ParseError> {
     let fail = |kind| Err(ParseError::new("repository", path, kind));
     if path.is_empty() {
         return fail(Kind::NoRepository);
     }
-    if path.len() > 255 {
-        return fail(Kind::RepositoryLength);
-    }
+    check_length(path, path)?;
     for component in path.split('/') {
         if let Err(kind) = check_component(component) {
             return fail(kind);

@@ -81,6 +81,35 @@ fn every_vector_of_the_table_parses_or_fails_as_it_says() {
 }
 
 #[test]
+fn a_registry_that_only_capitals_tell_from_a_path_keeps_some() {
+    for (text, registry, written) in [
+        ("Foo/bar:1", "foo", "FOO/bar:1"),
+        ("hUB-2/a/b", "hub-2", "HUB-2/a/b"),
+        ("LOCALHOST/a", "localhost", "localhost/a"),
+        ("Hub:80/a", "hub:80", "hub:80/a"),
+        ("Hub.Local/a", "hub.local", "hub.local/a"),
+    ] {
+        let reference: Reference = text.parse().unwrap();
+        assert_eq!(reference.registry().as_str(), registry);
+        assert_eq!(reference.to_string(), written);
+        assert_eq!(written.parse(), Ok(reference));
+    }
+}
+
+#[test]
+fn the_longest_name_counts_what_docker_hub_adds() {
+    for (length, is_name) in [(247, true), (248, false)] {
+        let text = "a".repeat(length);
+        let reference = text.parse::<Reference>();
+        assert_eq!(reference.is_ok(), is_name, "{length}");
+        match reference {
+            Ok(reference) => assert_eq!(reference.to_string().parse(), Ok(reference)),
+            Err(error) => assert_eq!(error.kind(), &ParseErrorKind::RepositoryLength),
+        }
+    }
+}
+
+#[test]
 fn a_reference_without_tag_and_digest_means_latest() {
     let parse = |text: &str| text.parse::<Reference>().unwrap();
     assert_eq!(

@@ -46,6 +46,9 @@ mod core;
 mod credentials;
 mod error;
 mod failure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hint;
 mod journal;
 mod manifests;

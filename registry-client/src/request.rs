@@ -16,7 +16,7 @@ use crate::failure;
 use crate::notice::NoticeKind;
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::target::check_target;
+use crate::target::follow;
 use crate::throttle::Patience;
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, bounded};
@@ -285,11 +285,7 @@ impl Core {
                 "the answer {status} doesn't say where to go (no Location)"
             ))
         })?;
-        let to = from
-            .join(&location)
-            .map_err(|error| refuse(format!("a redirect can't be followed: {error}")))?;
-        check_target(from, &to).map_err(refuse)?;
-        Ok(to)
+        follow(from, &location).map_err(refuse)
     }
 
     /// One request and its answer.

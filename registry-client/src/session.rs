@@ -79,7 +79,7 @@ impl Core {
             call.protocol("the registry opened an upload and didn't say where (no Location)")
         })?;
         Ok(Session {
-            location: self.locate(call, &answer.url, location)?,
+            location: session_url(&answer.url, location).map_err(|message| call.protocol(message))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")
@@ -87,27 +87,25 @@ impl Core {
                 .unwrap_or(0),
         })
     }
+}
 
-    pub fn locate(&self, call: &Call<'_>, base: &Url, location: &str) -> Result<Url, Error> {
-        let found = base
-            .join(location)
-            .map_err(|error| call.protocol(format!("the upload's Location can't be used: {error}")))?;
-        // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
-        let is_same_host = found.host().host() == base.host().host();
-        let is_same_port =
-            found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
-        let found = if base.scheme() == Scheme::Https
-            && found.scheme() == Scheme::Http
-            && is_same_host
-            && is_same_port
-        {
+/// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
+pub(crate) fn session_url(base: &Url, location: &str) -> Result<Url, String> {
+    let found = base
+        .join(location)
+        .map_err(|error| format!("the upload's Location can't be used: {error}"))?;
+    // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
+    let is_same_host = found.host().host() == base.host().host();
+    let is_same_port =
+        found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
+    let found =
+        if base.scheme() == Scheme::Https && found.scheme() == Scheme::Http && is_same_host && is_same_port {
             found.at(Scheme::Https, base.host().clone())
         } else {
             found
         };
-        check_target(base, &found).map_err(|message| call.protocol(message))?;
-        Ok(found)
-    }
+    check_target(base, &found)?;
+    Ok(found)
 }
 
 /// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one

@@ -108,31 +108,35 @@ impl Core {
     }
 }
 
-/// The next page of a list, if there is one: on the same host only, and never the same page.
+/// The next page of a list, if there is one.
 pub(crate) fn next_page(call: &Call<'_>, answer: &Answer) -> Result<Option<Url>, Error> {
-    let mut links = answer
-        .headers
-        .get_all("link")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let Some(next) = links.find_map(next_link) else {
+    let links = answer.headers.get_all("link");
+    let links = links.iter().filter_map(|value| value.to_str().ok());
+    page_after(&call.url, links).map_err(|message| call.protocol(message))
+}
+
+/// The page after this one, as its `Link` headers tell: on the same host only, and never the same page.
+pub(crate) fn page_after<'a>(
+    page: &Url,
+    links: impl IntoIterator<Item = &'a str>,
+) -> Result<Option<Url>, String> {
+    let Some(next) = links.into_iter().find_map(next_link) else {
         return Ok(None);
     };
-    let url = call
-        .url
+    let url = page
         .join(next)
-        .map_err(|error| call.protocol(format!("the link to the next page: {error}")))?;
+        .map_err(|error| format!("the link to the next page: {error}"))?;
     // A registry behind a proxy may not know its own scheme.
-    let url = if url.host() == call.url.host() {
-        url.at(call.url.scheme(), url.host().clone())
+    let url = if url.host() == page.host() {
+        url.at(page.scheme(), url.host().clone())
     } else {
         url
     };
-    if !url.same_origin(&call.url) {
-        return Err(call.protocol(format!("the link to the next page leads to another host, {url}")));
+    if !url.same_origin(page) {
+        return Err(format!("the link to the next page leads to another host, {url}"));
     }
-    if url == call.url {
-        return Err(call.protocol("the link to the next page leads to the same page"));
+    if url == *page {
+        return Err("the link to the next page leads to the same page".to_owned());
     }
     Ok(Some(url))
 }

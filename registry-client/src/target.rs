@@ -6,6 +6,15 @@ use transload_reference::Registry;
 
 use crate::url::{Scheme, Url};
 
+/// Where a redirect's `Location` leads, if one may go there.
+pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, String> {
+    let to = from
+        .join(location)
+        .map_err(|error| format!("a redirect can't be followed: {error}"))?;
+    check_target(from, &to)?;
+    Ok(to)
+}
+
 /// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from
 /// outside.
 pub(crate) fn check_target(from: &Url, to: &Url) -> Result<(), String> {

@@ -20,7 +20,7 @@ use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
 use crate::request::{Call, ExactReader, Payload};
 use crate::scope::Scopes;
-use crate::session::{Session, stored_bytes};
+use crate::session::{Session, session_url, stored_bytes};
 use crate::url::Url;
 
 /// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
@@ -225,7 +225,7 @@ impl Upload<'_> {
         let saved = entry.location()?;
         // What was saved is trusted no more than an answer of the registry.
         let call = self.call("GET", "/blobs/uploads/").ok()?;
-        let located = self.core.locate(&call, &call.url, &saved).ok();
+        let located = session_url(&call.url, &saved).ok();
         let session = located.and_then(|location| self.ask(&Session::empty(location)));
         match session {
             Some(session) if session.offset > 0 => {
@@ -274,7 +274,7 @@ impl Upload<'_> {
     fn ask(&self, session: &Session) -> Option<Session> {
         let mut call = self.call_at("GET", &session.location).ok()?;
         let answer = self.core.run(&mut call, None).ok()?;
-        let moved = self.moved(&call, &answer, session);
+        let moved = self.moved(&answer, session);
         let is_known = matches!(answer.status, 200 | 202 | 204);
         let offset = match answer.header("range") {
             None => Some(0),
@@ -290,10 +290,10 @@ impl Upload<'_> {
     }
 
     /// The newest Location: where an answer has none, the old one holds.
-    fn moved(&self, call: &Call<'_>, answer: &Answer, session: &Session) -> Url {
+    fn moved(&self, answer: &Answer, session: &Session) -> Url {
         let location = answer
             .header("location")
-            .and_then(|location| self.core.locate(call, &answer.url, location).ok());
+            .and_then(|location| session_url(&answer.url, location).ok());
         location.unwrap_or_else(|| session.location.clone())
     }
 
@@ -403,7 +403,7 @@ impl Upload<'_> {
             }
             // Some registries take the last byte and check the whole afterwards.
             Ok(answer) if answer.status == 202 && rest > 0 => {
-                session.location = self.moved(&call, &answer, session);
+                session.location = self.moved(&answer, session);
                 session.offset = self.blob.size;
                 answer.drain();
                 Step::More
@@ -426,7 +426,7 @@ impl Upload<'_> {
         let mut reader = ExactReader::new(Box::new(bytes), length);
         match self.core.once(&mut call, &mut Payload::Stream(&mut reader)) {
             Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
-                session.location = self.moved(&call, &answer, session);
+                session.location = self.moved(&answer, session);
                 let stored = answer.header("range").and_then(stored_bytes).unwrap_or(last + 1);
                 answer.drain();
                 session.offset = stored;

@@ -67,7 +67,7 @@ impl Url {
         Ok(Url { scheme, host, target })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn parse(text: &str) -> Result<Url, UrlError> {
         let (scheme, rest) = split_scheme(text).ok_or_else(|| UrlError::Scheme(String::new()))?;
         let scheme = read_scheme(scheme)?;

@@ -1,16 +1,18 @@
 //! Everything about the code that can be checked without running it.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-use crate::command::{cargo, run as run_command, shown};
-use crate::{depcheck, programs};
+use crate::command::{cargo, run as run_command};
+use crate::depcheck;
+use crate::tools::Tool;
 
-/// cargo-deny's versions that `deny.toml` is written for.
-const CARGO_DENY: &str = "^0.20";
+/// `deny.toml` is written for these versions.
+const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    versions: "^0.20",
+};
 
 /// Runs all steps, the quick ones first, and lists those that failed.
 ///
@@ -44,7 +46,15 @@ fn fmt() -> Result<(), String> {
 }
 
 fn clippy() -> Result<(), String> {
-    run_command(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    // The fuzz targets are checked here, and linked by `cargo xtask fuzz` alone.
+    let all = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "transload-fuzz/targets",
+    ];
+    run_command(cargo().args(all).args(["--", "-D", "warnings"]))
 }
 
 fn doc() -> Result<(), String> {
@@ -76,36 +86,7 @@ fn package() -> Result<(), String> {
 
 fn deny() -> Result<(), String> {
     let metadata = metadata()?;
-    let tool = cargo_deny(metadata.target_directory.join("tools").as_std_path())?;
+    let tool = CARGO_DENY.find(metadata.target_directory.as_std_path())?;
     // The advisories' database is a download; the other checks need none.
     run_command(Command::new(tool).args(["--workspace", "check", "bans", "licenses", "sources"]))
-}
-
-/// Finds cargo-deny among our own tools or on `PATH`, or installs it.
-fn cargo_deny(tools: &Path) -> Result<PathBuf, String> {
-    let own = tools.join("bin").join("cargo-deny");
-    if programs::is_executable(&own) {
-        return Ok(own);
-    }
-    if let Some(installed) = programs::on_path("cargo-deny") {
-        return Ok(installed);
-    }
-    let mut install = cargo();
-    install
-        .args([
-            "install",
-            "--locked",
-            "cargo-deny",
-            "--version",
-            CARGO_DENY,
-            "--root",
-        ])
-        .arg(OsString::from(tools));
-    run_command(&mut install).map_err(|error| {
-        format!(
-            "cargo-deny is neither on PATH nor could it be installed: {error}. Install it by hand: {}",
-            shown(&install)
-        )
-    })?;
-    Ok(own)
 }

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 mod command;
 mod depcheck;
+mod fuzz;
 mod lint;
 mod programs;
 mod rules;
 mod test;
+mod tools;
 
 const HELP: &str = "\
 The project's own tasks
@@ -16,12 +18,15 @@ The project's own tasks
 Usage: cargo xtask TASK
 
 Tasks:
-  lint            formatting, depcheck, cargo-deny (bans, licences, sources), packing what is published, clippy,
-                  documentation: every warning is an error. All steps run; those that failed are listed at the end. Without
-                  cargo-deny on PATH or in target/tools, it is installed into target/tools.
+  lint            formatting, depcheck, cargo-deny (bans, licences, sources), packing what is published, clippy (the fuzz
+                  targets too), documentation: every warning is an error. All steps run; those that failed are listed at the
+                  end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops.
+  fuzz [TARGET...] [--seconds N]
+                  tries the fuzz targets (docs/fuzzing.md), all of them if none is named, for a minute each. It needs a C++
+                  compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
 
 Options:
@@ -35,6 +40,7 @@ enum Task {
     Help,
     Lint,
     Test(Vec<String>),
+    Fuzz(fuzz::Options),
     Depcheck,
 }
 
@@ -53,6 +59,7 @@ fn main() -> ExitCode {
         }
         Task::Lint => lint::run(),
         Task::Test(args) => test::run(&args),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Depcheck => depcheck::run(),
     };
     match result {
@@ -75,6 +82,7 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let task = match name.as_str() {
         "-h" | "--help" | "help" => Task::Help,
         "test" => return Ok(Task::Test(rest)),
+        "fuzz" => return fuzz::Options::read(rest).map(Task::Fuzz),
         "lint" => Task::Lint,
         "depcheck" => Task::Depcheck,
         _ => return Err(format!("there is no task \"{name}\"")),
@@ -117,6 +125,7 @@ mod tests {
             ("", "which task"),
             ("tets", "\"tets\""),
             ("lint --fix", "\"--fix\""),
+            ("fuzz --fix", "\"--fix\""),
         ] {
             let message = read(line).unwrap_err();
             assert!(message.contains(named), "{line}: {message}");

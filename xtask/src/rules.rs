@@ -30,10 +30,11 @@ const POLICY: &str = "transload-policy";
 const CLI: &str = "transload";
 const SUPPORT: &str = "transload-test-support";
 const TESTS: &str = "transload-tests";
+const FUZZ: &str = "transload-fuzz";
 const XTASK: &str = "xtask";
 
 /// Packages that serve only tests: they are published nowhere.
-pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS];
+pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS, FUZZ];
 
 /// Every package of the workspace, and where its dependencies in the workspace may point.
 #[rustfmt::skip]
@@ -46,6 +47,7 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -62,6 +64,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("httpdate",           Users::Only(&[CLIENT])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
+    ("libfuzzer-sys",      Users::Only(&[FUZZ])),
     ("log",                Users::All),
     ("oci-spec",           Users::Tests),
     ("proptest",           Users::Tests),

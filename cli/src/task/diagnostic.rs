@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::problem::{Drawing, MAX_SHOWN, Part, Place, Problem, TaskErrors, lines};
+use super::problem::{Drawing, MAX_SHOWN, Part, Place, Problem, TaskErrors, lines, one_line};
 use super::secret;
 use super::yaml::{self, Id, Node, Syntax};
 
@@ -141,7 +141,7 @@ impl Source<'_> {
     }
 
     fn problem(&self, note: Note, secrets: &[String]) -> Problem {
-        let mask = |text: String| secret::mask_message(&text, secrets);
+        let mask = |text: String| one_line(&secret::mask_message(&text, secrets));
         let value_at = yaml::position(self.text, note.at);
         let part_at = value_at
             .zip(note.part.as_ref())
@@ -207,6 +207,11 @@ impl Source<'_> {
 
     fn place(&self, (line, column): (usize, usize), width: usize, secrets: &[String]) -> Place {
         let lines = lines(self.text);
+        // The library has the end of a text one line below its last.
+        let (line, column) = match lines.last() {
+            Some(last) if line > lines.len() => (lines.len(), last.chars().count() + 1),
+            _ => (line, column),
+        };
         let index = line.saturating_sub(1);
         let source = lines
             .get(index)

@@ -43,14 +43,7 @@ pub(crate) struct Drawing {
 impl Drawing {
     /// The part of a line around its caret, without letters that would move the cursor.
     pub(crate) fn of(line: &str, caret: usize, width: usize) -> Drawing {
-        let letters: Vec<char> = line
-            .chars()
-            .map(|c| match c {
-                '\t' => ' ',
-                c if c.is_control() => '\u{fffd}',
-                c => c,
-            })
-            .collect();
+        let letters: Vec<char> = line.chars().map(printable).collect();
         let caret = caret.min(letters.len());
         let width = width.min(letters.len() - caret).max(1);
         if letters.len() <= MAX_WIDTH {
@@ -91,7 +84,7 @@ impl Problem {
         Problem {
             file: file.to_owned(),
             place: None,
-            message: secret::mask_values(&message.into(), &[]),
+            message: one_line(&secret::mask_values(&message.into(), &[])),
             excerpt: None,
             hint: None,
         }
@@ -131,7 +124,7 @@ impl Problem {
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
-        self.hint = Some(secret::mask_values(&hint.into(), &[]));
+        self.hint = Some(one_line(&secret::mask_values(&hint.into(), &[])));
         self
     }
 
@@ -190,6 +183,19 @@ impl fmt::Display for Problem {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A text as one line, without letters that would do something to a terminal.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+fn printable(letter: char) -> char {
+    match letter {
+        '\t' | '\n' | '\r' => ' ',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
     }
 }
 
@@ -304,9 +310,19 @@ impl From<Part> for Drawing {
     }
 }
 
-/// Lines as YAML has them.
+/// Lines as YAML has them: at least one.
 pub(super) fn lines(text: &str) -> Vec<&str> {
-    text.split(['\n', '\u{85}', '\u{2028}', '\u{2029}'])
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .collect()
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some((at, end)) = rest.char_indices().find(|(_, letter)| is_break(*letter)) {
+        lines.push(&rest[..at]);
+        let after = &rest[at..];
+        rest = after.strip_prefix("\r\n").unwrap_or(&after[end.len_utf8()..]);
+    }
+    lines.push(rest);
+    lines
+}
+
+fn is_break(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

@@ -308,9 +308,43 @@ fn text_that_is_no_yaml_is_told_with_what_to_do() {
 1 | !vault x
   | ^",
         ),
+        (
+            "- a\nb",
+            "t.yaml:2:2: this isn't valid YAML: could not find expected ':', while scanning a simple key at line 2 column 1
+  |
+2 | b
+  |  ^",
+        ),
+        (
+            "# lines of an old Mac\r- a\r- !b c\r",
+            "t.yaml:3:3: YAML tags (`!name`) have no meaning here
+  |
+3 | - !b c
+  |   ^",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(errors(text, &LoadOptions::default()).to_string(), expected);
+    }
+}
+
+#[test]
+fn what_a_value_holds_does_nothing_to_a_terminal() {
+    for (key, told) in [
+        (
+            r#"dest: "lo\tcal\u001b[2J""#,
+            r#"`dest`: invalid registry "lo\tcal\u{1b}[2J""#,
+        ),
+        (r#"dest: "x\t\u0085\u001b[2Jy://z""#, "y:// isn't"),
+        (r#""im\u001b[2Jage": 1"#, "`image` has no key `im"),
+    ] {
+        let text = format!("- image:\n    manifests: alpine\n    {key}\n");
+        let shown = errors(&text, &LoadOptions::default()).to_string();
+        assert!(
+            !shown.contains(|letter: char| letter != '\n' && letter.is_control()),
+            "{shown:?}"
+        );
+        assert!(shown.contains(told), "{shown}");
     }
 }
 

@@ -1,0 +1,25 @@
+//! What must hold of everything that comes from outside, whatever it is: for each fuzz target a module with a function `check`
+//! that panics where it doesn't. libFuzzer calls it with inputs that it makes up (`cargo xtask fuzz`), the tests with those of
+//! `corpus`, which it found to be worth keeping.
+
+pub mod challenge;
+pub mod layout;
+pub mod location;
+pub mod manifest;
+pub mod reference;
+pub mod task;
+pub mod template;
+
+/// A target's name and what it calls.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 7] = [
+    ("challenge", challenge::check),
+    ("layout", layout::check),
+    ("location", location::check),
+    ("manifest", manifest::check),
+    ("reference", reference::check),
+    ("task", task::check),
+    ("template", template::check),
+];

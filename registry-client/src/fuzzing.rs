@@ -1,0 +1,62 @@
+//! What registries' answers are read by, for the workspace's fuzz targets alone. URLs are text here, whole, with their queries.
+
+use crate::challenge::{self, Challenge};
+use crate::session::session_url;
+use crate::tags::page_after;
+use crate::target::follow;
+use crate::url::Url;
+
+/// A Bearer challenge: its realm, service, scope and error.
+pub type Bearer = (String, Option<String>, Option<String>, Option<String>);
+
+/// The challenge to answer, of the values of all `WWW-Authenticate` headers: a Bearer challenge, or none for a Basic one.
+pub fn challenge(values: &[&str]) -> Option<Option<Bearer>> {
+    challenge::choose(values.iter().copied()).map(|challenge| match challenge {
+        Challenge::Bearer {
+            realm,
+            service,
+            scope,
+            error,
+        } => Some((realm, service, scope, error)),
+        Challenge::Basic => None,
+    })
+}
+
+/// An absolute URL as the client would send it.
+///
+/// # Errors
+/// Where it isn't one.
+pub fn url(text: &str) -> Result<String, String> {
+    Url::parse(text)
+        .map(|url| url.expose())
+        .map_err(|error| error.to_string())
+}
+
+/// Where a redirect's `Location` leads in an answer from a URL.
+///
+/// # Errors
+/// Where it isn't followed.
+pub fn redirect(from: &str, location: &str) -> Result<String, String> {
+    follow(&base(from)?, location).map(|to| to.expose())
+}
+
+/// Where an upload session is, by the `Location` of an answer from a URL.
+///
+/// # Errors
+/// Where no blob is sent there.
+pub fn upload(from: &str, location: &str) -> Result<String, String> {
+    session_url(&base(from)?, location).map(|to| to.expose())
+}
+
+/// The page after the one at a URL, by its `Link` headers; none if there is none.
+///
+/// # Errors
+/// Where the next page isn't asked for.
+pub fn next_page(page: &str, links: &[&str]) -> Result<Option<String>, String> {
+    let next = page_after(&base(page)?, links.iter().copied())?;
+    Ok(next.map(|next| next.expose()))
+}
+
+fn base(text: &str) -> Result<Url, String> {
+    Url::parse(text).map_err(|error| error.to_string())
+}
