@@ -284,12 +284,24 @@ impl Mender<'_> {
     }
 }
 
+/// What the store itself refuses; the path is told beside it.
 fn at_store(error: Error) -> Fault {
-    Fault::store(Side::Destination, error)
+    match error {
+        Error::Stopped { .. } => Fault::interrupted(),
+        Error::Damaged { reason, .. } => Fault::refused(None, reason),
+        other => {
+            let fault = Fault::refused(None, other.to_string());
+            other.hint().into_iter().fold(fault, Fault::with_hint)
+        }
+    }
 }
 
 fn no_tags(error: Error) -> Fault {
-    at_store(error).with_hint(
-        "no files beside it tell what its tags stood for: move it away and pull the repository's images again; what is there isn't moved again",
-    )
+    match error {
+        Error::Damaged { .. } => Fault::refused(None, "no file beside it tells what its tags stood for")
+            .with_hint(
+                "move it away and pull the repository's images again: what is there isn't moved again",
+            ),
+        other => at_store(other),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use transload_layout_store::{Error, Exclusive, StoredImage};
+use transload_layout_store::{Error, Garbage, StoredImage};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store};
 use crate::args::{Cli, Output, PruneArgs};
@@ -17,20 +17,28 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     let session = Session::begin(cli, ProgressMode::None);
     let store = match open_store(&args.dir, &session.cancel)? {
         Ok(store) => store,
-        Err(_) => return Ok(INTERRUPTED),
+        Err(stopped) => return Ok(not_begun(args, &stopped)),
     };
-    let pruned = store
-        .exclusively()
-        .and_then(|exclusive| Ok((store.images()?, exclusive)))
-        .map(|(images, exclusive)| {
-            let kept = choose(&keep, args, &images)?;
-            Ok(remove(args, &exclusive, &kept))
-        });
-    match pruned {
-        Ok(Err(refused)) => Err(refused),
-        Ok(Ok(Ok(()))) => Ok(0),
-        Ok(Ok(Err(error))) | Err(error) => Ok(failed(args, &error)),
+    let looked = store.exclusively().and_then(|exclusive| {
+        let images = store.images()?;
+        Ok((exclusive, images))
+    });
+    let (exclusive, images) = match looked {
+        Ok(looked) => looked,
+        Err(error) => return Ok(not_begun(args, &error)),
+    };
+    let kept = choose(&keep, args, &images)?;
+    let garbage = match exclusive.garbage(|image| kept.images.contains(image)) {
+        Ok(garbage) => garbage,
+        Err(error) => return Ok(not_begun(args, &error)),
+    };
+    if !args.dry_run
+        && let Err(error) = exclusive.remove(&garbage)
+    {
+        return Ok(not_finished(&error));
     }
+    show(args, &garbage, kept.images.len());
+    Ok(0)
 }
 
 /// The images that stay. None would: that is a mistake, or done better without this program.
@@ -60,16 +68,12 @@ fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept,
     Ok(kept)
 }
 
-fn remove(args: &PruneArgs, exclusive: &Exclusive<'_>, kept: &Kept) -> Result<(), Error> {
-    let garbage = exclusive.garbage(|image| kept.images.contains(image))?;
-    if !args.dry_run {
-        exclusive.remove(&garbage)?;
-    }
+fn show(args: &PruneArgs, garbage: &Garbage, kept: usize) {
     let pruned = Pruned {
         dir: &args.dir,
-        garbage: &garbage,
+        garbage,
         rule: rule(args),
-        kept: kept.images.len(),
+        kept,
         dry_run: args.dry_run,
     };
     let text = match args.output {
@@ -78,9 +82,9 @@ fn remove(args: &PruneArgs, exclusive: &Exclusive<'_>, kept: &Kept) -> Result<()
     };
     // Nobody may be reading any more; what was to be done is done.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(())
 }
 
+/// Which images stay, for people; none where all do.
 fn rule(args: &PruneArgs) -> Option<String> {
     let file = args.keep.as_ref().map(|file| match file.to_str() {
         Some("-") => "named on standard input".to_owned(),
@@ -90,19 +94,34 @@ fn rule(args: &PruneArgs) -> Option<String> {
     file.or(pattern.map(|pattern| format!("whose name \"{pattern}\" matches")))
 }
 
-fn failed(args: &PruneArgs, error: &Error) -> u8 {
+/// Tells why nothing was removed.
+fn not_begun(args: &PruneArgs, error: &Error) -> u8 {
     if error.is_stopped() {
-        eprintln!("Stopped. What is left is whole; the same command goes on where this one ended.");
+        eprintln!("Stopped. Nothing was removed.");
         return INTERRUPTED;
     }
     let problem = match error {
-        Error::Damaged { .. } | Error::Manifest { .. } => Problem::of_file("DIR", error.to_string())
-            .with_hint(format!(
+        Error::Damaged { .. } | Error::Manifest { .. } => {
+            let hint = format!(
                 "nothing is removed from a damaged directory: `transload verify {} --repair` first",
                 args.dir.display()
-            )),
+            );
+            Problem::of_file("DIR", error.to_string()).with_hint(hint)
+        }
         other => at_dir(other),
     };
-    eprint!("{}", ui::errors(&[problem], 0));
+    eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_REMOVED);
     FAILED
+}
+
+/// Tells that some of it was removed.
+fn not_finished(error: &Error) -> u8 {
+    let is_stopped = error.is_stopped();
+    if is_stopped {
+        eprint!("Stopped. ");
+    } else {
+        eprint!("{}\n", ui::errors(&[at_dir(error)], 0));
+    }
+    eprintln!("The images that are left are whole; the same command goes on where this one ended.");
+    if is_stopped { INTERRUPTED } else { FAILED }
 }
