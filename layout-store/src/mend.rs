@@ -72,7 +72,7 @@ impl Store {
             Kind::Folder => return Err(Error::damaged(&place, "it is a folder: move it away")),
             Kind::File(_) | Kind::Other => {
                 let folder = folders::set_aside(self.root());
-                folders::make(self.root(), &folder, &"the folder of damaged blobs")?;
+                self.make_folder(&folder, &"the folder of damaged blobs")?;
                 let aside = folder.join(digest.to_string());
                 fs::rename(&place, &aside).map_err(Error::io("setting aside", &place))?;
                 Some(aside)

@@ -145,6 +145,7 @@ impl Exclusive<'_> {
     /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
     fn remove_empty_repositories(&self, images: &[StoredImage]) {
         for image in images {
+            self.store.remove_empty_notes(image.reference.repository());
             let Ok(folders) = folders::manifests(self.store.root(), image.reference.repository()) else {
                 continue;
             };

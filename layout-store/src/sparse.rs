@@ -38,7 +38,7 @@ impl Store {
         }
         let path = self.note(repository, index.digest());
         let parent = path.parent().unwrap_or(self.root());
-        crate::folders::make(self.root(), parent, &"the notes of what was left out")?;
+        self.make_folder(parent, &"the notes of what was left out")?;
         let bytes = serde_json::to_vec_pretty(&missing).unwrap_or_default();
         self.replace(&path, &bytes, repository)
     }
@@ -49,21 +49,26 @@ impl Store {
         if kind(&path)? == Kind::Nothing {
             return Ok(());
         }
-        fs::remove_file(&path).map_err(Error::io("removing", &path))?;
-        let above = path
-            .ancestors()
-            .skip(1)
-            .take_while(|path| *path != self.root().join(OWN));
-        // The first that isn't empty ends the climb.
+        fs::remove_file(&path).map_err(Error::io("removing", &path))
+    }
+
+    /// Removes the folders that held a repository's notes, where they hold nothing more. Nobody else may use the store meanwhile.
+    pub(crate) fn remove_empty_notes(&self, repository: &Repository) {
+        let folder = self.notes(repository);
+        let own = self.root().join(OWN);
+        let above = folder.ancestors().take_while(|path| *path != own);
+        // The first that isn't empty, or isn't there, ends the climb.
         let _ = above.map(fs::remove_dir).find(Result::is_err);
-        Ok(())
     }
 
     fn note(&self, repository: &Repository, index: &Digest) -> PathBuf {
+        self.notes(repository).join(index.to_string())
+    }
+
+    fn notes(&self, repository: &Repository) -> PathBuf {
         let mut path = self.root().join(OWN).join("sparse");
         path.push(repository.registry().as_str());
         path.extend(repository.path().split('/'));
-        path.push(index.to_string());
         path
     }
 }
