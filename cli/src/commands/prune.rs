@@ -120,7 +120,7 @@ fn not_finished(error: &Error) -> u8 {
     if is_stopped {
         eprint!("Stopped. ");
     } else {
-        eprint!("{}\n", ui::errors(&[at_dir(error)], 0));
+        eprintln!("{}", ui::errors(&[at_dir(error)], 0));
     }
     eprintln!("The images that are left are whole; the same command goes on where this one ended.");
     if is_stopped { INTERRUPTED } else { FAILED }
