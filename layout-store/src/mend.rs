@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, Manifest, RawManifest, Repository, Tag};
+use transload_reference::{Digest, Manifest, RawManifest, Repository, Tag, printable};
 
 use crate::folders::{self, BLOBS, Kind, LAYOUT, kind};
 use crate::layout::Layout;
@@ -13,6 +13,9 @@ use crate::{Error, Flaw, Store, durable};
 
 /// Added to the name of a damaged `layout` that another took the place of. No tag and no digest ends so.
 const KEPT: &str = "layout~";
+
+/// How many characters of a strange entry are shown.
+const LONGEST_ENTRY: usize = 200;
 
 /// Something that is wrong with a repository's tags.
 #[derive(Debug)]
@@ -183,17 +186,15 @@ impl Store {
     }
 }
 
-/// What is wrong with single entries of a tag map.
+/// What is wrong with single entries of a tag map: all of them are damage, the first is shown.
 fn strange_entries(layout: &Layout) -> Option<String> {
-    let entries: Vec<String> = layout
-        .strange()
-        .map(|(tag, digest)| format!("{tag:?}: {digest:?}"))
-        .collect();
-    match entries.as_slice() {
-        [] => None,
-        [entry] => Some(format!("{entry} is no tag and digest")),
-        entries => Some(format!("{} are no tags and digests", entries.join(", "))),
-    }
+    let mut strange = layout.strange();
+    let (tag, digest) = strange.next()?;
+    let entry = printable(&format!("\"{tag}\": \"{digest}\""), LONGEST_ENTRY).into_owned();
+    Some(match strange.count() {
+        0 => format!("{entry} is no tag and digest"),
+        more => format!("{entry} and {more} more entries are no tags and digests"),
+    })
 }
 
 /// The tags whose files hold something else than `layout` lets them stand for, with what that is.

@@ -240,6 +240,8 @@ impl Mender<'_> {
                 self.observer.event(&Event::BlobProgress { digest, position });
             },
             cancel: self.cancel,
+            // Every worker has things of its own to mend.
+            crew: None,
         })?;
         destination.settle().map(|()| how)
     }

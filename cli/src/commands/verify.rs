@@ -8,7 +8,7 @@ use transload_layout_store::{Error, Store};
 use transload_policy::ImagePattern;
 use transload_registry_client::DefaultCredentials;
 
-use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store};
+use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
 use crate::care::{Checkup, Look, Mender, Report, repair};
 use crate::job::{ImageName, Job};
@@ -21,6 +21,7 @@ use crate::ui::{self, Checked};
 pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let began = Instant::now();
     let pattern = jobs::pattern(args.pattern.as_deref())?;
+    warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, args.progress);
     let result = with_store(&session, args, pattern.as_ref());
     session.progress.finish();

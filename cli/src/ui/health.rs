@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transload_layout_store::{BlobFile, Flaw};
 use transload_reference::Reference;
 
-use super::format::{bytes, count, duration};
+use super::format::{bytes, count, duration, path};
 use crate::care::{Finding, Report, Thing};
 
 /// How many images are named that a finding affects.
@@ -84,7 +84,7 @@ pub fn health_text(checked: &Checked<'_>) -> String {
             text,
             "\nTo fetch what is wrong, and only that, from the images' own registries or from a mirror:\n  transload verify {} --repair \
              [--src REGISTRY]",
-            dir.display()
+            path(dir)
         );
     } else if !health.findings.is_empty() {
         text.push_str("\nNot everything could be mended; the same command tries what is left again.\n");
@@ -113,7 +113,7 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
             let _ = writeln!(
                 text,
                 "  {amount} that no image needs; `transload prune {}` removes them",
-                dir.display()
+                path(dir)
             );
         } else {
             let _ = writeln!(text, "  {amount} that nothing names which could be read");
@@ -124,11 +124,11 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
             text,
             "  {} left by interrupted transfers, which go on there; `transload prune {}` removes them",
             amount(&health.leftovers, "file"),
-            dir.display()
+            path(dir)
         );
     }
-    for path in &health.strangers {
-        let _ = writeln!(text, "  not of an image directory: {}", path.display());
+    for stranger in &health.strangers {
+        let _ = writeln!(text, "  not of an image directory: {}", path(stranger));
     }
 }
 
@@ -155,7 +155,7 @@ fn groups(findings: &[Finding]) -> Vec<(String, Vec<&Finding>)> {
 }
 
 fn entry(text: &mut String, finding: &Finding, report: &Report) {
-    let _ = writeln!(text, "  {}", finding.path.display());
+    let _ = writeln!(text, "  {}", path(&finding.path));
     if !matches!(finding.flaw, Flaw::Missing | Flaw::Corrupt) {
         let _ = writeln!(text, "    {}", finding.flaw);
     }
@@ -179,7 +179,7 @@ fn mended(text: &mut String, finding: &Finding) {
         flaw(&finding.flaw),
         thing(&finding.thing).replace('_', " ")
     );
-    let _ = write!(text, "  {kind} {}", finding.path.display());
+    let _ = write!(text, "  {kind} {}", path(&finding.path));
     if matches!(finding.thing, Thing::TagMap(_)) {
         let _ = write!(
             text,

@@ -40,6 +40,7 @@ fn litter(scene: &Scene) {
     let partial = format!("store/.transload/partial/{}", orphan.blobs[1].0.digest);
     scene.write(&partial, "par");
     scene.write("store/blobs/notes.txt", "mine");
+    scene.write("store/blobs/\u{1b}[2J", "a name that a terminal would obey");
 }
 
 /// Something of every kind, in one directory.
