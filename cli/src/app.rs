@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use transload_layout_store::{Store, StoredImage};
-use transload_policy::ImagePattern;
+use transload_layout_store::{Error, Opening, Store, StoredImage};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 
 use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs, WhichArgs};
+use crate::commands;
 use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
@@ -20,18 +20,18 @@ use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
 
-/// Something failed to transfer.
-const FAILED: u8 = 1;
+/// Something failed to transfer, or is wrong.
+pub(crate) const FAILED: u8 = 1;
 /// Wrong usage or configuration; nothing was moved.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The user stopped it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
-        warn_of_exposure(cli, which.auths.iter());
+        warn_of_exposure(cli, which.registries.auths.iter());
         Ok(transfer(cli, how, &[job], of_arguments))
     };
     let (status, otherwise) = match &cli.command {
@@ -40,6 +40,8 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::List(args) => (list(args), ""),
+        Command::Verify(args) => (commands::verify(cli, args), ""),
+        Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
     };
     ExitCode::from(status.unwrap_or_else(|errors| {
         eprint!("{}{otherwise}", ui::errors(errors.problems(), errors.left_out()));
@@ -74,7 +76,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
-fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a PathBuf>) {
+pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a PathBuf>) {
     let files: BTreeSet<&PathBuf> = files.collect();
     for warning in files.into_iter().filter_map(|file| task::exposure_warning(file)) {
         if !cli.quiet {
@@ -91,11 +93,8 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
     } else {
         how.progress
     };
-    let progress = Arc::new(Progress::new(shown, cli.quiet));
+    let Session { progress, cancel } = Session::begin(cli, shown);
     let is_terminal = std::io::stderr().is_terminal();
-    ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
-    let cancel = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&cancel, &progress);
     let options = Options {
         jobs: usize::from(how.jobs),
         request_retries: how.retries,
@@ -117,6 +116,8 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
     let summary = transfer::run(jobs, &options, &observer);
     progress.finish();
     match summary {
+        // What couldn't be begun may have been a wait for another process.
+        Err(_) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
         Err(problems) => refuse(problems.iter().map(locate)),
         Ok(summary) => {
             let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
@@ -158,6 +159,25 @@ fn show_plans(plans: &[transfer::JobPreview]) -> u8 {
     if fails { FAILED } else { 0 }
 }
 
+/// What every command that takes its time has: progress and a log on stderr, and an end on request.
+pub(crate) struct Session {
+    pub progress: Arc<Progress>,
+    /// Set once the user wants to stop.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Begins to show progress and to log, and to take signals for a wish to stop.
+    pub fn begin(cli: &Cli, shown: ProgressMode) -> Session {
+        let progress = Arc::new(Progress::new(shown, cli.quiet));
+        let is_terminal = std::io::stderr().is_terminal();
+        ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
+        let cancel = Arc::new(AtomicBool::new(false));
+        stop_on_signal(&cancel, &progress);
+        Session { progress, cancel }
+    }
+}
+
 /// The first signal asks for an end; the second ends at once.
 fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
     let (cancel, progress) = (Arc::clone(cancel), Arc::clone(progress));
@@ -173,11 +193,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
 }
 
 fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
-    let pattern = args
-        .pattern
-        .as_deref()
-        .map(|pattern| ImagePattern::new(pattern).map_err(|error| jobs::pattern_problem(pattern, &error)));
-    let pattern = pattern.transpose()?;
+    let pattern = jobs::pattern(args.pattern.as_deref())?;
     let mut images = stored_images(&args.dir)?;
     let all = images.len();
     if let Some(pattern) = &pattern {
@@ -195,14 +211,31 @@ fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
 }
 
 fn stored_images(dir: &Path) -> Result<Vec<StoredImage>, TaskErrors> {
-    if let Ok(false) = dir.try_exists() {
-        return Err(Problem::of_file("DIR", format!("there is no directory {}", dir.display())).into());
-    }
+    check_dir(dir)?;
     let images = Store::open(dir).and_then(|store| store.images());
-    images.map_err(|error| {
-        let problem = Problem::of_file("DIR", error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint).into()
-    })
+    images.map_err(|error| at_dir(&error).into())
+}
+
+/// Opens a directory that is there; the inner error is that the wait for somebody else was stopped.
+pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<Store, Error>, TaskErrors> {
+    check_dir(dir)?;
+    match Opening::until(Arc::clone(cancel)).open(dir) {
+        Err(error) if !error.is_stopped() => Err(at_dir(&error).into()),
+        opened => Ok(opened),
+    }
+}
+
+fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
+    match dir.try_exists() {
+        Ok(false) => Err(Problem::of_file("DIR", format!("there is no directory {}", dir.display())).into()),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with the directory that a command is about.
+pub(crate) fn at_dir(error: &Error) -> Problem {
+    let problem = Problem::of_file("DIR", error.to_string());
+    error.hint().into_iter().fold(problem, Problem::with_hint)
 }
 
 fn write_list(images: &[StoredImage], form: Output, out: &mut dyn Write) -> std::io::Result<()> {

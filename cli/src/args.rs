@@ -46,6 +46,10 @@ pub enum Command {
     Copy(CopyArgs),
     /// List the images of a directory
     List(ListArgs),
+    /// Check every byte of a directory's images, and mend what is wrong
+    Verify(VerifyArgs),
+    /// Remove from a directory what no image needs that is kept
+    Prune(PruneArgs),
 }
 
 /// Arguments of `run`.
@@ -166,6 +170,103 @@ pub struct ListArgs {
     pub output: Output,
 }
 
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct VerifyArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Only images whose name this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+
+    /// Fetch what is wrong, and only that
+    #[arg(long)]
+    pub repair: bool,
+
+    /// Fetch from this registry (a mirror); from each image's own if not given
+    #[arg(short, long, value_name = "REGISTRY", requires = "repair")]
+    pub src: Option<String>,
+
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    pub output: Output,
+
+    /// How to reach registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+
+    /// How many blobs are read, or fetched, at once
+    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
+          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = "How")]
+    pub jobs: u16,
+
+    /// How often a request that failed is tried again
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
+          allow_negative_numbers = true, help_heading = "How")]
+    pub retries: u32,
+
+    /// How progress is shown
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "HOW",
+        env = "TRANSLOAD_PROGRESS",
+        hide_env_values = true,
+        help_heading = "How"
+    )]
+    pub progress: ProgressMode,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  transload verify ./images
+  transload verify ./images --repair --src hub.local/mirror
+
+Exit status:
+  0 everything is whole, 1 something is wrong (and wasn't mended), 2 wrong usage, 130 interrupted
+  Blobs that no image needs, leftovers of interrupted transfers and foreign files are told of; they aren't wrong";
+
+/// Arguments of `prune`.
+#[derive(Debug, Args)]
+#[command(after_help = PRUNE_EXAMPLES)]
+pub struct PruneArgs {
+    /// The directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// KEEP only the images that this file names, one a line, # for comments; - reads stdin. All others are removed
+    #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
+    pub keep: Option<PathBuf>,
+
+    /// KEEP only the images whose name this regular expression matches. All others are removed
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    pub output: Output,
+}
+
+const PRUNE_EXAMPLES: &str = "\
+Without --keep and --pattern, all images stay: only blobs that none of them needs and leftovers of interrupted transfers are removed.
+It waits for transfers that run in the directory; those that begin meanwhile wait for it.
+
+Examples:
+  transload prune ./images
+  transload prune ./images --keep images.txt --dry-run
+  transload prune ./images --pattern 'kube|calico'
+
+Exit status:
+  0 done, 1 the directory is damaged or nothing could be removed, 2 wrong usage (nothing was removed), 130 interrupted";
+
 /// Which images, and what of them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which images")]
@@ -190,20 +291,29 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
+    /// How to reach registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+/// How to reach registries.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RegistryArgs {
     /// A YAML list of credentials and settings by registry, as a task's auths
-    #[arg(long, value_name = "FILE", help_heading = "Registries")]
+    #[arg(long, value_name = "FILE")]
     pub auths: Option<PathBuf>,
 
     /// Don't check certificates (for hosts that --auths doesn't name)
-    #[arg(long, help_heading = "Registries")]
+    #[arg(long)]
     pub insecure: bool,
 
     /// Speak plain HTTP with the registry that --src, --dest or the images name
-    #[arg(long, help_heading = "Registries")]
+    #[arg(long)]
     pub plain_http: bool,
 
     /// A PEM file of certificate authorities to trust for the registry that --src, --dest or the images name
-    #[arg(long, value_name = "FILE", help_heading = "Registries")]
+    #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
 

@@ -8,7 +8,10 @@ use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
 use transload_reference::Registry;
 use transload_registry_client::HostRule;
 
-use crate::args::{CopyArgs, IndexArg, Policy, PullArgs, PushArgs, WhichArgs};
+use crate::args::{
+    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, VerifyArgs, WhichArgs,
+};
+use crate::care::Keep;
 use crate::job::{Endpoint, EndpointError, ImageName, IndexMode, Job, Location};
 use crate::task::{self, Drawing, Problem, TaskErrors};
 
@@ -94,6 +97,52 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
+}
+
+/// What `verify --repair` has in common with a transfer: where these images' parts come from, and how their registries are reached.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors> {
+    let mut wrong = Wrong::default();
+    let source = args
+        .src
+        .as_deref()
+        .and_then(|src| registry("--src", src, &mut wrong));
+    let job = Job {
+        source,
+        skip_tls_verify: args.registries.insecure,
+        ..Job::new("verify", Location::Store(args.dir.clone()).into())
+    };
+    let hosts = hosts(&job, images, &args.registries, &mut wrong);
+    wrong.finish(Some(Job { hosts, ..job }))
+}
+
+/// The images that `prune` keeps.
+///
+/// # Errors
+/// A bad pattern; a file that can't be read or that names no image.
+pub fn keep(args: &PruneArgs) -> Result<Keep, TaskErrors> {
+    if let Some(file) = &args.keep {
+        let mut wrong = Wrong::default();
+        let names = images_of_file(file, &mut wrong);
+        return if wrong.0.is_empty() {
+            Ok(Keep::Named(names))
+        } else {
+            Err(wrong.0.into())
+        };
+    }
+    Ok(pattern(args.pattern.as_deref())?.map_or(Keep::All, Keep::Matching))
+}
+
+/// A pattern, if one is given.
+///
+/// # Errors
+/// Where it can't be read.
+pub fn pattern(pattern: Option<&str>) -> Result<Option<ImagePattern>, TaskErrors> {
+    let read =
+        pattern.map(|pattern| ImagePattern::new(pattern).map_err(|error| pattern_problem(pattern, &error)));
+    Ok(read.transpose()?)
 }
 
 /// A directory, with or without `local://`.
@@ -217,7 +266,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             "name the images, or give --images-file, or a directory as --src",
         );
     }
-    let hosts = hosts(&job, &names, which, wrong);
+    let hosts = hosts(&job, &names, &which.registries, wrong);
     Some(Job {
         images: names,
         pattern: which
@@ -234,7 +283,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             IndexArg::Original => IndexMode::Original,
         },
         hosts,
-        skip_tls_verify: which.insecure,
+        skip_tls_verify: which.registries.insecure,
         ..job
     })
 }
@@ -250,7 +299,7 @@ fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {
 }
 
 /// A bad `--pattern`.
-pub fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Problem {
+fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Problem {
     let message = format!("this isn't a regular expression: {}", error.cause());
     let problem = Problem::of_file("--pattern", message);
     let problem = match error.position() {
@@ -317,23 +366,23 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
 }
 
 /// The rules of `--auths`, and one for `--plain-http` and `--ca-file`.
-fn hosts(job: &Job, images: &[ImageName], which: &WhichArgs, wrong: &mut Wrong) -> Vec<HostRule> {
+fn hosts(job: &Job, images: &[ImageName], how: &RegistryArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     let mut rules = Vec::new();
-    if let Some(file) = &which.auths {
+    if let Some(file) = &how.auths {
         match task::load_auths(file, &no_variables()) {
             Ok(loaded) => rules.extend(loaded),
             Err(errors) => wrong.0.extend(errors.problems().iter().cloned()),
         }
     }
-    if let Some(file) = &which.ca_file {
+    if let Some(file) = &how.ca_file {
         wrong.0.extend(task::check_file("--ca-file", file));
     }
-    if !which.plain_http && which.ca_file.is_none() {
+    if !how.plain_http && how.ca_file.is_none() {
         return rules;
     }
     let registries = named_registries(job, images);
     if registries.is_empty() && wrong.0.is_empty() {
-        let argument = if which.plain_http {
+        let argument = if how.plain_http {
             "--plain-http"
         } else {
             "--ca-file"
@@ -350,11 +399,11 @@ fn hosts(job: &Job, images: &[ImageName], which: &WhichArgs, wrong: &mut Wrong) 
             .iter_mut()
             .find(|rule: &&mut HostRule| rule.repo == registry.as_str())
         {
-            Some(rule) => set_transport(rule, which),
+            Some(rule) => set_transport(rule, how),
             None => {
                 let mut rule = HostRule::new(registry.as_str());
-                rule.insecure = which.insecure.then_some(true);
-                set_transport(&mut rule, which);
+                rule.insecure = how.insecure.then_some(true);
+                set_transport(&mut rule, how);
                 rules.push(rule);
             }
         }
@@ -362,11 +411,11 @@ fn hosts(job: &Job, images: &[ImageName], which: &WhichArgs, wrong: &mut Wrong) 
     rules
 }
 
-fn set_transport(rule: &mut HostRule, which: &WhichArgs) {
-    if which.plain_http {
+fn set_transport(rule: &mut HostRule, how: &RegistryArgs) {
+    if how.plain_http {
         rule.plain_http = Some(true);
     }
-    if let Some(file) = &which.ca_file {
+    if let Some(file) = &how.ca_file {
         rule.ca_file = Some(file.clone());
     }
 }

@@ -1,10 +1,12 @@
 //! transload moves container images between registries and directories.
 //!
 //! A task file ([`task`]) or the command line ([`args`], [`jobs`]) becomes [`job::Job`]s, which hold nothing but checked values;
-//! [`transfer`] does them and tells an observer what happens; [`ui`] shows it. [`app`] is the program.
+//! [`transfer`] does them and tells an observer what happens; [`care`] looks after stores; [`ui`] shows it. [`app`] is the program.
 
 pub mod app;
 pub mod args;
+pub mod care;
+mod commands;
 pub mod job;
 pub mod jobs;
 pub mod journal;

@@ -60,10 +60,10 @@ pub enum Error {
         #[source]
         source: VerifyError,
     },
-    /// The wait for somebody else's lock was stopped.
-    #[error("stopped while waiting for {}", shown(path))]
+    /// A wait for somebody else's lock, or a removal, was stopped.
+    #[error("stopped at {}", shown(path))]
     Stopped {
-        /// What is locked.
+        /// What was waited for, or worked at.
         path: PathBuf,
     },
     /// A name whose place in the folder is taken by something else.
@@ -92,6 +92,16 @@ impl Error {
         Error::Damaged {
             path: path.to_owned(),
             reason: printable(&reason.into(), LONGEST_REASON).into_owned(),
+        }
+    }
+
+    /// What is wrong, without the path.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::Io { source, .. } => source.to_string(),
+            Error::Damaged { reason, .. } => reason.clone(),
+            Error::Manifest { source, .. } => source.to_string(),
+            other => other.to_string(),
         }
     }
 

@@ -65,6 +65,11 @@ pub(crate) fn partials(root: &Path) -> PathBuf {
     root.join(OWN).join("partial")
 }
 
+/// The folder of damaged blobs whose places are being filled again.
+pub(crate) fn set_aside(root: &Path) -> PathBuf {
+    root.join(OWN).join("aside")
+}
+
 pub(crate) fn partial(root: &Path, digest: &Digest) -> PathBuf {
     partials(root).join(digest.to_string())
 }

@@ -30,14 +30,18 @@ impl Store {
     /// # Errors
     /// Where a folder or a `layout` can't be read. Files and folders that aren't of the format are passed over.
     pub fn images(&self) -> Result<Vec<StoredImage>, Error> {
-        let listing = self.listing()?;
+        let listing = self.listing()?.undamaged()?;
         for folder in &listing.nameless {
             log::warn!("{} is passed over: no image's name leads there", shown(folder));
         }
         Ok(listing.images)
     }
 
-    pub(crate) fn listing(&self) -> Result<Listing, Error> {
+    /// All images that can be told, and what keeps others from being told.
+    ///
+    /// # Errors
+    /// Where the store's own folder can't be read.
+    pub fn listing(&self) -> Result<Listing, Error> {
         let mut walk = Walk::default();
         for (name, path) in subfolders(self.root())? {
             if name == BLOBS || name == OWN {
@@ -48,7 +52,7 @@ impl Store {
                 registry.as_str() == name || (registry.is_docker_hub() && name == DOCKER_HUB_API)
             });
             walk.is_second = name == DOCKER_HUB_API;
-            walk.folder(registry.as_ref(), &mut Vec::new(), &path)?;
+            walk.folder(registry.as_ref(), &mut Vec::new(), &path);
         }
         let images = walk
             .images
@@ -57,15 +61,42 @@ impl Store {
         Ok(Listing {
             images: images.collect(),
             nameless: walk.nameless,
+            damage: walk.damage,
         })
     }
 }
 
 /// What is in a store.
-pub(crate) struct Listing {
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The images, sorted by name. Where a tag map is damaged, these are the repository's tags that files tell of, and its other
+    /// manifests by their digests.
     pub images: Vec<StoredImage>,
     /// Folders of manifests that no image's name leads to.
     pub nameless: Vec<PathBuf>,
+    /// Tag maps and folders that can't be read: what images they tell of isn't known.
+    pub damage: Vec<Damage>,
+}
+
+impl Listing {
+    /// The same, for whom all images must be known.
+    pub(crate) fn undamaged(mut self) -> Result<Listing, Error> {
+        if self.damage.is_empty() {
+            return Ok(self);
+        }
+        Err(self.damage.swap_remove(0).error)
+    }
+}
+
+/// A tag map or a folder that can't be read.
+#[derive(Debug)]
+pub struct Damage {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The repository, where it is the tag map of one, or the folder that has it.
+    pub repository: Option<Repository>,
+    /// What is wrong.
+    pub error: Error,
 }
 
 #[derive(Default)]
@@ -73,36 +104,39 @@ struct Walk {
     /// Images by name, each with whether it was found under Docker Hub's other name, which counts less.
     images: BTreeMap<Reference, (bool, Digest)>,
     nameless: Vec<PathBuf>,
+    damage: Vec<Damage>,
     is_second: bool,
 }
 
 impl Walk {
-    fn folder(
-        &mut self,
-        registry: Option<&Registry>,
-        components: &mut Vec<String>,
-        path: &Path,
-    ) -> Result<(), Error> {
+    fn folder(&mut self, registry: Option<&Registry>, components: &mut Vec<String>, path: &Path) {
         if components.len() > DEPTH {
             self.nameless.push(path.to_owned());
-            return Ok(());
+            return;
         }
-        for (name, folder) in subfolders(path)? {
+        let folders = match subfolders(path) {
+            Ok(folders) => folders,
+            Err(error) => return self.damage.push(Damage::new(path, None, error)),
+        };
+        for (name, folder) in folders {
             if name == MANIFESTS {
                 let path = components.join("/");
                 let repository = registry.and_then(|registry| Repository::new(registry.clone(), &path).ok());
                 // Docker Hub's `library/` isn't added here: the folder's own name counts.
                 match repository.filter(|repository| repository.path() == path) {
-                    Some(repository) => self.add(images_in(&repository, &folder)?),
-                    None if holds_a_manifest(&folder)? => self.nameless.push(folder.clone()),
+                    Some(repository) => match images_in(&repository, &folder, &mut self.damage) {
+                        Ok(images) => self.add(images),
+                        Err(error) => self.damage.push(Damage::new(&folder, Some(repository), error)),
+                    },
+                    // One that can't be read is told of below.
+                    None if holds_a_manifest(&folder) => self.nameless.push(folder.clone()),
                     None => {}
                 }
             }
             components.push(name);
-            self.folder(registry, components, &folder)?;
+            self.folder(registry, components, &folder);
             components.pop();
         }
-        Ok(())
     }
 
     fn add(&mut self, images: Vec<(Reference, Digest)>) {
@@ -115,17 +149,27 @@ impl Walk {
     }
 }
 
-fn holds_a_manifest(folder: &Path) -> Result<bool, Error> {
-    let mut entries = fs::read_dir(folder)
-        .map_err(Error::io("reading", folder))?
-        .flatten();
-    Ok(entries.any(|entry| {
+impl Damage {
+    fn new(path: &Path, repository: Option<Repository>, error: Error) -> Damage {
+        Damage {
+            path: path.to_owned(),
+            repository,
+            error,
+        }
+    }
+}
+
+fn holds_a_manifest(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
         let is_digest = entry
             .file_name()
             .to_str()
             .is_some_and(|name| name.parse::<Digest>().is_ok());
         is_digest || entry.file_name() == LAYOUT
-    }))
+    })
 }
 
 /// The folders in a folder; symbolic links aren't followed.
@@ -143,8 +187,15 @@ fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     Ok(folders)
 }
 
-fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, Digest)>, Error> {
-    let layout = Layout::read(folder)?;
+fn images_in(
+    repository: &Repository,
+    folder: &Path,
+    damage: &mut Vec<Damage>,
+) -> Result<Vec<(Reference, Digest)>, Error> {
+    let layout = Layout::read(folder).unwrap_or_else(|error| {
+        damage.push(Damage::new(&folder.join(LAYOUT), Some(repository.clone()), error));
+        Layout::default()
+    });
     let mut images = Vec::new();
     let mut reached = BTreeSet::new();
     for (tag, digest) in layout.iter() {
@@ -181,13 +232,14 @@ fn images_in(repository: &Repository, folder: &Path) -> Result<Vec<(Reference, D
             .file_name()
             .to_str()
             .and_then(|name| name.parse::<Digest>().ok());
-        if let Some(digest) = digest
-            // A manifest that can't be read is complained about once it is asked for.
-            && let Ok(Some(bytes)) = read(&entry.path())
-        {
-            reach_children(bytes, &mut reached);
-            manifests.push(digest);
+        let Some(digest) = digest else { continue };
+        match read(&entry.path()) {
+            Ok(Some(bytes)) => reach_children(bytes, &mut reached),
+            Ok(None) => continue,
+            // It is complained about once it is asked for.
+            Err(_) => {}
         }
+        manifests.push(digest);
     }
     let untagged = manifests.into_iter().filter(|digest| !reached.contains(digest));
     images.extend(untagged.map(|digest| {

@@ -59,6 +59,15 @@ impl Layout {
         self.parsed.iter()
     }
 
+    /// Entries that are no tag and digest, as text, and so stand for no image.
+    pub fn strange(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_parsed = |tag: &str| tag.parse().is_ok_and(|tag: Tag| self.parsed.contains_key(&tag));
+        self.tags
+            .iter()
+            .filter(move |(tag, _)| !is_parsed(tag))
+            .map(|(tag, digest)| (tag.as_str(), digest.as_str()))
+    }
+
     /// Lets a tag stand for a manifest.
     pub fn set(&mut self, tag: &Tag, digest: &Digest) {
         self.tags.insert(tag.to_string(), digest.to_string());

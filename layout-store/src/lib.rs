@@ -8,12 +8,16 @@
 //! │   ├── sha256:<hex>                                    manifests and indexes, as they came
 //! │   └── 3.19                                            the same file as its digest's, for old readers
 //! ├── registry-1.docker.io -> docker.io                   KubeKey's name for Docker Hub
-//! └── .transload/                                         partial blobs and the lock
+//! └── .transload/                                         partial blobs, the lock, and which platforms were left out
 //! ```
 //!
 //! A [`Store`] reads every generation of the format and writes the newest. Blobs are verified while they are written, made
 //! durable, and only then get their names; a writer that was killed goes on where its bytes end. Several threads and several
 //! processes may write at once.
+//!
+//! [`Store::listing`], [`Store::check_tags`], [`Store::manifest`] and [`Store::verify_blob`] tell what rotted;
+//! [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole. [`Store::exclusively`] gives the right to remove:
+//! [`Exclusive::garbage`] is what no image needs that stays.
 //!
 //! ```
 //! use transload_layout_store::{BlobWrite, Store};
@@ -48,16 +52,19 @@ mod images;
 mod layout;
 mod lease;
 mod manifest;
+mod mend;
 mod part;
 mod prune;
 mod space;
+mod sparse;
 mod store;
 mod verify;
 
 pub use blob::{BlobWrite, BlobWriter};
 pub use error::Error;
-pub use images::StoredImage;
+pub use images::{Damage, Listing, StoredImage};
 pub use lease::Exclusive;
+pub use mend::{SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::Garbage;
 pub use space::free_space;

@@ -77,7 +77,7 @@ impl Store {
         there.cloned().unwrap_or_else(|| self.root().to_owned())
     }
 
-    fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+    pub(crate) fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
         let mut readable = Vec::new();
         for folder in folders::manifests(self.root(), repository)? {
             if folders::is_plain(self.root(), &folder)? {
@@ -132,11 +132,21 @@ impl Store {
         Some(digest)
     }
 
-    /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before.
+    /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before: those of an index
+    /// that aren't are taken for left out.
     ///
     /// # Errors
     /// Where the folder can't be written, or the name's place is taken.
     pub fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        self.note_left_out(repository, manifest)?;
+        self.mend_manifest(repository, manifest)
+    }
+
+    /// Writes a manifest whose file was lost or damaged. What is missing of an index isn't taken for left out.
+    ///
+    /// # Errors
+    /// As [`Store::put_manifest`].
+    pub fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         let path = folder.join(manifest.digest().to_string());
         if read(&path)
@@ -191,7 +201,7 @@ impl Store {
 
     /// Gives the manifest a second name, its tag, for the generation that reads those. Where the name is taken by a folder, or is
     /// the format's own, only `layout` has the tag: what reads the oldest generation alone can't have it.
-    fn name_by_tag(&self, folder: &Path, tag: &Tag, manifest: &Path) -> Result<(), Error> {
+    pub(crate) fn name_by_tag(&self, folder: &Path, tag: &Tag, manifest: &Path) -> Result<(), Error> {
         let path = folder.join(tag.as_str());
         if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
             return Ok(());
@@ -246,7 +256,12 @@ impl Store {
     }
 
     /// Writes a whole file durably, or leaves what was there.
-    fn replace(&self, path: &Path, bytes: &[u8], name: &dyn std::fmt::Display) -> Result<(), Error> {
+    pub(crate) fn replace(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        name: &dyn std::fmt::Display,
+    ) -> Result<(), Error> {
         if kind(path)? == Kind::Folder {
             return Err(Error::Collision {
                 name: name.to_string(),
@@ -267,7 +282,7 @@ impl Store {
     }
 
     /// Locks the tag maps of the store against other threads and processes, until the lock is dropped.
-    fn lock_layouts(&self) -> Result<LayoutLock<'_>, Error> {
+    pub(crate) fn lock_layouts(&self) -> Result<LayoutLock<'_>, Error> {
         let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
         self.own_folder()?;
         let path = folders::layout_lock(self.root());
@@ -295,7 +310,7 @@ impl Store {
 }
 
 /// The right to change tag maps. The lock on disk is let go of first.
-struct LayoutLock<'a> {
+pub(crate) struct LayoutLock<'a> {
     _process: File,
     _thread: MutexGuard<'a, ()>,
 }

@@ -17,8 +17,8 @@ use crate::{BlobFile, Error, Store, StoredImage, durable};
 pub struct Garbage {
     /// The images.
     pub images: Vec<StoredImage>,
-    /// Manifests that no image which stays reaches.
-    pub manifests: Vec<PathBuf>,
+    /// Manifests that no image which stays reaches, each with its repository.
+    pub manifests: Vec<(Repository, PathBuf)>,
     /// Blobs that no image which stays reaches.
     pub blobs: Vec<BlobFile>,
     /// What interrupted transfers left.
@@ -36,9 +36,10 @@ impl Exclusive<'_> {
     /// What would go if only the images stayed for which `keep` is true.
     ///
     /// # Errors
-    /// Where a manifest of an image that stays can't be read: what it needs isn't known then.
+    /// Where a tag map, or a manifest of an image that stays, is missing or can't be read: what is needed isn't known then. Where the
+    /// flag of the store's [`Opening`](crate::Opening) is set.
     pub fn garbage(&self, keep: impl Fn(&Reference) -> bool) -> Result<Garbage, Error> {
-        let listing = self.store.listing()?;
+        let listing = self.store.listing()?.undamaged()?;
         if let Some(folder) = listing.nameless.first() {
             return Err(Error::damaged(
                 folder,
@@ -91,20 +92,28 @@ impl Exclusive<'_> {
     /// Removes it: the images' names first, so that at no time a name stands for what isn't whole.
     ///
     /// # Errors
-    /// Where the filesystem refuses. What was named before it is gone, the rest is there.
+    /// Where the filesystem refuses, or the flag of the store's [`Opening`](crate::Opening) is set. What came before is gone, the
+    /// rest is there, and is garbage the next time.
     pub fn remove(&self, garbage: &Garbage) -> Result<(), Error> {
         for image in &garbage.images {
+            self.store.check_stop()?;
             self.remove_name(image)?;
         }
         let mut folders = HashSet::new();
-        for path in &garbage.manifests {
+        for (repository, path) in &garbage.manifests {
+            self.store.check_stop()?;
             remove(path)?;
             folders.extend(path.parent());
+            let digest = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let Some(digest) = digest {
+                self.store.forget_left_out(repository, &digest)?;
+            }
         }
         for folder in folders {
             durable::sync(folder)?;
         }
         for file in garbage.blobs.iter().chain(&garbage.partial) {
+            self.store.check_stop()?;
             remove(&file.path)?;
         }
         self.remove_empty_repositories(&garbage.images);
@@ -136,6 +145,7 @@ impl Exclusive<'_> {
     /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
     fn remove_empty_repositories(&self, images: &[StoredImage]) {
         for image in images {
+            self.store.remove_empty_notes(image.reference.repository());
             let Ok(folders) = folders::manifests(self.store.root(), image.reference.repository()) else {
                 continue;
             };
@@ -164,42 +174,41 @@ struct Reached {
 
 impl Reached {
     fn walk(&mut self, store: &Store, repository: &Repository, digest: &Digest) -> Result<(), Error> {
-        if store.manifest(repository, digest)?.is_none() {
-            let path = store.manifest_path(repository, digest);
-            return Err(Error::damaged(
-                &path,
-                "it is missing, so what its image needs isn't known",
-            ));
-        }
+        store.check_stop()?;
         let mut waiting = vec![digest.clone()];
         while let Some(digest) = waiting.pop() {
             if !self.manifests.insert((repository.clone(), digest.clone())) {
                 continue;
             }
-            // An index may name manifests of platforms that were left out.
             let Some(manifest) = store.manifest(repository, &digest)? else {
-                continue;
+                let path = store.manifest_path(repository, &digest);
+                let reason = "it is missing, so what its image needs isn't known";
+                return Err(Error::damaged(&path, reason));
             };
-            self.blobs
-                .extend(manifest.view().blobs().map(|blob| blob.digest.clone()));
-            waiting.extend(
-                manifest
-                    .view()
-                    .children()
-                    .iter()
-                    .map(|child| child.digest.clone()),
-            );
+            let view = manifest.view();
+            self.blobs.extend(view.blobs().map(|blob| blob.digest.clone()));
+            if view.children().is_empty() {
+                continue;
+            }
+            let left_out = store.left_out(repository, &digest);
+            let children = view.children().iter().map(|child| &child.digest);
+            for child in children {
+                // What was brought in spite of it is needed.
+                if !left_out.contains(child) || store.manifest(repository, child)?.is_some() {
+                    waiting.push(child.clone());
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// The files in a folder of manifests that are named by a digest which isn't reached.
+/// Notes the files in a folder of manifests that are named by a digest which isn't reached.
 fn unreached(
     folder: &Path,
     repository: &Repository,
     reached: &Reached,
-    found: &mut Vec<PathBuf>,
+    found: &mut Vec<(Repository, PathBuf)>,
 ) -> Result<(), Error> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(());
@@ -212,7 +221,7 @@ fn unreached(
             && is_file
             && !reached.manifests.contains(&(repository.clone(), digest))
         {
-            found.push(entry.path());
+            found.push((repository.clone(), entry.path()));
         }
     }
     Ok(())

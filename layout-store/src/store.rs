@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -44,7 +44,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Waits for other processes end once the flag is set: those of opening, and those of the store that was opened.
+    /// Waits for other processes, and removing, end once the flag is set: those of opening, and those of the store that was opened.
     pub fn until(cancel: Arc<AtomicBool>) -> Opening {
         Opening { cancel }
     }
@@ -115,6 +115,17 @@ impl Store {
     /// As [`Store::open`], and where it can't be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Store, Error> {
         Opening::default().create(path)
+    }
+
+    /// Ends work once the flag of the [`Opening`] is set.
+    pub(crate) fn check_stop(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) {
+            Err(Error::Stopped {
+                path: self.root.clone(),
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// The folder.

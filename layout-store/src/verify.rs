@@ -39,8 +39,14 @@ pub enum Flaw {
     #[error("holds other bytes than its name says")]
     Corrupt,
     /// The file can't be read, or is no file.
-    #[error("can't be read: {0}")]
+    #[error("can't be read: {}", .0.reason())]
     Unreadable(#[source] Error),
+    /// A tag map of which a part, or all, makes no sense.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+    /// A tag's file that holds another manifest than the one that `layout` lets the tag stand for.
+    #[error("holds another manifest than `layout` says, and old readers take the file's")]
+    Disagrees,
 }
 
 /// A file among the blobs, finished or partial.
@@ -97,19 +103,6 @@ impl Store {
         }
     }
 
-    /// Takes a blob's file away, because it isn't what its name says: a whole one can take its place.
-    ///
-    /// # Errors
-    /// Where the filesystem refuses, or a folder is there.
-    pub fn discard_blob(&self, digest: &Digest) -> Result<(), Error> {
-        let path = self.blob_path(digest);
-        check_plain(self.root(), &self.root().join(folders::BLOBS))?;
-        match kind(&path)? {
-            Kind::Nothing => Ok(()),
-            _ => std::fs::remove_file(&path).map_err(Error::io("removing", &path)),
-        }
-    }
-
     /// Everything in the folder of blobs, sorted by path.
     ///
     /// # Errors
@@ -118,7 +111,7 @@ impl Store {
         files_in(self.root(), &self.root().join(folders::BLOBS))
     }
 
-    /// What interrupted transfers left, sorted by path. Some may be of transfers that run now.
+    /// What interrupted transfers and repairs left, sorted by path. Some may be of those that run now.
     ///
     /// # Errors
     /// Where the folder can't be read.
@@ -128,6 +121,7 @@ impl Store {
             let name = file.path.file_name().and_then(|name| name.to_str());
             file.digest = name.and_then(part::digest_of_partial);
         }
+        files.extend(files_in(self.root(), &folders::set_aside(self.root()))?);
         files.retain(|file| file.digest.is_some());
         Ok(files)
     }
@@ -156,7 +150,7 @@ fn files_in(root: &Path, folder: &Path) -> Result<Vec<BlobFile>, Error> {
 }
 
 /// What a symbolic link leads to isn't the store's, to be listed or removed.
-fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
+pub(crate) fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
     if folders::is_plain(root, folder)? {
         Ok(())
     } else {

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use transload_layout_store::{BlobWrite, Flaw, Store, Verdict};
-use transload_reference::{Descriptor, Digest, MediaType};
+use transload_layout_store::{BlobWrite, Flaw, Store, StoredImage, Verdict};
+use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository};
 
 fn put(store: &Store, content: &[u8]) -> Descriptor {
     let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
@@ -41,8 +41,14 @@ fn each_way_in_which_a_blob_can_be_wrong_is_told_apart() {
     rotten[999_999] ^= 1;
     fs::write(&path, &rotten).unwrap();
     assert_eq!(flaw(&store, &blob), "holds other bytes than its name says");
-    store.discard_blob(&blob.digest).unwrap();
-    store.discard_blob(&blob.digest).unwrap();
+    drop(store.set_aside(&blob.digest).unwrap());
+    assert!(path.exists(), "it goes back");
+    let aside = store.set_aside(&blob.digest).unwrap();
+    assert!(!path.exists());
+    assert_eq!(store.partial_files().unwrap().len(), 1, "a kill leaves it there");
+    aside.discard().unwrap();
+    assert_eq!(store.partial_files().unwrap(), []);
+    store.set_aside(&blob.digest).unwrap().discard().unwrap();
     fs::write(&path, &rotten[..10]).unwrap();
     assert_eq!(flaw(&store, &blob), "has 10 bytes where 1000000 are expected");
     fs::remove_file(&path).unwrap();
@@ -84,4 +90,155 @@ fn files_among_the_blobs_are_told_with_their_sizes() {
         [(None, 1), (Some(blob.digest.clone()), 7)]
     );
     assert_eq!(told(store.partial_files().unwrap()), [(Some(blob.digest), 3)]);
+}
+
+fn repository(path: &str) -> Repository {
+    format!("hub.local/{path}").parse().unwrap()
+}
+
+fn publish(store: &Store, repository: &Repository, tag: Option<&str>, content: &[u8]) -> RawManifest {
+    let config = serde_json::to_string(&put(store, content)).unwrap();
+    let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[]}}"#);
+    let manifest = RawManifest::parse(text.into_bytes(), None).unwrap();
+    store.put_manifest(repository, &manifest).unwrap();
+    if let Some(tag) = tag {
+        let tag = tag.parse().unwrap();
+        store.tag(repository, &tag, manifest.digest()).unwrap();
+    }
+    manifest
+}
+
+fn names(images: &[StoredImage]) -> Vec<String> {
+    images.iter().map(|image| image.reference.to_string()).collect()
+}
+
+#[test]
+fn a_damaged_tag_map_hides_nothing_of_other_repositories_and_is_made_anew_from_its_tags_files() {
+    let digest = Digest::of(b"other").to_string();
+    let cases = [
+        (r#"["v1", "v2"]"#.to_owned(), true),
+        (r#"{"v1": "sha256:"#.to_owned(), true),
+        (r#"{"v1": 1}"#.to_owned(), true),
+        (r#"{"v1": "sha256:12"}"#.to_owned(), false),
+        (format!(r#"{{"v1": "", "v2": "{digest}"}}"#), false),
+    ];
+    for (text, is_unreadable) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path()).unwrap();
+        let (app, web) = (repository("app"), repository("web"));
+        let one = publish(&store, &app, Some("v1"), b"one");
+        publish(&store, &web, Some("v1"), b"web");
+        let layout = folder.path().join("hub.local/app/manifests/layout");
+        fs::write(&layout, &text).unwrap();
+        let listing = store.listing().unwrap();
+        assert!(
+            names(&listing.images).contains(&"hub.local/app:v1".to_owned()),
+            "{text}"
+        );
+        assert!(
+            names(&listing.images).contains(&"hub.local/web:v1".to_owned()),
+            "{text}"
+        );
+        let damage: Vec<_> = listing.damage.iter().map(|damage| &damage.path).collect();
+        assert_eq!(damage, vec![&layout; usize::from(is_unreadable)], "{text}");
+        assert_eq!(store.images().is_err(), is_unreadable, "{text}");
+        let flaws = store.check_tags(&app).unwrap();
+        assert!(matches!(flaws[0].flaw, Flaw::Damaged(_)), "{text}: {flaws:?}");
+        assert!(store.check_tags(&web).unwrap().is_empty());
+
+        store.mend_tags(&app).unwrap();
+        assert!(store.check_tags(&app).unwrap().is_empty(), "{text}");
+        let found = store
+            .resolve(&app, &Identifier::Tag("v1".parse().unwrap()))
+            .unwrap();
+        assert_eq!(found.as_ref(), Some(one.digest()), "{text}");
+        let kept = fs::read_to_string(layout.with_file_name("layout~")).unwrap();
+        assert_eq!(kept, text);
+        assert_eq!(store.images().unwrap().len(), listing.images.len(), "{text}");
+    }
+}
+
+#[test]
+fn a_tag_map_that_no_file_tells_anew_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let app = repository("app");
+    publish(&store, &app, Some("v1"), b"one");
+    let manifests = folder.path().join("hub.local/app/manifests");
+    fs::write(manifests.join("layout"), "[]").unwrap();
+    fs::write(manifests.join("v1"), "{}").unwrap();
+    let error = store.mend_tags(&app).unwrap_err();
+    assert!(error.to_string().contains("layout is damaged"), "{error}");
+    assert_eq!(fs::read_to_string(manifests.join("layout")).unwrap(), "[]");
+    assert!(!manifests.join("layout~").exists());
+}
+
+#[test]
+fn a_tags_file_that_disagrees_with_the_tag_map_gets_what_that_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let app = repository("app");
+    let one = publish(&store, &app, Some("v1"), b"one");
+    let two = publish(&store, &app, Some("v2"), b"two");
+    let manifests = folder.path().join("hub.local/app/manifests");
+    fs::remove_file(manifests.join("v1")).unwrap();
+    fs::write(manifests.join("v1"), two.bytes()).unwrap();
+    let flaws = store.check_tags(&app).unwrap();
+    assert_eq!(flaws.len(), 1, "{flaws:?}");
+    assert_eq!(flaws[0].path, manifests.join("v1"));
+    assert!(matches!(flaws[0].flaw, Flaw::Disagrees));
+    store.mend_tags(&app).unwrap();
+    assert_eq!(fs::read(manifests.join("v1")).unwrap(), one.bytes());
+    assert!(store.check_tags(&app).unwrap().is_empty());
+
+    fs::remove_file(manifests.join("v1")).unwrap();
+    fs::write(manifests.join("v1"), two.bytes()).unwrap();
+    fs::remove_file(manifests.join(one.digest().to_string())).unwrap();
+    let error = store.mend_tags(&app).unwrap_err();
+    assert!(error.to_string().contains(one.digest().as_str()), "{error}");
+}
+
+#[test]
+fn what_was_left_out_of_an_index_is_told_from_what_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let app = repository("app");
+    let other = Store::create(folder.path().join("other")).unwrap();
+    let children = [
+        publish(&store, &app, None, b"one"),
+        publish(&other, &app, None, b"two"),
+    ];
+    let entries = children
+        .each_ref()
+        .map(|child| serde_json::to_string(&child.descriptor()).unwrap());
+    let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
+    let index = RawManifest::parse(text.into_bytes(), Some(MediaType::OCI_INDEX.as_str())).unwrap();
+    store.put_manifest(&app, &index).unwrap();
+    store.tag(&app, &"v1".parse().unwrap(), index.digest()).unwrap();
+    let left_out = store.left_out(&app, index.digest());
+    assert_eq!(Vec::from_iter(left_out), [children[1].digest().clone()]);
+    assert!(store.exclusively().unwrap().garbage(|_| true).is_ok());
+
+    // What is lost isn't left out, and what its image needs isn't known without it.
+    let lost = store.manifest_path(&app, children[0].digest());
+    fs::remove_file(&lost).unwrap();
+    store.mend_manifest(&app, &index).unwrap();
+    assert_eq!(store.left_out(&app, index.digest()).len(), 1);
+    let error = store.exclusively().unwrap().garbage(|_| true).unwrap_err();
+    assert!(
+        error.to_string().contains(children[0].digest().as_str()),
+        "{error}"
+    );
+
+    // What is brought later was left out no more, and neither is anything of an image that is gone.
+    store.put_manifest(&app, &children[0]).unwrap();
+    store.put_manifest(&app, &children[1]).unwrap();
+    store.put_manifest(&app, &index).unwrap();
+    assert!(store.left_out(&app, index.digest()).is_empty());
+    fs::remove_file(store.manifest_path(&app, children[1].digest())).unwrap();
+    store.put_manifest(&app, &index).unwrap();
+    assert_eq!(store.left_out(&app, index.digest()).len(), 1);
+    let exclusive = store.exclusively().unwrap();
+    exclusive.remove(&exclusive.garbage(|_| false).unwrap()).unwrap();
+    assert!(!folder.path().join(".transload/sparse").exists());
 }

@@ -15,8 +15,8 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use transload_reference::Reference;
-use transload_test_support::image::Image;
+use transload_reference::{RawManifest, Reference};
+use transload_test_support::image::{Document, Image};
 use transload_test_support::{Output, Transload};
 
 /// The program with these arguments, run to its end, which must have this exit status.
@@ -120,6 +120,10 @@ fn documented_tree(images: &[Held<'_>]) -> BTreeMap<String, Entry> {
         for document in &image.manifests {
             let path = format!("{folder}/{}", document.digest);
             tree.insert(path, Entry::File(document.bytes.clone()));
+            if let Some(note) = note_of_left_out(image, document) {
+                let path = format!(".transload/sparse/{repository}/{}", document.digest);
+                tree.insert(path, Entry::File(note));
+            }
         }
         if repository.registry().is_docker_hub() {
             let link = Entry::Link("docker.io".to_owned());
@@ -138,6 +142,18 @@ fn documented_tree(images: &[Held<'_>]) -> BTreeMap<String, Entry> {
         tree.insert(format!("{folder}/layout"), Entry::File(bytes));
     }
     tree
+}
+
+/// What a store keeps of the manifests that an index names and that its image lacks.
+fn note_of_left_out(image: &Image, index: &Document) -> Option<Vec<u8>> {
+    let raw = RawManifest::parse(index.bytes.clone(), Some(index.media_type.as_str())).ok()?;
+    let children = raw.view().children().iter().map(|child| &child.digest);
+    let mut missing: Vec<String> = children
+        .filter(|child| image.manifest(child).is_none())
+        .map(ToString::to_string)
+        .collect();
+    missing.sort();
+    (!missing.is_empty()).then(|| serde_json::to_vec_pretty(&missing).expect("strings are writable as JSON"))
 }
 
 /// Checks that a directory has these images as the format asks for, byte for byte, and no other file.

@@ -2,6 +2,7 @@
 //!
 //! Texts are compared whole, with snapshots. `INSTA_UPDATE=always cargo test -p transload-tests messages` writes them anew.
 
+mod care;
 mod help;
 mod plan;
 mod registries;

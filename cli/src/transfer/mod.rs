@@ -43,6 +43,10 @@ pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
 pub use prepare::Problem;
 pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
 
+pub(crate) use destination::{Bring, Destination, StoreDestination};
+pub(crate) use prepare::client;
+pub(crate) use source::{RegistrySource, Source};
+
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
@@ -87,7 +91,7 @@ impl Options {
         Opening::until(Arc::clone(&self.cancel))
     }
 
-    fn pool(&self) -> Result<ThreadPool, Problem> {
+    pub(crate) fn pool(&self) -> Result<ThreadPool, Problem> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(self.jobs.max(1))
             .thread_name(|n| format!("transfer {n}"));

@@ -137,7 +137,8 @@ impl Wrong<'_> {
     }
 }
 
-fn client(
+/// The client of a task's registries.
+pub(crate) fn client(
     job: &Job,
     options: &Options,
     observer: &Arc<dyn Observer>,

@@ -5,6 +5,9 @@ use std::fmt::{Display, Write as _};
 /// What is said after errors that were found before anything moved.
 pub const NOTHING_MOVED: &str = "\nNothing was moved.\n";
 
+/// What is said after errors that were found before anything was removed.
+pub const NOTHING_REMOVED: &str = "\nNothing was removed.\n";
+
 /// Errors, each behind `error:`, with empty lines between them. `more` is how many there are besides.
 pub fn errors(errors: &[impl Display], more: usize) -> String {
     let mut text = String::new();

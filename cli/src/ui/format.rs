@@ -51,6 +51,11 @@ pub fn platform_list(platforms: &[Platform]) -> String {
     names.join(",")
 }
 
+/// A path; names in a directory from elsewhere may hold what a terminal would obey.
+pub fn path(path: &std::path::Path) -> String {
+    transload_reference::printable(&path.display().to_string(), usize::MAX).into_owned()
+}
+
 /// At most `width` characters: what is too long loses its middle, since the ends tell names apart.
 pub fn shorten(text: &str, width: usize) -> String {
     let length = text.chars().count();

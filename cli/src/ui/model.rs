@@ -10,6 +10,8 @@ use crate::transfer::{Event, ImageOutcome, Status};
 /// How far a task is.
 #[derive(Debug, Default)]
 pub(super) struct Model {
+    /// What is done, where no images move.
+    what: Option<String>,
     pub images: usize,
     /// The images of which it is known what they need, and those that are over.
     known: HashSet<String>,
@@ -32,6 +34,20 @@ pub(super) struct Active {
 }
 
 impl Model {
+    /// Of so many bytes that don't move: they are read, or mended.
+    pub fn of_bytes(what: String, wanted: u64) -> Model {
+        Model {
+            what: Some(what),
+            wanted,
+            ..Model::default()
+        }
+    }
+
+    /// Takes note of more bytes that are done.
+    pub fn settle(&mut self, bytes: u64) {
+        self.settled = self.settled.saturating_add(bytes);
+    }
+
     /// Takes an event in.
     pub fn update(&mut self, event: &Event<'_>) {
         match event {
@@ -101,8 +117,10 @@ impl Model {
     pub fn line(&self, rate: u64) -> String {
         let images = self.images_text();
         let known = self.known.len();
-        if self.wanted == 0 {
-            return format!("{images}, {known} looked at");
+        match (&self.what, self.wanted) {
+            (Some(what), 0) => return what.clone(),
+            (None, 0) => return format!("{images}, {known} looked at"),
+            _ => {}
         }
         let so_far = if known < self.images { " known so far" } else { "" };
         let rate = if rate > 0 {
@@ -117,8 +135,11 @@ impl Model {
         )
     }
 
-    /// `12/40 images, 1 failed`.
+    /// `12/40 images, 1 failed`; what is done where no images move.
     pub fn images_text(&self) -> String {
+        if let Some(what) = &self.what {
+            return what.clone();
+        }
         let failed = if self.failed > 0 {
             format!(", {} failed", self.failed)
         } else {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::model::Model;
 use super::{format, outcome_line};
+use crate::care::Look;
 use crate::transfer::{Event, Observer};
 
 /// How progress is shown.
@@ -84,6 +85,20 @@ impl Progress {
         Progress {
             shared,
             stop: Mutex::new(stop),
+        }
+    }
+
+    /// Shows how far a look at a store is.
+    pub fn look(&self, look: Look) {
+        let mut model = self.shared.model();
+        match look {
+            Look::Total { images, bytes } => {
+                *model = Model::of_bytes(format!("{} checked", format::count(images, "image")), bytes);
+            }
+            Look::Mending { things, bytes } => {
+                *model = Model::of_bytes(format!("{} mended", format::count(things, "thing")), bytes);
+            }
+            Look::Read(bytes) => model.settle(bytes),
         }
     }
 

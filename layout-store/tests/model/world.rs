@@ -125,7 +125,8 @@ impl World {
                 self.strays.insert(path);
             }
             Step::Discard { blob } => {
-                self.store().discard_blob(&DESCRIPTORS[*blob].digest).unwrap();
+                let aside = self.store().set_aside(&DESCRIPTORS[*blob].digest).unwrap();
+                aside.discard().unwrap();
                 self.model.unnamed(Side::Here, *blob);
             }
         }

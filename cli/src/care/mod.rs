@@ -1,0 +1,10 @@
+//! Looking after a store: whether it is whole ([`Checkup`]), fetching again what isn't ([`Mender`]), and which images stay when it is
+//! pruned ([`Keep`]; [`transload_layout_store::Exclusive`] removes the rest).
+
+mod keep;
+mod repair;
+mod verify;
+
+pub use keep::{Keep, Kept};
+pub use repair::{Mender, Report, repair};
+pub use verify::{Checkup, Finding, Health, LeftOut, Look, Thing};
