@@ -88,7 +88,7 @@ fn assert_refused(first: &str, second: &str, name: &str, place: &str) {
     let failure = format!(
         "failed   {}/{repository}:{tag} -> {} in {dir}\n         destination: {name} has no place in the directory: {dir}/{place}\n",
         from.host(),
-        second.to_lowercase()
+        second
     );
     assert_eq!(output.stdout, failure);
     assert!(
