@@ -297,11 +297,15 @@ impl<'a> Executor<'a> {
             self.count(scope, image, Some((blob, How::Shared)));
         }
         for (image, lender) in next.bring {
+            // By what its own manifest says: what another one says of the same digest may have been the fault.
+            let blob = self.flights[image]
+                .blob(&blob.digest)
+                .unwrap_or_else(|| blob.clone());
             self.push(
                 scope,
                 Work::Blob(BlobWork {
                     image,
-                    blob: blob.clone(),
+                    blob,
                     lender,
                     berth: None,
                 }),

@@ -84,6 +84,12 @@ impl Flight {
         self.lock().plan.clone()
     }
 
+    /// What its manifests say of a blob; none where they don't name it, or aren't known yet.
+    pub fn blob(&self, digest: &Digest) -> Option<Descriptor> {
+        let plan = self.plan()?;
+        plan.blobs.iter().find(|blob| blob.digest == *digest).cloned()
+    }
+
     /// Counts a blob that is there now (none for the plan itself). Whether the image is complete by that.
     pub fn blob_is_there(&self, blob: Option<(&Descriptor, How)>) -> bool {
         let mut state = self.lock();

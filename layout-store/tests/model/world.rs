@@ -425,8 +425,12 @@ impl World {
         let own = store.root().join(".transload");
         for entry in fs::read_dir(&own).unwrap() {
             let path = entry.unwrap().path();
-            let is_known =
-                path == own.join("lock") || path == own.join("partial") || self.strays.contains(&path);
+            let is_empty = || fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+            let is_known = ["lock", "partial", "sparse"]
+                .iter()
+                .any(|name| path == own.join(name))
+                || path == own.join("aside") && is_empty()
+                || self.strays.contains(&path);
             assert!(is_known, "{} was left behind", path.display());
         }
         assert!(
