@@ -151,6 +151,10 @@ fn a_pull_that_is_killed_goes_on_where_its_bytes_end() {
                 output.expect_code(0);
                 assert_eq!(held, tags(&images));
                 assert_eq!(partials(&store), BTreeMap::new());
+                Transload::new()
+                    .args(["verify", &text(&store)])
+                    .run()
+                    .expect_code(0);
                 break;
             }
             kills += 1;

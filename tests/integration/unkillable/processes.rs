@@ -1,6 +1,7 @@
 //! Several processes on one store: nothing is fetched twice, no tag is lost, nobody waits for ever, and who waits is told for whom.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use transload_reference::Digest;
@@ -16,7 +17,7 @@ const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 #[test]
-fn eight_processes_fill_one_store_and_no_blob_moves_twice() {
+fn eight_processes_fill_one_store_that_others_prune_and_no_blob_moves_twice() {
     let images = release(2);
     let registry = ScriptedRegistry::start();
     for (repository, image) in &images {
@@ -29,7 +30,14 @@ fn eight_processes_fill_one_store_and_no_blob_moves_twice() {
         let store = text(dir.path().join("images"));
         let mut dice = Dice::new(round + 5);
         let mut wanted: Vec<String> = Vec::new();
-        let running: Vec<Running> = (0..8)
+        let prune = |running: &mut Vec<Running>| {
+            // Before the first pull there is no store to prune.
+            if Path::new(&store).join(".transload").exists() {
+                running.push(Transload::new().args(["prune", &store]).spawn());
+            }
+        };
+        let mut running: Vec<Running> = Vec::new();
+        let mut pulls = (0..8)
             .map(|process| {
                 // Each takes most of the images, in an order of its own, under one of two tags.
                 let mut names: Vec<String> = Vec::new();
@@ -43,9 +51,17 @@ fn eight_processes_fill_one_store_and_no_blob_moves_twice() {
                 Transload::new()
                     .args(["pull", "--plain-http", "--quiet", "--jobs", "3", "--dest", &store])
                     .args(names.iter().map(|name| format!("{}/{name}", registry.host())))
-                    .spawn()
             })
-            .collect();
+            .collect::<Vec<Transload>>()
+            .into_iter();
+        running.extend(pulls.next().map(Transload::spawn));
+        let is_busy = |requests: &[Request]| requests.iter().any(|request| request.is("GET", "/blobs/"));
+        assert!(registry.log().wait_for(is_busy, PATIENCE));
+        for pull in pulls {
+            running.push(pull.spawn());
+            prune(&mut running);
+        }
+        assert!(running.len() > 8, "nothing was pruned");
         for output in running.into_iter().map(Running::wait) {
             output.expect_code(0);
         }
@@ -53,6 +69,7 @@ fn eight_processes_fill_one_store_and_no_blob_moves_twice() {
         wanted.dedup();
         assert_eq!(assert_sound(store.as_ref()), wanted);
         assert_eq!(partials(store.as_ref()), BTreeMap::new());
+        Transload::new().args(["verify", &store]).run().expect_code(0);
         let mut fetched: BTreeMap<String, usize> = BTreeMap::new();
         for request in registry.log().requests() {
             if request.is("GET", "/blobs/") {
