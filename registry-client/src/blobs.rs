@@ -144,11 +144,6 @@ impl BlobReader {
         self.position
     }
 
-    /// Whether the registry serves parts of blobs. `None` until it was asked for one.
-    pub fn has_ranges(&self) -> Option<bool> {
-        self.has_ranges
-    }
-
     fn place(&self) -> Place {
         Place {
             operation: format!("reading the blob {}", self.blob.digest),

@@ -248,21 +248,8 @@ impl Client {
         BlobReader::open(&self.core, repository, blob, offset..blob.size)
     }
 
-    /// As [`Client::open_blob`], for a part of the blob (in bytes). [`BlobReader::has_ranges`] tells whether the registry serves
-    /// parts; where it doesn't, the bytes before the part are fetched and dropped.
-    ///
-    /// # Errors
-    /// Where the blob isn't there, has another size, or has no such part.
-    pub fn open_blob_range(
-        &self,
-        repository: &Repository,
-        blob: &Descriptor,
-        range: Range<u64>,
-    ) -> Result<BlobReader, Error> {
-        BlobReader::open(&self.core, repository, blob, range)
-    }
-
-    /// As [`Client::open_blob_range`], but `None` where the registry serves no parts: nothing is fetched then.
+    /// As [`Client::open_blob`], for a part of the blob (in bytes), so that several connections can bring one blob. `None` where the
+    /// registry serves no parts: nothing is fetched then.
     ///
     /// # Errors
     /// Where the blob isn't there, has another size, or has no such part.

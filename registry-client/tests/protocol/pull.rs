@@ -1,5 +1,7 @@
 //! Pulling.
 
+use std::io::Read;
+
 use transload_reference::{Digest, Identifier, MediaKind, RawManifest};
 use transload_registry_client::ErrorKind;
 use transload_test_support::ScriptedRegistry;
@@ -65,20 +67,39 @@ fn an_offset_is_asked_for_as_a_range() {
 
 #[test]
 fn a_part_of_a_blob_is_read_alone() {
-    for (ignore_range, served) in [(false, Some(true)), (true, Some(false))] {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(300_000);
+    let blob = put(&registry, "a", &bytes);
+    let (client, repository) = (client(), repository(&registry, "a"));
+    // A cut in its middle is mended within the part.
+    registry.fault(Fault::new("GET", "/blobs/", Action::Truncate { after: 100_000 }).nth(1));
+    let opened = client.open_blob_part(&repository, &blob, 1000..250_000).unwrap();
+    let mut part = Vec::new();
+    let mut reader = opened.expect("parts are served");
+    reader.read_to_end(&mut part).unwrap();
+    assert!(part == bytes[1000..250_000]);
+    let requests = registry.log().requests();
+    let ranges = requests
+        .iter()
+        .filter_map(|request| request.header("range"))
+        .collect::<Vec<_>>();
+    assert_eq!(ranges, ["bytes=1000-249999", "bytes=101000-249999"]);
+}
+
+#[test]
+fn of_a_registry_without_parts_none_is_fetched() {
+    for refusal in [None, Some(Action::Answer(Reply::status(416)))] {
         let registry = ScriptedRegistry::with(Options {
-            ignore_range,
+            ignore_range: refusal.is_none(),
             ..Options::default()
         });
-        let bytes = content(300_000);
-        let blob = put(&registry, "a", &bytes);
-        let mut reader = client()
-            .open_blob_range(&repository(&registry, "a"), &blob, 1000..250_000)
-            .unwrap();
-        let mut part = Vec::new();
-        std::io::Read::read_to_end(&mut reader, &mut part).unwrap();
-        assert!(part == bytes[1000..250_000]);
-        assert_eq!(reader.has_ranges(), served);
+        let blob = put(&registry, "a", &content(300_000));
+        if let Some(refusal) = refusal {
+            registry.fault(Fault::new("GET", "/blobs/", refusal).every());
+        }
+        let opened = client().open_blob_part(&repository(&registry, "a"), &blob, 1000..250_000);
+        assert!(opened.unwrap().is_none());
+        assert_eq!(registry.log().count("GET", "/blobs/"), 1);
     }
 }
 
