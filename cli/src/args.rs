@@ -322,7 +322,7 @@ pub struct RegistryArgs {
 #[command(next_help_heading = "How")]
 pub struct HowArgs {
     /// How many requests and blobs at once
-    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
+    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
     pub jobs: u16,
 
