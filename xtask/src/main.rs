@@ -3,6 +3,7 @@
 use std::env;
 use std::process::ExitCode;
 
+mod bench;
 mod command;
 mod depcheck;
 mod lint;
@@ -22,6 +23,8 @@ Tasks:
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops.
+  bench [ARG...]  measures transload beside skopeo, crane, oras and regctl, as far as they are on PATH: cargo xtask bench --help. It needs
+                  docker-registry. docs/performance.md tells how to read what it prints.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
 
 Options:
@@ -35,6 +38,7 @@ enum Task {
     Help,
     Lint,
     Test(Vec<String>),
+    Bench(Vec<String>),
     Depcheck,
 }
 
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         }
         Task::Lint => lint::run(),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Depcheck => depcheck::run(),
     };
     match result {
@@ -68,6 +73,10 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut args = args.into_iter();
     let name = args.next().ok_or("which task?")?;
     let rest: Vec<String> = args.collect();
+    if name == "bench" {
+        // It has a help of its own.
+        return Ok(Task::Bench(rest));
+    }
     let own_options = rest.iter().take_while(|arg| *arg != "--");
     if own_options.into_iter().any(|arg| arg == "-h" || arg == "--help") {
         return Ok(Task::Help);
@@ -102,6 +111,10 @@ mod tests {
             (
                 "test store -- --help",
                 Task::Test(["store", "--", "--help"].map(str::to_owned).to_vec()),
+            ),
+            (
+                "bench --quick --help",
+                Task::Bench(["--quick", "--help"].map(str::to_owned).to_vec()),
             ),
             ("--help", Task::Help),
             ("test --help", Task::Help),
