@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod course;
+mod floor;
 mod measure;
 mod micro;
 mod report;
@@ -129,7 +130,7 @@ fn others(
         values.push(("micro", value));
         let (set, storage) = course.served(Which::Release)?;
         let registry = RealRegistry::over(&storage, Tls::Off);
-        let (table, value) = micro::floors(registry.host(), &set, folder)?;
+        let (table, value) = floor::run(registry.host(), &set, folder)?;
         println!("{table}");
         values.push(("floors", value));
     }

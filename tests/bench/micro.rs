@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::hint::black_box;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
@@ -15,11 +15,10 @@ use transload_test_support::image::noise;
 
 use crate::course::remove;
 use crate::report::{median, table};
-use crate::set::Set;
 use crate::told::{Result, Told};
 
 /// How many bytes are handed on at a time, as in a transfer.
-const CHUNK: usize = 256 * 1024;
+pub const CHUNK: usize = 256 * 1024;
 
 /// What is measured, in the order of the table.
 const STEPS: [(&str, Step); 5] = [
@@ -151,124 +150,9 @@ fn store(input: &Input<'_>) -> Result<()> {
     writer.commit().map_err(|(error, _)| error.to_string())
 }
 
-/// What the machine allows at best: every blob of a set fetched to nowhere, and every file copied; in seconds.
-pub fn floors(host: &str, set: &Set, folder: &Path) -> Result<(String, Value)> {
-    let mut wanted: Vec<String> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for image in &set.images {
-        for child in &image.children {
-            for blob in child.layers.iter().chain([&child.config]) {
-                if seen.insert(&blob.digest) {
-                    wanted.push(format!("/v2/{}/blobs/{}", image.repository, blob.digest));
-                }
-            }
-        }
-    }
-    let mut receive = Vec::new();
-    let mut copy = Vec::new();
-    for _ in 0..3 {
-        receive.push(seconds(|| receive_all(host, &wanted))?);
-        let target = folder.join("copied");
-        remove(&target)?;
-        fs::create_dir_all(&target).told(target.display())?;
-        copy.push(seconds(|| {
-            let copy = |digest: &&Digest| fs::copy(set.file(digest), target.join(digest.hex())).map(drop);
-            set.blobs().keys().try_for_each(copy).told(target.display())
-        })?);
-        remove(&target)?;
-    }
-    let [receive, copy] = [receive, copy].map(|values| median(values).unwrap_or(0.0));
-    let lines = [
-        vec![
-            "fetch every blob to nowhere, 8 connections".to_owned(),
-            format!("{receive:.2} s"),
-        ],
-        vec!["copy every blob, file by file".to_owned(), format!("{copy:.2} s")],
-    ];
-    let value = json!({"receive_seconds": receive, "copy_seconds": copy, "bytes": set.bytes()});
-    Ok((table(&["least possible for the release", "time"], &lines), value))
-}
-
-fn seconds(run: impl FnOnce() -> Result<()>) -> Result<f64> {
-    let started = Instant::now();
-    run()?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
-fn receive_all(host: &str, wanted: &[String]) -> Result<()> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let work = || -> io::Result<()> {
-        let mut socket = std::net::TcpStream::connect(host)?;
-        let mut buffer = vec![0; CHUNK];
-        while let Some(target) = wanted.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            write!(socket, "GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
-            skip_answer(&mut socket, &mut buffer)?;
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
-        let join = |thread: thread::ScopedJoinHandle<'_, io::Result<()>>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().try_for_each(join).told(host)
-    })
-}
-
-/// Reads an answer that tells its length, and forgets it.
-fn skip_answer(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<()> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "no answer of a registry");
-    let mut have = 0;
-    let (head, end) = loop {
-        let count = from.read(&mut buffer[have..])?;
-        have += count;
-        if let Some(end) = buffer[..have].windows(4).position(|window| window == b"\r\n\r\n") {
-            break (String::from_utf8_lossy(&buffer[..end]).to_lowercase(), end + 4);
-        }
-        if count == 0 || have == buffer.len() {
-            return Err(broken());
-        }
-    };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: u64 = length
-        .and_then(|length| length.trim().parse().ok())
-        .ok_or_else(broken)?;
-    if !head.starts_with("http/1.1 200") {
-        return Err(io::Error::other(head));
-    }
-    let mut left = length.saturating_sub((have - end) as u64);
-    while left > 0 {
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        match from.read(&mut buffer[..most])? {
-            0 => return Err(broken()),
-            count => left -= count as u64,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_is_skipped_to_its_end_and_no_further() {
-        let mut stream: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        skip_answer(&mut stream, &mut [0; 64]).unwrap();
-        assert_eq!(stream, b"");
-        for wrong in [
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi",
-        ] {
-            assert!(
-                skip_answer(&mut wrong.as_bytes(), &mut [0; 64]).is_err(),
-                "{wrong}"
-            );
-        }
-    }
 
     #[test]
     fn every_step_does_its_work() {
