@@ -136,7 +136,7 @@ impl Sets {
             return Ok(Rc::clone(set));
         }
         let factor = |full: f64, quick: f64| self.scale * if self.quick { quick } else { full };
-        let every = if self.quick { 4 } else { 1 };
+        let every = if self.quick { 7 } else { 1 };
         let plan = match which {
             Which::Release => model::release(factor(1.0, 0.3), every),
             Which::Tenth => model::release(factor(0.1, 0.03), every),
