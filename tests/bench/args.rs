@@ -48,7 +48,7 @@ Measures transload beside skopeo, crane, oras and regctl, as far as they are on 
 Usage: cargo xtask bench [OPTIONS]
 
 Options:
-  --quick             smaller sets, each row once: a look, no measurement (2 minutes)
+  --quick             smaller sets, each row once: a look, no measurement (2 to 3 minutes)
   --only ROW[,ROW]    only these rows
   --repeat N          measure each row N times (3, and 1 on the slow link)
   --peers A,B         only these peers; \"none\" for transload alone
