@@ -1,5 +1,6 @@
 //! The one integration test binary: the program, run as its users run it, against scripted and real registries.
 
+mod bench;
 mod care;
 mod content;
 mod documentation;

@@ -2,7 +2,11 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::process::Command;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use cargo_metadata::Message;
 
 /// Cargo, the one that runs this task.
 pub fn cargo() -> Command {
@@ -20,6 +24,36 @@ pub fn run(command: &mut Command) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{line}` failed ({status})")),
         Err(error) => Err(format!("`{line}` can't be started: {error}")),
+    }
+}
+
+/// Builds a program by `cargo build` with these arguments, and tells where it is.
+///
+/// # Errors
+/// Where it can't be built.
+pub fn build(args: &[&str]) -> Result<PathBuf, String> {
+    let mut command = cargo();
+    command
+        .arg("build")
+        .args(args)
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped());
+    let line = shown(&command);
+    eprintln!("$ {line}");
+    let failed = |error: std::io::Error| format!("`{line}`: {error}");
+    let mut child = command.spawn().map_err(failed)?;
+    let mut program = None;
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            if let Message::CompilerArtifact(artifact) = message.map_err(failed)? {
+                program = artifact.executable.or(program);
+            }
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    match program {
+        Some(program) if status.success() => Ok(program.into_std_path_buf()),
+        _ => Err(format!("`{line}` failed ({status})")),
     }
 }
 

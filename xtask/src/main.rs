@@ -3,6 +3,7 @@
 use std::env;
 use std::process::ExitCode;
 
+mod bench;
 mod command;
 mod depcheck;
 mod fuzz;
@@ -27,6 +28,8 @@ Tasks:
   fuzz [TARGET...] [--seconds N]
                   tries the fuzz targets (docs/fuzzing.md), all of them if none is named, for a minute each. It needs a C++
                   compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.
+  bench [ARG...]  measures transload beside skopeo, crane, oras and regctl, as far as they are on PATH: cargo xtask bench --help. It needs
+                  docker-registry. docs/performance.md tells how to read what it prints.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
 
 Options:
@@ -41,6 +44,7 @@ enum Task {
     Lint,
     Test(Vec<String>),
     Fuzz(fuzz::Options),
+    Bench(Vec<String>),
     Depcheck,
 }
 
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::run(),
         Task::Test(args) => test::run(&args),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Bench(args) => bench::run(&args),
         Task::Depcheck => depcheck::run(),
     };
     match result {
@@ -75,6 +80,10 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let mut args = args.into_iter();
     let name = args.next().ok_or("which task?")?;
     let rest: Vec<String> = args.collect();
+    if name == "bench" {
+        // It has a help of its own.
+        return Ok(Task::Bench(rest));
+    }
     let own_options = rest.iter().take_while(|arg| *arg != "--");
     if own_options.into_iter().any(|arg| arg == "-h" || arg == "--help") {
         return Ok(Task::Help);
@@ -110,6 +119,10 @@ mod tests {
             (
                 "test store -- --help",
                 Task::Test(["store", "--", "--help"].map(str::to_owned).to_vec()),
+            ),
+            (
+                "bench --quick --help",
+                Task::Bench(["--quick", "--help"].map(str::to_owned).to_vec()),
             ),
             ("--help", Task::Help),
             ("test --help", Task::Help),

@@ -1,12 +1,8 @@
 //! Running every test.
 
-use std::io::BufReader;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use cargo_metadata::Message;
-
-use crate::command::{cargo, run as run_command, shown};
+use crate::command::{build, cargo, run as run_command};
 use crate::programs;
 
 /// Programs that the tests run, and the Debian packages that hold them.
@@ -23,7 +19,8 @@ const NEEDED: [(&str, &str); 4] = [
 /// Where a program is missing and can't be installed, or a test fails.
 pub fn run(args: &[String]) -> Result<(), String> {
     see_to_programs()?;
-    let transload = build()?;
+    // With the workspace's features, so that `cargo test` doesn't build everything again.
+    let transload = build(&["--workspace", "--bin", "transload"])?;
     let mut tests = cargo();
     // Who names packages wants no others.
     let names_packages = args.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
@@ -82,38 +79,6 @@ fn how_to_install(wanted: &[(&str, &str)]) -> String {
         programs.join(" and "),
         packages.join(" ")
     )
-}
-
-/// Builds the program that the tests run, and tells where it is.
-fn build() -> Result<PathBuf, String> {
-    let mut command = cargo();
-    // With the workspace's features, so that `cargo test` doesn't build everything again.
-    command
-        .args([
-            "build",
-            "--workspace",
-            "--bin",
-            "transload",
-            "--message-format=json-render-diagnostics",
-        ])
-        .stdout(Stdio::piped());
-    let line = shown(&command);
-    eprintln!("$ {line}");
-    let failed = |error: std::io::Error| format!("`{line}`: {error}");
-    let mut child = command.spawn().map_err(failed)?;
-    let mut program = None;
-    if let Some(stdout) = child.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(stdout)) {
-            if let Message::CompilerArtifact(artifact) = message.map_err(failed)? {
-                program = artifact.executable.or(program);
-            }
-        }
-    }
-    let status = child.wait().map_err(failed)?;
-    match program {
-        Some(program) if status.success() => Ok(program.into_std_path_buf()),
-        _ => Err(format!("`{line}` failed ({status})")),
-    }
 }
 
 #[cfg(test)]

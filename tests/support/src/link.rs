@@ -18,12 +18,16 @@ const CHUNK: usize = 16 * 1024;
 /// How many chunks may be on their way in one direction: a window, beyond which the sender waits.
 const WINDOW: usize = 256;
 
+/// Buffers that were passed on and can be filled again, kept for each direction of a connection.
+const SPARE: usize = 8;
+
 /// What a link does to what passes. The default is a link that does nothing.
 ///
 /// Numbers of bytes are counted on each connection by itself and in each direction by itself, heads of messages included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Weather {
-    /// How long a byte is on its way, in each direction. Half of the round trip.
+    /// How long a byte is on its way, in each direction. Half of the round trip. A connection takes a whole round trip to be
+    /// made: the first byte on it arrives that much later.
     pub delay: Duration,
     /// How many bytes a second pass on one connection, in each direction.
     pub rate: Option<u64>,
@@ -250,9 +254,19 @@ fn close(sockets: &[TcpStream; 2]) {
     }
 }
 
-/// Bytes on their way: they arrive at a time, or end the connection.
+/// One direction of a connection, as its taking side sees it.
+struct Taking {
+    number: u64,
+    /// When the connection is made, as far as the clients can tell.
+    ready: Instant,
+    is_from_server: bool,
+    spare: Receiver<Vec<u8>>,
+}
+
+/// Bytes on their way: the first `count` of a buffer. They arrive at a time, or end the connection.
 struct Passing {
-    bytes: Vec<u8>,
+    buffer: Vec<u8>,
+    count: usize,
     arrives: Instant,
 }
 
@@ -293,64 +307,88 @@ impl Shared {
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
         lock(&self.open).insert(number, [near.try_clone()?, far.try_clone()?]);
+        // The client's socket is connected at once; over a real link it would have waited for a round trip.
+        let ready = Instant::now() + 2 * lock(&self.weather).delay;
         for (from, to, is_from_server) in [(near.try_clone()?, far.try_clone()?, false), (far, near, true)] {
             let (send, receive) = mpsc::sync_channel(WINDOW);
+            let (give_back, spare) = mpsc::sync_channel(SPARE);
+            let taking = Taking {
+                number,
+                ready,
+                is_from_server,
+                spare,
+            };
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.take(number, from, &send, is_from_server));
+            thread::spawn(move || shared.take(taking, from, &send));
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.give(number, to, &receive, is_from_server));
+            thread::spawn(move || shared.give(number, to, &receive, &give_back, is_from_server));
         }
         Ok(())
     }
 
     /// Takes bytes from one side as they come.
-    fn take(&self, number: u64, mut from: TcpStream, passing: &SyncSender<Passing>, is_from_server: bool) {
-        let mut buffer = vec![0; CHUNK];
-        let mut held_back = is_from_server;
+    fn take(&self, taking: Taking, mut from: TcpStream, passing: &SyncSender<Passing>) {
+        let mut held_back = taking.is_from_server;
         loop {
-            match from.read(&mut buffer) {
+            let mut buffer = taking.spare.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+            let count = match from.read(&mut buffer) {
                 Ok(0) | Err(_) => return,
-                Ok(count) => {
-                    let weather = *lock(&self.weather);
-                    let mut arrives = Instant::now() + weather.delay;
-                    if std::mem::take(&mut held_back) {
-                        arrives += weather.slow_start;
-                    }
-                    let bytes = buffer[..count].to_vec();
-                    if passing.send(Passing { bytes, arrives }).is_err() {
-                        self.end(number);
-                        return;
-                    }
-                }
+                Ok(count) => count,
+            };
+            let weather = *lock(&self.weather);
+            let mut arrives = taking.ready.max(Instant::now()) + weather.delay;
+            if std::mem::take(&mut held_back) {
+                arrives += weather.slow_start;
+            }
+            let passed = passing.send(Passing {
+                buffer,
+                count,
+                arrives,
+            });
+            if passed.is_err() {
+                return self.end(taking.number);
             }
         }
     }
 
     /// Gives them to the other when they have arrived.
-    fn give(&self, number: u64, mut to: TcpStream, passing: &Receiver<Passing>, is_from_server: bool) {
+    fn give(
+        &self,
+        number: u64,
+        mut to: TcpStream,
+        passing: &Receiver<Passing>,
+        give_back: &SyncSender<Vec<u8>>,
+        is_from_server: bool,
+    ) {
         let mut given = 0;
         // When the line is free again after what it carried last.
         let mut free = Instant::now();
-        for Passing { mut bytes, arrives } in passing {
+        for Passing {
+            mut buffer,
+            count,
+            arrives,
+        } in passing
+        {
             let weather = *lock(&self.weather);
             let way = weather.way(number, is_from_server);
             free = free.max(arrives);
             thread::sleep(free.saturating_duration_since(Instant::now()));
             if let Some(rate) = weather.rate {
-                free += Duration::from_secs_f64(bytes.len() as f64 / rate as f64);
+                free += Duration::from_secs_f64(count as f64 / rate as f64);
             }
-            let is_ending = way.end.is_some_and(|end| given + bytes.len() as u64 > end) && self.strikes_now();
-            if is_ending {
-                let room = way.end.unwrap_or_default().saturating_sub(given);
-                bytes.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-            }
+            let is_ending = way.end.is_some_and(|end| given + count as u64 > end) && self.strikes_now();
+            let room = match way.end.filter(|_| is_ending) {
+                Some(end) => usize::try_from(end.saturating_sub(given)).unwrap_or(usize::MAX),
+                None => count,
+            };
+            let bytes = &mut buffer[..room.min(count)];
             let damaged = way.corrupt.and_then(|at| at.checked_sub(given));
             if let Some(byte) = damaged.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?))
                 && self.strikes_now()
             {
                 *byte ^= 1;
             }
-            if to.write_all(&bytes).is_err() {
+            if to.write_all(bytes).is_err() {
                 return self.end(number);
             }
             given += bytes.len() as u64;
@@ -366,6 +404,8 @@ impl Shared {
                 (true, true, true) => return passing.iter().for_each(drop),
                 (true, true, false) => return self.hold(number),
             }
+            // Nobody takes it back once the other side has said all.
+            give_back.try_send(buffer).ok();
         }
         // One side said all; the other may still speak.
         to.shutdown(Shutdown::Write).ok();

@@ -71,12 +71,25 @@ impl RealRegistry {
     /// # Panics
     /// Where the program isn't installed or doesn't come up.
     pub fn start(tls: Tls, auth: Auth) -> RealRegistry {
+        RealRegistry::start_over(None, tls, auth)
+    }
+
+    /// A registry for everybody that keeps its content in a folder of the caller's, which it leaves behind. Another one may
+    /// serve the same folder.
+    ///
+    /// # Panics
+    /// As [`RealRegistry::start`].
+    pub fn over(storage: &Path, tls: Tls) -> RealRegistry {
+        RealRegistry::start_over(Some(storage), tls, Auth::Off)
+    }
+
+    fn start_over(storage: Option<&Path>, tls: Tls, auth: Auth) -> RealRegistry {
         let mut tokens = match auth {
             Auth::Token { lifetime } => Some(TokenServer::start(lifetime)),
             _ => None,
         };
         for _ in 0..10 {
-            let mut registry = RealRegistry::launch(tls, auth, tokens.take());
+            let mut registry = RealRegistry::launch(storage, tls, auth, tokens.take());
             if registry.comes_up() {
                 return registry;
             }
@@ -86,7 +99,7 @@ impl RealRegistry {
         panic!("docker-registry found no free port in ten tries");
     }
 
-    fn launch(tls: Tls, auth: Auth, tokens: Option<TokenServer>) -> RealRegistry {
+    fn launch(storage: Option<&Path>, tls: Tls, auth: Auth, tokens: Option<TokenServer>) -> RealRegistry {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = TempDir::new().expect("a temporary folder for the registry");
@@ -96,7 +109,7 @@ impl RealRegistry {
             .expect("a bound listener has an address")
             .to_string();
         let authority = (tls != Tls::Off).then(|| Authority::create(&dir.path().join("certs")));
-        let config = configuration(
+        let mut config = configuration(
             &host,
             &id,
             dir.path(),
@@ -105,6 +118,9 @@ impl RealRegistry {
             auth,
             tokens.as_ref(),
         );
+        if let Some(storage) = storage {
+            config["storage"]["filesystem"]["rootdirectory"] = json!(storage);
+        }
         let config_file = dir.path().join("config.yml");
         // JSON is YAML.
         fs::write(&config_file, config.to_string()).expect("a writable temporary folder");
@@ -155,6 +171,11 @@ impl RealRegistry {
     /// Host and port, such as `127.0.0.1:40123`.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The authority's certificate, in PEM.

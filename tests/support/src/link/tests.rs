@@ -47,8 +47,8 @@ fn a_round_trip_and_a_rate_take_their_time() {
     let started = Instant::now();
     assert_eq!(ask(&link).unwrap().len(), 100_000);
     let taken = started.elapsed();
-    // 100 ms of way and 250 ms of bytes, the last chunk's aside.
-    assert!(taken >= Duration::from_millis(300), "{taken:?}");
+    // 200 ms of way, half of it to connect, and 250 ms of bytes, the last chunk's aside (up to 41 ms).
+    assert!(taken >= Duration::from_millis(380), "{taken:?}");
 }
 
 #[test]
