@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use transload_test_support::image::{Family, ImageBuilder};
 use transload_test_support::{ScriptedRegistry, Transload};
 
 use super::images::release;
-use super::whole::assert_sound;
+use super::whole::{assert_sound, blobs, partials};
 use super::{folder, text};
 
 /// Something that a run did to its store.
@@ -125,6 +126,79 @@ impl Disk {
     }
 }
 
+/// Whether processes can be traced here. Where not, that is said.
+fn may_trace() -> bool {
+    let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let traced = traced.unwrap_or_else(|error| panic!("no strace (Debian package strace): {error}"));
+    if !traced.status.success() {
+        let why = String::from_utf8_lossy(&traced.stderr);
+        eprintln!("not tested: no process can be traced here: {why}");
+    }
+    traced.status.success()
+}
+
+/// After a flush that failed, the system may call bytes durable that it has given up.
+#[test]
+fn bytes_that_a_flush_did_not_take_are_fetched_again() {
+    if !may_trace() {
+        return;
+    }
+    let image = ImageBuilder::new(Family::Oci).noise_layer(1, 300_000).build();
+    let registry = ScriptedRegistry::start();
+    registry.put_image("team/app", "v1", &image);
+    let dir = folder();
+    let store = dir.path().join("images");
+    let name = format!("{}/team/app:v1", registry.host());
+    let args = [
+        "pull",
+        "--plain-http",
+        "--jobs",
+        "1",
+        "--dest",
+        &text(&store),
+        &name,
+    ];
+    // The second blob's flush fails, as on a disk that breaks.
+    let fails = [
+        "-f",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=2",
+    ];
+    let output = Transload::new()
+        .under("strace", fails)
+        .args(args)
+        .run()
+        .expect_code(1);
+    let told = "destination: making durable ";
+    assert!(
+        output.stderr.contains(told) && output.stderr.contains("Input/output error"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(assert_sound(&store), [] as [&str; 0]);
+    assert_eq!(blobs(&store).len(), 1, "what couldn't be flushed has a name");
+    assert!(
+        partials(&store).values().all(|bytes| *bytes == 0),
+        "what couldn't be flushed is kept"
+    );
+    registry.log().clear();
+    Transload::new().args(args).run().expect_code(0);
+    assert_eq!(assert_sound(&store), ["team/app:v1"]);
+    let requests = registry.log().requests();
+    let fetches: Vec<_> = requests
+        .iter()
+        .filter(|request| request.is("GET", "/blobs/"))
+        .collect();
+    assert!(
+        fetches.len() == 1 && fetches[0].header("range").is_none(),
+        "{fetches:?}"
+    );
+}
+
 #[test]
 fn nothing_is_visible_before_what_it_needs_is_durable() {
     let images = release(1);
@@ -134,13 +208,7 @@ fn nothing_is_visible_before_what_it_needs_is_durable() {
     }
     let dir = folder();
     let (store, log) = (dir.path().join("new/images"), dir.path().join("log"));
-    let may_trace = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    let may_trace = may_trace.unwrap_or_else(|error| panic!("no strace (Debian package strace): {error}"));
-    if !may_trace.status.success() {
-        eprintln!(
-            "not tested: no process can be traced here: {}",
-            String::from_utf8_lossy(&may_trace.stderr)
-        );
+    if !may_trace() {
         return;
     }
     let trace = "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat,mkdir,mkdirat";
