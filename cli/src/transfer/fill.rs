@@ -49,6 +49,7 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
         };
         (request.started)(filling.split.arrived());
         let filled = filling.run();
+        filling.open = None;
         filling.split.end();
         let failure = match filled {
             Ok(()) => match writer.commit() {
@@ -119,7 +120,11 @@ impl Filling<'_, '_> {
                         },
                     );
                 }
-                Next::Wait => self.split.wait(),
+                Next::Wait => {
+                    // It holds a place at its host, which those who are waited for may need.
+                    self.open = None;
+                    self.split.wait();
+                }
             }
         }
     }
