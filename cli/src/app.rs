@@ -178,7 +178,11 @@ impl Session {
     }
 }
 
-/// The first signal asks for an end; the second ends at once.
+/// How long a run gets to end in order once the user wants to stop. What the system is waited for, such as a connection or a name,
+/// can't be cut short; and nothing is lost by an end at any moment.
+const ORDERLY: Duration = Duration::from_millis(700);
+
+/// The first signal asks for an end, which comes soon in any case; the second ends at once.
 fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
     let (cancel, progress) = (Arc::clone(cancel), Arc::clone(progress));
     let handler = ctrlc::set_handler(move || {
@@ -186,6 +190,14 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
             std::process::exit(i32::from(INTERRUPTED));
         }
         progress.print("stopping; once more to stop at once");
+        let progress = Arc::clone(&progress);
+        std::thread::spawn(move || {
+            std::thread::sleep(ORDERLY);
+            progress.finish();
+            progress.print("\nStopped, without waiting for an answer.");
+            progress.print(ui::GOES_ON);
+            std::process::exit(i32::from(INTERRUPTED));
+        });
     });
     if let Err(error) = handler {
         log::warn!("Ctrl-C stops at once, without a summary: {error}");

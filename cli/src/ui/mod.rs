@@ -17,4 +17,4 @@ pub use health::{Checked, health_json, health_text};
 pub use log::start_log;
 pub use plan::print_plan;
 pub use progress::{Progress, ProgressMode};
-pub use summary::{outcome_line, summary};
+pub use summary::{GOES_ON, outcome_line, summary};

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::format::{bytes, count, duration, platform_list, short_digest, way, wrap};
 use crate::transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
 
+/// What to do after a run that was stopped or failed.
+pub const GOES_ON: &str = "The same command goes on where this one ended: what is there isn't moved again.";
+
 /// One image's outcome: a line, and one more for each thing to look at.
 pub fn outcome_line(outcome: &ImageOutcome) -> String {
     let way = way(&outcome.source, &outcome.destination);
@@ -77,7 +80,8 @@ pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
         text.push('\n');
     }
     if summary.interrupted || has_failures {
-        text.push_str("The same command goes on where this one ended: what is there isn't moved again.\n");
+        text.push_str(GOES_ON);
+        text.push('\n');
     }
     text
 }

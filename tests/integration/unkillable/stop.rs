@@ -1,5 +1,8 @@
 //! Ctrl-C ends a run within a second, whatever it waits for, and the next one goes on.
 
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use transload_test_support::image::{Family, Image, ImageBuilder, noise};
@@ -147,4 +150,60 @@ fn a_push_stops_soon_and_completes_the_next_time() {
         push().wait().expect_code(0);
         assert!(registry.has_image("team/app", "v1", &image));
     }
+}
+
+/// A server whose queue of connections is full, so that a new one neither comes about nor is refused.
+fn unreachable() -> (TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    let mut queued = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        queued.push(stream);
+    }
+    (listener, queued)
+}
+
+/// Whether some connection to this port is being made.
+fn is_connecting(port: u16) -> bool {
+    const SYN_SENT: &str = "02";
+    let table = fs::read_to_string("/proc/net/tcp").expect("the system's list of connections");
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        matches!(fields[..], [_, _, to, state, ..] if to.ends_with(&format!(":{port:04X}")) && state == SYN_SENT)
+    })
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_holds_up_no_end() {
+    let (listener, _queued) = unreachable();
+    let address = listener.local_addr().expect("a bound listener has an address");
+    let dir = folder();
+    let name = format!("{address}/team/app:v1");
+    let dest = text(dir.path().join("images"));
+    for _ in 0..TRIES {
+        let running = Transload::new()
+            .args(["pull", "--plain-http", "--dest", &dest, &name])
+            .spawn();
+        let deadline = Instant::now() + PATIENCE;
+        while !is_connecting(address.port()) {
+            assert!(Instant::now() < deadline, "nobody connects");
+            thread::sleep(Duration::from_millis(2));
+        }
+        let started = Instant::now();
+        running.signal("INT");
+        let output = running.wait();
+        let taken = started.elapsed();
+        assert_eq!(output.code, Some(130), "{}", output.stderr);
+        assert!(
+            output
+                .stderr
+                .contains("The same command goes on where this one ended"),
+            "{}",
+            output.stderr
+        );
+        if taken < SOON {
+            return;
+        }
+    }
+    panic!("the end took more than {SOON:?}, {TRIES} times");
 }
