@@ -91,7 +91,7 @@ impl Store {
             if self.has_blob(blob)? {
                 // Whoever held the lock was done with it. A partial file that nobody needs is only in the way.
                 if is_at(&file, &path)? {
-                    remove(&path)?;
+                    folders::remove(&path)?;
                 }
                 return Ok(BlobWrite::Present);
             }
@@ -101,7 +101,7 @@ impl Store {
             }
             // A second name may be in somebody's copy of this folder, or outside of it: what it names isn't ours to write to.
             if is_shared(&file, &path)? {
-                remove(&path)?;
+                folders::remove(&path)?;
             } else {
                 let target = self.blob_path(&blob.digest);
                 return BlobWriter::resume(file, path, target, blob.clone(), self)
@@ -176,13 +176,6 @@ fn is_shared(file: &File, path: &Path) -> Result<bool, Error> {
     Ok(metadata.nlink() > 1)
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Takes a blob's bytes. Dropped without [`BlobWriter::commit`], it keeps them for the next try.
 #[derive(Debug)]
 pub struct BlobWriter {
@@ -191,7 +184,6 @@ pub struct BlobWriter {
     target: PathBuf,
     pub(crate) blob: Descriptor,
     verifier: Verifier,
-    offset: u64,
     pub(crate) position: u64,
     /// The store's, so that a writer needn't borrow the store.
     names: Arc<Names>,
@@ -217,7 +209,6 @@ impl BlobWriter {
             partial,
             target,
             verifier,
-            offset,
             position: offset,
             blob,
             names: Arc::clone(&store.names),
@@ -228,12 +219,7 @@ impl BlobWriter {
         Ok(writer)
     }
 
-    /// How many bytes of an earlier try are there: the next byte to write is the one at this offset.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The offset of the next byte to write.
+    /// How many bytes are there, at first those of an earlier try: the next byte to write is the one at this offset.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -265,7 +251,7 @@ impl BlobWriter {
             .seek(SeekFrom::Start(0))
             .map_err(Error::io("emptying", &self.partial))?;
         self.verifier = Verifier::of(&self.blob);
-        (self.offset, self.position) = (0, 0);
+        self.position = 0;
         self.forget_parts()
     }
 

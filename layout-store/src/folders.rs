@@ -199,6 +199,14 @@ pub(crate) fn make_all(folder: &Path) -> Result<(), Error> {
         .try_for_each(durable::sync)
 }
 
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
     let taken_by = match kind(path)? {
         Kind::Folder => return Ok(()),

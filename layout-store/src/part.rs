@@ -91,7 +91,7 @@ impl BlobWriter {
             if is_next && length > 0 && part.end() > reached && part.end() <= self.blob.size {
                 kept.push(part);
             } else {
-                remove(&path)?;
+                folders::remove(&path)?;
             }
         }
         Ok(kept)
@@ -124,7 +124,7 @@ impl BlobWriter {
         let mut chunk = vec![0; CHUNK];
         loop {
             match part.read(&mut chunk) {
-                Ok(0) => return remove(&path),
+                Ok(0) => return folders::remove(&path),
                 Ok(count) => {
                     self.write(&chunk[..count])?;
                     if !watch(count as u64) {
@@ -141,7 +141,7 @@ impl BlobWriter {
     pub(crate) fn forget_parts(&self) -> Result<(), Error> {
         files(&self.partial, &self.blob.digest)?
             .into_iter()
-            .try_for_each(|(_, path)| remove(&path))
+            .try_for_each(|(_, path)| folders::remove(&path))
     }
 }
 
@@ -188,11 +188,4 @@ fn files(partial: &Path, digest: &Digest) -> Result<Vec<(u64, PathBuf)>, Error> 
     }
     found.sort();
     Ok(found)
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
-        _ => Ok(()),
-    }
 }

@@ -102,7 +102,7 @@ impl Exclusive<'_> {
         let mut folders = HashSet::new();
         for (repository, path) in &garbage.manifests {
             self.store.check_stop()?;
-            remove(path)?;
+            folders::remove(path)?;
             folders.extend(path.parent());
             let digest = path.file_name().and_then(|name| name.to_str()?.parse().ok());
             if let Some(digest) = digest {
@@ -114,7 +114,7 @@ impl Exclusive<'_> {
         }
         for file in garbage.blobs.iter().chain(&garbage.partial) {
             self.store.check_stop()?;
-            remove(&file.path)?;
+            folders::remove(&file.path)?;
         }
         self.remove_empty_repositories(&garbage.images);
         self.store.made.forget();
@@ -135,7 +135,7 @@ impl Exclusive<'_> {
                     .write_layout(&folder, &layout, image.reference.repository())?;
             }
             if tag.as_str() != LAYOUT && tag_files(&folder)?.contains(tag) {
-                remove(&folder.join(tag.as_str()))?;
+                folders::remove(&folder.join(tag.as_str()))?;
             }
             durable::sync(&folder)?;
         }
@@ -225,11 +225,4 @@ fn unreached(
         }
     }
     Ok(())
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
-        _ => Ok(()),
-    }
 }

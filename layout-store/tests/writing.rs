@@ -193,7 +193,7 @@ fn a_writer_that_was_dropped_goes_on_where_it_ended() {
     first.write(&content[..300_000]).unwrap();
     drop(first);
     let mut second = writer(&Store::open(folder.path()).unwrap(), &content);
-    assert_eq!(second.offset(), 300_000);
+    assert_eq!(second.position(), 300_000);
     second.write(&content[300_000..]).unwrap();
     second.commit().unwrap();
     assert_eq!(fs::read(store.blob_path(&Digest::of(&content))).unwrap(), content);
@@ -243,7 +243,7 @@ fn a_partial_file_that_is_too_long_is_begun_anew() {
         .join(Digest::of(b"right").to_string());
     fs::write(&partial, b"far too long").unwrap();
     let mut again = writer(&store, b"right");
-    assert_eq!(again.offset(), 0);
+    assert_eq!(again.position(), 0);
     again.write(b"right").unwrap();
     again.commit().unwrap();
 }
@@ -461,7 +461,7 @@ proptest! {
             if stop {
                 drop(writer);
                 writer = self::writer(&store, &content);
-                prop_assert_eq!(writer.offset(), at as u64);
+                prop_assert_eq!(writer.position(), at as u64);
             }
         }
         writer.commit().unwrap();

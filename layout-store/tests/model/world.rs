@@ -155,7 +155,7 @@ impl World {
                     kept.clear();
                 }
                 assert_eq!(
-                    writer.offset(),
+                    writer.position(),
                     kept.len() as u64,
                     "it goes on where the last one ended"
                 );
