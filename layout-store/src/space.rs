@@ -47,6 +47,12 @@ impl Store {
         self.sealed(blob).is_some_and(|metadata| is_near(metadata.dev()))
     }
 
+    /// Whether a blob's bytes were verified when they got their name, and nobody wrote to the file since, as far as its time of change
+    /// tells. Bytes that the disk itself lost aren't found so; hashing finds them.
+    pub fn is_sealed(&self, blob: &Descriptor) -> bool {
+        self.sealed(blob).is_some()
+    }
+
     /// The file of a blob that is fit to be linked: nobody wrote to it since its bytes were verified.
     pub(crate) fn sealed(&self, blob: &Descriptor) -> Option<Metadata> {
         let metadata = self.blob_path(&blob.digest).symlink_metadata().ok()?;

@@ -410,10 +410,13 @@ impl Core {
         let registry_url = call.url.clone();
         let answer = self.run(&mut call, None)?;
         match answer.status {
-            200 => match answer.content_length() {
-                Some(size) => Ok(Some(size)),
-                None => self.size_by_get(call),
-            },
+            200 => {
+                self.close_session(repository, digest);
+                match answer.content_length() {
+                    Some(size) => Ok(Some(size)),
+                    None => self.size_by_get(call),
+                }
+            }
             404 => Ok(None),
             // A URL that was signed for GET refuses HEAD.
             403 if !answer.url.same_origin(&registry_url) => self.size_by_get(call),

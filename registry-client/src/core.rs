@@ -121,8 +121,19 @@ pub(crate) struct Host {
     scheme: Mutex<Option<Scheme>>,
     pub auth: Mutex<Option<AuthScheme>>,
     /// Held during the first request, so that all workers learn from it how to prove who they are.
-    pub first_contact: Mutex<()>,
+    first_contact: Mutex<()>,
     pub is_known: AtomicBool,
+}
+
+impl Host {
+    /// Waits for the first request to be over, or is its guard. Who waited goes on together with the others who did.
+    pub fn first_contact(&self) -> Option<MutexGuard<'_, ()>> {
+        let is_known = || self.is_known.load(Ordering::Acquire);
+        if is_known() {
+            return None;
+        }
+        Some(lock(&self.first_contact)).filter(|_| !is_known())
+    }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -269,7 +280,7 @@ impl Core {
         };
         if let Some(scheme) = AuthScheme::of(&answer) {
             *lock(&host.auth) = Some(scheme);
-            host.is_known.store(true, Ordering::Relaxed);
+            host.is_known.store(true, Ordering::Release);
         }
         answer.drain();
     }

@@ -56,6 +56,7 @@ mod notice;
 mod proxy;
 mod referrers;
 mod request;
+mod resolve;
 mod retry;
 mod scope;
 mod secret;

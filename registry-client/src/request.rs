@@ -208,7 +208,7 @@ impl Core {
         let mut renewals = 0;
         loop {
             let at_home = is_home(call.registry, &home, &url);
-            let guard = (!host.is_known.load(Ordering::Relaxed)).then(|| lock(&host.first_contact));
+            let guard = host.first_contact();
             let authorization = if at_home {
                 self.authorize(&host, call)?
             } else {
@@ -236,7 +236,7 @@ impl Core {
             {
                 *lock(&host.auth) = Some(scheme);
             }
-            host.is_known.store(true, Ordering::Relaxed);
+            host.is_known.store(true, Ordering::Release);
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;

@@ -5,7 +5,7 @@ use transload_reference::{Digest, Repository};
 use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::Error;
-use crate::request::Call;
+use crate::request::{Call, Payload};
 use crate::scope::Scopes;
 use crate::target::check_target;
 use crate::url::{Scheme, Url};
@@ -70,6 +70,25 @@ impl Core {
                 answer.drain();
                 Ok(false)
             }
+        }
+    }
+
+    /// Closes the session that a refused mount left open, since it isn't needed. Registries forget it by themselves in time.
+    pub fn close_session(&self, repository: &Repository, digest: &Digest) {
+        let open = lock(&self.sessions).remove(&(repository.clone(), digest.clone()));
+        let operation = format!("closing the upload of {digest}");
+        if let Some(location) = open
+            && let Ok(mut call) = Call::new(self, operation, repository, "DELETE", "/blobs/uploads/")
+        {
+            call.url = location;
+            self.close(call.scopes(Scopes::push(repository)));
+        }
+    }
+
+    /// Sends a request whose failure changes nothing.
+    pub fn close(&self, mut call: Call<'_>) {
+        if let Ok(answer) = self.once(&mut call, &mut Payload::None) {
+            answer.drain();
         }
     }
 

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector,
     Transport, time::Duration as Span,
 };
 use ureq::{Agent, Error, Timeout};
+
+use crate::resolve::Remembering;
 
 /// How long a blocked read goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(200);
@@ -68,7 +69,7 @@ pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>) -> Ag
             .chain(SocketConnector { cancel })
             .chain(RustlsConnector::default())
             .chain(AnswerConnector);
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, connector, Remembering::default())
 }
 
 #[derive(Debug)]

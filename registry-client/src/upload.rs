@@ -299,10 +299,8 @@ impl Upload<'_> {
 
     /// A session that isn't wanted any more. Registries forget it by themselves in time.
     fn cancel(&self, session: &Session) {
-        if let Ok(mut call) = self.call_at("DELETE", &session.location)
-            && let Ok(answer) = self.core.once(&mut call, &mut Payload::None)
-        {
-            answer.drain();
+        if let Ok(call) = self.call_at("DELETE", &session.location) {
+            self.core.close(call);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where images go.
 
 use std::io::{self, Read};
+use std::mem;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ use super::fault::{Fault, Side};
 use super::fill::{StreamFailure, fill, wrong_content};
 use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 use super::split::Crew;
+use super::together::together;
 
 /// How many bytes are read at a time on the way into a store.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -232,6 +234,8 @@ impl RegistryDestination {
             *at_source.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             error
         };
+        // The registry hashes what it is sent. Bytes that were verified before are hashed here only where it wants them a second time.
+        let mut is_trusted = request.source.has_verified(request.blob);
         let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
             (request.started)(offset);
             let bytes = request
@@ -239,7 +243,9 @@ impl RegistryDestination {
                 .map_err(|fault| note(StreamFailure::Other(fault)))?;
             // Only a whole body can be checked here; the registry checks in every case.
             let bytes: Box<dyn Read + Send> = match offset {
-                0 => Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob))),
+                0 if !mem::replace(&mut is_trusted, false) => {
+                    Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob)))
+                }
                 _ => bytes,
             };
             Ok(Box::new(Watched {
@@ -301,14 +307,12 @@ impl Destination for RegistryDestination {
     }
 
     fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault> {
-        for child in children {
+        let found = together(children, |child| {
             let identifier = child.digest().clone().into();
-            if self
-                .client
-                .find_manifest(repository, &identifier)
-                .map_err(registry)?
-                .is_none()
-            {
+            self.client.find_manifest(repository, &identifier)
+        });
+        for found in found {
+            if found.map_err(registry)?.is_none() {
                 return Ok(false);
             }
         }
@@ -337,9 +341,6 @@ impl Destination for RegistryDestination {
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        if self.has_blob(request.repository, request.blob)? {
-            return Ok(How::Present);
-        }
         let own = match request.source.offer() {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
             _ => None,
@@ -351,6 +352,9 @@ impl Destination for RegistryDestination {
                 .map_err(registry)?
         {
             return Ok(How::Mounted);
+        }
+        if self.has_blob(request.repository, request.blob)? {
+            return Ok(How::Present);
         }
         self.push(request).map(|()| How::Moved)
     }

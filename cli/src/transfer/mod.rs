@@ -23,6 +23,7 @@ mod queue;
 mod room;
 mod source;
 mod split;
+mod together;
 mod turns;
 
 use std::collections::{BTreeMap, HashSet};

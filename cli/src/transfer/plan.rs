@@ -13,6 +13,7 @@ use super::destination::Destination;
 use super::fault::{Fault, Side};
 use super::prepare::Mapping;
 use super::source::{Source, config_of};
+use super::together::{MOST, together};
 use crate::job::{IndexMode, Job};
 
 /// How deep indexes may be nested. Real ones nest once.
@@ -215,8 +216,19 @@ impl Walk<'_> {
 
     fn choose(&mut self, index: &Index, depth: usize) -> Result<(Vec<Keep>, Selection), Fault> {
         let platforms = &self.job.platforms;
+        let is_told = |child: &&Descriptor| {
+            child
+                .platform
+                .as_ref()
+                .is_some_and(|platform| !platform.is_unknown())
+        };
+        if platforms.patterns().is_some() {
+            self.fetch_ahead(index.manifests.iter().filter(|child| !is_told(child)))?;
+        }
         let mut selection = select_with(index, platforms, |child| self.look_into(child))?;
         let mut keep = vec![Keep::No; index.manifests.len()];
+        let chosen = selection.keep.iter().chain(&selection.nested);
+        self.fetch_ahead(chosen.map(|&at| &index.manifests[at]))?;
         for &at in &selection.keep {
             let child = &index.manifests[at];
             let told = child
@@ -301,6 +313,7 @@ impl Walk<'_> {
         match raw.view() {
             Manifest::Index(index) => {
                 check_shape(&raw, depth)?;
+                self.fetch_ahead(index.manifests.iter())?;
                 for child in &index.manifests {
                     let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
                     self.gathered.platforms.extend(told.map(Platform::normalised));
@@ -322,18 +335,45 @@ impl Walk<'_> {
         if let Some(known) = self.gathered.known.get(&part.digest) {
             return Ok(known.clone());
         }
-        let known = self
-            .destination
-            .manifest(self.mapping.to.reference().repository(), &part.digest)?;
-        let manifest = match known {
-            Some(known) => known,
-            None => self
-                .source
-                .manifest(self.mapping.from.reference().repository(), part)?,
-        };
+        let manifest = self.fetch(part)?;
         self.weigh(&manifest)?;
         self.gathered.known.insert(part.digest.clone(), manifest.clone());
         Ok(manifest)
+    }
+
+    fn fetch(&self, part: &Descriptor) -> Result<RawManifest, Fault> {
+        let known = self
+            .destination
+            .manifest(self.mapping.to.reference().repository(), &part.digest)?;
+        match known {
+            Some(known) => Ok(known),
+            None => self
+                .source
+                .manifest(self.mapping.from.reference().repository(), part),
+        }
+    }
+
+    /// Fetches several parts at once that will be asked for one by one: round trips are what a small manifest costs.
+    fn fetch_ahead<'p>(&mut self, parts: impl Iterator<Item = &'p Descriptor>) -> Result<(), Fault> {
+        let mut wanted: Vec<&Descriptor> = Vec::new();
+        let mut named = HashSet::new();
+        let room = MAX_MANIFESTS.saturating_sub(self.gathered.asked);
+        wanted.extend(
+            parts
+                .filter(|part| !self.gathered.known.contains_key(&part.digest) && named.insert(&part.digest))
+                .take(room),
+        );
+        if wanted.len() < 2 {
+            return Ok(());
+        }
+        for batch in wanted.chunks(MOST) {
+            for (part, fetched) in batch.iter().zip(together(batch, |part| self.fetch(part))) {
+                let manifest = fetched?;
+                self.weigh(&manifest)?;
+                self.gathered.known.insert(part.digest.clone(), manifest);
+            }
+        }
+        Ok(())
     }
 
     /// Counts a manifest's bytes.

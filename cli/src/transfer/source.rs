@@ -49,6 +49,11 @@ pub trait Source: Send + Sync {
         range: Range<u64>,
     ) -> Result<Option<Box<dyn Read + Send>>, Fault>;
 
+    /// Whether a blob's bytes were verified where they are, and nobody wrote to them since.
+    fn has_verified(&self, _blob: &Descriptor) -> bool {
+        false
+    }
+
     /// What a destination may do instead of taking bytes.
     fn offer(&self) -> Offer<'_>;
 
@@ -250,6 +255,10 @@ impl Source for StoreSource {
         _: Range<u64>,
     ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
         Ok(None)
+    }
+
+    fn has_verified(&self, blob: &Descriptor) -> bool {
+        self.store.is_sealed(blob)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -1,0 +1,61 @@
+//! A few small requests at once, where one after another would cost a round trip each.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// How many are under way at once, at most.
+pub(crate) const MOST: usize = 8;
+
+/// Does the work for each item, for some of them at once, and gives what came of it in the items' order. The threads are of its own:
+/// a worker that took other work while it waits would be late with this one.
+pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::default()).collect();
+    let take_turns = || {
+        while let Some((item, result)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).zip(results.get(at))
+        } {
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(item));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..items.len().min(MOST) {
+            let helper = thread::Builder::new().name("transfer ahead".to_owned());
+            // Without another thread, this one does it all.
+            if helper.spawn_scoped(scope, take_turns).is_err() {
+                break;
+            }
+        }
+        take_turns();
+    });
+    let results = results.into_iter();
+    results
+        .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..100).collect();
+        assert_eq!(
+            together(&items, |item| item * 2),
+            (0..200).step_by(2).collect::<Vec<_>>()
+        );
+        assert!(together(&[], |item: &usize| *item).is_empty());
+    }
+
+    #[test]
+    fn the_work_is_done_at_once() {
+        let barrier = Barrier::new(MOST);
+        together(&[(); MOST], |()| barrier.wait().is_leader());
+    }
+}
