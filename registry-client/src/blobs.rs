@@ -345,6 +345,7 @@ impl BlobReader {
                     Ok(0) => self.at_url(cut_short(&self.place())),
                     Ok(count) => {
                         self.position += count as u64;
+                        self.permit.iter().for_each(|permit| permit.moved(count as u64));
                         self.pace.1 += count as u64;
                         if self.position == self.end || self.has_pace() {
                             return Ok(count);

@@ -69,7 +69,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How many requests run at once against one registry, at most; as many workers may use the client without opening new
+    /// How many requests run at once against one registry, at most; fewer run until it shows that more pay. As many workers may use the client without opening new
     /// connections all the time (8 unless set).
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
@@ -260,6 +260,12 @@ impl Client {
         range: Range<u64>,
     ) -> Result<Option<BlobReader>, Error> {
         BlobReader::open_part(&self.core, repository, blob, range)
+    }
+
+    /// How many more requests a registry may be asked at once now: the number begins modest, grows while that gets more done, and falls
+    /// where the registry can't cope.
+    pub fn free_places(&self, registry: &Registry) -> usize {
+        self.core.host(registry).throttle.free()
     }
 
     /// Asks the registry to take a blob from another of its repositories. False: it didn't, and the bytes must be pushed.

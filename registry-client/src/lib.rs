@@ -49,6 +49,7 @@ mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod growth;
 mod hint;
 mod journal;
 mod manifests;

@@ -1,8 +1,9 @@
 //! Sending: authorization, redirects, retries.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use transload_reference::{Registry, Repository};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
@@ -17,7 +18,7 @@ use crate::notice::NoticeKind;
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::target::follow;
-use crate::throttle::Patience;
+use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, bounded};
 use crate::url::Url;
@@ -71,6 +72,8 @@ pub(crate) struct ExactReader<'r> {
     inner: Box<dyn Read + Send + 'r>,
     left: u64,
     failure: Option<io::Error>,
+    /// Told of the bytes.
+    throttle: Option<Arc<Throttle>>,
 }
 
 impl<'r> ExactReader<'r> {
@@ -79,6 +82,7 @@ impl<'r> ExactReader<'r> {
             inner,
             left: length,
             failure: None,
+            throttle: None,
         }
     }
 
@@ -106,6 +110,9 @@ impl Read for ExactReader<'_> {
             return Err(self.fail(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
         }
         self.left -= count as u64;
+        self.throttle
+            .iter()
+            .for_each(|throttle| throttle.moved(count as u64));
         Ok(count)
     }
 }
@@ -202,6 +209,9 @@ impl Core {
         let Some(permit) = host.throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
+        if let Payload::Stream(reader) = payload {
+            reader.throttle = Some(Arc::clone(&host.throttle));
+        }
         let home = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
         let mut url = call.url.clone();
         let mut redirects = 0;
@@ -228,7 +238,9 @@ impl Core {
                 place: &call.place,
                 checked_bytes: call.checked_bytes,
             };
+            let began = Instant::now();
             let result = self.exchange(exchange, payload);
+            let latency = began.elapsed();
             if let (Some(_), Ok(answer)) = (&guard, &result)
                 && at_home
                 && answer.status == 401
@@ -240,8 +252,10 @@ impl Core {
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;
-            if answer.status < 400 {
-                host.throttle.speed_up();
+            if answer.status < 400 || answer.status == 404 {
+                // Only what a registry answers off-hand tells how busy everything is.
+                let is_offhand = matches!(call.method, "GET" | "HEAD");
+                host.throttle.speed_up(is_offhand.then_some(latency));
             }
             let wants_more = at_home
                 && (answer.status == 401

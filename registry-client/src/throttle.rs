@@ -1,11 +1,13 @@
 //! The pace that a host is spoken to at, shared by all workers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
+use crate::growth::{Growth, MODEST};
 
 /// How long a wait goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
@@ -15,6 +17,8 @@ const SLICE: Duration = Duration::from_millis(50);
 pub(crate) struct Throttle {
     state: Mutex<State>,
     freed: Condvar,
+    /// How many bytes of blobs have moved.
+    moved: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,7 @@ struct State {
     by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
     slowed_at: Option<Instant>,
+    growth: Growth,
 }
 
 /// The right to run one request, its answer's body included; given back when dropped.
@@ -53,13 +58,15 @@ impl Throttle {
         Arc::new(Throttle {
             state: Mutex::new(State {
                 most,
-                limit: most,
+                limit: most.min(MODEST as f64),
                 running: 0,
                 by_thread: HashMap::new(),
                 paused_until: None,
                 slowed_at: None,
+                growth: Growth::new(Instant::now()),
             }),
             freed: Condvar::new(),
+            moved: AtomicU64::new(0),
         })
     }
 
@@ -89,6 +96,10 @@ impl Throttle {
             if !is_paused && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
+            state.growth.is_full();
+            if self.grow(&mut state) {
+                continue;
+            }
             let wait = pause
                 .filter(|_| is_paused)
                 .map_or(SLICE, |pause| pause.min(SLICE));
@@ -104,6 +115,12 @@ impl Throttle {
             throttle: Arc::clone(self),
             thread,
         })
+    }
+
+    /// How many more requests may run now.
+    pub fn free(&self) -> usize {
+        let state = self.lock();
+        (state.limit.floor() as usize).saturating_sub(state.running)
     }
 
     /// The host was overloaded: nobody starts a request for `wait`, and fewer run at once afterwards. Returns their number if
@@ -124,12 +141,41 @@ impl Throttle {
         Some(state.limit.floor() as usize)
     }
 
-    /// A request went well: after as many of those as run at once, one more may.
-    pub fn speed_up(&self) {
+    /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
+    pub fn speed_up(&self, latency: Option<Duration>) {
         let mut state = self.lock();
-        if state.limit < state.most {
+        state.growth.answered(latency);
+        if state.slowed_at.is_some() {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
+        } else {
+            self.grow(&mut state);
         }
+    }
+
+    /// Takes note of a blob's bytes that moved.
+    pub fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn grow(&self, state: &mut State) -> bool {
+        let may_grow = state.slowed_at.is_none() && state.limit < state.most;
+        let grows = may_grow
+            && state
+                .growth
+                .pays(Instant::now(), self.moved.load(Ordering::Relaxed));
+        if grows {
+            state.limit = (state.limit * 2.0).min(state.most);
+            log::debug!("{} requests at once", state.limit);
+            self.freed.notify_all();
+        }
+        grows
+    }
+}
+
+impl Permit {
+    /// Takes note of a blob's bytes that moved.
+    pub fn moved(&self, bytes: u64) {
+        self.throttle.moved(bytes);
     }
 }
 
@@ -163,9 +209,32 @@ mod tests {
         assert_eq!(throttle.slow_down(Duration::ZERO), None);
         assert_eq!(limit(&throttle), 4);
         for _ in 0..100 {
-            throttle.speed_up();
+            throttle.speed_up(None);
         }
         assert_eq!(limit(&throttle), 8);
+    }
+
+    #[test]
+    fn many_begin_as_a_modest_number_and_grow_where_somebody_waits_and_more_gets_done() {
+        let throttle = Throttle::new(64);
+        let cancel = Cancel::default();
+        let held: Vec<_> = (0..MODEST)
+            .map(|_| {
+                let acquire = || throttle.acquire(&cancel, Patience::Endless);
+                thread::scope(|scope| scope.spawn(acquire).join().unwrap())
+            })
+            .collect();
+        assert!(held.iter().all(Option::is_some));
+        throttle.moved(1 << 30);
+        throttle.speed_up(Some(Duration::from_millis(1)));
+        // Waits until a window is over, and isn't held up then.
+        assert!(throttle.acquire(&cancel, Patience::Endless).is_some());
+        assert_eq!(limit(&throttle), 2 * MODEST);
+        assert_eq!(throttle.slow_down(Duration::ZERO), Some(MODEST));
+        throttle.moved(1 << 40);
+        throttle.speed_up(None);
+        assert_eq!(limit(&throttle), MODEST, "after an overload, growth is slow");
+        assert_eq!(limit(&Throttle::new(3)), 3);
     }
 
     #[test]
@@ -175,8 +244,10 @@ mod tests {
         let outer = throttle.acquire(&cancel, Patience::Endless);
         let inner = throttle.acquire(&cancel, Patience::Endless);
         assert!(outer.is_some() && inner.is_some());
+        assert_eq!(throttle.free(), 0);
         drop(inner);
         drop(outer);
+        assert_eq!(throttle.free(), 1);
         let state = throttle.lock();
         assert_eq!((state.running, state.by_thread.len()), (0, 0));
     }

@@ -77,7 +77,7 @@ fn with_store(
     } else {
         None
     };
-    let pool = options.pool().map_err(problem)?;
+    let pool = options.pool(usize::MAX).map_err(problem)?;
     let told = |look: Look| session.progress.look(look);
     let mut checkup = Checkup::new(&store, pattern, &pool, &session.cancel, &told);
     let health = checkup.look();

@@ -23,7 +23,7 @@ use super::split::Crew;
 use super::together::together;
 
 /// How many bytes are read at a time on the way into a store.
-pub(crate) const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// A place that images are written to.
 pub trait Destination: Send + Sync {

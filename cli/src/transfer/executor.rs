@@ -137,7 +137,7 @@ impl<'a> Executor<'a> {
         self.active.fetch_add(1, Ordering::Relaxed);
         match work {
             Work::Plan(image) => self.plan(scope, image),
-            Work::Blob(work) => self.bring(scope, work),
+            Work::Blob(work, _) => self.bring(scope, work),
             Work::Publish(image) => self.publish(scope, image),
         }
         self.active.fetch_sub(1, Ordering::Relaxed);
@@ -215,7 +215,7 @@ impl<'a> Executor<'a> {
                 lender,
                 berth: reserved.is_ok().then(|| Berth::new(room, bytes)),
             };
-            self.push(scope, Work::Blob(work));
+            self.push(scope, Work::Blob(work, blob.size));
         }
         if let Err(short) = reserved {
             // What it claimed is passed on to whoever else needs it.
@@ -301,15 +301,14 @@ impl<'a> Executor<'a> {
             let blob = self.flights[image]
                 .blob(&blob.digest)
                 .unwrap_or_else(|| blob.clone());
-            self.push(
-                scope,
-                Work::Blob(BlobWork {
-                    image,
-                    blob,
-                    lender,
-                    berth: None,
-                }),
-            );
+            let size = blob.size;
+            let work = BlobWork {
+                image,
+                blob,
+                lender,
+                berth: None,
+            };
+            self.push(scope, Work::Blob(work, size));
         }
     }
 

@@ -193,7 +193,7 @@ impl Filling<'_, '_> {
         if matches!(self.request.source.offer(), Offer::Store(_)) {
             return end;
         }
-        let idle = crew.idle();
+        let idle = crew.idle().min(self.request.source.free_places());
         let left = self.request.blob.size - self.split.arrived().min(self.request.blob.size);
         let Some(piece) = self.split.worthwhile(left, rate, idle) else {
             return end;

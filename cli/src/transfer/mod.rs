@@ -53,6 +53,9 @@ use executor::Executor;
 use flight::Flight;
 use prepare::{Mapping, Places, Preparation, Prepared, prepare};
 
+/// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
+const MOST_LOCAL: usize = 16;
+
 /// How transfers are done, whatever they move.
 #[derive(Clone)]
 pub struct Options {
@@ -92,9 +95,10 @@ impl Options {
         Opening::until(Arc::clone(&self.cancel))
     }
 
-    pub(crate) fn pool(&self) -> Result<ThreadPool, Problem> {
+    /// The threads for so many things at once.
+    pub(crate) fn pool(&self, most: usize) -> Result<ThreadPool, Problem> {
         let pool = ThreadPoolBuilder::new()
-            .num_threads(self.jobs.max(1))
+            .num_threads(self.jobs.clamp(1, most))
             .thread_name(|n| format!("transfer {n}"));
         pool.build().map_err(|error| Problem {
             number: 0,
@@ -130,7 +134,9 @@ impl Summary {
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
 /// no store, two images that would go to one destination.
 pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
-    let pool = options.pool().map_err(|problem| vec![problem])?;
+    let is_local = jobs.iter().all(Job::is_local);
+    let most = if is_local { MOST_LOCAL } else { usize::MAX };
+    let pool = options.pool(most).map_err(|problem| vec![problem])?;
     let mut summaries = Vec::new();
     for (job, preparation) in jobs.iter().zip(prepare_all(jobs, options, observer)?) {
         if options.cancel.load(Ordering::Relaxed) {
@@ -209,7 +215,13 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
-    let executor = Executor::new(job, flights, options.jobs, observer, &options.cancel);
+    let executor = Executor::new(
+        job,
+        flights,
+        pool.current_num_threads(),
+        observer,
+        &options.cancel,
+    );
     executor.run(pool);
     let (flights, origins) = executor.into_parts();
     let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();

@@ -88,7 +88,7 @@ pub fn preview(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<JobPreview>, Vec<Problem>> {
-    let pool = options.pool().map_err(|problem| vec![problem])?;
+    let pool = options.pool(usize::MAX).map_err(|problem| vec![problem])?;
     let preparations = prepare_all(jobs, options, observer)?;
     Ok(jobs
         .iter()

@@ -1,13 +1,13 @@
 //! Which piece of work comes next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Three kinds of work, each first in, first out.
+/// Three kinds of work.
 ///
 /// Publishing comes first: it makes an image usable and is short. Planning comes before moving blobs only while too few blobs
 /// are known to keep every worker busy; else blobs come first, so that images get done one after another instead of all at
-/// the end.
+/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once.
 #[derive(Debug)]
 pub struct Queue<P, B> {
     lanes: Mutex<Lanes<P, B>>,
@@ -18,7 +18,7 @@ pub struct Queue<P, B> {
 struct Lanes<P, B> {
     publish: VecDeque<P>,
     plan: VecDeque<P>,
-    blobs: VecDeque<B>,
+    blobs: Blobs<B>,
 }
 
 /// A piece of work.
@@ -26,10 +26,42 @@ struct Lanes<P, B> {
 pub enum Work<P, B> {
     /// Find out what an image consists of.
     Plan(P),
-    /// Move a blob.
-    Blob(B),
+    /// Move a blob of so many bytes.
+    Blob(B, u64),
     /// Write an image's manifests and its tag.
     Publish(P),
+}
+
+/// Blobs by the order in which they came, and by size.
+#[derive(Debug)]
+struct Blobs<B> {
+    came: u64,
+    by_order: BTreeMap<u64, (B, u64)>,
+    by_size: BTreeSet<(u64, u64)>,
+    bytes: u128,
+}
+
+impl<B> Blobs<B> {
+    fn push(&mut self, blob: B, size: u64) {
+        self.by_order.insert(self.came, (blob, size));
+        self.by_size.insert((size, self.came));
+        self.bytes += u128::from(size);
+        self.came += 1;
+    }
+
+    /// The first that came, unless the largest alone takes a worker as long as all the others keep the other workers busy.
+    fn pop(&mut self, workers: usize) -> Option<(B, u64)> {
+        let &(largest, at) = self.by_size.last()?;
+        let is_urgent = u128::from(largest) * workers as u128 >= self.bytes;
+        let at = match self.by_order.first_key_value() {
+            Some((&first, _)) if !is_urgent => first,
+            _ => at,
+        };
+        let (blob, size) = self.by_order.remove(&at)?;
+        self.by_size.remove(&(size, at));
+        self.bytes -= u128::from(size);
+        Some((blob, size))
+    }
 }
 
 impl<P, B> Queue<P, B> {
@@ -38,7 +70,12 @@ impl<P, B> Queue<P, B> {
         let lanes = Lanes {
             publish: VecDeque::new(),
             plan: VecDeque::new(),
-            blobs: VecDeque::new(),
+            blobs: Blobs {
+                came: 0,
+                by_order: BTreeMap::new(),
+                by_size: BTreeSet::new(),
+                bytes: 0,
+            },
         };
         Queue {
             lanes: Mutex::new(lanes),
@@ -51,7 +88,7 @@ impl<P, B> Queue<P, B> {
         let mut lanes = self.lock();
         match work {
             Work::Plan(image) => lanes.plan.push_back(image),
-            Work::Blob(blob) => lanes.blobs.push_back(blob),
+            Work::Blob(blob, size) => lanes.blobs.push(blob, size),
             Work::Publish(image) => lanes.publish.push_back(image),
         }
     }
@@ -62,13 +99,13 @@ impl<P, B> Queue<P, B> {
         if let Some(image) = lanes.publish.pop_front() {
             return Some(Work::Publish(image));
         }
-        if lanes.blobs.len() < self.workers
+        if lanes.blobs.by_order.len() < self.workers
             && let Some(image) = lanes.plan.pop_front()
         {
             return Some(Work::Plan(image));
         }
-        match lanes.blobs.pop_front() {
-            Some(blob) => Some(Work::Blob(blob)),
+        match lanes.blobs.pop(self.workers) {
+            Some((blob, size)) => Some(Work::Blob(blob, size)),
             None => lanes.plan.pop_front().map(Work::Plan),
         }
     }
@@ -76,7 +113,7 @@ impl<P, B> Queue<P, B> {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         let lanes = self.lock();
-        lanes.publish.is_empty() && lanes.plan.is_empty() && lanes.blobs.is_empty()
+        lanes.publish.is_empty() && lanes.plan.is_empty() && lanes.blobs.by_order.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes<P, B>> {
@@ -94,15 +131,43 @@ mod tests {
         for image in 0..3 {
             queue.push(Work::Plan(image));
         }
-        queue.push(Work::Blob('a'));
+        queue.push(Work::Blob('a', 1));
         assert_eq!(queue.pop(), Some(Work::Plan(0)));
-        queue.push(Work::Blob('b'));
+        queue.push(Work::Blob('b', 1));
         queue.push(Work::Publish(9));
         assert_eq!(queue.pop(), Some(Work::Publish(9)));
-        assert_eq!(queue.pop(), Some(Work::Blob('a')), "enough blobs are ready");
+        assert!(
+            matches!(queue.pop(), Some(Work::Blob(..))),
+            "enough blobs are ready"
+        );
         assert_eq!(queue.pop(), Some(Work::Plan(1)), "one is too few for two workers");
         assert_eq!(queue.pop(), Some(Work::Plan(2)));
-        assert_eq!(queue.pop(), Some(Work::Blob('b')));
+        assert!(matches!(queue.pop(), Some(Work::Blob(..))));
         assert_eq!(queue.pop(), None);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn blobs_come_in_order_but_what_would_be_the_last_to_arrive_is_begun_at_once() {
+        let table: [(&str, usize, &[u64], &[u64]); 5] = [
+            ("alike", 2, &[5, 5, 5, 5, 5], &[5, 5, 5, 5, 5]),
+            ("small ones first", 2, &[1, 2, 9, 9, 9], &[1, 2, 9, 9, 9]),
+            ("a large one last", 3, &[2, 2, 2, 3, 2, 9], &[9, 2, 3, 2, 2, 2]),
+            ("one worker", 1, &[1, 9, 1], &[1, 9, 1]),
+            ("empty ones", 4, &[0, 0], &[0, 0]),
+        ];
+        for (case, workers, sizes, expected) in table {
+            let queue = Queue::<(), usize>::new(workers);
+            for (at, &size) in sizes.iter().enumerate() {
+                queue.push(Work::Blob(at, size));
+            }
+            let came: Vec<u64> = std::iter::from_fn(|| queue.pop())
+                .map(|work| match work {
+                    Work::Blob(_, size) => size,
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(came, expected, "{case}");
+        }
     }
 }

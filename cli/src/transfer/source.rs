@@ -54,6 +54,11 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// How many more connections it could serve now.
+    fn free_places(&self) -> usize {
+        usize::MAX
+    }
+
     /// What a destination may do instead of taking bytes.
     fn offer(&self) -> Offer<'_>;
 
@@ -159,6 +164,10 @@ impl Source for RegistrySource {
         let opened = self.client.open_blob_part(repository, blob, range);
         let opened = opened.map_err(|error| Fault::registry(Side::Source, error))?;
         Ok(opened.map(|reader| Box::new(reader) as Box<dyn Read + Send>))
+    }
+
+    fn free_places(&self) -> usize {
+        self.client.free_places(&self.registry)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -1,0 +1,163 @@
+//! Whether more requests at once get more done.
+//!
+//! A link with long round trips, or one that gives each connection its share, carries the more the more is asked for at once; a
+//! processor, a disk or a thin link that is busy doesn't. So the limit on requests that run at once begins modest and doubles as long as
+//! that pays, and answers come as promptly as ever: late ones wait for something that is busy. What an overload does to it is the throttle's matter.
+
+use std::time::{Duration, Instant};
+
+/// The limit to begin with.
+pub(crate) const MODEST: usize = 16;
+
+/// How long what gets done is watched before it is judged.
+const WINDOW: Duration = Duration::from_millis(60);
+
+/// How much more than before must get done for another doubling.
+const PAYS: f64 = 1.1;
+
+/// How much later than the quickest answers come, on average, where something is busy: so many times, and so much.
+const LATE: u32 = 3;
+const TOLERANCE: Duration = Duration::from_millis(5);
+
+/// What a request is worth beside the bytes that it moves.
+const REQUEST_WORTH: u64 = 32 << 10;
+
+/// How much of the best rate a window leaves that falls short of it: the best of another time, or of other work, is forgotten.
+const MEMORY: f64 = 0.9;
+
+/// What got done, and what was made of it.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    since: Instant,
+    /// What had been done then.
+    done_before: u64,
+    done: u64,
+    /// The best that was seen, a second.
+    best: f64,
+    /// Whether somebody had to wait for the limit's sake.
+    was_full: bool,
+    /// The shortest time that an answer ever took.
+    quickest: Duration,
+    /// How many answers came meanwhile, and how long they took together.
+    answers: (u32, Duration),
+}
+
+impl Growth {
+    pub fn new(now: Instant) -> Growth {
+        Growth {
+            since: now,
+            done_before: 0,
+            done: 0,
+            best: 0.0,
+            was_full: false,
+            quickest: Duration::MAX,
+            answers: Default::default(),
+        }
+    }
+
+    /// A request was answered. How long that took, where it tells something.
+    pub fn answered(&mut self, latency: Option<Duration>) {
+        self.done = self.done.saturating_add(REQUEST_WORTH);
+        if let Some(latency) = latency {
+            self.quickest = self.quickest.min(latency);
+            self.answers.0 += 1;
+            self.answers.1 += latency;
+        }
+    }
+
+    /// Somebody has to wait.
+    pub fn is_full(&mut self) {
+        self.was_full = true;
+    }
+
+    /// Whether it is time to allow more; `bytes` have moved in all.
+    pub fn pays(&mut self, now: Instant, bytes: u64) -> bool {
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed < WINDOW {
+            return false;
+        }
+        let done = self.done.saturating_add(bytes);
+        let rate = done.saturating_sub(self.done_before) as f64 / elapsed.as_secs_f64();
+        let was_full = std::mem::replace(&mut self.was_full, false);
+        let (answers, took) = std::mem::take(&mut self.answers);
+        let is_prompt =
+            took <= (self.quickest.saturating_mul(LATE).saturating_add(TOLERANCE)).saturating_mul(answers);
+        (self.since, self.done_before) = (now, done);
+        let is_better = rate > self.best * PAYS;
+        // A window in which nothing was held up says nothing of the limit.
+        if was_full || is_better {
+            self.best = rate.max(self.best * MEMORY);
+        }
+        was_full && is_better && answers > 0 && is_prompt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMPT: Option<Duration> = Some(Duration::from_millis(40));
+
+    /// The limit that a link comes to which does so much a second with so many requests at once.
+    fn settled(rate: impl Fn(usize) -> f64, latency: Duration) -> usize {
+        let mut now = Instant::now();
+        let mut growth = Growth::new(now);
+        growth.answered(PROMPT);
+        let (mut limit, mut bytes) = (MODEST, 0);
+        for _ in 0..20 {
+            now += WINDOW;
+            bytes += (rate(limit) * WINDOW.as_secs_f64()) as u64;
+            growth.is_full();
+            for _ in 0..5 {
+                growth.answered(Some(latency));
+            }
+            if growth.pays(now, bytes) {
+                limit *= 2;
+            }
+        }
+        limit
+    }
+
+    #[test]
+    fn it_grows_while_it_pays() {
+        let (prompt, late) = (Duration::from_millis(100), Duration::from_millis(300));
+        let a_share_each = |limit: usize| 12e6 * limit.min(100) as f64;
+        assert_eq!(
+            settled(a_share_each, prompt),
+            256,
+            "one doubling beyond where it stops paying"
+        );
+        assert_eq!(settled(|_| 1e9, prompt), 2 * MODEST, "a thin link");
+        assert_eq!(
+            settled(|limit| 1e9 / limit as f64, prompt),
+            2 * MODEST,
+            "one that is worse off with more"
+        );
+        assert_eq!(settled(a_share_each, late), MODEST, "a busy processor");
+    }
+
+    #[test]
+    fn it_stays_where_nobody_waits_and_where_nothing_is_answered() {
+        let start = Instant::now();
+        let mut growth = Growth::new(start);
+        growth.answered(PROMPT);
+        assert!(!growth.pays(start + WINDOW, 1 << 20), "nobody waited");
+        growth.is_full();
+        growth.answered(PROMPT);
+        assert!(!growth.pays(start + WINDOW + WINDOW / 2, 1 << 30), "too early");
+        assert!(growth.pays(start + 2 * WINDOW, 1 << 30));
+        growth.is_full();
+        assert!(!growth.pays(start + 3 * WINDOW, 1 << 40), "nothing was answered");
+    }
+
+    #[test]
+    fn answers_without_a_body_count() {
+        let start = Instant::now();
+        let mut growth = Growth::new(start);
+        for window in 1..5 {
+            growth.is_full();
+            (0..window).for_each(|_| growth.answered(PROMPT));
+            assert!(growth.pays(start + window * WINDOW, 0));
+        }
+    }
+}
