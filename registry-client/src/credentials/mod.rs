@@ -6,7 +6,7 @@ mod helper;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use transload_reference::Registry;
@@ -40,6 +40,12 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
+}
+
+impl<S: CredentialSource + ?Sized> CredentialSource for Arc<S> {
+    fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        (**self).credential(registry, path)
+    }
 }
 
 /// What to say of a file of secrets that other users may read or change; nothing where it is its owner's alone, isn't a file, or the
