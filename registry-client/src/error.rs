@@ -84,7 +84,7 @@ pub struct Refusal {
     pub message: Option<String>,
     /// Whether the body was a web page, as proxies and login forms send them.
     pub is_html: bool,
-    /// How long the registry asked to wait.
+    /// How long the registry asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
     pub quota: Option<Quota>,
@@ -218,7 +218,8 @@ impl Error {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The registry's error code, such as `MANIFEST_UNKNOWN`.
+    /// The registry's error code, such as `MANIFEST_UNKNOWN`
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes)).
     pub fn code(&self) -> Option<&str> {
         self.refusal()?.code.as_deref()
     }

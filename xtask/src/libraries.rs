@@ -71,7 +71,7 @@ pub fn published(metadata: &Metadata) -> Vec<&Package> {
 }
 
 /// Those of them that are libraries alone.
-fn libraries(metadata: &Metadata) -> Vec<&Package> {
+pub fn libraries(metadata: &Metadata) -> Vec<&Package> {
     let has_program = |package: &Package| package.targets.iter().any(|target| target.is_bin());
     let published = published(metadata);
     published

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::api;
 use crate::command::{cargo, run as run_command};
 use crate::depcheck;
 use crate::libraries;
@@ -22,7 +23,7 @@ const CARGO_DENY: Tool = Tool {
 /// Where a step failed.
 pub fn run() -> Result<(), String> {
     type Step = (&'static str, fn() -> Result<(), String>);
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
         ("fmt", fmt),
         ("depcheck", depcheck::run),
         ("deny", deny),
@@ -30,6 +31,7 @@ pub fn run() -> Result<(), String> {
         ("libraries", libraries::run),
         ("clippy", clippy),
         ("doc", doc),
+        ("api", api::check),
     ];
     let mut failed = Vec::new();
     for (name, step) in steps {
@@ -60,7 +62,11 @@ fn clippy() -> Result<(), String> {
     run_command(cargo().args(all).args(["--", "-D", "warnings"]))
 }
 
-fn doc() -> Result<(), String> {
+/// Writes the documentation of the workspace.
+///
+/// # Errors
+/// Where rustdoc finds fault with it.
+pub fn doc() -> Result<(), String> {
     let mut command = cargo();
     command
         .args(["doc", "--workspace", "--no-deps"])

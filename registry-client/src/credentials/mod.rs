@@ -34,6 +34,23 @@ impl CredentialError {
 }
 
 /// Somebody who knows credentials. A client asks once for each repository and keeps the answer until it is refused.
+///
+/// ```
+/// use transload_registry_client::reference::Registry;
+/// use transload_registry_client::{Credential, CredentialError, CredentialSource};
+///
+/// struct Environment;
+///
+/// impl CredentialSource for Environment {
+///     fn credential(&self, registry: &Registry, _: &str) -> Result<Option<Credential>, CredentialError> {
+///         if registry.as_str() != "hub.local" {
+///             return Ok(None);
+///         }
+///         let password = std::env::var("HUB_PASSWORD").map_err(|_| CredentialError::new("HUB_PASSWORD isn't set"))?;
+///         Ok(Some(Credential::new("robot", password)))
+///     }
+/// }
+/// ```
 pub trait CredentialSource: Send + Sync {
     /// The credentials for the repository `path` of `registry`, if there are any.
     ///
