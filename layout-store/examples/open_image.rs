@@ -1,5 +1,5 @@
 //! What a program of one's own does with a directory of images: the tags of a repository, the config of an image, its blobs verified.
-//! `cargo run -p transload-layout-store --example open_image -- examples/store docker.io/library/demo:1.0`
+//! `cargo run -p transload-layout-store --example open_image -- examples/store hub.example.com/demo/hello:1.0`
 //!
 //! Exit status: 0 all is there, byte for byte, 1 something isn't.
 

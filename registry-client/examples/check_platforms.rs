@@ -49,7 +49,7 @@ fn run() -> Result<bool> {
             }
             // One image that isn't there doesn't keep the others from being looked at.
             Err(error) => {
-                eprintln!("error: {name}: {error:#}");
+                eprintln!("error: {error:#}");
                 have_all = false;
             }
         }
