@@ -12,7 +12,7 @@ use transload_reference::{Descriptor, Digest, Verifier};
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, kind};
 use crate::lease::Share;
-use crate::{Error, Store, durable, lease};
+use crate::{CommitError, Error, Store, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -45,7 +45,21 @@ impl Store {
         }
     }
 
-    /// Opens a blob for reading; none if it isn't there. The bytes aren't verified.
+    /// Opens a blob for reading; none if it isn't there. The bytes aren't verified: a
+    /// [`VerifyingReader`](transload_reference::VerifyingReader) does that while they are read.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use transload_layout_store::Store;
+    /// use transload_layout_store::reference::{Descriptor, Verifier, VerifyingReader};
+    ///
+    /// fn config(store: &Store, config: &Descriptor) -> Result<String, Box<dyn std::error::Error>> {
+    ///     let file = store.open_blob(&config.digest)?.ok_or("it isn't there")?;
+    ///     let mut text = String::new();
+    ///     VerifyingReader::new(file, Verifier::of(config)).read_to_string(&mut text)?;
+    ///     Ok(text)
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Where it can't be opened.
@@ -74,7 +88,7 @@ impl Store {
         folders::blob(self.root(), digest)
     }
 
-    /// Begins to write a blob. Where another thread or process writes the same blob, this waits until it ends.
+    /// Begins to write a blob, or to go on behind what an earlier try left ([`BlobWriter::position`]). Where another thread or process writes the same blob, this waits until it ends.
     ///
     /// # Errors
     /// Where the folder can't be written.
@@ -259,12 +273,16 @@ impl BlobWriter {
     ///
     /// # Errors
     /// Where they aren't the blob's (then the writer comes back, for a [`BlobWriter::restart`]), or the filesystem refuses.
-    pub fn commit(mut self) -> Result<(), (Error, Option<Box<BlobWriter>>)> {
+    pub fn commit(mut self) -> Result<(), CommitError> {
         let verifier = std::mem::replace(&mut self.verifier, Verifier::of(&self.blob));
         if let Err(source) = verifier.finish() {
-            return Err((Error::WrongContent { source }, Some(Box::new(self))));
+            return Err(CommitError {
+                error: Error::WrongContent { source },
+                writer: Some(Box::new(self)),
+            });
         }
-        self.publish().map_err(|error| (error, None))
+        self.publish()
+            .map_err(|error| CommitError { error, writer: None })
     }
 
     fn publish(&self) -> Result<(), Error> {

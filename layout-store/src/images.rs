@@ -252,7 +252,7 @@ fn images_in(
 }
 
 /// Whether it is a manifest, whole or damaged, and not somebody's notes.
-fn may_be_a_manifest(bytes: &[u8]) -> bool {
+pub(crate) fn may_be_a_manifest(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     text.is_empty() || text.starts_with(b"{")
 }

@@ -1,4 +1,5 @@
-//! The directory that holds images: KubeKey's image directory.
+#![doc = include_str!("../README.md")]
+//! # The format
 //!
 //! ```text
 //! images/
@@ -11,37 +12,18 @@
 //! └── .transload/                                         partial blobs, the lock, and which platforms were left out
 //! ```
 //!
-//! A [`Store`] reads every generation of the format and writes the newest. Blobs are verified while they are written, made
-//! durable, and only then get their names; a writer that was killed goes on where its bytes end. Several threads and several
-//! processes may write at once.
+//! # Where to look
 //!
-//! [`Store::listing`], [`Store::check_tags`], [`Store::manifest`] and [`Store::verify_blob`] tell what rotted;
-//! [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole. [`Store::exclusively`] gives the right to remove:
-//! [`Exclusive::garbage`] is what no image needs that stays.
-//!
-//! ```
-//! use transload_layout_store::{BlobWrite, Store};
-//! use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Repository};
-//!
-//! # let folder = tempfile::tempdir()?;
-//! let store = Store::create(folder.path())?;
-//! let config = Descriptor::new(MediaType::OCI_EMPTY, Digest::of(b"{}"), 2);
-//! if let BlobWrite::Writer(mut writer) = store.write_blob(&config)? {
-//!     writer.write(b"{}")?;
-//!     writer.commit().map_err(|(error, _)| error)?;
-//! }
-//! store.sync_blobs()?;
-//!
-//! let text = format!(r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#, serde_json::to_string(&config)?);
-//! let manifest = RawManifest::parse(text.into_bytes(), None)?;
-//! let repository: Repository = "hub.local/team/app".parse()?;
-//! store.put_manifest(&repository, &manifest)?;
-//! store.tag(&repository, &"v1".parse()?, manifest.digest())?;
-//! assert_eq!(store.images()?[0].reference.to_string(), "hub.local/team/app:v1");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! - Open: [`Store::open`], [`Store::create`]; [`Opening`] where waits for other processes should be stoppable.
+//! - Read: [`Store::images`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
+//! - Write, in this order: [`Store::write_blob`] (or [`Store::link_blob`] from another store), [`Store::sync_blobs`],
+//!   [`Store::put_manifest`] with children first, [`Store::tag`].
+//! - What rotted: [`Store::listing`], [`Store::check_tags`], [`Store::manifest`] and [`Store::verify_blob`] tell;
+//!   [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole.
+//! - Remove: [`Store::exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
 
 mod blob;
+mod commit;
 mod durable;
 mod error;
 mod folders;
@@ -58,9 +40,11 @@ mod prune;
 mod space;
 mod sparse;
 mod store;
+mod tags;
 mod verify;
 
 pub use blob::{BlobWrite, BlobWriter};
+pub use commit::CommitError;
 pub use error::Error;
 pub use images::{Damage, Listing, StoredImage};
 pub use lease::Exclusive;
@@ -69,4 +53,6 @@ pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::Garbage;
 pub use space::free_space;
 pub use store::{Opening, Store};
+/// The crate whose types stand in this one's signatures.
+pub use transload_reference as reference;
 pub use verify::{BlobFile, Flaw, Verdict};

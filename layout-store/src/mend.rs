@@ -19,6 +19,7 @@ const LONGEST_ENTRY: usize = 200;
 
 /// Something that is wrong with a repository's tags.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TagFlaw {
     /// The file.
     pub path: PathBuf,

@@ -14,6 +14,7 @@ use crate::{BlobFile, Error, Store, StoredImage, durable};
 
 /// What would go from a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Garbage {
     /// The images.
     pub images: Vec<StoredImage>,

@@ -51,6 +51,7 @@ pub enum Flaw {
 
 /// A file among the blobs, finished or partial.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BlobFile {
     /// Where it is.
     pub path: PathBuf,

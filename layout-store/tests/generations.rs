@@ -37,6 +37,25 @@ fn every_generation_lists_its_images() {
 }
 
 #[test]
+fn every_generation_tells_a_repositorys_tags() {
+    for generation in ["v4.0.0", "v4.0.4", "v4.0.5", "documented"] {
+        let store = Store::open(golden(generation)).unwrap();
+        let tags = |repository: &str| -> Vec<String> {
+            let tags = store.tags(&repository.parse().unwrap()).unwrap();
+            tags.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(tags("docker.io/library/alpine"), ["3.19"], "{generation}");
+        assert_eq!(tags("registry.example.com:5000/team/app"), ["v1"], "{generation}");
+        assert_eq!(
+            tags("quay.io/team/pinned"),
+            [""; 0],
+            "{generation}: it has no tag"
+        );
+        assert_eq!(tags("quay.io/not/there"), [""; 0], "{generation}");
+    }
+}
+
+#[test]
 fn every_generation_gives_each_manifest_and_blob() {
     for generation in ["v4.0.0", "v4.0.4", "v4.0.5", "documented"] {
         let store = Store::open(golden(generation)).unwrap();

@@ -129,7 +129,7 @@ fn descriptor(content: &[u8]) -> Descriptor {
 fn put(store: &Store, content: &[u8]) -> Result<Descriptor, Error> {
     if let BlobWrite::Writer(mut writer) = store.write_blob(&descriptor(content))? {
         writer.write(content)?;
-        writer.commit().map_err(|(error, _)| error)?;
+        writer.commit()?;
     }
     Ok(descriptor(content))
 }

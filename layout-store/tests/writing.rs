@@ -1,6 +1,7 @@
 //! What a store writes, and what it does when two write at once, when a writer dies, and when something is in the way.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Barrier;
@@ -206,14 +207,43 @@ fn wrong_bytes_never_get_the_name_and_can_be_written_anew() {
     let store = Store::create(folder.path()).unwrap();
     let mut wrong = writer(&store, b"right");
     wrong.write(b"wrong").unwrap();
-    let (error, kept) = wrong.commit().unwrap_err();
-    assert!(error.is_wrong_content() && error.is_retryable(), "{error}");
+    let refused = wrong.commit().unwrap_err();
+    assert!(
+        refused.error.is_wrong_content() && refused.error.is_retryable(),
+        "{refused}"
+    );
     assert!(!store.has_blob(&descriptor(b"right")).unwrap());
-    let mut again = kept.unwrap();
+    let mut again = refused.writer.unwrap();
     again.restart().unwrap();
     again.write(b"right").unwrap();
     again.commit().unwrap();
     assert!(store.has_blob(&descriptor(b"right")).unwrap());
+}
+
+#[test]
+fn a_writer_takes_what_any_reader_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let content = vec![7; 100_000];
+    let mut whole = writer(&store, &content);
+    assert_eq!(whole.write_from(&content[..]).unwrap(), 100_000);
+    whole.commit().unwrap();
+    assert!(store.has_blob(&descriptor(&content)).unwrap());
+    let mut long = writer(&store, b"right");
+    let refused = long.write_from(&b"right and more"[..]).unwrap_err();
+    let refused: Error = refused.downcast().unwrap();
+    assert!(refused.is_wrong_content(), "{refused}");
+    struct Broken;
+    impl io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::from(io::ErrorKind::ConnectionReset))
+        }
+    }
+    let broken = long.write_from(Broken).unwrap_err();
+    assert_eq!(broken.kind(), io::ErrorKind::ConnectionReset, "{broken}");
+    // With `?`, a refused commit is an error like any other.
+    let short = || -> Result<(), Error> { Ok(writer_of_another_try(&store).commit()?) };
+    assert!(short().unwrap_err().is_wrong_content());
 }
 
 #[test]
@@ -222,8 +252,8 @@ fn more_bytes_than_announced_are_refused_at_once() {
     let store = Store::create(folder.path()).unwrap();
     let mut long = writer(&store, b"right");
     assert!(long.write(b"right and more").unwrap_err().is_wrong_content());
-    let (error, _) = writer_of_another_try(&store).commit().unwrap_err();
-    assert!(error.is_wrong_content(), "too few bytes: {error}");
+    let refused = writer_of_another_try(&store).commit().unwrap_err();
+    assert!(refused.error.is_wrong_content(), "too few bytes: {refused}");
 }
 
 fn writer_of_another_try(store: &Store) -> Box<BlobWriter> {
@@ -535,7 +565,7 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
     assert_eq!(second.position(), 70);
     second.write(&content[70..90]).unwrap();
     second.absorb_part(90, |_| true).unwrap();
-    second.commit().map_err(|(error, _)| error).unwrap();
+    second.commit().unwrap();
     assert!(store.has_blob(&blob).unwrap());
     assert_eq!(fs::read_dir(&partial).unwrap().count(), 0);
 }

@@ -22,6 +22,7 @@ pub struct PatternError {
 
 /// A place in a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Position {
     /// How many bytes stand before it.
     pub offset: usize,

@@ -12,6 +12,7 @@ const ATTESTS: &str = "vnd.docker.reference.digest";
 
 /// Which children of an index are wanted, as positions in it, in rising order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selection {
     /// Those that are moved: of a wanted platform, without a platform (artifacts), and attestations of those.
     pub keep: Vec<usize>,

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Digest, MediaType, Platform, Verifier, VerifyError};
 
-/// What a piece of content is, how big it is and how it is identified.
+/// What a piece of content is, how big it is and how it is identified ([image specification, "Content Descriptors"]).
+///
+/// [image specification, "Content Descriptors"]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md
 ///
 /// Fields that this type doesn't know are dropped when it is read: the raw bytes of the manifest that it stands in are what
 /// moves, see [`RawManifest`](crate::RawManifest).
@@ -80,6 +82,12 @@ impl Descriptor {
         self
     }
 
+    /// Whether it is a foreign layer that tells where it is to be had ([`urls`](Descriptor::urls)): its publisher gives it out there
+    /// alone, and registries and stores needn't have it. One without addresses is nowhere but where its image is.
+    pub fn is_foreign(&self) -> bool {
+        self.media_type.is_foreign_layer() && !self.urls.is_empty()
+    }
+
     /// The content that the descriptor carries itself, if it does.
     ///
     /// # Errors
@@ -115,6 +123,16 @@ mod tests {
             serde_json::from_str::<Descriptor>(&format!(r#"{{"digest":"{digest}","size":-1}}"#)).is_err()
         );
         assert!(serde_json::from_str::<Descriptor>(r#"{"digest":"sha256:../../etc","size":1}"#).is_err());
+    }
+
+    #[test]
+    fn a_layer_is_foreign_only_with_an_address_of_its_own() {
+        let mut layer = Descriptor::new(MediaType::DOCKER_FOREIGN_LAYER, Digest::of(b""), 0);
+        assert!(!layer.is_foreign());
+        layer.urls.push("https://publisher.example/layer".to_owned());
+        assert!(layer.is_foreign());
+        layer.media_type = MediaType::DOCKER_LAYER;
+        assert!(!layer.is_foreign());
     }
 
     #[test]

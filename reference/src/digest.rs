@@ -10,8 +10,11 @@ use sha2::Digest as _;
 
 use crate::{ParseError, ParseErrorKind};
 
-/// A registered digest algorithm.
+/// A registered digest algorithm ([image specification, "Registered algorithms"]).
+///
+/// [image specification, "Registered algorithms"]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#registered-algorithms
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// SHA-256, which everything uses.
     Sha256,
@@ -37,7 +40,10 @@ impl Algorithm {
     }
 }
 
-/// A validated content digest: `sha256:` and 64 lowercase hexadecimal digits, or `sha512:` and 128.
+/// A validated content digest: `sha256:` and 64 lowercase hexadecimal digits, or `sha512:` and 128 ([image specification,
+/// "Digests"]).
+///
+/// [image specification, "Digests"]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 ///
 /// Since it is validated, it is safe as a file name and in a URL's path.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

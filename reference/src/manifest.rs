@@ -195,6 +195,7 @@ impl fmt::Debug for RawManifest {
 
 /// What a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Manifest {
     /// One image or artifact: a config and layers.
     Image(Box<ImageManifest>),
@@ -230,6 +231,7 @@ impl Manifest {
 ///
 /// [image specification, "Image Manifest"]: https://github.com/opencontainers/image-spec/blob/main/manifest.md
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageManifest {
     /// The configuration, which names the platform of a runnable image.
     pub config: Descriptor,
@@ -245,6 +247,7 @@ pub struct ImageManifest {
 ///
 /// [image specification, "Image Index"]: https://github.com/opencontainers/image-spec/blob/main/image-index.md
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Index {
     /// The children.
     pub manifests: Vec<Descriptor>,
@@ -256,6 +259,7 @@ pub struct Index {
 
 /// An OCI artifact manifest, a draft that was withdrawn and is still met.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ArtifactManifest {
     /// The blobs.
     pub blobs: Vec<Descriptor>,

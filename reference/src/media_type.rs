@@ -10,12 +10,15 @@ use crate::printable;
 /// The longest media type that is one, in bytes: two names of 127 and a slash.
 const LONGEST: usize = 255;
 
-/// A media type without parameters, such as `application/vnd.oci.image.manifest.v1+json`.
+/// A media type without parameters, such as `application/vnd.oci.image.manifest.v1+json` ([image specification, "Media Types"]).
+///
+/// [image specification, "Media Types"]: https://github.com/opencontainers/image-spec/blob/main/media-types.md
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaType(Cow<'static, str>);
 
 /// What a media type says of a manifest's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MediaKind {
     /// An OCI index or a Docker manifest list.
     Index,

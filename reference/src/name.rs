@@ -116,7 +116,8 @@ impl fmt::Display for Registry {
     }
 }
 
-/// A repository: a registry and a path in it, such as `docker.io/library/alpine`.
+/// A repository: a registry and a path in it, such as `docker.io/library/alpine`. The path is the `<name>` of the
+/// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     registry: Registry,
@@ -272,7 +273,8 @@ fn check_component(component: &str) -> Result<(), Kind> {
     Ok(())
 }
 
-/// A tag: 1 to 128 of `[A-Za-z0-9_.-]`, the first of them a letter, a digit or `_`.
+/// A tag: 1 to 128 of `[A-Za-z0-9_.-]`, the first of them a letter, a digit or `_`
+/// ([distribution specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(Box<str>);
 

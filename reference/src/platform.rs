@@ -12,7 +12,10 @@ use crate::{ParseError, ParseErrorKind, printable};
 /// How many characters of an operating system's, an architecture's or a variant's name are shown.
 const LONGEST_PART: usize = 64;
 
-/// What an image runs on, in the words of Go's `GOOS` and `GOARCH`.
+/// What an image runs on, in the words of Go's `GOOS` and `GOARCH` ([image specification, "platform"]). It is read from and
+/// written as `os/architecture` or `os/architecture/variant`.
+///
+/// [image specification, "platform"]: https://github.com/opencontainers/image-spec/blob/main/image-index.md#image-index-property-descriptions
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Platform {
     /// The operating system: `linux`, `windows`, …

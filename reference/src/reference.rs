@@ -6,7 +6,9 @@ use std::str::FromStr;
 use crate::name::split_registry;
 use crate::{Digest, ParseError, ParseErrorKind as Kind, Registry, Repository, Tag};
 
-/// What a manifest is asked for by: the last component of its URL.
+/// What a manifest is asked for by: the last component of its URL, which the
+/// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests) calls
+/// `<reference>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Identifier {
     /// By a name that may be moved.
@@ -99,6 +101,15 @@ impl Reference {
             repository,
             tag: self.tag.clone(),
             digest: self.digest.clone(),
+        }
+    }
+
+    /// The manifest of this digest in the same repository, without a tag: the children of an index are named so.
+    pub fn by_digest(&self, digest: &Digest) -> Reference {
+        Reference {
+            repository: self.repository.clone(),
+            tag: None,
+            digest: Some(digest.clone()),
         }
     }
 

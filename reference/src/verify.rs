@@ -7,6 +7,7 @@ use crate::{Descriptor, Digest};
 
 /// Why bytes are not the content that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VerifyError {
     /// More bytes came than the descriptor says.
     #[error("{digest}: more than the expected {expected} bytes")]

@@ -1,7 +1,7 @@
 //! The table of names that the project agrees on, and properties of names.
 
 use proptest::prelude::*;
-use transload_reference::{ParseErrorKind, Reference};
+use transload_reference::{Digest, ParseErrorKind, Reference};
 
 const VECTORS: &str = include_str!("data/reference-vectors.tsv");
 
@@ -125,6 +125,19 @@ fn a_reference_without_tag_and_digest_means_latest() {
         parse(&pinned).identifier().as_str().starts_with("sha256:"),
         "a digest is what is asked for"
     );
+}
+
+#[test]
+fn a_child_of_an_index_is_named_by_its_digest_alone() {
+    let digest = Digest::of(b"{}");
+    for name in [
+        "alpine:3.19",
+        "alpine",
+        &format!("alpine:3@sha256:{}", "0".repeat(64)),
+    ] {
+        let child = name.parse::<Reference>().unwrap().by_digest(&digest);
+        assert_eq!(child.to_string(), format!("docker.io/library/alpine@{digest}"));
+    }
 }
 
 proptest! {

@@ -45,27 +45,28 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// What is known of hosts. Of several rules that match, the longest wins.
+    /// What is known of hosts: credentials, CAs, client certificates, plain HTTP. Of several rules that match, the longest wins.
     pub fn hosts(mut self, hosts: Vec<HostRule>) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Whether certificates go unchecked on hosts that no rule names (false unless set).
+    /// Whether certificates go unchecked on hosts that no rule names (false unless set): whoever is in between can read passwords then.
     pub fn skip_tls_verify(mut self, skip: bool) -> Self {
         self.skip_tls_verify = skip;
         self
     }
 
-    /// Whether plain HTTP is spoken with hosts whose rule doesn't say (see [`HostRule::plain_http`]).
+    /// Whether plain HTTP is spoken with hosts whose rule doesn't say. `None`, which holds unless set: HTTPS; on this machine itself
+    /// HTTPS is tried first, then HTTP. See [`HostRule::plain_http`].
     pub fn plain_http(mut self, plain: Option<bool>) -> Self {
         self.plain_http = plain;
         self
     }
 
-    /// Who knows the credentials that no rule gives (nobody unless set).
-    pub fn credentials(mut self, credentials: Arc<dyn CredentialSource>) -> Self {
-        self.credentials = credentials;
+    /// Who knows the credentials that no rule gives (nobody unless set). An `Arc` of a source is one, too.
+    pub fn credentials(mut self, credentials: impl CredentialSource + 'static) -> Self {
+        self.credentials = Arc::new(credentials);
         self
     }
 
@@ -76,27 +77,29 @@ impl ClientBuilder {
         self
     }
 
-    /// How often and when requests are tried again.
+    /// How often and when requests are tried again ([`RetryPolicy::default`] unless set).
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }
 
-    /// How long is waited for what.
+    /// How long is waited for what ([`Timeouts::default`] unless set).
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// A flag that stops everything within a fraction of a second once it is set.
+    /// A flag that stops everything within a fraction of a second once it is set: requests end with [`Error::is_cancelled`]. A name
+    /// lookup, and a reader of yours that gives the bytes to push, are waited for.
     pub fn cancel(mut self, cancel: Arc<AtomicBool>) -> Self {
         self.cancel = cancel;
         self
     }
 
-    /// Who is told of retries, resumed transfers and slow-downs. It is called by the worker concerned.
-    pub fn on_notice(mut self, on_notice: Arc<dyn Fn(&Notice) + Send + Sync>) -> Self {
-        self.on_notice = Some(on_notice);
+    /// Who is told of retries, resumed transfers and slow-downs (nobody unless set). It is called by the thread concerned, which waits
+    /// for it.
+    pub fn on_notice(mut self, on_notice: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        self.on_notice = Some(Arc::new(on_notice));
         self
     }
 
@@ -118,10 +121,10 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Every file that a rule names is read and checked now.
+    /// The client. Every file that a rule names is read and checked now; nothing is sent yet.
     ///
     /// # Errors
-    /// Where a rule names no host, a certificate or key can't be used, or a proxy's URL can't be.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a rule names no host, a certificate or key can't be used, or a proxy's URL can't be.
     pub fn build(self) -> Result<Client, Error> {
         let rules = Rules::read(self.hosts).map_err(Error::config)?;
         let certificates = rules.iter().map(|rule| read_certificates(&rule.settings));
@@ -198,7 +201,7 @@ impl Client {
     }
 
     /// Media type, digest and size (bytes) of the manifest that a tag or digest stands for now: by HEAD, and where that doesn't
-    /// tell by fetching and hashing.
+    /// tell by fetching and hashing ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
     ///
     /// # Errors
     /// [`Error::is_not_found`] where there is none.
@@ -206,7 +209,10 @@ impl Client {
         self.core.resolve(repository, identifier)
     }
 
-    /// A manifest or index. By digest it is verified; by tag its digest is computed from its bytes.
+    /// A manifest or index
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)). By digest it is
+    /// verified; by tag its digest is computed from its bytes. At most
+    /// [`MAX_MANIFEST_SIZE`](transload_reference::MAX_MANIFEST_SIZE) bytes are read.
     ///
     /// # Errors
     /// [`Error::is_not_found`] where there is none; see [`transload_reference::ManifestError`] for what can't be used.
@@ -234,11 +240,24 @@ impl Client {
         self.core.has_blob(repository, digest)
     }
 
-    /// The bytes of a blob from `offset` (in bytes) to its end. The reader goes on by itself where a connection is cut; it doesn't
-    /// verify the digest.
+    /// The bytes of a blob from `offset` (in bytes) to its end
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs)). The reader goes on by
+    /// itself where a connection is cut. It doesn't verify the digest, which takes all bytes from the first on: wrap it in a
+    /// [`VerifyingReader`](transload_reference::VerifyingReader), or use [`Client::read_blob`] for a small blob.
+    ///
+    /// ```no_run
+    /// use transload_reference::{Descriptor, Repository, Verifier, VerifyingReader};
+    /// use transload_registry_client::Client;
+    ///
+    /// fn save(client: &Client, repository: &Repository, layer: &Descriptor) -> std::io::Result<u64> {
+    ///     let blob = client.open_blob(repository, layer, 0)?;
+    ///     let mut file = std::fs::File::create("layer.tar.gz")?;
+    ///     std::io::copy(&mut VerifyingReader::new(blob, Verifier::of(layer)), &mut file)
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// Where the blob isn't there or has another size.
+    /// Where the blob isn't there ([`Error::is_not_found`]) or has another size.
     pub fn open_blob(
         &self,
         repository: &Repository,
@@ -268,7 +287,9 @@ impl Client {
         self.core.host(registry).throttle.free()
     }
 
-    /// Asks the registry to take a blob from another of its repositories. False: it didn't, and the bytes must be pushed.
+    /// Asks the registry to take a blob from another of its repositories
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository)).
+    /// False: it didn't, or `from` is of another registry, and the bytes must be pushed.
     ///
     /// # Errors
     /// Where the registry gives no usable answer.
@@ -281,8 +302,24 @@ impl Client {
         self.core.mount_blob(repository, digest, from)
     }
 
-    /// Pushes a blob. `open` gives the bytes from an offset to the end; it is called again where a transfer has to go on or to
-    /// begin anew. It isn't called where the registry turns out to have the blob.
+    /// Pushes a blob ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs)). `open` gives
+    /// the bytes from an offset (in bytes) to the end; it is called again where a transfer has to go on or to begin anew. It isn't called
+    /// where the registry turns out to have the blob. From a file:
+    ///
+    /// ```no_run
+    /// use std::fs::File;
+    /// use std::io::{Seek, SeekFrom};
+    /// use transload_reference::{Descriptor, Repository};
+    /// use transload_registry_client::{Client, Error};
+    ///
+    /// fn push(client: &Client, repository: &Repository, layer: &Descriptor) -> Result<(), Error> {
+    ///     client.push_blob(repository, layer, &mut |offset| {
+    ///         let mut file = File::open("layer.tar.gz")?;
+    ///         file.seek(SeekFrom::Start(offset))?;
+    ///         Ok(Box::new(file))
+    ///     })
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Where the registry refuses it, the bytes can't be read, or the tries are used up.
@@ -295,7 +332,9 @@ impl Client {
         self.core.push_blob(repository, blob, open)
     }
 
-    /// Pushes a manifest, byte for byte, under a tag or its digest. What it names must be there already.
+    /// Pushes a manifest, byte for byte, under a tag or its digest
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests)). What it names must be
+    /// there already. At most 4 MiB are sent, since registries take no more.
     ///
     /// # Errors
     /// Where the registry refuses it.
@@ -308,8 +347,9 @@ impl Client {
         self.core.push_manifest(repository, identifier, manifest)
     }
 
-    /// What refers to a manifest: signatures, attestations and the like, all or of one artifact type. A registry without the API for
-    /// it is asked for the fallback tag.
+    /// What refers to a manifest: signatures, attestations and the like, all or of one artifact type
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers)). A registry without
+    /// the API for it is asked for the fallback tag.
     ///
     /// # Errors
     /// Where the registry gives no usable answer; that there are none is no error.
@@ -322,7 +362,8 @@ impl Client {
         self.core.referrers(repository, digest, artifact_type)
     }
 
-    /// All tags of a repository, in the registry's order and as it writes them: what is to become a name or a path has to be parsed as
+    /// All tags of a repository
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags)), in the registry's order and as it writes them: what is to become a name or a path has to be parsed as
     /// a [`Tag`](transload_reference::Tag) first.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ pub enum Credential {
         /// The password.
         password: Secret,
     },
-    /// An OAuth2 refresh token, which is exchanged for access tokens.
+    /// An OAuth2 refresh token, which is exchanged for access tokens
+    /// ([specification](https://distribution.github.io/distribution/spec/auth/oauth/)).
     IdentityToken(Secret),
     /// A bearer token that is sent as it is.
     RegistryToken(Secret),
@@ -45,6 +46,14 @@ impl Credential {
 }
 
 /// What holds for a registry, or for the repositories below a path in it.
+///
+/// ```
+/// use transload_registry_client::{Credential, HostRule};
+///
+/// let mut rule = HostRule::new("hub.local/team");
+/// rule.credential = Some(Credential::new("robot", "password"));
+/// rule.ca_file = Some("/etc/ssl/hub.pem".into());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HostRule {

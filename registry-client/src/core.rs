@@ -347,6 +347,8 @@ impl Core {
             .timeout_per_write(Some(self.timeouts.idle))
             .max_idle_connections(idle.saturating_mul(4))
             .max_idle_connections_per_host(idle)
+            // What fills the buffer and is no whole head yet would look like a cut connection.
+            .max_response_header_size(INPUT_BUFFER / 2)
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();

@@ -4,14 +4,15 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use transload_reference::{ManifestError, Registry, Repository, printable};
+use transload_reference::{ManifestError, Registry, Repository, VerifyError, printable};
 
 use crate::hint;
 
 /// How many characters of a message are shown.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// A failed request. Its text says the operation, the place, the answer and the cause; [`Error::hint`] says what to do.
+/// A failed request. Its text says the operation, the place, the answer and the cause; [`Error::hint`] says what to do, and so does
+/// a second line of the text where it is written with `{:#}`.
 ///
 /// No secret is in it: URLs are shown without users' names and without the values of their queries.
 pub struct Error(Box<Inner>);
@@ -61,6 +62,8 @@ pub enum ErrorKind {
     },
     /// A manifest that can't be used, or isn't the one asked for.
     Manifest(ManifestError),
+    /// A blob that isn't what its descriptor says.
+    Content(VerifyError),
     /// Settings, certificates or credential files that can't be used.
     Config(String),
     /// The bytes to push couldn't be read.
@@ -81,7 +84,7 @@ pub struct Refusal {
     pub message: Option<String>,
     /// Whether the body was a web page, as proxies and login forms send them.
     pub is_html: bool,
-    /// How long the registry asked to wait.
+    /// How long the registry asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
     pub quota: Option<Quota>,
@@ -215,7 +218,8 @@ impl Error {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The registry's error code, such as `MANIFEST_UNKNOWN`.
+    /// The registry's error code, such as `MANIFEST_UNKNOWN`
+    /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes)).
     pub fn code(&self) -> Option<&str> {
         self.refusal()?.code.as_deref()
     }
@@ -258,6 +262,7 @@ impl Error {
             ErrorKind::Status(refusal) | ErrorKind::Token(refusal) => refusal.is_retryable(),
             ErrorKind::Network { network, .. } => network.is_retryable(),
             ErrorKind::Manifest(error) => error.is_retryable(),
+            ErrorKind::Content(error) => error.is_retryable(),
             ErrorKind::Source(error) => match error.get_ref().and_then(|e| e.downcast_ref::<Error>()) {
                 Some(error) => error.is_retryable(),
                 None => matches!(
@@ -335,7 +340,10 @@ impl fmt::Display for Error {
         if self.0.attempts > 1 {
             write!(f, ", tried {} times", self.0.attempts)?;
         }
-        Ok(())
+        match self.hint() {
+            Some(hint) if f.alternate() => write!(f, "\nhint: {hint}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -353,6 +361,7 @@ impl fmt::Display for ErrorKind {
                 write!(f, "the registry has {got} bytes where {expected} are expected")
             }
             ErrorKind::Manifest(error) => error.fmt(f),
+            ErrorKind::Content(error) => error.fmt(f),
             ErrorKind::Source(error) => write!(f, "the bytes to push can't be read: {error}"),
             ErrorKind::Cancelled => f.write_str("interrupted"),
         }
@@ -365,10 +374,18 @@ impl fmt::Debug for Error {
     }
 }
 
+/// For readers and openers of one's own: a client that gets it back knows it for what it is.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        error.into_io()
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.kind {
             ErrorKind::Manifest(error) => Some(error),
+            ErrorKind::Content(error) => Some(error),
             ErrorKind::Source(error) => Some(error),
             _ => None,
         }

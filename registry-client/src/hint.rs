@@ -26,6 +26,9 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             "the manifest and the blob disagree: the registry's storage is damaged or the image was pushed wrongly; push it again"
                 .to_owned(),
         ),
+        ErrorKind::Content(_) => Some(format!(
+            "{host} holds damaged content, or something between changes what it says: push the image again"
+        )),
         ErrorKind::Source(inner) => inner
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Error>())

@@ -1,39 +1,31 @@
-//! A blocking client for OCI Distribution registries.
+#![doc = include_str!("../README.md")]
+//! # Where to look
 //!
-//! It pulls and pushes manifests and blobs ([distribution specification]) as the registries of the real world do it: anonymous, Basic and
-//! Bearer authentication, credential files and helpers, private CAs and client certificates, plain HTTP where asked, redirects, rate
-//! limits, retries, interrupted transfers that go on where they were. A [`Client`] is shared by all threads: they share
-//! connections, tokens, and the pace that each registry is spoken to at.
+//! A [`Client`] is shared by all threads, which share connections, tokens, and the pace that each registry is spoken to at.
+//! [`ClientBuilder`] has the settings of all registries, a [`HostRule`] those of one.
 //!
-//! - Memory is bounded whatever a blob's size: blobs are streamed, documents have limits.
-//! - Credentials go to the registry and the token server that it names, and to nobody else; they are in no error, no log and
-//!   no `Debug`.
-//! - An [`Error`] says what was done, where, what came back and, by [`Error::hint`], what to do.
+//! - Look: [`Client::resolve`], [`Client::tags`], [`Client::referrers`], [`Client::find_manifest`], [`Client::has_blob`],
+//!   [`Client::ping`].
+//! - Pull: [`Client::manifest`], [`Client::open_blob`], [`Client::read_blob`] for small ones, [`Client::open_blob_part`].
+//! - Push: [`Client::push_blob`], [`Client::mount_blob`], [`Client::push_manifest`]; [`Client::copy_blob`] does what is cheapest.
+//! - Who to be: [`Credential`] in a rule, or a [`CredentialSource`] such as [`DefaultCredentials`].
+//! - What went wrong: an [`Error`] says what was done, where, what came back and, by [`Error::hint`] or `{:#}`, what to do.
+//!
+//! Credentials go to the registry and the token server that it names, and to nobody else; they are in no error, no log and no
+//! `Debug`.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//! use transload_reference::{Manifest, Reference};
-//! use transload_registry_client::{Client, DefaultCredentials, HostRule};
+//! use transload_registry_client::{Client, Credential, HostRule};
 //!
-//! let mut rule = HostRule::new("hub.local");
+//! let mut rule = HostRule::new("hub.local/team");
+//! rule.credential = Some(Credential::new("robot", std::env::var("PASSWORD")?));
 //! rule.ca_file = Some("ca.pem".into());
-//! let client = Client::builder()
-//!     .hosts(vec![rule])
-//!     .credentials(Arc::new(DefaultCredentials::new()))
-//!     .build()?;
-//!
-//! let image: Reference = "hub.local/team/app:1.0".parse()?;
-//! let manifest = client.manifest(image.repository(), &image.identifier())?;
-//! if let Manifest::Image(image_manifest) = manifest.view() {
-//!     for layer in &image_manifest.layers {
-//!         let mut blob = client.open_blob(image.repository(), layer, 0)?;
-//!         std::io::copy(&mut blob, &mut std::io::sink())?;
-//!     }
+//! let client = Client::builder().hosts(vec![rule]).build()?;
+//! for tag in client.tags(&"hub.local/team/app".parse()?)? {
+//!     println!("{tag}");
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 mod answer;
 mod auth;
@@ -70,6 +62,7 @@ mod token;
 mod transport;
 mod upload;
 mod url;
+mod whole;
 
 pub use crate::core::Timeouts;
 pub use blobs::BlobReader;
@@ -81,3 +74,5 @@ pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
+/// The crate whose types stand in this one's signatures.
+pub use transload_reference as reference;

@@ -1,33 +1,37 @@
-//! Where a `dest` template sends images.
+//! Where a `dest` template sends images:
+//! `cargo run -p transload-template --example destinations -- 'hub.kubekey/{{ .repository | base }}:{{ .reference }}' alpine:3.19 quay.io/app`
 //!
-//! ```text
-//! cargo run -p transload-template --example destinations -- 'hub.kubekey/{{ .repository | base }}:{{ .reference }}' \
-//!     docker.io/library/alpine:3.19 registry.k8s.io/pause:3.9
-//! ```
+//! The template sees `.registry`, `.repository` and `.reference` (the tag, else the digest), and the same below
+//! `.module.image.reference` and `.module.image.src.reference`, as transload's task files have it.
 //!
-//! The template sees `.registry`, `.repository` and `.reference`, and the same below `.module.image.reference` and
-//! `.module.image.src.reference`.
+//! Exit status: 0 all images have a destination, 1 some haven't, 2 the template or an image's name is none.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use transload_reference::Reference;
 use transload_template::Template;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let Some(text) = args.next() else {
-        eprintln!("usage: destinations TEMPLATE REGISTRY/REPOSITORY:TAG…");
-        return ExitCode::from(2);
-    };
-    let template = match Template::parse(&text) {
-        Ok(template) => template,
+    match run() {
+        Ok(status) => status,
         Err(error) => {
             eprintln!("{error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
+    }
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let template = args.next().ok_or("usage: destinations TEMPLATE IMAGE…")?;
+    let template = Template::parse(&template)?;
+    let images = args
+        .map(|name| name.parse())
+        .collect::<Result<Vec<Reference>, _>>()?;
     let mut status = ExitCode::SUCCESS;
-    for image in args {
+    for image in images.into_iter().map(Reference::or_latest) {
         match template.render(&variables(&image)) {
             Ok(destination) => println!("{image} -> {destination}"),
             Err(error) => {
@@ -36,14 +40,15 @@ fn main() -> ExitCode {
             }
         }
     }
-    status
+    Ok(status)
 }
 
-/// The image's names. `transload-reference` reads names as registries do; this is enough to try a template.
-fn variables(image: &str) -> Value {
-    let (registry, rest) = image.split_once('/').unwrap_or(("docker.io", image));
-    let (repository, tag) = rest.rsplit_once(':').unwrap_or((rest, "latest"));
-    let names = json!({"registry": registry, "repository": repository, "reference": tag});
+fn variables(image: &Reference) -> Value {
+    let names = json!({
+        "registry": image.registry().as_str(),
+        "repository": image.repository().path(),
+        "reference": image.identifier().as_str(),
+    });
     let mut variables = names.clone();
     variables["module"] = json!({"image": {"reference": names, "src": {"reference": names}}});
     variables

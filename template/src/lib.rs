@@ -1,10 +1,9 @@
-//! Templates in Go's `text/template` syntax, as KubeKey's task files write them, lowered to [tinytemplate].
+#![doc = include_str!("../README.md")]
+//! # How it works
 //!
 //! A template is read into nodes that know their place in the text, and these are *lowered* to a tinytemplate: text, branches and
 //! loops become its own, and what actions and conditions give is evaluated into its context, each only if the branch around it is
 //! taken. Nothing is escaped for HTML.
-//!
-//! [tinytemplate]: https://docs.rs/tinytemplate
 //!
 //! ```
 //! use serde_json::json;
@@ -23,15 +22,9 @@
 //!
 //! // What isn't there is an error that says what there is.
 //! let error = Template::parse("{{ .module.image.refrence }}")?.render(&image).unwrap_err();
-//! assert_eq!(
-//!     error.to_string(),
-//!     "\
-//! line 1, column 17: `.module.image` has no `refrence`: it has `reference`
-//!   |
-//! 1 | {{ .module.image.refrence }}
-//!   |                 ^^^^^^^^^
-//!   help: did you mean `reference`?"
-//! );
+//! assert_eq!((error.line(), error.column()), (1, 17));
+//! assert_eq!(error.message(), "`.module.image` has no `refrence`: it has `reference`");
+//! assert_eq!(error.hint(), Some("did you mean `reference`?"));
 //! # Ok::<(), transload_template::Error>(())
 //! ```
 //!

@@ -147,7 +147,7 @@ fn store(input: &Input<'_>) -> Result<()> {
         .chunks(CHUNK)
         .try_for_each(|chunk| writer.write(chunk))
         .told("a store")?;
-    writer.commit().map_err(|(error, _)| error.to_string())
+    writer.commit().told("a store")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bench;
 mod care;
 mod content;
 mod documentation;
+mod examples;
 mod faults;
 mod hostile;
 mod messages;

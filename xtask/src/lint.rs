@@ -2,10 +2,13 @@
 
 use std::process::Command;
 
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use cargo_metadata::{Metadata, MetadataCommand};
 
+use crate::api;
 use crate::command::{cargo, run as run_command};
 use crate::depcheck;
+use crate::libraries;
+use crate::msrv;
 use crate::tools::Tool;
 
 /// `deny.toml` is written for these versions.
@@ -20,13 +23,15 @@ const CARGO_DENY: Tool = Tool {
 /// Where a step failed.
 pub fn run() -> Result<(), String> {
     type Step = (&'static str, fn() -> Result<(), String>);
-    let steps: [Step; 6] = [
+    let steps: [Step; 8] = [
         ("fmt", fmt),
         ("depcheck", depcheck::run),
         ("deny", deny),
-        ("package", package),
+        ("msrv", msrv::run),
+        ("libraries", libraries::run),
         ("clippy", clippy),
         ("doc", doc),
+        ("api", api::check),
     ];
     let mut failed = Vec::new();
     for (name, step) in steps {
@@ -57,7 +62,11 @@ fn clippy() -> Result<(), String> {
     run_command(cargo().args(all).args(["--", "-D", "warnings"]))
 }
 
-fn doc() -> Result<(), String> {
+/// Writes the documentation of the workspace.
+///
+/// # Errors
+/// Where rustdoc finds fault with it.
+pub fn doc() -> Result<(), String> {
     let mut command = cargo();
     command
         .args(["doc", "--workspace", "--no-deps"])
@@ -70,18 +79,6 @@ fn metadata() -> Result<Metadata, String> {
         .no_deps()
         .exec()
         .map_err(|error| format!("cargo metadata: {error}"))
-}
-
-/// Packs what is published. That it builds from what was packed is for a release to try.
-fn package() -> Result<(), String> {
-    let metadata = metadata()?;
-    let is_published = |package: &&&Package| package.publish.as_ref().is_none_or(|to| !to.is_empty());
-    let packages = metadata.workspace_packages();
-    let published = packages.iter().filter(is_published);
-    let mut command = cargo();
-    command.args(["package", "--quiet", "--no-verify", "--allow-dirty"]);
-    command.args(published.flat_map(|package| ["--package", package.name.as_str()]));
-    run_command(&mut command)
 }
 
 fn deny() -> Result<(), String> {

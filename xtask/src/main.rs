@@ -3,11 +3,14 @@
 use std::env;
 use std::process::ExitCode;
 
+mod api;
 mod bench;
 mod command;
 mod depcheck;
 mod fuzz;
+mod libraries;
 mod lint;
+mod msrv;
 mod programs;
 mod rules;
 mod test;
@@ -19,9 +22,10 @@ The project's own tasks
 Usage: cargo xtask TASK
 
 Tasks:
-  lint            formatting, depcheck, cargo-deny (bans, licences, sources), packing what is published, clippy (the fuzz
-                  targets too), documentation: every warning is an error. All steps run; those that failed are listed at the
-                  end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
+  lint            formatting, depcheck, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
+                  published and building each library from its package, clippy (the fuzz targets too), documentation, the lists
+                  of what is public in the libraries: every warning is an error. All steps run; those that failed are listed at
+                  the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops.
@@ -31,6 +35,7 @@ Tasks:
   bench [ARG...]  measures transload beside skopeo, crane, oras and regctl, as far as they are on PATH: cargo xtask bench --help. It needs
                   docker-registry. docs/performance.md tells how to read what it prints.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
+  api             writes the lists of what is public in the libraries (docs/api) anew, which lint holds them to
 
 Options:
   -h, --help      this text
@@ -46,6 +51,7 @@ enum Task {
     Fuzz(fuzz::Options),
     Bench(Vec<String>),
     Depcheck,
+    Api,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(args) => bench::run(&args),
         Task::Depcheck => depcheck::run(),
+        Task::Api => lint::doc().and_then(|()| api::write()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,6 +101,7 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
         "fuzz" => return fuzz::Options::read(rest).map(Task::Fuzz),
         "lint" => Task::Lint,
         "depcheck" => Task::Depcheck,
+        "api" => Task::Api,
         _ => return Err(format!("there is no task \"{name}\"")),
     };
     match rest.first() {
@@ -115,6 +123,7 @@ mod tests {
         for (line, expected) in [
             ("lint", Task::Lint),
             ("depcheck", Task::Depcheck),
+            ("api", Task::Api),
             ("test", Task::Test(Vec::new())),
             (
                 "test store -- --help",

@@ -40,9 +40,9 @@ pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS, FUZZ];
 #[rustfmt::skip]
 pub const DIRECTIONS: &[Directions] = &[
     Directions { package: REFERENCE, uses: &[],          tests_use: &[] },
-    Directions { package: TEMPLATE,  uses: &[],          tests_use: &[] },
+    Directions { package: TEMPLATE,  uses: &[],          tests_use: &[REFERENCE] },
     Directions { package: POLICY,    uses: &[REFERENCE], tests_use: &[] },
-    Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },

@@ -13,7 +13,7 @@ const NEEDED: [(&str, &str); 4] = [
     ("faketime", "faketime"),
 ];
 
-/// Sees to the programs that the tests need, builds transload once, and runs all tests. `args` go to `cargo test`.
+/// Sees to the programs that the tests need, builds transload and the libraries' examples once, and runs all tests. `args` go to `cargo test`.
 ///
 /// # Errors
 /// Where a program is missing and can't be installed, or a test fails.
@@ -21,6 +21,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
     see_to_programs()?;
     // With the workspace's features, so that `cargo test` doesn't build everything again.
     let transload = build(&["--workspace", "--bin", "transload"])?;
+    let example = build(&["--workspace", "--examples"])?;
+    let examples = example.parent().unwrap_or(&example);
     let mut tests = cargo();
     // Who names packages wants no others.
     let names_packages = args.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
@@ -29,7 +31,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
         .args(["test", "--no-fail-fast"])
         .args(which)
         .args(args)
-        .env("TRANSLOAD_BIN", transload);
+        .env("TRANSLOAD_BIN", transload)
+        .env("TRANSLOAD_EXAMPLES", examples);
     run_command(&mut tests)
 }
 

@@ -440,7 +440,7 @@ impl<'a> Walk<'a> {
 
     /// A layer that its publisher alone gives out may be left out; one that is there should be whole.
     fn should_be_there(&self, blob: &Descriptor) -> bool {
-        let may_lack = blob.media_type.is_foreign_layer() && !blob.urls.is_empty();
+        let may_lack = blob.is_foreign();
         !may_lack
             || self
                 .store

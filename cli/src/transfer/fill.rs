@@ -54,11 +54,13 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
         let failure = match filled {
             Ok(()) => match writer.commit() {
                 Ok(()) => return Ok(()),
-                Err((error, Some(kept))) => {
-                    writer = kept;
-                    wrong_content(request, from_elsewhere, error)
-                }
-                Err((error, None)) => return Err(destination(error)),
+                Err(refused) => match refused.writer {
+                    Some(kept) => {
+                        writer = kept;
+                        wrong_content(request, from_elsewhere, refused.error)
+                    }
+                    None => return Err(destination(refused.error)),
+                },
             },
             Err(failure) => failure,
         };

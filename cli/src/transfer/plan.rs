@@ -398,7 +398,7 @@ impl Walk<'_> {
         let config = looked.and_then(|looked| looked.config.clone());
         for blob in raw.view().blobs() {
             // One without addresses is nowhere but where the image is.
-            if blob.media_type.is_foreign_layer() && !blob.urls.is_empty() {
+            if blob.is_foreign() {
                 self.gathered.foreign_layers += 1;
                 if self.gathered.foreign_layers <= MOST_TOLD {
                     let addresses = blob.urls.join(", ");

@@ -148,11 +148,11 @@ pub(crate) fn client(
         .client_builder()
         .hosts(job.hosts.clone())
         .skip_tls_verify(job.skip_tls_verify)
-        .on_notice(Arc::new(move |notice| {
+        .on_notice(move |notice| {
             observer.event(&Event::Notice {
                 text: &notice.to_string(),
             })
-        }))
+        })
         .build()
 }
 

@@ -193,9 +193,9 @@ impl World {
         let is_right = self.model.partial[&blob] == CONTENT[blob];
         match writer.commit() {
             Ok(()) => assert!(is_right, "wrong bytes got the name"),
-            Err((error, writer)) => {
-                assert!(!is_right && error.is_wrong_content(), "{error}");
-                let mut writer = writer.expect("it can begin anew");
+            Err(refused) => {
+                assert!(!is_right && refused.error.is_wrong_content(), "{refused}");
+                let mut writer = refused.writer.expect("it can begin anew");
                 if !goes_on {
                     return;
                 }

@@ -6,7 +6,7 @@ mod helper;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use transload_reference::Registry;
@@ -34,12 +34,35 @@ impl CredentialError {
 }
 
 /// Somebody who knows credentials. A client asks once for each repository and keeps the answer until it is refused.
+///
+/// ```
+/// use transload_registry_client::reference::Registry;
+/// use transload_registry_client::{Credential, CredentialError, CredentialSource};
+///
+/// struct Environment;
+///
+/// impl CredentialSource for Environment {
+///     fn credential(&self, registry: &Registry, _: &str) -> Result<Option<Credential>, CredentialError> {
+///         if registry.as_str() != "hub.local" {
+///             return Ok(None);
+///         }
+///         let password = std::env::var("HUB_PASSWORD").map_err(|_| CredentialError::new("HUB_PASSWORD isn't set"))?;
+///         Ok(Some(Credential::new("robot", password)))
+///     }
+/// }
+/// ```
 pub trait CredentialSource: Send + Sync {
     /// The credentials for the repository `path` of `registry`, if there are any.
     ///
     /// # Errors
     /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
+}
+
+impl<S: CredentialSource + ?Sized> CredentialSource for Arc<S> {
+    fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        (**self).credential(registry, path)
+    }
 }
 
 /// What to say of a file of secrets that other users may read or change; nothing where it is its owner's alone, isn't a file, or the

@@ -105,7 +105,7 @@ impl Notices {
         let notices = Notices::default();
         let heard = notices.clone();
         let listen = move |notice: &Notice| heard.0.lock().unwrap().push(notice.clone());
-        (builder.on_notice(Arc::new(listen)).build().unwrap(), notices)
+        (builder.on_notice(listen).build().unwrap(), notices)
     }
 
     pub fn kinds(&self) -> Vec<NoticeKind> {

@@ -6,7 +6,7 @@
 //! - [`link`]: a slow, narrow or breaking link in front of any server.
 //! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
-//! - [`Transload`]: the program as its users run it. [`push_plain`] seeds any registry of plain HTTP.
+//! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
 //!
 //! Everything here panics where it can't do its work: that is a test's failure.
 //!
@@ -22,6 +22,7 @@
 //! ```
 
 mod capture;
+mod example;
 mod http;
 pub mod image;
 pub mod kubekey;

@@ -1,5 +1,6 @@
 //! The `transload` program as its users run it: a child process with an environment of its own.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -49,7 +50,7 @@ impl Transload {
         Transload::of(binary())
     }
 
-    fn of(program: &Path) -> Transload {
+    pub(crate) fn of(program: &Path) -> Transload {
         Transload {
             program: program.to_owned(),
             args: Vec::new(),
@@ -360,15 +361,18 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("TRANSLOAD_BIN") {
         Some(path) => path.into(),
-        None => build(),
+        None => build(&["--package", "transload", "--bin", "transload"])
+            .remove("transload")
+            .expect("cargo names the program that it built"),
     })
 }
 
-/// Cargo itself says where the program is, whatever the target folder, profile and platform.
-fn build() -> PathBuf {
+/// Builds programs; gives them by their names. Cargo itself says where they are, whatever the target folder, profile and platform.
+pub(crate) fn build(args: &[&str]) -> HashMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "transload", "--bin", "transload"])
+        .args(["build", "--quiet"])
+        .args(args)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
@@ -378,9 +382,11 @@ fn build() -> PathBuf {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "transload")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .expect("cargo names the program that it built")
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            Some((name.to_owned(), message["executable"].as_str()?.into()))
+        })
+        .collect()
 }
 
 #[cfg(test)]

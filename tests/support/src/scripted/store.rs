@@ -109,7 +109,7 @@ impl Store {
         let mut blobs = raw.view().blobs();
         let missing = missing_child.or_else(|| {
             blobs.find(|blob| {
-                let elsewhere = blob.media_type.is_foreign_layer() && !blob.urls.is_empty();
+                let elsewhere = blob.is_foreign();
                 !elsewhere && self.blob(repository, &blob.digest).is_none()
             })
         });

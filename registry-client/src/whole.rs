@@ -1,0 +1,82 @@
+//! A blob at once: what most programs want of [`Client::open_blob`] and [`Client::push_blob`].
+
+use std::io::Read;
+
+use transload_reference::{Descriptor, Repository, Verifier};
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Network, Place};
+
+impl Client {
+    /// The bytes of a small blob, such as an image's config, verified. Damaged bytes are fetched a second time. `most` is how
+    /// many bytes are taken at most: the descriptor is a stranger's word, and the bytes are held in memory.
+    ///
+    /// ```no_run
+    /// use transload_registry_client::Client;
+    /// use transload_registry_client::reference::{Manifest, Reference};
+    ///
+    /// let client = Client::builder().build()?;
+    /// let image: Reference = "localhost:5000/team/app:1.0".parse()?;
+    /// let manifest = client.manifest(image.repository(), &image.identifier())?;
+    /// if let Manifest::Image(parts) = manifest.view() {
+    ///     let config = client.read_blob(image.repository(), &parts.config, 1 << 20)?;
+    ///     println!("{}", String::from_utf8_lossy(&config));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the blob isn't there or is larger than `most` bytes, and [`ErrorKind::Content`] where what comes isn't what the
+    /// descriptor says.
+    pub fn read_blob(&self, repository: &Repository, blob: &Descriptor, most: u64) -> Result<Vec<u8>, Error> {
+        let place = Place {
+            operation: format!("reading the blob {}", blob.digest),
+            registry: Some(repository.registry().clone()),
+            repository: Some(repository.clone()),
+            has_credential: false,
+        };
+        if blob.size > most {
+            let message = format!("it has {} bytes; at most {most} are read", blob.size);
+            return Err(Error::new(&place, ErrorKind::Protocol(message)));
+        }
+        let mut attempts = 1;
+        loop {
+            let mut bytes = Vec::new();
+            let mut reader = self.open_blob(repository, blob, 0)?;
+            if let Err(error) = reader.read_to_end(&mut bytes) {
+                return Err(error.downcast().unwrap_or_else(|error| {
+                    let (network, message) = (Network::Other, error.to_string());
+                    Error::new(&place, ErrorKind::Network { network, message })
+                }));
+            }
+            let mut verifier = Verifier::of(blob);
+            match verifier.update(&bytes).and_then(|()| verifier.finish()) {
+                Ok(()) => return Ok(bytes),
+                Err(_) if attempts == 1 => attempts += 1,
+                Err(error) => return Err(Error::new(&place, ErrorKind::Content(error)).after(attempts)),
+            }
+        }
+    }
+
+    /// Brings a blob from one repository to another, of the same registry or of two, in the cheapest way: not at all where it is there,
+    /// by [`Client::mount_blob`] within a registry, else as a stream that is never whole in memory and goes on by itself where
+    /// either side cuts it. The registry that takes it verifies it.
+    ///
+    /// True: its bytes came through this machine. False: they didn't need to.
+    ///
+    /// A layer that is [`is_foreign`](Descriptor::is_foreign) is to be had at its own addresses alone, and registries take its manifest
+    /// without it.
+    ///
+    /// # Errors
+    /// Where the source hasn't got the blob (an [`ErrorKind::Source`] that has the source's own error within), the destination
+    /// refuses it, or the tries are used up.
+    pub fn copy_blob(&self, from: &Repository, blob: &Descriptor, to: &Repository) -> Result<bool, Error> {
+        if self.has_blob(to, &blob.digest)? == Some(blob.size) || self.mount_blob(to, &blob.digest, from)? {
+            return Ok(false);
+        }
+        self.push_blob(to, blob, &mut |offset| {
+            Ok(Box::new(self.open_blob(from, blob, offset)?))
+        })?;
+        Ok(true)
+    }
+}
