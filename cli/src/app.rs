@@ -99,6 +99,7 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
         jobs: usize::from(how.jobs),
         request_retries: how.retries,
         idle: Duration::from_secs(u64::from(how.timeout)),
+        limit_rate: how.limit_rate,
         uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
         credentials: Arc::new(DefaultCredentials::new()),
         cancel: Arc::clone(&cancel),

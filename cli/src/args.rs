@@ -1,5 +1,7 @@
 //! The command line.
 
+mod rate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -335,6 +337,11 @@ pub struct HowArgs {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=3600),
           allow_negative_numbers = true)]
     pub timeout: u16,
+
+    /// How many bytes may pass in a second over all connections, such as 500K, 20M or 1.5G (K is 1024)
+    #[arg(long, value_name = "RATE", env = "TRANSLOAD_LIMIT_RATE", hide_env_values = true, value_parser = rate::parse,
+          allow_negative_numbers = true)]
+    pub limit_rate: Option<u64>,
 
     /// Show what would move, and move nothing
     #[arg(long)]

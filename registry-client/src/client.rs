@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::journal::{NoJournal, UploadJournal};
 use crate::notice::Notice;
 use crate::proxy::Proxies;
+use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
 use crate::token::Tokens;
@@ -35,6 +36,7 @@ pub struct ClientBuilder {
     plain_http: Option<bool>,
     credentials: Arc<dyn CredentialSource>,
     jobs: usize,
+    rate: Option<u64>,
     retry: RetryPolicy,
     timeouts: Timeouts,
     cancel: Arc<AtomicBool>,
@@ -74,6 +76,13 @@ impl ClientBuilder {
     /// connections all the time (8 unless set).
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
+        self
+    }
+
+    /// How many bytes all connections together carry in a second at most, in both directions (no limit unless set). So few that
+    /// connections would crawl are shared by fewer of them.
+    pub fn limit_rate(mut self, bytes_per_second: Option<u64>) -> Self {
+        self.rate = bytes_per_second;
         self
     }
 
@@ -152,6 +161,7 @@ impl ClientBuilder {
             on_notice: self.on_notice,
             user_agent: self.user_agent,
             jobs: self.jobs,
+            rate: self.rate.map(|rate| Arc::new(Rate::new(rate))),
             agents: HashMap::new().into(),
             hosts: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
@@ -190,6 +200,7 @@ impl Client {
             plain_http: None,
             credentials: Arc::new(NoCredentials),
             jobs: 8,
+            rate: None,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             cancel: Arc::default(),

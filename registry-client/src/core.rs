@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Network, Place};
 use crate::journal::UploadJournal;
 use crate::notice::{Notice, NoticeKind};
 use crate::proxy::Proxies;
+use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::throttle::Throttle;
 use crate::tls::{self, Identity};
@@ -97,6 +98,7 @@ pub(crate) struct Core {
     pub on_notice: Option<Arc<NoticeFn>>,
     pub user_agent: String,
     pub jobs: usize,
+    pub rate: Option<Arc<Rate>>,
     pub agents: Mutex<HashMap<AgentKey, Agent>>,
     pub hosts: Mutex<HashMap<Registry, Arc<Host>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
@@ -156,8 +158,10 @@ impl Core {
         if let Some(host) = hosts.get(registry) {
             return Arc::clone(host);
         }
+        let worthwhile = self.rate.as_ref().map_or(usize::MAX, |rate| rate.connections());
+        let most = self.jobs.min(worthwhile);
         let host = Arc::new(Host {
-            throttle: Throttle::new(self.jobs),
+            throttle: Throttle::new(most),
             scheme: Mutex::default(),
             auth: Mutex::default(),
             first_contact: Mutex::default(),
@@ -352,7 +356,7 @@ impl Core {
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();
-        let agent = transport::agent(config, Arc::clone(&self.cancel.0));
+        let agent = transport::agent(config, Arc::clone(&self.cancel.0), self.rate.clone());
         agents.insert(key, agent.clone());
         Ok(agent)
     }

@@ -47,6 +47,7 @@ mod journal;
 mod manifests;
 mod notice;
 mod proxy;
+mod rate;
 mod referrers;
 mod request;
 mod resolve;

@@ -18,6 +18,7 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error, Timeout};
 
+use crate::rate::Rate;
 use crate::resolve::Remembering;
 
 /// How long a blocked read goes without a look at the cancel flag.
@@ -61,12 +62,12 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
-/// An agent whose connections heed `cancel`.
-pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>) -> Agent {
+/// An agent whose connections heed `cancel`, and keep to `rate` where there is one.
+pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>, rate: Option<Arc<Rate>>) -> Agent {
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
-            .chain(SocketConnector { cancel })
+            .chain(SocketConnector { cancel, rate })
             .chain(RustlsConnector::default())
             .chain(AnswerConnector);
     Agent::with_parts(config, connector, Remembering::default())
@@ -75,6 +76,7 @@ pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>) -> Ag
 #[derive(Debug)]
 struct SocketConnector {
     cancel: Arc<AtomicBool>,
+    rate: Option<Arc<Rate>>,
 }
 
 impl<In: Transport> Connector<In> for SocketConnector {
@@ -84,6 +86,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
         Ok(chained.map(|inner| Socket {
             inner: inner.boxed(),
             cancel: Arc::clone(&self.cancel),
+            rate: self.rate.clone(),
             is_broken: false,
         }))
     }
@@ -94,10 +97,16 @@ impl<In: Transport> Connector<In> for SocketConnector {
 struct Socket {
     inner: Box<dyn Transport>,
     cancel: Arc<AtomicBool>,
+    rate: Option<Arc<Rate>>,
     is_broken: bool,
 }
 
 impl Socket {
+    /// Takes the time that so many bytes are to take.
+    fn pass(&self, bytes: usize) {
+        self.rate.iter().for_each(|rate| rate.pass(bytes, &self.cancel));
+    }
+
     fn check_cancel(&self) -> Result<(), Error> {
         if self.cancel.load(Ordering::Relaxed) {
             Err(Error::Other(Box::new(Cancelled)))
@@ -132,6 +141,7 @@ impl Transport for Socket {
         if self.is_broken {
             return Ok(());
         }
+        self.pass(amount);
         match self.inner.transmit_output(amount, timeout) {
             Err(error) if is_cut(&error) => {
                 // Whoever wants to stop shuts connections that hang in a write.
@@ -148,6 +158,7 @@ impl Transport for Socket {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let timeout = timeout.for_read();
         let start = Instant::now();
+        let before = self.inner.buffers().input().len();
         loop {
             self.check_cancel()?;
             let left = timeout.after.saturating_sub(start.elapsed());
@@ -162,7 +173,11 @@ impl Transport for Socket {
             };
             match self.inner.await_input(slice) {
                 Err(Error::Timeout(_)) => {}
-                other => return other,
+                other => {
+                    let after = self.inner.buffers().input().len();
+                    self.pass(after.saturating_sub(before));
+                    return other;
+                }
             }
         }
     }

@@ -16,3 +16,4 @@ mod sharing;
 mod streaming;
 mod tokens;
 mod trust;
+mod width;

@@ -68,6 +68,7 @@ fn with_store(
         jobs: usize::from(args.jobs),
         request_retries: args.retries,
         idle: Timeouts::default().idle,
+        limit_rate: None,
         uploads: None,
         credentials: Arc::new(DefaultCredentials::new()),
         cancel: Arc::clone(&session.cancel),

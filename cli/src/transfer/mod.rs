@@ -65,6 +65,8 @@ pub struct Options {
     pub request_retries: u32,
     /// How long a connection may go without a byte.
     pub idle: Duration,
+    /// How many bytes may pass in a second over all connections, where that is limited.
+    pub limit_rate: Option<u64>,
     /// Who keeps upload sessions for a later run.
     pub uploads: Option<Arc<dyn UploadJournal>>,
     /// Where credentials come from that no task gives.
@@ -86,6 +88,7 @@ impl Options {
         builder
             .timeouts(timeouts)
             .jobs(self.jobs)
+            .limit_rate(self.limit_rate)
             .retry(RetryPolicy::attempts(self.request_retries.saturating_add(1)))
             .credentials(Arc::clone(&self.credentials))
             .cancel(Arc::clone(&self.cancel))
