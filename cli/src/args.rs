@@ -1,5 +1,9 @@
 //! The command line.
 
+pub mod environment;
+pub mod init;
+pub mod lock;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -50,6 +54,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
+    /// Write a task file to begin with, with comments
+    Init(init::InitArgs),
 }
 
 /// Arguments of `run`.
@@ -84,7 +90,8 @@ pub struct RunArgs {
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…
+    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…; a tag may be a glob with * ? [ ], such as 'app:v1.3*' (in
+    /// quotes: a shell may take it for files)
     #[arg(value_name = "IMAGE", required_unless_present = "images_file")]
     pub images: Vec<String>,
 
@@ -108,7 +115,8 @@ pub struct PullArgs {
 /// Arguments of `push`.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The images; all of the directory's if none is given
+    /// The images; all of the directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
+    /// take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
@@ -133,7 +141,8 @@ pub struct PushArgs {
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
 pub struct CopyArgs {
-    /// The images; all of the source directory's if none is given
+    /// The images; all of the source directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
+    /// may take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
@@ -271,7 +280,7 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which images")]
 pub struct WhichArgs {
-    /// A file of images, one a line, # for comments; - reads stdin
+    /// A file of images or globs, one a line; # begins a comment, at the beginning of a line or behind a space; - reads stdin
     #[arg(long, value_name = "FILE")]
     pub images_file: Option<PathBuf>,
 
@@ -350,6 +359,10 @@ pub struct HowArgs {
         hide_env_values = true
     )]
     pub progress: ProgressMode,
+
+    /// What tags stood for.
+    #[command(flatten)]
+    pub lock: lock::LockArgs,
 }
 
 /// What a missing platform means.

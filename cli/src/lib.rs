@@ -10,6 +10,7 @@ mod commands;
 pub mod job;
 pub mod jobs;
 pub mod journal;
+pub mod lock;
 pub mod task;
 pub mod transfer;
 pub mod ui;
