@@ -7,6 +7,8 @@ pub mod app;
 pub mod args;
 pub mod care;
 mod commands;
+#[cfg(test)]
+mod committed;
 pub mod job;
 pub mod jobs;
 pub mod journal;

@@ -6,6 +6,8 @@ mod content;
 mod documentation;
 mod faults;
 mod hostile;
+mod interfaces;
+mod locking;
 mod messages;
 mod registries;
 mod unkillable;

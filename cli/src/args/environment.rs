@@ -18,6 +18,9 @@ const OTHERS: [&str; 7] = [
     "platform", "policy", "index", "output", "vars", "verbose", "quiet",
 ];
 
+/// What turns a switch off.
+const OFF: [&str; 6] = ["0", "n", "no", "f", "false", "off"];
+
 /// Flags under those headings that are said each time.
 const NEVER: [&str; 1] = ["dry-run"];
 
@@ -77,8 +80,10 @@ fn with_variable(arg: Arg) -> Arg {
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     // The library wants a name that lasts; there are some twenty.
     let variable: &'static str = format!("TRANSLOAD_{}", flag.to_ascii_uppercase().replace('-', "_")).leak();
-    // An empty one is as good as none, as everywhere.
-    if std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
+    let value = std::env::var(variable).unwrap_or_default();
+    let is_off = is_switch && OFF.contains(&value.to_ascii_lowercase().as_str());
+    if (value.is_empty() || is_off) && std::env::var_os(variable).is_some() {
+        // As good as none: a switch that is off neither needs other flags nor excludes them.
         return arg.env(None::<&str>);
     }
     let arg = arg.env(variable).hide_env_values(true);
@@ -90,7 +95,22 @@ fn with_variable(arg: Arg) -> Arg {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::committed::{assert_current, root, with_tables};
+
+    #[test]
+    fn the_page_has_every_variable() {
+        const PAGE: &str = "docs/environment.md";
+        let rows = variables().into_iter().map(|(variable, flag, help)| {
+            let help = help.replace('\n', " ").replace('|', "\\|");
+            format!("| `{variable}` | `{flag}` | {help} |\n")
+        });
+        let table = "| variable | flag | |\n| --- | --- | --- |\n".to_owned() + &rows.collect::<String>();
+        let found = fs::read_to_string(root().join(PAGE)).expect("the page");
+        assert_current(PAGE, &with_tables(&found, [("variables", table)]));
+    }
 
     #[test]
     fn the_command_line_is_sound_and_common_flags_have_variables() {

@@ -379,7 +379,9 @@ fn drift_is_told_with_what_changed() {
     let other: ImageName = "web:1".parse().unwrap();
     assert_eq!(cut.lacks([&image, &other]), [&other]);
     assert_eq!(
-        cut.check_source(&other, &digest("w")).unwrap_err().to_string(),
+        cut.check_result(&other, one.digest(), &one, &[])
+            .unwrap_err()
+            .to_string(),
         "docker.io/library/web:1 isn't in images.lock"
     );
     assert!(

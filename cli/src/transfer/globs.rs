@@ -72,10 +72,11 @@ pub(super) fn expand(client: &Client, opening: &Opening, wrong: &mut Wrong<'_>) 
                 let named = tags.iter().map(|tag| glob.image(tag));
                 images.extend(named.filter(|image| seen.insert(image.reference().clone())));
             }
-            Err(refusal) => {
-                wrong.note(Some(Side::Source), refusal.message, refusal.hint);
-                wrong.last_failed(refusal.failed);
-            }
+            Err(Refusal {
+                message,
+                hint,
+                failed,
+            }) => wrong.push(Some(Side::Source), message, hint, failed),
         }
     }
     images

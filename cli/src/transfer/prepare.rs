@@ -131,22 +131,26 @@ pub(super) struct Wrong<'a> {
 
 impl Wrong<'_> {
     /// Notes what is wrong with the task, or with its source or destination.
-    pub fn note(&mut self, side: Option<Side>, message: impl fmt::Display, hint: Option<String>) {
+    fn note(&mut self, side: Option<Side>, message: impl fmt::Display, hint: Option<String>) {
+        self.push(side, message, hint, false);
+    }
+
+    /// The same; `failed` says that the source is at fault, and not what was asked for.
+    pub fn push(
+        &mut self,
+        side: Option<Side>,
+        message: impl fmt::Display,
+        hint: Option<String>,
+        failed: bool,
+    ) {
         self.problems.push(Problem {
             number: 0,
             job: self.job.name.clone(),
             side,
             message: message.to_string(),
             hint,
-            failed: false,
+            failed,
         });
-    }
-
-    /// Says of what was noted last whether the source is at fault.
-    pub fn last_failed(&mut self, failed: bool) {
-        if let Some(problem) = self.problems.last_mut() {
-            problem.failed = failed;
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::schema::{assert_current, root};
+use crate::committed::{assert_current, root, with_tables};
 use crate::task::keys::{
     ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, Kind, PLAY, PULL, PUSH, TASK, TO, Table,
 };
@@ -53,7 +53,13 @@ fn rows(table: &Table) -> String {
     for key in table.keys {
         let default = match key.default {
             "" => "**required**".to_owned(),
-            words if words.contains(' ') || words == "none" || words == "all" || words == "nobody" => {
+            words
+                if words.contains(' ')
+                    || words == "none"
+                    || words == "all"
+                    || words == "once"
+                    || words == "nobody" =>
+            {
                 words.to_owned()
             }
             value => format!("`{value}`"),
@@ -75,32 +81,14 @@ fn rows(table: &Table) -> String {
     text
 }
 
-/// The page, with what stands between its markers written anew.
-fn page(found: &str) -> String {
+#[test]
+fn the_reference_has_every_key() {
     let tables = [
         &TASK, &IMAGE, &AUTH, &BLOCK, &PLAY, &PULL, &PUSH, &COPY, &FROM, &TO,
     ];
-    let mut page = found.to_owned();
-    let mut put = |name: &str, text: &str| {
-        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-        let (before, rest) = page
-            .split_once(&begin)
-            .unwrap_or_else(|| panic!("{PAGE} has no {begin}"));
-        let (_, after) = rest
-            .split_once(&end)
-            .unwrap_or_else(|| panic!("{PAGE} has no {end}"));
-        page = format!("{before}{begin}\n{text}\n{end}{after}");
-    };
-    for table in tables {
-        put(table.name, &rows(table));
-    }
-    put(ACCEPTED.name, &format!("{}\n", ACCEPTED.names().map_join(", ")));
-    put(IGNORED.name, &format!("{}\n", IGNORED.names().map_join(", ")));
-    page
-}
-
-#[test]
-fn the_reference_has_every_key() {
+    let listed =
+        [&ACCEPTED, &IGNORED].map(|table| (table.name, format!("{}\n", table.names().map_join(", "))));
     let found = fs::read_to_string(root().join(PAGE)).expect("the reference");
-    assert_current(PAGE, &page(&found));
+    let tables = tables.iter().map(|table| (table.name, rows(table))).chain(listed);
+    assert_current(PAGE, &with_tables(&found, tables));
 }

@@ -1,11 +1,11 @@
 //! The schema takes what the reader takes, and refuses what the reader refuses for its shape.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 
 use super::*;
+use crate::committed::{assert_current, root};
 use crate::task::keys::{AUTH, BLOCK, COPY, FROM, IMAGE, PLAY, PULL, PUSH, TASK, TO, Table};
 use crate::task::{schema, yaml};
 
@@ -13,27 +13,6 @@ fn validator() -> Validator {
     jsonschema::draft202012::options()
         .build(&schema())
         .expect("a schema")
-}
-
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("cli is in the repository")
-        .to_owned()
-}
-
-/// Compares a file of the repository with what it has to be. `UPDATE=1` writes it anew.
-#[track_caller]
-pub(super) fn assert_current(file: &str, text: &str) {
-    let path = root().join(file);
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, text).expect("a writable repository");
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == text,
-        "{file} is stale: UPDATE=1 cargo test -p transload --lib task::tests"
-    );
 }
 
 /// What is wrong with a task file by the schema.
