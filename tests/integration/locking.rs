@@ -420,7 +420,7 @@ fn a_file_that_is_damaged_missing_or_cannot_be_written_is_told_before_anything_m
     for (lock, expected) in cases {
         let output = scene.pull("second", BOTH, &[&["--lock"], lock].concat(), 2);
         assert!(
-            output.stderr.starts_with(&format!("error: {expected}")),
+            output.stderr.contains(&format!("error: {expected}")),
             "{lock:?}\n{}",
             output.stderr
         );
