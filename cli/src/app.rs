@@ -16,6 +16,7 @@ use crate::commands;
 use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
+use crate::lock::LockFile;
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
@@ -32,7 +33,7 @@ pub fn main(cli: &Cli) -> ExitCode {
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
-        Ok(transfer(cli, how, &[job], of_arguments))
+        transfer(cli, how, &[job], of_arguments)
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
@@ -42,6 +43,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::List(args) => (list(args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
+        Command::Init(args) => (commands::init(args), ""),
     };
     ExitCode::from(status.unwrap_or_else(|errors| {
         eprint!("{}{otherwise}", ui::errors(errors.problems(), errors.left_out()));
@@ -70,9 +72,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         eprintln!("{}: no task to do", args.file.display());
         return Ok(0);
     }
-    Ok(transfer(cli, &args.how, &loaded.jobs, |problem| {
-        loaded.locate(problem)
-    }))
+    transfer(cli, &args.how, &loaded.jobs, |problem| loaded.locate(problem))
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -86,7 +86,14 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
 }
 
 /// Does the jobs. `locate` tells where a job that can't be begun is wrong.
-fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
+fn transfer(
+    cli: &Cli,
+    how: &HowArgs,
+    jobs: &[Job],
+    locate: impl Fn(&transfer::Problem) -> Problem,
+) -> Result<u8, TaskErrors> {
+    let lock = LockFile::open(&how.lock, cli.quiet)?;
+    let jobs = &lock.bind(jobs);
     // A plan is quickly made, and is itself all that is to be seen.
     let shown = if how.dry_run {
         ProgressMode::None
@@ -108,34 +115,42 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
     if how.dry_run {
         let plans = transfer::preview(jobs, &options, &observer);
         progress.finish();
-        return match plans {
+        return Ok(match plans {
             _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
             Ok(plans) => show_plans(&plans),
-            Err(problems) => refuse(problems.iter().map(locate)),
-        };
+            Err(problems) => refuse(&problems, locate),
+        });
     }
     let summary = transfer::run(jobs, &options, &observer);
     progress.finish();
-    match summary {
+    Ok(match summary {
         // What couldn't be begun may have been a wait for another process.
         Err(_) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
-        Err(problems) => refuse(problems.iter().map(locate)),
+        Err(problems) => refuse(&problems, locate),
         Ok(summary) => {
             let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
             eprint!("{}", ui::summary(&summary, jobs.len(), width));
-            match (summary.interrupted, summary.is_success()) {
+            let recorded = lock.record(&summary);
+            if let Err(errors) = &recorded {
+                eprint!("{}", ui::errors(errors.problems(), errors.left_out()));
+            }
+            match (summary.interrupted, summary.is_success() && recorded.is_ok()) {
                 (true, _) => INTERRUPTED,
                 (false, true) => 0,
                 (false, false) => FAILED,
             }
         }
-    }
+    })
 }
 
-fn refuse(problems: impl Iterator<Item = Problem>) -> u8 {
-    let problems: Vec<Problem> = problems.collect();
-    eprint!("{}{}", ui::errors(&problems, 0), ui::NOTHING_MOVED);
-    USAGE
+fn refuse(problems: &[transfer::Problem], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
+    let shown: Vec<Problem> = problems.iter().map(locate).collect();
+    eprint!("{}{}", ui::errors(&shown, 0), ui::NOTHING_MOVED);
+    if problems.iter().all(|problem| problem.failed) {
+        FAILED
+    } else {
+        USAGE
+    }
 }
 
 /// A problem of the job that arguments made.

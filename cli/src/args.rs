@@ -1,5 +1,8 @@
 //! The command line.
 
+pub mod environment;
+pub mod init;
+pub mod lock;
 mod rate;
 
 use std::path::PathBuf;
@@ -52,6 +55,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
+    /// Write a task file to begin with, with comments
+    Init(init::InitArgs),
 }
 
 /// Arguments of `run`.
@@ -86,7 +91,8 @@ pub struct RunArgs {
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…
+    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…; a tag may be a glob with * ? [ ], such as 'app:v1.3*' (in
+    /// quotes: a shell may take it for files)
     #[arg(value_name = "IMAGE", required_unless_present = "images_file")]
     pub images: Vec<String>,
 
@@ -110,7 +116,8 @@ pub struct PullArgs {
 /// Arguments of `push`.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The images; all of the directory's if none is given
+    /// The images; all of the directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
+    /// take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
@@ -135,7 +142,8 @@ pub struct PushArgs {
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
 pub struct CopyArgs {
-    /// The images; all of the source directory's if none is given
+    /// The images; all of the source directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
+    /// may take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
@@ -273,7 +281,7 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which images")]
 pub struct WhichArgs {
-    /// A file of images, one a line, # for comments; - reads stdin
+    /// A file of images or globs, one a line; # begins a comment, at the beginning of a line or behind a space; - reads stdin
     #[arg(long, value_name = "FILE")]
     pub images_file: Option<PathBuf>,
 
@@ -339,7 +347,7 @@ pub struct HowArgs {
     pub timeout: u16,
 
     /// How many bytes may pass in a second over all connections, such as 500K, 20M or 1.5G (K is 1024)
-    #[arg(long, value_name = "RATE", env = "TRANSLOAD_LIMIT_RATE", hide_env_values = true, value_parser = rate::parse,
+    #[arg(long, value_name = "RATE", value_parser = rate::parse,
           allow_negative_numbers = true)]
     pub limit_rate: Option<u64>,
 
@@ -357,6 +365,10 @@ pub struct HowArgs {
         hide_env_values = true
     )]
     pub progress: ProgressMode,
+
+    /// What tags stood for.
+    #[command(flatten)]
+    pub lock: lock::LockArgs,
 }
 
 /// What a missing platform means.

@@ -1,6 +1,6 @@
 //! From the command line to [`Job`]s.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, VerifyArgs, WhichArgs,
 };
 use crate::care::Keep;
-use crate::job::{Endpoint, EndpointError, ImageName, IndexMode, Job, Location};
+use crate::job::{Endpoint, EndpointError, EntryError, ImageEntry, ImageName, IndexMode, Job, Location};
 use crate::task::{self, Drawing, Problem, TaskErrors};
 
 /// Collects what is wrong while going on.
@@ -114,7 +114,8 @@ pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors
         skip_tls_verify: args.registries.insecure,
         ..Job::new("verify", Location::Store(args.dir.clone()).into())
     };
-    let hosts = hosts(&job, images, &args.registries, &mut wrong);
+    let own = images.iter().map(|image| image.reference().registry().clone());
+    let hosts = hosts(&job, own.collect(), &args.registries, &mut wrong);
     wrong.finish(Some(Job { hosts, ..job }))
 }
 
@@ -244,16 +245,18 @@ fn no_variables() -> Arc<Value> {
 }
 
 fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -> Option<Job> {
-    let mut names: Vec<ImageName> = Vec::new();
+    let mut entries: Vec<ImageEntry> = Vec::new();
     for image in images {
         match image.parse() {
-            Ok(name) => names.push(name),
-            Err(error) => wrong.note("IMAGE", format!("{error}")),
+            Ok(entry) => entries.push(entry),
+            Err(error) => wrong
+                .0
+                .push(with_hint(Problem::of_file("IMAGE", error.to_string()), &error)),
         }
     }
     if let Some(file) = &which.images_file {
-        names.extend(images_of_file(file, wrong));
-    } else if names.is_empty()
+        entries.extend(images_of_file(file, wrong));
+    } else if entries.is_empty()
         && images.is_empty()
         && !matches!(
             &job.source,
@@ -266,9 +269,15 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             "name the images, or give --images-file, or a directory as --src",
         );
     }
-    let hosts = hosts(&job, &names, &which.registries, wrong);
+    let (images, globs) = ImageEntry::divide(entries);
+    let own = images.iter().map(|image| image.reference().registry());
+    let own = own
+        .chain(globs.iter().map(|glob| glob.repository().registry()))
+        .cloned();
+    let hosts = hosts(&job, own.collect(), &which.registries, wrong);
     Some(Job {
-        images: names,
+        images,
+        globs,
         pattern: which
             .pattern
             .as_deref()
@@ -327,7 +336,9 @@ fn platforms(list: &[String], wrong: &mut Wrong) -> Option<PlatformSet> {
         .ok()
 }
 
-fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
+/// The images of a file, one a line. `#` begins a comment at the beginning of a line or behind white space: nothing else can, since a
+/// line may be copied from anywhere, and what isn't understood must not be left out.
+fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageEntry> {
     let (name, text) = match task::read_file(file) {
         Ok(read) => read,
         Err(errors) => {
@@ -336,37 +347,43 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageName> {
         }
     };
     let before = wrong.0.len();
-    let mut names = Vec::new();
+    let mut entries = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let image = line.split_once('#').map_or(line, |(image, _)| image);
+        let image = without_comment(line);
         if image.trim().is_empty() {
             continue;
         }
-        match image.parse() {
-            Ok(name) => names.push(name),
+        match image.parse::<ImageEntry>() {
+            Ok(entry) => entries.push(entry),
             Err(error) => {
                 let indent = image.chars().take_while(|c| c.is_whitespace()).count();
-                wrong.0.push(Problem::in_line(
-                    &name,
-                    (index + 1, line),
-                    indent + 1,
-                    format!("{error}"),
-                ));
+                let problem = Problem::in_line(&name, (index + 1, line), indent + 1, error.to_string());
+                wrong.0.push(with_hint(problem, &error));
             }
         }
     }
-    if names.is_empty() && wrong.0.len() == before {
+    if entries.is_empty() && wrong.0.len() == before {
         wrong.note_with_hint(
             &name,
             "this file names no image",
             "it has one image a line, such as alpine:3.19; what follows # is a comment",
         );
     }
-    names
+    entries
+}
+
+fn without_comment(line: &str) -> &str {
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
+    comment.map_or(line, |at| &line[..at])
+}
+
+fn with_hint(problem: Problem, error: &EntryError) -> Problem {
+    error.hint().into_iter().fold(problem, Problem::with_hint)
 }
 
 /// The rules of `--auths`, and one for `--plain-http` and `--ca-file`.
-fn hosts(job: &Job, images: &[ImageName], how: &RegistryArgs, wrong: &mut Wrong) -> Vec<HostRule> {
+fn hosts(job: &Job, own: Vec<Registry>, how: &RegistryArgs, wrong: &mut Wrong) -> Vec<HostRule> {
     let mut rules = Vec::new();
     if let Some(file) = &how.auths {
         match task::load_auths(file, &no_variables()) {
@@ -375,12 +392,12 @@ fn hosts(job: &Job, images: &[ImageName], how: &RegistryArgs, wrong: &mut Wrong)
         }
     }
     if let Some(file) = &how.ca_file {
-        wrong.0.extend(task::check_file("--ca-file", file));
+        wrong.0.extend(task::check_file("--ca-file", &or_stdin(file)));
     }
     if !how.plain_http && how.ca_file.is_none() {
         return rules;
     }
-    let registries = named_registries(job, images);
+    let registries = named_registries(job, own);
     if registries.is_empty() && wrong.0.is_empty() {
         let argument = if how.plain_http {
             "--plain-http"
@@ -416,24 +433,52 @@ fn set_transport(rule: &mut HostRule, how: &RegistryArgs) {
         rule.plain_http = Some(true);
     }
     if let Some(file) = &how.ca_file {
-        rule.ca_file = Some(file.clone());
+        rule.ca_file = Some(or_stdin(file));
     }
 }
 
-/// The registries that the ends name, else the one that all images are from.
-fn named_registries(job: &Job, images: &[ImageName]) -> Vec<Registry> {
+/// The path of a file that something else opens: `-` is the standard input there, too.
+fn or_stdin(file: &Path) -> PathBuf {
+    let is_stdin = file == Path::new("-");
+    if is_stdin {
+        "/dev/stdin".into()
+    } else {
+        file.to_owned()
+    }
+}
+
+/// The registries that the ends name, else the one that all images are from: `own` has each one's.
+fn named_registries(job: &Job, mut own: Vec<Registry>) -> Vec<Registry> {
     let ends = job.source.iter().chain([&job.destination]);
     let named: Vec<Registry> = ends.filter_map(Endpoint::named_registry).collect();
     if !named.is_empty() || job.source.is_some() {
         return named;
     }
-    let mut own: Vec<Registry> = images
-        .iter()
-        .map(|image| image.reference().registry().clone())
-        .collect();
     own.dedup();
     if own.len() > 1 {
         own.clear();
     }
     own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_begins_a_line_or_follows_white_space() {
+        let cases = [
+            ("alpine:3.19", "alpine:3.19"),
+            ("alpine:3.19 # small", "alpine:3.19 "),
+            ("alpine:3.19\t#small", "alpine:3.19\t"),
+            ("# alpine", ""),
+            ("  # alpine # again", "  "),
+            ("alpine#3 # it", "alpine#3 "),
+            ("alpine#3", "alpine#3"),
+            ("", ""),
+        ];
+        for (line, image) in cases {
+            assert_eq!(without_comment(line), image, "{line}");
+        }
+    }
 }

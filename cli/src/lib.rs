@@ -7,9 +7,12 @@ pub mod app;
 pub mod args;
 pub mod care;
 mod commands;
+#[cfg(test)]
+mod committed;
 pub mod job;
 pub mod jobs;
 pub mod journal;
+pub mod lock;
 pub mod task;
 pub mod transfer;
 pub mod ui;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    transload::app::main(&transload::args::Cli::parse())
+    transload::app::main(&transload::args::environment::parse())
 }

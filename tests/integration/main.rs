@@ -7,6 +7,8 @@ mod documentation;
 mod examples;
 mod faults;
 mod hostile;
+mod interfaces;
+mod locking;
 mod messages;
 mod registries;
 mod unkillable;

@@ -6,15 +6,15 @@ use transload_layout_store::StoredImage;
 use transload_policy::ImagePattern;
 use transload_reference::Reference;
 
-use crate::job::ImageName;
+use crate::job::ImageEntry;
 
 /// Which images stay.
 #[derive(Debug, Clone)]
 pub enum Keep {
     /// All.
     All,
-    /// Those that are named: by tag, by digest, or by both.
-    Named(Vec<ImageName>),
+    /// Those that are named: by tag, by digest, by both, or by a glob for tags.
+    Named(Vec<ImageEntry>),
     /// Those whose name matches.
     Matching(ImagePattern),
 }
@@ -47,7 +47,13 @@ impl Keep {
             Keep::Named(names) => {
                 let mut kept = Kept::default();
                 for name in names {
-                    let of_name = those(&|image| is_meant(name.reference(), image));
+                    let of_name = those(&|image| match name {
+                        ImageEntry::Name(name) => is_meant(name.reference(), image),
+                        ImageEntry::Glob(glob) => {
+                            glob.repository() == image.reference.repository()
+                                && image.reference.tag().is_some_and(|tag| glob.matches(tag))
+                        }
+                    });
                     if of_name.is_empty() {
                         kept.unknown.push(name.written().to_owned());
                     }
@@ -85,7 +91,7 @@ mod tests {
             image(&untagged, &two),
             image("quay.io/library/app:latest", &one),
         ];
-        let cases: [(String, &[usize]); 8] = [
+        let cases: [(String, &[usize]); 10] = [
             ("app".into(), &[0]),
             ("app:v1".into(), &[1]),
             ("quay.io/library/app".into(), &[3]),
@@ -94,6 +100,8 @@ mod tests {
             (format!("app:v1@{one}"), &[1]),
             (format!("app:v1@{two}"), &[]),
             ("app:v2".into(), &[]),
+            ("app:*".into(), &[0, 1]),
+            ("app:v2*".into(), &[]),
         ];
         for (name, expected) in cases {
             let kept = Keep::Named(vec![name.parse().unwrap()]).choose(&images);

@@ -8,8 +8,8 @@ use transload_reference::{ParseError, Reference};
 /// An image's name: as it was written, and what that stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageName {
-    written: String,
-    reference: Reference,
+    pub(super) written: String,
+    pub(super) reference: Reference,
 }
 
 impl ImageName {

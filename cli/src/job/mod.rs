@@ -4,21 +4,29 @@
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
 mod endpoint;
+mod glob;
 mod image;
 
 pub use endpoint::{Endpoint, EndpointError, Location, Target};
+pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
+
+use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformSet};
 use transload_registry_client::HostRule;
+
+use crate::lock::Lock;
 
 /// One task: which images go from where to where, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The task's name, or the command's.
     pub name: String,
-    /// The images. None given: all that the source store holds, or the one image that the source names.
+    /// The images. None given, and no glob either: all that the source store holds, or the one image that the source names.
     pub images: Vec<ImageName>,
+    /// Globs for tags, which stand for more images: those that the source has when the task is prepared.
+    pub globs: Vec<TagGlob>,
     /// Which of the images: all where there is none.
     pub pattern: Option<ImagePattern>,
     /// Which platforms of each image.
@@ -39,6 +47,8 @@ pub struct Job {
     pub retries: u32,
     /// Whether failed images leave the exit status alone.
     pub ignore_errors: bool,
+    /// What the images have to be: anything where there is none.
+    pub lock: Option<Arc<Lock>>,
 }
 
 impl Job {
@@ -47,6 +57,7 @@ impl Job {
         Job {
             name: name.into(),
             images: Vec::new(),
+            globs: Vec::new(),
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,
@@ -57,6 +68,7 @@ impl Job {
             skip_tls_verify: false,
             retries: 0,
             ignore_errors: false,
+            lock: None,
         }
     }
 

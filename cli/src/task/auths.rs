@@ -6,21 +6,9 @@ use transload_reference::{Registry, Repository};
 use transload_registry_client::{Client, Credential, HostRule};
 
 use super::files;
+use super::keys::AUTH;
 use super::reader::{Fields, Reader, describe, shortened};
 use super::yaml::{Id, Node, Yaml};
-
-pub(super) const KEYS: [&str; 10] = [
-    "repo",
-    "registry",
-    "username",
-    "password",
-    "insecure",
-    "skip_tls_verify",
-    "plain_http",
-    "ca_file",
-    "cert_file",
-    "key_file",
-];
 
 /// An entry, of which the host may still have to be found out.
 pub(super) struct Auth {
@@ -131,7 +119,7 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
     }
     let errors = reader.sink.error_count();
     let fields = Fields::of("an entry of `auths`", entry, reader.sink)?;
-    fields.check(&KEYS, reader.sink);
+    fields.check(&AUTH.names(), reader.sink);
     let repo = fields.either("repo", "registry", reader.sink);
     let repo = repo.and_then(|node| {
         reader

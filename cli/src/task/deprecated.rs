@@ -1,47 +1,13 @@
 //! KubeKey's earlier forms of the module, `pull:`, `push:` and `copy:`, as the form of today.
 
 use super::image::Request;
+use super::keys::{COPY, FROM, PULL, PUSH, TO};
 use super::places::Place;
 use super::reader::{Fields, Reader, describe};
 use super::yaml::{Key, Node, Yaml};
 
 /// The keys that stand for a whole form.
 pub(super) const FORMS: [&str; 3] = ["pull", "push", "copy"];
-
-const PULL: [&str; 6] = [
-    "images_dir",
-    "manifests",
-    "auths",
-    "platform",
-    "skip_tls_verify",
-    "skipTLSVerify",
-];
-const PUSH: [&str; 6] = [
-    "images_dir",
-    "src_pattern",
-    "dest",
-    "auths",
-    "skip_tls_verify",
-    "skipTLSVerify",
-];
-const COPY: [&str; 3] = ["platform", "from", "to"];
-const FROM: [&str; 6] = [
-    "type",
-    "path",
-    "images_dir",
-    "manifests",
-    "auths",
-    "skip_tls_verify",
-];
-const TO: [&str; 7] = [
-    "type",
-    "path",
-    "images_dir",
-    "pattern",
-    "src_pattern",
-    "auths",
-    "skip_tls_verify",
-];
 
 /// What `pull:`, `push:` or `copy:` asks for.
 pub(super) fn read<'n>(key: &Key, node: &'n Node, reader: &mut Reader<'_>) -> Option<Request<'n>> {
@@ -61,7 +27,7 @@ pub(super) fn read<'n>(key: &Key, node: &'n Node, reader: &mut Reader<'_>) -> Op
 
 fn pull<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) -> Option<&'static str> {
     let fields = Fields::of("`pull`", node, reader.sink)?;
-    fields.check(&PULL, reader.sink);
+    fields.check(&PULL.names(), reader.sink);
     request.manifests = fields.get("manifests");
     request.platform = fields.get("platform");
     request.auths.extend(fields.get("auths"));
@@ -77,7 +43,7 @@ fn pull<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
 
 fn push<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) -> Option<&'static str> {
     let fields = Fields::of("`push`", node, reader.sink)?;
-    fields.check(&PUSH, reader.sink);
+    fields.check(&PUSH.names(), reader.sink);
     request.pattern = fields.get("src_pattern");
     request.auths.extend(fields.get("auths"));
     request.skip_tls_verify = fields.either("skip_tls_verify", "skipTLSVerify", reader.sink);
@@ -98,7 +64,7 @@ fn push<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
 
 fn copy<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) -> Option<&'static str> {
     let fields = Fields::of("`copy`", node, reader.sink)?;
-    fields.check(&COPY, reader.sink);
+    fields.check(&COPY.names(), reader.sink);
     request.platform = fields.get("platform");
     let side = |name, what, reader: &mut Reader<'_>| match fields.get(name) {
         Some(side) => Fields::of(what, side, reader.sink).map(|fields| (side, fields)),
@@ -110,8 +76,8 @@ fn copy<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
     let from = side("from", "`copy.from`", reader);
     let to = side("to", "`copy.to`", reader);
     let ((from_node, from), (to_node, to)) = (from?, to?);
-    from.check(&FROM, reader.sink);
-    to.check(&TO, reader.sink);
+    from.check(&FROM.names(), reader.sink);
+    to.check(&TO.names(), reader.sink);
     request.manifests = from.get("manifests");
     request.pattern = to.either("pattern", "src_pattern", reader.sink);
     request
@@ -132,6 +98,10 @@ fn copy<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
         (true, Some(path)) => Place::read("path", "", path, reader),
         (_, path) => directory("copy.to", "path", path, to_node, reader),
     };
+    for given in [&from, &to].iter().filter_map(|side| side.get("skip_tls_verify")) {
+        // Also where it has no meaning: a slip is one all the same.
+        reader.flag("skip_tls_verify", given);
+    }
     let of_from = from.get("skip_tls_verify").filter(|_| from_hub);
     let of_to = to.get("skip_tls_verify").filter(|_| to_hub);
     request.skip_tls_verify = of_to.or(of_from);

@@ -8,7 +8,7 @@ use super::yaml::{self, Id, Node, Syntax};
 
 /// A problem before its place in the file has been looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
+pub(crate) struct Note {
     at: Id,
     message: String,
     part: Option<Part>,
@@ -17,19 +17,19 @@ pub(super) struct Note {
 
 impl Note {
     /// Says where in the value's text it is.
-    pub(super) fn within(&mut self, part: Part) -> &mut Note {
+    pub(crate) fn within(&mut self, part: Part) -> &mut Note {
         self.part = Some(part);
         self
     }
 
-    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+    pub(crate) fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(hint.into());
     }
 }
 
 /// Where the checks put what they find.
 #[derive(Debug, Default)]
-pub(super) struct Sink {
+pub(crate) struct Sink {
     errors: Notes,
     warnings: Notes,
     /// Values that YAML itself didn't make sense of: what else is wrong with them only follows from that.
@@ -39,7 +39,7 @@ pub(super) struct Sink {
 
 impl Sink {
     /// A sink that has these mistakes already.
-    pub(super) fn with(mistakes: Vec<(Id, String)>) -> Sink {
+    pub(crate) fn with(mistakes: Vec<(Id, String)>) -> Sink {
         let mut sink = Sink::default();
         for (at, mistake) in mistakes {
             sink.errors.add(at, mistake);
@@ -48,7 +48,7 @@ impl Sink {
         sink
     }
 
-    pub(super) fn error(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
+    pub(crate) fn error(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
         let notes = if self.broken.contains(&at) {
             &mut self.unheard
         } else {
@@ -57,11 +57,11 @@ impl Sink {
         notes.add(at, message.into())
     }
 
-    pub(super) fn warn(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
+    pub(crate) fn warn(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
         self.warnings.add(at, message.into())
     }
 
-    pub(super) fn error_count(&self) -> usize {
+    pub(crate) fn error_count(&self) -> usize {
         self.errors.list.len()
     }
 }
@@ -96,14 +96,14 @@ impl Notes {
 }
 
 /// A file's name and text: what places are shown in.
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     pub name: &'t str,
     pub text: &'t str,
 }
 
 impl Source<'_> {
     /// The errors, or else the warnings. `holders` are the trees whose secrets must not be shown.
-    pub(super) fn close(&self, sink: Sink, holders: &[Node]) -> Result<Vec<Problem>, TaskErrors> {
+    pub(crate) fn close(&self, sink: Sink, holders: &[Node]) -> Result<Vec<Problem>, TaskErrors> {
         let mut secrets = Vec::new();
         holders
             .iter()
@@ -121,7 +121,7 @@ impl Source<'_> {
     }
 
     /// What is wrong with a value, found after the file was read.
-    pub(super) fn found_later(&self, at: Id, message: String, hint: Option<String>) -> Problem {
+    pub(crate) fn found_later(&self, at: Id, message: String, hint: Option<String>) -> Problem {
         let note = Note {
             at,
             message,
@@ -184,7 +184,7 @@ impl Source<'_> {
     }
 
     /// A text that isn't YAML.
-    pub(super) fn syntax_error(&self, error: Syntax) -> TaskErrors {
+    pub(crate) fn syntax_error(&self, error: Syntax) -> TaskErrors {
         let mut problem = Problem::of_file(self.name, error.message);
         let Some((line, column)) = error.place else {
             return problem.into();

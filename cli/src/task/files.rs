@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::problem::{Problem, TaskErrors};
 
 /// More than this is no file that a person wrote.
 const MAX_SIZE: u64 = 16 << 20;
+
+/// Whether the standard input has been read: it can be once.
+static STDIN_IS_READ: AtomicBool = AtomicBool::new(false);
 
 /// A file's name for messages and its text. `-` is the standard input.
 pub(crate) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
@@ -17,6 +21,10 @@ pub(crate) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
     } else {
         path.display().to_string()
     };
+    if is_stdin && STDIN_IS_READ.swap(true, Ordering::Relaxed) {
+        let problem = Problem::of_file(&name, "it is wanted twice, and can be read once");
+        return Err(problem.with_hint("give - for one file only").into());
+    }
     let bytes = if is_stdin {
         read_limited(io::stdin().lock())
     } else {

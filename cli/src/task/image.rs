@@ -4,27 +4,13 @@ use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
 
+use super::keys::{AUTH, IMAGE};
 use super::places::{self, Place};
 use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
 use super::{auths, deprecated, playbook, suggest};
-use crate::job::{ImageName, IndexMode, Job};
-
-const KEYS: [&str; 12] = [
-    "manifests",
-    "platform",
-    "policy",
-    "pattern",
-    "auths",
-    "src",
-    "dest",
-    "skip_tls_verify",
-    "index",
-    "pull",
-    "push",
-    "copy",
-];
+use crate::job::{ImageEntry, IndexMode, Job};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {
@@ -68,7 +54,7 @@ pub(super) struct Request<'n> {
 
 /// Whether the module has this key.
 pub(super) fn has_key(name: &str) -> bool {
-    KEYS.contains(&name)
+    IMAGE.has(name)
 }
 
 /// Checks the keys alone: for tasks that don't run.
@@ -80,13 +66,13 @@ pub(super) fn check_keys(node: &Node, reader: &mut Reader<'_>) {
 
 fn check_fields(fields: &Fields<'_>, reader: &mut Reader<'_>) {
     let elsewhere = |name: &str| {
-        if auths::KEYS.contains(&name) {
+        if AUTH.has(name) {
             Some(format!("`{name}` stands in an entry of `auths`"))
         } else {
             playbook::is_honoured(name).then(|| format!("`{name}` stands beside `image`, not under it"))
         }
     };
-    fields.check_with(&KEYS, elsewhere, reader.sink);
+    fields.check_with(&IMAGE.names(), elsewhere, reader.sink);
 }
 
 /// Reads the module's mapping.
@@ -101,7 +87,7 @@ pub(super) fn read(node: &Node, around: Surroundings, reader: &mut Reader<'_>) -
         Some((form, value)) => {
             for (key, _) in fields
                 .iter()
-                .filter(|(key, _)| key.id != form.id && KEYS.contains(&key.name.as_str()))
+                .filter(|(key, _)| key.id != form.id && IMAGE.has(&key.name))
             {
                 let message = format!(
                     "`{}` can't stand beside `{}`, which is a whole task by itself",
@@ -183,9 +169,9 @@ fn build(
         .flat_map(|node| auths::read(node, reader))
         .collect();
 
-    let wanted: Vec<ImageName> = match &images {
-        Some((_, images)) => images.iter().map(|(_, image)| image.clone()).collect(),
-        None => places::only_image_of(request.src.as_ref()),
+    let (wanted, globs) = match &images {
+        Some((_, images)) => ImageEntry::divide(images.iter().cloned()),
+        None => (places::only_image_of(request.src.as_ref()), Vec::new()),
     };
     // What follows would tell the same mistakes in other words.
     if reader.sink.error_count() > errors {
@@ -235,12 +221,10 @@ fn build(
     if reader.sink.error_count() > errors {
         return None;
     }
-    let images = images
-        .into_iter()
-        .flat_map(|(_, images)| images)
-        .map(|(_, image)| image);
+    let images = images.into_iter().flat_map(|(_, images)| images);
     let job = Job {
-        images: images.collect(),
+        images: ImageEntry::divide(images).0,
+        globs,
         pattern,
         platforms,
         mode: mode.unwrap_or(Mode::Strict),
@@ -270,18 +254,25 @@ fn is_written_empty(node: &Node) -> bool {
     }
 }
 
-fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<(Id, ImageName)> {
-    let mut images: Vec<(Id, ImageName)> = Vec::new();
+fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
+    let mut images: Vec<ImageEntry> = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (at, text) in reader.list("manifests", node).unwrap_or_default() {
-        let image: ImageName = match text.parse() {
+        let image: ImageEntry = match text.parse() {
             Ok(image) => image,
             Err(cause) => {
-                reader.sink.error(at, format!("`manifests`: {cause}"));
+                let note = reader.sink.error(at, format!("`manifests`: {cause}"));
+                if let Some(hint) = cause.hint() {
+                    note.hint(hint);
+                }
                 continue;
             }
         };
-        match seen.get(&image.reference().to_string()) {
+        let what = match &image {
+            ImageEntry::Name(name) => name.reference().to_string(),
+            ImageEntry::Glob(glob) => glob.to_string(),
+        };
+        match seen.get(&what) {
             Some(first) if *first == text => {
                 reader
                     .sink
@@ -294,8 +285,8 @@ fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<(Id, ImageName)> {
                 );
             }
             None => {
-                seen.insert(image.reference().to_string(), text);
-                images.push((at, image));
+                seen.insert(what, text);
+                images.push(image);
             }
         }
     }

@@ -41,21 +41,23 @@
 mod auths;
 mod condition;
 mod deprecated;
-mod diagnostic;
+pub(crate) mod diagnostic;
 mod exposure;
 mod files;
 mod image;
+mod keys;
 mod places;
 mod playbook;
 mod problem;
-mod reader;
+pub(crate) mod reader;
+mod schema;
 mod secret;
 mod suggest;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod variables;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -76,6 +78,7 @@ pub(crate) use files::{check_argument as check_file, read as read_file};
 pub(crate) use places::try_samples;
 pub(crate) use problem::Drawing;
 pub use problem::{Problem, TaskErrors};
+pub use schema::schema;
 pub use variables::load_variables;
 
 /// How a task file is read.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::diagnostic::Sink;
 use super::image::{self, Outcome, Places, Surroundings};
+use super::keys::{ACCEPTED, BLOCK, IGNORED, PLAY, TASK, TASK_LISTS, Table};
 use super::reader::{Fields, Reader, describe, shortened, unknown_key};
 use super::tags::is_chosen;
 use super::variables::merge;
@@ -18,62 +19,8 @@ pub(super) const A_TASK_FILE: &str = "a task file is a list of tasks: - name: â€
 
 /// Whether this key of a task means something here.
 pub(super) fn is_honoured(name: &str) -> bool {
-    HONOURED.contains(&name)
+    TASK.has(name)
 }
-
-/// Keys of a task that mean something here.
-const HONOURED: [&str; 8] = [
-    "name",
-    "when",
-    "tags",
-    "retries",
-    "ignore_errors",
-    "vars",
-    "loop",
-    "image",
-];
-/// Keys that say on which host a task runs and who sees its result: it runs here, once.
-const ACCEPTED: [&str; 9] = [
-    "register",
-    "register_type",
-    "run_once",
-    "delegate_to",
-    "delegate_facts",
-    "no_log",
-    "become",
-    "become_user",
-    "any_errors_fatal",
-];
-/// Keys that would change what a task does, and can't here.
-const IGNORED: [&str; 9] = [
-    "delay",
-    "until",
-    "failed_when",
-    "changed_when",
-    "notify",
-    "timeout",
-    "throttle",
-    "environment",
-    "connection",
-];
-const PLAY: [&str; 15] = [
-    "name",
-    "hosts",
-    "pre_tasks",
-    "tasks",
-    "post_tasks",
-    "vars",
-    "tags",
-    "when",
-    "ignore_errors",
-    "gather_facts",
-    "serial",
-    "strategy",
-    "run_once",
-    "any_errors_fatal",
-    "become",
-];
-const TASK_LISTS: [&str; 3] = ["pre_tasks", "tasks", "post_tasks"];
 
 /// A file's tasks while they are read.
 pub(super) struct Playbook<'o> {
@@ -164,9 +111,9 @@ impl<'o> Playbook<'o> {
         for (key, _) in fields.iter() {
             match key.name.as_str() {
                 "roles" | "vars_files" | "handlers" => self.unsupported_in_play(key),
-                name if PLAY.contains(&name) => {}
+                name if PLAY.has(name) => {}
                 _ => {
-                    unknown_key("a play", key, &PLAY, &mut self.sink);
+                    unknown_key("a play", key, &PLAY.names(), &mut self.sink);
                 }
             }
         }
@@ -375,7 +322,6 @@ impl<'o> Playbook<'o> {
     }
 
     fn block<'n>(&mut self, fields: &Fields<'n>, block: &'n Node, outer: &Inherited<'n>) {
-        const BLOCK: [&str; 6] = ["name", "block", "when", "tags", "vars", "ignore_errors"];
         for (key, _) in fields.iter() {
             match key.name.as_str() {
                 "rescue" | "always" => {
@@ -386,9 +332,9 @@ impl<'o> Playbook<'o> {
                         "write its tasks behind the block; `ignore_errors: true` lets the run go on to them",
                     );
                 }
-                name if BLOCK.contains(&name) || ACCEPTED.contains(&name) => {}
+                name if BLOCK.has(name) || ACCEPTED.has(name) => {}
                 _ => {
-                    unknown_key("a block", key, &BLOCK, &mut self.sink);
+                    unknown_key("a block", key, &BLOCK.names(), &mut self.sink);
                 }
             }
         }
@@ -410,20 +356,20 @@ impl<'o> Playbook<'o> {
     fn check_keys(&mut self, fields: &Fields<'_>) {
         for (key, _) in fields.iter() {
             let name = key.name.as_str();
-            if HONOURED.contains(&name) || ACCEPTED.contains(&name) {
+            if TASK.has(name) || ACCEPTED.has(name) {
                 continue;
             }
-            if IGNORED.contains(&name) {
+            if IGNORED.has(name) {
                 self.sink
                     .warn(key.id, format!("`{name}` has no effect on an image task here"));
                 continue;
             }
-            let all: Vec<&str> = HONOURED.into_iter().chain(ACCEPTED).chain(IGNORED).collect();
+            let all = [&TASK, &ACCEPTED, &IGNORED].map(Table::names).concat();
             let known = match suggest::nearest(name, all.iter().copied()) {
-                Some(_) => all.as_slice(),
-                None => &HONOURED,
+                Some(_) => all,
+                None => TASK.names(),
             };
-            let note = unknown_key("a task", key, known, &mut self.sink);
+            let note = unknown_key("a task", key, &known, &mut self.sink);
             if image::has_key(name) {
                 note.hint(format!("`{name}` stands under `image:`"));
             }
@@ -431,10 +377,8 @@ impl<'o> Playbook<'o> {
     }
 
     fn other_module(&mut self, fields: &Fields<'_>) {
-        let surrounds = |name: &str| {
-            (HONOURED.contains(&name) || ACCEPTED.contains(&name) || IGNORED.contains(&name))
-                && name != "image"
-        };
+        let surrounds =
+            |name: &str| (TASK.has(name) || ACCEPTED.has(name) || IGNORED.has(name)) && name != "image";
         let module = fields
             .iter()
             .map(|(key, _)| key)

@@ -276,7 +276,7 @@ impl fmt::Display for TaskErrors {
 
 /// Where in the text that a value holds a mistake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The text's line, from 1.
     pub number: usize,
     /// That line, or a part of it where it is very long.

@@ -12,7 +12,7 @@ use super::yaml::{self, Id, Key, Node, Yaml};
 use super::{secret, suggest};
 
 /// A mapping with known keys.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     /// What the mapping is, as in "a task".
     what: &'static str,
     pub at: Id,
@@ -20,7 +20,7 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    pub(super) fn of(what: &'static str, node: &'n Node, sink: &mut Sink) -> Option<Fields<'n>> {
+    pub(crate) fn of(what: &'static str, node: &'n Node, sink: &mut Sink) -> Option<Fields<'n>> {
         match &node.value {
             Yaml::Map(entries) => Some(Fields {
                 what,
@@ -37,11 +37,11 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &'n (Key, Node)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'n (Key, Node)> {
         self.entries.iter()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
         self.entries
             .iter()
             .find(|(key, _)| key.name == name)
@@ -49,7 +49,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The value under either of two names for the same thing.
-    pub(super) fn either(&self, name: &str, alias: &str, sink: &mut Sink) -> Option<&'n Node> {
+    pub(crate) fn either(&self, name: &str, alias: &str, sink: &mut Sink) -> Option<&'n Node> {
         let second = self.entries.iter().find(|(key, _)| key.name == alias);
         match (self.get(name), second) {
             (Some(_), Some((key, _))) => {
@@ -64,12 +64,12 @@ impl<'n> Fields<'n> {
     }
 
     /// Reports the keys that aren't known.
-    pub(super) fn check(&self, known: &[&str], sink: &mut Sink) {
+    pub(crate) fn check(&self, known: &[&str], sink: &mut Sink) {
         self.check_with(known, |_| None, sink);
     }
 
     /// Reports the keys that aren't known. `elsewhere` tells where a key belongs that is known elsewhere.
-    pub(super) fn check_with(
+    pub(crate) fn check_with(
         &self,
         known: &[&str],
         elsewhere: impl Fn(&str) -> Option<String>,
@@ -87,7 +87,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-pub(super) fn unknown_key<'s>(what: &str, key: &Key, known: &[&str], sink: &'s mut Sink) -> &'s mut Note {
+pub(crate) fn unknown_key<'s>(what: &str, key: &Key, known: &[&str], sink: &'s mut Sink) -> &'s mut Note {
     let note = sink.error(key.id, format!("{what} has no key `{}`", shortened(&key.name)));
     match suggest::nearest(&key.name, known.iter().copied()) {
         Some(meant) => note.hint(format!("did you mean `{meant}`?")),
@@ -97,7 +97,7 @@ pub(super) fn unknown_key<'s>(what: &str, key: &Key, known: &[&str], sink: &'s m
 }
 
 /// A value as messages name it.
-pub(super) fn describe(node: &Node) -> String {
+pub(crate) fn describe(node: &Node) -> String {
     match &node.value {
         Yaml::Null => "nothing".to_owned(),
         Yaml::Bool(value) => value.to_string(),

@@ -12,11 +12,11 @@ const MAX_VALUES: usize = 500_000;
 const MAX_TEXT: usize = 64 << 20;
 
 /// Which value of a text this is, counted in reading order: what [`position`] finds it by.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
 
 /// A value and where it is.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub id: Id,
     /// Whether its texts are data that a template gave, which is not looked through for templates again.
     pub literal: bool,
@@ -24,7 +24,7 @@ pub(super) struct Node {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Yaml {
+pub(crate) enum Yaml {
     Null,
     Bool(bool),
     Number(Number),
@@ -35,28 +35,28 @@ pub(super) enum Yaml {
 
 /// A mapping's key and where it is.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(crate) struct Key {
     pub id: Id,
     pub name: String,
 }
 
 /// What a text holds, with the mistakes that don't hinder reading on.
 #[derive(Debug, Default)]
-pub(super) struct Parsed {
+pub(crate) struct Parsed {
     pub documents: Vec<Node>,
     pub mistakes: Vec<(Id, String)>,
 }
 
 /// Why a text can't be read. Line and column count from 1.
 #[derive(Debug)]
-pub(super) struct Syntax {
+pub(crate) struct Syntax {
     pub message: String,
     pub place: Option<(usize, usize)>,
 }
 
 impl Node {
     /// A value that a template gave where `id` is.
-    pub(super) fn literal(id: Id, value: &Value) -> Node {
+    pub(crate) fn literal(id: Id, value: &Value) -> Node {
         let value = match value {
             Value::Null => Yaml::Null,
             Value::Bool(value) => Yaml::Bool(*value),
@@ -84,7 +84,7 @@ impl Node {
     }
 
     /// The value without its places.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.value {
             Yaml::Null => Value::Null,
             Yaml::Bool(value) => Value::Bool(*value),
@@ -100,7 +100,7 @@ impl Node {
 }
 
 /// Reads all documents of a text.
-pub(super) fn parse(text: &str) -> Result<Parsed, Syntax> {
+pub(crate) fn parse(text: &str) -> Result<Parsed, Syntax> {
     let mut reading = Reading::default();
     let mut documents = Vec::new();
     for document in Deserializer::from_str(text) {
@@ -116,7 +116,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Syntax> {
 }
 
 /// Reads a short text that holds one value, such as a list that a template gave.
-pub(super) fn parse_value(text: &str) -> Result<Value, String> {
+pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
     let parsed = parse(text).map_err(|error| error.message)?;
     if let Some((_, mistake)) = parsed.mistakes.into_iter().next() {
         return Err(mistake);
@@ -131,7 +131,7 @@ pub(super) fn parse_value(text: &str) -> Result<Value, String> {
 /// Where a value is: line and column, from 1. A value that an alias stands for is where its anchor is.
 ///
 /// The library tells places in its errors alone, so the text is read again up to the value, and that fails there.
-pub(super) fn position(text: &str, id: Id) -> Option<(usize, usize)> {
+pub(crate) fn position(text: &str, id: Id) -> Option<(usize, usize)> {
     let mut reading = Reading {
         stop_at: Some(id),
         ..Reading::default()

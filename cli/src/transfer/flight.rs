@@ -149,6 +149,7 @@ impl Flight {
         let digests: Option<(Digest, Digest)> =
             plan.map(|plan| (plan.source_digest.clone(), plan.root.digest().clone()));
         let (source_digest, digest) = digests.unzip();
+        let parts = plan.map(|plan| plan.parts.clone()).unwrap_or_default();
         ImageOutcome {
             image: self.mapping.name.written().to_owned(),
             source: self.mapping.from.to_string(),
@@ -156,7 +157,8 @@ impl Flight {
             status,
             source_digest,
             digest,
-            platforms: plan.map(|plan| plan.platforms.clone()).unwrap_or_default(),
+            platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
+            parts,
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
             blobs: tally(&state.settled),
             elapsed: state.started.map(|started| started.elapsed()).unwrap_or_default(),

@@ -15,6 +15,7 @@ mod executor;
 mod fault;
 mod fill;
 mod flight;
+mod globs;
 mod outcome;
 mod plan;
 mod prepare;
@@ -109,6 +110,7 @@ impl Options {
             side: None,
             message: format!("no threads: {error}"),
             hint: Some("try a smaller --jobs".to_owned()),
+            failed: false,
         })
     }
 }
@@ -260,6 +262,7 @@ fn outcome_without_flight(mapping: &Mapping, status: Status) -> ImageOutcome {
         source_digest: None,
         digest: None,
         platforms: Vec::new(),
+        parts: Vec::new(),
         warnings: Vec::new(),
         blobs: Tally::default(),
         elapsed: Duration::ZERO,
@@ -282,6 +285,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
             source_digest: None,
             digest: None,
             platforms: Vec::new(),
+            parts: Vec::new(),
             warnings: Vec::new(),
             blobs: Tally::default(),
             elapsed: Duration::ZERO,

@@ -25,6 +25,8 @@ pub struct ImageOutcome {
     pub digest: Option<Digest>,
     /// The platforms that moved; empty for what has none.
     pub platforms: Vec<Platform>,
+    /// The same, with the digests of their manifests.
+    pub parts: Vec<(Platform, Digest)>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
     /// Blobs by how they got there.

@@ -51,8 +51,8 @@ pub(crate) struct Plan {
     pub children: Vec<RawManifest>,
     /// The blobs, each digest once.
     pub blobs: Vec<Descriptor>,
-    /// The platforms that move.
-    pub platforms: Vec<Platform>,
+    /// The platforms that move, with the digests of their manifests.
+    pub parts: Vec<(Platform, Digest)>,
     /// Things to look at.
     pub warnings: Vec<String>,
     /// Whether the destination's name stands for the root already.
@@ -79,6 +79,9 @@ pub(crate) fn plan(
 ) -> Result<Planned, Fault> {
     let published = destination.published(mapping.to.reference())?;
     let original = root(source, destination, mapping, published.is_some())?;
+    if let Some(lock) = &job.lock {
+        lock.check_source(&mapping.name, original.digest())?;
+    }
     let mut walk = Walk {
         job,
         source,
@@ -101,11 +104,11 @@ pub(crate) fn plan(
         Decision::Take => {}
         Decision::Warn(shortfall) => walk.gathered.warnings.push(walk.lacks(&shortfall)),
         Decision::Skip(shortfall) => {
-            return Ok(Planned::Skip(format!(
-                "{} [{}]",
-                walk.lacks(&shortfall),
-                original.digest()
-            )));
+            let reason = format!("{} [{}]", walk.lacks(&shortfall), original.digest());
+            if let Some(lock) = &job.lock {
+                lock.check_skipped(&mapping.name, &reason)?;
+            }
+            return Ok(Planned::Skip(reason));
         }
         Decision::Refuse(shortfall) => return Err(walk.refusal(&shortfall)),
     }
@@ -116,6 +119,9 @@ pub(crate) fn plan(
     } else {
         root
     };
+    if let Some(lock) = &job.lock {
+        lock.check_result(&mapping.name, original.digest(), &root, &walk.gathered.platforms)?;
+    }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
     let plan = Plan {
@@ -123,7 +129,7 @@ pub(crate) fn plan(
         root,
         children: gathered.manifests,
         blobs: gathered.blobs,
-        platforms: gathered.platforms,
+        parts: gathered.platforms,
         warnings: gathered.warnings,
         was_published,
     };
@@ -170,7 +176,7 @@ struct Gathered {
     seen: HashSet<Digest>,
     blobs: Vec<Descriptor>,
     seen_blobs: HashSet<Digest>,
-    platforms: Vec<Platform>,
+    platforms: Vec<(Platform, Digest)>,
     warnings: Vec<String>,
     /// Images that were looked into before it was clear whether they move.
     looked_into: HashMap<Digest, LookedInto>,
@@ -241,7 +247,7 @@ impl Walk<'_> {
                 .looked_into
                 .get(&child.digest)
                 .and_then(|looked| looked.platform.clone());
-            self.gathered.platforms.extend(told.or(found));
+            self.note(told.or(found), child.digest.clone());
             let raw = self.child(child)?;
             // An index that says its platform is taken whole.
             self.whole(raw, depth + 1)?;
@@ -316,7 +322,7 @@ impl Walk<'_> {
                 self.fetch_ahead(index.manifests.iter())?;
                 for child in &index.manifests {
                     let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
-                    self.gathered.platforms.extend(told.map(Platform::normalised));
+                    self.note(told.map(Platform::normalised), child.digest.clone());
                     let child = self.child(child)?;
                     self.whole(child, depth + 1)?;
                 }
@@ -386,6 +392,13 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Takes note of a platform that moves, if it is one.
+    fn note(&mut self, platform: Option<Platform>, manifest: Digest) {
+        self.gathered
+            .platforms
+            .extend(platform.map(|platform| (platform, manifest)));
+    }
+
     fn gather(&mut self, raw: RawManifest) {
         if self.gathered.seen.insert(raw.digest().clone()) {
             self.gathered.manifests.push(raw);
@@ -434,7 +447,7 @@ impl Walk<'_> {
         if self.job.platforms.patterns().is_some() && config_of(raw).is_some() {
             platform = self.look_into_manifest(raw.clone())?;
         }
-        self.gathered.platforms.extend(platform.clone());
+        self.note(platform.clone(), raw.digest().clone());
         self.leaf(raw)?;
         Ok(judge_single(
             platform.as_ref(),

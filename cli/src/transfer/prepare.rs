@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transload_layout_store::Opening;
+use transload_policy::Mode;
 use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
@@ -14,6 +15,7 @@ use super::blobs::BlobMap;
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
 use super::event::{Event, Observer};
 use super::fault::Side;
+use super::globs;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
 use super::turns::Turns;
@@ -32,6 +34,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether the source is at fault, and not what was asked for: a registry that doesn't answer, a tag that isn't there.
+    pub failed: bool,
 }
 
 impl fmt::Display for Problem {
@@ -103,8 +107,9 @@ pub(crate) fn prepare<'a>(
     check_folders(&opening, &mut wrong);
     let mut images = Vec::new();
     if wrong.problems.is_empty() {
-        let names = named_images(&opening, &mut wrong, &mut warnings);
+        let names = named_images(&client, &opening, &mut wrong, &mut warnings);
         images = map_images(names, &mut wrong, &mut warnings);
+        check_lock(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
         Ok(Preparation::Ready(Prepared {
@@ -119,20 +124,32 @@ pub(crate) fn prepare<'a>(
 }
 
 /// Collects what is wrong with a task.
-struct Wrong<'a> {
-    job: &'a Job,
+pub(super) struct Wrong<'a> {
+    pub job: &'a Job,
     problems: Vec<Problem>,
 }
 
 impl Wrong<'_> {
     /// Notes what is wrong with the task, or with its source or destination.
     fn note(&mut self, side: Option<Side>, message: impl fmt::Display, hint: Option<String>) {
+        self.push(side, message, hint, false);
+    }
+
+    /// The same; `failed` says that the source is at fault, and not what was asked for.
+    pub fn push(
+        &mut self,
+        side: Option<Side>,
+        message: impl fmt::Display,
+        hint: Option<String>,
+        failed: bool,
+    ) {
         self.problems.push(Problem {
             number: 0,
             job: self.job.name.clone(),
             side,
             message: message.to_string(),
             hint,
+            failed,
         });
     }
 }
@@ -204,9 +221,21 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
-fn named_images(opening: &Opening, wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+fn named_images(
+    client: &Client,
+    opening: &Opening,
+    wrong: &mut Wrong<'_>,
+    warnings: &mut Vec<String>,
+) -> Vec<ImageName> {
     let job = wrong.job;
     let names = match (&job.source, job.images.as_slice()) {
+        (_, listed) if !job.globs.is_empty() => {
+            let listed = listed.to_vec();
+            listed
+                .into_iter()
+                .chain(globs::expand(client, opening, wrong))
+                .collect()
+        }
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
         (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(opening, path, wrong),
         (_, []) => {
@@ -302,6 +331,36 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
         }
     }
     mappings
+}
+
+/// How many images that a lock file lacks are told by name.
+const MOST_LACKING: usize = 5;
+
+/// Refuses images that the lock file doesn't have, before anything moves. With the policy `warn` some may have been left out when it was
+/// written: these are judged once their platforms are known.
+fn check_lock(images: &[Mapping], wrong: &mut Wrong<'_>) {
+    let Some(lock) = wrong.job.lock.as_ref().filter(|_| wrong.job.mode == Mode::Strict) else {
+        return;
+    };
+    let lacking = lock.lacks(images.iter().map(|mapping| &mapping.name));
+    let names: Vec<&str> = lacking
+        .iter()
+        .take(MOST_LACKING)
+        .map(|name| name.written())
+        .collect();
+    let message = match lacking.len() {
+        0 => return,
+        1 => format!("{} isn't in {}", names[0], lock.file()),
+        number => {
+            let more = if number > names.len() { " …" } else { "" };
+            format!(
+                "{number} images aren't in {}: {}{more}",
+                lock.file(),
+                names.join(", ")
+            )
+        }
+    };
+    wrong.note(None, message, Some(lock.accept()));
 }
 
 /// Why several images can't go to one destination, and what to do about it.

@@ -277,7 +277,7 @@ fn count(
     Preview::Moves {
         source_digest: plan.source_digest,
         digest: plan.root.digest().clone(),
-        platforms: plan.platforms,
+        platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
         to_move,
         there: is_there,
         warnings: plan.warnings,

@@ -240,6 +240,7 @@ mod tests {
             source_digest: None,
             digest: None,
             platforms: Vec::new(),
+            parts: Vec::new(),
             warnings: Vec::new(),
             blobs: Tally::default(),
             elapsed: Duration::ZERO,

@@ -13,7 +13,7 @@ fn the_program_tells_its_commands() {
 
 #[test]
 fn each_command_tells_its_arguments() {
-    for command in ["run", "pull", "push", "copy", "list", "verify", "prune"] {
+    for command in ["run", "pull", "push", "copy", "list", "verify", "prune", "init"] {
         assert_said!(command, Scene::new().said(&[command, "--help"], 0));
     }
 }

@@ -3,6 +3,8 @@
 mod documented;
 mod messages;
 mod properties;
+mod reference;
+mod schema;
 mod surroundings;
 mod templates;
 mod values;

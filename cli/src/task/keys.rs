@@ -1,0 +1,436 @@
+//! The keys of a task file: what the reader knows, and what the schema and the reference tell.
+
+mod playbook;
+
+pub(super) use playbook::{ACCEPTED, BLOCK, IGNORED, PLAY, TASK, TASK_LISTS};
+
+/// A mapping with known keys.
+pub(super) struct Table {
+    /// What the schema and the reference call it.
+    pub name: &'static str,
+    pub keys: &'static [Key],
+    /// What holds between the keys, as JSON Schema.
+    pub rules: &'static str,
+}
+
+/// A key.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What goes without it, as YAML or in words; empty where it can't be left out.
+    pub default: &'static str,
+    /// A value, as YAML.
+    pub example: &'static str,
+    /// What it does, in Markdown.
+    pub about: &'static str,
+}
+
+/// What a value may be. Every text may be a template.
+pub(super) enum Kind {
+    /// A text.
+    Text,
+    /// A text or nothing.
+    Name,
+    /// A list of texts, or one text.
+    Texts,
+    /// The same, with something in it.
+    Images,
+    /// True or false.
+    Flag,
+    /// A whole number from 0 up.
+    Count,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A condition, or a list of them.
+    Condition,
+    /// Names with values of any kind.
+    Variables,
+    /// A list of anything.
+    Items,
+    /// A list of mappings, which may come from a template.
+    Entries(&'static Table),
+    /// A mapping.
+    Map(&'static Table),
+    /// A list of tasks.
+    Tasks,
+    /// Anything.
+    Any,
+}
+
+impl Table {
+    /// The names of the keys.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+
+    /// Whether it has a key of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+}
+
+pub(super) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    example: &'static str,
+    about: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        example,
+        about,
+    }
+}
+
+/// The module.
+pub(super) static IMAGE: Table = Table {
+    name: "image",
+    keys: &[
+        key(
+            "manifests",
+            Kind::Images,
+            "all images that `src` holds, where it is a directory or one image",
+            r#"["docker.io/library/alpine:3.20", "registry.k8s.io/pause:3.*"]"#,
+            "The images. A name without tag or digest means `latest`. A tag may be a glob (`*` any letters, `?` one, `[a-c]` one of these, `[!a-c]` another): \
+             all tags that the source has and that match.",
+        ),
+        key(
+            "platform",
+            Kind::Texts,
+            "all",
+            "[linux/amd64, linux/arm64]",
+            "The platforms that move, as `os/architecture` or `os/architecture/variant`; `all` is all of them.",
+        ),
+        key(
+            "policy",
+            Kind::Choice(&["strict", "warn"]),
+            "strict",
+            "warn",
+            "What a missing platform means: `strict` fails the image, `warn` moves what exists and warns.",
+        ),
+        key(
+            "pattern",
+            Kind::Text,
+            "all of the images",
+            r#"".*calico.*""#,
+            "A regular expression: only images whose name it matches somewhere, as written or in full (`docker.io/calico/apiserver:v3.28.2`).",
+        ),
+        key(
+            "auths",
+            Kind::Entries(&AUTH),
+            "the logins of docker and podman, and credential helpers",
+            "[{repo: hub.kubekey, username: admin, password: '{{ .hub_password }}'}]",
+            "Credentials and transport settings by registry.",
+        ),
+        key(
+            "src",
+            Kind::Text,
+            "each image's own registry",
+            "local:///var/lib/images",
+            "Where the images come from.",
+        ),
+        key(
+            "dest",
+            Kind::Text,
+            "",
+            "hub.kubekey/mirror",
+            "Where the images go.",
+        ),
+        key(
+            "skip_tls_verify",
+            Kind::Flag,
+            "false",
+            "true",
+            "Whether certificates go unchecked, for registries that no entry of `auths` covers.",
+        ),
+        key(
+            "index",
+            Kind::Choice(&["filtered", "original"]),
+            "filtered",
+            "original",
+            "What becomes of an index of which only some platforms move: `filtered` cuts it down to them, which gives it another digest; `original` keeps \
+             it, digest and all.",
+        ),
+        key(
+            "pull",
+            Kind::Map(&PULL),
+            "none",
+            "",
+            "Deprecated: KubeKey's earlier form of a pull. It stands alone under `image`.",
+        ),
+        key(
+            "push",
+            Kind::Map(&PUSH),
+            "none",
+            "",
+            "Deprecated: KubeKey's earlier form of a push. It stands alone under `image`.",
+        ),
+        key(
+            "copy",
+            Kind::Map(&COPY),
+            "none",
+            "",
+            "Deprecated: KubeKey's earlier form of a copy. It stands alone under `image`.",
+        ),
+    ],
+    rules: r#"{
+        "if": {"anyOf": [{"required": ["pull"]}, {"required": ["push"]}, {"required": ["copy"]}]},
+        "then": {"maxProperties": 1},
+        "else": {"required": ["dest"], "anyOf": [{"required": ["manifests"]}, {"required": ["src"]}]}
+    }"#,
+};
+
+/// An entry of `auths`.
+pub(super) static AUTH: Table = Table {
+    name: "auth",
+    keys: &[
+        key(
+            "repo",
+            Kind::Text,
+            "the one registry that `src` and `dest` name",
+            "hub.kubekey/team",
+            "The registry, or a registry and the beginning of repositories' paths; the longest that fits is taken.",
+        ),
+        key(
+            "registry",
+            Kind::Text,
+            "as `repo`",
+            "hub.kubekey",
+            "Another name for `repo`.",
+        ),
+        key(
+            "username",
+            Kind::Text,
+            "nobody",
+            "admin",
+            "The user. It needs `password`.",
+        ),
+        key(
+            "password",
+            Kind::Text,
+            "nobody",
+            "'{{ .hub_password }}'",
+            "The password or token. It needs `username`. Keep it in a file of `--vars` that is yours alone (`chmod 600`).",
+        ),
+        key(
+            "insecure",
+            Kind::Flag,
+            "the task's `skip_tls_verify`, in `push` and `pull`; else false",
+            "true",
+            "Whether the certificate goes unchecked.",
+        ),
+        key(
+            "skip_tls_verify",
+            Kind::Flag,
+            "as `insecure`",
+            "true",
+            "Another name for `insecure`.",
+        ),
+        key(
+            "plain_http",
+            Kind::Flag,
+            "false",
+            "true",
+            "Whether the registry is spoken to without TLS.",
+        ),
+        key(
+            "ca_file",
+            Kind::Text,
+            "the system's authorities",
+            "/etc/ssl/hub-ca.pem",
+            "A PEM file of authorities to trust.",
+        ),
+        key(
+            "cert_file",
+            Kind::Text,
+            "none",
+            "/etc/ssl/client.pem",
+            "A PEM file with a client's certificate. It needs `key_file`.",
+        ),
+        key(
+            "key_file",
+            Kind::Text,
+            "none",
+            "/etc/ssl/client.key",
+            "A PEM file with the key of that certificate.",
+        ),
+    ],
+    rules: r#"{
+        "dependentRequired": {
+            "username": ["password"], "password": ["username"],
+            "cert_file": ["key_file"], "key_file": ["cert_file"]
+        },
+        "allOf": [
+            {"not": {"required": ["repo", "registry"]}},
+            {"not": {"required": ["insecure", "skip_tls_verify"]}}
+        ]
+    }"#,
+};
+
+const MANIFESTS: Key = key(
+    "manifests",
+    Kind::Images,
+    "",
+    "[alpine:3.20]",
+    "As `image.manifests`.",
+);
+const PLATFORM: Key = key(
+    "platform",
+    Kind::Texts,
+    "all",
+    "linux/amd64",
+    "As `image.platform`.",
+);
+const AUTHS: Key = key(
+    "auths",
+    Kind::Entries(&AUTH),
+    "none",
+    "[{repo: hub.kubekey, plain_http: true}]",
+    "As `image.auths`.",
+);
+const SKIP: Key = key(
+    "skip_tls_verify",
+    Kind::Flag,
+    "false",
+    "true",
+    "As `image.skip_tls_verify`, and the default of `auths` entries, too.",
+);
+const SKIP_AS_IN_GO: Key = key(
+    "skipTLSVerify",
+    Kind::Flag,
+    "as `skip_tls_verify`",
+    "true",
+    "Another name for `skip_tls_verify`.",
+);
+const SKIP_OF_SIDE: Key = key(
+    "skip_tls_verify",
+    Kind::Flag,
+    "false",
+    "true",
+    "As `image.skip_tls_verify`, where this side is a registry.",
+);
+const IMAGES_DIR: Key = key(
+    "images_dir",
+    Kind::Text,
+    "",
+    "/var/lib/images",
+    "The directory, with or without `local://`.",
+);
+const TYPE: Key = key(
+    "type",
+    Kind::Choice(&["file", "hub"]),
+    "file",
+    "hub",
+    "Whether this side is a directory (`file`) or a registry (`hub`).",
+);
+const PATH: Key = key(
+    "path",
+    Kind::Text,
+    "each image's own registry, for a `from` of the type `hub`",
+    "/var/lib/images",
+    "The directory or the registry.",
+);
+const PATH_AS_DIR: Key = key(
+    "images_dir",
+    Kind::Text,
+    "as `path`",
+    "/var/lib/images",
+    "Another name for `path`.",
+);
+
+/// KubeKey's earlier form of a pull.
+pub(super) static PULL: Table = Table {
+    name: "pull",
+    keys: &[IMAGES_DIR, MANIFESTS, AUTHS, PLATFORM, SKIP, SKIP_AS_IN_GO],
+    rules: r#"{"required": ["images_dir", "manifests"], "not": {"required": ["skip_tls_verify", "skipTLSVerify"]}}"#,
+};
+
+/// KubeKey's earlier form of a push.
+pub(super) static PUSH: Table = Table {
+    name: "push",
+    keys: &[
+        IMAGES_DIR,
+        key(
+            "src_pattern",
+            Kind::Text,
+            "all of the images",
+            "calico",
+            "As `image.pattern`.",
+        ),
+        key("dest", Kind::Text, "", "hub.kubekey/mirror", "As `image.dest`."),
+        AUTHS,
+        SKIP,
+        SKIP_AS_IN_GO,
+    ],
+    rules: r#"{"required": ["images_dir", "dest"], "not": {"required": ["skip_tls_verify", "skipTLSVerify"]}}"#,
+};
+
+/// KubeKey's earlier form of a copy.
+pub(super) static COPY: Table = Table {
+    name: "copy",
+    keys: &[
+        PLATFORM,
+        key("from", Kind::Map(&FROM), "", "", "Where the images come from."),
+        key("to", Kind::Map(&TO), "", "", "Where they go."),
+    ],
+    rules: r#"{"required": ["from", "to"]}"#,
+};
+
+/// The source of a copy.
+pub(super) static FROM: Table = Table {
+    name: "copy.from",
+    keys: &[
+        TYPE,
+        PATH,
+        PATH_AS_DIR,
+        key(
+            "manifests",
+            Kind::Images,
+            "all images of the directory",
+            "[alpine:3.20]",
+            "As `image.manifests`.",
+        ),
+        AUTHS,
+        SKIP_OF_SIDE,
+    ],
+    rules: r#"{
+        "not": {"required": ["path", "images_dir"]},
+        "anyOf": [
+            {"required": ["path"]}, {"required": ["images_dir"]},
+            {"required": ["type", "manifests"], "properties": {"type": {"not": {"const": "file"}}}}
+        ]
+    }"#,
+};
+
+/// The destination of a copy.
+pub(super) static TO: Table = Table {
+    name: "copy.to",
+    keys: &[
+        TYPE,
+        PATH,
+        PATH_AS_DIR,
+        key(
+            "pattern",
+            Kind::Text,
+            "all of the images",
+            "calico",
+            "As `image.pattern`.",
+        ),
+        key(
+            "src_pattern",
+            Kind::Text,
+            "as `pattern`",
+            "calico",
+            "Another name for `pattern`.",
+        ),
+        AUTHS,
+        SKIP_OF_SIDE,
+    ],
+    rules: r#"{
+        "oneOf": [{"required": ["path"]}, {"required": ["images_dir"]}],
+        "not": {"required": ["pattern", "src_pattern"]}
+    }"#,
+};

@@ -1,0 +1,168 @@
+//! The keys around the module: of tasks, blocks and plays.
+
+use super::{IMAGE, Key, Kind, Table, key};
+
+const NAME: Key = key(
+    "name",
+    Kind::Name,
+    "its number",
+    "pull images",
+    "What messages call it.",
+);
+const OWN_NAME: Key = key(
+    "name",
+    Kind::Any,
+    "none",
+    "prepare",
+    "For people; nothing is done with it.",
+);
+const WHEN: Key = key(
+    "when",
+    Kind::Condition,
+    "true",
+    "'.registry'",
+    "Runs only where this holds: `true`, `false`, a template or a bare expression; of a list, all must hold. What isn't defined is false.",
+);
+const TAGS: Key = key(
+    "tags",
+    Kind::Texts,
+    "none",
+    "[push, harbor]",
+    "What `--tags` chooses by. `always` runs in any case, `never` only when it is asked for.",
+);
+const VARS: Key = key(
+    "vars",
+    Kind::Variables,
+    "none",
+    "{registry: hub.kubekey}",
+    "Variables for templates. Those of the command line win over these, and these over those of blocks and plays around.",
+);
+const IGNORE_ERRORS: Key = key(
+    "ignore_errors",
+    Kind::Flag,
+    "false",
+    "true",
+    "Whether images that fail leave the exit status alone.",
+);
+
+/// A task: the keys that mean something here.
+pub(in crate::task) static TASK: Table = Table {
+    name: "task",
+    keys: &[
+        NAME,
+        WHEN,
+        TAGS,
+        key(
+            "retries",
+            Kind::Count,
+            "0",
+            "3",
+            "How often images that failed are tried again once the others are done.",
+        ),
+        IGNORE_ERRORS,
+        VARS,
+        key(
+            "loop",
+            Kind::Items,
+            "once",
+            "[amd64, arm64]",
+            "Runs the task once for each item, which is `{{ .item }}` then.",
+        ),
+        key("image", Kind::Map(&IMAGE), "", "", "What to move."),
+    ],
+    rules: r#"{"required": ["image"]}"#,
+};
+
+/// Keys of a task that say on which host it runs and who sees its result.
+pub(in crate::task) static ACCEPTED: Table = Table {
+    name: "accepted",
+    keys: &[
+        accepted("register"),
+        accepted("register_type"),
+        accepted("run_once"),
+        accepted("delegate_to"),
+        accepted("delegate_facts"),
+        accepted("no_log"),
+        accepted("become"),
+        accepted("become_user"),
+        accepted("any_errors_fatal"),
+    ],
+    rules: "{}",
+};
+
+/// Keys that would change what a task does, and can't here.
+pub(in crate::task) static IGNORED: Table = Table {
+    name: "ignored",
+    keys: &[
+        ignored("delay"),
+        ignored("until"),
+        ignored("failed_when"),
+        ignored("changed_when"),
+        ignored("notify"),
+        ignored("timeout"),
+        ignored("throttle"),
+        ignored("environment"),
+        ignored("connection"),
+    ],
+    rules: "{}",
+};
+
+/// Several tasks with something in common.
+pub(in crate::task) static BLOCK: Table = Table {
+    name: "block",
+    keys: &[
+        OWN_NAME,
+        key("block", Kind::Tasks, "", "", "The tasks."),
+        WHEN,
+        TAGS,
+        VARS,
+        IGNORE_ERRORS,
+    ],
+    rules: r#"{"required": ["block"]}"#,
+};
+
+/// A play of a playbook.
+pub(in crate::task) static PLAY: Table = Table {
+    name: "play",
+    keys: &[
+        OWN_NAME,
+        accepted("hosts"),
+        key("pre_tasks", Kind::Tasks, "none", "", "Tasks that run first."),
+        key("tasks", Kind::Tasks, "none", "", "Tasks."),
+        key("post_tasks", Kind::Tasks, "none", "", "Tasks that run last."),
+        VARS,
+        TAGS,
+        WHEN,
+        IGNORE_ERRORS,
+        accepted("gather_facts"),
+        accepted("serial"),
+        accepted("strategy"),
+        accepted("run_once"),
+        accepted("any_errors_fatal"),
+        accepted("become"),
+    ],
+    rules: "{}",
+};
+
+/// The keys of a play that have its tasks, in the order in which they run.
+pub(in crate::task) const TASK_LISTS: [&str; 3] = ["pre_tasks", "tasks", "post_tasks"];
+
+const fn accepted(name: &'static str) -> Key {
+    key(
+        name,
+        Kind::Any,
+        "none",
+        "",
+        "Accepted, and without effect: all runs here, once.",
+    )
+}
+
+const fn ignored(name: &'static str) -> Key {
+    key(
+        name,
+        Kind::Any,
+        "none",
+        "",
+        "Accepted with a warning: it has no effect on an image task here.",
+    )
+}
