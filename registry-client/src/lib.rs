@@ -45,6 +45,7 @@ mod config;
 mod core;
 mod credentials;
 mod error;
+mod examine;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -73,7 +74,10 @@ pub use crate::core::Timeouts;
 pub use blobs::BlobReader;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
-pub use credentials::{CredentialError, CredentialSource, DefaultCredentials, NoCredentials, exposure};
+pub use credentials::{
+    CredentialError, CredentialSource, DefaultCredentials, Forgotten, NoCredentials, Origin, exposure,
+};
+pub use examine::{Fact, Topic, Verdict};
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
