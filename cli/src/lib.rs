@@ -7,6 +7,7 @@ pub mod app;
 pub mod args;
 pub mod care;
 mod commands;
+pub mod inside;
 pub mod job;
 pub mod jobs;
 pub mod journal;

@@ -1,7 +1,21 @@
-//! Commands that move nothing between places: looking after a directory.
+//! Commands that move nothing between places: looking into directories and registries, looking after them, credentials.
 
+mod check;
+mod diff;
+mod host;
+mod inspect;
+mod list;
+mod login;
+mod logout;
+mod prompt;
 mod prune;
 mod verify;
 
+pub(crate) use check::check;
+pub(crate) use diff::diff;
+pub(crate) use inspect::inspect;
+pub(crate) use list::list;
+pub(crate) use login::login;
+pub(crate) use logout::logout;
 pub(crate) use prune::prune;
 pub(crate) use verify::verify;

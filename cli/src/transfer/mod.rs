@@ -34,23 +34,24 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use transload_layout_store::Opening;
 use transload_registry_client::{
-    Client, ClientBuilder, CredentialSource, RetryPolicy, Timeouts, UploadJournal,
+    Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
 };
 
 pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
-pub use prepare::Problem;
+pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
+pub use source::Source;
 
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::client;
-pub(crate) use source::{RegistrySource, Source};
+pub(crate) use prepare::{Preparation, client, prepare};
+pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
-use prepare::{Mapping, Places, Preparation, Prepared, prepare};
+use prepare::{Places, Prepared};
 
 /// How transfers are done, whatever they move.
 #[derive(Clone)]
@@ -70,6 +71,21 @@ pub struct Options {
 }
 
 impl Options {
+    /// How often a request that failed is tried again, where nobody says.
+    pub(crate) const RETRIES: u32 = 5;
+
+    /// For looking at things, and moving none.
+    pub(crate) fn looking(jobs: usize, retries: u32, cancel: &Arc<AtomicBool>) -> Options {
+        Options {
+            jobs,
+            request_retries: retries,
+            idle: Timeouts::default().idle,
+            uploads: None,
+            credentials: Arc::new(DefaultCredentials::new()),
+            cancel: Arc::clone(cancel),
+        }
+    }
+
     fn client_builder(&self) -> ClientBuilder {
         let mut timeouts = Timeouts::default();
         timeouts.idle = self.idle;
@@ -92,17 +108,22 @@ impl Options {
     }
 
     pub(crate) fn pool(&self) -> Result<ThreadPool, Problem> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(self.jobs.max(1))
-            .thread_name(|n| format!("transfer {n}"));
-        pool.build().map_err(|error| Problem {
-            number: 0,
-            job: "transload".to_owned(),
-            side: None,
-            message: format!("no threads: {error}"),
-            hint: Some("try a smaller --jobs".to_owned()),
-        })
+        pool(self.jobs)
     }
+}
+
+/// So many threads.
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Problem> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(|n| format!("transfer {n}"));
+    pool.build().map_err(|error| Problem {
+        number: 0,
+        job: "transload".to_owned(),
+        side: None,
+        message: format!("no threads: {error}"),
+        hint: Some("try a smaller --jobs".to_owned()),
+    })
 }
 
 /// What became of a run.
