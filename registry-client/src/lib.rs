@@ -77,8 +77,8 @@ pub use config::{Credential, HostRule};
 pub use credentials::{
     CredentialError, CredentialSource, DefaultCredentials, Forgotten, NoCredentials, Origin, exposure,
 };
-pub use examine::{Fact, Topic, Verdict};
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
+pub use examine::{Fact, Topic, Verdict};
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
 pub use retry::RetryPolicy;

@@ -6,6 +6,8 @@ mod content;
 mod documentation;
 mod faults;
 mod hostile;
+mod hosts;
+mod inside;
 mod messages;
 mod registries;
 mod unkillable;

@@ -50,8 +50,9 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
             facts,
         };
         if args.output == Output::Text {
+            let gap = if examined.is_empty() { "" } else { "\n" };
             // Nobody may be reading any more; the exit status tells it all the same.
-            let _ = std::io::stdout().write_all(ui::examined_text(&one).as_bytes());
+            let _ = std::io::stdout().write_all(format!("{gap}{}", ui::examined_text(&one)).as_bytes());
         }
         examined.push(one);
     }

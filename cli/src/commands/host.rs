@@ -23,7 +23,11 @@ impl Host {
             let message = format!("{scheme}:// doesn't belong to a registry's name");
             // A user's name and password before the host aren't repeated.
             let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-            let plain = if scheme.eq_ignore_ascii_case("http") { ", with --plain-http" } else { "" };
+            let plain = if scheme.eq_ignore_ascii_case("http") {
+                ", with --plain-http"
+            } else {
+                ""
+            };
             return Err(Problem::of_file(argument, message).with_hint(format!("write {rest} alone{plain}")));
         }
         let wrong = |error: &dyn std::fmt::Display| Problem::of_file(argument, error.to_string());

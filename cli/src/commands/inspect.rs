@@ -40,9 +40,8 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
     let target = located.map_err(|error| Problem::of_file("--src", error.to_string()))?;
     let found = match target {
         Target::Store(dir, reference) => {
-            check_dir(&dir).map_err(|_| {
-                Problem::of_file("--src", format!("there is no directory {}", dir.display()))
-            })?;
+            check_dir(&dir)
+                .map_err(|_| Problem::of_file("--src", format!("there is no directory {}", dir.display())))?;
             let Ok(store) = open_store(&dir, &session.cancel)? else {
                 return Ok(INTERRUPTED);
             };
@@ -120,9 +119,8 @@ fn one_platform(
     if platforms.is_empty() || children.is_empty() {
         return Ok(root);
     }
-    let is_wanted = |platform: &transload_reference::Platform| {
-        platforms.iter().any(|wanted| wanted.matches(platform))
-    };
+    let is_wanted =
+        |platform: &transload_reference::Platform| platforms.iter().any(|wanted| wanted.matches(platform));
     let mut wanted = children
         .iter()
         .filter(|child| child.platform.as_ref().is_some_and(is_wanted));

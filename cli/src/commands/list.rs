@@ -8,7 +8,7 @@ use transload_layout_store::Store;
 
 use crate::app::{FAILED, at_dir, check_dir};
 use crate::args::{ListArgs, ListForm, SortBy};
-use crate::inside::{Stock, stock};
+use crate::inside::{Stock, names, stock};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
 use crate::transfer;
@@ -22,10 +22,15 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     let platforms = jobs::platform_patterns(&args.platform)?;
     check_dir(&args.dir)?;
-    let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
-    let store = Store::open(&args.dir).map_err(|error| at_dir(&error))?;
-    let store = Arc::new(store);
-    let mut stock = stock(&store, pattern.as_ref(), &platforms, &pool).map_err(|error| at_dir(&error))?;
+    let store = Arc::new(Store::open(&args.dir).map_err(|error| at_dir(&error))?);
+    let only_names = args.output == ListForm::Names && platforms.is_empty() && args.sort == SortBy::Name;
+    let looked = if only_names {
+        names(&store, pattern.as_ref())
+    } else {
+        let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
+        stock(&store, pattern.as_ref(), &platforms, &pool)
+    };
+    let mut stock = looked.map_err(|error| at_dir(&error))?;
     if args.sort == SortBy::Size {
         // Among those of one size the order by name stays.
         stock.entries.sort_by_key(|entry| Reverse(entry.size));

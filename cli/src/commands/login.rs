@@ -71,8 +71,11 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
     let username = match &args.username {
         Some(username) => username.clone(),
         None if args.password_stdin || !is_terminal => {
-            let problem = Problem::of_file("--username", "it isn't given, and there is no terminal to ask on");
-            return Err(problem.with_hint("give --username, and the password by --password-stdin").into());
+            let problem =
+                Problem::of_file("--username", "it isn't given, and there is no terminal to ask on");
+            return Err(problem
+                .with_hint("give --username, and the password by --password-stdin")
+                .into());
         }
         None => match prompt::ask(&format!("User name for {host}: "), true).map_err(unreadable)? {
             Answer::Text(text) => text,
@@ -80,7 +83,10 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
         },
     };
     if username.is_empty() || (username.contains(':') || username.chars().any(char::is_control)) {
-        let problem = Problem::of_file("--username", "it is empty, or holds a colon or a control character");
+        let problem = Problem::of_file(
+            "--username",
+            "it is empty, or holds a colon or a control character",
+        );
         return Err(problem.into());
     }
     let password = match &args.password {
@@ -93,8 +99,13 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
         }
         None if args.password_stdin => from_stdin()?,
         None if !is_terminal => {
-            let problem = Problem::of_file("--password-stdin", "there is no terminal to ask for the password on");
-            return Err(problem.with_hint("write it to standard input and give --password-stdin").into());
+            let problem = Problem::of_file(
+                "--password-stdin",
+                "there is no terminal to ask for the password on",
+            );
+            return Err(problem
+                .with_hint("write it to standard input and give --password-stdin")
+                .into());
         }
         None => match prompt::ask(&format!("Password of {username}: "), false).map_err(unreadable)? {
             Answer::Text(text) => text,
@@ -150,7 +161,11 @@ fn try_out(
 
 fn refuse(host: &Host, error: &transload_registry_client::Error) -> u8 {
     let problem = if error.is_denied() {
-        let message = format!("{} doesn't accept this user name and password: {}", host.registry, error.kind());
+        let message = format!(
+            "{} doesn't accept this user name and password: {}",
+            host.registry,
+            error.kind()
+        );
         Problem::of_file("login", message).with_hint(
             "check both; a robot's name is often longer than it looks (robot$…), and some registries want a token in place of the password",
         )

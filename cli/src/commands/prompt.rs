@@ -20,14 +20,15 @@ const LONGEST: usize = 64 * 1024;
 /// Asks, and reads a line of standard input, which is a terminal: it shows what is typed only where `echo` is set.
 pub(super) fn ask(question: &str, echo: bool) -> io::Result<Answer> {
     let mut err = io::stderr();
-    write!(err, "{question}")?;
-    err.flush()?;
     if echo {
+        write!(err, "{question}")?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         return Ok(Answer::Text(line.trim().to_owned()));
     }
+    // Before the question: who types fast is shown no more than others.
     let silence = Silence::begin()?;
+    write!(err, "{question}")?;
     let answer = read_keys(&mut io::stdin());
     drop(silence);
     // The end of the line wasn't shown either.

@@ -66,13 +66,15 @@ pub struct Differing {
     pub b_lacks: Lack,
 }
 
-/// Blobs that are lacking.
+/// What is lacking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lack {
-    /// How many.
+    /// How many blobs.
     pub blobs: usize,
     /// How many bytes they have.
     pub bytes: u64,
+    /// How many manifests that an index says are there.
+    pub manifests: usize,
 }
 
 /// An image that couldn't be compared.
@@ -133,6 +135,8 @@ impl Comparison {
             Found::Both(both, a, b) => {
                 totals.a.extend(a);
                 totals.b.extend(b);
+                totals.manifests_of_a += both.a_lacks.manifests;
+                totals.manifests_of_b += both.b_lacks.manifests;
                 if both.digest_a == both.digest_b {
                     self.incomplete.push(both);
                 } else {
@@ -151,6 +155,8 @@ impl Comparison {
         }
         comparison.a_lacks = Lack::of(&totals.a);
         comparison.b_lacks = Lack::of(&totals.b);
+        comparison.a_lacks.manifests = totals.manifests_of_a;
+        comparison.b_lacks.manifests = totals.manifests_of_b;
         comparison
     }
 }
@@ -163,6 +169,8 @@ pub(super) type Blobs = BTreeMap<Digest, u64>;
 struct Totals {
     a: Blobs,
     b: Blobs,
+    manifests_of_a: usize,
+    manifests_of_b: usize,
 }
 
 impl Lack {
@@ -170,7 +178,13 @@ impl Lack {
         Lack {
             blobs: blobs.len(),
             bytes: blobs.values().sum(),
+            manifests: 0,
         }
+    }
+
+    fn with_manifests(mut self, missing: &[Digest]) -> Lack {
+        self.manifests = missing.len();
+        self
     }
 }
 
@@ -266,8 +280,8 @@ fn of_stores(
                 b: name.to_string(),
                 digest_a: digest_a.clone(),
                 digest_b: digest_b.clone(),
-                a_lacks: Lack::of(&a_lacks),
-                b_lacks: Lack::of(&b_lacks),
+                a_lacks: Lack::of(&a_lacks).with_manifests(&of_a.missing),
+                b_lacks: Lack::of(&b_lacks).with_manifests(&of_b.missing),
             };
             Found::Both(both, a_lacks, b_lacks)
         }
@@ -388,7 +402,7 @@ impl Image<'_> {
             b: self.there.to_string(),
             digest_a,
             digest_b,
-            a_lacks: Lack::of(&a_lacks),
+            a_lacks: Lack::of(&a_lacks).with_manifests(&parts.missing),
             b_lacks: Lack::of(&b_lacks),
         };
         Ok(Found::Both(both, a_lacks, b_lacks))

@@ -53,9 +53,9 @@ pub(super) fn extra_images(
                 }
             }
             Err(error) if error.is_not_found() => {}
-            Err(error) => extra.warnings.push(format!(
-                "what else the registry has isn't known: {error}"
-            )),
+            Err(error) => extra
+                .warnings
+                .push(format!("what else the registry has isn't known: {error}")),
         }
     }
     extra.found = pool.install(|| {

@@ -12,4 +12,4 @@ pub use compare::{Comparison, Differing, Gap, Lack, Trouble, compare_stores, com
 pub use parts::Parts;
 pub(crate) use parts::plain;
 pub use picture::{Content, Node, Picture, picture};
-pub use stock::{Entry, Stock, stock};
+pub use stock::{Entry, Stock, names, stock};

@@ -61,7 +61,9 @@ impl Parts {
         root: RawManifest,
     ) -> Result<Parts, Fault> {
         let mut parts = Parts::default();
-        parts.walk(root, &|part, _| source.manifest(repository, part).map(Found::There))?;
+        parts.walk(root, &|part, _| {
+            source.manifest(repository, part).map(Found::There)
+        })?;
         Ok(parts)
     }
 

@@ -105,6 +105,35 @@ pub fn stock(
     })
 }
 
+/// The names of a store's images and what they stand for, at a fraction of the price: sizes and platforms aren't looked at.
+///
+/// # Errors
+/// Where the store's own folder can't be read.
+pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Stock, Error> {
+    let listing = store.listing()?;
+    let all = listing.images.len();
+    let wanted = listing.images.into_iter().filter(|image| {
+        let name = &image.reference;
+        pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
+    });
+    let entries = wanted.map(|image| Entry {
+        reference: image.reference,
+        digest: image.digest,
+        platforms: Vec::new(),
+        blobs: 0,
+        size: 0,
+        shared: 0,
+        flaw: None,
+    });
+    Ok(Stock {
+        entries: entries.collect(),
+        all,
+        blobs: 0,
+        bytes: 0,
+        damage: listing.damage,
+    })
+}
+
 fn look(store: &Store, source: &StoreSource, image: StoredImage) -> Looked {
     let repository = image.reference.repository().clone();
     let (parts, mut flaw) = match Parts::in_store(store, &repository, &image.digest) {

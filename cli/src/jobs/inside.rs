@@ -1,6 +1,6 @@
 //! What `inspect` and `diff` are about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use transload_policy::PlatformPattern;
 
@@ -24,16 +24,18 @@ pub enum Ends {
 /// Everything that is wrong with the arguments.
 pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     let mut wrong = Wrong::default();
-    let image: Option<ImageName> = match args.image.parse() {
-        Ok(image) => Some(image),
-        Err(error) => {
-            let problem = Problem::of_file("IMAGE", format!("{error}"));
-            let is_folder = std::path::Path::new(&args.image).is_dir();
-            let hint = "`transload list` shows a directory's images; --src says where the image is";
-            wrong.0.push(if is_folder { problem.with_hint(hint) } else { problem });
-            None
-        }
-    };
+    if args.src.is_none() && Path::new(&args.image).is_dir() {
+        let dir = &args.image;
+        let problem = Problem::of_file("IMAGE", format!("{dir} is a directory"));
+        let hint = format!(
+            "`transload list {dir}` shows its images; `transload inspect IMAGE --src {dir}` shows one of them"
+        );
+        return Err(problem.with_hint(hint).into());
+    }
+    let parsed: Result<ImageName, _> = args.image.parse();
+    let image = parsed
+        .map_err(|error| wrong.note("IMAGE", format!("{error}")))
+        .ok();
     let source = args.src.as_deref().and_then(|src| {
         let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
         endpoint("--src", src, parsed, &mut wrong)
@@ -47,11 +49,11 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     };
     let images: Vec<ImageName> = image.iter().cloned().collect();
     let hosts = hosts(&job, &images, &args.registries, &mut wrong);
+    let Some(image) = image else {
+        return Err(wrong.0.into());
+    };
     let job = wrong.finish(Some(Job { hosts, ..job }))?;
-    match image {
-        Some(image) => Ok((job, image)),
-        None => Err(Problem::of_file("IMAGE", "no image is named").into()),
-    }
+    Ok((job, image))
 }
 
 /// What `diff` compares.
@@ -63,8 +65,10 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let mut read = |argument: &str, text: &str| {
         let parsed = Location::parse_argument(text).map(Endpoint::Fixed);
         if let Err(EndpointError::Unclear { .. }) = &parsed {
-            let message = format!("there is no directory {text}, and it isn't clear that a registry is meant");
-            let hint = format!("a registry has a dot or a port in its name; docker.io/{text} is at Docker Hub");
+            let message =
+                format!("there is no directory {text}, and it isn't clear that a registry is meant");
+            let hint =
+                format!("a registry has a dot or a port in its name; docker.io/{text} is at Docker Hub");
             wrong.note_with_hint(argument, message, hint);
             return None;
         }
@@ -88,7 +92,10 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
         (Endpoint::Fixed(Location::Store(folder)), _) => (folder.clone(), b, false),
         (_, Endpoint::Fixed(Location::Store(folder))) => (folder.clone(), a, true),
         _ => {
-            let message = format!("{} and {} are registries, and one of the two must be a directory", args.a, args.b);
+            let message = format!(
+                "{} and {} are registries, and one of the two must be a directory",
+                args.a, args.b
+            );
             wrong.note_with_hint("A", message, "a directory is written ./images");
             return Err(wrong.0.into());
         }

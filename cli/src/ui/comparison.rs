@@ -78,7 +78,11 @@ fn gaps(text: &mut String, here: &str, there: &str, gaps: &[Gap]) {
             let _ = write!(text, " ({} there)", gap.other);
         }
         let _ = match gap.lacks.blobs {
-            0 => writeln!(text, "\n    {}, all blobs are in {there}", short_digest(&gap.digest)),
+            0 => writeln!(
+                text,
+                "\n    {}, all blobs are in {there}",
+                short_digest(&gap.digest)
+            ),
             _ => writeln!(
                 text,
                 "\n    {}, {there} lacks {}",
@@ -106,7 +110,12 @@ fn lacks(text: &mut String, one: &Differing, a: &str, b: &str) {
 }
 
 fn amount(lack: Lack) -> String {
-    format!("{} in {}", bytes(lack.bytes), count(lack.blobs, "blob"))
+    let blobs = format!("{} in {}", bytes(lack.bytes), count(lack.blobs, "blob"));
+    match (lack.blobs, lack.manifests) {
+        (_, 0) => blobs,
+        (0, manifests) => count(manifests, "manifest"),
+        (_, manifests) => format!("{blobs}, and {}", count(manifests, "manifest")),
+    }
 }
 
 /// What couldn't be compared; empty where all could.
@@ -129,18 +138,18 @@ pub fn comparison_troubles(comparison: &Comparison) -> String {
 ///   "same": false,
 ///   "alike": 3,                                       // images
 ///   "only_in_a": [{"image": "alpine:3.19", "other": "hub.local/mirror/library/alpine:3.19", "digest": "sha256:…",
-///                  "lacks": {"blobs": 3, "bytes": 4711}}],    // what of it the other place lacks
+///                  "lacks": {"blobs": 3, "bytes": 4711, "manifests": 0}}],    // what of it the other place lacks
 ///   "only_in_b": [],                                  // of the same shape
 ///   "differing": [{"a": "…", "b": "…", "digest_a": "sha256:…", "digest_b": "sha256:…",
-///                  "a_lacks": {"blobs": 0, "bytes": 0}, "b_lacks": {"blobs": 1, "bytes": 12}}],
+///                  "a_lacks": {…}, "b_lacks": {…}}],           // of the same shape as lacks
 ///   "incomplete": [],                                 // of the same shape: one digest, and parts are missing
-///   "a_lacks": {"blobs": 0, "bytes": 0}, "b_lacks": {"blobs": 4, "bytes": 4723},   // in all, each blob once
+///   "a_lacks": {…}, "b_lacks": {…},                   // in all, each blob once
 ///   "troubles": [{"image": "…", "message": "…", "hint": null}]
 /// }
 /// ```
 pub fn comparison_json(compared: &Compared<'_>) -> Value {
     let comparison = compared.comparison;
-    let lack = |lack: Lack| json!({"blobs": lack.blobs, "bytes": lack.bytes});
+    let lack = |lack: Lack| json!({"blobs": lack.blobs, "bytes": lack.bytes, "manifests": lack.manifests});
     let gaps = |gaps: &[Gap]| -> Vec<Value> {
         let gap = |gap: &Gap| {
             json!({

@@ -173,9 +173,7 @@ impl ConfigFile {
         let mut best: Option<(usize, Credential, String)> = None;
         for (key, entry) in self.document.auths.iter().flatten() {
             let (host, prefix) = normalise(key);
-            let is_longer = best
-                .as_ref()
-                .is_none_or(|(length, _, _)| prefix.len() > *length);
+            let is_longer = best.as_ref().is_none_or(|(length, _, _)| prefix.len() > *length);
             if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
                 continue;
             }
@@ -185,9 +183,7 @@ impl ConfigFile {
                     self.path.display()
                 ))
             })?;
-            best = found
-                .map(|found| (prefix.len(), found, key.clone()))
-                .or(best);
+            best = found.map(|found| (prefix.len(), found, key.clone())).or(best);
         }
         Ok(best.map(|(_, credential, key)| (credential, key)))
     }

@@ -15,7 +15,10 @@ const MAX_LINKS: usize = 40;
 
 /// Changes the document in a file, which is made if it isn't there. It is its owner's alone afterwards. A symbolic link stays one: what it
 /// leads to is changed.
-pub(super) fn change(path: &Path, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), CredentialError> {
+pub(super) fn change(
+    path: &Path,
+    change: impl FnOnce(&mut Map<String, Value>),
+) -> Result<(), CredentialError> {
     let fail = |what: String| CredentialError::new(format!("credentials file {}: {what}", path.display()));
     let io = |error: io::Error| fail(error.to_string());
     let file = target(path).map_err(io)?;

@@ -68,7 +68,9 @@ impl Examination<'_> {
         match answer.status {
             200 => {
                 answer.drain();
-                self.note(Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status));
+                self.note(
+                    Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status),
+                );
                 self.note(Fact::neutral(Topic::Login, "it asks nobody who they are").value("scheme", "none"));
                 Some(None)
             }
@@ -152,7 +154,10 @@ impl Examination<'_> {
         let text = "none were found, in --auths, in the files of docker and podman, or by their helpers";
         match self.ask_root() {
             Ok(()) => {
-                self.note(Fact::neutral(Topic::Credentials, format!("{text}; it lets everybody in")));
+                self.note(Fact::neutral(
+                    Topic::Credentials,
+                    format!("{text}; it lets everybody in"),
+                ));
                 true
             }
             Err(error) if error.is_denied() && self.repository.is_some() => {
@@ -213,7 +218,10 @@ impl Examination<'_> {
                 let text = match tags.len() {
                     0 => format!("{} may be read, and has no tag", repository.path()),
                     1 => format!("{} may be read, and its tags listed: 1 so far", repository.path()),
-                    number => format!("{} may be read, and its tags listed: {number} at once", repository.path()),
+                    number => format!(
+                        "{} may be read, and its tags listed: {number} at once",
+                        repository.path()
+                    ),
                 };
                 self.note(Fact::good(Topic::Pull, text).value("tags", tags.len().to_string()));
                 Some(tags)
@@ -290,11 +298,17 @@ impl Examination<'_> {
             return Fact::of_error(topic, error);
         }
         let project = repository.path().split('/').next().unwrap_or_default();
-        let text = format!("there is no project {project} at {}: {}", self.registry, error.kind());
+        let text = format!(
+            "there is no project {project} at {}: {}",
+            self.registry,
+            error.kind()
+        );
         let hint = format!(
             "create the project {project} in Harbor (Projects, New Project), and let the user be a member that may push"
         );
-        Fact::bad(topic, text).hint(hint).value("missing_project", project)
+        Fact::bad(topic, text)
+            .hint(hint)
+            .value("missing_project", project)
     }
 
     /// Asks for the first byte of the smallest blob of an image.
@@ -322,10 +336,7 @@ impl Examination<'_> {
         let mut manifest = self.core.manifest(repository, &Identifier::Tag(tag)).ok()?;
         if manifest.media_type().kind() == MediaKind::Index {
             let child = manifest.view().children().first()?.digest.clone();
-            manifest = self
-                .core
-                .manifest(repository, &Identifier::Digest(child))
-                .ok()?;
+            manifest = self.core.manifest(repository, &Identifier::Digest(child)).ok()?;
         }
         match manifest.view() {
             Manifest::Image(image) => Some(image.config.clone())
@@ -343,7 +354,10 @@ impl Examination<'_> {
         let fact = match asked {
             Ok(answer) if answer.status == 200 => {
                 answer.drain();
-                Fact::good(Topic::Referrers, "signatures and the like are listed (referrers API)")
+                Fact::good(
+                    Topic::Referrers,
+                    "signatures and the like are listed (referrers API)",
+                )
             }
             Ok(answer) => {
                 let text = format!(
@@ -379,7 +393,11 @@ fn scheme(scheme: &Scheme) -> Fact {
                 .value("scheme", "bearer")
                 .value("token_server", server.realm.to_string())
                 .value("service", service);
-            if is_harbor { fact.value("product", "Harbor") } else { fact }
+            if is_harbor {
+                fact.value("product", "Harbor")
+            } else {
+                fact
+            }
         }
     }
 }

@@ -156,7 +156,10 @@ impl Examination<'_> {
     fn look_at_certificates(&mut self, mut stream: TcpStream, url: &Url) -> bool {
         let host = bare(url.host());
         let Ok(name) = ServerName::try_from(host.clone()) else {
-            self.note(Fact::bad(Topic::Tls, format!("{host} is no name for a certificate")));
+            self.note(Fact::bad(
+                Topic::Tls,
+                format!("{host} is no name for a certificate"),
+            ));
             return false;
         };
         let chain = match handshake::certificates(&mut stream, &name) {
@@ -201,6 +204,10 @@ impl Examination<'_> {
             Err(other) if !extra.is_empty() => other,
             Err(_) => error,
         };
+        let is_namesake = matches!(
+            error,
+            rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature)
+        );
         let error = failure::from_ureq(ureq::Error::Rustls(error), &self.place("connecting"));
         if identity.insecure {
             let text = format!(
@@ -211,6 +218,9 @@ impl Examination<'_> {
         }
         let fact = Fact::bad(Topic::Tls, format!("{whom}, {until}: {}", error.kind()));
         told(match error.hint() {
+            _ if is_namesake => fact.hint(
+                "an authority of the issuer's name is trusted, and its key is another one: it was made anew; get its present certificate",
+            ),
             Some(hint) => fact.hint(hint),
             None => fact,
         })
@@ -222,7 +232,11 @@ fn describe(chain: &[CertificateDer<'static>]) -> (String, String, Vec<(&'static
     let now = SystemTime::now();
     let all: Vec<Option<Summary>> = chain.iter().map(|der| Summary::of(der, now)).collect();
     let Some(Some(own)) = all.first() else {
-        return ("a certificate that can't be read".to_owned(), "for ever".to_owned(), Vec::new());
+        return (
+            "a certificate that can't be read".to_owned(),
+            "for ever".to_owned(),
+            Vec::new(),
+        );
     };
     let issuer = if own.is_self_signed() {
         "signed by itself".to_owned()
