@@ -231,3 +231,81 @@ fn fields(credential: &Credential) -> Vec<(String, Value)> {
         Credential::RegistryToken(token) => vec![("registrytoken".to_owned(), token.expose().into())],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_credentials_at_once_loses_none_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/config.json");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let file = file.clone();
+                scope.spawn(move || {
+                    let source = DefaultCredentials::from_files(vec![file]);
+                    let registry = format!("host{number}.example").parse().unwrap();
+                    source.keep(&registry, "", &Credential::new("u", "p")).unwrap();
+                });
+            }
+        });
+        let source = DefaultCredentials::from_files(vec![file.clone()]);
+        for number in 0..16 {
+            let registry = format!("host{number}.example").parse().unwrap();
+            let (found, origin) = source.find(&registry, "team/app").unwrap().unwrap();
+            assert_eq!(found, Credential::new("u", "p"));
+            assert_eq!(origin, Origin::entry(&file, registry.as_str()));
+        }
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_in_every_file_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["auth.json", "config.json", ".dockercfg"].map(|name| folder.path().join(name));
+        let entries = r#""https://a.b/v1/":{"auth":"dTpw"},"a.b/team":{"auth":"dTpw"},"c.d":{"auth":"dTpw"}"#;
+        std::fs::write(&files[0], format!(r#"{{"auths":{{{entries}}},"other":1}}"#)).unwrap();
+        std::fs::write(&files[1], r#"{"auths":{"a.b":{}}}"#).unwrap();
+        std::fs::write(&files[2], format!("{{{entries}}}")).unwrap();
+        let source = DefaultCredentials::from_files(files.to_vec());
+        let registry = "a.b".parse().unwrap();
+        let forgotten = source.forget(&registry, "").unwrap();
+        let of = |key: &str| {
+            [&files[0], &files[2]]
+                .map(|file| Origin::entry(file, key))
+                .to_vec()
+        };
+        assert_eq!(forgotten.removed, of("https://a.b/v1/"));
+        assert_eq!(forgotten.left, of("a.b/team"));
+        let source = DefaultCredentials::from_files(files.to_vec());
+        assert_eq!(source.find(&registry, "x").unwrap(), None);
+        assert!(source.find(&registry, "team/x").unwrap().is_some());
+        assert!(source.find(&"c.d".parse().unwrap(), "x").unwrap().is_some());
+        assert!(
+            std::fs::read_to_string(&files[0])
+                .unwrap()
+                .contains("\"other\": 1")
+        );
+    }
+
+    #[test]
+    fn a_loop_of_links_and_what_is_no_object_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.json");
+        std::fs::write(&list, "[\"secret\"]").unwrap();
+        let error = file::change(&list, |_| {}).unwrap_err().to_string();
+        assert!(
+            error.ends_with("it isn't a JSON object") && !error.contains("secret"),
+            "{error}"
+        );
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("link", &link).unwrap();
+            let error = file::change(&link, |_| {}).unwrap_err().to_string();
+            assert!(error.contains("too many symbolic links"), "{error}");
+        }
+    }
+}

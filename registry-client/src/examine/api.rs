@@ -35,7 +35,7 @@ impl Examination<'_> {
         let Some(repository) = self.repository.filter(|_| may_go_on) else {
             return;
         };
-        let tags = self.look_at_repository(repository);
+        let tags = self.look_at_repository(repository, push);
         if push {
             self.look_at_push(repository);
         }
@@ -212,7 +212,7 @@ impl Examination<'_> {
     }
 
     /// Whether the repository may be read, and the tags that it has.
-    fn look_at_repository(&mut self, repository: &Repository) -> Option<Vec<String>> {
+    fn look_at_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
         match self.ask_tags(repository) {
             Ok(tags) => {
                 let text = match tags.len() {
@@ -226,7 +226,8 @@ impl Examination<'_> {
                 self.note(Fact::good(Topic::Pull, text).value("tags", tags.len().to_string()));
                 Some(tags)
             }
-            Err(error) if error.is_not_found() && !lacks_project(&error) => {
+            // The first push makes it.
+            Err(error) if push && error.is_not_found() && !lacks_project(&error) => {
                 let text = format!("there is no repository {} (yet)", repository.path());
                 self.note(Fact::neutral(Topic::Pull, text));
                 None

@@ -19,7 +19,7 @@ use crate::url::{Scheme, Url};
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How many bytes of a proxy's answer are read.
-const MAX_PROXY_HEAD: u64 = 8 * 1024;
+const MAX_PROXY_HEAD: usize = 8 * 1024;
 
 /// A certificate with less than this many days left is told of.
 const SOON: u64 = 30;
@@ -291,11 +291,10 @@ fn tunnel(proxy: &ureq::Proxy, mut stream: &TcpStream, url: &Url) -> io::Result<
     request.push_str("\r\n");
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
-    for byte in stream.take(MAX_PROXY_HEAD).bytes() {
-        head.push(byte?);
-        if head.ends_with(b"\r\n\r\n") {
-            break;
-        }
+    let mut byte = [0];
+    // Not a byte more: what follows belongs to whom the tunnel leads to.
+    while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_PROXY_HEAD && stream.read(&mut byte)? > 0 {
+        head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head);
     let status = head.split(' ').nth(1).unwrap_or_default();

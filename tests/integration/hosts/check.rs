@@ -40,14 +40,16 @@ fn a_registry_that_is_as_it_should_be() {
     fn of<'a>(more: &[&'a str], how: &[&'a str]) -> Vec<&'a str> {
         [&["check"], more, how].concat()
     }
+    let new = format!("{host}/team/new");
     let said = [
         machine.said(&of(&[&name], &how), "", 0),
+        machine.said(&of(&[&new], &how), "", 0),
         machine.said(&of(&[&host, "--output", "json"], &how), "", 0),
-        machine.said(&of(&[&format!("{host}/team/new"), "--no-push"], &how), "", 0),
+        machine.said(&of(&[&new, "--no-push"], &how), "", 1),
     ];
     assert_said!(said.join("\n"));
     assert_eq!(registry.open_sessions(), 0, "the upload was cancelled");
-    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 1);
+    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 2);
 }
 
 #[test]
@@ -157,6 +159,11 @@ fn rights_and_projects_that_are_missing() {
         .error("UNAUTHORIZED", "unauthorized");
     let team = format!("{}/team/app", harbor.host());
     let readonly = format!("{}/readonly/app", harbor.host());
+    harbor.put_image(
+        "readonly/app",
+        "v1",
+        &samples::single(Family::Oci, "linux/amd64", 1),
+    );
     let mut said = machine.said(&["check", &team], "", 1);
     said += &machine.said(&["check", &readonly], "", 1);
     said += &machine.said(&["check", &readonly, "--no-push"], "", 0);
