@@ -1,17 +1,17 @@
 //! The program: from arguments to an exit status.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use transload_layout_store::{Error, Opening, Store, StoredImage};
+use transload_layout_store::{Error, Opening, Store};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 
-use crate::args::{Cli, Command, HowArgs, ListArgs, Output, RunArgs, WhichArgs};
+use crate::args::{Cli, Command, HowArgs, RunArgs, WhichArgs};
 use crate::commands;
 use crate::job::Job;
 use crate::jobs;
@@ -40,7 +40,12 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::Pull(args) => (moved(jobs::pull(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::List(args) => (list(args), ""),
+        Command::List(args) => (commands::list(args), ""),
+        Command::Inspect(args) => (commands::inspect(cli, args), ""),
+        Command::Diff(args) => (commands::diff(cli, args), ""),
+        Command::Login(args) => (commands::login(cli, args), ui::NOTHING_STORED),
+        Command::Logout(args) => (commands::logout(cli, args), ""),
+        Command::Check(args) => (commands::check(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Init(args) => (commands::init(args), ""),
@@ -220,30 +225,6 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
     }
 }
 
-fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
-    let pattern = jobs::pattern(args.pattern.as_deref())?;
-    let mut images = stored_images(&args.dir)?;
-    let all = images.len();
-    if let Some(pattern) = &pattern {
-        images.retain(|image| pattern.matches(&image.reference.to_string(), &image.reference));
-    }
-    if images.is_empty() {
-        match (all, &pattern) {
-            (0, _) | (_, None) => eprintln!("{} holds no image", args.dir.display()),
-            (_, Some(pattern)) => eprintln!("the pattern \"{pattern}\" matches no image (of {all})"),
-        }
-    }
-    // Nobody may be reading any more: `transload list … | head`.
-    let written = write_list(&images, args.output, &mut std::io::stdout().lock());
-    Ok(if written.is_ok() { 0 } else { FAILED })
-}
-
-fn stored_images(dir: &Path) -> Result<Vec<StoredImage>, TaskErrors> {
-    check_dir(dir)?;
-    let images = Store::open(dir).and_then(|store| store.images());
-    images.map_err(|error| at_dir(&error).into())
-}
-
 /// Opens a directory that is there; the inner error is that the wait for somebody else was stopped.
 pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<Store, Error>, TaskErrors> {
     check_dir(dir)?;
@@ -253,7 +234,7 @@ pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<
     }
 }
 
-fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
+pub(crate) fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
     match dir.try_exists() {
         Ok(false) => Err(Problem::of_file("DIR", format!("there is no directory {}", dir.display())).into()),
         _ => Ok(()),
@@ -264,19 +245,4 @@ fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
 pub(crate) fn at_dir(error: &Error) -> Problem {
     let problem = Problem::of_file("DIR", error.to_string());
     error.hint().into_iter().fold(problem, Problem::with_hint)
-}
-
-fn write_list(images: &[StoredImage], form: Output, out: &mut dyn Write) -> std::io::Result<()> {
-    match form {
-        Output::Text => images
-            .iter()
-            .try_for_each(|image| writeln!(out, "{}  {}", image.reference, image.digest)),
-        Output::Json => {
-            let list: Vec<_> = images
-                .iter()
-                .map(|image| serde_json::json!({"image": image.reference.to_string(), "digest": image.digest.to_string()}))
-                .collect();
-            writeln!(out, "{:#}", serde_json::Value::Array(list))
-        }
-    }
 }

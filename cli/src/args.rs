@@ -1,8 +1,15 @@
 //! The command line.
 
+mod check;
+mod diff;
 pub mod environment;
+mod hosts;
 pub mod init;
+mod inspect;
+mod list;
 pub mod lock;
+mod login;
+mod logout;
 mod rate;
 
 use std::path::PathBuf;
@@ -10,6 +17,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::ProgressMode;
+
+pub use check::CheckArgs;
+pub use diff::DiffArgs;
+pub use hosts::HostArgs;
+pub use inspect::InspectArgs;
+pub use list::{ListArgs, ListForm, SortBy};
+pub use login::LoginArgs;
+pub use logout::LogoutArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -49,14 +64,24 @@ pub enum Command {
     Push(PushArgs),
     /// Copy images between directories and registries, in any direction
     Copy(CopyArgs),
-    /// List the images of a directory
+    /// List the images of a directory, with platforms and sizes
     List(ListArgs),
+    /// Show what an image in a registry or a directory consists of
+    Inspect(InspectArgs),
+    /// Compare two directories, or a directory and a registry
+    Diff(DiffArgs),
     /// Check every byte of a directory's images, and mend what is wrong
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
     /// Write a task file to begin with, with comments
     Init(init::InitArgs),
+    /// Store credentials for a registry, once it has accepted them
+    Login(LoginArgs),
+    /// Remove the stored credentials for a registry
+    Logout(LogoutArgs),
+    /// Find out what a registry answers, and what is wrong
+    Check(CheckArgs),
 }
 
 /// Arguments of `run`.
@@ -162,22 +187,6 @@ pub struct CopyArgs {
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
-}
-
-/// Arguments of `list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-
-    /// Only images whose name this regular expression matches
-    #[arg(long, value_name = "REGEX")]
-    pub pattern: Option<String>,
-
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-    pub output: Output,
 }
 
 /// Arguments of `verify`.

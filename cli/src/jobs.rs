@@ -1,5 +1,7 @@
 //! From the command line to [`Job`]s.
 
+mod inside;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use crate::args::{
 use crate::care::Keep;
 use crate::job::{Endpoint, EndpointError, EntryError, ImageEntry, ImageName, IndexMode, Job, Location};
 use crate::task::{self, Drawing, Problem, TaskErrors};
+
+pub use inside::{Ends, diff, inspect, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]

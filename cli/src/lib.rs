@@ -9,6 +9,7 @@ pub mod care;
 mod commands;
 #[cfg(test)]
 mod committed;
+pub mod inside;
 pub mod job;
 pub mod jobs;
 pub mod journal;

@@ -20,7 +20,7 @@ pub(crate) enum Scheme {
 
 /// What a refusal asked for.
 pub(crate) struct Demand {
-    scheme: Scheme,
+    pub scheme: Scheme,
     scope: Option<String>,
     pub is_insufficient_scope: bool,
 }

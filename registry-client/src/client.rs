@@ -14,6 +14,7 @@ use crate::config::{HostRule, Rules};
 use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
 use crate::credentials::{CredentialSource, NoCredentials};
 use crate::error::Error;
+use crate::examine::Fact;
 use crate::journal::{NoJournal, UploadJournal};
 use crate::notice::Notice;
 use crate::proxy::Proxies;
@@ -404,6 +405,22 @@ impl Client {
         };
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
+    }
+
+    /// Whether a registry takes the credentials: false where it answers without having asked for any.
+    ///
+    /// # Errors
+    /// [`Error::is_denied`] where it refuses them; else where it gives no usable answer.
+    pub fn log_in(&self, registry: &Registry) -> Result<bool, Error> {
+        self.core.ping(registry)?;
+        Ok(lock(&self.core.host(registry).auth).is_some())
+    }
+
+    /// Finds out, step by step, what a registry answers, and what of it is as it should be; with a repository, whether it may be read and,
+    /// where `push` is set, written to: an upload is begun and cancelled for that. Where a step fails that the next ones need, they are
+    /// left out.
+    pub fn examine(&self, registry: &Registry, repository: Option<&Repository>, push: bool) -> Vec<Fact> {
+        crate::examine::examine(&self.core, registry, repository, push)
     }
 
     /// Closes the connections that nobody uses. New requests open new ones.

@@ -24,12 +24,15 @@ pub enum Credential {
     RegistryToken(Secret),
 }
 
+/// The user's name that stands for an identity token in place of a password.
+pub(crate) const IDENTITY_TOKEN_USER: &str = "<token>";
+
 impl Credential {
     /// A name and a password. The name `<token>` says that the password is an identity token, as credential helpers have it.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Credential {
         let username = username.into();
         let password = Secret::new(password);
-        if username == "<token>" {
+        if username == IDENTITY_TOKEN_USER {
             Credential::IdentityToken(password)
         } else {
             Credential::Basic { username, password }

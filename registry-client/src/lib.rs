@@ -37,6 +37,7 @@ mod config;
 mod core;
 mod credentials;
 mod error;
+mod examine;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -69,8 +70,11 @@ pub use crate::core::Timeouts;
 pub use blobs::BlobReader;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
-pub use credentials::{CredentialError, CredentialSource, DefaultCredentials, NoCredentials, exposure};
+pub use credentials::{
+    CredentialError, CredentialSource, DefaultCredentials, Forgotten, NoCredentials, Origin, exposure,
+};
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
+pub use examine::{Fact, Topic, Verdict};
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
 pub use retry::RetryPolicy;

@@ -91,7 +91,7 @@ fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
 }
 
 /// The system's certificates. Those that can't be read are left out, as every other program here leaves them out.
-fn system_roots() -> &'static [Certificate<'static>] {
+pub(crate) fn system_roots() -> &'static [Certificate<'static>] {
     static ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();

@@ -7,6 +7,8 @@ mod documentation;
 mod examples;
 mod faults;
 mod hostile;
+mod hosts;
+mod inside;
 mod interfaces;
 mod locking;
 mod messages;

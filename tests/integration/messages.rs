@@ -25,7 +25,7 @@ macro_rules! assert_said {
         })
     };
 }
-use assert_said;
+pub(crate) use assert_said;
 
 use tempfile::TempDir;
 use transload_test_support::image::Image;
@@ -33,13 +33,13 @@ use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::{Output, Transload};
 
 /// A folder that programs are run in, and the names that texts get in place of what varies.
-struct Scene {
+pub(crate) struct Scene {
     dir: TempDir,
     names: Vec<(String, String)>,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(crate) fn new() -> Scene {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().canonicalize().expect("a folder that is there");
         let names = vec![(path.display().to_string(), "/scene".to_owned())];
@@ -47,38 +47,38 @@ impl Scene {
     }
 
     /// Shows a text as another one from now on.
-    fn name(&mut self, text: impl Into<String>, shown: &str) {
+    pub(crate) fn name(&mut self, text: impl Into<String>, shown: &str) {
         self.names.push((text.into(), shown.to_owned()));
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes a file that is its owner's alone: some hold passwords, and others' eyes would be warned of.
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::write(&path, text).expect("a writable folder");
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a file of this user");
     }
 
-    fn program(&self, args: &[&str]) -> Transload {
+    pub(crate) fn program(&self, args: &[&str]) -> Transload {
         Transload::new().args(args).current_dir(self.dir.path())
     }
 
     /// Runs the program in the folder and checks its exit status.
     #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> Output {
+    pub(crate) fn run(&self, args: &[&str], code: i32) -> Output {
         self.program(args).run().expect_code(code)
     }
 
     /// The command and all that it said, with names in place of what varies.
     #[track_caller]
-    fn said(&self, args: &[&str], code: i32) -> String {
+    pub(crate) fn said(&self, args: &[&str], code: i32) -> String {
         self.transcript(args, &self.run(args, code))
     }
 
-    fn transcript(&self, args: &[&str], output: &Output) -> String {
+    pub(crate) fn transcript(&self, args: &[&str], output: &Output) -> String {
         let quoted: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
         let mut text = format!("$ transload {}\n", quoted.join(" "));
         for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -90,7 +90,7 @@ impl Scene {
         self.shown(&format!("{text}--- exit status {code}\n"))
     }
 
-    fn shown(&self, text: &str) -> String {
+    pub(crate) fn shown(&self, text: &str) -> String {
         let named = self
             .names
             .iter()
@@ -100,7 +100,7 @@ impl Scene {
 
     /// What the program says to arguments that it refuses. The folder `out` must not come about.
     #[track_caller]
-    fn refusal(&self, args: &[&str]) -> String {
+    pub(crate) fn refusal(&self, args: &[&str]) -> String {
         let output = self.run(args, 2);
         assert_eq!(output.stdout, "", "{args:?}");
         assert!(!self.path("out").exists(), "{args:?}\n{}", output.stderr);
@@ -114,7 +114,7 @@ impl Scene {
 
     /// The same of several command lines.
     #[track_caller]
-    fn refusals(&self, commands: &[&[&str]]) -> String {
+    pub(crate) fn refusals(&self, commands: &[&[&str]]) -> String {
         commands.iter().map(|args| self.refusal(args) + "\n").collect()
     }
 }
@@ -155,7 +155,14 @@ fn without_chance(line: &str) -> String {
 }
 
 /// Writes an image into a directory of the scene.
-fn store_with(scene: &Scene, store: &str, registry: &str, repository: &str, tag: &str, image: &Image) {
+pub(crate) fn store_with(
+    scene: &Scene,
+    store: &str,
+    registry: &str,
+    repository: &str,
+    tag: &str,
+    image: &Image,
+) {
     kubekey::write(
         &scene.path(store),
         registry,

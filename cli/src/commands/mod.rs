@@ -1,9 +1,24 @@
-//! Commands that move nothing between places: looking after a directory, a task file to begin with.
+//! Commands that move nothing between places: looking into directories and registries, looking after them, credentials, a
+//! task file to begin with.
 
+mod check;
+mod diff;
+mod host;
 mod init;
+mod inspect;
+mod list;
+mod login;
+mod logout;
+mod prompt;
 mod prune;
 mod verify;
 
+pub(crate) use check::check;
+pub(crate) use diff::diff;
 pub(crate) use init::init;
+pub(crate) use inspect::inspect;
+pub(crate) use list::list;
+pub(crate) use login::login;
+pub(crate) use logout::logout;
 pub(crate) use prune::prune;
 pub(crate) use verify::verify;

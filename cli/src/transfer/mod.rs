@@ -36,23 +36,24 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use transload_layout_store::Opening;
 use transload_registry_client::{
-    Client, ClientBuilder, CredentialSource, RetryPolicy, Timeouts, UploadJournal,
+    Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
 };
 
 pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
-pub use prepare::Problem;
+pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
+pub use source::Source;
 
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::client;
-pub(crate) use source::{RegistrySource, Source};
+pub(crate) use prepare::{Preparation, client, prepare};
+pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
-use prepare::{Mapping, Places, Preparation, Prepared, prepare};
+use prepare::{Places, Prepared};
 
 /// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
 const MOST_LOCAL: usize = 16;
@@ -77,6 +78,22 @@ pub struct Options {
 }
 
 impl Options {
+    /// How often a request that failed is tried again, where nobody says.
+    pub(crate) const RETRIES: u32 = 5;
+
+    /// For looking at things, and moving none.
+    pub(crate) fn looking(jobs: usize, retries: u32, cancel: &Arc<AtomicBool>) -> Options {
+        Options {
+            jobs,
+            request_retries: retries,
+            idle: Timeouts::default().idle,
+            limit_rate: None,
+            uploads: None,
+            credentials: Arc::new(DefaultCredentials::new()),
+            cancel: Arc::clone(cancel),
+        }
+    }
+
     fn client_builder(&self) -> ClientBuilder {
         let mut timeouts = Timeouts::default();
         timeouts.idle = self.idle;
@@ -101,18 +118,23 @@ impl Options {
 
     /// The threads for so many things at once.
     pub(crate) fn pool(&self, most: usize) -> Result<ThreadPool, Problem> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(self.jobs.clamp(1, most))
-            .thread_name(|n| format!("transfer {n}"));
-        pool.build().map_err(|error| Problem {
-            number: 0,
-            job: "transload".to_owned(),
-            side: None,
-            message: format!("no threads: {error}"),
-            hint: Some("try a smaller --jobs".to_owned()),
-            failed: false,
-        })
+        pool(self.jobs.min(most))
     }
+}
+
+/// So many threads.
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Problem> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(|n| format!("transfer {n}"));
+    pool.build().map_err(|error| Problem {
+        number: 0,
+        job: "transload".to_owned(),
+        side: None,
+        message: format!("no threads: {error}"),
+        hint: Some("try a smaller --jobs".to_owned()),
+        failed: false,
+    })
 }
 
 /// What became of a run.

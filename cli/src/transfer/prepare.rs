@@ -63,9 +63,12 @@ pub(crate) struct Prepared<'a> {
 
 /// One image's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mapping {
+pub struct Mapping {
+    /// The image, as it was written.
     pub name: ImageName,
+    /// Where it comes from.
     pub from: Target,
+    /// Where it goes.
     pub to: Target,
 }
 

@@ -1,20 +1,28 @@
 //! What people see: progress, logs and summaries on stderr, results on stdout.
 
+mod comparison;
 mod errors;
+mod examined;
 mod format;
 mod garbage;
 mod health;
 mod log;
 mod model;
+mod picture;
 mod plan;
 mod progress;
+mod stock;
 mod summary;
 
-pub use errors::{NOTHING_MOVED, NOTHING_REMOVED, errors};
+pub use comparison::{Compared, comparison_json, comparison_text, comparison_troubles};
+pub use errors::{NOTHING_MOVED, NOTHING_REMOVED, NOTHING_STORED, errors};
+pub use examined::{Examined, examined_json, examined_text};
 pub use format::{TERMINAL_WIDTH, bytes, count, duration, short_digest, shorten, way, wrap};
 pub use garbage::{Pruned, garbage_json, garbage_text};
 pub use health::{Checked, health_json, health_text};
 pub use log::start_log;
+pub use picture::{picture_json, picture_text};
 pub use plan::print_plan;
 pub use progress::{Progress, ProgressMode};
+pub use stock::{stock_flaws, stock_json, stock_names, stock_table, stock_tree};
 pub use summary::{GOES_ON, outcome_line, summary};

@@ -14,7 +14,7 @@ use crate::config::{Credential, is_path_prefix};
 use crate::secret::Secret;
 
 /// The largest file that is read, in bytes.
-const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
 /// The name under which Docker keeps Docker Hub's credentials.
 const DOCKER_HUB_SERVER: &str = "https://index.docker.io/v1/";
@@ -90,7 +90,7 @@ impl ConfigFile {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let is_old = path.file_name().is_some_and(|name| name == ".dockercfg");
+        let is_old = is_old(path);
         // The parser's message may quote the text; its place is all that is told.
         let place = |error: serde_json::Error| {
             fail(&format!(
@@ -138,12 +138,42 @@ impl ConfigFile {
             .filter(|helper| !helper.is_empty())
     }
 
-    /// The entry with the longest path that covers a repository and isn't empty.
-    pub fn entry(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
-        let mut best: Option<(usize, Credential)> = None;
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The keys of the entries for exactly this path of a registry, however they are written, and whether each has credentials.
+    pub fn keys_of(&self, registry: &Registry, path: &str) -> Vec<(String, bool)> {
+        let entries = self.document.auths.iter().flatten();
+        entries
+            .filter(|(key, _)| is_key_of(key, registry, path))
+            .map(|(key, entry)| (key.clone(), !matches!(entry.credential(), Ok(None))))
+            .collect()
+    }
+
+    /// The keys of the other entries of a registry that have credentials.
+    pub fn other_keys_of(&self, registry: &Registry, path: &str) -> Vec<String> {
+        let entries = self.document.auths.iter().flatten();
+        entries
+            .filter(|(key, entry)| {
+                let (host, prefix) = normalise(key);
+                host == registry.as_str() && prefix != path && !matches!(entry.credential(), Ok(None))
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// The entry with the longest path that covers a repository and isn't empty, with its key.
+    pub fn entry(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, String)>, CredentialError> {
+        let mut best: Option<(usize, Credential, String)> = None;
         for (key, entry) in self.document.auths.iter().flatten() {
             let (host, prefix) = normalise(key);
-            let is_longer = best.as_ref().is_none_or(|(length, _)| prefix.len() > *length);
+            let is_longer = best.as_ref().is_none_or(|(length, _, _)| prefix.len() > *length);
             if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
                 continue;
             }
@@ -153,9 +183,9 @@ impl ConfigFile {
                     self.path.display()
                 ))
             })?;
-            best = found.map(|found| (prefix.len(), found)).or(best);
+            best = found.map(|found| (prefix.len(), found, key.clone())).or(best);
         }
-        Ok(best.map(|(_, credential)| credential))
+        Ok(best.map(|(_, credential, key)| (credential, key)))
     }
 }
 
@@ -183,6 +213,11 @@ impl Entry {
     }
 }
 
+/// Whether a file is of the old kind, which has nothing but entries.
+pub(super) fn is_old(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == ".dockercfg")
+}
+
 /// Host and path of a key, which may be a URL, and for Docker Hub one of several.
 fn normalise(key: &str) -> (String, String) {
     let bare = key
@@ -197,6 +232,11 @@ fn normalise(key: &str) -> (String, String) {
     // The API's version in a URL is no repository's name.
     let path = if matches!(path, "v1" | "v2") { "" } else { path };
     (host, path.to_owned())
+}
+
+/// Whether a key is for exactly this path of a registry.
+pub(super) fn is_key_of(key: &str, registry: &Registry, path: &str) -> bool {
+    normalise(key) == (registry.to_string(), path.to_owned())
 }
 
 /// What helpers know a registry as.
@@ -220,7 +260,7 @@ mod tests {
     }
 
     fn user(file: &ConfigFile, host: &str, path: &str) -> Option<String> {
-        let found = file.entry(&host.parse().unwrap(), path).unwrap()?;
+        let (found, _) = file.entry(&host.parse().unwrap(), path).unwrap()?;
         found.username().map(str::to_owned)
     }
 
@@ -255,7 +295,10 @@ mod tests {
             r#"{"auths":{"a.b":{"auth":"dTpw","identitytoken":"t"},"c.d":{"registrytoken":"r"}}}"#,
         );
         let config = config.unwrap().unwrap();
-        let get = |host: &str| config.entry(&host.parse().unwrap(), "x").unwrap();
+        let get = |host: &str| {
+            let found = config.entry(&host.parse().unwrap(), "x").unwrap();
+            found.map(|(credential, _)| credential)
+        };
         assert!(matches!(get("a.b"), Some(Credential::IdentityToken(_))));
         assert!(matches!(get("c.d"), Some(Credential::RegistryToken(_))));
         let old = file(".dockercfg", r#"{"https://a.b":{"auth":"dTpw","email":"x"}}"#)

@@ -1,4 +1,4 @@
-//! Credential helpers: `docker-credential-<name> get`, as Docker's documentation describes them.
+//! Credential helpers: `docker-credential-<name>` with `get`, `store` and `erase`, as Docker's documentation describes them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::CredentialError;
-use crate::config::Credential;
+use crate::config::{Credential, IDENTITY_TOKEN_USER};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
@@ -22,32 +22,90 @@ struct Answer {
 
 /// Asks a helper, by its name or its whole path, for a server's credentials.
 pub(super) fn get(helper: &str, server: &str) -> Result<Option<Credential>, CredentialError> {
-    let program = if helper.contains('/') {
+    let answer = match run(helper, "get", server, server)? {
+        Ok(answer) => answer,
+        Err(said) if is_nothing_known(&said) => return Ok(None),
+        Err(said) => return Err(failure(helper, server, &said)),
+    };
+    let answer: Answer = serde_json::from_slice(&answer)
+        .map_err(|_| failure(helper, server, "its answer isn't the expected JSON"))?;
+    Ok((!answer.secret.is_empty()).then(|| Credential::new(answer.username, answer.secret)))
+}
+
+/// Gives a helper a server's credentials to keep.
+pub(super) fn store(helper: &str, server: &str, credential: &Credential) -> Result<(), CredentialError> {
+    let (username, secret) = match credential {
+        Credential::Basic { username, password } => (username.as_str(), password),
+        Credential::IdentityToken(token) => (IDENTITY_TOKEN_USER, token),
+        Credential::RegistryToken(_) => {
+            return Err(failure(helper, server, "it can't keep a registry's token"));
+        }
+    };
+    let document = serde_json::json!({"ServerURL": server, "Username": username, "Secret": secret.expose()});
+    let outcome = run(helper, "store", server, &document.to_string())?;
+    outcome
+        .map(drop)
+        .map_err(|said| failure(helper, server, &said.replace(secret.expose(), "…")))
+}
+
+/// Lets a helper forget a server's credentials. That it has none is no failure.
+pub(super) fn erase(helper: &str, server: &str) -> Result<(), CredentialError> {
+    match run(helper, "erase", server, server)? {
+        Err(said) if !is_nothing_known(&said) => Err(failure(helper, server, &said)),
+        _ => Ok(()),
+    }
+}
+
+/// The program of a helper that is known by its name or its whole path.
+pub(super) fn program(helper: &str) -> String {
+    if helper.contains('/') {
         helper.to_owned()
     } else {
         format!("docker-credential-{helper}")
-    };
-    let fail = |what: String| {
-        CredentialError::new(format!("credential helper {program}, asked for {server}: {what}"))
-    };
-    let mut child = Command::new(&program)
-        .arg("get")
+    }
+}
+
+/// Helpers tell "there are none" on either stream, with status 1.
+fn is_nothing_known(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["not found", "no credentials", "not logged in"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+fn failure(helper: &str, server: &str, what: &str) -> CredentialError {
+    let what: String = what.chars().take(300).collect();
+    CredentialError::new(format!(
+        "credential helper {}, asked for {server}: {what}",
+        program(helper)
+    ))
+}
+
+/// Runs a helper: what it answered, or what it said where it failed.
+fn run(
+    helper: &str,
+    action: &str,
+    server: &str,
+    input: &str,
+) -> Result<Result<Vec<u8>, String>, CredentialError> {
+    let fail = |error: std::io::Error| failure(helper, server, &error.to_string());
+    let mut child = Command::new(program(helper))
+        .arg(action)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| {
-            fail(match error.kind() {
-                ErrorKind::NotFound => {
-                    "there is no such program on PATH: install it, or give the credentials in auths"
-                        .to_owned()
-                }
-                _ => error.to_string(),
-            })
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => failure(
+                helper,
+                server,
+                "there is no such program on PATH: install it, or give the credentials in auths",
+            ),
+            _ => fail(error),
         })?;
-    if let Some(mut input) = child.stdin.take() {
+    if let Some(mut stream) = child.stdin.take() {
         // A helper that answers without reading is no failure.
-        let _ = writeln!(input, "{server}");
+        let _ = writeln!(stream, "{input}");
     }
     let complaint = child.stderr.take().map(|stream| {
         std::thread::spawn(move || {
@@ -58,31 +116,21 @@ pub(super) fn get(helper: &str, server: &str) -> Result<Option<Credential>, Cred
     });
     let mut answer = Vec::new();
     if let Some(stream) = child.stdout.take() {
-        let read = stream.take(MAX_ANSWER).read_to_end(&mut answer);
-        read.map_err(|error| fail(error.to_string()))?;
+        stream.take(MAX_ANSWER).read_to_end(&mut answer).map_err(fail)?;
     }
-    let status = child.wait().map_err(|error| fail(error.to_string()))?;
+    let status = child.wait().map_err(fail)?;
     let complaint = complaint
         .and_then(|thread| thread.join().ok())
         .unwrap_or_default();
-    if !status.success() {
-        // Helpers tell "there are none" on either stream, with status 1.
-        let said = format!(
-            "{} {}",
-            String::from_utf8_lossy(&answer),
-            String::from_utf8_lossy(&complaint)
-        );
-        let said = said.trim();
-        let lower = said.to_ascii_lowercase();
-        if lower.contains("not found") || lower.contains("no credentials") || lower.contains("not logged in")
-        {
-            return Ok(None);
-        }
-        return Err(fail(said.chars().take(300).collect()));
+    if status.success() {
+        return Ok(Ok(answer));
     }
-    let answer: Answer =
-        serde_json::from_slice(&answer).map_err(|_| fail("its answer isn't the expected JSON".to_owned()))?;
-    Ok((!answer.secret.is_empty()).then(|| Credential::new(answer.username, answer.secret)))
+    let said = format!(
+        "{} {}",
+        String::from_utf8_lossy(&answer),
+        String::from_utf8_lossy(&complaint)
+    );
+    Ok(Err(said.trim().to_owned()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Where credentials come from that no rule gives.
 
 mod docker;
+mod file;
 mod helper;
+mod keep;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,6 +16,8 @@ use transload_reference::Registry;
 
 use crate::config::Credential;
 use docker::ConfigFile;
+
+pub use keep::{Forgotten, Origin};
 
 /// How long a helper's answer is used again: some hand out tokens that live for an hour.
 const HELPER_ANSWER_LIFE: Duration = Duration::from_secs(300);
@@ -57,6 +62,14 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
+
+    /// Where these credentials come from, for people. Who doesn't know it, doesn't say it.
+    ///
+    /// # Errors
+    /// As [`CredentialSource::credential`].
+    fn origin(&self, _registry: &Registry, _path: &str) -> Result<Option<String>, CredentialError> {
+        Ok(None)
+    }
 }
 
 impl<S: CredentialSource + ?Sized> CredentialSource for Arc<S> {
@@ -107,6 +120,10 @@ impl CredentialSource for NoCredentials {
 /// Within a file, a helper for the host (`credHelpers`) comes first, then the entry with the longest path, then `credsStore`.
 pub struct DefaultCredentials {
     paths: Vec<PathBuf>,
+    /// The file that is written to whatever others there are.
+    chosen: Option<PathBuf>,
+    /// The file that is made where there is none.
+    new_file: Option<PathBuf>,
     files: OnceLock<Result<Vec<ConfigFile>, CredentialError>>,
     answers: Mutex<HashMap<(String, String), HelperAnswer>>,
 }
@@ -131,14 +148,27 @@ impl Default for DefaultCredentials {
 impl DefaultCredentials {
     /// The files that this process's environment names. They are read when they are first needed.
     pub fn new() -> DefaultCredentials {
-        DefaultCredentials::from_files(usual_files(|name| {
-            std::env::var_os(name).filter(|value| !value.is_empty())
-        }))
+        DefaultCredentials::of_environment(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
     }
 
-    /// These files, in this order. Files that don't exist are skipped.
+    fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> DefaultCredentials {
+        let paths = usual_files(&variable);
+        let is_dockers = |path: &&PathBuf| path.file_name().is_some_and(|name| name == "config.json");
+        let dockers = paths.iter().find(is_dockers).cloned();
+        let only = variable("REGISTRY_AUTH_FILE").map(PathBuf::from);
+        let told = variable("DOCKER_CONFIG").and(dockers.clone());
+        DefaultCredentials {
+            chosen: only.or(told),
+            new_file: dockers,
+            ..DefaultCredentials::from_files(paths)
+        }
+    }
+
+    /// These files, in this order. Files that don't exist are skipped; what is to be kept goes to the first that exists.
     pub fn from_files(paths: Vec<PathBuf>) -> DefaultCredentials {
         DefaultCredentials {
+            chosen: None,
+            new_file: paths.first().cloned(),
             paths,
             files: OnceLock::new(),
             answers: Mutex::default(),
@@ -173,26 +203,44 @@ impl DefaultCredentials {
 
 impl CredentialSource for DefaultCredentials {
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(self.find(registry, path)?.map(|(credential, _)| credential))
+    }
+
+    fn origin(&self, registry: &Registry, path: &str) -> Result<Option<String>, CredentialError> {
+        Ok(self.find(registry, path)?.map(|(_, origin)| origin.to_string()))
+    }
+}
+
+impl DefaultCredentials {
+    /// The credentials for the repository `path` of `registry`, and where they come from.
+    ///
+    /// # Errors
+    /// As [`CredentialSource::credential`].
+    pub fn find(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, Origin)>, CredentialError> {
         for file in self.files()? {
             if let Some(helper) = file.helper_of(registry)
                 && let Some(found) = self.ask(helper, &docker::server_name(registry))?
             {
-                return Ok(Some(found));
+                return Ok(Some((found, Origin::helper(helper, file.path()))));
             }
-            if let Some(found) = file.entry(registry, path)? {
-                return Ok(Some(found));
+            if let Some((found, key)) = file.entry(registry, path)? {
+                return Ok(Some((found, Origin::entry(file.path(), &key))));
             }
             if let Some(helper) = file.store()
                 && let Some(found) = self.ask(helper, &docker::server_name(registry))?
             {
-                return Ok(Some(found));
+                return Ok(Some((found, Origin::helper(helper, file.path()))));
             }
         }
         Ok(None)
     }
 }
 
-fn usual_files(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Vec<PathBuf> {
+fn usual_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(only) = variable("REGISTRY_AUTH_FILE") {
         return vec![only.into()];
     }

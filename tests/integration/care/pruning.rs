@@ -109,7 +109,7 @@ fn directories_of_every_generation_lose_what_is_not_kept_and_nothing_else() {
             let before = contents(&scene.store());
             fs::write(scene.dir.path().join("keep.txt"), kept).expect("a writable folder");
             scene.run(&["prune", "images", "--keep", "keep.txt"], 0);
-            let listed = scene.run(&["list", "images"], 0).stdout;
+            let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
             assert!(
                 listed.starts_with(kept) && listed.lines().count() == 1,
                 "{generation}: {listed}"
@@ -163,14 +163,21 @@ fn both_folders_of_docker_hub_count() {
         }
     }
     assert!(!scene.blob(&other.blobs[2].0.digest).exists());
-    assert_eq!(scene.run(&["list", "images"], 0).stdout.lines().count(), 1);
+    assert_eq!(
+        scene
+            .run(&["list", "images", "--output", "names"], 0)
+            .stdout
+            .lines()
+            .count(),
+        1
+    );
     scene.run(&["verify", "images"], 0);
 
     // Removed, a tag goes from both.
     write("library/other", &other);
     fs::write(scene.dir.path().join("keep.txt"), "other:v1").expect("a writable folder");
     scene.run(&["prune", "images", "--keep", "keep.txt"], 0);
-    let listed = scene.run(&["list", "images"], 0).stdout;
+    let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
     assert!(
         listed.starts_with("docker.io/library/other:v1 ") && listed.lines().count() == 1,
         "{listed}"

@@ -224,7 +224,7 @@ fn the_quickstart_copies_two_platforms_of_the_images_that_it_asks_for() {
     }
     let made = within(&dirs, "target/quickstart");
     assert_eq!(
-        transload(&["list", &made], 0).stdout,
+        transload(&["list", &made, "--output", "names"], 0).stdout,
         "hub.example.com/demo/hello:1.0  sha256:f19b9204653848d8e08248d247480005be8615e391f0e5c848596520457274cf\n\
          hub.example.com/demo/tools:2.1  sha256:e4c89a039baa95b3be32df437dc48cbd462106922ecfc6fee0e6ce3c40e73c94\n"
     );

@@ -39,7 +39,7 @@ fn assert_come_back(names: &[&str]) {
         .map(|(seed, name)| format!("{name}  {}\n", image(seed).digest()))
         .collect();
     listed.sort();
-    let list = transload(&["list", &dir], 0).stdout;
+    let list = transload(&["list", &dir, "--output", "names"], 0).stdout;
     let mut found: Vec<String> = list.split_inclusive('\n').map(str::to_owned).collect();
     found.sort();
     assert_eq!(found, listed);

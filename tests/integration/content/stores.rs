@@ -65,7 +65,11 @@ fn the_store_of_every_generation_is_listed_pushed_and_copied_byte_for_byte() {
             String::new()
         };
         let listed = format!("docker.io/library/alpine:3.19  {ALPINE}\n{pinned_line}{app_name}  {AMD64}\n");
-        assert_eq!(transload(&["list", src], 0).stdout, listed, "{generation}");
+        assert_eq!(
+            transload(&["list", src, "--output", "names"], 0).stdout,
+            listed,
+            "{generation}"
+        );
 
         transload(
             &[
@@ -240,7 +244,7 @@ fn kubekeys_own_folder_of_docker_hub_stays_in_use() {
         new.digest(),
         old.digest()
     );
-    assert_eq!(transload(&["list", &dir], 0).stdout, list);
+    assert_eq!(transload(&["list", &dir, "--output", "names"], 0).stdout, list);
     transload(
         &[
             "push",
@@ -275,7 +279,7 @@ fn what_kubekey_adds_under_its_name_of_docker_hub_is_found() {
         new.digest(),
         old.digest()
     );
-    assert_eq!(transload(&["list", &dir], 0).stdout, list);
+    assert_eq!(transload(&["list", &dir, "--output", "names"], 0).stdout, list);
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn a_directory_with_both_folders_of_docker_hub_gives_the_images_of_both() {
         new.digest(),
         newest.digest()
     );
-    assert_eq!(transload(&["list", &src], 0).stdout, list);
+    assert_eq!(transload(&["list", &src, "--output", "names"], 0).stdout, list);
     transload(
         &[
             "push",

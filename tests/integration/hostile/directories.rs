@@ -312,7 +312,7 @@ fn names_in_a_directory_lead_nowhere_else_and_are_shown_as_they_are_not_as_they_
         output.stderr
     );
     let list = Transload::new()
-        .args(["list", "to"])
+        .args(["list", "to", "--output", "names"])
         .current_dir(arena.here())
         .run()
         .expect_code(0);

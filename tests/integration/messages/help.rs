@@ -13,7 +13,10 @@ fn the_program_tells_its_commands() {
 
 #[test]
 fn each_command_tells_its_arguments() {
-    for command in ["run", "pull", "push", "copy", "list", "verify", "prune", "init"] {
+    for command in [
+        "run", "pull", "push", "copy", "list", "inspect", "diff", "verify", "prune", "login", "logout",
+        "check", "init",
+    ] {
         assert_said!(command, Scene::new().said(&[command, "--help"], 0));
     }
 }

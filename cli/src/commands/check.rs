@@ -1,0 +1,67 @@
+//! `transload check`.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use transload_registry_client::{Client, DefaultCredentials, RetryPolicy, Timeouts, Verdict};
+
+use super::host::{Host, rules};
+use super::login::PATIENCE;
+use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
+use crate::args::{CheckArgs, Cli, Output};
+use crate::task::{Problem, TaskErrors};
+use crate::ui::{self, Examined, ProgressMode};
+
+/// Finds out what hosts answer.
+pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
+    let hosts: Vec<Host> = args
+        .hosts
+        .iter()
+        .map(|text| Host::parse_with_tag("HOST", text))
+        .collect::<Result<_, _>>()?;
+    let registries: Vec<_> = hosts.iter().map(|host| &host.registry).collect();
+    let rules = rules(&registries, &args.how)?;
+    warn_of_exposure(cli, args.how.auths.iter());
+    let session = Session::begin(cli, ProgressMode::None);
+    let mut timeouts = Timeouts::default();
+    timeouts.connect = PATIENCE;
+    timeouts.idle = PATIENCE;
+    timeouts.document = PATIENCE;
+    let client = Client::builder()
+        .hosts(rules)
+        .credentials(Arc::new(DefaultCredentials::new()))
+        // What fails now and then is wrong: a repeated request would hide it.
+        .retry(RetryPolicy::attempts(1))
+        .timeouts(timeouts)
+        .cancel(Arc::clone(&session.cancel))
+        .build()
+        .map_err(|error| Problem::of_file("check", error.kind().to_string()))?;
+    let mut examined = Vec::new();
+    for host in &hosts {
+        let repository = host.repository();
+        let facts = client.examine(&host.registry, repository.as_ref(), !args.no_push);
+        if session.cancel.load(Ordering::Relaxed) {
+            return Ok(INTERRUPTED);
+        }
+        let one = Examined {
+            host: host.to_string(),
+            has_repository: repository.is_some(),
+            facts,
+        };
+        if args.output == Output::Text {
+            let gap = if examined.is_empty() { "" } else { "\n" };
+            // Nobody may be reading any more; the exit status tells it all the same.
+            let _ = std::io::stdout().write_all(format!("{gap}{}", ui::examined_text(&one)).as_bytes());
+        }
+        examined.push(one);
+    }
+    if args.output == Output::Json {
+        let _ = writeln!(std::io::stdout(), "{:#}", ui::examined_json(&examined));
+    }
+    let is_bad = examined
+        .iter()
+        .flat_map(|one| &one.facts)
+        .any(|fact| fact.verdict == Verdict::Bad);
+    Ok(if is_bad { FAILED } else { 0 })
+}

@@ -1,0 +1,146 @@
+//! `transload diff`.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use transload_layout_store::{Error, Store};
+use transload_policy::ImagePattern;
+
+use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
+use crate::args::{Cli, DiffArgs, Output};
+use crate::inside::{Comparison, compare_stores, compare_with_registry};
+use crate::job::Job;
+use crate::jobs::{self, Ends};
+use crate::task::{Problem, TaskErrors};
+use crate::transfer::{self, Observer, Options, Preparation, Side};
+use crate::ui::{self, Compared, ProgressMode};
+
+/// Something couldn't be compared: as diff says it.
+const TROUBLE: u8 = 2;
+
+/// Compares two places.
+pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
+    let ends = jobs::diff(args)?;
+    warn_of_exposure(cli, args.registries.auths.iter());
+    let session = Session::begin(cli, ProgressMode::None);
+    let comparison = match &ends {
+        Ends::Stores(a, b) => stores(args, a, b, &session)?,
+        Ends::Registry(job, folder, is_turned) => {
+            let comparison = registry(args, job, folder, &session)?;
+            comparison.map(|found| if *is_turned { found.turned() } else { found })
+        }
+    };
+    let Some(comparison) = comparison else {
+        return Ok(INTERRUPTED);
+    };
+    if session.cancel.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    for warning in &comparison.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let compared = Compared {
+        a: &args.a,
+        b: &args.b,
+        comparison: &comparison,
+    };
+    let text = match args.output {
+        Output::Text => ui::comparison_text(&compared),
+        Output::Json => format!("{:#}\n", ui::comparison_json(&compared)),
+    };
+    // Nobody may be reading any more; the exit status tells it all the same.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    eprint!("{}", ui::comparison_troubles(&comparison));
+    Ok(match (comparison.troubles.is_empty(), comparison.is_same()) {
+        (false, _) => TROUBLE,
+        (true, true) => 0,
+        (true, false) => FAILED,
+    })
+}
+
+/// None where it was stopped.
+fn stores(args: &DiffArgs, a: &Path, b: &Path, session: &Session) -> Result<Option<Comparison>, TaskErrors> {
+    let pattern = jobs::pattern(args.pattern.as_deref())?;
+    let (Some(first), Some(second)) = (open("A", a, session)?, open("B", b, session)?) else {
+        return Ok(None);
+    };
+    let pool = transfer::pool(usize::from(args.jobs)).map_err(problem)?;
+    match compare_stores(&first, &second, pattern.as_ref(), &pool) {
+        Ok(comparison) => Ok(Some(comparison)),
+        Err(Error::Stopped { .. }) => Ok(None),
+        Err(error) => Err(mend_first(&error).into()),
+    }
+}
+
+/// None where it was stopped.
+fn registry(
+    args: &DiffArgs,
+    job: &Job,
+    folder: &Path,
+    session: &Session,
+) -> Result<Option<Comparison>, TaskErrors> {
+    let Some(store) = open("DIR", folder, session)? else {
+        return Ok(None);
+    };
+    let options = Options::looking(usize::from(args.jobs), args.retries, &session.cancel);
+    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
+    let prepared = match transfer::prepare(job, &HashSet::new(), &options, &observer) {
+        Ok(Preparation::Ready(prepared)) => prepared,
+        // No task comes before this one.
+        Ok(Preparation::Later) => return Ok(None),
+        Err(problems) => return Err(problems.into_iter().map(problem).collect::<Vec<_>>().into()),
+    };
+    for warning in &prepared.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let pool = transfer::pool(usize::from(args.jobs)).map_err(problem)?;
+    let pattern: Option<&ImagePattern> = job.pattern.as_ref();
+    let compared = compare_with_registry(
+        &store,
+        &prepared.images,
+        &prepared.client,
+        pattern,
+        args.one_way,
+        &pool,
+    );
+    match compared {
+        Ok(comparison) => Ok(Some(comparison)),
+        Err(error) if error.is_cancelled() => Ok(None),
+        Err(error) => {
+            let problem = Problem::of_file("diff", error.to_string());
+            Err(error.hint().into_iter().fold(problem, Problem::with_hint).into())
+        }
+    }
+}
+
+/// None where the wait for somebody else was stopped.
+fn open(argument: &str, dir: &Path, session: &Session) -> Result<Option<Store>, TaskErrors> {
+    if !dir.try_exists().unwrap_or(true) {
+        let message = format!("there is no directory {}", dir.display());
+        return Err(Problem::of_file(argument, message).into());
+    }
+    Ok(open_store(dir, &session.cancel)?.ok())
+}
+
+fn mend_first(error: &Error) -> Problem {
+    match error {
+        Error::Damaged { .. } | Error::Manifest { .. } => {
+            let hint = "what it holds isn't known: `transload verify` tells more, and mends it with --repair";
+            Problem::of_file("diff", error.to_string()).with_hint(hint)
+        }
+        other => at_dir(other),
+    }
+}
+
+fn problem(problem: transfer::Problem) -> Problem {
+    let argument = match problem.side {
+        Some(Side::Source) => "the directory",
+        Some(Side::Destination) => "the registry",
+        None => problem.job.as_str(),
+    };
+    let found = Problem::of_file(argument, problem.message);
+    problem.hint.into_iter().fold(found, Problem::with_hint)
+}

@@ -1,0 +1,107 @@
+//! Hosts as `login`, `logout` and `check` name them, and how they are reached.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use transload_reference::{Reference, Registry, Repository};
+use transload_registry_client::HostRule;
+
+use crate::args::HostArgs;
+use crate::task::{self, Problem, TaskErrors};
+
+/// A registry, and a path in it: none of it, a namespace or a repository.
+pub(super) struct Host {
+    pub registry: Registry,
+    pub path: String,
+}
+
+impl Host {
+    /// Reads `host` or `host/path`.
+    pub fn parse(argument: &str, text: &str) -> Result<Host, Problem> {
+        let text = text.trim().trim_end_matches('/');
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let message = format!("{scheme}:// doesn't belong to a registry's name");
+            // A user's name and password before the host aren't repeated.
+            let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+            let plain = if scheme.eq_ignore_ascii_case("http") {
+                ", with --plain-http"
+            } else {
+                ""
+            };
+            return Err(Problem::of_file(argument, message).with_hint(format!("write {rest} alone{plain}")));
+        }
+        let wrong = |error: &dyn std::fmt::Display| Problem::of_file(argument, error.to_string());
+        let (host, path) = text.split_once('/').unwrap_or((text, ""));
+        let registry: Registry = host.parse().map_err(|error| wrong(&error))?;
+        if !path.is_empty() {
+            Repository::new(registry.clone(), path).map_err(|error| wrong(&error))?;
+        }
+        Ok(Host {
+            registry,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The same, with a tag or a digest behind it allowed: what people have at hand is an image's name.
+    pub fn parse_with_tag(argument: &str, text: &str) -> Result<Host, Problem> {
+        let last = text.rsplit('/').next().unwrap_or_default();
+        match text.parse::<Reference>() {
+            Ok(reference) if text.contains('/') && last.contains([':', '@']) => Ok(Host {
+                registry: reference.registry().clone(),
+                path: reference.repository().path().to_owned(),
+            }),
+            _ => Host::parse(argument, text),
+        }
+    }
+
+    /// The repository, where there is a path.
+    pub fn repository(&self) -> Option<Repository> {
+        Repository::new(self.registry.clone(), &self.path).ok()
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.path.as_str() {
+            "" => self.registry.fmt(f),
+            path => write!(f, "{}/{path}", self.registry),
+        }
+    }
+}
+
+/// The rules of `--auths`, with what the other options say of these registries.
+pub(super) fn rules(registries: &[&Registry], how: &HostArgs) -> Result<Vec<HostRule>, TaskErrors> {
+    let mut rules = match &how.auths {
+        Some(file) => task::load_auths(file, &Arc::new(Value::Object(serde_json::Map::new())))?,
+        None => Vec::new(),
+    };
+    if let Some(problem) = how
+        .ca_file
+        .as_ref()
+        .and_then(|file| task::check_file("--ca-file", file))
+    {
+        return Err(problem.into());
+    }
+    for registry in registries {
+        let is_its = |rule: &HostRule| rule.repo.split('/').next() == Some(registry.as_str());
+        if !rules.iter().any(|rule| rule.repo == registry.as_str()) {
+            rules.push(HostRule::new(registry.as_str()));
+        }
+        for rule in rules.iter_mut().filter(|rule| is_its(rule)) {
+            set(rule, how);
+        }
+    }
+    Ok(rules)
+}
+
+fn set(rule: &mut HostRule, how: &HostArgs) {
+    if how.insecure {
+        rule.insecure = Some(true);
+    }
+    if how.plain_http {
+        rule.plain_http = Some(true);
+    }
+    if let Some(file) = &how.ca_file {
+        rule.ca_file = Some(file.clone());
+    }
+}

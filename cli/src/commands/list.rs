@@ -1,0 +1,63 @@
+//! `transload list`.
+
+use std::cmp::Reverse;
+use std::io::Write;
+use std::sync::Arc;
+
+use transload_layout_store::Store;
+
+use crate::app::{FAILED, at_dir, check_dir};
+use crate::args::{ListArgs, ListForm, SortBy};
+use crate::inside::{Stock, names, stock};
+use crate::jobs;
+use crate::task::{Problem, TaskErrors};
+use crate::transfer;
+use crate::ui;
+
+/// How many threads read manifests.
+const READERS: usize = 8;
+
+/// Lists a directory's images.
+pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
+    let pattern = jobs::pattern(args.pattern.as_deref())?;
+    let platforms = jobs::platform_patterns(&args.platform)?;
+    check_dir(&args.dir)?;
+    let store = Arc::new(Store::open(&args.dir).map_err(|error| at_dir(&error))?);
+    let only_names = args.output == ListForm::Names && platforms.is_empty() && args.sort == SortBy::Name;
+    let looked = if only_names {
+        names(&store, pattern.as_ref())
+    } else {
+        let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
+        stock(&store, pattern.as_ref(), &platforms, &pool)
+    };
+    let mut stock = looked.map_err(|error| at_dir(&error))?;
+    if args.sort == SortBy::Size {
+        // Among those of one size the order by name stays.
+        stock.entries.sort_by_key(|entry| Reverse(entry.size));
+    }
+    if stock.entries.is_empty() && stock.damage.is_empty() {
+        tell_of_none(args, &stock);
+    }
+    let text = match args.output {
+        ListForm::Table => ui::stock_table(&stock),
+        ListForm::Tree => ui::stock_tree(&stock),
+        ListForm::Names => ui::stock_names(&stock),
+        ListForm::Json => format!("{:#}\n", ui::stock_json(&args.dir, &stock)),
+    };
+    // Nobody may be reading any more: `transload list … | head`.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let flaws = ui::stock_flaws(&args.dir, &stock);
+    eprint!("{flaws}");
+    Ok(if flaws.is_empty() { 0 } else { FAILED })
+}
+
+/// An empty list has a reason.
+fn tell_of_none(args: &ListArgs, stock: &Stock) {
+    match (stock.all, &args.pattern) {
+        (0, _) => eprintln!("{} holds no image", args.dir.display()),
+        (all, Some(pattern)) if args.platform.is_empty() => {
+            eprintln!("the pattern \"{pattern}\" matches no image (of {all})");
+        }
+        (all, _) => eprintln!("no image is like that (of {all})"),
+    }
+}

@@ -1,0 +1,181 @@
+//! `transload login`.
+
+use std::io::{IsTerminal, Read, Write};
+use std::time::Duration;
+
+use transload_registry_client::{
+    Client, Credential, DefaultCredentials, ErrorKind, HostRule, Origin, RetryPolicy, Timeouts,
+};
+
+use super::host::{Host, rules};
+use super::prompt::{self, Answer};
+use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
+use crate::args::{Cli, LoginArgs};
+use crate::task::{Problem, TaskErrors};
+use crate::ui::{self, ProgressMode};
+
+/// How long a registry is waited for: somebody sits there.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The longest password that is read from standard input, in bytes: tokens may be long.
+const MAX_PASSWORD: u64 = 1024 * 1024;
+
+/// Tries credentials, and stores them.
+pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
+    let host = Host::parse("REGISTRY", &args.registry)?;
+    let rules = rules(&[&host.registry], &args.hosts)?;
+    warn_of_exposure(cli, args.hosts.auths.iter());
+    let Some(credential) = credential(args, &host)? else {
+        return Ok(INTERRUPTED);
+    };
+    let session = Session::begin(cli, ProgressMode::None);
+    let mut note = "not tried, as was asked for";
+    if !args.no_check {
+        note = match try_out(&host, rules, &credential, &session)? {
+            Ok(true) => "accepted",
+            Ok(false) => "not tried: the registry asks nobody who they are",
+            Err(error) if error.is_cancelled() => return Ok(INTERRUPTED),
+            Err(error) => return Ok(refuse(&host, &error)),
+        };
+    }
+    let kept = DefaultCredentials::new().keep(&host.registry, &host.path, &credential);
+    match kept {
+        Ok(origin) => {
+            let user = credential.username().unwrap_or("an identity token");
+            tell(&host, user, note, &origin);
+            Ok(0)
+        }
+        Err(error) => {
+            let problem = Problem::of_file("login", error.to_string());
+            eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_STORED);
+            Ok(FAILED)
+        }
+    }
+}
+
+fn tell(host: &Host, user: &str, note: &str, origin: &Origin) {
+    let how = match origin {
+        Origin::Entry { .. } => ", not encrypted; only its owner may read it",
+        _ => "",
+    };
+    // Nobody may be reading any more; it is stored all the same.
+    let _ = writeln!(
+        std::io::stdout(),
+        "logged in to {host} as {user}: {note}\nstored in {origin}{how}"
+    );
+}
+
+/// Asks for what the arguments don't give. None: the user stopped it.
+fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskErrors> {
+    let is_terminal = std::io::stdin().is_terminal();
+    let username = match &args.username {
+        Some(username) => username.clone(),
+        None if args.password_stdin || !is_terminal => {
+            let problem =
+                Problem::of_file("--username", "it isn't given, and there is no terminal to ask on");
+            return Err(problem
+                .with_hint("give --username, and the password by --password-stdin")
+                .into());
+        }
+        None => match prompt::ask(&format!("User name for {host}: "), true).map_err(unreadable)? {
+            Answer::Text(text) => text,
+            Answer::Stopped => return Ok(None),
+        },
+    };
+    if username.is_empty() || (username.contains(':') || username.chars().any(char::is_control)) {
+        let problem = Problem::of_file(
+            "--username",
+            "it is empty, or holds a colon or a control character",
+        );
+        return Err(problem.into());
+    }
+    let password = match &args.password {
+        Some(password) => {
+            eprintln!(
+                "warning: others on this machine can read --password in the list of processes: leave it out and be asked, or use \
+                 --password-stdin"
+            );
+            password.clone()
+        }
+        None if args.password_stdin => from_stdin()?,
+        None if !is_terminal => {
+            let problem = Problem::of_file(
+                "--password-stdin",
+                "there is no terminal to ask for the password on",
+            );
+            return Err(problem
+                .with_hint("write it to standard input and give --password-stdin")
+                .into());
+        }
+        None => match prompt::ask(&format!("Password of {username}: "), false).map_err(unreadable)? {
+            Answer::Text(text) => text,
+            Answer::Stopped => return Ok(None),
+        },
+    };
+    if password.is_empty() {
+        return Err(Problem::of_file("login", "the password is empty").into());
+    }
+    Ok(Some(Credential::new(username, password)))
+}
+
+fn from_stdin() -> Result<String, TaskErrors> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    // The end of the line is the shell's, not the password's.
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+fn unreadable(error: std::io::Error) -> TaskErrors {
+    Problem::of_file("standard input", format!("it can't be read: {error}")).into()
+}
+
+type Tried = Result<bool, transload_registry_client::Error>;
+
+/// Whether the registry takes the credentials: false where it asks for none.
+fn try_out(
+    host: &Host,
+    mut rules: Vec<HostRule>,
+    credential: &Credential,
+    session: &Session,
+) -> Result<Tried, TaskErrors> {
+    // These are to be tried, and none that a file has for the registry.
+    for rule in rules.iter_mut() {
+        rule.credential = (rule.repo == host.registry.as_str()).then(|| credential.clone());
+    }
+    let mut timeouts = Timeouts::default();
+    timeouts.connect = PATIENCE;
+    timeouts.idle = PATIENCE;
+    let client = Client::builder()
+        .hosts(rules)
+        .retry(RetryPolicy::attempts(2))
+        .timeouts(timeouts)
+        .cancel(std::sync::Arc::clone(&session.cancel))
+        .build()
+        .map_err(|error| Problem::of_file("login", error.kind().to_string()))?;
+    Ok(client.log_in(&host.registry))
+}
+
+fn refuse(host: &Host, error: &transload_registry_client::Error) -> u8 {
+    let problem = if error.is_denied() {
+        let message = format!(
+            "{} doesn't accept this user name and password: {}",
+            host.registry,
+            error.kind()
+        );
+        Problem::of_file("login", message).with_hint(
+            "check both; a robot's name is often longer than it looks (robot$…), and some registries want a token in place of the password",
+        )
+    } else {
+        let found = Problem::of_file("login", error.to_string());
+        error.hint().into_iter().fold(found, Problem::with_hint)
+    };
+    eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_STORED);
+    if matches!(error.kind(), ErrorKind::Network { .. }) {
+        eprintln!("--no-check stores credentials for a registry that can't be reached from here.");
+    }
+    FAILED
+}

@@ -1,0 +1,39 @@
+//! `transload logout`.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use transload_registry_client::DefaultCredentials;
+
+use super::host::Host;
+use crate::app::{FAILED, Session};
+use crate::args::{Cli, LogoutArgs};
+use crate::task::{Problem, TaskErrors};
+use crate::ui::{self, ProgressMode};
+
+/// Removes credentials, wherever they are.
+pub(crate) fn logout(cli: &Cli, args: &LogoutArgs) -> Result<u8, TaskErrors> {
+    let host = Host::parse("REGISTRY", &args.registry)?;
+    let _session = Session::begin(cli, ProgressMode::None);
+    let forgotten = match DefaultCredentials::new().forget(&host.registry, &host.path) {
+        Ok(forgotten) => forgotten,
+        Err(error) => {
+            let problem = Problem::of_file("logout", error.to_string());
+            eprint!("{}", ui::errors(&[problem], 0));
+            return Ok(FAILED);
+        }
+    };
+    let mut text = String::new();
+    for origin in &forgotten.removed {
+        let _ = writeln!(text, "logged out of {host}: removed from {origin}");
+    }
+    if forgotten.removed.is_empty() {
+        let _ = writeln!(text, "not logged in to {host}");
+    }
+    for origin in &forgotten.left {
+        let _ = writeln!(text, "still there, for another path: {origin}");
+    }
+    // Nobody may be reading any more; what was to be removed is removed.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(0)
+}

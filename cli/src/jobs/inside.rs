@@ -1,0 +1,136 @@
+//! What `inspect` and `diff` are about.
+
+use std::path::{Path, PathBuf};
+
+use transload_policy::PlatformPattern;
+
+use super::{Wrong, endpoint, hosts, read_pattern};
+use crate::args::{DiffArgs, InspectArgs};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Location};
+use crate::task::{Problem, TaskErrors};
+
+/// What is compared.
+#[derive(Debug)]
+pub enum Ends {
+    /// Two directories.
+    Stores(PathBuf, PathBuf),
+    /// A directory with where it would be pushed to; whether the registry comes first.
+    Registry(Box<Job>, PathBuf, bool),
+}
+
+/// The image that `inspect` is about, as the one image of a job, and where it is.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
+    let mut wrong = Wrong::default();
+    if args.src.is_none() && Path::new(&args.image).is_dir() {
+        let dir = &args.image;
+        let problem = Problem::of_file("IMAGE", format!("{dir} is a directory"));
+        let hint = format!(
+            "`transload list {dir}` shows its images; `transload inspect IMAGE --src {dir}` shows one of them"
+        );
+        return Err(problem.with_hint(hint).into());
+    }
+    let parsed: Result<ImageName, _> = args.image.parse();
+    let image = parsed
+        .map_err(|error| wrong.note("IMAGE", format!("{error}")))
+        .ok();
+    let source = args.src.as_deref().and_then(|src| {
+        let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
+        endpoint("--src", src, parsed, &mut wrong)
+    });
+    // Nothing goes anywhere.
+    let nowhere = Location::Store(PathBuf::new());
+    let job = Job {
+        source,
+        skip_tls_verify: args.registries.insecure,
+        ..Job::new("inspect", nowhere.into())
+    };
+    let own = image
+        .iter()
+        .map(|image| image.reference().repository().registry().clone());
+    let hosts = hosts(&job, own.collect(), &args.registries, &mut wrong);
+    let Some(image) = image else {
+        return Err(wrong.0.into());
+    };
+    let job = wrong.finish(Some(Job { hosts, ..job }))?;
+    Ok((job, image))
+}
+
+/// What `diff` compares.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
+    let mut wrong = Wrong::default();
+    let mut read = |argument: &str, text: &str| {
+        let parsed = Location::parse_argument(text).map(Endpoint::Fixed);
+        if let Err(EndpointError::Unclear { .. }) = &parsed {
+            let message =
+                format!("there is no directory {text}, and it isn't clear that a registry is meant");
+            let hint =
+                format!("a registry has a dot or a port in its name; docker.io/{text} is at Docker Hub");
+            wrong.note_with_hint(argument, message, hint);
+            return None;
+        }
+        endpoint(argument, text, parsed, &mut wrong)
+    };
+    let ends = read("A", &args.a).zip(read("B", &args.b));
+    let pattern = args
+        .pattern
+        .as_deref()
+        .and_then(|pattern| read_pattern(pattern, &mut wrong));
+    let Some((a, b)) = ends else {
+        return Err(wrong.0.into());
+    };
+    let (folder, registry, is_turned) = match (&a, &b) {
+        (Endpoint::Fixed(Location::Store(a)), Endpoint::Fixed(Location::Store(b))) => {
+            if wrong.0.is_empty() {
+                return Ok(Ends::Stores(a.clone(), b.clone()));
+            }
+            return Err(wrong.0.into());
+        }
+        (Endpoint::Fixed(Location::Store(folder)), _) => (folder.clone(), b, false),
+        (_, Endpoint::Fixed(Location::Store(folder))) => (folder.clone(), a, true),
+        _ => {
+            let message = format!(
+                "{} and {} are registries, and one of the two must be a directory",
+                args.a, args.b
+            );
+            wrong.note_with_hint("A", message, "a directory is written ./images");
+            return Err(wrong.0.into());
+        }
+    };
+    let source = Location::Store(folder.clone()).into();
+    let job = Job {
+        source: Some(source),
+        pattern,
+        skip_tls_verify: args.registries.insecure,
+        ..Job::new("diff", registry)
+    };
+    let hosts = hosts(&job, Vec::new(), &args.registries, &mut wrong);
+    let job = wrong.finish(Some(Job { hosts, ..job }))?;
+    Ok(Ends::Registry(Box::new(job), folder, is_turned))
+}
+
+/// The platforms of `--platform`; none where all are meant.
+///
+/// # Errors
+/// Where one is none.
+pub fn platform_patterns(list: &[String]) -> Result<Vec<PlatformPattern>, TaskErrors> {
+    let mut wrong = Wrong::default();
+    let mut patterns = Vec::new();
+    for text in list {
+        match text.parse() {
+            Ok(pattern) => patterns.push(pattern),
+            Err(_) if text.eq_ignore_ascii_case("all") => return Ok(Vec::new()),
+            Err(error) => wrong.note("--platform", format!("{error}")),
+        }
+    }
+    if wrong.0.is_empty() {
+        Ok(patterns)
+    } else {
+        Err(wrong.0.into())
+    }
+}

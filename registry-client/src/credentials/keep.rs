@@ -1,0 +1,311 @@
+//! Keeping credentials, and forgetting them: where docker, podman and their relatives look for them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+use transload_reference::Registry;
+
+use super::docker::{self, ConfigFile, is_key_of};
+use super::{CredentialError, DefaultCredentials, file, helper};
+use crate::config::{Credential, IDENTITY_TOKEN_USER};
+
+/// Where credentials are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// In an entry of a file.
+    Entry {
+        /// The file.
+        file: PathBuf,
+        /// The entry's key, such as `hub.local/team`.
+        key: String,
+    },
+    /// By a credential helper.
+    Helper {
+        /// Its program.
+        program: String,
+        /// The file that names it.
+        file: PathBuf,
+    },
+}
+
+impl Origin {
+    pub(super) fn entry(file: &Path, key: &str) -> Origin {
+        Origin::Entry {
+            file: file.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    pub(super) fn helper(helper: &str, file: &Path) -> Origin {
+        Origin::Helper {
+            program: helper::program(helper),
+            file: file.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Entry { file, key } => write!(f, "{} (entry {key})", file.display()),
+            Origin::Helper { program, file } => {
+                write!(f, "the credential helper {program} (named in {})", file.display())
+            }
+        }
+    }
+}
+
+/// What became of credentials that were to be forgotten.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// Where there were some.
+    pub removed: Vec<Origin>,
+    /// Where there are some still for other paths of the same registry.
+    pub left: Vec<Origin>,
+}
+
+/// The fields of an entry that say who one is.
+const SECRET_FIELDS: [&str; 5] = ["auth", "username", "password", "identitytoken", "registrytoken"];
+
+impl DefaultCredentials {
+    /// Keeps credentials for a registry, or for the repositories below `path` in it (empty for all), where they will be found: in the file that
+    /// has had some for it, else in `REGISTRY_AUTH_FILE` or `DOCKER_CONFIG`'s, else in the first that is there, else in a new
+    /// `~/.docker/config.json`; by the credential helper that this file names for the registry, if it names one.
+    ///
+    /// # Errors
+    /// Where there is no home to keep them in, the file can't be read or written, the helper fails, or a helper is to keep those of a path.
+    pub fn keep(
+        &self,
+        registry: &Registry,
+        path: &str,
+        credential: &Credential,
+    ) -> Result<Origin, CredentialError> {
+        let to = self.place_for(registry, path)?;
+        let known = self.files()?.iter().find(|file| file.path() == to);
+        let server = docker::server_name(registry);
+        let key = match path {
+            "" => server.clone(),
+            path => format!("{registry}/{path}"),
+        };
+        if let Some(helper) = known.and_then(|file| file.helper_of(registry).or(file.store())) {
+            if !path.is_empty() {
+                return Err(CredentialError::new(format!(
+                    "{} leaves credentials to the helper {}, which keeps them for whole registries only: log in to {registry}",
+                    to.display(),
+                    helper::program(helper)
+                )));
+            }
+            helper::store(helper, &server, credential)?;
+            // A password that stood here before would go first. Docker itself notes the hosts that its helper knows so.
+            change_entries(&to, registry, path, |entries, old| {
+                entries.insert(key, Value::Object(old));
+            })?;
+            return Ok(Origin::helper(helper, &to));
+        }
+        let origin = Origin::entry(&to, &key);
+        change_entries(&to, registry, path, |entries, mut entry| {
+            entry.extend(fields(credential));
+            entries.insert(key, Value::Object(entry));
+        })?;
+        Ok(origin)
+    }
+
+    /// Forgets the credentials for exactly this path of a registry, wherever they are kept.
+    ///
+    /// # Errors
+    /// Where a file can't be read or written, or a helper fails.
+    pub fn forget(&self, registry: &Registry, path: &str) -> Result<Forgotten, CredentialError> {
+        let server = docker::server_name(registry);
+        let mut forgotten = Forgotten::default();
+        for file in self.files()? {
+            let helpers = [file.helper_of(registry), file.store()];
+            for helper in helpers.into_iter().flatten().filter(|_| path.is_empty()) {
+                if self.ask(helper, &server)?.is_some() {
+                    helper::erase(helper, &server)?;
+                    forgotten.removed.push(Origin::helper(helper, file.path()));
+                }
+            }
+            let keys = file.keys_of(registry, path);
+            if !keys.is_empty() {
+                change_entries(file.path(), registry, path, |_, _| {})?;
+            }
+            // An entry without credentials is the note of a helper's.
+            let with_credentials = keys.iter().filter(|(_, has_credentials)| *has_credentials);
+            let removed = with_credentials.map(|(key, _)| Origin::entry(file.path(), key));
+            forgotten.removed.extend(removed);
+            let others = file.other_keys_of(registry, path);
+            let left = others.iter().map(|key| Origin::entry(file.path(), key));
+            forgotten.left.extend(left);
+        }
+        Ok(forgotten)
+    }
+
+    /// The file that is to keep credentials: no other one may be asked before it and answer.
+    fn place_for(&self, registry: &Registry, path: &str) -> Result<PathBuf, CredentialError> {
+        let files = self.files()?;
+        let is_writable = |file: &&ConfigFile| !docker::is_old(file.path());
+        for file in files.iter().filter(is_writable) {
+            if self.chosen.as_deref() == Some(file.path()) || self.answers_for(file, registry, path)? {
+                return Ok(file.path().to_owned());
+            }
+        }
+        let first = files.iter().find(is_writable).map(|file| file.path().to_owned());
+        self.chosen
+            .clone()
+            .or(first)
+            .or_else(|| self.new_file.clone())
+            .ok_or_else(|| {
+                CredentialError::new("there is no home to keep credentials in: set DOCKER_CONFIG or HOME")
+            })
+    }
+
+    fn answers_for(
+        &self,
+        file: &ConfigFile,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<bool, CredentialError> {
+        // An entry that can't be read keeps those behind it from being found.
+        if file.helper_of(registry).is_some() || !matches!(file.entry(registry, path), Ok(None)) {
+            return Ok(true);
+        }
+        match file.store() {
+            Some(helper) => Ok(self.ask(helper, &docker::server_name(registry))?.is_some()),
+            None => Ok(false),
+        }
+    }
+}
+
+/// Takes all entries for exactly this path of a registry out of a file, however their keys are written, and lets `put` put in another. It
+/// gets what the entries had besides secrets.
+fn change_entries(
+    path: &Path,
+    registry: &Registry,
+    prefix: &str,
+    put: impl FnOnce(&mut Map<String, Value>, Map<String, Value>),
+) -> Result<(), CredentialError> {
+    file::change(path, |document| {
+        let entries = if docker::is_old(path) {
+            document
+        } else {
+            let entries = document.entry("auths").or_insert_with(|| json!({}));
+            if !entries.is_object() {
+                *entries = json!({});
+            }
+            match entries.as_object_mut() {
+                Some(entries) => entries,
+                None => return,
+            }
+        };
+        let mut old = Map::new();
+        entries.retain(|key, entry| {
+            let is_it = is_key_of(key, registry, prefix);
+            if let (true, Value::Object(entry)) = (is_it, entry) {
+                old.append(entry);
+            }
+            !is_it
+        });
+        old.retain(|name, _| !SECRET_FIELDS.contains(&name.as_str()));
+        put(entries, old);
+    })
+}
+
+/// What an entry says of who one is, as docker writes it.
+fn fields(credential: &Credential) -> Vec<(String, Value)> {
+    let encode = |username: &str, password: &str| {
+        let pair = format!("{username}:{password}");
+        Value::String(base64::engine::general_purpose::STANDARD.encode(pair))
+    };
+    match credential {
+        Credential::Basic { username, password } => {
+            vec![("auth".to_owned(), encode(username, password.expose()))]
+        }
+        Credential::IdentityToken(token) => vec![
+            ("auth".to_owned(), encode(IDENTITY_TOKEN_USER, "")),
+            ("identitytoken".to_owned(), token.expose().into()),
+        ],
+        Credential::RegistryToken(token) => vec![("registrytoken".to_owned(), token.expose().into())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_credentials_at_once_loses_none_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/config.json");
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let file = file.clone();
+                scope.spawn(move || {
+                    let source = DefaultCredentials::from_files(vec![file]);
+                    let registry = format!("host{number}.example").parse().unwrap();
+                    source.keep(&registry, "", &Credential::new("u", "p")).unwrap();
+                });
+            }
+        });
+        let source = DefaultCredentials::from_files(vec![file.clone()]);
+        for number in 0..16 {
+            let registry = format!("host{number}.example").parse().unwrap();
+            let (found, origin) = source.find(&registry, "team/app").unwrap().unwrap();
+            assert_eq!(found, Credential::new("u", "p"));
+            assert_eq!(origin, Origin::entry(&file, registry.as_str()));
+        }
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_in_every_file_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["auth.json", "config.json", ".dockercfg"].map(|name| folder.path().join(name));
+        let entries = r#""https://a.b/v1/":{"auth":"dTpw"},"a.b/team":{"auth":"dTpw"},"c.d":{"auth":"dTpw"}"#;
+        std::fs::write(&files[0], format!(r#"{{"auths":{{{entries}}},"other":1}}"#)).unwrap();
+        std::fs::write(&files[1], r#"{"auths":{"a.b":{}}}"#).unwrap();
+        std::fs::write(&files[2], format!("{{{entries}}}")).unwrap();
+        let source = DefaultCredentials::from_files(files.to_vec());
+        let registry = "a.b".parse().unwrap();
+        let forgotten = source.forget(&registry, "").unwrap();
+        let of = |key: &str| {
+            [&files[0], &files[2]]
+                .map(|file| Origin::entry(file, key))
+                .to_vec()
+        };
+        assert_eq!(forgotten.removed, of("https://a.b/v1/"));
+        assert_eq!(forgotten.left, of("a.b/team"));
+        let source = DefaultCredentials::from_files(files.to_vec());
+        assert_eq!(source.find(&registry, "x").unwrap(), None);
+        assert!(source.find(&registry, "team/x").unwrap().is_some());
+        assert!(source.find(&"c.d".parse().unwrap(), "x").unwrap().is_some());
+        assert!(
+            std::fs::read_to_string(&files[0])
+                .unwrap()
+                .contains("\"other\": 1")
+        );
+    }
+
+    #[test]
+    fn a_loop_of_links_and_what_is_no_object_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.json");
+        std::fs::write(&list, "[\"secret\"]").unwrap();
+        let error = file::change(&list, |_| {}).unwrap_err().to_string();
+        assert!(
+            error.ends_with("it isn't a JSON object") && !error.contains("secret"),
+            "{error}"
+        );
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("link", &link).unwrap();
+            let error = file::change(&link, |_| {}).unwrap_err().to_string();
+            assert!(error.contains("too many symbolic links"), "{error}");
+        }
+    }
+}

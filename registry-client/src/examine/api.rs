@@ -1,0 +1,416 @@
+//! What the host says once it can be reached.
+
+use serde::Deserialize;
+use transload_reference::{Descriptor, Identifier, Manifest, MediaKind, Repository, Tag};
+
+use super::{Examination, Fact, Topic};
+use crate::auth::{Demand, Scheme};
+use crate::blobs::BlobReader;
+use crate::config::Credential;
+use crate::error::Error;
+use crate::request::{Call, Exchange, Payload};
+use crate::scope::Scopes;
+use crate::url::Url;
+
+/// The largest list of tags that is looked at, in bytes.
+const MAX_TAGS: u64 = 4 * 1024 * 1024;
+
+/// A digest that no manifest has.
+const NOBODY: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The service by which Harbor's token server is known.
+const HARBOR: &str = "harbor-registry";
+
+#[derive(Deserialize)]
+struct Page {
+    tags: Option<Vec<String>>,
+}
+
+impl Examination<'_> {
+    pub(super) fn look_at_api(&mut self, root: &Url, push: bool) {
+        let Some(demand) = self.look_at_root(root) else {
+            return;
+        };
+        let may_go_on = self.look_at_credentials(demand.as_ref());
+        let Some(repository) = self.repository.filter(|_| may_go_on) else {
+            return;
+        };
+        let tags = self.look_at_repository(repository, push);
+        if push {
+            self.look_at_push(repository);
+        }
+        if let Some(tags) = tags {
+            self.look_at_ranges(repository, &tags);
+            self.look_at_referrers(repository);
+        }
+    }
+
+    /// Asks without saying who one is. None: it is no registry; else how it wants to be told who one is, if it does.
+    fn look_at_root(&mut self, root: &Url) -> Option<Option<Demand>> {
+        let place = self.place("asking for the API");
+        let exchange = Exchange {
+            method: "GET",
+            url: root,
+            headers: &[],
+            authorization: None,
+            identity: self.core.identity(self.rule(), true),
+            place: &place,
+            checked_bytes: 0,
+        };
+        let answer = match self.core.exchange(exchange, &mut Payload::None) {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.note(Fact::of_error(Topic::Api, &error.at(root)));
+                return None;
+            }
+        };
+        let status = answer.status.to_string();
+        match answer.status {
+            200 => {
+                answer.drain();
+                self.note(
+                    Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status),
+                );
+                self.note(Fact::neutral(Topic::Login, "it asks nobody who they are").value("scheme", "none"));
+                Some(None)
+            }
+            401 => {
+                let demand = Demand::of(&answer);
+                answer.drain();
+                let text = format!("{root} answers as a registry that asks who one is");
+                self.note(Fact::good(Topic::Api, text).value("status", status));
+                match demand {
+                    Ok(Some(demand)) => {
+                        self.note(scheme(&demand.scheme));
+                        Some(Some(demand))
+                    }
+                    Ok(None) => {
+                        let text = "it refuses and doesn't say how to log in (no WWW-Authenticate)";
+                        let hint = format!(
+                            "look whether a proxy in front of {} takes headers out of answers",
+                            self.registry
+                        );
+                        self.note(Fact::bad(Topic::Login, text).hint(hint));
+                        None
+                    }
+                    Err(message) => {
+                        self.note(Fact::bad(Topic::Login, message));
+                        None
+                    }
+                }
+            }
+            _ => {
+                let mut fact = Fact::of_error(Topic::Api, &answer.into_error(&place).at(root));
+                fact.text = printable_status(&fact.text, root);
+                self.note(fact.value("status", status));
+                None
+            }
+        }
+    }
+
+    /// Which credentials there are, and whether the registry takes them. False: there is no use in going on.
+    fn look_at_credentials(&mut self, demand: Option<&Demand>) -> bool {
+        let found = match self.find_credential() {
+            Ok(found) => found,
+            Err(error) => {
+                self.note(Fact::of_error(Topic::Credentials, &error));
+                return false;
+            }
+        };
+        let Some((credential, origin)) = found else {
+            if demand.is_none() {
+                return true;
+            }
+            return self.look_without_credentials();
+        };
+        let who = match &credential {
+            Credential::Basic { username, .. } => username.as_str(),
+            Credential::IdentityToken(_) => "an identity token",
+            Credential::RegistryToken(_) => "a registry's token",
+        };
+        let told = |fact: Fact| fact.value("user", who).value("from", origin.as_str());
+        if demand.is_none() {
+            let text = format!("{who}, from {origin}: not asked for");
+            self.note(told(Fact::neutral(Topic::Credentials, text)));
+            return true;
+        }
+        match self.ask_root() {
+            Ok(()) => {
+                let text = format!("{who}, from {origin}: accepted");
+                self.note(told(Fact::good(Topic::Credentials, text)));
+                true
+            }
+            Err(error) => {
+                let mut fact = Fact::of_error(Topic::Credentials, &error);
+                fact.text = format!("{who}, from {origin}: {}", fact.text);
+                self.note(told(fact));
+                false
+            }
+        }
+    }
+
+    /// Some registries let everybody read: their repositories tell.
+    fn look_without_credentials(&mut self) -> bool {
+        let text = "none were found, in --auths, in the files of docker and podman, or by their helpers";
+        match self.ask_root() {
+            Ok(()) => {
+                self.note(Fact::neutral(
+                    Topic::Credentials,
+                    format!("{text}; it lets everybody in"),
+                ));
+                true
+            }
+            Err(error) if error.is_denied() && self.repository.is_some() => {
+                self.note(Fact::neutral(Topic::Credentials, text));
+                true
+            }
+            Err(error) => {
+                let mut fact = Fact::of_error(Topic::Credentials, &error);
+                if error.is_denied() {
+                    fact.text = format!("{text}, and it wants some");
+                }
+                self.note(fact);
+                false
+            }
+        }
+    }
+
+    fn find_credential(&self) -> Result<Option<(Credential, String)>, Error> {
+        let place = self.place("looking for credentials");
+        let Some(credential) = self.core.credential(&place)? else {
+            return Ok(None);
+        };
+        let rule = self.core.rules.get(self.rule());
+        if let Some(rule) = rule.filter(|rule| rule.credential.is_some()) {
+            return Ok(Some((credential, format!("auths (entry {})", rule.repo))));
+        }
+        let path = self.repository.map_or("", Repository::path);
+        let origin = self.core.credentials.origin(self.registry, path);
+        let origin = origin.ok().flatten().unwrap_or_else(|| "elsewhere".to_owned());
+        Ok(Some((credential, origin)))
+    }
+
+    /// Asks for the API's root as whoever one is.
+    fn ask_root(&self) -> Result<(), Error> {
+        let mut call = Call {
+            place: self.place("logging in"),
+            registry: self.registry,
+            rule: self.rule(),
+            method: "GET",
+            url: self.root()?,
+            headers: Vec::new(),
+            scopes: Scopes::default(),
+            checked_bytes: 0,
+            is_counted: false,
+        };
+        let answer = self.core.run(&mut call, None)?;
+        if answer.is_success() {
+            answer.drain();
+            return Ok(());
+        }
+        Err(answer.into_error(&call.place))
+    }
+
+    /// Whether the repository may be read, and the tags that it has.
+    fn look_at_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
+        match self.ask_tags(repository) {
+            Ok(tags) => {
+                let text = match tags.len() {
+                    0 => format!("{} may be read, and has no tag", repository.path()),
+                    1 => format!("{} may be read, and its tags listed: 1 so far", repository.path()),
+                    number => format!(
+                        "{} may be read, and its tags listed: {number} at once",
+                        repository.path()
+                    ),
+                };
+                self.note(Fact::good(Topic::Pull, text).value("tags", tags.len().to_string()));
+                Some(tags)
+            }
+            // The first push makes it.
+            Err(error) if push && error.is_not_found() && !lacks_project(&error) => {
+                let text = format!("there is no repository {} (yet)", repository.path());
+                self.note(Fact::neutral(Topic::Pull, text));
+                None
+            }
+            Err(error) => {
+                let fact = self.of_repository(Topic::Pull, &error, repository);
+                self.note(fact);
+                None
+            }
+        }
+    }
+
+    fn ask_tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        let mut call = Call::new(self.core, "listing the tags", repository, "GET", "/tags/list")?
+            .header("accept", "application/json");
+        let answer = self.core.run(&mut call, None)?;
+        if answer.status != 200 {
+            return Err(answer.into_error(&call.place));
+        }
+        let bytes = answer.bytes(MAX_TAGS, &call.place)?;
+        let page: Page = serde_json::from_slice(&bytes)
+            .map_err(|_| call.protocol("the list of tags isn't the expected JSON"))?;
+        Ok(page.tags.unwrap_or_default())
+    }
+
+    /// Begins an upload and cancels it.
+    fn look_at_push(&mut self, repository: &Repository) {
+        let fact = match self.begin_upload(repository) {
+            Ok(()) => {
+                let text = format!(
+                    "{} may be pushed to (an upload was begun and cancelled)",
+                    repository.path()
+                );
+                Fact::good(Topic::Push, text)
+            }
+            Err(error) => self.of_repository(Topic::Push, &error, repository),
+        };
+        self.note(fact);
+    }
+
+    fn begin_upload(&self, repository: &Repository) -> Result<(), Error> {
+        let scopes = Scopes::push(repository);
+        let mut call = Call::new(
+            self.core,
+            "uploading a blob",
+            repository,
+            "POST",
+            "/blobs/uploads/",
+        )?
+        .scopes(scopes);
+        let answer = self.core.run(&mut call, None)?;
+        if answer.status != 202 {
+            return Err(answer.into_error(&call.place));
+        }
+        let session = self.core.session(&call, &answer)?;
+        answer.drain();
+        call.method = "DELETE";
+        call.url = session.location;
+        // Registries forget it by themselves in time.
+        if let Ok(answer) = self.core.once(&mut call, &mut Payload::None) {
+            answer.drain();
+        }
+        Ok(())
+    }
+
+    /// An error about a repository. What lacks a project is told so.
+    fn of_repository(&self, topic: Topic, error: &Error, repository: &Repository) -> Fact {
+        if !lacks_project(error) {
+            return Fact::of_error(topic, error);
+        }
+        let project = repository.path().split('/').next().unwrap_or_default();
+        let text = format!(
+            "there is no project {project} at {}: {}",
+            self.registry,
+            error.kind()
+        );
+        let hint = format!(
+            "create the project {project} in Harbor (Projects, New Project), and let the user be a member that may push"
+        );
+        Fact::bad(topic, text)
+            .hint(hint)
+            .value("missing_project", project)
+    }
+
+    /// Asks for the first byte of the smallest blob of an image.
+    fn look_at_ranges(&mut self, repository: &Repository, tags: &[String]) {
+        let Some(blob) = self.small_blob(repository, tags) else {
+            return;
+        };
+        let fact = match BlobReader::open_part(self.core, repository, &blob, 0..1) {
+            Ok(Some(_)) => Fact::good(
+                Topic::Ranges,
+                "parts of blobs are served: what was cut goes on where it was",
+            ),
+            Ok(None) => Fact::neutral(
+                Topic::Ranges,
+                "blobs are served whole only: what was cut begins anew",
+            ),
+            Err(error) => Fact::of_error(Topic::Ranges, &error),
+        };
+        self.note(fact);
+    }
+
+    /// The config of an image that a repository has: a blob of two bytes at least.
+    fn small_blob(&self, repository: &Repository, tags: &[String]) -> Option<Descriptor> {
+        let tag: Tag = tags.iter().find_map(|tag| tag.parse().ok())?;
+        let mut manifest = self.core.manifest(repository, &Identifier::Tag(tag)).ok()?;
+        if manifest.media_type().kind() == MediaKind::Index {
+            let child = manifest.view().children().first()?.digest.clone();
+            manifest = self.core.manifest(repository, &Identifier::Digest(child)).ok()?;
+        }
+        match manifest.view() {
+            Manifest::Image(image) => Some(image.config.clone())
+                .filter(|config| config.size > 1 && matches!(config.inline_data(), Ok(None))),
+            _ => None,
+        }
+    }
+
+    fn look_at_referrers(&mut self, repository: &Repository) {
+        let path = format!("/referrers/{NOBODY}");
+        let asked = Call::new(self.core, "listing referrers", repository, "GET", &path).and_then(|call| {
+            let mut call = call.header("accept", "application/vnd.oci.image.index.v1+json");
+            self.core.run(&mut call, None)
+        });
+        let fact = match asked {
+            Ok(answer) if answer.status == 200 => {
+                answer.drain();
+                Fact::good(
+                    Topic::Referrers,
+                    "signatures and the like are listed (referrers API)",
+                )
+            }
+            Ok(answer) => {
+                let text = format!(
+                    "no referrers API ({}): signatures and the like are found by their tags",
+                    answer.status
+                );
+                answer.drain();
+                Fact::neutral(Topic::Referrers, text)
+            }
+            Err(error) => Fact::of_error(Topic::Referrers, &error),
+        };
+        self.note(fact);
+    }
+}
+
+/// How a registry wants to be told who one is.
+fn scheme(scheme: &Scheme) -> Fact {
+    match scheme {
+        Scheme::Basic => {
+            Fact::neutral(Topic::Login, "by user name and password (Basic)").value("scheme", "basic")
+        }
+        Scheme::Bearer(server) => {
+            let service = server.service.as_deref().unwrap_or_default();
+            let mut text = format!("by a token of {}", server.realm);
+            if !service.is_empty() {
+                text.push_str(&format!(" for the service {service}"));
+            }
+            let is_harbor = service == HARBOR;
+            if is_harbor {
+                text.push_str(" (Harbor)");
+            }
+            let fact = Fact::neutral(Topic::Login, text)
+                .value("scheme", "bearer")
+                .value("token_server", server.realm.to_string())
+                .value("service", service);
+            if is_harbor {
+                fact.value("product", "Harbor")
+            } else {
+                fact
+            }
+        }
+    }
+}
+
+/// `the registry answered 404 …` of what may be none.
+fn printable_status(text: &str, root: &Url) -> String {
+    let answered = text.strip_prefix("the registry answered ").unwrap_or(text);
+    format!("{root} doesn't answer as a registry: {answered}")
+}
+
+/// Whether a refusal is about a project that isn't there: Harbor says so in words.
+fn lacks_project(error: &Error) -> bool {
+    let message = error.message().unwrap_or_default().to_ascii_lowercase();
+    message.contains("project") && message.contains("not found")
+}

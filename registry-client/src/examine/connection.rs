@@ -1,0 +1,316 @@
+//! The way to a host: its name, its proxy, its certificate.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, ServerName};
+use transload_reference::Registry;
+
+use super::certificate::Summary;
+use super::{Examination, Fact, Topic, handshake};
+use crate::failure;
+use crate::tls;
+use crate::url::{Scheme, Url};
+
+/// How long a connection, and each byte on it, is waited for at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How many bytes of a proxy's answer are read.
+const MAX_PROXY_HEAD: usize = 8 * 1024;
+
+/// A certificate with less than this many days left is told of.
+const SOON: u64 = 30;
+
+impl Examination<'_> {
+    /// Finds out whether the host can be reached. None where it can't: there is nothing more to find out then.
+    pub(super) fn reach(&mut self) -> Option<Url> {
+        let url = match self.root() {
+            Ok(url) => url,
+            Err(error) => {
+                self.note(Fact::of_error(Topic::Connection, &error));
+                return None;
+            }
+        };
+        let proxy = self.core.proxies.choose(&url).cloned();
+        let (host, port) = match &proxy {
+            Some(proxy) => {
+                let (host, port) = (proxy.host().to_owned(), proxy.port());
+                let text = format!("{host}:{port} is used (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)");
+                self.note(Fact::neutral(Topic::Proxy, text).value("proxy", format!("{host}:{port}")));
+                (host, port)
+            }
+            None => {
+                self.note(Fact::neutral(Topic::Proxy, "none is used"));
+                (bare(url.host()), url.port())
+            }
+        };
+        let addresses = self.resolve(&host, port)?;
+        let stream = self.connect(&addresses, proxy.is_some())?;
+        if url.scheme() == Scheme::Http {
+            self.note_plain_http();
+            return Some(url);
+        }
+        let stream = match &proxy {
+            Some(proxy) => self.through(proxy, stream, &url)?,
+            None => stream,
+        };
+        self.look_at_certificates(stream, &url).then_some(url)
+    }
+
+    fn resolve(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Some(vec![SocketAddr::new(address, port)]);
+        }
+        let found = (host, port).to_socket_addrs();
+        match found.map(Iterator::collect::<Vec<_>>) {
+            Ok(addresses) if !addresses.is_empty() => {
+                let mut list: Vec<String> = Vec::new();
+                for address in &addresses {
+                    let address = address.ip().to_string();
+                    if !list.contains(&address) {
+                        list.push(address);
+                    }
+                }
+                let list = list.join(", ");
+                let text = format!("{host} is {list}");
+                self.note(Fact::good(Topic::Name, text).value("addresses", list));
+                Some(addresses)
+            }
+            other => {
+                let error = other.err().unwrap_or_else(|| io::Error::other("no address"));
+                self.refuse(Topic::Name, error);
+                None
+            }
+        }
+    }
+
+    fn connect(&mut self, addresses: &[SocketAddr], is_proxy: bool) -> Option<TcpStream> {
+        let whose = if is_proxy { "the proxy" } else { "somebody" };
+        let wait = self.core.timeouts.connect.min(LONGEST_WAIT);
+        let mut failure = None;
+        for address in addresses {
+            match TcpStream::connect_timeout(address, wait) {
+                Ok(stream) => {
+                    let text = format!("{whose} listens at {address}");
+                    self.note(Fact::good(Topic::Connection, text).value("address", address.to_string()));
+                    let limits = stream.set_read_timeout(Some(wait));
+                    return match limits.and_then(|()| stream.set_write_timeout(Some(wait))) {
+                        Ok(()) => Some(stream),
+                        Err(error) => {
+                            self.refuse(Topic::Connection, error);
+                            None
+                        }
+                    };
+                }
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        let error = failure.unwrap_or_else(|| io::Error::other("no address"));
+        self.refuse(Topic::Connection, error);
+        None
+    }
+
+    fn refuse(&mut self, topic: Topic, error: io::Error) {
+        // Only the library's own limits are called so, and this is what they would say.
+        let error = match (topic, error.kind()) {
+            (Topic::Connection, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+                ureq::Error::Timeout(ureq::Timeout::Connect)
+            }
+            _ => ureq::Error::Io(error),
+        };
+        let error = failure::from_ureq(error, &self.place("connecting"));
+        self.note(Fact::of_error(topic, &error));
+    }
+
+    /// Asks a proxy for a tunnel.
+    fn through(&mut self, proxy: &ureq::Proxy, stream: TcpStream, url: &Url) -> Option<TcpStream> {
+        if proxy.protocol() != ureq::ProxyProtocol::Http {
+            let text = "the certificate can't be looked at through a proxy that speaks HTTPS itself";
+            self.note(Fact::neutral(Topic::Tls, text));
+            return None;
+        }
+        match tunnel(proxy, &stream, url) {
+            Ok(()) => Some(stream),
+            Err(error) => {
+                let refused = ureq::Error::ConnectProxyFailed(error.to_string());
+                let error = failure::from_ureq(refused, &self.place("connecting"));
+                self.note(Fact::of_error(Topic::Proxy, &error));
+                None
+            }
+        }
+    }
+
+    fn note_plain_http(&mut self) {
+        let why = if self.registry.is_loopback() {
+            "plain HTTP, on this machine itself"
+        } else {
+            "plain HTTP, as was asked for: whoever is on the way can read the password and change images"
+        };
+        self.note(Fact::neutral(Topic::Tls, why).value("scheme", "http"));
+    }
+
+    /// Looks at the certificate, and whether the host can be spoken to with it.
+    fn look_at_certificates(&mut self, mut stream: TcpStream, url: &Url) -> bool {
+        let host = bare(url.host());
+        let Ok(name) = ServerName::try_from(host.clone()) else {
+            self.note(Fact::bad(
+                Topic::Tls,
+                format!("{host} is no name for a certificate"),
+            ));
+            return false;
+        };
+        let chain = match handshake::certificates(&mut stream, &name) {
+            Ok(chain) => chain,
+            Err(error) => {
+                self.refuse(Topic::Tls, error);
+                return false;
+            }
+        };
+        let fact = self.judge(&chain, &name);
+        let may_go_on = fact.verdict != super::Verdict::Bad;
+        self.note(fact);
+        may_go_on
+    }
+
+    fn judge(&self, chain: &[CertificateDer<'static>], name: &ServerName<'_>) -> Fact {
+        let (whom, until, values) = describe(chain);
+        let told = |fact: Fact| {
+            let values = values.iter().cloned();
+            values.fold(fact, |fact, (name, value)| fact.value(name, value))
+        };
+        let identity = self.core.identity(self.rule(), true);
+        let system = roots(tls::system_roots().iter().map(|root| root.der()));
+        let error = match handshake::verify(chain, name, system) {
+            Ok(()) => {
+                let text = format!("{whom}, {until}; trusted by this system");
+                return told(Fact::good(Topic::Tls, text)).value("trusted_by", "system");
+            }
+            Err(error) => error,
+        };
+        let certificates = identity.roots_of.and_then(|at| self.core.certificates.get(at));
+        let extra = certificates.map_or(&[][..], |found| &found.roots);
+        let error = match handshake::verify(chain, name, roots(extra.iter().map(AsRef::as_ref))) {
+            Ok(()) => {
+                let settings = self.core.rules.get(identity.roots_of);
+                let file = settings.and_then(|settings| settings.ca_file.as_ref());
+                let file = file.map_or_else(String::new, |file| file.display().to_string());
+                let text = format!("{whom}, {until}; trusted by {file}");
+                return told(Fact::good(Topic::Tls, text)).value("trusted_by", file);
+            }
+            // The more fitting authority tells more.
+            Err(other) if !extra.is_empty() => other,
+            Err(_) => error,
+        };
+        let is_namesake = matches!(
+            error,
+            rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature)
+        );
+        let error = failure::from_ureq(ureq::Error::Rustls(error), &self.place("connecting"));
+        if identity.insecure {
+            let text = format!(
+                "{whom}, {until}; not trusted ({}), and not checked, as was asked for",
+                error.kind()
+            );
+            return told(Fact::neutral(Topic::Tls, text));
+        }
+        let fact = Fact::bad(Topic::Tls, format!("{whom}, {until}: {}", error.kind()));
+        told(match error.hint() {
+            _ if is_namesake => fact.hint(
+                "an authority of the issuer's name is trusted, and its key is another one: it was made anew; get its present certificate",
+            ),
+            Some(hint) => fact.hint(hint),
+            None => fact,
+        })
+    }
+}
+
+/// A chain in words: whose it is, how long it is good for; and for programs.
+fn describe(chain: &[CertificateDer<'static>]) -> (String, String, Vec<(&'static str, String)>) {
+    let now = SystemTime::now();
+    let all: Vec<Option<Summary>> = chain.iter().map(|der| Summary::of(der, now)).collect();
+    let Some(Some(own)) = all.first() else {
+        return (
+            "a certificate that can't be read".to_owned(),
+            "for ever".to_owned(),
+            Vec::new(),
+        );
+    };
+    let issuer = if own.is_self_signed() {
+        "signed by itself".to_owned()
+    } else {
+        format!("issued by {}", own.issuer)
+    };
+    let until = match own.days_left {
+        left @ 1..SOON => format!("until {} ({left} days left)", own.until),
+        _ => format!("from {} until {}", own.from, own.until),
+    };
+    let subjects: Vec<String> = all
+        .iter()
+        .flatten()
+        .map(|summary| summary.subject.clone())
+        .collect();
+    let more = match subjects.len() {
+        0 | 1 => String::new(),
+        number => format!(" ({} more in its chain)", number - 1),
+    };
+    let values = vec![
+        ("scheme", "https".to_owned()),
+        ("names", own.names.join(", ")),
+        ("issuer", own.issuer.clone()),
+        ("not_before", own.from.clone()),
+        ("not_after", own.until.clone()),
+        ("chain", subjects.join(" < ")),
+    ];
+    (
+        format!("certificate for {}, {issuer}{more}", own.whose()),
+        until,
+        values,
+    )
+}
+
+fn roots<'a>(certificates: impl Iterator<Item = &'a [u8]>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.map(|der| CertificateDer::from(der.to_vec())));
+    roots
+}
+
+fn tunnel(proxy: &ureq::Proxy, mut stream: &TcpStream, url: &Url) -> io::Result<()> {
+    let target = match bare(url.host()) {
+        host if host.contains(':') => format!("[{host}]:{}", url.port()),
+        host => format!("{host}:{}", url.port()),
+    };
+    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    if let Some(user) = proxy.username() {
+        let pair = format!("{user}:{}", proxy.password().unwrap_or_default());
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        request.push_str(&format!("Proxy-Authorization: Basic {encoded}\r\n"));
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut head = Vec::new();
+    let mut byte = [0];
+    // Not a byte more: what follows belongs to whom the tunnel leads to.
+    while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_PROXY_HEAD && stream.read(&mut byte)? > 0 {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    if status.starts_with('2') {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        head.lines().next().unwrap_or_default().to_owned(),
+    ))
+}
+
+/// The host that answers for a registry, without its port and without the brackets of an IPv6 address.
+fn bare(registry: &Registry) -> String {
+    if registry.is_docker_hub() {
+        return registry.api_host().to_owned();
+    }
+    let host = registry.host();
+    host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}

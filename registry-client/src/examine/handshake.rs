@@ -1,0 +1,119 @@
+//! A TLS handshake that accepts every certificate, to see which one comes, and asks afterwards whether it should have.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::core::lock;
+
+/// The certificates that a server shows, its own first. An error where none came.
+pub(super) fn certificates(
+    stream: &mut TcpStream,
+    name: &ServerName<'static>,
+) -> Result<Vec<CertificateDer<'static>>, io::Error> {
+    let recorder = Arc::new(Recorder {
+        provider: provider(),
+        seen: Mutex::default(),
+    });
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>)
+        .with_no_client_auth();
+    let mut connection = ClientConnection::new(Arc::new(config), name.clone()).map_err(io::Error::other)?;
+    let mut result = Ok(());
+    while connection.is_handshaking() && result.is_ok() {
+        result = connection.complete_io(stream).map(drop);
+    }
+    let seen = std::mem::take(&mut *lock(&recorder.seen));
+    // A server that wants a certificate of the client's ends the handshake after it has shown its own.
+    if seen.is_empty() {
+        result?;
+    }
+    Ok(seen)
+}
+
+/// Whether these authorities vouch for a chain, its own certificate first.
+pub(super) fn verify(
+    chain: &[CertificateDer<'static>],
+    name: &ServerName<'_>,
+    roots: RootCertStore,
+) -> Result<(), rustls::Error> {
+    let unknown = || rustls::CertificateError::UnknownIssuer.into();
+    let (own, others) = chain.split_first().ok_or_else(unknown)?;
+    if roots.is_empty() {
+        return Err(unknown());
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    verifier
+        .verify_server_cert(own, others, name, &[], UnixTime::now())
+        .map(drop)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+#[derive(Debug)]
+struct Recorder {
+    provider: Arc<CryptoProvider>,
+    seen: Mutex<Vec<CertificateDer<'static>>>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let all = [own].into_iter().chain(others);
+        *lock(&self.seen) = all.map(|certificate| certificate.clone().into_owned()).collect();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
