@@ -1,6 +1,6 @@
 //! The client, and what it is built from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -155,6 +155,7 @@ impl ClientBuilder {
             tokens: Tokens::default(),
             journal: self.journal,
             sessions: HashMap::new().into(),
+            answered: HashSet::new().into(),
         };
         let core = Arc::new(core);
         core.shut_when_cancelled();
@@ -346,6 +347,10 @@ impl Client {
         };
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Closes the connections that nobody uses. New requests open new ones.

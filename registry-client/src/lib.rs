@@ -35,6 +35,7 @@
 //!
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
+mod access;
 mod answer;
 mod auth;
 mod blobs;
@@ -57,6 +58,7 @@ mod proxy;
 mod referrers;
 mod request;
 mod retry;
+mod sample;
 mod scope;
 mod secret;
 mod session;
@@ -70,10 +72,13 @@ mod upload;
 mod url;
 
 pub use crate::core::Timeouts;
+pub use access::{Access, Greeting};
 pub use blobs::BlobReader;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
-pub use credentials::{CredentialError, CredentialSource, DefaultCredentials, NoCredentials, exposure};
+pub use credentials::{
+    CredentialError, CredentialOrigin, CredentialSource, DefaultCredentials, NoCredentials, exposure,
+};
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};

@@ -138,12 +138,21 @@ impl ConfigFile {
             .filter(|helper| !helper.is_empty())
     }
 
-    /// The entry with the longest path that covers a repository and isn't empty.
-    pub fn entry(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
-        let mut best: Option<(usize, Credential)> = None;
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The entry with the longest path that covers a repository and isn't empty, behind its key.
+    pub fn entry(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(String, Credential)>, CredentialError> {
+        let mut best: Option<(usize, &String, Credential)> = None;
         for (key, entry) in self.document.auths.iter().flatten() {
             let (host, prefix) = normalise(key);
-            let is_longer = best.as_ref().is_none_or(|(length, _)| prefix.len() > *length);
+            let is_longer = best.as_ref().is_none_or(|(length, ..)| prefix.len() > *length);
             if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
                 continue;
             }
@@ -153,9 +162,9 @@ impl ConfigFile {
                     self.path.display()
                 ))
             })?;
-            best = found.map(|found| (prefix.len(), found)).or(best);
+            best = found.map(|found| (prefix.len(), key, found)).or(best);
         }
-        Ok(best.map(|(_, credential)| credential))
+        Ok(best.map(|(_, key, credential)| (key.clone(), credential)))
     }
 }
 
@@ -220,7 +229,7 @@ mod tests {
     }
 
     fn user(file: &ConfigFile, host: &str, path: &str) -> Option<String> {
-        let found = file.entry(&host.parse().unwrap(), path).unwrap()?;
+        let (_, found) = file.entry(&host.parse().unwrap(), path).unwrap()?;
         found.username().map(str::to_owned)
     }
 
@@ -255,7 +264,10 @@ mod tests {
             r#"{"auths":{"a.b":{"auth":"dTpw","identitytoken":"t"},"c.d":{"registrytoken":"r"}}}"#,
         );
         let config = config.unwrap().unwrap();
-        let get = |host: &str| config.entry(&host.parse().unwrap(), "x").unwrap();
+        let get = |host: &str| {
+            let found = config.entry(&host.parse().unwrap(), "x").unwrap();
+            found.map(|(_, credential)| credential)
+        };
         assert!(matches!(get("a.b"), Some(Credential::IdentityToken(_))));
         assert!(matches!(get("c.d"), Some(Credential::RegistryToken(_))));
         let old = file(".dockercfg", r#"{"https://a.b":{"auth":"dTpw","email":"x"}}"#)

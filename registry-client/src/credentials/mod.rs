@@ -2,6 +2,7 @@
 
 mod docker;
 mod helper;
+mod origin;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use transload_reference::Registry;
 
 use crate::config::Credential;
 use docker::ConfigFile;
+pub use origin::CredentialOrigin;
 
 /// How long a helper's answer is used again: some hand out tokens that live for an hour.
 const HELPER_ANSWER_LIFE: Duration = Duration::from_secs(300);
@@ -35,6 +37,19 @@ impl CredentialError {
 
 /// Somebody who knows credentials. A client asks once for each repository and keeps the answer until it is refused.
 pub trait CredentialSource: Send + Sync {
+    /// The same as [`CredentialSource::credential`], with where they are from.
+    ///
+    /// # Errors
+    /// As there.
+    fn find(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, CredentialOrigin)>, CredentialError> {
+        let found = self.credential(registry, path)?;
+        Ok(found.map(|credential| (credential, CredentialOrigin::Other)))
+    }
+
     /// The credentials for the repository `path` of `registry`, if there are any.
     ///
     /// # Errors
@@ -150,17 +165,30 @@ impl DefaultCredentials {
 
 impl CredentialSource for DefaultCredentials {
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(self.find(registry, path)?.map(|(credential, _)| credential))
+    }
+
+    fn find(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, CredentialOrigin)>, CredentialError> {
+        let ask = |helper: &str| {
+            let answer = self.ask(helper, &docker::server_name(registry))?;
+            Ok(answer.map(|found| (found, CredentialOrigin::Helper(helper.to_owned()))))
+        };
         for file in self.files()? {
             if let Some(helper) = file.helper_of(registry)
-                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+                && let Some(found) = ask(helper)?
             {
                 return Ok(Some(found));
             }
-            if let Some(found) = file.entry(registry, path)? {
-                return Ok(Some(found));
+            if let Some((entry, found)) = file.entry(registry, path)? {
+                let path = file.path().to_owned();
+                return Ok(Some((found, CredentialOrigin::File { path, entry })));
             }
             if let Some(helper) = file.store()
-                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+                && let Some(found) = ask(helper)?
             {
                 return Ok(Some(found));
             }
@@ -265,6 +293,14 @@ mod tests {
                 .contains("keychain is locked")
         );
         assert_eq!(ask("unknown.example"), Ok(None));
+        let origin = |host: &str| source.find(&host.parse().unwrap(), "a/b").unwrap().unwrap().1;
+        assert!(
+            matches!(origin("known.example"), CredentialOrigin::Helper(name) if name.ends_with("scripted"))
+        );
+        assert!(matches!(
+            origin("other.example"),
+            CredentialOrigin::File { path, entry } if path.ends_with("config.json") && entry == "other.example"
+        ));
         assert_eq!(
             std::fs::read_to_string(count).unwrap(),
             "known.example\nother.example\nbroken.example\n"
