@@ -57,7 +57,7 @@ impl Client {
     /// # Errors
     /// Where it refuses them, wants some and there are none, or doesn't answer.
     pub fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
-        self.core().greet(repository, to_push)
+        self.core().greet(repository, to_push).map_err(Error::of_registry)
     }
 }
 

@@ -192,6 +192,12 @@ impl Error {
         self
     }
 
+    /// The same of the registry as such: its repository was looked at for its rules alone.
+    pub(crate) fn of_registry(mut self) -> Error {
+        self.0.place.repository = None;
+        self
+    }
+
     /// An error of a host that has never answered.
     pub(crate) fn of_stranger(mut self) -> Error {
         self.0.is_strangers = true;

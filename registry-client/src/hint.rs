@@ -70,7 +70,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         return Some(no_project(error, project, host));
     }
     Some(match refusal.status {
-        401 if place.has_credential && !refusal.lacks_right => wrong_password(host),
+        401 if place.has_credential && !lacks_right(refusal) => wrong_password(host),
         401 if !place.has_credential => no_credential(host),
         401 | 403 if place.has_credential => no_right(error, path, project, host),
         403 => format!(
@@ -101,6 +101,12 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+/// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
+fn lacks_right(refusal: &Refusal) -> bool {
+    let message = refusal.message.as_deref().unwrap_or_default();
+    refusal.lacks_right || message.contains("to access repository")
 }
 
 /// Whether something was being written.
@@ -185,9 +191,7 @@ fn too_many_requests(refusal: &Refusal, host: &str) -> String {
 fn quota_hint(refusal: &Refusal, has_credential: bool) -> String {
     let quota = refusal.quota.clone().unwrap_or_default();
     let number = quota.limit.map_or(String::new(), |limit| format!("{limit} "));
-    let period = quota
-        .window
-        .map_or(String::new(), |window| format!(" of {}", span(window)));
+    let period = quota.window.map_or("a period".to_owned(), span);
     let wait = match (refusal.retry_after, quota.window) {
         (Some(wait), _) if !wait.is_zero() => format!("wait {}", span(wait)),
         (_, Some(window)) => format!("wait, at most {}", span(window)),
@@ -199,7 +203,7 @@ fn quota_hint(refusal: &Refusal, has_credential: bool) -> String {
         "log in for more (auths with repo: docker.io), or use a mirror as src"
     };
     format!(
-        "the {number}pulls that the registry allows in a period{period} are used up: {wait}, and run the same command again; or {advice}"
+        "the {number}pulls that the registry allows in {period} are used up: {wait}, and run the same command again; or {advice}"
     )
 }
 

@@ -15,6 +15,7 @@ mod executor;
 mod fault;
 mod fill;
 mod flight;
+mod near;
 mod outcome;
 mod plan;
 mod prepare;
@@ -41,7 +42,7 @@ pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
 pub use prepare::Problem;
-pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
+pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 
 pub(crate) use destination::{Bring, Destination, StoreDestination};
 pub(crate) use prepare::client;

@@ -15,6 +15,6 @@ pub use format::{TERMINAL_WIDTH, bytes, count, duration, short_digest, shorten, 
 pub use garbage::{Pruned, garbage_json, garbage_text};
 pub use health::{Checked, health_json, health_text};
 pub use log::start_log;
-pub use plan::print_plan;
+pub use plan::{plan_json, plan_text};
 pub use progress::{Progress, ProgressMode};
 pub use summary::{GOES_ON, outcome_line, summary};

@@ -8,3 +8,4 @@ mod push;
 mod real;
 mod resilience;
 mod secure;
+mod strangers;
