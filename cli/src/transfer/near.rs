@@ -85,10 +85,10 @@ mod tests {
             ("v1.34.9", "v1.34.10"),
             ("1.34.1", "v1.34.1"),
             ("V1.34.2", "v1.34.2"),
-            ("v1.43.1", "v1.4"),
+            ("v1.43.1", "v1.34.1"),
             ("lates", "latest"),
             ("3.21-alpine", "3.20-alpine"),
-            ("sha256-aa", "v1.4"),
+            ("zzz", "3.20"),
         ];
         for (wanted, first) in table {
             let near = nearest(&wanted.parse().unwrap(), &tags);
