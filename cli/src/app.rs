@@ -1,7 +1,7 @@
 //! The program: from arguments to an exit status.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use transload_layout_store::{Error, Opening, Store};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 
-use crate::args::{Cli, Command, HowArgs, RunArgs, WhichArgs};
+use crate::args::{Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
 use crate::commands;
 use crate::job::Job;
 use crate::jobs;
@@ -33,6 +33,7 @@ pub fn main(cli: &Cli) -> ExitCode {
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
+        check_output(how)?;
         transfer(cli, how, &[job], of_arguments)
     };
     let (status, otherwise) = match &cli.command {
@@ -73,6 +74,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
             eprintln!("skipped {}: {}", skipped.name, skipped.reason);
         }
     }
+    check_output(&args.how)?;
     if loaded.jobs.is_empty() {
         eprintln!("{}: no task to do", args.file.display());
         return Ok(0);
@@ -122,7 +124,7 @@ fn transfer(
         progress.finish();
         return Ok(match plans {
             _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
-            Ok(plans) => show_plans(&plans),
+            Ok(plans) => show_plans(cli, how, &plans),
             Err(problems) => refuse(&problems, locate),
         });
     }
@@ -169,8 +171,23 @@ fn of_arguments(problem: &transfer::Problem) -> Problem {
     problem.hint.iter().cloned().fold(found, Problem::with_hint)
 }
 
-fn show_plans(plans: &[transfer::JobPreview]) -> u8 {
-    if ui::print_plan(plans, &mut std::io::stdout().lock()).is_err() {
+/// `--output` is about the plan; who gives it with a transfer may be waiting for something else.
+fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
+    if how.dry_run || how.output.is_none() {
+        return Ok(());
+    }
+    let problem = Problem::of_file("--output", "it is the form of the plan that --dry-run shows");
+    let hint =
+        "add --dry-run to see what would move; --report FILE writes what became of each image, as JSON";
+    Err(problem.with_hint(hint).into())
+}
+
+fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
+    let shown = match how.output.unwrap_or(Output::Text) {
+        Output::Text => ui::plan_text(plans, !matches!(cli.command, Command::Run(_))),
+        Output::Json => format!("{:#}\n", ui::plan_json(plans)),
+    };
+    if std::io::stdout().lock().write_all(shown.as_bytes()).is_err() {
         return FAILED;
     }
     let fails = plans

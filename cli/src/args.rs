@@ -364,6 +364,10 @@ pub struct HowArgs {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// The form of the plan that --dry-run shows: text for people (unless given) or JSON for programs
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub output: Option<Output>,
+
     /// How progress is shown
     #[arg(
         long,

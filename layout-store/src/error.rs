@@ -156,7 +156,9 @@ impl Error {
 fn io_hint(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied => "this user may not do that there: check owner and permissions",
+        io::ErrorKind::PermissionDenied => {
+            "this user may not do that there: check owner and permissions (ls -ld), or choose another directory"
+        }
         io::ErrorKind::StorageFull => {
             "the disk is full: make room and run the same command again, it goes on where it ended"
         }

@@ -175,7 +175,7 @@ impl BlobReader {
         }
         self.failures += 1;
         // Requests that were repeated below have used up the tries.
-        let is_spent = self.failures >= self.core.retry.attempts || error.attempts() > 1;
+        let is_spent = self.failures >= self.core.retry.tries(&error) || error.attempts() > 1;
         // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
         let is_doubtful = matches!(error.kind(), ErrorKind::Size { .. }) && self.failures == 1;
         if error.is_cancelled() || !(error.is_retryable() || is_doubtful) || is_spent {

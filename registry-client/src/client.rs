@@ -1,6 +1,6 @@
 //! The client, and what it is built from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -169,6 +169,7 @@ impl ClientBuilder {
             tokens: Tokens::default(),
             journal: self.journal,
             sessions: HashMap::new().into(),
+            answered: HashSet::new().into(),
         };
         let core = Arc::new(core);
         core.shut_when_cancelled();
@@ -421,6 +422,10 @@ impl Client {
     /// left out.
     pub fn examine(&self, registry: &Registry, repository: Option<&Repository>, push: bool) -> Vec<Fact> {
         crate::examine::examine(&self.core, registry, repository, push)
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Closes the connections that nobody uses. New requests open new ones.

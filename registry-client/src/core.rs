@@ -1,6 +1,6 @@
 //! What all requests of a client share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,8 @@ pub(crate) struct Core {
     pub journal: Arc<dyn UploadJournal>,
     /// Upload sessions that a refused mount left open.
     pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
+    /// The hosts that have answered something.
+    pub answered: Mutex<HashSet<Registry>>,
 }
 
 /// What an agent's connections have in common.

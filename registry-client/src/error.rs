@@ -22,6 +22,8 @@ pub(crate) struct Inner {
     pub place: Place,
     pub url: Option<String>,
     pub attempts: u32,
+    /// Whether the host had never answered before: it may not be there at all.
+    pub is_strangers: bool,
     pub kind: ErrorKind,
 }
 
@@ -110,7 +112,9 @@ pub struct Quota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Network {
-    /// The host's name has no address.
+    /// The resolver knows no host of this name.
+    NoSuchHost,
+    /// The resolver couldn't say what address the host has.
     Dns,
     /// Nobody listens at the address.
     Refused,
@@ -146,10 +150,21 @@ pub enum Network {
 
 impl Network {
     pub(crate) fn is_retryable(self) -> bool {
-        use Network::{ConnectTimeout, Dns, Http, Other, Proxy, Refused, Reset, Stalled, Unreachable};
+        use Network::{
+            ConnectTimeout, Dns, Http, NoSuchHost, Other, Proxy, Refused, Reset, Stalled, Unreachable,
+        };
         matches!(
             self,
-            Dns | Refused | Unreachable | ConnectTimeout | Stalled | Reset | Proxy | Http | Other
+            NoSuchHost
+                | Dns
+                | Refused
+                | Unreachable
+                | ConnectTimeout
+                | Stalled
+                | Reset
+                | Proxy
+                | Http
+                | Other
         )
     }
 }
@@ -160,6 +175,7 @@ impl Error {
             place: place.clone(),
             url: None,
             attempts: 1,
+            is_strangers: false,
             kind,
         }))
     }
@@ -176,6 +192,33 @@ impl Error {
 
     pub(crate) fn at(mut self, url: &crate::url::Url) -> Error {
         self.0.url = Some(url.to_string());
+        self
+    }
+
+    /// The same of the registry as such: its repository was looked at for its rules alone.
+    pub(crate) fn of_registry(mut self) -> Error {
+        self.0.place.repository = None;
+        self
+    }
+
+    /// An error of a host that has never answered.
+    pub(crate) fn of_stranger(mut self) -> Error {
+        self.0.is_strangers = true;
+        self
+    }
+
+    /// The same where the connection goes through a proxy: what kept it from coming about is the proxy's.
+    pub(crate) fn through(mut self, proxy: &str) -> Error {
+        use Network::{ConnectTimeout, Dns, NoSuchHost, Proxy, Refused, Unreachable};
+        if let ErrorKind::Network { network, message } = &mut self.0.kind
+            && matches!(
+                network,
+                Proxy | NoSuchHost | Dns | Refused | Unreachable | ConnectTimeout
+            )
+        {
+            *network = Proxy;
+            *message = format!("the proxy {proxy}: {message}");
+        }
         self
     }
 

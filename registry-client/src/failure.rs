@@ -36,9 +36,9 @@ fn classify(error: &ureq::Error) -> (Network, String) {
         ),
         E::Timeout(Timeout::RecvResponse) => (Network::Stalled, "the answer's head took too long".to_owned()),
         E::Timeout(_) => (Network::Stalled, "no byte moved for too long".to_owned()),
-        E::HostNotFound => (Network::Dns, "the host's name isn't known".to_owned()),
+        E::HostNotFound => (Network::NoSuchHost, "the host's name has no address".to_owned()),
         E::ConnectionFailed => (Network::Other, "no connection came about".to_owned()),
-        E::ConnectProxyFailed(message) => (Network::Proxy, format!("the proxy failed: {message}")),
+        E::ConnectProxyFailed(message) => (Network::Proxy, proxy_refusal(message)),
         E::InvalidProxyUrl => (Network::Proxy, "the proxy's URL can't be used".to_owned()),
         E::Protocol(error) => (Network::Http, format!("what came isn't HTTP: {error}")),
         E::LargeResponseHeader(size, most) => (
@@ -49,6 +49,18 @@ fn classify(error: &ureq::Error) -> (Network, String) {
         // These may quote a URL with its query.
         E::BadUri(_) | E::Http(_) => (Network::Http, "the request can't be sent".to_owned()),
         other => (Network::Other, other.to_string()),
+    }
+}
+
+/// What a proxy's refusal to connect says: ureq tells its status as `proxy server responded 407/407`.
+fn proxy_refusal(message: &str) -> String {
+    let status = message
+        .strip_prefix("proxy server responded ")
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|status| ureq::http::StatusCode::from_bytes(status.as_bytes()).ok());
+    match status {
+        Some(status) => format!("it won't connect, and answered {status}"),
+        None => message.to_owned(),
     }
 }
 
@@ -66,22 +78,53 @@ fn classify_io(error: &io::Error) -> (Network, String) {
             Network::Reset
         }
         K::TimedOut | K::WouldBlock => Network::Stalled,
-        _ if is_name_lookup(error) => Network::Dns,
-        _ => Network::Other,
+        _ => match name_lookup(error) {
+            Some(Lookup::NoSuchName) => Network::NoSuchHost,
+            Some(Lookup::Failed) => Network::Dns,
+            None => Network::Other,
+        },
     };
     let message = match network {
         Network::Refused => "the connection was refused".to_owned(),
         Network::Reset => format!("the connection was cut: {error}"),
         Network::Stalled => "no byte moved for too long".to_owned(),
-        Network::Dns => format!("the host's address wasn't found: {error}"),
+        Network::NoSuchHost | Network::Dns => format!("the host's address wasn't found: {error}"),
         _ => format!("the connection failed: {error}"),
     };
     (network, message)
 }
 
-/// The standard library gives a failed name lookup no kind of its own.
-fn is_name_lookup(error: &io::Error) -> bool {
-    error.to_string().contains("failed to lookup address information")
+/// How a name lookup failed.
+enum Lookup {
+    /// There is no such name, or it has no address.
+    NoSuchName,
+    /// The resolver couldn't tell.
+    Failed,
+}
+
+/// What resolvers say of a name that doesn't exist or has no address: glibc, musl, the BSDs and macOS, Windows.
+const NO_SUCH_NAME: [&str; 7] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "Name has no usable address",
+    "nodename nor servname provided, or not known",
+    "No such host is known",
+    "no data of the requested type was found",
+];
+
+/// The standard library gives a failed name lookup no kind of its own, and keeps the resolver's text alone.
+fn name_lookup(error: &io::Error) -> Option<Lookup> {
+    let text = error.to_string();
+    let is_lookup = text.contains("failed to lookup address information");
+    // Windows has numbers of its own for these.
+    let is_unknown = matches!(error.raw_os_error(), Some(11001 | 11004)) && cfg!(windows)
+        || is_lookup && NO_SUCH_NAME.iter().any(|said| text.contains(said));
+    match (is_unknown, is_lookup) {
+        (true, _) => Some(Lookup::NoSuchName),
+        (false, true) => Some(Lookup::Failed),
+        (false, false) => None,
+    }
 }
 
 fn find_tls(error: &io::Error) -> Option<&rustls::Error> {
@@ -159,7 +202,7 @@ mod tests {
         };
         assert_eq!(network(io(io::ErrorKind::ConnectionRefused)), Network::Refused);
         assert_eq!(network(io(io::ErrorKind::UnexpectedEof)), Network::Reset);
-        assert_eq!(network(ureq::Error::HostNotFound), Network::Dns);
+        assert_eq!(network(ureq::Error::HostNotFound), Network::NoSuchHost);
         assert_eq!(network(ureq::Error::Timeout(Timeout::PerRead)), Network::Stalled);
         assert_eq!(
             network(tls(rustls::CertificateError::UnknownIssuer)),
@@ -181,8 +224,34 @@ mod tests {
         );
         let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert_eq!(network(ureq::Error::Rustls(plain)), Network::NotTls);
-        let lookup = io::Error::other("failed to lookup address information: Name or service not known");
-        assert_eq!(network(ureq::Error::Io(lookup)), Network::Dns);
+        let lookup =
+            |said: &str| io::Error::other(format!("failed to lookup address information: {said}")).into();
+        for said in NO_SUCH_NAME {
+            assert_eq!(network(lookup(said)), Network::NoSuchHost, "{said}");
+        }
+        for said in [
+            "Temporary failure in name resolution",
+            "Non-recoverable failure in name resolution",
+            "Try again",
+        ] {
+            assert_eq!(network(lookup(said)), Network::Dns, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_refusal_is_told_by_its_status() {
+        let refusal = ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned());
+        assert_eq!(
+            classify(&refusal),
+            (
+                Network::Proxy,
+                "it won't connect, and answered 407 Proxy Authentication Required".to_owned()
+            )
+        );
+        assert_eq!(
+            proxy_refusal("proxy server did not respond"),
+            "proxy server did not respond"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use transload_reference::ManifestError;
 
 use crate::error::{Error, ErrorKind, Network, Refusal};
+use crate::target::is_way_out_of_https;
 
 pub(crate) fn of(error: &Error) -> Option<String> {
     let place = &error.inner().place;
@@ -15,7 +16,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
     match error.kind() {
         ErrorKind::Status(refusal) => status(error, refusal, &host),
         ErrorKind::Token(refusal) => token(refusal, &host, place.has_credential),
-        ErrorKind::Network { network, .. } => network_hint(*network, &host),
+        ErrorKind::Network { network, message } => network_hint(error, *network, message, &host),
         ErrorKind::Manifest(ManifestError::Json(_)) => Some(format!(
             "{host} may not be a registry, or a proxy answered in its place: look at the URL in a browser"
         )),
@@ -33,6 +34,10 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Error>())
             .and_then(Error::hint),
+        ErrorKind::Protocol(message) if is_way_out_of_https(message) => Some(format!(
+            "{host} believes that it is reached by http: set its external address to https (Harbor: external_url; behind a proxy: \
+             X-Forwarded-Proto); where it really speaks plain HTTP, set plain_http: true for it (or --plain-http)"
+        )),
         ErrorKind::Manifest(_) | ErrorKind::Protocol(_) | ErrorKind::Config(_) | ErrorKind::Cancelled => None,
     }
 }
@@ -45,8 +50,8 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         .map_or("the repository", |repository| repository.path());
     let project = path.split('/').next().unwrap_or(path);
     let code = refusal.code.as_deref().unwrap_or_default();
-    if let Some(quota) = &refusal.quota {
-        return Some(quota_hint(quota.window, place.has_credential));
+    if refusal.quota.is_some() {
+        return Some(quota_hint(refusal, place.has_credential));
     }
     if refusal.is_elsewhere && matches!(refusal.status, 400 | 401 | 403 | 404 | 410) {
         return Some(format!(
@@ -54,36 +59,30 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
              whether a proxy changes addresses"
         ));
     }
+    // What servers of HTTPS answer to plain HTTP, some of them with a page.
+    if refusal.status == 400 && is_plain_http(error) && refusal.code.is_none() {
+        return Some(may_speak_https(host));
+    }
     if refusal.is_html && refusal.status != 413 && refusal.status < 500 {
         return Some(format!(
             "a web page came instead of a registry's answer: check that {host} is the registry itself and not a login page, a portal or a \
              proxy (HTTPS_PROXY and NO_PROXY decide which proxy is used)"
         ));
     }
-    if refusal.status == 400
-        && error.url().is_some_and(|url| url.starts_with("http://"))
-        && refusal.code.is_none()
-    {
-        return Some(format!("{host} may speak HTTPS: don't set plain_http for it"));
+    if lacks_project(refusal) {
+        return Some(no_project(error, project, host));
     }
     Some(match refusal.status {
-        401 if place.has_credential && !refusal.lacks_right => {
-            format!(
-                "{host} refused the credentials: check the user name and password in auths, or log in again"
-            )
-        }
+        401 if place.has_credential && !lacks_right(refusal) => wrong_password(host),
         401 if !place.has_credential => no_credential(host),
-        401 | 403 if place.has_credential => format!(
-            "the user may not do this in {path}: ask for the right to pull or push there; if the project {project} doesn't exist, create it"
-        ),
+        401 | 403 if place.has_credential => no_right(error, path, project, host),
         403 => format!(
             "{}; if it has credentials, the repository may be blocked for this network",
             no_credential(host)
         ),
-        404 if code == "NAME_UNKNOWN" || error.operation().starts_with("uploading") => {
-            format!(
-                "{host} has no repository {path}: check the name; a Harbor registry needs the project {project} to be created first"
-            )
+        404 if is_push(error) => no_project(error, project, host),
+        404 if code == "NAME_UNKNOWN" => {
+            format!("{host} has no repository {path}, or hides it from this user: check the name")
         }
         404 if error.operation().contains("manifest") => {
             format!(
@@ -98,9 +97,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         413 => format!(
             "a proxy in front of {host} limits the size of requests: raise it there (nginx: client_max_body_size 0)"
         ),
-        429 => format!(
-            "{host} limits how many requests it takes: wait, use fewer --jobs, or log in for a higher limit"
-        ),
+        429 => too_many_requests(refusal, host),
         507 => format!("the disk of {host} is full: free space there"),
         500..=599 => format!(
             "{host} has trouble of its own: look at its log, and at its disk and storage; run the same command again later"
@@ -109,35 +106,127 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     })
 }
 
-fn no_credential(host: &str) -> String {
+/// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
+fn lacks_right(refusal: &Refusal) -> bool {
+    let message = refusal.message.as_deref().unwrap_or_default();
+    refusal.lacks_right || message.contains("to access repository")
+}
+
+/// Whether something was being written.
+fn is_push(error: &Error) -> bool {
+    ["uploading", "mounting", "pushing", "writing"]
+        .iter()
+        .any(|doing| error.operation().starts_with(doing))
+}
+
+fn is_plain_http(error: &Error) -> bool {
+    error.url().is_some_and(|url| url.starts_with("http://"))
+}
+
+fn may_speak_https(host: &str) -> String {
+    format!("{host} may speak HTTPS: leave out plain_http (--plain-http) for it")
+}
+
+/// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
+fn lacks_project(refusal: &Refusal) -> bool {
+    let message = refusal
+        .message
+        .as_deref()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    matches!(refusal.status, 401 | 403 | 404)
+        && message.contains("project ")
+        && ["not found", "not exist", "doesn't exist"]
+            .iter()
+            .any(|said| message.contains(said))
+}
+
+fn no_project(error: &Error, project: &str, host: &str) -> String {
+    if is_push(error) {
+        format!(
+            "{host} has no project {project}: create it there first (Harbor: Projects, New Project), or choose another dest"
+        )
+    } else {
+        format!("{host} has no project {project}, or hides it from this user: check the name")
+    }
+}
+
+fn no_right(error: &Error, path: &str, project: &str, host: &str) -> String {
+    if is_push(error) {
+        format!(
+            "the user may log in and may not push to {path}: ask for the right to push there (Harbor: role Developer in the project \
+             {project}; a robot account: \"Push Repository\"); some registries say the same of a project that doesn't exist: create \
+             {project} on {host} first"
+        )
+    } else {
+        format!(
+            "the user may log in and may not pull {path}: check the name, or ask for the right to pull in {project}; some registries say \
+             the same of what doesn't exist"
+        )
+    }
+}
+
+fn wrong_password(host: &str) -> String {
     format!(
-        "no credentials for {host} were found: give them in auths (repo: {host}), or log in with docker or podman"
+        "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials are used \
+         and where they come from"
     )
 }
 
-fn quota_hint(window: Option<Duration>, has_credential: bool) -> String {
-    let period = match window.map(|window| window.as_secs()) {
-        Some(seconds) if seconds >= 3600 => format!(" of {} hours", seconds / 3600),
-        Some(seconds) => format!(" of {seconds} seconds"),
-        None => String::new(),
+fn no_credential(host: &str) -> String {
+    format!(
+        "no credentials for {host} were found: give them in auths (repo: {host}), or log in: `transload login {host}`"
+    )
+}
+
+fn too_many_requests(refusal: &Refusal, host: &str) -> String {
+    match refusal.retry_after {
+        Some(wait) if !wait.is_zero() => format!(
+            "{host} limits how many requests it takes, and asks to wait {}: run the same command again then, with fewer --jobs",
+            span(wait)
+        ),
+        _ => format!(
+            "{host} limits how many requests it takes: wait, use fewer --jobs, or log in for a higher limit"
+        ),
+    }
+}
+
+fn quota_hint(refusal: &Refusal, has_credential: bool) -> String {
+    let quota = refusal.quota.clone().unwrap_or_default();
+    let number = quota.limit.map_or(String::new(), |limit| format!("{limit} "));
+    let period = quota.window.map_or("a period".to_owned(), span);
+    let wait = match (refusal.retry_after, quota.window) {
+        (Some(wait), _) if !wait.is_zero() => format!("wait {}", span(wait)),
+        (_, Some(window)) => format!("wait, at most {}", span(window)),
+        _ => "wait for the next period".to_owned(),
     };
     let advice = if has_credential {
-        "wait for the next period, use a mirror as src, or an account with more pulls"
+        "use a mirror as src, or an account with more pulls"
     } else {
-        "log in (auths with repo: docker.io), use a mirror as src, or wait for the next period"
+        "log in for more (auths with repo: docker.io), or use a mirror as src"
     };
-    format!("the pulls that the registry allows in a period{period} are used up: {advice}")
+    format!(
+        "the {number}pulls that the registry allows in {period} are used up: {wait}, and run the same command again; or {advice}"
+    )
+}
+
+/// A time in the unit that people would use, rounded up: `40 seconds`, `3 minutes`, `6 hours`.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7200 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3600), "hour"),
+    };
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{ending}")
 }
 
 fn token(refusal: &Refusal, host: &str, has_credential: bool) -> Option<String> {
     Some(match refusal.status {
-        400 | 401 | 403 if has_credential => {
-            format!(
-                "the credentials for {host} were refused: check the user name and password in auths, or log in again"
-            )
-        }
+        400 | 401 | 403 if has_credential => wrong_password(host),
         401 | 403 => no_credential(host),
-        429 => format!("{host} limits logins: wait, or use fewer --jobs"),
+        429 => too_many_requests(refusal, host),
         500..=599 => {
             format!("the token server of {host} has trouble of its own: look at its log, try again later")
         }
@@ -145,13 +234,19 @@ fn token(refusal: &Refusal, host: &str, has_credential: bool) -> Option<String> 
     })
 }
 
-fn network_hint(network: Network, host: &str) -> Option<String> {
+fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> Option<String> {
     Some(match network {
-        Network::Dns => {
-            format!("check the spelling of {host} and this machine's DNS (/etc/hosts, /etc/resolv.conf)")
-        }
+        Network::NoSuchHost => format!(
+            "there is no host of this name: check the spelling of {host}; a name that only this site knows needs its DNS server \
+             (/etc/resolv.conf) or a line in /etc/hosts"
+        ),
+        Network::Dns => format!(
+            "the DNS server didn't answer: check this machine's DNS (/etc/resolv.conf), or give {host} a line in /etc/hosts"
+        ),
         Network::Refused => {
-            format!("nothing listens there: check the port of {host} and that the registry runs")
+            format!(
+                "nothing listens there: check the port of {host}, that the registry runs, and the firewall"
+            )
         }
         Network::Unreachable | Network::ConnectTimeout => format!(
             "{host} can't be reached from here: check the network, the firewall and the proxy (HTTPS_PROXY, \
@@ -166,8 +261,8 @@ fn network_hint(network: Network, host: &str) -> Option<String> {
         }
         Network::NotTls => format!("{host} speaks plain HTTP: set plain_http: true for it (or --plain-http)"),
         Network::UnknownIssuer => format!(
-            "the certificate of {host} comes from an authority that this machine doesn't know: give its certificate as ca_file \
-             (--ca-file), or set insecure: true to trust any"
+            "the certificate of {host} comes from an authority that this machine doesn't know: give that authority's certificate (PEM) as \
+             ca_file (--ca-file), or set insecure: true (--insecure) to trust any"
         ),
         Network::CertificateName => format!(
             "the certificate isn't for {host}: use a name that is in it, or set insecure: true to trust any"
@@ -181,12 +276,58 @@ fn network_hint(network: Network, host: &str) -> Option<String> {
         Network::ClientCertificate => {
             format!("{host} wants a client certificate: give cert_file and key_file")
         }
-        Network::Proxy => {
-            "check the proxy in HTTPS_PROXY or HTTP_PROXY, or except the host with NO_PROXY".to_owned()
+        Network::Proxy if message.contains(" answered 407") => {
+            "the proxy wants a user: put name and password into its address (http://name:password@proxy:3128)"
+                .to_owned()
         }
+        Network::Proxy => {
+            let name = error.registry().map_or(host, |registry| registry.host());
+            format!(
+                "check that proxy and the variable that names it; where {host} can be reached without it, add {name} to NO_PROXY"
+            )
+        }
+        Network::Http if is_plain_http(error) => may_speak_https(host),
         Network::Tls | Network::Http => {
             format!("something that is no registry seems to answer at {host}: check host, port and proxy")
         }
         Network::Other => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_told_in_the_unit_that_people_use() {
+        for (seconds, text) in [
+            (1, "1 second"),
+            (90, "90 seconds"),
+            (150, "3 minutes"),
+            (3600, "60 minutes"),
+            (21600, "6 hours"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(span(Duration::from_millis(1500)), "2 seconds");
+    }
+
+    #[test]
+    fn a_missing_project_is_known_by_what_registries_say_of_it() {
+        let refusal = |status, message: &str| Refusal {
+            status,
+            message: Some(message.to_owned()),
+            ..Refusal::default()
+        };
+        for (status, message, is_missing) in [
+            (404, "project library2 not found", true),
+            (401, "project: Project library2 does not exist", true),
+            (403, "the project doesn't exist", true),
+            (404, "project not found", true),
+            (404, "manifest unknown", false),
+            (500, "project x not found", false),
+        ] {
+            assert_eq!(lacks_project(&refusal(status, message)), is_missing, "{message}");
+        }
+    }
 }

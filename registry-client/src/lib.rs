@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod answer;
 mod auth;
 mod blobs;
@@ -53,6 +54,7 @@ mod referrers;
 mod request;
 mod resolve;
 mod retry;
+mod sample;
 mod scope;
 mod secret;
 mod session;
@@ -67,11 +69,13 @@ mod url;
 mod whole;
 
 pub use crate::core::Timeouts;
+pub use access::{Access, Greeting};
 pub use blobs::BlobReader;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
 pub use credentials::{
-    CredentialError, CredentialSource, DefaultCredentials, Forgotten, NoCredentials, Origin, exposure,
+    CredentialError, CredentialOrigin, CredentialSource, DefaultCredentials, Forgotten, NoCredentials,
+    exposure,
 };
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};

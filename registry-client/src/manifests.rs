@@ -100,7 +100,11 @@ impl Core {
             };
             // Requests were repeated below; here it is only about bytes that were damaged or cut short.
             let is_damage = matches!(error.kind(), ErrorKind::Manifest(_) | ErrorKind::Network { .. });
-            if !is_damage || !error.is_retryable() || error.attempts() > 1 || attempt >= self.retry.attempts {
+            if !is_damage
+                || !error.is_retryable()
+                || error.attempts() > 1
+                || attempt >= self.retry.tries(&error)
+            {
                 let attempts = attempt.max(error.attempts());
                 return Err(error.after(attempts));
             }

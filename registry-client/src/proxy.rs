@@ -9,9 +9,16 @@ use crate::url::{Scheme, Url};
 /// The proxies of an environment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    http: Option<Via>,
+    https: Option<Via>,
     except: Vec<Exception>,
+}
+
+/// A proxy and the variable that names it.
+#[derive(Debug, Clone)]
+struct Via {
+    proxy: Proxy,
+    variable: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,27 +43,27 @@ impl Proxies {
     /// # Errors
     /// Where a proxy's URL can't be used: to go without it could leak what it is to see.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Proxies, String> {
-        let first = |names: &[&str]| {
-            let found = names
+        let first = |names: &[&'static str]| {
+            names
                 .iter()
-                .find_map(|name| Some((*name, get(name).filter(|value| !value.trim().is_empty())?)));
-            found.map(|(_, name)| name)
+                .find_map(|name| Some((*name, get(name).filter(|value| !value.trim().is_empty())?)))
         };
-        let proxy = |names: &[&str]| match first(names) {
+        let proxy = |names: &[&'static str]| match first(names) {
             None => Ok(None),
-            Some(url) => Proxy::new(url.trim())
+            Some((variable, url)) => Proxy::new(url.trim())
                 .ok()
                 .filter(|proxy| {
                     use ureq::ProxyProtocol::{Http, Https};
                     matches!(proxy.protocol(), Http | Https)
                 })
-                .map(Some)
+                .map(|proxy| Some(Via { proxy, variable }))
                 .ok_or_else(|| format!("{} isn't the URL of an HTTP proxy", names.join(" or "))),
         };
         Ok(Proxies {
             http: proxy(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])?,
             https: proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
             except: first(&["no_proxy", "NO_PROXY"])
+                .map(|(_, hosts)| hosts)
                 .unwrap_or_default()
                 .split([',', ' '])
                 .filter_map(exception)
@@ -66,6 +73,21 @@ impl Proxies {
 
     /// The proxy for a URL, if there is one.
     pub fn choose(&self, url: &Url) -> Option<&Proxy> {
+        self.via(url).map(|via| &via.proxy)
+    }
+
+    /// That proxy's address, without a user's name, and where it is from: `http://proxy:3128 (from HTTPS_PROXY)`.
+    pub fn shown(&self, url: &Url) -> Option<String> {
+        let Via { proxy, variable } = self.via(url)?;
+        let scheme = match proxy.protocol() {
+            ureq::ProxyProtocol::Https => "https",
+            _ => "http",
+        };
+        let (host, port) = (proxy.host(), proxy.port());
+        Some(format!("{scheme}://{host}:{port} (from {variable})"))
+    }
+
+    fn via(&self, url: &Url) -> Option<&Via> {
         if url.host().is_loopback() || self.except.iter().any(|exception| exception.covers(url)) {
             return None;
         }
@@ -178,6 +200,8 @@ mod tests {
         .unwrap();
         let port = |url: &str| both.choose(&Url::parse(url).unwrap()).map(Proxy::port);
         assert_eq!((port("http://x/"), port("https://x/")), (Some(1), Some(2)));
+        let shown = both.shown(&Url::parse("https://x/").unwrap());
+        assert_eq!(shown.as_deref(), Some("http://b:2 (from HTTPS_PROXY)"));
         let all = proxies(&[("ALL_PROXY", "http://c:3"), ("https_proxy", "http://b:2")]).unwrap();
         let port = |url: &str| all.choose(&Url::parse(url).unwrap()).map(Proxy::port);
         assert_eq!((port("http://x/"), port("https://x/")), (Some(3), Some(2)));

@@ -189,7 +189,7 @@ impl Core {
                 }
                 Err(error) => error,
             };
-            if error.is_cancelled() || !error.is_retryable() || attempt >= self.retry.attempts {
+            if error.is_cancelled() || !error.is_retryable() || attempt >= self.retry.tries(&error) {
                 return Err(error.after(attempt));
             }
             self.back_off(&error, NoticeKind::Retry, attempt)?;
@@ -368,6 +368,7 @@ impl Core {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 log::debug!("{method} {url}: {}", parts.status);
+                self.note_answer(url);
                 Ok(Answer {
                     status: parts.status.as_u16(),
                     headers: parts.headers,
@@ -411,10 +412,33 @@ impl Core {
                 })
             }
             Err(error) => {
-                let error = failure::from_ureq(error, place).at(url);
+                let error = self.blame(failure::from_ureq(error, place), url).at(url);
                 log::debug!("{method} {url}: {}", error.kind());
                 Err(error)
             }
+        }
+    }
+}
+
+impl Core {
+    /// Takes note that a host has answered.
+    fn note_answer(&self, url: &Url) {
+        let mut answered = lock(&self.answered);
+        if !answered.contains(url.host()) {
+            answered.insert(url.host().clone());
+        }
+    }
+
+    /// An error of a connection, with what is known of who is to blame.
+    fn blame(&self, error: Error, url: &Url) -> Error {
+        let error = match self.proxies.shown(url) {
+            Some(proxy) => error.through(&proxy),
+            None => error,
+        };
+        if lock(&self.answered).contains(url.host()) {
+            error
+        } else {
+            error.of_stranger()
         }
     }
 }

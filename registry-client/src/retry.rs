@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime};
 
+use crate::error::{Error, ErrorKind, Network};
+
 /// How often a request is tried, and how long is waited in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,6 +47,22 @@ impl RetryPolicy {
         self
     }
 
+    /// How often a request is tried that fails like this. A host that has answered before may be restarting, and is given all tries;
+    /// one that never did is given a few, since it may well not be there at all.
+    pub(crate) fn tries(&self, error: &Error) -> u32 {
+        let few = match error.kind() {
+            ErrorKind::Network { network, .. } if error.inner().is_strangers => match network {
+                // A resolver that has just come up may not know all names yet.
+                Network::NoSuchHost => 2,
+                // A registry that is being started takes a moment; who asks for many tries wants to wait for it.
+                Network::Refused | Network::Proxy => 3.max(self.attempts / 2),
+                _ => self.attempts,
+            },
+            _ => self.attempts,
+        };
+        few.min(self.attempts)
+    }
+
     /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
     pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = self
@@ -80,6 +98,7 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Place;
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
@@ -128,5 +147,33 @@ mod tests {
             policy.wait(1, Some(Duration::from_secs(86400))),
             policy.longest_retry_after
         );
+    }
+
+    #[test]
+    fn a_host_that_never_answered_is_tried_a_few_times_and_one_that_did_as_often_as_is_asked_for() {
+        let place = Place {
+            operation: "x".into(),
+            registry: None,
+            repository: None,
+            has_credential: false,
+        };
+        let error = |network| {
+            let message = String::new();
+            Error::new(&place, ErrorKind::Network { network, message })
+        };
+        let table = [
+            (Network::NoSuchHost, [1, 2, 2, 2]),
+            (Network::Refused, [1, 2, 3, 10]),
+            (Network::Proxy, [1, 2, 3, 10]),
+            (Network::Dns, [1, 2, 6, 21]),
+            (Network::Reset, [1, 2, 6, 21]),
+        ];
+        for (network, strangers) in table {
+            for (attempts, few) in [1, 2, 6, 21].into_iter().zip(strangers) {
+                let policy = RetryPolicy::attempts(attempts);
+                assert_eq!(policy.tries(&error(network).of_stranger()), few, "{network:?}");
+                assert_eq!(policy.tries(&error(network)), attempts, "{network:?}");
+            }
+        }
     }
 }

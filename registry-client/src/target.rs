@@ -6,6 +6,11 @@ use transload_reference::Registry;
 
 use crate::url::{Scheme, Url};
 
+/// Whether this is what is said where a registry, or its token server, would lead out of HTTPS.
+pub(crate) fn is_way_out_of_https(message: &str) -> bool {
+    message.contains("plain HTTP") && message.ends_with(": refused")
+}
+
 /// Where a redirect's `Location` leads, if one may go there.
 pub(crate) fn follow(from: &Url, location: &str) -> Result<Url, String> {
     let to = from

@@ -164,7 +164,7 @@ impl Upload<'_> {
             // A source that gave up has tried long enough by itself.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
-            if error.is_cancelled() || !may_retry || count.failures >= core.retry.attempts {
+            if error.is_cancelled() || !may_retry || count.failures >= core.retry.tries(&error) {
                 return Err(error.after(count.failures));
             }
             let resumed = if is_session_good {

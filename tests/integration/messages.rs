@@ -4,6 +4,7 @@
 
 mod care;
 mod help;
+mod hints;
 mod plan;
 mod registries;
 mod secrets;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
 use transload_registry_client::{
-    Client, Credential, DefaultCredentials, ErrorKind, HostRule, Origin, RetryPolicy, Timeouts,
+    Client, Credential, CredentialOrigin, DefaultCredentials, ErrorKind, HostRule, RetryPolicy, Timeouts,
 };
 
 use super::host::{Host, rules};
@@ -53,9 +53,9 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
     }
 }
 
-fn tell(host: &Host, user: &str, note: &str, origin: &Origin) {
+fn tell(host: &Host, user: &str, note: &str, origin: &CredentialOrigin) {
     let how = match origin {
-        Origin::Entry { .. } => ", not encrypted; only its owner may read it",
+        CredentialOrigin::File { .. } => ", not encrypted; only its owner may read it",
         _ => "",
     };
     // Nobody may be reading any more; it is stored all the same.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use transload_policy::PlatformPattern;
 use transload_reference::printable;
 
 /// How many characters of a fault are shown.
@@ -35,6 +36,7 @@ pub struct Fault {
     hint: Option<String>,
     retryable: bool,
     interrupted: bool,
+    missing: Arc<[PlatformPattern]>,
 }
 
 impl Fault {
@@ -46,6 +48,7 @@ impl Fault {
             retryable: error.is_retryable(),
             interrupted: error.is_cancelled(),
             cause: Arc::new(error),
+            missing: Arc::default(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Fault {
             retryable: error.is_retryable(),
             interrupted: error.is_stopped(),
             cause: Arc::new(error),
+            missing: Arc::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Fault {
             hint: None,
             retryable: false,
             interrupted: false,
+            missing: Arc::default(),
         }
     }
 
@@ -79,6 +84,7 @@ impl Fault {
             hint: None,
             retryable,
             interrupted: false,
+            missing: Arc::default(),
         }
     }
 
@@ -90,12 +96,24 @@ impl Fault {
             hint: None,
             retryable: true,
             interrupted: true,
+            missing: Arc::default(),
         }
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Fault {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The image lacks these platforms.
+    pub(crate) fn lacking(mut self, missing: &[PlatformPattern]) -> Fault {
+        self.missing = missing.into();
+        self
+    }
+
+    /// The platforms that were asked for and that the image lacks, where that is what is wrong.
+    pub fn missing_platforms(&self) -> &[PlatformPattern] {
+        &self.missing
     }
 
     /// The side that it happened on, where there is one.

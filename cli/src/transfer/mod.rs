@@ -16,6 +16,7 @@ mod fault;
 mod fill;
 mod flight;
 mod globs;
+mod near;
 mod outcome;
 mod plan;
 mod prepare;
@@ -43,7 +44,7 @@ pub use event::{Event, How, Observer, Unobserved};
 pub use fault::{Fault, Side};
 pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
 pub use prepare::{Mapping, Problem};
-pub use preview::{Disk, ImagePreview, JobPreview, Preview, preview};
+pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use source::Source;
 
 pub(crate) use destination::{Bring, Destination, StoreDestination};

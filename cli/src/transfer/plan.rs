@@ -462,7 +462,7 @@ impl Walk<'_> {
     }
 
     fn refusal(&self, shortfall: &Shortfall) -> Fault {
-        let fault = Fault::refused(Some(Side::Source), self.lacks(shortfall));
+        let fault = Fault::refused(Some(Side::Source), self.lacks(shortfall)).lacking(shortfall.missing());
         shortfall.hint().into_iter().fold(fault, Fault::with_hint)
     }
 

@@ -1,11 +1,17 @@
 //! What a run would do (`--dry-run`): the same preparation and planning, and a look at which blobs are there.
 
-use std::collections::{BTreeSet, HashSet};
+mod hosts;
+
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use transload_policy::PlatformPattern;
 use transload_reference::{Digest, Platform};
+
+use hosts::Hosts;
+pub use hosts::{Host, Login};
 
 use super::destination::Destination;
 use super::event::{Event, Observer};
@@ -29,8 +35,8 @@ pub struct JobPreview {
     pub warnings: Vec<String>,
     /// The disks that would be written to.
     pub disks: Vec<Disk>,
-    /// The registries, each with the users that the credentials at hand are of: none where there are none.
-    pub logins: BTreeSet<(String, Option<String>)>,
+    /// How the registries would be reached, sources first.
+    pub hosts: Vec<Host>,
 }
 
 /// A disk that would be written to.
@@ -50,9 +56,11 @@ pub struct ImagePreview {
     /// The image, as it was written.
     pub image: String,
     /// Where it would come from.
-    pub source: String,
+    pub from: Target,
     /// Where it would go.
-    pub destination: String,
+    pub to: Target,
+    /// The platforms that were asked for and that it doesn't have.
+    pub missing: Vec<PlatformPattern>,
     /// What would move, or why nothing would.
     pub result: Result<Preview, Fault>,
 }
@@ -74,6 +82,8 @@ pub enum Preview {
         there: Count,
         /// Things to look at.
         warnings: Vec<String>,
+        /// Whether all of it is there, its name included.
+        is_there: bool,
     },
     /// The image would be left out, and why.
     Skipped(String),
@@ -90,6 +100,8 @@ pub fn preview(
 ) -> Result<Vec<JobPreview>, Vec<Problem>> {
     let pool = options.pool(usize::MAX).map_err(|problem| vec![problem])?;
     let preparations = prepare_all(jobs, options, observer)?;
+    // What a task brings is there for the next.
+    let mut counted = HashSet::new();
     Ok(jobs
         .iter()
         .zip(preparations)
@@ -100,9 +112,11 @@ pub fn preview(
                 comes_later: true,
                 warnings: Vec::new(),
                 disks: Vec::new(),
-                logins: BTreeSet::new(),
+                hosts: Vec::new(),
             },
-            Preparation::Ready(prepared) => preview_job(prepared, options, &pool, observer.as_ref()),
+            Preparation::Ready(prepared) => {
+                preview_job(prepared, options, &pool, observer.as_ref(), &mut counted)
+            }
         })
         .collect())
 }
@@ -112,6 +126,7 @@ fn preview_job(
     options: &Options,
     pool: &rayon::ThreadPool,
     observer: &dyn Observer,
+    counted: &mut HashSet<(Place, Digest)>,
 ) -> JobPreview {
     let Prepared {
         job,
@@ -128,26 +143,33 @@ fn preview_job(
         .iter()
         .map(|mapping| open(&mut places, &client, mapping))
         .collect();
+    let hosts = Hosts::look(&client, &images, pool);
     let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
     pool.in_place_scope(|scope| {
         for ((slot, mapping), opened) in planned.iter_mut().zip(&images).zip(&opened) {
+            let unreachable = hosts.unreachable(mapping);
             scope.spawn(move |_| {
                 if !options.cancel.load(Ordering::Relaxed) {
-                    *slot = Some(look(job, mapping, opened));
+                    *slot = Some(match unreachable {
+                        Some(fault) => Err(fault.clone()),
+                        None => look(job, mapping, opened),
+                    });
                 }
             });
         }
     });
-    let mut counted = HashSet::new();
     let mut disks = disks(&images, &opened);
-    let logins = logins(&client, &images);
-    let images = images.iter().zip(planned).map(|(mapping, looked)| ImagePreview {
-        image: mapping.name.written().to_owned(),
-        source: mapping.from.to_string(),
-        destination: mapping.to.to_string(),
-        result: looked
+    let images = images.into_iter().zip(planned).map(|(mapping, looked)| {
+        let result = looked
             .unwrap_or_else(|| Err(Fault::interrupted()))
-            .map(|looked| count(mapping, looked, &mut counted, &mut disks)),
+            .map(|looked| count(&mapping, looked, counted, &mut disks));
+        ImagePreview {
+            image: mapping.name.written().to_owned(),
+            missing: missing(job, &result),
+            from: mapping.from,
+            to: mapping.to,
+            result,
+        }
     });
     JobPreview {
         job: job.name.clone(),
@@ -155,7 +177,24 @@ fn preview_job(
         comes_later: false,
         warnings,
         disks,
-        logins,
+        hosts: hosts.hosts,
+    }
+}
+
+/// The platforms that were asked for and that an image doesn't have.
+fn missing(job: &Job, result: &Result<Preview, Fault>) -> Vec<PlatformPattern> {
+    let wanted = job.platforms.patterns().unwrap_or_default();
+    match result {
+        // What has no platform lacks none.
+        Ok(Preview::Moves { platforms, .. }) if !platforms.is_empty() => wanted
+            .iter()
+            .filter(|pattern| !platforms.iter().any(|platform| pattern.matches(platform)))
+            .cloned()
+            .collect(),
+        Ok(Preview::Moves { .. }) => Vec::new(),
+        // It has none of them.
+        Ok(Preview::Skipped(_)) => wanted.to_vec(),
+        Err(fault) => fault.missing_platforms().to_vec(),
     }
 }
 
@@ -174,25 +213,6 @@ fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
         }
     }
     disks
-}
-
-/// Who the registries are asked as. Credentials that can't be read make the images fail, which is told there.
-fn logins(
-    client: &transload_registry_client::Client,
-    images: &[Mapping],
-) -> BTreeSet<(String, Option<String>)> {
-    images
-        .iter()
-        .flat_map(|mapping| [&mapping.from, &mapping.to])
-        .filter_map(|target| match target {
-            Target::Registry(reference) => Some(reference.repository()),
-            Target::Store(..) => None,
-        })
-        .filter_map(|repository| {
-            let user = client.username(repository).ok()?;
-            Some((repository.registry().to_string(), user))
-        })
-        .collect()
 }
 
 type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
@@ -255,6 +275,7 @@ fn count(
         Looked::Skip(reason) => return Preview::Skipped(reason),
         Looked::Plan(plan, looks) => (plan, looks),
     };
+    let is_whole = plan.was_published && looks.iter().all(|look| look.is_there);
     let folder = match &mapping.to {
         Target::Store(folder, _) => Some(folder),
         Target::Registry(_) => None,
@@ -281,5 +302,6 @@ fn count(
         to_move,
         there: is_there,
         warnings: plan.warnings,
+        is_there: is_whole,
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use transload_layout_store::Store;
 use transload_reference::{
-    Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Verifier,
+    Descriptor, Digest, Identifier, Manifest, RawManifest, Reference, Registry, Repository, Verifier,
 };
 use transload_registry_client::Client;
 
 use super::fault::{Fault, Side};
+use super::near::nearest;
 
 /// The largest config that is read into memory, in bytes; its platform is wanted.
 const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
@@ -117,6 +118,29 @@ impl RegistrySource {
     pub fn new(client: Client, registry: Registry) -> Self {
         RegistrySource { client, registry }
     }
+
+    /// The error of a registry without this image, with the tags that may have been meant.
+    fn without(&self, image: &Reference, error: transload_registry_client::Error) -> Fault {
+        let is_missing = error.is_not_found() && error.code() != Some("NAME_UNKNOWN");
+        let fault = Fault::registry(Side::Source, error);
+        let (true, Identifier::Tag(tag)) = (is_missing, image.identifier()) else {
+            return fault;
+        };
+        let repository = image.repository();
+        let tags = self.client.sample_tags(repository).unwrap_or_default();
+        if tags.contains(&tag) {
+            return fault.with_hint(format!(
+                "{repository} lists the tag {tag} and lacks its manifest: push the image there again"
+            ));
+        }
+        match nearest(&tag, &tags).as_slice() {
+            [] => fault,
+            near => fault.with_hint(format!(
+                "{repository} has no tag {tag}; the nearest of those that it has: {}",
+                near.join(", ")
+            )),
+        }
+    }
 }
 
 impl Source for RegistrySource {
@@ -126,15 +150,13 @@ impl Source for RegistrySource {
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
         let descriptor = self.client.resolve(image.repository(), &image.identifier());
-        Ok(descriptor
-            .map_err(|error| Fault::registry(Side::Source, error))?
-            .digest)
+        Ok(descriptor.map_err(|error| self.without(image, error))?.digest)
     }
 
     fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
         self.client
             .manifest(image.repository(), &image.identifier())
-            .map_err(|error| Fault::registry(Side::Source, error))
+            .map_err(|error| self.without(image, error))
     }
 
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {

@@ -22,7 +22,7 @@ pub use garbage::{Pruned, garbage_json, garbage_text};
 pub use health::{Checked, health_json, health_text};
 pub use log::start_log;
 pub use picture::{picture_json, picture_text};
-pub use plan::print_plan;
+pub use plan::{plan_json, plan_text};
 pub use progress::{Progress, ProgressMode};
 pub use stock::{stock_flaws, stock_json, stock_names, stock_table, stock_tree};
 pub use summary::{GOES_ON, outcome_line, summary};

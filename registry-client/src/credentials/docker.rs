@@ -164,16 +164,16 @@ impl ConfigFile {
             .collect()
     }
 
-    /// The entry with the longest path that covers a repository and isn't empty, with its key.
+    /// The entry with the longest path that covers a repository and isn't empty, behind its key.
     pub fn entry(
         &self,
         registry: &Registry,
         path: &str,
-    ) -> Result<Option<(Credential, String)>, CredentialError> {
-        let mut best: Option<(usize, Credential, String)> = None;
+    ) -> Result<Option<(String, Credential)>, CredentialError> {
+        let mut best: Option<(usize, &String, Credential)> = None;
         for (key, entry) in self.document.auths.iter().flatten() {
             let (host, prefix) = normalise(key);
-            let is_longer = best.as_ref().is_none_or(|(length, _, _)| prefix.len() > *length);
+            let is_longer = best.as_ref().is_none_or(|(length, ..)| prefix.len() > *length);
             if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
                 continue;
             }
@@ -183,9 +183,9 @@ impl ConfigFile {
                     self.path.display()
                 ))
             })?;
-            best = found.map(|found| (prefix.len(), found, key.clone())).or(best);
+            best = found.map(|found| (prefix.len(), key, found)).or(best);
         }
-        Ok(best.map(|(_, credential, key)| (credential, key)))
+        Ok(best.map(|(_, key, credential)| (key.clone(), credential)))
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn user(file: &ConfigFile, host: &str, path: &str) -> Option<String> {
-        let (found, _) = file.entry(&host.parse().unwrap(), path).unwrap()?;
+        let (_, found) = file.entry(&host.parse().unwrap(), path).unwrap()?;
         found.username().map(str::to_owned)
     }
 
@@ -297,7 +297,7 @@ mod tests {
         let config = config.unwrap().unwrap();
         let get = |host: &str| {
             let found = config.entry(&host.parse().unwrap(), "x").unwrap();
-            found.map(|(credential, _)| credential)
+            found.map(|(_, credential)| credential)
         };
         assert!(matches!(get("a.b"), Some(Credential::IdentityToken(_))));
         assert!(matches!(get("c.d"), Some(Credential::RegistryToken(_))));

@@ -1,6 +1,5 @@
 //! Keeping credentials, and forgetting them: where docker, podman and their relatives look for them.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -8,64 +7,17 @@ use serde_json::{Map, Value, json};
 use transload_reference::Registry;
 
 use super::docker::{self, ConfigFile, is_key_of};
-use super::{CredentialError, DefaultCredentials, file, helper};
+use super::{CredentialError, CredentialOrigin, DefaultCredentials, file, helper};
 use crate::config::{Credential, IDENTITY_TOKEN_USER};
-
-/// Where credentials are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// In an entry of a file.
-    Entry {
-        /// The file.
-        file: PathBuf,
-        /// The entry's key, such as `hub.local/team`.
-        key: String,
-    },
-    /// By a credential helper.
-    Helper {
-        /// Its program.
-        program: String,
-        /// The file that names it.
-        file: PathBuf,
-    },
-}
-
-impl Origin {
-    pub(super) fn entry(file: &Path, key: &str) -> Origin {
-        Origin::Entry {
-            file: file.to_owned(),
-            key: key.to_owned(),
-        }
-    }
-
-    pub(super) fn helper(helper: &str, file: &Path) -> Origin {
-        Origin::Helper {
-            program: helper::program(helper),
-            file: file.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Entry { file, key } => write!(f, "{} (entry {key})", file.display()),
-            Origin::Helper { program, file } => {
-                write!(f, "the credential helper {program} (named in {})", file.display())
-            }
-        }
-    }
-}
 
 /// What became of credentials that were to be forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forgotten {
     /// Where there were some.
-    pub removed: Vec<Origin>,
+    pub removed: Vec<CredentialOrigin>,
     /// Where there are some still for other paths of the same registry.
-    pub left: Vec<Origin>,
+    pub left: Vec<CredentialOrigin>,
 }
 
 /// The fields of an entry that say who one is.
@@ -83,7 +35,7 @@ impl DefaultCredentials {
         registry: &Registry,
         path: &str,
         credential: &Credential,
-    ) -> Result<Origin, CredentialError> {
+    ) -> Result<CredentialOrigin, CredentialError> {
         let to = self.place_for(registry, path)?;
         let known = self.files()?.iter().find(|file| file.path() == to);
         let server = docker::server_name(registry);
@@ -104,9 +56,9 @@ impl DefaultCredentials {
             change_entries(&to, registry, path, |entries, old| {
                 entries.insert(key, Value::Object(old));
             })?;
-            return Ok(Origin::helper(helper, &to));
+            return Ok(CredentialOrigin::Helper(helper.to_owned()));
         }
-        let origin = Origin::entry(&to, &key);
+        let origin = CredentialOrigin::entry(&to, &key);
         change_entries(&to, registry, path, |entries, mut entry| {
             entry.extend(fields(credential));
             entries.insert(key, Value::Object(entry));
@@ -126,7 +78,9 @@ impl DefaultCredentials {
             for helper in helpers.into_iter().flatten().filter(|_| path.is_empty()) {
                 if self.ask(helper, &server)?.is_some() {
                     helper::erase(helper, &server)?;
-                    forgotten.removed.push(Origin::helper(helper, file.path()));
+                    forgotten
+                        .removed
+                        .push(CredentialOrigin::Helper(helper.to_owned()));
                 }
             }
             let keys = file.keys_of(registry, path);
@@ -135,10 +89,10 @@ impl DefaultCredentials {
             }
             // An entry without credentials is the note of a helper's.
             let with_credentials = keys.iter().filter(|(_, has_credentials)| *has_credentials);
-            let removed = with_credentials.map(|(key, _)| Origin::entry(file.path(), key));
+            let removed = with_credentials.map(|(key, _)| CredentialOrigin::entry(file.path(), key));
             forgotten.removed.extend(removed);
             let others = file.other_keys_of(registry, path);
-            let left = others.iter().map(|key| Origin::entry(file.path(), key));
+            let left = others.iter().map(|key| CredentialOrigin::entry(file.path(), key));
             forgotten.left.extend(left);
         }
         Ok(forgotten)
@@ -235,6 +189,7 @@ fn fields(credential: &Credential) -> Vec<(String, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::CredentialSource as _;
 
     #[test]
     fn who_keeps_credentials_at_once_loses_none_of_the_others() {
@@ -255,7 +210,7 @@ mod tests {
             let registry = format!("host{number}.example").parse().unwrap();
             let (found, origin) = source.find(&registry, "team/app").unwrap().unwrap();
             assert_eq!(found, Credential::new("u", "p"));
-            assert_eq!(origin, Origin::entry(&file, registry.as_str()));
+            assert_eq!(origin, CredentialOrigin::entry(&file, registry.as_str()));
         }
         let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
         assert_eq!(names.count(), 1, "nothing is left beside it");
@@ -274,7 +229,7 @@ mod tests {
         let forgotten = source.forget(&registry, "").unwrap();
         let of = |key: &str| {
             [&files[0], &files[2]]
-                .map(|file| Origin::entry(file, key))
+                .map(|file| CredentialOrigin::entry(file, key))
                 .to_vec()
         };
         assert_eq!(forgotten.removed, of("https://a.b/v1/"));

@@ -4,6 +4,7 @@ mod docker;
 mod file;
 mod helper;
 mod keep;
+mod origin;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,8 +17,9 @@ use transload_reference::Registry;
 
 use crate::config::Credential;
 use docker::ConfigFile;
+pub use origin::CredentialOrigin;
 
-pub use keep::{Forgotten, Origin};
+pub use keep::Forgotten;
 
 /// How long a helper's answer is used again: some hand out tokens that live for an hour.
 const HELPER_ANSWER_LIFE: Duration = Duration::from_secs(300);
@@ -57,24 +59,37 @@ impl CredentialError {
 /// }
 /// ```
 pub trait CredentialSource: Send + Sync {
+    /// The same as [`CredentialSource::credential`], with where they are from.
+    ///
+    /// # Errors
+    /// As there.
+    fn find(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, CredentialOrigin)>, CredentialError> {
+        let found = self.credential(registry, path)?;
+        Ok(found.map(|credential| (credential, CredentialOrigin::Other)))
+    }
+
     /// The credentials for the repository `path` of `registry`, if there are any.
     ///
     /// # Errors
     /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
-
-    /// Where these credentials come from, for people. Who doesn't know it, doesn't say it.
-    ///
-    /// # Errors
-    /// As [`CredentialSource::credential`].
-    fn origin(&self, _registry: &Registry, _path: &str) -> Result<Option<String>, CredentialError> {
-        Ok(None)
-    }
 }
 
 impl<S: CredentialSource + ?Sized> CredentialSource for Arc<S> {
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
         (**self).credential(registry, path)
+    }
+
+    fn find(
+        &self,
+        registry: &Registry,
+        path: &str,
+    ) -> Result<Option<(Credential, CredentialOrigin)>, CredentialError> {
+        (**self).find(registry, path)
     }
 }
 
@@ -206,34 +221,29 @@ impl CredentialSource for DefaultCredentials {
         Ok(self.find(registry, path)?.map(|(credential, _)| credential))
     }
 
-    fn origin(&self, registry: &Registry, path: &str) -> Result<Option<String>, CredentialError> {
-        Ok(self.find(registry, path)?.map(|(_, origin)| origin.to_string()))
-    }
-}
-
-impl DefaultCredentials {
-    /// The credentials for the repository `path` of `registry`, and where they come from.
-    ///
-    /// # Errors
-    /// As [`CredentialSource::credential`].
-    pub fn find(
+    fn find(
         &self,
         registry: &Registry,
         path: &str,
-    ) -> Result<Option<(Credential, Origin)>, CredentialError> {
+    ) -> Result<Option<(Credential, CredentialOrigin)>, CredentialError> {
+        let ask = |helper: &str| {
+            let answer = self.ask(helper, &docker::server_name(registry))?;
+            Ok(answer.map(|found| (found, CredentialOrigin::Helper(helper.to_owned()))))
+        };
         for file in self.files()? {
             if let Some(helper) = file.helper_of(registry)
-                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+                && let Some(found) = ask(helper)?
             {
-                return Ok(Some((found, Origin::helper(helper, file.path()))));
+                return Ok(Some(found));
             }
-            if let Some((found, key)) = file.entry(registry, path)? {
-                return Ok(Some((found, Origin::entry(file.path(), &key))));
+            if let Some((entry, found)) = file.entry(registry, path)? {
+                let path = file.path().to_owned();
+                return Ok(Some((found, CredentialOrigin::File { path, entry })));
             }
             if let Some(helper) = file.store()
-                && let Some(found) = self.ask(helper, &docker::server_name(registry))?
+                && let Some(found) = ask(helper)?
             {
-                return Ok(Some((found, Origin::helper(helper, file.path()))));
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -336,6 +346,14 @@ mod tests {
                 .contains("keychain is locked")
         );
         assert_eq!(ask("unknown.example"), Ok(None));
+        let origin = |host: &str| source.find(&host.parse().unwrap(), "a/b").unwrap().unwrap().1;
+        assert!(
+            matches!(origin("known.example"), CredentialOrigin::Helper(name) if name.ends_with("scripted"))
+        );
+        assert!(matches!(
+            origin("other.example"),
+            CredentialOrigin::File { path, entry } if path.ends_with("config.json") && entry == "other.example"
+        ));
         assert_eq!(
             std::fs::read_to_string(count).unwrap(),
             "known.example\nother.example\nbroken.example\n"

@@ -7,6 +7,7 @@ use super::{Examination, Fact, Topic};
 use crate::auth::{Demand, Scheme};
 use crate::blobs::BlobReader;
 use crate::config::Credential;
+use crate::credentials::CredentialOrigin;
 use crate::error::Error;
 use crate::request::{Call, Exchange, Payload};
 use crate::scope::Scopes;
@@ -182,12 +183,15 @@ impl Examination<'_> {
         };
         let rule = self.core.rules.get(self.rule());
         if let Some(rule) = rule.filter(|rule| rule.credential.is_some()) {
-            return Ok(Some((credential, format!("auths (entry {})", rule.repo))));
+            return Ok(Some((
+                credential,
+                CredentialOrigin::Rule(rule.repo.clone()).to_string(),
+            )));
         }
         let path = self.repository.map_or("", Repository::path);
-        let origin = self.core.credentials.origin(self.registry, path);
-        let origin = origin.ok().flatten().unwrap_or_else(|| "elsewhere".to_owned());
-        Ok(Some((credential, origin)))
+        let found = self.core.credentials.find(self.registry, path).ok().flatten();
+        let origin = found.map_or(CredentialOrigin::Other, |(_, origin)| origin);
+        Ok(Some((credential, origin.to_string())))
     }
 
     /// Asks for the API's root as whoever one is.

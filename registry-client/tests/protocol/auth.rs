@@ -234,7 +234,10 @@ fn a_token_that_grants_too_little_fails_with_a_message_that_says_so() {
     let limited = Reply::status(200).body(r#"{"token":"for-pull-only"}"#);
     registry.fault(Fault::new("GET", "/token", Action::Answer(limited)).every());
     let hint = push(client_of(user(), &registry));
-    assert!(hint.starts_with("the user may not do this in to:"), "{hint}");
+    assert!(
+        hint.starts_with("the user may log in and may not push to to:"),
+        "{hint}"
+    );
 }
 
 #[test]

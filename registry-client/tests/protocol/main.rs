@@ -8,4 +8,5 @@ mod push;
 mod real;
 mod resilience;
 mod secure;
+mod strangers;
 mod whole;

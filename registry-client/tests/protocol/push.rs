@@ -354,7 +354,10 @@ fn a_project_that_has_to_be_created_first_is_named() {
     registry.fault(Fault::new("POST", "/blobs/uploads/", Action::Answer(missing)).every());
     let error = push(&registry, &content(10)).unwrap_err();
     assert!(
-        error.hint().unwrap().contains("project a to be created"),
+        error
+            .hint()
+            .unwrap()
+            .contains("no project a: create it there first"),
         "{:?}",
         error.hint()
     );

@@ -337,8 +337,12 @@ fn hints_say_what_to_do() {
     let table = [
         (Reply::status(403).error("DENIED", "no"), "no credentials"),
         (
-            Reply::status(404).error("NAME_UNKNOWN", "no such project"),
-            "project project",
+            Reply::status(404).error("NAME_UNKNOWN", "no such repository"),
+            "has no repository project/app",
+        ),
+        (
+            Reply::status(404).error("NOT_FOUND", "project project not found"),
+            "has no project project",
         ),
         (
             Reply::status(404).error("MANIFEST_UNKNOWN", "no"),

@@ -9,7 +9,7 @@ use transload_test_support::scripted::{
 
 use super::{Scene, assert_said};
 
-const PULL: [&str; 9] = [
+pub(super) const PULL: [&str; 9] = [
     "pull",
     "HUB/team/app:v1",
     "--dest",
@@ -22,7 +22,7 @@ const PULL: [&str; 9] = [
 ];
 
 /// A registry with one image, and a scene in which it is called `hub.example.com`.
-fn registry(options: Options) -> (Scene, ScriptedRegistry) {
+pub(super) fn registry(options: Options) -> (Scene, ScriptedRegistry) {
     let registry = ScriptedRegistry::with(options);
     registry.put_image("team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
     let mut scene = Scene::new();
@@ -32,7 +32,7 @@ fn registry(options: Options) -> (Scene, ScriptedRegistry) {
 
 /// What a command says, with `HUB` in place of the registry's address in its arguments.
 #[track_caller]
-fn said(scene: &Scene, registry: &ScriptedRegistry, args: &[&str], code: i32) -> String {
+pub(super) fn said(scene: &Scene, registry: &ScriptedRegistry, args: &[&str], code: i32) -> String {
     let args: Vec<String> = args
         .iter()
         .map(|arg| arg.replace("HUB", registry.host()))
@@ -43,13 +43,13 @@ fn said(scene: &Scene, registry: &ScriptedRegistry, args: &[&str], code: i32) ->
 
 /// What a pull says that fails by this fault.
 #[track_caller]
-fn pull_with(fault: Fault) -> String {
+pub(super) fn pull_with(fault: Fault) -> String {
     let (scene, registry) = registry(Options::default());
     registry.fault(fault.every());
     said(&scene, &registry, &PULL, 1)
 }
 
-fn answer(reply: Reply) -> Action {
+pub(super) fn answer(reply: Reply) -> Action {
     Action::Answer(reply)
 }
 
@@ -65,34 +65,13 @@ fn nobody_answers() {
     let mut scene = Scene::new();
     scene.name(&host, "hub.example.com");
     let image = format!("{host}/team/app:v1");
-    let refused = scene.said(
-        &["pull", &image, "--dest", "out", "--retries", "1", "--plain-http"],
+    let once = scene.said(
+        &["pull", &image, "--dest", "out", "--retries", "0", "--plain-http"],
         1,
     );
-    let unknown = scene.said(
-        &[
-            "pull",
-            "no-such-host.invalid/app:v1",
-            "--dest",
-            "out",
-            "--retries",
-            "0",
-        ],
-        1,
-    );
-    // What the resolver says differs between systems.
-    let (before, rest) = unknown
-        .split_once("failed to lookup address information: ")
-        .expect("the cause");
-    let (_, after) = rest.split_once(" (https://").expect("the address");
-    let (middle, cause_again) = after
-        .split_once("failed to lookup address information: ")
-        .expect("the cause in the summary");
-    let (_, end) = cause_again
-        .split_once(" (https://")
-        .expect("the address in the summary");
-    let unknown = format!("{before}CAUSE (https://{middle}CAUSE (https://{end}");
-    assert_said!(format!("{refused}\n{unknown}"));
+    // A registry that is being started is waited for, and one that isn't there not for long.
+    let usual = scene.said(&["pull", &image, "--dest", "out", "--plain-http"], 1);
+    assert_said!(format!("{once}\n{usual}"));
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn passwords_of_a_preview() {
         "0",
     ];
     for output in say_all(&scene, &preview, &[PASSWORD, BASIC], 1) {
-        let login = format!("login: tester at {}", registry.host());
+        let login = format!("user tester from --auths entry {}", registry.host());
         assert!(output.stdout.contains(&login), "{}", output.stdout);
     }
 }
@@ -331,7 +331,7 @@ fn passwords_of_credential_files() {
             assert_silent(&output, secret, "a pull with a credential file");
         }
         assert!(
-            output.stderr.contains("refused the credentials"),
+            output.stderr.contains("refused the user name or the password"),
             "{}",
             output.stderr
         );

@@ -85,7 +85,8 @@ impl Machine {
              authentication required"
         );
         let hint = format!(
-            "{host} refused the credentials: check the user name and password in auths, or log in again"
+            "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials \
+             are used and where they come from"
         );
         assert_failed(output, &format!("{host}/team/app:oci"), &reason, &hint);
     }

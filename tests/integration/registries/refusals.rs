@@ -68,8 +68,10 @@ fn a_wrong_password_is_told_with_side_image_and_host() {
     for output in [&pull, &push] {
         assert_untold(output, &[WRONG, WRONG_ENCODED]);
     }
-    let hint =
-        format!("{host} refused the credentials: check the user name and password in auths, or log in again");
+    let hint = format!(
+        "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials \
+             are used and where they come from"
+    );
     let refusal = "the registry answered 401 Unauthorized";
     let reason = format!(
         "source: {host}/team/app: reading the manifest oci: {refusal}: UNAUTHORIZED: authentication required"
@@ -89,7 +91,8 @@ fn a_password_that_the_token_server_refuses_is_told_alike() {
         assert_untold(output, &[WRONG, WRONG_ENCODED, TOKEN]);
     }
     let hint = format!(
-        "the credentials for {host} were refused: check the user name and password in auths, or log in again"
+        "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials are \
+         used and where they come from"
     );
     let refusal = "the token server answered 401 Unauthorized: UNAUTHORIZED";
     let reason = format!("source: {host}/team/app: reading the manifest oci: {refusal}");

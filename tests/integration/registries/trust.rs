@@ -33,8 +33,8 @@ fn an_unknown_authority_is_told_with_what_to_do_and_nothing_moves() {
     kubekey::write(&dir, "hub.local", "team/app", "v1", &image, Generation::Third);
     let before = (files(&dir), registry.writes());
     let hint = format!(
-        "the certificate of {host} comes from an authority that this machine doesn't know: give its certificate as \
-         ca_file (--ca-file), or set insecure: true to trust any"
+        "the certificate of {host} comes from an authority that this machine doesn't know: give that authority's \
+         certificate (PEM) as ca_file (--ca-file), or set insecure: true (--insecure) to trust any"
     );
     let reason = |side: &str, doing: &str, tag: &str| {
         format!(

@@ -1,0 +1,108 @@
+//! Tags that the writer of one that doesn't exist may have meant.
+
+use std::cmp::Reverse;
+
+use transload_reference::Tag;
+
+/// How many are named.
+const MOST_NAMED: usize = 5;
+
+/// The tags that are most like the wanted one, the likest first: what begins and ends as it does, and of those alike the newest, going
+/// by the numbers in them. Tags that signatures and attestations are kept under are nobody's wish.
+pub(crate) fn nearest<'a>(wanted: &Tag, tags: &'a [Tag]) -> Vec<&'a str> {
+    let mut near: Vec<&str> = tags
+        .iter()
+        .map(Tag::as_str)
+        .filter(|tag| !tag.starts_with("sha256-"))
+        .collect();
+    near.sort_by_cached_key(|tag| Reverse((likeness(wanted.as_str(), tag), parts(tag))));
+    near.truncate(MOST_NAMED);
+    near
+}
+
+/// How many letters two tags have in common at their beginnings and their ends.
+fn likeness(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    let shorter = a.len().min(b.len());
+    let at_start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let pairs_from_end = a.bytes().rev().zip(b.bytes().rev());
+    let at_end = pairs_from_end.take_while(|(a, b)| a == b).count();
+    (at_start + at_end).min(shorter)
+}
+
+/// A run of a tag's letters or digits. Numbers go by their value, behind letters: `v1.10` is newer than `v1.9`, and `v1.9` than `v1.9-rc`.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Letters(String),
+    End,
+    Number(usize, String),
+}
+
+fn parts(tag: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut rest = tag;
+    while let Some(first) = rest.chars().next() {
+        let is_number = first.is_ascii_digit();
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() != is_number)
+            .unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        parts.push(if is_number {
+            let digits = run.trim_start_matches('0');
+            Part::Number(digits.len(), digits.to_owned())
+        } else {
+            Part::Letters(run.to_owned())
+        });
+        rest = after;
+    }
+    parts.push(Part::End);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tags_that_are_named_are_those_that_may_have_been_meant() {
+        let tags: Vec<Tag> = [
+            "latest",
+            "v1.33.5",
+            "v1.34.0",
+            "v1.34.1",
+            "v1.34.2",
+            "v1.34.10",
+            "v1.4",
+            "v1.34.1-rc.1",
+            "3.19-alpine",
+            "3.20-alpine",
+            "3.20",
+            "sha256-aa.sig",
+        ]
+        .map(|tag| tag.parse().unwrap())
+        .to_vec();
+        let table = [
+            ("v1.34.9", "v1.34.10"),
+            ("1.34.1", "v1.34.1"),
+            ("V1.34.2", "v1.34.2"),
+            ("v1.43.1", "v1.34.1"),
+            ("lates", "latest"),
+            ("3.21-alpine", "3.20-alpine"),
+            ("zzz", "3.20"),
+        ];
+        for (wanted, first) in table {
+            let near = nearest(&wanted.parse().unwrap(), &tags);
+            assert_eq!((near[0], near.len()), (first, MOST_NAMED), "{wanted}: {near:?}");
+        }
+        assert_eq!(nearest(&"v1".parse().unwrap(), &[]), [""; 0]);
+    }
+
+    #[test]
+    fn of_tags_alike_the_newest_comes_first() {
+        let tags = ["v1.9", "v1.10", "v1.9-rc.1", "v1.08"].map(|tag| tag.parse().unwrap());
+        assert_eq!(
+            nearest(&"v1".parse().unwrap(), &tags),
+            ["v1.10", "v1.9", "v1.9-rc.1", "v1.08"]
+        );
+    }
+}

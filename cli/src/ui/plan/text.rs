@@ -1,0 +1,261 @@
+//! A plan for people: a line an image, what is to be seen to below it; then what would fail; totals last.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use super::hosts::print_host;
+use super::{Totals, directory};
+use crate::job::Target;
+use crate::transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
+use crate::ui::format::{bytes, count, path, platform_list, short_digest};
+
+/// Where notes on an image begin.
+const NOTE: &str = "          ";
+
+/// What the tasks would do, image by image and in total. `of_arguments` tells whether they are from the command line alone.
+pub fn plan_text(plans: &[JobPreview], of_arguments: bool) -> String {
+    let mut text = String::new();
+    for (at, plan) in plans.iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        print_job(&mut text, plan, of_arguments);
+    }
+    if plans.len() > 1 {
+        let _ = writeln!(
+            text,
+            "\n{} in all: {}",
+            count(plans.len(), "task"),
+            Totals::of(plans)
+        );
+    }
+    text
+}
+
+fn print_job(text: &mut String, plan: &JobPreview, of_arguments: bool) {
+    if plan.comes_later {
+        let _ = writeln!(
+            text,
+            "{}: its images are known once the task before it is done",
+            plan.job
+        );
+        return;
+    }
+    let from = only_directory(plan, |image| &image.from);
+    let into = only_directory(plan, |image| &image.to);
+    let _ = write!(text, "{}: {}", plan.job, count(plan.images.len(), "image"));
+    if let Some(from) = from {
+        let _ = write!(text, " from {}", path(from));
+    }
+    if let Some(into) = into {
+        let _ = write!(text, " into {}", path(into));
+    }
+    text.push('\n');
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "  warning: {warning}");
+    }
+    if !plan.images.is_empty() {
+        print_row(text, "", "to move", "there", "image");
+    }
+    for image in &plan.images {
+        print_image(text, image, from.is_none(), into.is_none());
+    }
+    print_failures(text, &plan.images);
+    if !plan.images.is_empty() {
+        text.push('\n');
+    }
+    for host in &plan.hosts {
+        print_host(text, host, &plan.images, of_arguments);
+    }
+    for disk in &plan.disks {
+        print_disk(text, disk);
+    }
+    let totals = Totals::of(std::slice::from_ref(plan));
+    print_platforms(text, &totals);
+    let _ = writeln!(text, "  total: {totals}");
+}
+
+/// The directory that this end of every image is in, so that it needs to be said once only.
+fn only_directory(plan: &JobPreview, end: impl Fn(&ImagePreview) -> &Target) -> Option<&Path> {
+    let mut directories = plan.images.iter().map(|image| directory_of(image, &end));
+    let first = directories.next()??;
+    directories.all(|other| other == Some(first)).then_some(first)
+}
+
+fn directory_of<'a>(
+    image: &'a ImagePreview,
+    end: &impl Fn(&'a ImagePreview) -> &'a Target,
+) -> Option<&'a Path> {
+    directory(end(image))
+}
+
+fn print_row(text: &mut String, state: &str, to_move: &str, there: &str, image: &str) {
+    let _ = writeln!(text, "  {state:<5}  {to_move:>10}  {there:>10}  {image}");
+}
+
+fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_destination: bool) {
+    let name = end(&image.from, says_source);
+    match &image.result {
+        Err(_) => print_row(text, "FAILS", "", "", &name),
+        Ok(Preview::Skipped(_)) => print_row(text, "skip", "", "", &name),
+        Ok(Preview::Moves {
+            to_move,
+            there,
+            is_there,
+            ..
+        }) => {
+            let state = if *is_there { "there" } else { "move" };
+            print_row(text, state, &bytes(to_move.bytes), &bytes(there.bytes), &name);
+        }
+    }
+    let is_renamed = image.from.reference() != image.to.reference();
+    if is_renamed || says_destination && directory(&image.to).is_some() {
+        print_row(
+            text,
+            "",
+            "",
+            "",
+            &format!("-> {}", end(&image.to, says_destination)),
+        );
+    }
+    match &image.result {
+        Err(_) => {}
+        Ok(Preview::Skipped(reason)) => {
+            let _ = writeln!(text, "{NOTE}{}", without_name(reason, image));
+        }
+        Ok(Preview::Moves {
+            source_digest,
+            digest,
+            platforms,
+            warnings,
+            ..
+        }) => {
+            if source_digest != digest {
+                let _ = writeln!(
+                    text,
+                    "{NOTE}index {} becomes {} with {} alone",
+                    short_digest(source_digest),
+                    short_digest(digest),
+                    platform_list(platforms)
+                );
+            }
+            for warning in warnings {
+                let _ = writeln!(text, "{NOTE}warning: {}", without_name(warning, image));
+            }
+        }
+    }
+}
+
+/// An end's name, with its directory where that isn't said for all.
+fn end(end: &Target, says_directory: bool) -> String {
+    match directory(end) {
+        Some(folder) if says_directory => format!("{} in {}", end.reference(), path(folder)),
+        _ => end.reference().to_string(),
+    }
+}
+
+/// What is said of an image, below its name.
+fn without_name<'a>(said: &'a str, image: &ImagePreview) -> &'a str {
+    let name = image.from.to_string();
+    said.strip_prefix(&name).map_or(said, str::trim_start)
+}
+
+/// The images that would fail, those together that fail alike.
+fn print_failures(text: &mut String, images: &[ImagePreview]) {
+    let mut alike: Vec<(String, &Fault, Vec<&ImagePreview>)> = Vec::new();
+    for image in images {
+        let Err(fault) = &image.result else { continue };
+        let said = fault.to_string();
+        match alike.iter_mut().find(|(known, ..)| *known == said) {
+            Some((.., images)) => images.push(image),
+            None => alike.push((said, fault, vec![image])),
+        }
+    }
+    if alike.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n  Would fail:");
+    for (at, (said, fault, images)) in alike.iter().enumerate() {
+        for image in images {
+            let _ = writeln!(text, "    {}", image.from.reference());
+        }
+        let _ = writeln!(text, "      {said}");
+        // Advice that several have in common is given once.
+        let is_last = alike
+            .get(at + 1)
+            .is_none_or(|(_, next, _)| next.hint() != fault.hint());
+        if let (Some(hint), true) = (fault.hint(), is_last) {
+            let _ = writeln!(text, "      hint: {hint}");
+        }
+    }
+}
+
+fn print_disk(text: &mut String, disk: &Disk) {
+    let _ = write!(
+        text,
+        "  disk: {} to write in {}",
+        bytes(disk.to_write),
+        path(&disk.folder)
+    );
+    let _ = match disk.free {
+        None => writeln!(text),
+        Some(free) if free < disk.to_write => {
+            let missing = bytes(disk.to_write - free);
+            writeln!(
+                text,
+                ", {} free: {missing} too few, so some images would fail",
+                bytes(free)
+            )
+        }
+        Some(free) => writeln!(text, ", {} free", bytes(free)),
+    };
+}
+
+/// How many images have which platform, and how many lack one.
+fn print_platforms(text: &mut String, totals: &Totals) {
+    let mut print = |what: &str, platforms: Vec<String>| {
+        if !platforms.is_empty() {
+            let _ = writeln!(text, "  {what}: {}", platforms.join(", "));
+        }
+    };
+    let mut there: Vec<String> = totals
+        .platforms
+        .iter()
+        .map(|(platform, images)| format!("{platform} ({})", count(*images, "image")))
+        .collect();
+    if totals.unknown > 0 {
+        there.push(format!("not looked at ({})", count(totals.unknown, "image")));
+    }
+    print("platforms", there);
+    let missing = totals.missing.iter();
+    let missing = missing.map(|(platform, images)| format!("{platform} (in {})", count(*images, "image")));
+    print("platforms that are missing", missing.collect());
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&count(self.images, "image"))?;
+        let kinds = [
+            (self.to_move, "to move"),
+            (self.there, "there already"),
+            (self.skipped, "left out"),
+            (self.fail, "would fail"),
+        ];
+        let kinds: Vec<String> = kinds
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{number} {what}"))
+            .collect();
+        if !kinds.is_empty() {
+            write!(f, " ({})", kinds.join(", "))?;
+        }
+        write!(
+            f,
+            "; {} in {} to move, {} in {} there already or shared",
+            bytes(self.blobs_to_move.bytes),
+            count(self.blobs_to_move.blobs, "blob"),
+            bytes(self.blobs_there.bytes),
+            count(self.blobs_there.blobs, "blob")
+        )
+    }
+}

@@ -1,0 +1,119 @@
+//! How a client reaches a repository, and as whom: for plans, without anything secret.
+
+use std::path::PathBuf;
+
+use transload_reference::Repository;
+
+use crate::client::Client;
+use crate::core::Core;
+use crate::credentials::CredentialOrigin;
+use crate::error::{Error, ErrorKind, Place};
+use crate::request::Call;
+use crate::scope::Scopes;
+use crate::url::Scheme;
+
+/// How a client reaches a repository, and as whom. Nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Access {
+    /// Whether plain HTTP is spoken. Where a rule leaves it open for a registry on this machine, it is asked.
+    pub plain_http: bool,
+    /// Whether certificates go unchecked.
+    pub insecure: bool,
+    /// The file of authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The client's certificate.
+    pub cert_file: Option<PathBuf>,
+    /// The proxy's address, and the variable that names it: `http://proxy:3128 (from HTTPS_PROXY)`.
+    pub proxy: Option<String>,
+    /// Where the credentials are from; none where there are none.
+    pub origin: Option<CredentialOrigin>,
+    /// The user's name, where credentials are of a named user.
+    pub username: Option<String>,
+}
+
+/// What a registry says to a client that shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Greeting {
+    /// It takes the credentials.
+    Accepted,
+    /// It serves who shows none: it asks for none, or there are none and it needs none.
+    Open,
+}
+
+impl Client {
+    /// How a repository is reached. A registry on this machine may be asked whether it speaks TLS; otherwise nothing is sent.
+    ///
+    /// # Errors
+    /// Where a file or helper that should give credentials fails.
+    pub fn access(&self, repository: &Repository) -> Result<Access, Error> {
+        self.core().access(repository)
+    }
+
+    /// Asks a registry whether it takes the credentials for a repository, for what a pull or a push needs. Nothing is made there,
+    /// and whether the repository exists or may be written isn't known afterwards.
+    ///
+    /// # Errors
+    /// Where it refuses them, wants some and there are none, or doesn't answer.
+    pub fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
+        self.core().greet(repository, to_push).map_err(Error::of_registry)
+    }
+}
+
+impl Core {
+    fn access(&self, repository: &Repository) -> Result<Access, Error> {
+        let registry = repository.registry();
+        let place = Place {
+            operation: "looking for credentials".to_owned(),
+            registry: Some(registry.clone()),
+            repository: Some(repository.clone()),
+            has_credential: false,
+        };
+        let rule = self.rule(registry, Some(repository));
+        let settings = self.rules.get(rule);
+        let url = self.url(registry, Some(repository), "/v2/")?;
+        let found = match settings.and_then(|settings| Some((settings, settings.credential.clone()?))) {
+            Some((settings, credential)) => Some((credential, CredentialOrigin::Rule(settings.repo.clone()))),
+            None => self
+                .credentials
+                .find(registry, repository.path())
+                .map_err(|error| Error::new(&place, ErrorKind::Config(error.to_string())))?,
+        };
+        let username = found
+            .as_ref()
+            .and_then(|(credential, _)| credential.username())
+            .map(str::to_owned);
+        Ok(Access {
+            plain_http: url.scheme() == Scheme::Http,
+            insecure: self.identity(rule, true).insecure,
+            ca_file: settings.and_then(|settings| settings.ca_file.clone()),
+            cert_file: settings.and_then(|settings| settings.cert_file.clone()),
+            proxy: self.proxies.shown(&url),
+            origin: found.map(|(_, origin)| origin),
+            username,
+        })
+    }
+
+    fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
+        let mut call = Call::new(self, "logging in", repository, "GET", "")?;
+        call.url = self.url(repository.registry(), Some(repository), "/v2/")?;
+        // The token is the one that the transfer needs.
+        call.scopes = if to_push {
+            Scopes::push(repository)
+        } else {
+            Scopes::pull(repository)
+        };
+        let answer = self.run(&mut call, None)?;
+        if !answer.is_success() {
+            return Err(answer.into_error(&call.place));
+        }
+        let greeting = if answer.was_authorized {
+            Greeting::Accepted
+        } else {
+            Greeting::Open
+        };
+        answer.drain();
+        Ok(greeting)
+    }
+}

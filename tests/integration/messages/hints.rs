@@ -1,0 +1,375 @@
+//! The failures that people meet most often, and what to do about each. `docs/messages.md` lists them with the tests that show them: here
+//! are those that no other module of these shows.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use serde_json::json;
+use transload_test_support::Transload;
+use transload_test_support::image::{Family, samples};
+use transload_test_support::real::{PASSWORD, USER};
+use transload_test_support::scripted::{Authentication, Fault, Options, Reply, Tls};
+
+use super::registries::{PULL, answer, pull_with, registry, said};
+use super::{Scene, assert_said, store_with};
+
+/// A pull of an image of a host that is nowhere but in a test.
+const PULL_FAR: [&str; 6] = [
+    "pull",
+    "hub.example.com/team/app:v1",
+    "--dest",
+    "out",
+    "--retries",
+    "0",
+];
+
+/// Answers every connection with these bytes, once the head of a request, or what comes instead of one, is there.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+    let address = listener
+        .local_addr()
+        .expect("a bound listener has an address")
+        .to_string();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            stream.write_all(bytes).ok();
+        }
+    });
+    address
+}
+
+/// A port that was free a moment ago, and that nobody listens at.
+fn nobody() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+    free.local_addr()
+        .expect("a bound listener has an address")
+        .to_string()
+}
+
+/// What a program says that is run with variables of its own.
+#[track_caller]
+fn transcript(scene: &Scene, args: &[&str], change: impl FnOnce(Transload) -> Transload) -> String {
+    let output = change(scene.program(args)).run().expect_code(1);
+    scene.transcript(args, &output)
+}
+
+/// What servers of HTTPS make of plain HTTP: a page, as nginx has it, or an alert of TLS.
+#[test]
+fn plain_http_at_a_tls_port() {
+    let page = Reply::status(400)
+        .header("Content-Type", "text/html")
+        .body("<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>");
+    let page = pull_with(Fault::new("*", "/manifests/", answer(page)));
+    let host = answering(b"\x15\x03\x01\x00\x02\x02\x46");
+    let mut scene = Scene::new();
+    scene.name(&host, "hub.example.com");
+    let image = format!("{host}/team/app:v1");
+    let alert = scene.said(
+        &["pull", &image, "--dest", "out", "--retries", "0", "--plain-http"],
+        1,
+    );
+    assert_said!([page, alert].join("\n"));
+}
+
+#[test]
+fn a_way_out_of_https() {
+    let (scene, registry) = registry(Options {
+        tls: Tls::Server,
+        ..Options::default()
+    });
+    let ca_file = registry.ca_file().display().to_string();
+    let args = [
+        "pull",
+        "HUB/team/app:v1",
+        "--dest",
+        "out",
+        "--retries",
+        "0",
+        "--ca-file",
+        &ca_file,
+    ];
+    let told = |reply: Reply| {
+        registry.fault(Fault::new("GET", "/manifests/", answer(reply)).nth(1));
+        let text = said(&scene, &registry, &args, 1).replace(&ca_file, "ca.pem");
+        registry.clear_faults();
+        text
+    };
+    let redirect = Reply::status(307).header("Location", "http://hub.example.net/v2/team/app/manifests/v1");
+    let realm = Reply::status(401).header(
+        "WWW-Authenticate",
+        "Bearer realm=\"http://hub.example.net/service/token\"",
+    );
+    assert_said!([told(redirect), told(realm)].join("\n"));
+}
+
+/// What a push says, as a user whom the registry knows, that fails by this answer.
+#[track_caller]
+fn push_with(reply: Reply) -> String {
+    let (scene, registry) = registry(Options {
+        authentication: Authentication::Basic,
+        ..Options::default()
+    });
+    let image = samples::single(Family::Oci, "linux/amd64", 2);
+    store_with(&scene, "store", "hub.example.org", "team/web", "v2", &image);
+    let auths = format!(
+        "- {{repo: {}, username: {USER}, password: '{PASSWORD}', plain_http: true}}\n",
+        registry.host()
+    );
+    scene.write("auths.yaml", &auths);
+    registry.fault(Fault::new("POST", "/blobs/uploads/", answer(reply)).every());
+    let args = [
+        "push",
+        "--src",
+        "store",
+        "--dest",
+        "HUB/mirror",
+        "--auths",
+        "auths.yaml",
+        "--jobs",
+        "1",
+        "--retries",
+        "0",
+    ];
+    said(&scene, &registry, &args, 1)
+}
+
+/// As Harbor says it, which has it in several ways.
+#[test]
+fn no_such_project() {
+    let push = [
+        Reply::status(404).error("NOT_FOUND", "project mirror not found"),
+        Reply::status(401).error("UNAUTHORIZED", "project mirror not found"),
+    ];
+    let mut said: Vec<String> = push.into_iter().map(push_with).collect();
+    let pull = Reply::status(404).error("NOT_FOUND", "project team not found");
+    said.push(pull_with(Fault::new("*", "/v2/team/app/", answer(pull))));
+    assert_said!(said.join("\n"));
+}
+
+#[test]
+fn no_right_to_push() {
+    let denied = Reply::status(403).error("DENIED", "requested access to the resource is denied");
+    let harbor = Reply::status(401).error(
+        "UNAUTHORIZED",
+        "unauthorized to access repository: mirror/team/web, action: push: unauthorized to access repository: mirror/team/web, action: push",
+    );
+    assert_said!([push_with(denied), push_with(harbor)].join("\n"));
+}
+
+#[test]
+fn a_rate_limit_with_the_time_to_wait() {
+    let busy = Reply::status(429)
+        .header("Retry-After", "300")
+        .error("TOOMANYREQUESTS", "slow down");
+    let quota = Reply::status(429)
+        .header("ratelimit-limit", "100;w=21600")
+        .header("Retry-After", "4000")
+        .error("TOOMANYREQUESTS", "You have reached your pull rate limit.");
+    let said = [busy, quota].map(|reply| pull_with(Fault::new("*", "/manifests/", answer(reply))));
+    assert_said!(said.join("\n"));
+}
+
+#[test]
+fn a_platform_that_an_image_lacks() {
+    let (scene, registry) = registry(Options::default());
+    registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
+    let args = [&PULL[..], &["--platform", "linux/s390x,linux/arm64"]].concat();
+    assert_said!(said(&scene, &registry, &args, 1));
+}
+
+#[test]
+fn a_tag_that_does_not_exist_is_told_with_those_that_are_near() {
+    let (scene, registry) = registry(Options {
+        page_size: Some(4),
+        ..Options::default()
+    });
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    for tag in [
+        "latest", "v1.33.5", "v1.34.0", "v1.34.1", "v1.34.2", "v1.34.10", "v2.0.0", "v10",
+    ] {
+        registry.put_image("team/app", tag, &image);
+    }
+    let mut args = PULL;
+    args[1] = "HUB/team/app:v1.34.9";
+    let near = said(&scene, &registry, &args, 1);
+    // A tag is also asked for where the image is copied to a registry that has an older one.
+    let (elsewhere, mirror) = super::registries::registry(Options::default());
+    let args = [
+        "copy",
+        "HUB/team/app:1.34.1",
+        "--dest",
+        mirror.host(),
+        "--plain-http",
+        "--retries",
+        "0",
+    ];
+    let copied = said(&scene, &registry, &args, 1).replace(mirror.host(), "mirror.example.com");
+    drop(elsewhere);
+    // A registry that names no tags, and one that names the very tag.
+    let none = Reply::status(404).error("NAME_UNKNOWN", "repository name not known to registry");
+    registry.fault(Fault::new("GET", "/tags/list", answer(none)).every());
+    let unlisted = said(
+        &scene,
+        &registry,
+        &[
+            "pull",
+            "HUB/team/app:v3",
+            "--dest",
+            "out",
+            "--plain-http",
+            "--retries",
+            "0",
+        ],
+        1,
+    );
+    let unknown = Reply::status(404).error("MANIFEST_UNKNOWN", "manifest unknown");
+    let listed = pull_with(Fault::new("*", "/manifests/", answer(unknown)));
+    assert_said!([near, copied, unlisted, listed].join("\n"));
+}
+
+#[test]
+fn a_proxy_that_refuses() {
+    let told = |proxy: &str| {
+        let mut scene = Scene::new();
+        scene.name(proxy, "proxy.example.com:3128");
+        let url = format!("http://{proxy}");
+        transcript(&scene, &PULL_FAR, |program| program.env("HTTPS_PROXY", url))
+    };
+    let said = [
+        nobody(),
+        answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
+    ]
+    .map(|proxy| told(&proxy));
+    assert_said!(said.join("\n"));
+}
+
+/// The page that lists them quotes what is said: it is in the snapshot of the test that it names, word for word.
+#[test]
+fn the_page_of_messages_quotes_what_is_said() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(tests.join("../docs/messages.md")).expect("a page of text");
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(".rs::"));
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, quotes, test] = cells[..] else {
+            panic!("{row}: it should have three columns");
+        };
+        let (file, function) = test.trim_matches('`').split_once(".rs::").expect("a test");
+        let module = file.rsplit('/').next().expect("a file");
+        let snapshot =
+            format!("integration/messages/snapshots/integration__messages__{module}__{function}.snap");
+        let said =
+            fs::read_to_string(tests.join(&snapshot)).unwrap_or_else(|error| panic!("{snapshot}: {error}"));
+        for quote in quotes.split('`').skip(1).step_by(2) {
+            for part in quote.split('…') {
+                assert!(
+                    said.contains(part.trim()),
+                    "{snapshot} lacks what docs/messages.md quotes: {part}"
+                );
+            }
+        }
+        count += 1;
+    }
+    assert!(count >= 20, "{count}");
+}
+
+/// Whether a file can be put over another for one process: by root, or by whom the system lets make namespaces.
+fn may_mount() -> bool {
+    let may = Command::new("unshare")
+        .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
+        .output();
+    let is_possible = may.as_ref().is_ok_and(|output| output.status.success());
+    if !is_possible {
+        eprintln!("not tested: nothing can be mounted here ({may:?})");
+    }
+    is_possible
+}
+
+/// Where names are looked for is in files that the program is given its own of: one resolver knows the name not to be, the other can't
+/// be asked.
+#[test]
+fn a_name_that_nobody_knows_and_a_resolver_that_does_not_answer() {
+    if !may_mount() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.write("files.conf", "hosts: files\n");
+    scene.write("dns.conf", "hosts: dns\n");
+    scene.write(
+        "resolv.conf",
+        "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    );
+    let said = |conf: &str, retries: &str| {
+        let script = format!(
+            "mount --bind {conf} /etc/nsswitch.conf && mount --bind resolv.conf /etc/resolv.conf && exec \"$@\""
+        );
+        let args = [&PULL_FAR[..4], &["--retries", retries]].concat();
+        transcript(&scene, &args, |program| {
+            program.under("unshare", ["-m", "sh", "-c", &script, "sh"])
+        })
+    };
+    // The usual number of tries: a name that doesn't exist gets one more, and no more.
+    assert_said!([said("files.conf", "5"), said("dns.conf", "1")].join("\n"));
+}
+
+#[test]
+fn a_disk_that_is_too_small() {
+    let (scene, registry) = registry(Options::default());
+    let blob = |letter: &str, size: u64| json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": format!("sha256:{}", letter.repeat(64)), "size": size});
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob("a", 2),
+        // A pebibyte.
+        "layers": [blob("b", 1 << 50)],
+    });
+    let reply = Reply::status(200)
+        .header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        .body(manifest.to_string());
+    registry.fault(Fault::new("GET", "/manifests/", answer(reply)).every());
+    let said = said(&scene, &registry, &PULL, 1);
+    assert_eq!(registry.log().count("GET", "/blobs/"), 0);
+    let without_space: Vec<String> = said
+        .lines()
+        .map(
+            |line| match (line.split_once(", and "), line.strip_suffix(" are free")) {
+                (Some((before, _)), Some(_)) => format!("{before}, and SPACE are free"),
+                _ => line.to_owned(),
+            },
+        )
+        .collect();
+    assert_said!(without_space.join("\n"));
+}
+
+/// The system says no, as it does to a user who may not write; root may everywhere.
+#[test]
+fn a_folder_that_may_not_be_written() {
+    let scene = Scene::new();
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    store_with(&scene, "store", "hub.example.com", "team/app", "v1", &image);
+    let args = ["copy", "--src", "store", "--dest", "./out", "--jobs", "1"];
+    let refuse = [
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=?mkdir,mkdirat",
+        "-e",
+        "inject=?mkdir,mkdirat:error=EACCES",
+    ];
+    assert_said!(transcript(&scene, &args, |program| program.under("strace", refuse)));
+}
