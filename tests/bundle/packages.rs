@@ -1,13 +1,11 @@
 //! The packages, in a system that has nothing but itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Bundle, Outcome, ended, is_root, run};
-
-/// The parts of the system whose files are compared; the others are databases and caches.
-const PARTS: [&str; 2] = ["usr", "opt"];
+use crate::{Bundle, Outcome, ended, is_root, listed, run};
 
 pub fn install(bundle: &Bundle) -> Outcome {
     if !is_root() {
@@ -29,16 +27,20 @@ pub fn install(bundle: &Bundle) -> Outcome {
     }
     let before = files(&root);
 
-    let deb = bundle.file(".deb");
-    fs::copy(&deb, root.join("transload.deb")).expect("a writable folder");
+    fs::copy(bundle.file(".deb"), root.join("transload.deb")).expect("a writable folder");
     run(inside(&root, "dpkg").args(["--install", "/transload.deb"]));
     run(inside(&root, "dpkg").args(["--verify", "transload"]));
     works(&root);
     run(inside(&root, "dpkg").args(["--purge", "transload"]));
-    assert_eq!(files(&root), before, "what the .deb installed is gone");
+    same(&root, &before);
 
-    let rpm = bundle.file(".rpm");
-    fs::copy(&rpm, root.join("transload.rpm")).expect("a writable folder");
+    fs::copy(bundle.file(".rpm"), root.join("transload.rpm")).expect("a writable folder");
+    // Debian's rpm has its database in the user's home, unless another is named.
+    let rpm = || {
+        let mut command = inside(&root, "rpm");
+        command.args(["--dbpath", "/var/lib/rpm"]);
+        command
+    };
     let checked = run(rpm().args(["--checksig", "--nosignature", "--verbose", "/transload.rpm"]));
     assert!(checked.contains("Header SHA256 digest: OK"), "{checked}");
     assert!(checked.contains("Payload SHA256 digest: OK"), "{checked}");
@@ -46,25 +48,33 @@ pub fn install(bundle: &Bundle) -> Outcome {
     run(rpm().args(["--verify", "transload"]));
     works(&root);
     run(rpm().args(["--force-debian", "--erase", "transload"]));
-    assert_eq!(files(&root), before, "what the .rpm installed is gone");
+    same(&root, &before);
     Outcome::Holds(format!("Debian {}: .deb and .rpm", suite.unwrap_or("stable")))
 }
 
 fn inside(root: &Path, program: &str) -> Command {
     let mut command = Command::new("chroot");
-    command.arg(root).arg(program);
+    // A user's search path may lack what dpkg needs.
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.arg(root).args(["/usr/bin/env", path, program]);
     command
 }
 
-/// All that is there, in the parts that packages fill.
-fn files(root: &Path) -> Vec<String> {
-    let parts = PARTS.map(|part| root.join(part));
-    let mut found: Vec<String> = run(Command::new("find").args(parts))
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    found.sort();
-    found
+/// The files where packages put theirs; what else changes is databases and caches. Folders that several packages share may stay.
+fn files(root: &Path) -> BTreeSet<String> {
+    listed(&root.join("usr")).into_iter().collect()
+}
+
+/// Checks that a package has left nothing.
+#[track_caller]
+fn same(root: &Path, before: &BTreeSet<String>) {
+    let after = files(root);
+    let other: Vec<&String> = after.symmetric_difference(before).collect();
+    assert!(other.is_empty(), "left or gone: {other:?}");
+    assert!(
+        !root.join("usr/share/doc/transload").exists(),
+        "a folder of its own is left"
+    );
 }
 
 /// The installed program does its work, with the examples that were installed along.

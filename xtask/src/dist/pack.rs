@@ -133,7 +133,7 @@ mod tests {
         let expected = [
             ("a".to_owned(), 0o644, String::new()),
             ("b/".to_owned(), 0o755, String::new()),
-            (format!("{long}"), 0o755, "text".to_owned()),
+            (long, 0o755, "text".to_owned()),
         ];
         assert_eq!(found, expected);
     }

@@ -60,8 +60,8 @@ fn prefixes(release: &Release) -> Result<Vec<(String, &'static str)>, String> {
         .filter_map(|package| Some((package.manifest_path.parent()?.parent()?.to_string(), "/crates")))
         .collect();
     prefixes.push((release.build_folder.display().to_string(), "/build"));
-    // Of several that fit, the compiler takes the last.
-    prefixes.insert(0, (release.root.display().to_string(), "/transload"));
+    prefixes.push((release.root.display().to_string(), "/transload"));
+    // Of several that fit, the compiler takes the last: a folder comes after the one that it is in.
     prefixes.sort();
     prefixes.dedup();
     Ok(prefixes)

@@ -70,7 +70,7 @@ mod tests {
         let starts: Vec<usize> = text.match_indices("070701").map(|(at, _)| at).collect();
         assert_eq!(starts.len(), 3);
         assert!(
-            starts.iter().all(|start| start % 4 == 0) && bytes.len() % 4 == 0,
+            starts.iter().all(|start| start.is_multiple_of(4)) && bytes.len().is_multiple_of(4),
             "{starts:?}"
         );
         assert!(
