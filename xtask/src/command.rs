@@ -27,18 +27,39 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Runs a program to its end, and gives what it prints.
+///
+/// # Errors
+/// Where it can't be started, or fails, or prints what is no text.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let line = shown(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("`{line}` can't be started: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{line}` failed ({})", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("`{line}`: {error}"))
+}
+
 /// Builds a program by `cargo build` with these arguments, and tells where it is.
 ///
 /// # Errors
 /// Where it can't be built.
 pub fn build(args: &[&str]) -> Result<PathBuf, String> {
-    let mut command = cargo();
+    build_by(cargo().arg("build").args(args))
+}
+
+/// Builds a program by this command of cargo, and tells where it is.
+///
+/// # Errors
+/// Where it can't be built.
+pub fn build_by(command: &mut Command) -> Result<PathBuf, String> {
     command
-        .arg("build")
-        .args(args)
         .arg("--message-format=json-render-diagnostics")
         .stdout(Stdio::piped());
-    let line = shown(&command);
+    let line = shown(command);
     eprintln!("$ {line}");
     let failed = |error: std::io::Error| format!("`{line}`: {error}");
     let mut child = command.spawn().map_err(failed)?;
@@ -62,11 +83,8 @@ pub fn shown(command: &Command) -> String {
     let mut words: Vec<String> = command
         .get_envs()
         .filter_map(|(key, value)| {
-            Some(format!(
-                "{}={:?}",
-                key.to_string_lossy(),
-                value?.to_string_lossy()
-            ))
+            let value = value?.to_string_lossy().replace('\u{1f}', " ");
+            Some(format!("{}={value:?}", key.to_string_lossy()))
         })
         .collect();
     let program = command.get_program();
@@ -91,6 +109,13 @@ mod tests {
         assert!(failed.contains("`false x` failed"), "{failed}");
         let missing = run(&mut Command::new("no-such-program-here")).unwrap_err();
         assert!(missing.contains("can't be started"), "{missing}");
+    }
+
+    #[test]
+    fn what_a_program_prints_is_given_where_it_succeeds() {
+        assert_eq!(output(Command::new("echo").arg("text")), Ok("text\n".to_owned()));
+        let failed = output(Command::new("false").arg("x")).unwrap_err();
+        assert!(failed.contains("`false x` failed"), "{failed}");
     }
 
     #[test]

@@ -1,10 +1,19 @@
 //! Whether dependencies point where they may.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 use crate::rules::{AGREED, DIRECTIONS, Directions, ONLY_FOR_TESTS, Users};
+use crate::shipped;
+
+mod forbidden;
+mod told;
+mod unused;
+
+/// The target whose crates docs/dependencies.md counts.
+const COUNTED: &str = "x86_64-unknown-linux-gnu";
 
 /// A package of the workspace, as far as the rules speak of it.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +25,7 @@ struct Package {
     has_readme: bool,
 }
 
-/// Checks the workspace against the tables in `rules.rs`.
+/// Checks the workspace against the tables in `rules.rs`, and that each dependency is used and has a reason.
 ///
 /// # Errors
 /// All that is wrong, one a line.
@@ -26,12 +35,43 @@ pub fn run() -> Result<(), String> {
         .exec()
         .map_err(|error| format!("cargo metadata: {error}"))?;
     let packages = packages(&metadata);
-    let wrong = violations(&packages, DIRECTIONS, AGREED);
+    let mut wrong = violations(&packages, DIRECTIONS, AGREED);
+    for package in metadata.workspace_packages() {
+        wrong.extend(unused::unused(package)?);
+    }
+    wrong.extend(unsafe_allowed(&metadata)?);
+    wrong.extend(untold(&metadata, &packages)?);
     if wrong.is_empty() {
         eprintln!("depcheck: {} packages are as agreed", packages.len());
         return Ok(());
     }
     Err(format!("the workspace isn't as agreed\n  {}", wrong.join("\n  ")))
+}
+
+fn unsafe_allowed(metadata: &Metadata) -> Result<Vec<String>, String> {
+    let workspace = forbidden::manifest(metadata.workspace_root.join("Cargo.toml").as_std_path())?;
+    let mut manifests = Vec::new();
+    for package in metadata.workspace_packages() {
+        let manifest = forbidden::manifest(package.manifest_path.as_std_path())?;
+        manifests.push((package.name.to_string(), manifest));
+    }
+    Ok(forbidden::allowed(&workspace, &manifests))
+}
+
+fn untold(metadata: &Metadata, packages: &BTreeMap<String, Package>) -> Result<Vec<String>, String> {
+    let root = metadata.workspace_root.as_std_path();
+    let page = root.join("docs/dependencies.md");
+    let page = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+    let all = packages
+        .values()
+        .flat_map(|package| package.uses.iter().chain(&package.tests_use));
+    let direct = all
+        .filter(|name| !packages.contains_key(*name))
+        .cloned()
+        .collect();
+    let crates = shipped::crates(root, COUNTED)?;
+    let count = crates.iter().filter(|part| part.is_from_outside()).count();
+    Ok(told::wrong(&page, &direct, count))
 }
 
 fn packages(metadata: &Metadata) -> BTreeMap<String, Package> {

@@ -1,5 +1,8 @@
 //! Everything about the code that can be checked without running it.
 
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
@@ -84,6 +87,46 @@ fn metadata() -> Result<Metadata, String> {
 fn deny() -> Result<(), String> {
     let metadata = metadata()?;
     let tool = CARGO_DENY.find(metadata.target_directory.as_std_path())?;
-    // The advisories' database is a download; the other checks need none.
-    run_command(Command::new(tool).args(["--workspace", "check", "bans", "licenses", "sources"]))
+    let mut command = Command::new(tool);
+    command.arg("--workspace");
+    let is_at_hand = has_advisories();
+    if is_at_hand {
+        // As it is: nothing is fetched.
+        command.arg("--offline");
+    } else {
+        eprintln!(
+            "deny: no database of advisories is at hand (`cargo deny fetch db` fetches it): they aren't checked"
+        );
+    }
+    command.args(["check", "bans", "licenses", "sources"]);
+    command.args(is_at_hand.then_some("advisories"));
+    run_command(&mut command)
+}
+
+/// Whether a database of advisories is where cargo-deny keeps it.
+fn has_advisories() -> bool {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    home.is_some_and(|home| is_database(&home.join("advisory-dbs")))
+}
+
+fn is_database(folder: &Path) -> bool {
+    let is_folder = |entry: Result<fs::DirEntry, _>| entry.is_ok_and(|entry| entry.path().is_dir());
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.any(is_folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_a_database_is_at_hand() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_database(&dir.path().join("none")));
+        assert!(!is_database(dir.path()));
+        fs::write(dir.path().join("db.lock"), "").unwrap();
+        assert!(!is_database(dir.path()), "a lock is no database");
+        fs::create_dir(dir.path().join("github.com-2f857891b7f43c59")).unwrap();
+        assert!(is_database(dir.path()));
+    }
 }

@@ -7,12 +7,14 @@ mod api;
 mod bench;
 mod command;
 mod depcheck;
+mod dist;
 mod fuzz;
 mod libraries;
 mod lint;
 mod msrv;
 mod programs;
 mod rules;
+mod shipped;
 mod test;
 mod tools;
 
@@ -34,7 +36,12 @@ Tasks:
                   compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.
   bench [ARG...]  measures transload beside skopeo, crane, oras and regctl, as far as they are on PATH: cargo xtask bench --help. It needs
                   docker-registry. docs/performance.md tells how to read what it prints.
-  depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each
+  dist [--target TARGET] [--out DIR] [--verify] [--check]
+                  builds what is released into target/dist (RELEASING.md): the static program, man pages and completions as .tar.gz, .deb,
+                  .rpm and image. --verify builds it once more in another folder and compares; --check runs it where there is nothing
+                  else, installs the packages, and tries the installer: as root on Debian that needs no preparation.
+  depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each; that no
+                  dependency is unused, that `unsafe` is forbidden, and that docs/dependencies.md tells of each dependency
   api             writes the lists of what is public in the libraries (docs/api) anew, which lint holds them to
 
 Options:
@@ -50,6 +57,7 @@ enum Task {
     Test(Vec<String>),
     Fuzz(fuzz::Options),
     Bench(Vec<String>),
+    Dist(dist::Options),
     Depcheck,
     Api,
 }
@@ -71,6 +79,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(args) => bench::run(&args),
+        Task::Dist(options) => dist::run(&options),
         Task::Depcheck => depcheck::run(),
         Task::Api => lint::doc().and_then(|()| api::write()),
     };
@@ -98,6 +107,7 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let task = match name.as_str() {
         "-h" | "--help" | "help" => Task::Help,
         "test" => return Ok(Task::Test(rest)),
+        "dist" => return dist::Options::read(rest).map(Task::Dist),
         "fuzz" => return fuzz::Options::read(rest).map(Task::Fuzz),
         "lint" => Task::Lint,
         "depcheck" => Task::Depcheck,
@@ -148,9 +158,44 @@ mod tests {
             ("tets", "\"tets\""),
             ("lint --fix", "\"--fix\""),
             ("fuzz --fix", "\"--fix\""),
+            ("dist --fix", "\"--fix\""),
         ] {
             let message = read(line).unwrap_err();
             assert!(message.contains(named), "{line}: {message}");
+        }
+    }
+
+    /// A release is made by commands alone, and those of ours are there.
+    #[test]
+    fn the_release_checklist_is_nothing_but_commands() {
+        let page = include_str!("../../RELEASING.md");
+        let (before, rest) = page.split_once("```sh\n").unwrap();
+        let (commands, after) = rest.split_once("```").unwrap();
+        assert!(
+            before.lines().count() < 6 && after.trim().is_empty(),
+            "no prose around"
+        );
+        assert!(
+            commands
+                .lines()
+                .all(|line| !line.trim().is_empty() && !line.starts_with('#')),
+            "{commands}"
+        );
+        let ours = commands.lines().chain(include_str!("../../.ci/run").lines());
+        let lines: Vec<&str> = ours
+            .filter_map(|line| line.strip_prefix("cargo xtask "))
+            .collect();
+        assert!(lines.len() > 4, "{lines:?}");
+        for line in lines {
+            assert!(read(line).is_ok(), "{line}");
+        }
+        for needed in [
+            "bash .ci/run",
+            "cargo deny fetch db",
+            "cargo publish --package transload",
+            "SHA256SUMS",
+        ] {
+            assert!(commands.lines().any(|line| line.contains(needed)), "{needed}");
         }
     }
 }

@@ -4,6 +4,9 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::run as run_command;
 
 /// Where a program stands on `PATH`.
 pub fn on_path(name: &str) -> Option<PathBuf> {
@@ -43,6 +46,65 @@ pub fn is_root_on_debian() -> bool {
     false
 }
 
+/// Sees to programs that `who` needs, given with the Debian packages that hold them: as root on Debian they are installed.
+///
+/// # Errors
+/// Where one is missing and can't be installed: the way to get it.
+pub fn see_to(who: &str, needed: &[(&str, &str)]) -> Result<(), String> {
+    let missing = || -> Vec<(&str, &str)> {
+        let is_missing = |(program, _): &(&str, &str)| on_path(program).is_none();
+        needed.iter().copied().filter(is_missing).collect()
+    };
+    let wanted = missing();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let how = how_to_install(who, &wanted);
+    if !is_root_on_debian() {
+        return Err(how);
+    }
+    let packages = wanted.iter().map(|(_, package)| *package);
+    let failed = |error| format!("{how}\n{error}");
+    run_command(apt_get().arg("update")).map_err(failed)?;
+    run_command(
+        apt_get()
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+    .map_err(failed)?;
+    let still_missing = missing();
+    if still_missing.is_empty() {
+        return Ok(());
+    }
+    Err(how_to_install(who, &still_missing))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn how_to_install(who: &str, wanted: &[(&str, &str)]) -> String {
+    let programs: Vec<&str> = wanted.iter().map(|(program, _)| *program).collect();
+    let packages: Vec<&str> = wanted.iter().map(|(_, package)| *package).collect();
+    let mut text = format!(
+        "{who} need {}, which PATH doesn't have.\n\
+         On Debian and Ubuntu: sudo apt-get update && sudo apt-get install --no-install-recommends {}\n\
+         Elsewhere they are in most systems' packages",
+        programs.join(" and "),
+        packages.join(" ")
+    );
+    if programs.contains(&"docker-registry") {
+        text.push_str(
+            "; docker-registry is the `registry` program of\n\
+             https://github.com/distribution/distribution, to be put on PATH under this name",
+        );
+    }
+    text.push('.');
+    text
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -61,5 +123,22 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find("tool", &path), Some(file));
         assert_eq!(find("other", &path), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_way_to_get_it() {
+        const NEEDED: [(&str, &str); 2] = [("docker-registry", "docker-registry"), ("sk", "skopeo")];
+        let both = how_to_install("the tests", &NEEDED);
+        assert!(
+            both.starts_with("the tests need docker-registry and sk,"),
+            "{both}"
+        );
+        assert!(
+            both.contains("--no-install-recommends docker-registry skopeo\n"),
+            "{both}"
+        );
+        assert!(both.ends_with("on PATH under this name."), "{both}");
+        let one = how_to_install("the tests", &NEEDED[1..]);
+        assert!(one.contains("need sk,") && !one.contains("docker"), "{one}");
     }
 }

@@ -10,13 +10,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+/// Whom the server's certificate is for: the loopback, and two names that a test can make lead there.
+const NAMES: [&str; 4] = [
+    "localhost",
+    "127.0.0.1",
+    "hosts.registry.test",
+    "dns.registry.test",
+];
+
 /// How a registry is reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tls {
     /// Plain HTTP.
     #[default]
     Off,
-    /// HTTPS with a certificate of a private authority, for `localhost` and `127.0.0.1`.
+    /// HTTPS with a certificate of a private authority, for `localhost`, `127.0.0.1` and names below `registry.test`.
     Server,
     /// HTTPS as before, for clients with a certificate of that authority only.
     Mutual,
@@ -45,7 +53,7 @@ impl Authority {
         let issuer = Issuer::new(ca_params, ca_key);
 
         let server_key = new_key();
-        let mut server = params("transload test registry", &["localhost", "127.0.0.1"]);
+        let mut server = params("transload test registry", &NAMES);
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let server = server.signed_by(&server_key, &issuer).expect("a valid server");
 
