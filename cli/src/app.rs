@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ use crate::commands;
 use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
+use crate::report::{self, Recorder, ReportFile};
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options, Side};
+use crate::transfer::{self, Observer, Observers, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -32,7 +33,7 @@ pub fn main(cli: &Cli) -> ExitCode {
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
-        Ok(transfer(cli, how, &[job], of_arguments))
+        transfer(cli, how, vec![job], of_arguments)
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
@@ -68,11 +69,14 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     }
     if loaded.jobs.is_empty() {
         eprintln!("{}: no task to do", args.file.display());
-        return Ok(0);
+        // A report tells that, too.
+        if args.how.report.is_none() && args.how.only_failed.is_none() {
+            return Ok(0);
+        }
     }
-    Ok(transfer(cli, &args.how, &loaded.jobs, |problem| {
+    transfer(cli, &args.how, loaded.jobs.clone(), |problem| {
         loaded.locate(problem)
-    }))
+    })
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -86,14 +90,44 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
 }
 
 /// Does the jobs. `locate` tells where a job that can't be begun is wrong.
-fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
+fn transfer(
+    cli: &Cli,
+    how: &HowArgs,
+    mut jobs: Vec<Job>,
+    locate: impl Fn(&transfer::Problem) -> Problem,
+) -> Result<u8, TaskErrors> {
+    if let Some(earlier) = &how.only_failed {
+        if !report::only_failed(&mut jobs, earlier)? {
+            eprintln!("{}: nothing failed, and nothing is left to do", earlier.display());
+            if how.report.is_none() {
+                return Ok(0);
+            }
+        }
+    }
+    let report = how.report.as_deref().map(ReportFile::prepare).transpose();
+    let report = report.map_err(|error| {
+        let problem = Problem::of_file("--report", error.to_string());
+        error.hint().into_iter().fold(problem, Problem::with_hint)
+    })?;
+    Ok(transfer_all(cli, how, &jobs, report, locate))
+}
+
+/// Does the jobs, and reports what became of them.
+fn transfer_all(
+    cli: &Cli,
+    how: &HowArgs,
+    jobs: &[Job],
+    report: Option<ReportFile>,
+    locate: impl Fn(&transfer::Problem) -> Problem,
+) -> u8 {
     // A plan is quickly made, and is itself all that is to be seen.
     let shown = if how.dry_run {
         ProgressMode::None
     } else {
         how.progress
     };
-    let Session { progress, cancel } = Session::begin(cli, shown);
+    let session = Session::begin(cli, shown);
+    let (progress, cancel) = (&session.progress, &session.cancel);
     let is_terminal = std::io::stderr().is_terminal();
     let options = Options {
         jobs: usize::from(how.jobs),
@@ -101,9 +135,24 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
         idle: Duration::from_secs(u64::from(how.timeout)),
         uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
         credentials: Arc::new(DefaultCredentials::new()),
-        cancel: Arc::clone(&cancel),
+        cancel: Arc::clone(cancel),
     };
-    let observer: Arc<dyn Observer> = Arc::clone(&progress) as Arc<dyn Observer>;
+    let mut observer: Arc<dyn Observer> = Arc::clone(progress) as Arc<dyn Observer>;
+    let written = Arc::new(AtomicBool::new(true));
+    if let Some(file) = report {
+        if file.is_stdout() {
+            progress.give_way();
+        }
+        let recorder = Arc::new(Recorder::new());
+        observer = Arc::new(Observers(vec![observer, Arc::clone(&recorder) as Arc<dyn Observer>]));
+        let (progress, written) = (Arc::clone(progress), Arc::clone(&written));
+        session.at_end(move |interrupted| {
+            if let Err(error) = file.write(&recorder.report(interrupted)) {
+                progress.print(&format!("error: the report: {error}"));
+                written.store(false, Ordering::Relaxed);
+            }
+        });
+    }
     if how.dry_run {
         let plans = transfer::preview(jobs, &options, &observer);
         progress.finish();
@@ -115,17 +164,22 @@ fn transfer(cli: &Cli, how: &HowArgs, jobs: &[Job], locate: impl Fn(&transfer::P
     }
     let summary = transfer::run(jobs, &options, &observer);
     progress.finish();
+    if let Ok(summary) = &summary {
+        session.end(summary.interrupted);
+    }
     match summary {
         // What couldn't be begun may have been a wait for another process.
         Err(_) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
         Err(problems) => refuse(problems.iter().map(locate)),
         Ok(summary) => {
             let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
-            eprint!("{}", ui::summary(&summary, jobs.len(), width));
+            if !progress.tell_end(&summary) {
+                eprint!("{}", ui::summary(&summary, jobs.len(), width));
+            }
             match (summary.interrupted, summary.is_success()) {
                 (true, _) => INTERRUPTED,
-                (false, true) => 0,
-                (false, false) => FAILED,
+                (false, true) if written.load(Ordering::Relaxed) => 0,
+                (false, _) => FAILED,
             }
         }
     }
@@ -164,7 +218,11 @@ pub(crate) struct Session {
     pub progress: Arc<Progress>,
     /// Set once the user wants to stop.
     pub cancel: Arc<AtomicBool>,
+    last: LastDeed,
 }
+
+/// What is still to be done before an end of any kind. It is told whether the run was interrupted.
+type LastDeed = Arc<OnceLock<Box<dyn Fn(bool) + Send + Sync>>>;
 
 impl Session {
     /// Begins to show progress and to log, and to take signals for a wish to stop.
@@ -173,8 +231,25 @@ impl Session {
         let is_terminal = std::io::stderr().is_terminal();
         ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
         let cancel = Arc::new(AtomicBool::new(false));
-        stop_on_signal(&cancel, &progress);
-        Session { progress, cancel }
+        let last = LastDeed::default();
+        stop_on_signal(&cancel, &progress, &last);
+        Session {
+            progress,
+            cancel,
+            last,
+        }
+    }
+
+    /// Has something done at the end, also where the user doesn't wait for an end in order.
+    fn at_end(&self, deed: impl Fn(bool) + Send + Sync + 'static) {
+        // A second one would be refused; there is none.
+        let _ = self.last.set(Box::new(deed));
+    }
+
+    fn end(&self, interrupted: bool) {
+        if let Some(last) = self.last.get() {
+            last(interrupted);
+        }
     }
 }
 
@@ -183,17 +258,24 @@ impl Session {
 const ORDERLY: Duration = Duration::from_millis(700);
 
 /// The first signal asks for an end, which comes soon in any case; the second ends at once.
-fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
-    let (cancel, progress) = (Arc::clone(cancel), Arc::clone(progress));
+fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &LastDeed) {
+    let (cancel, progress, last) = (Arc::clone(cancel), Arc::clone(progress), Arc::clone(last));
+    let end = move || {
+        if let Some(last) = last.get() {
+            last(true);
+        }
+    };
     let handler = ctrlc::set_handler(move || {
         if cancel.swap(true, Ordering::Relaxed) {
+            end();
             std::process::exit(i32::from(INTERRUPTED));
         }
         progress.print("stopping; once more to stop at once");
-        let progress = Arc::clone(&progress);
+        let (progress, end) = (Arc::clone(&progress), end.clone());
         std::thread::spawn(move || {
             std::thread::sleep(ORDERLY);
             progress.finish();
+            end();
             progress.print("\nStopped, without waiting for an answer.");
             progress.print(ui::GOES_ON);
             std::process::exit(i32::from(INTERRUPTED));

@@ -8,4 +8,6 @@ mod faults;
 mod hostile;
 mod messages;
 mod registries;
+mod reports;
+mod terminal;
 mod unkillable;

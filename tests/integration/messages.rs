@@ -25,7 +25,7 @@ macro_rules! assert_said {
         })
     };
 }
-use assert_said;
+pub(crate) use assert_said;
 
 use tempfile::TempDir;
 use transload_test_support::image::Image;

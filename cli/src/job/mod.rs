@@ -3,9 +3,11 @@
 //! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
+mod earlier;
 mod endpoint;
 mod image;
 
+pub use earlier::Earlier;
 pub use endpoint::{Endpoint, EndpointError, Location, Target};
 pub use image::ImageName;
 
@@ -39,6 +41,8 @@ pub struct Job {
     pub retries: u32,
     /// Whether failed images leave the exit status alone.
     pub ignore_errors: bool,
+    /// What an earlier run left to do: all where there is none.
+    pub earlier: Option<Earlier>,
 }
 
 impl Job {
@@ -57,6 +61,7 @@ impl Job {
             skip_tls_verify: false,
             retries: 0,
             ignore_errors: false,
+            earlier: None,
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What people see: progress, logs and summaries on stderr, results on stdout.
 
+mod bars;
 mod errors;
 mod format;
 mod garbage;
 mod health;
+mod json_lines;
 mod log;
 mod model;
 mod plan;
 mod progress;
+mod screen;
+mod speed;
 mod summary;
 
 pub use errors::{NOTHING_MOVED, NOTHING_REMOVED, errors};
