@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use transload_layout_store::{Error, Opening, Store, StoredImage};
@@ -144,7 +144,10 @@ fn transfer_all(
             progress.give_way();
         }
         let recorder = Arc::new(Recorder::new());
-        observer = Arc::new(Observers(vec![observer, Arc::clone(&recorder) as Arc<dyn Observer>]));
+        observer = Arc::new(Observers(vec![
+            observer,
+            Arc::clone(&recorder) as Arc<dyn Observer>,
+        ]));
         let (progress, written) = (Arc::clone(progress), Arc::clone(&written));
         session.at_end(move |interrupted| {
             if let Err(error) = file.write(&recorder.report(interrupted)) {

@@ -53,7 +53,8 @@ impl Stage {
             self.registry
                 .fault(Fault::new("GET", &layer(&image), action).nth(number + 1));
         }
-        self.images.push(format!("{}/{repository}:v1", self.registry.host()));
+        self.images
+            .push(format!("{}/{repository}:v1", self.registry.host()));
         image
     }
 
@@ -69,7 +70,8 @@ impl Stage {
     }
 
     fn wait_until_stalled(&self, count: usize) {
-        let stalled = |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= count;
+        let stalled =
+            |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= count;
         assert!(self.registry.log().wait_for(stalled, Duration::from_secs(40)));
     }
 
@@ -87,12 +89,16 @@ impl Stage {
 fn without_chance(line: &str) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     for at in 0..words.len() {
-        let is_time = |word: &str| word.ends_with(['s', 'm']) && word.starts_with(|c: char| c.is_ascii_digit());
+        let is_time =
+            |word: &str| word.ends_with(['s', 'm']) && word.starts_with(|c: char| c.is_ascii_digit());
         let after = words.get(at + 1).cloned().unwrap_or_default();
         if after.trim_end_matches(',').ends_with("B/s") {
             words[at] = "SPEED".to_owned();
             words[at + 1] = after.replace("KiB/s", "B/s").replace("MiB/s", "B/s");
-        } else if at > 0 && ["for", "in"].contains(&words[at - 1].as_str()) && is_time(words[at].trim_end_matches(',')) {
+        } else if at > 0
+            && ["for", "in"].contains(&words[at - 1].as_str())
+            && is_time(words[at].trim_end_matches(','))
+        {
             let comma = if words[at].ends_with(',') { "," } else { "" };
             words[at] = format!("TIME{comma}");
         } else if after.starts_with("left") && is_time(&words[at]) {

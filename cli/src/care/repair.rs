@@ -211,7 +211,10 @@ impl Mender<'_> {
             }
             Err(fault) => {
                 let digest = &blob.digest;
-                self.observer.event(&Event::BlobFailed { image: &image, digest });
+                self.observer.event(&Event::BlobFailed {
+                    image: &image,
+                    digest,
+                });
                 return Err(fault);
             }
         }

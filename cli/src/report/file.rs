@@ -21,7 +21,10 @@ enum Place {
     /// A device, or a pipe that somebody reads.
     Stream(PathBuf),
     /// A file in a folder.
-    File { path: PathBuf, folder: PathBuf },
+    File {
+        path: PathBuf,
+        folder: PathBuf,
+    },
 }
 
 /// Why a report can't be written to a place.
@@ -193,7 +196,11 @@ mod tests {
         fs::write(&path, "old").unwrap();
         std::os::unix::fs::symlink("report.json", dir.path().join("link.json")).unwrap();
         let file = ReportFile::prepare(&dir.path().join("link.json")).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old", "nothing is written before the end");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "old",
+            "nothing is written before the end"
+        );
         assert_eq!(names(dir.path()), ["link.json", "report.json"]);
         let first = Recorder::new().report(true);
         file.write(&first).unwrap();
@@ -212,9 +219,16 @@ mod tests {
             let text = format!("{error} / {}", error.hint().unwrap_or_default());
             text.replace(&dir.path().canonicalize().unwrap().display().to_string(), "DIR")
         };
-        assert_eq!(text(dir.path()), "DIR is a directory / give a file, such as DIR/report.json");
+        assert_eq!(
+            text(dir.path()),
+            "DIR is a directory / give a file, such as DIR/report.json"
+        );
         let nowhere = dir.path().join("no/where.json");
-        assert!(text(&nowhere).ends_with("/no / make it first: mkdir -p DIR/no"), "{}", text(&nowhere));
+        assert!(
+            text(&nowhere).ends_with("/no / make it first: mkdir -p DIR/no"),
+            "{}",
+            text(&nowhere)
+        );
         fs::write(dir.path().join("file"), "").unwrap();
         assert!(ReportFile::prepare(&dir.path().join("file/report.json")).is_err());
         assert_eq!(names(dir.path()), ["file"]);

@@ -15,18 +15,30 @@ use crate::task::{self, Problem, TaskErrors};
 pub fn only_failed(jobs: &mut [Job], file: &Path) -> Result<bool, TaskErrors> {
     let (name, text) = task::read_file(file)?;
     let report = parse(&name, &text)?;
-    let names = |of: &mut dyn Iterator<Item = &str>| of.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let names = |of: &mut dyn Iterator<Item = &str>| {
+        of.map(|name| format!("\"{name}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let reported = names(&mut report.tasks.iter().map(|task| task.name.as_str()));
     let wanted = names(&mut jobs.iter().map(|job| job.name.as_str()));
     if reported != wanted {
-        let message = format!("this report doesn't fit: it is of {}, and the run has {}", or_none(&reported), or_none(&wanted));
+        let message = format!(
+            "this report doesn't fit: it is of {}, and the run has {}",
+            or_none(&reported),
+            or_none(&wanted)
+        );
         let hint = "give the report of a run of the same task file, or the same command";
         return Err(Problem::of_file(&name, message).with_hint(hint).into());
     }
     for (job, task) in jobs.iter_mut().zip(&report.tasks) {
         job.earlier = earlier(task);
     }
-    let is_open = |job: &Job| job.earlier.as_ref().is_none_or(|earlier| !earlier.open.is_empty());
+    let is_open = |job: &Job| {
+        job.earlier
+            .as_ref()
+            .is_none_or(|earlier| !earlier.open.is_empty())
+    };
     Ok(jobs.iter().any(is_open))
 }
 
@@ -38,8 +50,8 @@ fn parse(name: &str, text: &str) -> Result<Report, Problem> {
     let no_report = |message: String| {
         Problem::of_file(name, message).with_hint("give a file that an earlier run wrote with --report")
     };
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| no_report(format!("this is no report: it isn't JSON: {error}")))?;
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| no_report(format!("this is no report: it isn't JSON: {error}")))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
@@ -63,7 +75,9 @@ fn earlier(task: &TaskReport) -> Option<Earlier> {
     };
     for image in &task.images {
         if image.status.is_open() {
-            earlier.open.insert(image.image.clone(), image.destination.clone());
+            earlier
+                .open
+                .insert(image.image.clone(), image.destination.clone());
         } else {
             earlier.done.insert(image.image.clone());
         }

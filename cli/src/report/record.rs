@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use transload_registry_client::NoticeKind;
 
 use super::schema::{
-    BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, Report, RunStatus, TaskReport, TaskStatus, Totals, VERSION,
+    BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, Report, RunStatus, TaskReport,
+    TaskStatus, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
 use crate::transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status};
@@ -77,7 +78,9 @@ impl Recorder {
         for task in &tasks {
             totals.add(&task.totals);
         }
-        let fails = |task: &TaskReport| !task.ignore_errors && (task.totals.images.failed > 0 || !task.errors.is_empty());
+        let fails = |task: &TaskReport| {
+            !task.ignore_errors && (task.totals.images.failed > 0 || !task.errors.is_empty())
+        };
         let elapsed = self.since.elapsed();
         Report {
             version: VERSION,

@@ -219,7 +219,10 @@ pub struct ErrorReport {
 impl ImageStatus {
     /// Whether an image still has to be brought.
     pub fn is_open(self) -> bool {
-        matches!(self, ImageStatus::Failed | ImageStatus::Stopped | ImageStatus::NotReached)
+        matches!(
+            self,
+            ImageStatus::Failed | ImageStatus::Stopped | ImageStatus::NotReached
+        )
     }
 }
 

@@ -55,6 +55,9 @@ mod tests {
         for (millis, text) in cases {
             assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_millis(millis)), text);
         }
-        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(9)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            rfc3339(UNIX_EPOCH - Duration::from_secs(9)),
+            "1970-01-01T00:00:00.000Z"
+        );
     }
 }

@@ -44,7 +44,10 @@ mod tests {
         {
             let _inner = on("b");
             assert_eq!(now().as_deref(), Some("b"));
-            assert_eq!(std::thread::spawn(|| tell(|image| image.is_none())).join().ok(), Some(true));
+            assert_eq!(
+                std::thread::spawn(|| tell(|image| image.is_none())).join().ok(),
+                Some(true)
+            );
         }
         assert_eq!(now().as_deref(), Some("a"));
         drop(outer);

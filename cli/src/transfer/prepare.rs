@@ -263,7 +263,10 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
         return names;
     };
     let known: HashSet<&str> = names.iter().map(ImageName::written).collect();
-    let mut strange = earlier.open.keys().filter(|image| !known.contains(image.as_str()));
+    let mut strange = earlier
+        .open
+        .keys()
+        .filter(|image| !known.contains(image.as_str()));
     if let Some(image) = strange.next().filter(|_| wrong.problems.is_empty()) {
         let more = match strange.count() {
             0 => String::new(),
@@ -310,9 +313,13 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
         let located = locate(job, &name);
         let mapping = match located {
             Ok((from, to)) => {
-                let went_to = job.earlier.as_ref().and_then(|earlier| earlier.open.get(name.written()));
+                let went_to = job
+                    .earlier
+                    .as_ref()
+                    .and_then(|earlier| earlier.open.get(name.written()));
                 if let Some(elsewhere) = went_to.filter(|went_to| **went_to != to.to_string()) {
-                    let message = format!("the report doesn't fit: {name} was to go to {elsewhere}, and now to {to}");
+                    let message =
+                        format!("the report doesn't fit: {name} was to go to {elsewhere}, and now to {to}");
                     wrong.note(Some(Side::Destination), message, Some(SAME_AGAIN.to_owned()));
                     return mappings;
                 }

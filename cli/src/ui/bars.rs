@@ -36,7 +36,11 @@ pub(super) fn lines(model: &Model, look: Look, now: Instant) -> Vec<String> {
     // The last row is the cursor's.
     let most = look.size.rows.saturating_sub(1).max(1);
     let mut lines = total(model, look, width, now);
-    lines.extend(model.troubles().map(|trouble| trouble_line(trouble, look, width, now)));
+    lines.extend(
+        model
+            .troubles()
+            .map(|trouble| trouble_line(trouble, look, width, now)),
+    );
     lines.truncate(most);
     let active = model.active();
     let room = most - lines.len();
@@ -103,7 +107,11 @@ fn parts(model: &Model, now: Instant) -> Vec<Part> {
     let (wanted, is_all) = model.total();
     if wanted > 0 {
         let more = if is_all { "" } else { "+" };
-        parts.push(plain(format!("{} of {}{more}", bytes(model.bytes()), bytes(wanted))));
+        parts.push(plain(format!(
+            "{} of {}{more}",
+            bytes(model.bytes()),
+            bytes(wanted)
+        )));
     }
     match (model.stalled(now), model.rate(now).filter(|_| wanted > 0)) {
         (Some(since), _) => parts.push(Part {
@@ -150,9 +158,17 @@ fn trouble_line(trouble: &Trouble, look: Look, width: usize, now: Instant) -> St
 
 /// The image, the blob's digest where there is room for it, and how far it is.
 fn blob_line(blob: &Active, look: Look, width: usize) -> String {
-    let percent = blob.position.saturating_mul(100).checked_div(blob.size).unwrap_or(100);
+    let percent = blob
+        .position
+        .saturating_mul(100)
+        .checked_div(blob.size)
+        .unwrap_or(100);
     let percent = format!("{percent:>4}%");
-    let figures = format!("{:>10} of {:>10}{percent}", bytes(blob.position), bytes(blob.size));
+    let figures = format!(
+        "{:>10} of {:>10}{percent}",
+        bytes(blob.position),
+        bytes(blob.size)
+    );
     let digest = format!("{}  ", blob.digest.short());
     let (digest, figures) = match width {
         76.. => (digest.as_str(), figures),

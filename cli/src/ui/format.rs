@@ -160,7 +160,13 @@ mod tests {
 
     #[test]
     fn running_times_are_short() {
-        for (seconds, text) in [(0, "0s"), (59, "59s"), (200, "3m20s"), (3900, "1h05m"), (360_000, "100h00m")] {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (200, "3m20s"),
+            (3900, "1h05m"),
+            (360_000, "100h00m"),
+        ] {
             assert_eq!(clock(Duration::from_secs(seconds)), text);
         }
     }

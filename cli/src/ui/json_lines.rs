@@ -40,7 +40,11 @@ pub(super) fn event(event: &Event<'_>) -> Option<String> {
             line("run_started", json!({ "tasks": tasks }))
         }
         Event::JobStarted { job, images } => line("task_started", json!({ "name": job, "images": images })),
-        Event::ImagePlanned { image, blobs, new_bytes } => line(
+        Event::ImagePlanned {
+            image,
+            blobs,
+            new_bytes,
+        } => line(
             "image_planned",
             json!({ "image": image, "blobs": blobs, "new_bytes": new_bytes }),
         ),

@@ -378,7 +378,8 @@ impl Model {
             parts.push(format::count_of(self.retries, "retry", "retries"));
         }
         let mut line = parts.join(", ");
-        if let Some(trouble) = self.troubles.back() {
+        let retry = self.troubles.iter().rev().find(|trouble| trouble.is_retry);
+        if let Some(trouble) = retry.or(self.troubles.back()) {
             line.push_str(&format!("; {}", trouble.text(now)));
         }
         line
@@ -387,22 +388,22 @@ impl Model {
 
 impl Trouble {
     fn of(image: Option<&str>, notice: &Notice, now: Instant) -> Trouble {
-        let place = match (image, &notice.repository, &notice.registry) {
-            (Some(image), _, _) => image.to_owned(),
-            (None, Some(repository), _) => repository.to_string(),
-            (None, None, Some(registry)) => registry.to_string(),
-            (None, None, None) => String::new(),
-        };
-        let slower = match notice.kind {
+        // A slower pace is the whole registry's.
+        let concerned = image.filter(|_| !matches!(notice.kind, NoticeKind::SlowDown { .. }));
+        let registry = notice.registry.as_ref().map(ToString::to_string);
+        let repository = notice.repository.as_ref().map(ToString::to_string);
+        let (place, cause) = match notice.kind {
             NoticeKind::SlowDown { concurrency } => {
-                format!("; at most {} at once from now on", format::count(concurrency, "request"))
+                let requests = format::count(concurrency, "request");
+                let cause = format!("at most {requests} at once from now on: {}", notice.cause);
+                (registry.or(repository), cause)
             }
-            _ => String::new(),
+            _ => (repository.or(registry), notice.cause.clone()),
         };
         Trouble {
-            at: place,
+            at: concerned.map(str::to_owned).or(place).unwrap_or_default(),
             operation: notice.operation.clone(),
-            cause: format!("{}{slower}", notice.cause),
+            cause,
             until: now + notice.wait,
             is_retry: is_retry(notice),
             since: now,
@@ -411,7 +412,13 @@ impl Trouble {
 
     /// What went wrong, and when the next try is.
     pub fn text(&self, now: Instant) -> String {
-        format!("{}: {}: {}{}", self.at, self.operation, self.cause, self.outlook(now))
+        format!(
+            "{}: {}: {}{}",
+            self.at,
+            self.operation,
+            self.cause,
+            self.outlook(now)
+        )
     }
 
     /// When the next try is, where there is one.
@@ -419,7 +426,10 @@ impl Trouble {
         let wait = self.until.saturating_duration_since(now);
         match (self.is_retry, wait >= Duration::from_millis(500)) {
             (false, _) => String::new(),
-            (true, true) => format!("; trying again in {}", format::clock(wait + Duration::from_millis(500))),
+            (true, true) => format!(
+                "; trying again in {}",
+                format::clock(wait + Duration::from_millis(500))
+            ),
             (true, false) => "; trying again".to_owned(),
         }
     }

@@ -59,7 +59,9 @@ impl Form {
             (true, _) | (_, ProgressMode::None) => Form::Nothing,
             (_, ProgressMode::Json) => Form::Json,
             (_, ProgressMode::Plain) => Form::Lines,
-            (_, ProgressMode::Auto | ProgressMode::Bar) => Screen::of_stderr().map_or(Form::Lines, Form::Bars),
+            (_, ProgressMode::Auto | ProgressMode::Bar) => {
+                Screen::of_stderr().map_or(Form::Lines, Form::Bars)
+            }
         }
     }
 

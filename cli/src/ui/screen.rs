@@ -8,7 +8,10 @@ use console::{Term, measure_text_width, truncate_str};
 use super::bars::Size;
 
 /// Where there is no size to be had, as on a serial line.
-const USUAL: Size = Size { columns: 80, rows: 24 };
+const USUAL: Size = Size {
+    columns: 80,
+    rows: 24,
+};
 
 /// The last lines of stderr's terminal.
 pub(super) struct Screen {
@@ -37,12 +40,10 @@ impl Screen {
 
     /// How large the terminal is now.
     pub fn size(&self) -> Size {
-        self.term
-            .size_checked()
-            .map_or(USUAL, |(rows, columns)| Size {
-                columns: usize::from(columns),
-                rows: usize::from(rows),
-            })
+        self.term.size_checked().map_or(USUAL, |(rows, columns)| Size {
+            columns: usize::from(columns),
+            rows: usize::from(rows),
+        })
     }
 
     /// Draws lines in place of those that stand there.

@@ -24,10 +24,22 @@ fn documented(kind: &str) -> BTreeSet<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/progress.md");
     let page = fs::read_to_string(page).expect("a page about progress");
     let section = |title: &str| {
-        let (_, after) = page.split_once(title).unwrap_or_else(|| panic!("no section {title}"));
-        let section = after.split("\n### ").next().unwrap_or_default().split("\n## ").next();
-        let rows = section.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("| `"));
-        rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect::<BTreeSet<_>>()
+        let (_, after) = page
+            .split_once(title)
+            .unwrap_or_else(|| panic!("no section {title}"));
+        let section = after
+            .split("\n### ")
+            .next()
+            .unwrap_or_default()
+            .split("\n## ")
+            .next();
+        let rows = section
+            .unwrap_or_default()
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"));
+        rows.filter_map(|row| row.split('`').next())
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
     };
     let mut fields = section("\n## Every line\n");
     fields.extend(section(&format!("\n### `{kind}`\n")));
@@ -82,19 +94,38 @@ fn every_line_is_an_object_with_the_documented_fields_and_figures_never_go_back(
             line["fraction"].as_f64().expect("a fraction"),
             line["images"]["done"].as_u64().expect("images"),
         );
-        assert!(now.0 >= last.0 && now.1 >= last.1 && now.2 >= last.2, "{last:?}, then {line}");
+        assert!(
+            now.0 >= last.0 && now.1 >= last.1 && now.2 >= last.2,
+            "{last:?}, then {line}"
+        );
         assert!(now.0 <= line["total_bytes"].as_u64().expect("a total"), "{line}");
         last = now;
     }
     let retry = of_type(&lines, "retry")[0];
-    assert!(stage.images.contains(&retry["image"].as_str().expect("an image").to_owned()), "{retry}");
+    assert!(
+        stage
+            .images
+            .contains(&retry["image"].as_str().expect("an image").to_owned()),
+        "{retry}"
+    );
     let statuses: Vec<&str> = of_type(&lines, "image_finished")
         .iter()
         .filter_map(|line| line["status"].as_str())
         .collect();
-    assert_eq!(statuses.iter().filter(|status| **status == "copied").count(), 3, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == "failed").count(), 1, "{statuses:?}");
-    assert_eq!(lines.last().map(|line| &line["status"]), Some(&Value::from("failed")));
+    assert_eq!(
+        statuses.iter().filter(|status| **status == "copied").count(),
+        3,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        statuses.iter().filter(|status| **status == "failed").count(),
+        1,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        lines.last().map(|line| &line["status"]),
+        Some(&Value::from("failed"))
+    );
     // Results are where they always are.
     assert_eq!(output.stdout.matches("copied   ").count(), 3, "{}", output.stdout);
 }
@@ -111,8 +142,16 @@ fn a_stop_and_a_warning_are_lines_too() {
     let output = running.wait().expect_code(130);
     let lines = lines(&output.stderr);
     for kind in ["warning", "message"] {
-        let fields: BTreeSet<String> = of_type(&lines, kind)[0].as_object().expect("an object").keys().cloned().collect();
+        let fields: BTreeSet<String> = of_type(&lines, kind)[0]
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
         assert_eq!(fields, documented(kind));
     }
-    assert_eq!(lines.last().map(|line| &line["status"]), Some(&Value::from("interrupted")));
+    assert_eq!(
+        lines.last().map(|line| &line["status"]),
+        Some(&Value::from("interrupted"))
+    );
 }

@@ -42,21 +42,41 @@ fn lines_tell_what_is_tried_again_and_why() {
     stage.put("team/app", MIB, [busy()]);
     let mut running = stage.pull(&[]).spawn();
     let said = running.wait_for_stderr(|said| said.contains("trying again") && said.ends_with('\n'));
-    let line = said.lines().find(|line| line.contains("trying again")).expect("a line");
+    let line = said
+        .lines()
+        .find(|line| line.contains("trying again"))
+        .expect("a line");
     assert_said!(stage.shown(line));
     running.wait().expect_code(0);
 }
 
 #[test]
 fn a_quiet_run_says_only_how_it_ended_and_one_without_progress_only_what_it_did() {
-    for (arg, expected) in [("--quiet", ["", "pull: "]), ("--progress=none", ["copied   ", "pull: "])] {
+    for (arg, expected) in [
+        ("--quiet", ["", "pull: "]),
+        ("--progress=none", ["copied   ", "pull: "]),
+    ] {
         let mut stage = Stage::new();
         stage.put("team/app", MIB, []);
         let output = stage.pull(&[arg]).run().expect_code(0);
         let [stdout, stderr] = expected;
-        assert_eq!(output.stdout.is_empty(), stdout.is_empty(), "{arg}: {}", output.stdout);
+        assert_eq!(
+            output.stdout.is_empty(),
+            stdout.is_empty(),
+            "{arg}: {}",
+            output.stdout
+        );
         assert!(output.stdout.starts_with(stdout), "{arg}: {}", output.stdout);
-        assert!(output.stderr.starts_with(stderr) && output.stderr.contains(" in "), "{arg}: {}", output.stderr);
-        assert_eq!(output.stderr.matches("pull: ").count(), 1, "{arg}: {}", output.stderr);
+        assert!(
+            output.stderr.starts_with(stderr) && output.stderr.contains(" in "),
+            "{arg}: {}",
+            output.stderr
+        );
+        assert_eq!(
+            output.stderr.matches("pull: ").count(),
+            1,
+            "{arg}: {}",
+            output.stderr
+        );
     }
 }

@@ -129,7 +129,10 @@ impl Terminal {
                 return screen;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!seen.ended && !left.is_zero(), "this isn't what was waited for:\n{screen}");
+            assert!(
+                !seen.ended && !left.is_zero(),
+                "this isn't what was waited for:\n{screen}"
+            );
             let waited = self.shared.changed.wait_timeout(seen, left);
             seen = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -191,8 +194,17 @@ impl Terminal {
     /// Waits until nothing more comes.
     pub fn wait_for_end(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        while self.child.try_wait().expect("a child can be waited for").is_none() {
-            assert!(Instant::now() < deadline, "it doesn't end:\n{}", shown(&self.shared.lock().parser));
+        while self
+            .child
+            .try_wait()
+            .expect("a child can be waited for")
+            .is_none()
+        {
+            assert!(
+                Instant::now() < deadline,
+                "it doesn't end:\n{}",
+                shown(&self.shared.lock().parser)
+            );
             thread::sleep(Duration::from_millis(5));
         }
         self.join();
@@ -233,7 +245,10 @@ impl Shared {
 fn shown(parser: &Parser) -> String {
     let screen = parser.screen();
     let columns = screen.size().1.get();
-    let rows: Vec<String> = screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect();
+    let rows: Vec<String> = screen
+        .rows(0, columns)
+        .map(|row| row.trim_end().to_owned())
+        .collect();
     rows.join("\n").trim_end().to_owned()
 }
 

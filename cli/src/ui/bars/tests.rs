@@ -21,24 +21,55 @@ fn busy() -> (Model, Instant) {
     let at = |second| start + Duration::from_secs(second);
     let mut model = Model::new(start);
     let images: Vec<Route> = (0..40)
-        .map(|number| route(&format!("registry.example.com/kubernetes/component-{number}:v1.34.{number}")))
+        .map(|number| {
+            route(&format!(
+                "registry.example.com/kubernetes/component-{number}:v1.34.{number}"
+            ))
+        })
         .collect();
     let tasks = [Scheduled {
         job: "pull".to_owned(),
         routes: Some(images.clone()),
     }];
     model.update(&Event::RunStarted { tasks: &tasks }, start);
-    model.update(&Event::TaskReached { number: 0, routes: &images }, start);
+    model.update(
+        &Event::TaskReached {
+            number: 0,
+            routes: &images,
+        },
+        start,
+    );
     let failed = ImageOutcome::blank(images[39].clone(), Status::Failed(Fault::refused(None, "no")));
     model.update(&Event::ImageFinished { outcome: &failed }, start);
     for (number, Route { image, .. }) in images.iter().enumerate().take(12) {
         let size = (number as u64 + 1) * 10 * MIB;
         let blob = Descriptor::new(MediaType::new("layer"), Digest::of(image.as_bytes()), size);
-        model.update(&Event::ImagePlanned { image, blobs: 1, new_bytes: size }, start);
-        model.update(&Event::BlobStarted { image, blob: &blob, offset: 0 }, start);
+        model.update(
+            &Event::ImagePlanned {
+                image,
+                blobs: 1,
+                new_bytes: size,
+            },
+            start,
+        );
+        model.update(
+            &Event::BlobStarted {
+                image,
+                blob: &blob,
+                offset: 0,
+            },
+            start,
+        );
         for second in 1..=10 {
             let position = second * MIB;
-            model.update(&Event::BlobProgress { image, digest: &blob.digest, position }, at(second));
+            model.update(
+                &Event::BlobProgress {
+                    image,
+                    digest: &blob.digest,
+                    position,
+                },
+                at(second),
+            );
         }
     }
     model.look(at(10));
@@ -56,7 +87,10 @@ fn what_there_is_to_see_fits_any_terminal() {
     for columns in 1..200 {
         for rows in [1, 2, 3, 5, 24, 60] {
             let lines = seen(columns, rows, false);
-            assert!(!lines.is_empty() && lines.len() <= (rows - 1).max(1), "{columns}x{rows}: {lines:#?}");
+            assert!(
+                !lines.is_empty() && lines.len() <= (rows - 1).max(1),
+                "{columns}x{rows}: {lines:#?}"
+            );
             for line in &lines {
                 let width = line.chars().count();
                 assert!(width < columns.max(2), "{columns}x{rows}: {width}: {line}");
@@ -114,7 +148,10 @@ fn a_narrow_terminal_has_it_in_several_and_names_lose_their_middle() {
 #[test]
 fn the_bar_is_full_only_at_the_end() {
     let look = Look {
-        size: Size { columns: 80, rows: 24 },
+        size: Size {
+            columns: 80,
+            rows: 24,
+        },
         colour: false,
     };
     let cases = [

@@ -125,12 +125,24 @@ fn bytes_are_those_that_are_there_and_on_their_way_and_never_get_fewer() {
     course.finish("a", &second, How::Present);
     assert_eq!(course.model.bytes(), 110);
     course.progress("a", &first, 40);
-    assert_eq!(course.model.bytes(), 110, "of calls that cross, the largest counts");
+    assert_eq!(
+        course.model.bytes(),
+        110,
+        "of calls that cross, the largest counts"
+    );
     course.begin("a", &first, 0);
-    assert_eq!(course.model.bytes(), 110, "a try that begins anew takes nothing back");
+    assert_eq!(
+        course.model.bytes(),
+        110,
+        "a try that begins anew takes nothing back"
+    );
     course.progress("a", &first, 50);
     assert_eq!(course.model.bytes(), 110);
-    assert_eq!(course.model.active()[0].position, 50, "its own line says how it is");
+    assert_eq!(
+        course.model.active()[0].position,
+        50,
+        "its own line says how it is"
+    );
     course.progress("a", &first, 70);
     assert_eq!(course.model.bytes(), 120);
     course.finish("a", &first, How::Moved);
@@ -201,7 +213,10 @@ fn several_tasks_have_one_total() {
     course.finish("a", &first, How::Moved);
     course.end("a", Status::Copied);
     let filled = course.model.filled();
-    assert!((0.33..0.34).contains(&filled), "two more images are to come: {filled}");
+    assert!(
+        (0.33..0.34).contains(&filled),
+        "two more images are to come: {filled}"
+    );
     course.reach(1, &["a", "b"]);
     course.plan("a", 0);
     course.end("a", Status::AlreadyThere);
@@ -242,7 +257,10 @@ fn nothing_that_is_shown_ever_goes_back() {
         course.wait(10);
         let model = &course.model;
         let seen = (model.bytes(), model.filled(), model.images().done);
-        assert!(seen.0 >= last.0 && seen.1 >= last.1 && seen.2 >= last.2, "{last:?} then {seen:?}");
+        assert!(
+            seen.0 >= last.0 && seen.1 >= last.1 && seen.2 >= last.2,
+            "{last:?} then {seen:?}"
+        );
         assert!(model.bytes() <= model.total().0 && model.filled() <= 1.0);
         last = seen;
     }
@@ -271,7 +289,10 @@ fn a_line_tells_bytes_speed_time_left_images_and_retries() {
     course.wait(4900);
     assert!(!course.line().contains("stalled"), "{}", course.line());
     course.wait(20_100);
-    assert_eq!(course.line(), "1.00 MiB of 4.00 MiB, stalled for 25s, 2/3 images, 1 failed");
+    assert_eq!(
+        course.line(),
+        "1.00 MiB of 4.00 MiB, stalled for 25s, 2/3 images, 1 failed"
+    );
     course.end("a", Status::Copied);
     course.wait(60_000);
     assert_eq!(course.line(), "1.00 MiB of 1.00 MiB, 0 B/s, 3/3 images, 1 failed");
@@ -288,7 +309,21 @@ fn a_look_at_a_store_has_bytes_and_no_images() {
     );
     // Mending brings blobs by the way of transfers.
     let layer = blob(b"x", 1024);
-    model.update(&Event::BlobStarted { image: "a", blob: &layer, offset: 0 }, start);
-    model.update(&Event::BlobFinished { image: "a", blob: &layer, how: How::Moved }, start);
+    model.update(
+        &Event::BlobStarted {
+            image: "a",
+            blob: &layer,
+            offset: 0,
+        },
+        start,
+    );
+    model.update(
+        &Event::BlobFinished {
+            image: "a",
+            blob: &layer,
+            how: How::Moved,
+        },
+        start,
+    );
     assert_eq!((model.bytes(), model.total()), (2048, (4096, true)));
 }
