@@ -60,11 +60,10 @@ impl Stage {
 
     /// A pull of all the images, one after another.
     fn pull(&self, more: &[&str]) -> Transload {
-        let dest = self.dir.path().join("out");
         Transload::new()
             .env("TERM", "xterm-256color")
-            .args(["pull", "--plain-http", "--jobs", "4", "--dest"])
-            .arg(dest)
+            .current_dir(self.dir.path())
+            .args(["pull", "--plain-http", "--jobs", "4", "--dest", "out"])
             .args(&self.images)
             .args(more)
     }
@@ -75,12 +74,13 @@ impl Stage {
         assert!(self.registry.log().wait_for(stalled, Duration::from_secs(40)));
     }
 
-    /// A text with names in place of what varies: the host, the folder, speeds and times.
+    /// A text with names in place of what varies: the host, also one that was cut short, speeds and times.
     fn shown(&self, text: &str) -> String {
-        let text = text
-            .replace(self.registry.host(), "hub.example.com")
-            .replace(&self.dir.path().display().to_string(), "/scene");
-        let lines = text.lines().map(without_chance);
+        let whole = |line: &str| match (line.strip_prefix("  127.0.0.1:"), line.split_once('…')) {
+            (Some(_), Some((_, end))) => format!("  hub.example.com…{end}"),
+            _ => line.replace(self.registry.host(), "hub.example.com"),
+        };
+        let lines = text.lines().map(|line| without_chance(&whole(line)));
         lines.map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 }
