@@ -96,12 +96,13 @@ fn transfer(
     mut jobs: Vec<Job>,
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> Result<u8, TaskErrors> {
-    if let Some(earlier) = &how.only_failed {
-        if !report::only_failed(&mut jobs, earlier)? {
-            eprintln!("{}: nothing failed, and nothing is left to do", earlier.display());
-            if how.report.is_none() {
-                return Ok(0);
-            }
+    if let Some(earlier) = &how.only_failed
+        && !report::only_failed(&mut jobs, earlier)?
+    {
+        eprintln!("{}: nothing failed, and nothing is left to do", earlier.display());
+        // A report tells that, too.
+        if how.report.is_none() {
+            return Ok(0);
         }
     }
     let report = how.report.as_deref().map(ReportFile::prepare).transpose();

@@ -1,10 +1,11 @@
 //! Reports, and the runs that do the rest by them.
 
 mod only_failed;
+mod schema;
 mod written;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -65,14 +66,7 @@ impl Desk {
 #[track_caller]
 fn report_of(text: &str) -> Value {
     let report: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
-    let schema: Value =
-        serde_json::from_str(&fs::read_to_string(path).expect("a schema")).expect("a schema in JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a schema that is one");
-    let errors: Vec<String> = validator
-        .iter_errors(&report)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors = schema::errors(&schema::of_reports(), &report);
     assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
     report
 }

@@ -7,8 +7,7 @@ use super::schema::{Report, TaskReport, TaskStatus, VERSION};
 use crate::job::{Earlier, Job};
 use crate::task::{self, Problem, TaskErrors};
 
-/// Cuts tasks down to what a report of theirs says failed or wasn't reached; `-` reads it from stdin. How many images that are, as far
-/// as the report knows them, and whether there is anything to do.
+/// Cuts tasks down to what a report of theirs says failed or wasn't reached; `-` reads it from stdin. Whether anything is left to do.
 ///
 /// # Errors
 /// A file that is no report, or the report of other tasks.

@@ -84,7 +84,7 @@ impl Progress {
         let shared = Arc::new(Shared {
             model: Mutex::new(Model::new(Instant::now())),
             form,
-            colour: !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             talks: !quiet,
             gives_way: AtomicBool::new(false),
         });

@@ -352,7 +352,7 @@ fn a_place_that_takes_no_report_is_refused_before_anything_moves() {
 #[test]
 fn a_report_that_cannot_be_written_at_the_end_is_told_and_fails_the_run() {
     let registry = registry(&["app"], MIB);
-    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 5 }).every());
+    registry.fault(Fault::new("GET", &layer(&image(1, MIB)), Action::Stall { after: 5 }).every());
     let desk = Desk::new();
     fs::create_dir(desk.path("sub")).expect("a writable folder");
     let app = name(&registry, "app");

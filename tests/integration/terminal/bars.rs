@@ -70,6 +70,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     screens.push(("120 columns", screen));
     let low = low.wait_for(|screen| screen.contains("stalled for") && screen.contains("and 2 more"));
     screens.push(("40 columns, 5 rows", low_stage.shown(&low)));
+    stage.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(0), "{all}");
@@ -116,6 +117,7 @@ fn nothing_of_old_bars_stays_after_a_resize() {
             let screen = terminal.wait_for(|screen| is_drawn(screen, columns.into()));
             assert_whole(&screen, usize::from(columns));
         }
+        stage.wait_until_stalled(3);
         stage.registry.release();
         let (code, all) = terminal.finish();
         assert_eq!(code, Some(0), "{all}");
