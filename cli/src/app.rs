@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use transload_layout_store::{Error, Opening, Store};
@@ -17,8 +17,9 @@ use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
 use crate::lock::LockFile;
+use crate::report::{self, Recorder, ReportFile};
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options, Side};
+use crate::transfer::{self, Observer, Observers, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -34,7 +35,7 @@ pub fn main(cli: &Cli) -> ExitCode {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        transfer(cli, how, &[job], of_arguments)
+        transfer(cli, how, vec![job], of_arguments)
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
@@ -77,9 +78,14 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     check_output(&args.how)?;
     if loaded.jobs.is_empty() {
         eprintln!("{}: no task to do", args.file.display());
-        return Ok(0);
+        // A report tells that, too.
+        if args.how.report.is_none() && args.how.only_failed.is_none() {
+            return Ok(0);
+        }
     }
-    transfer(cli, &args.how, &loaded.jobs, |problem| loaded.locate(problem))
+    transfer(cli, &args.how, loaded.jobs.clone(), |problem| {
+        loaded.locate(problem)
+    })
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -96,18 +102,43 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
 fn transfer(
     cli: &Cli,
     how: &HowArgs,
-    jobs: &[Job],
+    mut jobs: Vec<Job>,
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> Result<u8, TaskErrors> {
+    if let Some(earlier) = &how.only_failed
+        && !report::only_failed(&mut jobs, earlier)?
+    {
+        eprintln!("{}: nothing failed, and nothing is left to do", earlier.display());
+        // A report tells that, too.
+        if how.report.is_none() {
+            return Ok(0);
+        }
+    }
+    let report = how.report.as_deref().map(ReportFile::prepare).transpose();
+    let report = report.map_err(|error| {
+        let problem = Problem::of_file("--report", error.to_string());
+        error.hint().into_iter().fold(problem, Problem::with_hint)
+    })?;
     let lock = LockFile::open(&how.lock, cli.quiet)?;
-    let jobs = &lock.bind(jobs);
+    Ok(transfer_all(cli, how, &lock.bind(&jobs), (report, lock), locate))
+}
+
+/// Does the jobs, and reports what became of them.
+fn transfer_all(
+    cli: &Cli,
+    how: &HowArgs,
+    jobs: &[Job],
+    (report, lock): (Option<ReportFile>, LockFile),
+    locate: impl Fn(&transfer::Problem) -> Problem,
+) -> u8 {
     // A plan is quickly made, and is itself all that is to be seen.
     let shown = if how.dry_run {
         ProgressMode::None
     } else {
         how.progress
     };
-    let Session { progress, cancel } = Session::begin(cli, shown);
+    let session = Session::begin(cli, shown);
+    let (progress, cancel) = (&session.progress, &session.cancel);
     let is_terminal = std::io::stderr().is_terminal();
     let options = Options {
         jobs: usize::from(how.jobs),
@@ -116,38 +147,61 @@ fn transfer(
         limit_rate: how.limit_rate,
         uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
         credentials: Arc::new(DefaultCredentials::new()),
-        cancel: Arc::clone(&cancel),
+        cancel: Arc::clone(cancel),
     };
-    let observer: Arc<dyn Observer> = Arc::clone(&progress) as Arc<dyn Observer>;
+    let mut observer: Arc<dyn Observer> = Arc::clone(progress) as Arc<dyn Observer>;
+    let written = Arc::new(AtomicBool::new(true));
+    if let Some(file) = report {
+        if file.is_stdout() {
+            progress.give_way();
+        }
+        let recorder = Arc::new(Recorder::new());
+        observer = Arc::new(Observers(vec![
+            observer,
+            Arc::clone(&recorder) as Arc<dyn Observer>,
+        ]));
+        let (progress, written) = (Arc::clone(progress), Arc::clone(&written));
+        session.at_end(move |interrupted| {
+            if let Err(error) = file.write(&recorder.report(interrupted)) {
+                progress.print(&format!("error: the report: {error}"));
+                written.store(false, Ordering::Relaxed);
+            }
+        });
+    }
     if how.dry_run {
         let plans = transfer::preview(jobs, &options, &observer);
         progress.finish();
-        return Ok(match plans {
+        return match plans {
             _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
             Ok(plans) => show_plans(cli, how, &plans),
             Err(problems) => refuse(&problems, locate),
-        });
+        };
     }
     let summary = transfer::run(jobs, &options, &observer);
     progress.finish();
-    Ok(match summary {
+    if let Ok(summary) = &summary {
+        session.end(summary.interrupted);
+    }
+    match summary {
         // What couldn't be begun may have been a wait for another process.
         Err(_) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
         Err(problems) => refuse(&problems, locate),
         Ok(summary) => {
             let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
-            eprint!("{}", ui::summary(&summary, jobs.len(), width));
+            if !progress.tell_end(&summary) {
+                eprint!("{}", ui::summary(&summary, jobs.len(), width));
+            }
             let recorded = lock.record(&summary);
             if let Err(errors) = &recorded {
                 eprint!("{}", ui::errors(errors.problems(), errors.left_out()));
             }
             match (summary.interrupted, summary.is_success() && recorded.is_ok()) {
                 (true, _) => INTERRUPTED,
-                (false, true) => 0,
-                (false, false) => FAILED,
+                (false, true) if written.load(Ordering::Relaxed) => 0,
+                (false, _) => FAILED,
             }
         }
-    })
+    }
 }
 
 fn refuse(problems: &[transfer::Problem], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
@@ -202,7 +256,11 @@ pub(crate) struct Session {
     pub progress: Arc<Progress>,
     /// Set once the user wants to stop.
     pub cancel: Arc<AtomicBool>,
+    last: LastDeed,
 }
+
+/// What is still to be done before an end of any kind. It is told whether the run was interrupted.
+type LastDeed = Arc<OnceLock<Box<dyn Fn(bool) + Send + Sync>>>;
 
 impl Session {
     /// Begins to show progress and to log, and to take signals for a wish to stop.
@@ -211,8 +269,25 @@ impl Session {
         let is_terminal = std::io::stderr().is_terminal();
         ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
         let cancel = Arc::new(AtomicBool::new(false));
-        stop_on_signal(&cancel, &progress);
-        Session { progress, cancel }
+        let last = LastDeed::default();
+        stop_on_signal(&cancel, &progress, &last);
+        Session {
+            progress,
+            cancel,
+            last,
+        }
+    }
+
+    /// Has something done at the end, also where the user doesn't wait for an end in order.
+    fn at_end(&self, deed: impl Fn(bool) + Send + Sync + 'static) {
+        // A second one would be refused; there is none.
+        let _ = self.last.set(Box::new(deed));
+    }
+
+    fn end(&self, interrupted: bool) {
+        if let Some(last) = self.last.get() {
+            last(interrupted);
+        }
     }
 }
 
@@ -221,17 +296,24 @@ impl Session {
 const ORDERLY: Duration = Duration::from_millis(700);
 
 /// The first signal asks for an end, which comes soon in any case; the second ends at once.
-fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>) {
-    let (cancel, progress) = (Arc::clone(cancel), Arc::clone(progress));
+fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &LastDeed) {
+    let (cancel, progress, last) = (Arc::clone(cancel), Arc::clone(progress), Arc::clone(last));
+    let end = move || {
+        if let Some(last) = last.get() {
+            last(true);
+        }
+    };
     let handler = ctrlc::set_handler(move || {
         if cancel.swap(true, Ordering::Relaxed) {
+            end();
             std::process::exit(i32::from(INTERRUPTED));
         }
         progress.print("stopping; once more to stop at once");
-        let progress = Arc::clone(&progress);
+        let (progress, end) = (Arc::clone(&progress), end.clone());
         std::thread::spawn(move || {
             std::thread::sleep(ORDERLY);
             progress.finish();
+            end();
             progress.print("\nStopped, without waiting for an answer.");
             progress.print(ui::GOES_ON);
             std::process::exit(i32::from(INTERRUPTED));

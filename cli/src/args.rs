@@ -382,6 +382,13 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
+    /// Write what became of each image to this file, as JSON; - is stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub report: Option<PathBuf>,
+
+    /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
+    #[arg(long, value_name = "REPORT")]
+    pub only_failed: Option<PathBuf>,
 }
 
 /// What a missing platform means.

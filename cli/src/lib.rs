@@ -1,7 +1,7 @@
 //! transload moves container images between registries and directories.
 //!
 //! A task file ([`task`]) or the command line ([`args`], [`jobs`]) becomes [`job::Job`]s, which hold nothing but checked values;
-//! [`transfer`] does them and tells an observer what happens; [`care`] looks after stores; [`ui`] shows it. [`app`] is the program.
+//! [`transfer`] does them and tells an observer what happens; [`care`] looks after stores; [`ui`] shows it, [`report`] keeps it. [`app`] is the program.
 
 pub mod app;
 pub mod args;
@@ -14,6 +14,7 @@ pub mod job;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
+pub mod report;
 pub mod task;
 pub mod transfer;
 pub mod ui;

@@ -13,4 +13,6 @@ mod interfaces;
 mod locking;
 mod messages;
 mod registries;
+mod reports;
+mod terminal;
 mod unkillable;

@@ -67,6 +67,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("httpdate",           Users::Only(&[CLIENT])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
+    ("jsonschema",         Users::Tests),
     ("libfuzzer-sys",      Users::Only(&[FUZZ])),
     ("log",                Users::All),
     ("oci-spec",           Users::Tests),
@@ -75,7 +76,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY])),
     ("regex-syntax",       Users::Only(&[POLICY])),
-    ("rustix",             Users::Only(&[STORE])),
+    ("rustix",             Users::Only(&[STORE, CLI])),
     ("rustls",             Users::Only(&[CLIENT])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
     ("serde",              Users::All),
@@ -87,4 +88,5 @@ pub const AGREED: &[(&str, Users)] = &[
     ("thiserror",          Users::All),
     ("tinytemplate",       Users::Only(&[TEMPLATE])),
     ("ureq",               Users::Only(&[CLIENT])),
+    ("x509-cert",          Users::Only(&[CLIENT])),
 ];

@@ -211,7 +211,10 @@ impl Mender<'_> {
             }
             Err(fault) => {
                 let digest = &blob.digest;
-                self.observer.event(&Event::BlobFailed { digest });
+                self.observer.event(&Event::BlobFailed {
+                    image: &image,
+                    digest,
+                });
                 return Err(fault);
             }
         }
@@ -237,7 +240,11 @@ impl Mender<'_> {
             },
             progress: &|position| {
                 let digest = &blob.digest;
-                self.observer.event(&Event::BlobProgress { digest, position });
+                self.observer.event(&Event::BlobProgress {
+                    image,
+                    digest,
+                    position,
+                });
             },
             cancel: self.cancel,
             // Every worker has things of its own to mend.

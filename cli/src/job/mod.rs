@@ -3,10 +3,12 @@
 //! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
+mod earlier;
 mod endpoint;
 mod glob;
 mod image;
 
+pub use earlier::Earlier;
 pub use endpoint::{Endpoint, EndpointError, Location, Target};
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
@@ -49,6 +51,8 @@ pub struct Job {
     pub ignore_errors: bool,
     /// What the images have to be: anything where there is none.
     pub lock: Option<Arc<Lock>>,
+    /// What an earlier run left to do: all where there is none.
+    pub earlier: Option<Earlier>,
 }
 
 impl Job {
@@ -69,6 +73,7 @@ impl Job {
             retries: 0,
             ignore_errors: false,
             lock: None,
+            earlier: None,
         }
     }
 

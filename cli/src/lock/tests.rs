@@ -29,6 +29,8 @@ fn arrived(image: &str, source: &str, written: &str, platforms: &[&str]) -> Imag
         parts,
         warnings: Vec::new(),
         blobs: Tally::default(),
+        attempts: 1,
+        began: None,
         elapsed: Duration::ZERO,
     }
 }

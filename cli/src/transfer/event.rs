@@ -1,13 +1,28 @@
 //! What happens during a transfer, told as it happens.
 
-use transload_reference::{Descriptor, Digest};
+use std::sync::Arc;
 
-use super::outcome::{ImageOutcome, JobSummary};
+use transload_reference::{Descriptor, Digest};
+use transload_registry_client::Notice;
+
+use super::outcome::{ImageOutcome, JobSummary, Route, Scheduled};
 
 /// Something that happened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The run begins.
+    RunStarted {
+        /// All that it has to do, in its order.
+        tasks: &'a [Scheduled],
+    },
+    /// A task's turn has come, and its images are known. [`Event::JobStarted`] follows.
+    TaskReached {
+        /// Its number in the run, from 0.
+        number: usize,
+        /// Its images.
+        routes: &'a [Route],
+    },
     /// A task begins.
     JobStarted {
         /// Its name.
@@ -36,6 +51,8 @@ pub enum Event<'a> {
     /// So many bytes of a blob have arrived. Calls from several threads may cross: the largest number counts, until the blob is begun
     /// anew.
     BlobProgress {
+        /// The image that it moves for.
+        image: &'a str,
         /// The blob.
         digest: &'a Digest,
         /// How many of its bytes are there.
@@ -52,6 +69,8 @@ pub enum Event<'a> {
     },
     /// A blob could not be moved.
     BlobFailed {
+        /// The image that it should have moved for.
+        image: &'a str,
         /// The blob.
         digest: &'a Digest,
     },
@@ -60,7 +79,14 @@ pub enum Event<'a> {
         /// What became of it.
         outcome: &'a ImageOutcome,
     },
-    /// Something that a watching person wants to know: a retry, a wait, a fallback.
+    /// A request is tried again, a transfer goes on where it was cut, or a registry asks for patience: the work goes on.
+    Trouble {
+        /// The image that the request was for, where it was for one.
+        image: Option<&'a str>,
+        /// What happened.
+        notice: &'a Notice,
+    },
+    /// Something else that a watching person wants to know.
     Notice {
         /// What.
         text: &'a str,
@@ -72,6 +98,8 @@ pub enum Event<'a> {
     },
     /// A task is done.
     JobFinished {
+        /// Its number in the run, from 0.
+        number: usize,
         /// What became of it.
         summary: &'a JobSummary,
     },
@@ -96,6 +124,17 @@ pub enum How {
 pub trait Observer: Send + Sync {
     /// Takes note of an event.
     fn event(&self, event: &Event<'_>);
+}
+
+/// Several observers, told one after another.
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn event(&self, event: &Event<'_>) {
+        for observer in &self.0 {
+            observer.event(event);
+        }
+    }
 }
 
 /// An observer that looks away.

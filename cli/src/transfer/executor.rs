@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::{Scope as PoolScope, ThreadPool};
 use transload_reference::{Descriptor, Digest, RawManifest, Repository};
 
+use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
 use super::destination::Bring;
 use super::event::{Event, How, Observer};
@@ -145,11 +146,13 @@ impl<'a> Executor<'a> {
 
     /// Helps with a large blob of an image, until there is other work.
     fn help(&self, image: ImageId, split: &Split) {
+        let _at = at_work::on(self.flights[image].name());
         self.active.fetch_add(1, Ordering::Relaxed);
         split.help(&Shift {
             source: self.flights[image].source.as_ref(),
             progress: &|position| {
                 self.observer.event(&Event::BlobProgress {
+                    image: self.flights[image].name(),
                     digest: split.digest(),
                     position,
                 });
@@ -162,6 +165,7 @@ impl<'a> Executor<'a> {
 
     fn plan<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
+        let _at = at_work::on(flight.name());
         flight.start();
         let planned = plan::plan(
             self.job,
@@ -235,6 +239,7 @@ impl<'a> Executor<'a> {
             berth,
         } = work;
         let flight = &self.flights[image];
+        let _at = at_work::on(flight.name());
         let repository = flight.mapping.to.reference().repository();
         let blob_scope = flight.port.destination.scope(repository);
         let blobs = &flight.port.blobs;
@@ -249,6 +254,7 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
+                flight.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
                     image: flight.name(),
                     blob: &blob,
@@ -260,6 +266,7 @@ impl<'a> Executor<'a> {
                     berth.shrink_to(blob.size.saturating_sub(position));
                 }
                 self.observer.event(&Event::BlobProgress {
+                    image: flight.name(),
                     digest: &blob.digest,
                     position,
                 });
@@ -279,13 +286,16 @@ impl<'a> Executor<'a> {
                     how,
                 });
                 if how == How::Moved {
-                    self.note_origin(flight, blob.size);
+                    self.note_origin(flight, blob.size.saturating_sub(flight.kept(&blob.digest)));
                 }
                 self.count(scope, image, Some((&blob, how)));
                 self.pass_on(scope, &blob, blobs.arrived(&blob.digest, &blob_scope));
             }
             Err(fault) => {
-                self.observer.event(&Event::BlobFailed { digest: &blob.digest });
+                self.observer.event(&Event::BlobFailed {
+                    image: flight.name(),
+                    digest: &blob.digest,
+                });
                 self.fail(image, fault);
                 self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
             }
@@ -325,6 +335,7 @@ impl<'a> Executor<'a> {
 
     fn publish<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
+        let _at = at_work::on(flight.name());
         let Some(plan) = flight.plan() else { return };
         let repository = flight.mapping.to.reference().repository();
         let turns = &flight.port.turns;

@@ -160,6 +160,16 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {}
 
+impl Fault {
+    /// The error, then its cause, then the cause's cause, each as it says it of itself.
+    pub fn chain(&self) -> Vec<String> {
+        let first: &(dyn Error + 'static) = self.cause.as_ref();
+        std::iter::successors(Some(first), |&error| error.source())
+            .map(|error| printable(&error.to_string(), LONGEST).into_owned())
+            .collect()
+    }
+}
+
 #[derive(Debug)]
 struct Message(String);
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use transload_reference::{Descriptor, Digest};
 
@@ -23,12 +23,15 @@ pub(crate) struct Flight {
 
 #[derive(Default)]
 struct State {
-    started: Option<Instant>,
+    started: Option<(Instant, SystemTime)>,
+    attempts: u32,
     plan: Option<Arc<Plan>>,
     /// Blobs that aren't there yet; one more while the plan is still being gone through.
     pending: usize,
     /// How each blob got there. A later try finds there what an earlier one brought: the first word counts.
     settled: HashMap<Digest, (How, u64)>,
+    /// Of blobs whose bytes move, how many an earlier run had brought.
+    kept: HashMap<Digest, u64>,
     outcome: Option<ImageOutcome>,
 }
 
@@ -47,8 +50,26 @@ impl Flight {
         self.mapping.name.written()
     }
 
+    /// Begins it, or begins it anew.
     pub fn start(&self) {
-        self.lock().started = Some(Instant::now());
+        let mut state = self.lock();
+        state.attempts += 1;
+        state
+            .started
+            .get_or_insert_with(|| (Instant::now(), SystemTime::now()));
+    }
+
+    /// Takes note that a blob begins to move behind so many bytes. What is there when this run first begins with it is of an earlier
+    /// one, unless the blob is begun anew later.
+    pub fn begins(&self, digest: &Digest, offset: u64) {
+        let mut state = self.lock();
+        let kept = state.kept.entry(digest.clone()).or_insert(offset);
+        *kept = offset.min(*kept);
+    }
+
+    /// How many bytes of a blob an earlier run had brought.
+    pub fn kept(&self, digest: &Digest) -> u64 {
+        self.lock().kept.get(digest).copied().unwrap_or(0)
     }
 
     /// Takes the plan. Until [`Flight::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
@@ -75,7 +96,7 @@ impl Flight {
     /// Whether this run changed anything for the image: a blob that wasn't there, or what its tag stands for.
     pub fn has_changed(&self) -> bool {
         let state = self.lock();
-        let tally = tally(&state.settled);
+        let tally = tally(&state);
         let was_published = state.plan.as_ref().is_some_and(|plan| plan.was_published);
         !was_published || tally.moved.blobs + tally.linked.blobs + tally.mounted.blobs > 0
     }
@@ -128,7 +149,10 @@ impl Flight {
         let failed = matches!(&state.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
         if failed {
             *state = State {
+                started: state.started,
+                attempts: state.attempts,
                 settled: std::mem::take(&mut state.settled),
+                kept: std::mem::take(&mut state.kept),
                 ..State::default()
             };
         }
@@ -150,18 +174,21 @@ impl Flight {
             plan.map(|plan| (plan.source_digest.clone(), plan.root.digest().clone()));
         let (source_digest, digest) = digests.unzip();
         let parts = plan.map(|plan| plan.parts.clone()).unwrap_or_default();
+        let blank = ImageOutcome::blank(self.mapping.route(), status);
         ImageOutcome {
-            image: self.mapping.name.written().to_owned(),
-            source: self.mapping.from.to_string(),
-            destination: self.mapping.to.to_string(),
-            status,
             source_digest,
             digest,
             platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
             parts,
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
-            blobs: tally(&state.settled),
-            elapsed: state.started.map(|started| started.elapsed()).unwrap_or_default(),
+            blobs: tally(state),
+            attempts: state.attempts,
+            began: state.started.map(|(_, began)| began),
+            elapsed: state
+                .started
+                .map(|(started, _)| started.elapsed())
+                .unwrap_or_default(),
+            ..blank
         }
     }
 
@@ -170,10 +197,10 @@ impl Flight {
     }
 }
 
-fn tally(settled: &HashMap<Digest, (How, u64)>) -> Tally {
+fn tally(state: &State) -> Tally {
     let mut tally = Tally::default();
-    for &(how, bytes) in settled.values() {
-        tally.count(how, bytes);
+    for (digest, &(how, bytes)) in &state.settled {
+        tally.count(how, bytes, state.kept.get(digest).copied().unwrap_or(0));
     }
     tally
 }

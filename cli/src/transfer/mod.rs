@@ -8,6 +8,7 @@
 //!
 //! Nothing here prints, exits or knows how the task was written.
 
+mod at_work;
 mod blobs;
 mod destination;
 mod event;
@@ -40,9 +41,9 @@ use transload_registry_client::{
     Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
 };
 
-pub use event::{Event, How, Observer, Unobserved};
+pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};
-pub use outcome::{Count, ImageOutcome, JobSummary, Status, Tally};
+pub use outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status, Tally};
 pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use source::Source;
@@ -166,7 +167,10 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
     let most = if is_local { MOST_LOCAL } else { usize::MAX };
     let pool = options.pool(most).map_err(|problem| vec![problem])?;
     let mut summaries = Vec::new();
-    for (job, preparation) in jobs.iter().zip(prepare_all(jobs, options, observer)?) {
+    let preparations = prepare_all(jobs, options, observer)?;
+    let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
+    observer.event(&Event::RunStarted { tasks: &tasks });
+    for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
         if options.cancel.load(Ordering::Relaxed) {
             break;
         }
@@ -175,17 +179,37 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
             ready => Ok(ready),
         };
         let summary = match preparation {
-            Ok(Preparation::Ready(prepared)) => run_job(prepared, options, &pool, observer.as_ref()),
+            Ok(Preparation::Ready(prepared)) => {
+                let routes = prepared.routes();
+                observer.event(&Event::TaskReached {
+                    number,
+                    routes: &routes,
+                });
+                run_job(prepared, options, &pool, observer.as_ref())
+            }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
         };
-        observer.event(&Event::JobFinished { summary: &summary });
+        observer.event(&Event::JobFinished {
+            number,
+            summary: &summary,
+        });
         summaries.push(summary);
     }
     Ok(Summary {
         jobs: summaries,
         interrupted: options.cancel.load(Ordering::Relaxed),
     })
+}
+
+fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {
+    Scheduled {
+        job: job.name.clone(),
+        routes: match preparation {
+            Preparation::Ready(prepared) => Some(prepared.routes()),
+            Preparation::Later => None,
+        },
+    }
 }
 
 /// Looks at all tasks before the first begins.
@@ -237,7 +261,7 @@ fn run_job(
     for mapping in images {
         match open(&mut places, &client, &mapping) {
             Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
-            Err(fault) => grounded.push(outcome_without_flight(&mapping, Status::Failed(fault))),
+            Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
         }
     }
     for outcome in &grounded {
@@ -276,22 +300,6 @@ fn open(places: &mut Places, client: &Client, mapping: &Mapping) -> Result<Ends,
     Ok((source, port))
 }
 
-fn outcome_without_flight(mapping: &Mapping, status: Status) -> ImageOutcome {
-    ImageOutcome {
-        image: mapping.name.written().to_owned(),
-        source: mapping.from.to_string(),
-        destination: mapping.to.to_string(),
-        status,
-        source_digest: None,
-        digest: None,
-        platforms: Vec::new(),
-        parts: Vec::new(),
-        warnings: Vec::new(),
-        blobs: Tally::default(),
-        elapsed: Duration::ZERO,
-    }
-}
-
 /// A task that could only be looked at in its turn, and was found wrong then.
 fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
     let images = problems.iter().map(|problem| {
@@ -300,19 +308,12 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
             Some(hint) => fault.with_hint(hint.clone()),
             None => fault,
         };
-        ImageOutcome {
+        let route = Route {
             image: "(the task)".to_owned(),
             source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
             destination: job.destination.to_string(),
-            status: Status::Failed(fault),
-            source_digest: None,
-            digest: None,
-            platforms: Vec::new(),
-            parts: Vec::new(),
-            warnings: Vec::new(),
-            blobs: Tally::default(),
-            elapsed: Duration::ZERO,
-        }
+        };
+        ImageOutcome::blank(route, Status::Failed(fault))
     });
     JobSummary {
         job: job.name.clone(),

@@ -1,12 +1,32 @@
 //! What became of images and tasks.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use transload_reference::{Digest, Platform};
 
 use super::event::How;
 use super::fault::Fault;
+
+/// An image and its two ends, as they are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The image, as it was written.
+    pub image: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Where it goes.
+    pub destination: String,
+}
+
+/// A task that a run has to do.
+#[derive(Debug, Clone)]
+pub struct Scheduled {
+    /// Its name.
+    pub job: String,
+    /// Its images; none where an earlier task of the run fills the folder that they come from.
+    pub routes: Option<Vec<Route>>,
+}
 
 /// What became of one image.
 #[derive(Debug, Clone)]
@@ -31,8 +51,33 @@ pub struct ImageOutcome {
     pub warnings: Vec<String>,
     /// Blobs by how they got there.
     pub blobs: Tally,
-    /// From its planning to its tag.
+    /// How often it was begun: more than once where a task's `retries` gave it another try.
+    pub attempts: u32,
+    /// When it was first begun.
+    pub began: Option<SystemTime>,
+    /// From its planning to its tag, further tries included.
     pub elapsed: Duration,
+}
+
+impl ImageOutcome {
+    /// What became of an image of which nothing else is known.
+    pub fn blank(route: Route, status: Status) -> ImageOutcome {
+        ImageOutcome {
+            image: route.image,
+            source: route.source,
+            destination: route.destination,
+            status,
+            source_digest: None,
+            digest: None,
+            platforms: Vec::new(),
+            parts: Vec::new(),
+            warnings: Vec::new(),
+            blobs: Tally::default(),
+            attempts: 0,
+            began: None,
+            elapsed: Duration::ZERO,
+        }
+    }
 }
 
 /// What became of an image.
@@ -60,8 +105,10 @@ impl Status {
 /// Blobs and bytes by how they got where they should be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Bytes moved.
+    /// Blobs that moved, with the bytes that this run moved of them.
     pub moved: Count,
+    /// Of the blobs that moved, those that an earlier run had begun, with the bytes that were there from it.
+    pub resumed: Count,
     /// There before.
     pub present: Count,
     /// Mounted from another repository.
@@ -90,10 +137,15 @@ impl Count {
 }
 
 impl Tally {
-    /// Counts one blob of so many bytes.
-    pub fn count(&mut self, how: How, bytes: u64) {
+    /// Counts one blob of so many bytes, of which `kept` were there from an earlier run.
+    pub fn count(&mut self, how: How, bytes: u64, kept: u64) {
         let count = match how {
-            How::Moved => &mut self.moved,
+            How::Moved => {
+                if kept > 0 {
+                    self.resumed.add(1, kept);
+                }
+                return self.moved.add(1, bytes.saturating_sub(kept));
+            }
             How::Present => &mut self.present,
             How::Mounted => &mut self.mounted,
             How::Linked => &mut self.linked,
@@ -106,6 +158,7 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         for (count, more) in [
             (&mut self.moved, other.moved),
+            (&mut self.resumed, other.resumed),
             (&mut self.present, other.present),
             (&mut self.mounted, other.mounted),
             (&mut self.linked, other.linked),

@@ -11,15 +11,20 @@ use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
 use super::Options;
+use super::at_work;
 use super::blobs::BlobMap;
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
 use super::event::{Event, Observer};
 use super::fault::Side;
 use super::globs;
+use super::outcome::Route;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
 use super::turns::Turns;
 use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
+
+/// What to do about a report of something else.
+const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
 
 /// Why a task can't be begun.
 #[derive(Debug, Clone)]
@@ -61,6 +66,13 @@ pub(crate) struct Prepared<'a> {
     pub client: Client,
 }
 
+impl Prepared<'_> {
+    /// Its images and their ends, as they are shown.
+    pub fn routes(&self) -> Vec<Route> {
+        self.images.iter().map(Mapping::route).collect()
+    }
+}
+
 /// One image's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
@@ -70,6 +82,17 @@ pub struct Mapping {
     pub from: Target,
     /// Where it goes.
     pub to: Target,
+}
+
+impl Mapping {
+    /// The image and its ends, as they are shown.
+    pub fn route(&self) -> Route {
+        Route {
+            image: self.name.written().to_owned(),
+            source: self.from.to_string(),
+            destination: self.to.to_string(),
+        }
+    }
 }
 
 /// Whether a task's images are known yet.
@@ -111,6 +134,7 @@ pub(crate) fn prepare<'a>(
     let mut images = Vec::new();
     if wrong.problems.is_empty() {
         let names = named_images(&client, &opening, &mut wrong, &mut warnings);
+        let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
         check_lock(&images, &mut wrong);
     }
@@ -168,11 +192,7 @@ pub(crate) fn client(
         .client_builder()
         .hosts(job.hosts.clone())
         .skip_tls_verify(job.skip_tls_verify)
-        .on_notice(move |notice| {
-            observer.event(&Event::Notice {
-                text: &notice.to_string(),
-            })
-        })
+        .on_notice(move |notice| at_work::tell(|image| observer.event(&Event::Trouble { image, notice })))
         .build()
 }
 
@@ -267,6 +287,31 @@ fn named_images(
     names
 }
 
+/// Of the images, those that an earlier run left.
+fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
+    let Some(earlier) = &wrong.job.earlier else {
+        return names;
+    };
+    let known: HashSet<&str> = names.iter().map(ImageName::written).collect();
+    let mut strange = earlier
+        .open
+        .keys()
+        .filter(|image| !known.contains(image.as_str()));
+    if let Some(image) = strange.next().filter(|_| wrong.problems.is_empty()) {
+        let more = match strange.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!("the report doesn't fit: it has {image}{more}, which isn't among the images");
+        wrong.note(None, message, Some(SAME_AGAIN.to_owned()));
+        return Vec::new();
+    }
+    names
+        .into_iter()
+        .filter(|name| earlier.leaves(name.written()))
+        .collect()
+}
+
 fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
     let Ok(store) = opening.open(path) else {
@@ -297,7 +342,19 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
     for name in names {
         let located = locate(job, &name);
         let mapping = match located {
-            Ok((from, to)) => Mapping { name, from, to },
+            Ok((from, to)) => {
+                let went_to = job
+                    .earlier
+                    .as_ref()
+                    .and_then(|earlier| earlier.open.get(name.written()));
+                if let Some(elsewhere) = went_to.filter(|went_to| **went_to != to.to_string()) {
+                    let message =
+                        format!("the report doesn't fit: {name} was to go to {elsewhere}, and now to {to}");
+                    wrong.note(Some(Side::Destination), message, Some(SAME_AGAIN.to_owned()));
+                    return mappings;
+                }
+                Mapping { name, from, to }
+            }
             Err((side, error)) => {
                 // What is wrong with a template is mostly wrong for every image.
                 wrong.note(Some(side), &error, error.hint());

@@ -5,6 +5,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::at_work;
+
 /// How many are under way at once, at most.
 pub(crate) const MOST: usize = 8;
 
@@ -21,11 +23,16 @@ pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + S
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(item));
         }
     };
+    let image = at_work::tell(|image| image.map(str::to_owned));
+    let help = || {
+        let _at = image.as_deref().map(at_work::on);
+        take_turns();
+    };
     thread::scope(|scope| {
         for _ in 1..items.len().min(MOST) {
             let helper = thread::Builder::new().name("transfer ahead".to_owned());
             // Without another thread, this one does it all.
-            if helper.spawn_scoped(scope, take_turns).is_err() {
+            if helper.spawn_scoped(scope, help).is_err() {
                 break;
             }
         }

@@ -23,13 +23,24 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A time that runs: `12s`, `3m20s`, `1h05m`.
+pub fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
 /// `1 image`, `2 images`.
 pub fn count(number: usize, thing: &str) -> String {
-    if number == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{number} {thing}s")
-    }
+    count_of(number, thing, &format!("{thing}s"))
+}
+
+/// `1 retry`, `2 retries`.
+pub fn count_of(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// The digest's algorithm and first twelve digits.
@@ -145,6 +156,19 @@ mod tests {
         assert_eq!(shorten("alpine", 6), "alpine");
         assert_eq!(shorten("alpine", 1), "…");
         assert_eq!(shorten("alpine", 0), "…");
+    }
+
+    #[test]
+    fn running_times_are_short() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (200, "3m20s"),
+            (3900, "1h05m"),
+            (360_000, "100h00m"),
+        ] {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! What people see: progress, logs and summaries on stderr, results on stdout.
 
+mod bars;
 mod comparison;
 mod errors;
 mod examined;
 mod format;
 mod garbage;
 mod health;
+mod json_lines;
 mod log;
 mod model;
 mod picture;
 mod plan;
 mod progress;
+mod screen;
+mod speed;
 mod stock;
 mod summary;
 

@@ -1,109 +1,330 @@
-//! How far a task is, by the events that were told of it.
+//! How far a run is, by the events that were told of it.
 
-use std::collections::{HashMap, HashSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use transload_reference::Digest;
+use transload_registry_client::{Notice, NoticeKind};
 
 use super::format;
-use crate::transfer::{Event, ImageOutcome, Status};
+use super::speed::Speed;
+use crate::transfer::{Event, How, ImageOutcome, Status};
 
-/// How far a task is.
-#[derive(Debug, Default)]
+/// How long trouble is shown at least, and how many at once.
+const SHOWN: Duration = Duration::from_secs(5);
+const MOST_TROUBLES: usize = 3;
+
+/// How far a run is.
+///
+/// Numbers that people see never go back: bytes of a try that failed stay counted until another has brought as many.
+#[derive(Debug)]
 pub(super) struct Model {
     /// What is done, where no images move.
     what: Option<String>,
-    pub images: usize,
-    /// The images of which it is known what they need, and those that are over.
+    /// How many images each task has; none where that isn't known yet.
+    tasks: Vec<Option<usize>>,
+    /// The task whose turn it is.
+    task: Task,
+    /// Of tasks that are over: images, those of them that failed, and those of which it is known what they need.
+    before: Images,
+    /// Bytes of all blobs that are known to be needed.
+    wanted: u64,
+    settled: u64,
+    /// The most bytes that were there at once.
+    reached: u64,
+    /// The most of the bar that was filled, from 0 to 1.
+    filled: f64,
+    active: HashMap<(String, Digest), Active>,
+    begun: usize,
+    speed: Speed,
+    troubles: VecDeque<Trouble>,
+    retries: usize,
+}
+
+/// The images of the task whose turn it is.
+#[derive(Debug, Default)]
+struct Task {
+    /// Of which it is known what they need, or which are over.
     known: HashSet<String>,
+    /// Those that are over, and whether they failed.
+    over: HashMap<String, bool>,
+    /// Bytes that were planned for an image and aren't there yet.
+    outstanding: HashMap<String, u64>,
+}
+
+/// How many images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Images {
+    pub total: usize,
+    pub known: usize,
     pub done: usize,
     pub failed: usize,
-    /// Bytes of all blobs that are known to be needed.
-    pub wanted: u64,
-    settled: u64,
-    active: HashMap<Digest, Active>,
 }
 
 /// A blob on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Active {
     pub image: String,
+    pub digest: Digest,
     pub size: u64,
     pub position: u64,
     /// In the order of beginning.
     pub number: usize,
 }
 
+/// What went wrong of late, and is mended.
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    /// The image, or the repository or registry.
+    pub at: String,
+    /// What was being done.
+    pub operation: String,
+    pub cause: String,
+    /// When the next try begins.
+    pub until: Instant,
+    /// Whether there is a next try: a slower pace or another way is none.
+    pub is_retry: bool,
+    since: Instant,
+}
+
 impl Model {
+    pub fn new(now: Instant) -> Model {
+        Model {
+            what: None,
+            tasks: Vec::new(),
+            task: Task::default(),
+            before: Images::default(),
+            wanted: 0,
+            settled: 0,
+            reached: 0,
+            filled: 0.0,
+            active: HashMap::new(),
+            begun: 0,
+            speed: Speed::new(now),
+            troubles: VecDeque::new(),
+            retries: 0,
+        }
+    }
+
     /// Of so many bytes that don't move: they are read, or mended.
-    pub fn of_bytes(what: String, wanted: u64) -> Model {
+    pub fn of_bytes(what: String, wanted: u64, now: Instant) -> Model {
         Model {
             what: Some(what),
             wanted,
-            ..Model::default()
+            ..Model::new(now)
         }
     }
 
     /// Takes note of more bytes that are done.
-    pub fn settle(&mut self, bytes: u64) {
+    pub fn settle(&mut self, bytes: u64, now: Instant) {
         self.settled = self.settled.saturating_add(bytes);
+        self.speed.moved(bytes, now);
+        self.rise();
+    }
+
+    /// Takes note of how things stand at a moment.
+    pub fn look(&mut self, now: Instant) {
+        self.speed.look(now);
+        self.troubles
+            .retain(|trouble| now < trouble.until.max(trouble.since + SHOWN));
     }
 
     /// Takes an event in.
-    pub fn update(&mut self, event: &Event<'_>) {
+    pub fn update(&mut self, event: &Event<'_>, now: Instant) {
         match event {
-            Event::JobStarted { images, .. } => {
-                *self = Model {
-                    images: *images,
-                    ..Model::default()
-                }
+            Event::RunStarted { tasks } => {
+                self.tasks = tasks
+                    .iter()
+                    .map(|task| task.routes.as_ref().map(Vec::len))
+                    .collect();
             }
+            Event::TaskReached { number, routes } => self.reach(*number, routes.len()),
             Event::ImagePlanned { image, new_bytes, .. } => {
-                self.known.insert((*image).to_owned());
+                self.task.known.insert((*image).to_owned());
+                // Of another try, what was planned before and isn't there is planned again.
+                let before = self.task.outstanding.insert((*image).to_owned(), *new_bytes);
+                self.wanted = self.wanted.saturating_sub(before.unwrap_or(0));
                 self.wanted = self.wanted.saturating_add(*new_bytes);
             }
             Event::BlobStarted { image, blob, offset } => {
-                let number = self
-                    .active
-                    .values()
-                    .map(|active| active.number + 1)
-                    .max()
-                    .unwrap_or(0);
                 let active = Active {
                     image: (*image).to_owned(),
+                    digest: blob.digest.clone(),
                     size: blob.size,
                     position: *offset,
-                    number,
+                    number: self.begun,
                 };
-                self.active.insert(blob.digest.clone(), active);
+                self.begun += 1;
+                let key = ((*image).to_owned(), blob.digest.clone());
+                let number = self.active.get(&key).map_or(active.number, |old| old.number);
+                self.active.insert(key, Active { number, ..active });
             }
-            Event::BlobProgress { digest, position } => {
-                if let Some(active) = self.active.get_mut(digest) {
+            Event::BlobProgress {
+                image,
+                digest,
+                position,
+            } => {
+                let key = ((*image).to_owned(), (*digest).clone());
+                if let Some(active) = self.active.get_mut(&key) {
                     // Several connections may bring one blob, and what they tell may cross.
-                    active.position = active.position.max((*position).min(active.size));
+                    let position = (*position).min(active.size).max(active.position);
+                    self.speed.moved(position - active.position, now);
+                    active.position = position;
                 }
             }
-            Event::BlobFinished { blob, .. } => {
-                self.active.remove(&blob.digest);
+            Event::BlobFinished { image, blob, how } => {
+                let key = ((*image).to_owned(), blob.digest.clone());
+                let was_at = self.active.remove(&key).map(|active| active.position);
+                if let (How::Moved, Some(position)) = (how, was_at) {
+                    self.speed.moved(blob.size.saturating_sub(position), now);
+                }
                 self.settled = self.settled.saturating_add(blob.size);
+                self.take_from(image, blob.size);
             }
-            Event::BlobFailed { digest } => {
-                self.active.remove(digest);
+            Event::BlobFailed { image, digest } => {
+                self.active.remove(&((*image).to_owned(), (*digest).clone()));
             }
-            Event::ImageFinished {
-                outcome: ImageOutcome { image, status, .. },
-            } => {
-                self.known.insert(image.clone());
-                self.done += 1;
-                self.failed += usize::from(matches!(status, Status::Failed(_)));
-            }
-            _ => {}
+            Event::ImageFinished { outcome } => self.end(outcome),
+            Event::Trouble { image, notice } => return self.note(*image, notice, now),
+            _ => return,
+        }
+        if !matches!(event, Event::BlobProgress { .. }) {
+            self.speed.sign_of_life(now);
+        }
+        self.rise();
+    }
+
+    fn note(&mut self, image: Option<&str>, notice: &Notice, now: Instant) {
+        let trouble = Trouble::of(image, notice, now);
+        self.retries += usize::from(trouble.is_retry);
+        let is_same = |other: &Trouble| other.at == trouble.at && other.is_retry == trouble.is_retry;
+        self.troubles.retain(|other| !is_same(other));
+        self.troubles.push_back(trouble);
+        while self.troubles.len() > MOST_TROUBLES {
+            self.troubles.pop_front();
+        }
+    }
+
+    fn reach(&mut self, number: usize, images: usize) {
+        let now = self.images();
+        self.before = Images { total: 0, ..now };
+        self.task = Task::default();
+        if self.tasks.len() <= number {
+            self.tasks.resize(number + 1, None);
+        }
+        self.tasks[number] = Some(images);
+    }
+
+    /// A blob of an image is there. One that was planned for another image, which failed, counts for this one from now on.
+    fn take_from(&mut self, image: &str, size: u64) {
+        if self.what.is_some() {
+            return;
+        }
+        let outstanding = self.task.outstanding.entry(image.to_owned()).or_default();
+        let more = size.saturating_sub(*outstanding);
+        *outstanding = outstanding.saturating_sub(size);
+        self.wanted = self.wanted.saturating_add(more);
+    }
+
+    fn end(&mut self, outcome: &ImageOutcome) {
+        let failed = matches!(outcome.status, Status::Failed(_));
+        self.task.known.insert(outcome.image.clone());
+        self.task.over.insert(outcome.image.clone(), failed);
+        // What a failed image still lacks isn't waited for.
+        let left = self.task.outstanding.remove(&outcome.image).unwrap_or(0);
+        self.wanted = self.wanted.saturating_sub(left);
+    }
+
+    /// Bytes that are there now, those on their way included.
+    fn position(&self) -> u64 {
+        let active: u64 = self.active.values().map(|active| active.position).sum();
+        self.settled.saturating_add(active).min(self.wanted)
+    }
+
+    fn rise(&mut self) {
+        self.reached = self.reached.max(self.position());
+        let wanted = self.wanted_in_all();
+        if wanted > 0.0 {
+            self.filled = self.filled.max((self.reached as f64 / wanted).min(1.0));
         }
     }
 
     /// Bytes that are where they should be, those on their way included.
-    pub fn position(&self) -> u64 {
-        let active: u64 = self.active.values().map(|active| active.position).sum();
-        self.settled.saturating_add(active).min(self.wanted)
+    pub fn bytes(&self) -> u64 {
+        self.reached
+    }
+
+    /// Bytes that are known to be needed, and whether they are all.
+    pub fn total(&self) -> (u64, bool) {
+        let images = self.images();
+        let all = images.known >= images.total && self.tasks.iter().all(Option::is_some);
+        (self.wanted.max(self.reached), all)
+    }
+
+    /// What will be needed in all, as far as can be guessed from the images that are known.
+    fn wanted_in_all(&self) -> f64 {
+        let images = self.images();
+        let wanted = self.wanted.max(self.reached) as f64;
+        if images.known == 0 || images.known >= images.total {
+            wanted
+        } else {
+            wanted * images.total as f64 / images.known as f64
+        }
+    }
+
+    /// How much of the whole is done, from 0 to 1. It never falls.
+    pub fn filled(&self) -> f64 {
+        self.filled
+    }
+
+    /// Bytes a second of late; none where that can't be told yet.
+    pub fn rate(&self, now: Instant) -> Option<u64> {
+        self.speed.rate(now).map(|rate| rate as u64)
+    }
+
+    /// For how long nothing has got on, where that is longer than usual and something is left to do.
+    pub fn stalled(&self, now: Instant) -> Option<Duration> {
+        let (images, (wanted, _)) = (self.images(), self.total());
+        let is_over = if self.what.is_some() {
+            self.reached >= wanted
+        } else {
+            images.done >= images.total
+        };
+        self.speed.stalled(now).filter(|_| !is_over)
+    }
+
+    /// How long the rest will take at the present speed; none where that can't be told.
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        let rate = self.speed.rate(now).filter(|rate| *rate >= 1.0)?;
+        let left = self.wanted_in_all() - self.reached as f64;
+        if left <= 0.0 || self.stalled(now).is_some() {
+            return None;
+        }
+        Duration::try_from_secs_f64(left / rate).ok()
+    }
+
+    /// How many images there are, and how far they are.
+    pub fn images(&self) -> Images {
+        let (task, before) = (&self.task, &self.before);
+        Images {
+            total: self.tasks.iter().flatten().sum(),
+            known: before.known + task.known.len(),
+            done: before.done + task.over.len(),
+            failed: before.failed + task.over.values().filter(|failed| **failed).count(),
+        }
+    }
+
+    /// How many requests were tried again.
+    pub fn retries(&self) -> usize {
+        self.retries
+    }
+
+    /// What goes wrong at present, the oldest first.
+    pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.troubles.iter()
     }
 
     /// The blobs on their way, the oldest first.
@@ -113,170 +334,108 @@ impl Model {
         active
     }
 
-    /// All of it in one line, with the bytes that moved lately per second.
-    pub fn line(&self, rate: u64) -> String {
-        let images = self.images_text();
-        let known = self.known.len();
-        match (&self.what, self.wanted) {
-            (Some(what), 0) => return what.clone(),
-            (None, 0) => return format!("{images}, {known} looked at"),
-            _ => {}
-        }
-        let so_far = if known < self.images { " known so far" } else { "" };
-        let rate = if rate > 0 {
-            format!("{}/s", format::bytes(rate))
-        } else {
-            "no bytes lately".to_owned()
-        };
-        format!(
-            "{} of {}{so_far}, {rate}, {images}",
-            format::bytes(self.position()),
-            format::bytes(self.wanted)
-        )
-    }
-
     /// `12/40 images, 1 failed`; what is done where no images move.
     pub fn images_text(&self) -> String {
         if let Some(what) = &self.what {
             return what.clone();
         }
-        let failed = if self.failed > 0 {
-            format!(", {} failed", self.failed)
+        let Images {
+            total, done, failed, ..
+        } = self.images();
+        let failed = if failed > 0 {
+            format!(", {failed} failed")
         } else {
             String::new()
         };
-        format!("{}/{}{failed}", self.done, format::count(self.images, "image"))
+        format!("{done}/{}{failed}", format::count(total, "image"))
+    }
+
+    /// All of it in one line.
+    pub fn line(&self, now: Instant) -> String {
+        let mut parts = Vec::new();
+        let (wanted, is_all) = self.total();
+        if wanted > 0 {
+            let so_far = if is_all { "" } else { " known so far" };
+            parts.push(format!(
+                "{} of {}{so_far}",
+                format::bytes(self.bytes()),
+                format::bytes(wanted)
+            ));
+        }
+        match (self.stalled(now), self.rate(now).filter(|_| wanted > 0)) {
+            (Some(since), _) => parts.push(format!("stalled for {}", format::clock(since))),
+            (None, Some(rate)) => parts.push(format!("{}/s", format::bytes(rate))),
+            (None, None) => {}
+        }
+        if let Some(left) = self.left(now) {
+            parts.push(format!("{} left", format::clock(left)));
+        }
+        parts.push(self.images_text());
+        if wanted == 0 && self.what.is_none() {
+            parts.push(format!("{} looked at", self.images().known));
+        }
+        if self.retries > 0 {
+            parts.push(format::count_of(self.retries, "retry", "retries"));
+        }
+        let mut line = parts.join(", ");
+        let retry = self.troubles.iter().rev().find(|trouble| trouble.is_retry);
+        if let Some(trouble) = retry.or(self.troubles.back()) {
+            line.push_str(&format!("; {}", trouble.text(now)));
+        }
+        line
     }
 }
 
-impl Active {
-    /// How far it is, how large, and for which image.
-    pub fn line(&self) -> String {
-        let percent = self
-            .position
-            .saturating_mul(100)
-            .checked_div(self.size)
-            .unwrap_or(100);
+impl Trouble {
+    fn of(image: Option<&str>, notice: &Notice, now: Instant) -> Trouble {
+        // A slower pace is the whole registry's.
+        let concerned = image.filter(|_| !matches!(notice.kind, NoticeKind::SlowDown { .. }));
+        let registry = notice.registry.as_ref().map(ToString::to_string);
+        let repository = notice.repository.as_ref().map(ToString::to_string);
+        let (place, cause) = match notice.kind {
+            NoticeKind::SlowDown { concurrency } => {
+                let requests = format::count(concurrency, "request");
+                let cause = format!("at most {requests} at once from now on: {}", notice.cause);
+                (registry.or(repository), cause)
+            }
+            _ => (repository.or(registry), notice.cause.clone()),
+        };
+        Trouble {
+            at: concerned.map(str::to_owned).or(place).unwrap_or_default(),
+            operation: notice.operation.clone(),
+            cause,
+            until: now + notice.wait,
+            is_retry: is_retry(notice),
+            since: now,
+        }
+    }
+
+    /// What went wrong, and when the next try is.
+    pub fn text(&self, now: Instant) -> String {
         format!(
-            "{percent:3}% of {:>10}  {}",
-            format::bytes(self.size),
-            format::shorten(&self.image, 50)
+            "{}: {}: {}{}",
+            self.at,
+            self.operation,
+            self.cause,
+            self.outlook(now)
         )
     }
+
+    /// When the next try is, where there is one.
+    pub fn outlook(&self, now: Instant) -> String {
+        let wait = self.until.saturating_duration_since(now);
+        match (self.is_retry, wait >= Duration::from_millis(500)) {
+            (false, _) => String::new(),
+            (true, true) => format!(
+                "; trying again in {}",
+                format::clock(wait + Duration::from_millis(500))
+            ),
+            (true, false) => "; trying again".to_owned(),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use transload_reference::{Descriptor, MediaType};
-
-    use std::time::Duration;
-
-    use super::*;
-    use crate::transfer::{Fault, How, Tally};
-
-    #[test]
-    fn the_position_counts_what_is_there_and_what_is_on_its_way() {
-        let blob = |content: &[u8]| {
-            Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64)
-        };
-        let (first, second) = (blob(&[1; 100]), blob(&[2; 50]));
-        let mut model = Model::default();
-        model.update(&Event::JobStarted {
-            job: "pull",
-            images: 1,
-        });
-        model.update(&Event::ImagePlanned {
-            image: "a",
-            blobs: 2,
-            new_bytes: 150,
-        });
-        model.update(&Event::BlobStarted {
-            image: "a",
-            blob: &first,
-            offset: 10,
-        });
-        assert_eq!(model.position(), 10);
-        model.update(&Event::BlobProgress {
-            digest: &first.digest,
-            position: 60,
-        });
-        model.update(&Event::BlobFinished {
-            image: "a",
-            blob: &second,
-            how: How::Present,
-        });
-        assert_eq!(model.position(), 110);
-        model.update(&Event::BlobProgress {
-            digest: &first.digest,
-            position: 40,
-        });
-        assert_eq!(model.position(), 110, "of calls that cross, the largest counts");
-        model.update(&Event::BlobStarted {
-            image: "a",
-            blob: &first,
-            offset: 0,
-        });
-        assert_eq!(
-            model.position(),
-            50,
-            "a try that begins anew has moved nothing yet"
-        );
-        model.update(&Event::BlobFinished {
-            image: "a",
-            blob: &first,
-            how: How::Moved,
-        });
-        assert_eq!((model.position(), model.active().len()), (150, 0));
-    }
-
-    #[test]
-    fn a_line_tells_bytes_speed_and_images() {
-        let blob = Descriptor::new(MediaType::new("layer"), Digest::of(b"x"), 2048);
-        let outcome = |image: &str, status| ImageOutcome {
-            image: image.to_owned(),
-            source: String::new(),
-            destination: String::new(),
-            status,
-            source_digest: None,
-            digest: None,
-            platforms: Vec::new(),
-            parts: Vec::new(),
-            warnings: Vec::new(),
-            blobs: Tally::default(),
-            elapsed: Duration::ZERO,
-        };
-        let mut model = Model::default();
-        model.update(&Event::JobStarted {
-            job: "pull",
-            images: 3,
-        });
-        assert_eq!(model.line(0), "0/3 images, 0 looked at");
-        model.update(&Event::ImagePlanned {
-            image: "a",
-            blobs: 1,
-            new_bytes: 4096,
-        });
-        model.update(&Event::BlobStarted {
-            image: "a",
-            blob: &blob,
-            offset: 512,
-        });
-        assert_eq!(
-            model.line(100),
-            "512 B of 4.00 KiB known so far, 100 B/s, 0/3 images"
-        );
-        assert_eq!(model.active()[0].line(), " 25% of   2.00 KiB  a");
-        let failed = Status::Failed(Fault::refused(None, "no"));
-        for (image, status) in [("b", failed), ("c", Status::Interrupted)] {
-            let outcome = outcome(image, status);
-            model.update(&Event::ImageFinished { outcome: &outcome });
-        }
-        model.update(&Event::BlobFailed { digest: &blob.digest });
-        let outcome = outcome("a", Status::AlreadyThere);
-        model.update(&Event::ImageFinished { outcome: &outcome });
-        assert_eq!(
-            model.line(0),
-            "0 B of 4.00 KiB, no bytes lately, 3/3 images, 1 failed"
-        );
-    }
+/// Whether a request is tried again, or goes on where it was cut.
+pub(super) fn is_retry(notice: &Notice) -> bool {
+    matches!(notice.kind, NoticeKind::Retry | NoticeKind::Resume { .. })
 }

@@ -1,17 +1,18 @@
-//! Progress on stderr: bars on a terminal, a line now and then elsewhere.
+//! Progress on stderr: bars on a terminal, a line now and then elsewhere, JSON for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::bars::{self, Size};
 use super::model::Model;
-use super::{format, outcome_line};
-use crate::care::Look;
-use crate::transfer::{Event, Observer};
+use super::screen::Screen;
+use super::{format, json_lines, outcome_line};
+use crate::care;
+use crate::transfer::{Event, Observer, Summary};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -22,14 +23,11 @@ pub enum ProgressMode {
     Bar,
     /// Lines.
     Plain,
+    /// A JSON object a line, for programs.
+    Json,
     /// Nothing.
     None,
 }
-
-const REDRAW: Duration = Duration::from_millis(120);
-const LINE_EVERY: Duration = Duration::from_secs(5);
-/// How many blobs on their way get a line of their own.
-const ACTIVE_LINES: usize = 6;
 
 /// Shows progress. It ends with [`Progress::finish`].
 pub struct Progress {
@@ -39,45 +37,63 @@ pub struct Progress {
 
 struct Shared {
     model: Mutex<Model>,
-    screen: Option<Screen>,
+    form: Form,
+    colour: bool,
     /// Whether outcomes are told.
     talks: bool,
-    /// Whether progress is shown.
-    shows: bool,
+    /// Whether outcomes go to stderr, since something else has stdout.
+    gives_way: AtomicBool,
 }
 
-/// One bar for all bytes, and below it a line for each blob on its way.
-struct Screen(ProgressBar);
+/// The form that progress is shown in.
+enum Form {
+    Bars(Screen),
+    Lines,
+    Json,
+    Nothing,
+}
+
+impl Form {
+    fn of(mode: ProgressMode, quiet: bool) -> Form {
+        match (quiet, mode) {
+            (true, _) | (_, ProgressMode::None) => Form::Nothing,
+            (_, ProgressMode::Json) => Form::Json,
+            (_, ProgressMode::Plain) => Form::Lines,
+            (_, ProgressMode::Auto | ProgressMode::Bar) => {
+                Screen::of_stderr().map_or(Form::Lines, Form::Bars)
+            }
+        }
+    }
+
+    /// How often it is shown how far the run is.
+    fn pace(&self) -> Option<Duration> {
+        match self {
+            Form::Bars(_) => Some(Duration::from_millis(120)),
+            Form::Lines => Some(Duration::from_secs(5)),
+            Form::Json => Some(Duration::from_secs(1)),
+            Form::Nothing => None,
+        }
+    }
+}
 
 impl Progress {
     /// Begins to show progress. With `quiet`, only warnings and summaries are shown.
     pub fn new(mode: ProgressMode, quiet: bool) -> Progress {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let can_draw = std::io::stderr().is_terminal() && !is_dumb;
-        let bars = can_draw && !quiet && matches!(mode, ProgressMode::Auto | ProgressMode::Bar);
-        let lines = !bars && !quiet && mode != ProgressMode::None;
-        let screen = bars.then(Screen::new);
+        let form = Form::of(mode, quiet);
+        let pace = form.pace();
         let shared = Arc::new(Shared {
-            model: Mutex::default(),
-            screen,
+            model: Mutex::new(Model::new(Instant::now())),
+            form,
+            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             talks: !quiet,
-            shows: bars || lines,
+            gives_way: AtomicBool::new(false),
         });
-        let stop = (bars || lines).then(|| {
+        let stop = pace.map(|pace| {
             let (stop, stopped) = mpsc::channel();
             let ticking = Arc::clone(&shared);
             let thread = std::thread::spawn(move || {
-                let every = if ticking.screen.is_some() {
-                    REDRAW
-                } else {
-                    LINE_EVERY
-                };
-                let mut last = (Instant::now(), 0);
-                while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                    match &ticking.screen {
-                        Some(screen) => screen.draw(&ticking.model()),
-                        None => last = ticking.print_line(last),
-                    }
+                while stopped.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
+                    ticking.tick();
                 }
             });
             (stop, thread)
@@ -88,26 +104,38 @@ impl Progress {
         }
     }
 
+    /// Sends outcomes to stderr from now on: something else has stdout.
+    pub fn give_way(&self) {
+        self.shared.gives_way.store(true, Ordering::Relaxed);
+    }
+
     /// Shows how far a look at a store is.
-    pub fn look(&self, look: Look) {
+    pub fn look(&self, look: care::Look) {
+        let now = Instant::now();
         let mut model = self.shared.model();
         match look {
-            Look::Total { images, bytes } => {
-                *model = Model::of_bytes(format!("{} checked", format::count(images, "image")), bytes);
+            care::Look::Total { images, bytes } => {
+                *model = Model::of_bytes(format!("{} checked", format::count(images, "image")), bytes, now);
             }
-            Look::Mending { things, bytes } => {
-                *model = Model::of_bytes(format!("{} mended", format::count(things, "thing")), bytes);
+            care::Look::Mending { things, bytes } => {
+                *model = Model::of_bytes(format!("{} mended", format::count(things, "thing")), bytes, now);
             }
-            Look::Read(bytes) => model.settle(bytes),
+            care::Look::Read(bytes) => model.settle(bytes, now),
         }
     }
 
     /// Writes lines to stderr without tearing the bars.
     pub fn print(&self, text: &str) {
-        self.shared.above(|| {
-            // What can't be told to a closed stderr can't be told anywhere.
-            let _ = writeln!(std::io::stderr(), "{text}");
-        });
+        self.shared.tell("message", text);
+    }
+
+    /// Tells the end of a run to programs. Whether it did: people are told in other words.
+    pub fn tell_end(&self, summary: &Summary) -> bool {
+        let is_json = matches!(self.shared.form, Form::Json);
+        if is_json {
+            self.shared.write(&json_lines::end(summary));
+        }
+        is_json
     }
 
     /// Where a logger writes, so that its lines stand above the bars.
@@ -123,24 +151,32 @@ impl Progress {
             // A thread that draws ends by itself; that it panicked would have been seen.
             let _ = thread.join();
         }
-        if let Some(screen) = &self.shared.screen {
-            screen.0.finish_and_clear();
+        if let Form::Bars(screen) = &self.shared.form {
+            screen.finish();
         }
     }
 }
 
 impl Observer for Progress {
     fn event(&self, event: &Event<'_>) {
-        self.shared.model().update(event);
+        let shared = &self.shared;
+        let now = Instant::now();
+        shared.model().update(event, now);
+        if let Event::Trouble { notice, .. } = event {
+            // What is logged stands above the bars by itself.
+            log::info!("{notice}");
+        }
+        if let (Form::Json, Some(line)) = (&shared.form, json_lines::event(event)) {
+            shared.write(&line);
+        }
+        let is_json = matches!(shared.form, Form::Json);
         match event {
-            Event::ImageFinished { outcome } if self.shared.talks => self.shared.above(|| {
-                let _ = writeln!(std::io::stdout(), "{}", outcome_line(outcome));
-            }),
-            Event::JobStarted { job, images } if self.shared.shows => {
-                self.print(&format!("{job}: {}", format::count(*images, "image")));
+            Event::ImageFinished { outcome } if shared.talks => shared.tell_outcome(&outcome_line(outcome)),
+            Event::Warning { text } if !is_json => shared.write(&format!("warning: {text}")),
+            Event::JobStarted { job, images } if shared.form.pace().is_some() && !is_json => {
+                shared.write(&format!("{job}: {}", format::count(*images, "image")));
             }
-            Event::Notice { text } => self.shared.above(|| log::info!("{text}")),
-            Event::Warning { text } => self.print(&format!("warning: {text}")),
+            Event::Notice { text } => log::info!("{text}"),
             _ => {}
         }
     }
@@ -151,52 +187,75 @@ impl Shared {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn above(&self, write: impl FnOnce()) {
-        match &self.screen {
-            Some(screen) => screen.0.suspend(write),
-            None => write(),
+    fn tick(&self) {
+        let now = Instant::now();
+        self.model().look(now);
+        match &self.form {
+            Form::Bars(screen) => screen.draw(|size| self.bars(size)),
+            Form::Lines => {
+                let line = self.model().line(now);
+                self.write(&line);
+            }
+            Form::Json => {
+                let line = json_lines::progress(&self.model(), now);
+                self.write(&line);
+            }
+            Form::Nothing => {}
         }
     }
 
-    fn print_line(&self, (at, position): (Instant, u64)) -> (Instant, u64) {
-        let (now, text, current) = {
-            let model = self.model();
-            let (now, current) = (Instant::now(), model.position());
-            let seconds = (now - at).as_secs_f64().max(0.001);
-            let text = model.line((current.saturating_sub(position) as f64 / seconds) as u64);
-            (now, text, current)
+    fn bars(&self, size: Size) -> Vec<String> {
+        let look = bars::Look {
+            size,
+            colour: self.colour,
         };
-        let _ = writeln!(std::io::stderr(), "{text}");
-        (now, current)
-    }
-}
-
-impl Screen {
-    fn new() -> Screen {
-        let template =
-            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left  {msg}";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        bar.set_style(style);
-        Screen(bar)
+        bars::lines(&self.model(), look, Instant::now())
     }
 
-    fn draw(&self, model: &Model) {
-        self.0.set_length(model.wanted);
-        self.0.set_position(model.position());
-        let mut text = model.images_text();
-        for blob in model.active().into_iter().take(ACTIVE_LINES) {
-            text.push_str("\n  ");
-            text.push_str(&blob.line());
+    /// Has something written where the bars don't tear it.
+    fn above(&self, write: impl FnOnce()) {
+        match &self.form {
+            Form::Bars(screen) => screen.above(write, |size| self.bars(size)),
+            _ => write(),
         }
-        self.0.set_message(text);
+    }
+
+    /// Writes whole lines to stderr.
+    fn write(&self, lines: &str) {
+        self.above(|| {
+            // What can't be told to a closed stderr can't be told anywhere. One call, so that no other line comes in between.
+            let _ = std::io::stderr().write_all(format!("{lines}\n").as_bytes());
+        });
+    }
+
+    /// Writes a text for people, which programs get as one of these kinds.
+    fn tell(&self, kind: &str, text: &str) {
+        match self.form {
+            Form::Json => self.write(&json_lines::text(kind, text)),
+            _ => self.write(text),
+        }
+    }
+
+    fn tell_outcome(&self, line: &str) {
+        if !self.gives_way.load(Ordering::Relaxed) {
+            self.above(|| {
+                let _ = writeln!(std::io::stdout(), "{line}");
+            });
+        } else if !matches!(self.form, Form::Json) {
+            self.write(line);
+        }
     }
 }
 
 struct LogTarget(Arc<Shared>);
 
 impl Write for LogTarget {
+    /// A logger gives whole lines.
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        if let Form::Json = self.0.form {
+            self.0.tell("log", &String::from_utf8_lossy(buffer));
+            return Ok(buffer.len());
+        }
         let mut written = Ok(buffer.len());
         self.0
             .above(|| written = std::io::stderr().write_all(buffer).map(|()| buffer.len()));

@@ -42,13 +42,10 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
     line
 }
 
-/// The tasks' totals, then the failures with what to do about them, then how to go on. `jobs` is how many tasks there were to do; on
+/// The failures with what to do about them, then the tasks' totals, then how to go on. `jobs` is how many tasks there were to do; on
 /// a terminal, long lines are broken at `width`.
 pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
     let mut text = String::new();
-    for job in &summary.jobs {
-        job_summary(&mut text, job);
-    }
     let mut has_failures = false;
     for job in &summary.jobs {
         let failed: Vec<(&ImageOutcome, &crate::transfer::Fault)> = job
@@ -70,6 +67,12 @@ pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
         };
         let _ = writeln!(text, "\nFailed{of}:");
         failures(&mut text, &failed, width);
+    }
+    if has_failures {
+        text.push('\n');
+    }
+    for job in &summary.jobs {
+        job_summary(&mut text, job);
     }
     if summary.interrupted {
         text.push_str("\nStopped.");
@@ -129,6 +132,7 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     }
     let tally = job.tally();
     for (amount_of, what) in [
+        (tally.resumed, "kept from an earlier run"),
         (tally.present, "there before"),
         (tally.mounted, "mounted from other repositories"),
         (tally.linked, "linked, without copying"),

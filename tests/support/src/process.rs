@@ -127,11 +127,8 @@ impl Transload {
         self.spawn().wait()
     }
 
-    /// Starts it.
-    ///
-    /// # Panics
-    /// Where it doesn't start.
-    pub fn spawn(self) -> Running {
+    /// The command that starts it, for a caller that sees to its streams. Its home is there as long as this is.
+    pub fn command(&self) -> Command {
         let home = self.home.path();
         let mut command = Command::new(&self.program);
         command
@@ -145,7 +142,17 @@ impl Transload {
             .env("REGISTRY_AUTH_FILE", home.join("auth.json"))
             .env("NO_COLOR", "1")
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.dir.as_deref().unwrap_or(home))
+            .current_dir(self.dir.as_deref().unwrap_or(home));
+        command
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// Where it doesn't start.
+    pub fn spawn(self) -> Running {
+        let mut command = self.command();
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

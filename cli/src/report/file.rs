@@ -1,0 +1,243 @@
+//! Where a report is written to.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::schema::Report;
+
+/// The place of a report: stdout, a file that is replaced as a whole, or something else that takes bytes.
+#[derive(Debug)]
+pub struct ReportFile {
+    place: Place,
+    /// Whether it was written: the first report counts.
+    is_written: Mutex<bool>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Stdout,
+    /// A device, or a pipe that somebody reads.
+    Stream(PathBuf),
+    /// A file in a folder.
+    File {
+        path: PathBuf,
+        folder: PathBuf,
+    },
+}
+
+/// Why a report can't be written to a place.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwritable {
+    /// It is a directory.
+    #[error("{} is a directory", .0.display())]
+    Directory(PathBuf),
+    /// There is no folder to write it into.
+    #[error("there is no directory {}", .0.display())]
+    NoFolder(PathBuf),
+    /// The system refuses.
+    #[error("{} can't be written: {source}", .path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Unwritable {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Unwritable::Directory(path) => Some(format!(
+                "give a file, such as {}",
+                path.join("report.json").display()
+            )),
+            Unwritable::NoFolder(path) => Some(format!("make it first: mkdir -p {}", path.display())),
+            Unwritable::Refused { .. } => None,
+        }
+    }
+}
+
+impl ReportFile {
+    /// A place that can be written to, `-` being stdout. Nothing is there yet, and what was there stays until it is replaced.
+    ///
+    /// # Errors
+    /// Where it can't be written: nothing has moved yet, and the run need not begin.
+    pub fn prepare(path: &Path) -> Result<ReportFile, Unwritable> {
+        let place = if path.as_os_str() == "-" {
+            Place::Stdout
+        } else {
+            place(path)?
+        };
+        Ok(ReportFile {
+            place,
+            is_written: Mutex::default(),
+        })
+    }
+
+    /// Whether it goes to stdout, which nothing else may go to then.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self.place, Place::Stdout)
+    }
+
+    /// Writes the report, unless one was written before: whole, or not at all.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn write(&self, report: &Report) -> Result<(), Unwritable> {
+        let mut is_written = self.is_written.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *is_written, true) {
+            return Ok(());
+        }
+        let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+        text.push('\n');
+        let (path, written) = match &self.place {
+            // Nobody may be reading any more.
+            Place::Stdout => (Path::new("-"), io::stdout().write_all(text.as_bytes())),
+            Place::Stream(path) => (path.as_path(), append(path, &text)),
+            Place::File { path, folder } => (path.as_path(), replace(path, folder, &text)),
+        };
+        written.map_err(|source| refused(path, source))
+    }
+}
+
+fn refused(path: &Path, source: io::Error) -> Unwritable {
+    Unwritable::Refused {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn place(path: &Path) -> Result<Place, Unwritable> {
+    // A link stays, and what it leads to is replaced.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match path.metadata() {
+        Ok(found) if found.is_dir() => return Err(Unwritable::Directory(path)),
+        Ok(found) if !found.is_file() => {
+            return Ok(Place::Stream(path));
+        }
+        Ok(_) => {
+            // Whoever made it read-only means it.
+            let opened = OpenOptions::new().append(true).open(&path);
+            opened.map_err(|source| refused(&path, source))?;
+        }
+        Err(_) => {}
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if path.file_name().is_none() {
+        return Err(Unwritable::Directory(path));
+    }
+    if !folder.exists() {
+        return Err(Unwritable::NoFolder(folder));
+    }
+    let (beside, _) = beside(&folder).map_err(|source| refused(&path, source))?;
+    fs::remove_file(&beside).map_err(|source| refused(&path, source))?;
+    Ok(Place::File { path, folder })
+}
+
+/// A new file in a folder.
+fn beside(folder: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 0;
+    loop {
+        let path = folder.join(format!(".transload-report.{}.{number}", std::process::id()));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            // Of a process that had this number before, and was killed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Puts a file in the place of another one, so that one of both is there at any moment.
+fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
+    let (beside, mut file) = beside(folder)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The error is what counts.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Recorder;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_an_older_one_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink("report.json", dir.path().join("link.json")).unwrap();
+        let file = ReportFile::prepare(&dir.path().join("link.json")).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "old",
+            "nothing is written before the end"
+        );
+        assert_eq!(names(dir.path()), ["link.json", "report.json"]);
+        let first = Recorder::new().report(true);
+        file.write(&first).unwrap();
+        file.write(&Recorder::new().report(false)).unwrap();
+        let read: Report = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(read, first, "the first report counts");
+        assert_eq!(names(dir.path()), ["link.json", "report.json"]);
+        assert!(dir.path().join("link.json").is_symlink());
+    }
+
+    #[test]
+    fn places_that_take_no_report_are_found_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = |path: &Path| {
+            let error = ReportFile::prepare(path).unwrap_err();
+            let text = format!("{error} / {}", error.hint().unwrap_or_default());
+            text.replace(&dir.path().canonicalize().unwrap().display().to_string(), "DIR")
+        };
+        assert_eq!(
+            text(dir.path()),
+            "DIR is a directory / give a file, such as DIR/report.json"
+        );
+        let nowhere = dir.path().join("no/where.json");
+        assert!(
+            text(&nowhere).ends_with("/no / make it first: mkdir -p DIR/no"),
+            "{}",
+            text(&nowhere)
+        );
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(ReportFile::prepare(&dir.path().join("file/report.json")).is_err());
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_device_is_written_to_as_it_is() {
+        let file = ReportFile::prepare(Path::new("/dev/null")).unwrap();
+        file.write(&Recorder::new().report(false)).unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+    }
+}

@@ -1,0 +1,109 @@
+//! What is seen while a run goes on: on a terminal, without one, and by programs.
+
+mod bars;
+mod json;
+mod lines;
+mod pty;
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::{ScriptedRegistry, Transload};
+
+use super::messages::assert_said;
+
+const MIB: usize = 1 << 20;
+
+/// A registry, and a folder to pull from it into.
+struct Stage {
+    registry: ScriptedRegistry,
+    dir: TempDir,
+    images: Vec<String>,
+}
+
+/// An image with a layer of this many bytes.
+fn image(seed: u64, size: usize) -> Image {
+    ImageBuilder::new(Family::Oci)
+        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
+        .build()
+}
+
+/// The digest of an image's layer.
+fn layer(image: &Image) -> String {
+    let largest = image.blobs.iter().max_by_key(|(blob, _)| blob.size);
+    largest.expect("an image with a layer").0.digest.to_string()
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            registry: ScriptedRegistry::start(),
+            dir: tempfile::tempdir().expect("a temporary folder"),
+            images: Vec::new(),
+        }
+    }
+
+    /// Puts in an image whose layer has so many bytes, and lets something happen to whoever fetches the layer.
+    fn put(&mut self, repository: &str, size: usize, faults: impl IntoIterator<Item = Action>) -> Image {
+        let image = image(self.images.len() as u64 + 1, size);
+        self.registry.put_image(repository, "v1", &image);
+        for (number, action) in faults.into_iter().enumerate() {
+            self.registry
+                .fault(Fault::new("GET", &layer(&image), action).nth(number + 1));
+        }
+        self.images
+            .push(format!("{}/{repository}:v1", self.registry.host()));
+        image
+    }
+
+    /// A pull of all the images, one after another.
+    fn pull(&self, more: &[&str]) -> Transload {
+        Transload::new()
+            .env("TERM", "xterm-256color")
+            .current_dir(self.dir.path())
+            .args(["pull", "--plain-http", "--jobs", "4", "--dest", "out"])
+            .args(&self.images)
+            .args(more)
+    }
+
+    fn wait_until_stalled(&self, count: usize) {
+        let stalled =
+            |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= count;
+        assert!(self.registry.log().wait_for(stalled, Duration::from_secs(40)));
+    }
+
+    /// A text with names in place of what varies: the host, also one that was cut short, speeds and times.
+    fn shown(&self, text: &str) -> String {
+        let whole = |line: &str| match (line.strip_prefix("  127.0.0.1:"), line.split_once('…')) {
+            (Some(_), Some((_, end))) => format!("  hub.example.com…{end}"),
+            _ => line.replace(self.registry.host(), "hub.example.com"),
+        };
+        let lines = text.lines().map(|line| without_chance(&whole(line)));
+        lines.map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+}
+
+/// A line with words in place of speeds and times, and without what fills a bar's row.
+fn without_chance(line: &str) -> String {
+    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    for at in 0..words.len() {
+        let is_time =
+            |word: &str| word.ends_with(['s', 'm']) && word.starts_with(|c: char| c.is_ascii_digit());
+        let after = words.get(at + 1).cloned().unwrap_or_default();
+        if after.trim_end_matches(',').ends_with("B/s") {
+            words[at] = "SPEED".to_owned();
+            words[at + 1] = after.replace("KiB/s", "B/s").replace("MiB/s", "B/s");
+        } else if at > 0
+            && ["for", "in"].contains(&words[at - 1].as_str())
+            && is_time(words[at].trim_end_matches(','))
+        {
+            let comma = if words[at].ends_with(',') { "," } else { "" };
+            words[at] = format!("TIME{comma}");
+        } else if after.starts_with("left") && is_time(&words[at]) {
+            words[at] = "TIME".to_owned();
+        }
+    }
+    words.join(" ")
+}

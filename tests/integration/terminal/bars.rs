@@ -1,0 +1,291 @@
+//! Bars, on a real pseudo-terminal.
+
+use transload_test_support::scripted::{Action, Reply};
+
+use super::pty::{Kind, Terminal};
+use super::{MIB, Stage, assert_said};
+
+/// One image that is copied, and four whose bytes stop coming.
+fn stalled() -> Stage {
+    let mut stage = Stage::new();
+    stage.put("team/web", MIB / 2, []);
+    for (name, mib) in [("app", 1), ("database-with-quite-a-long-name", 2), ("cache", 3)] {
+        stage.put(
+            &format!("team/{name}"),
+            4 * MIB,
+            [Action::Stall { after: mib * MIB }],
+        );
+    }
+    stage
+}
+
+/// Whether the screen shows a run on which nothing moves any more.
+fn is_quiet(screen: &str) -> bool {
+    screen.contains("stalled for") && screen.contains("copied")
+}
+
+/// Whether the three transfers are drawn as they are drawn for a terminal of this width.
+fn is_drawn(screen: &str, columns: usize) -> bool {
+    let (_, below) = screen.rsplit_once('[').unwrap_or_default();
+    let transfers: Vec<&str> = below.lines().filter(|line| line.starts_with("  ")).collect();
+    let is_drawn = |line: &&str| {
+        line.chars().count() == columns.min(110) - 1
+            && line.ends_with('%')
+            && line.contains(" of ") == (columns > 56)
+    };
+    below.contains("1/4 images") && transfers.len() == 3 && transfers.iter().all(is_drawn)
+}
+
+/// No row is broken, and no bar is there but the last.
+#[track_caller]
+fn assert_whole(screen: &str, columns: usize) {
+    let bars: Vec<&str> = screen
+        .lines()
+        .filter(|line| line.starts_with('[') && line.contains(']'))
+        .collect();
+    assert_eq!(bars.len(), 1, "{screen}");
+    let (_, below) = screen.split_once(bars[0]).expect("the bar is on the screen");
+    for line in below.lines() {
+        assert!(line.chars().count() < columns, "{line}\n{screen}");
+        assert!(!line.contains("copied"), "{screen}");
+    }
+}
+
+#[test]
+fn screens_of_a_run_in_terminals_of_several_sizes() {
+    let stage = stalled();
+    let terminal = Terminal::start(stage.pull(&[]), 80, 24);
+    let low_stage = stalled();
+    let low = Terminal::start(low_stage.pull(&[]), 40, 5);
+    let usual = terminal.wait_for(is_quiet);
+    assert_whole(&usual, 80);
+    let mut screens = vec![("80 columns", usual)];
+    terminal.resize(40, 24);
+    let screen = terminal.wait_for(|screen| is_drawn(screen, 40));
+    assert_whole(&screen, 40);
+    screens.push(("40 columns", screen));
+    terminal.resize(120, 24);
+    let screen = terminal.wait_for(|screen| is_drawn(screen, 120));
+    assert_whole(&screen, 120);
+    screens.push(("120 columns", screen));
+    let low = low.wait_for(|screen| screen.contains("stalled for") && screen.contains("and 2 more"));
+    screens.push(("40 columns, 5 rows", low_stage.shown(&low)));
+    stage.wait_until_stalled(3);
+    stage.registry.release();
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+    screens.push(("the end", all));
+    let text: Vec<String> = screens
+        .iter()
+        .map(|(title, screen)| format!("--- {title}\n{}", stage.shown(screen)))
+        .collect();
+    let ended = without_order(&text.concat());
+    assert_said!(ended);
+}
+
+/// The images that are copied at the end come in any order, and take any time.
+fn without_order(text: &str) -> String {
+    let (before, end) = text.split_once("--- the end\n").expect("an end");
+    let mut lines: Vec<&str> = end.lines().collect();
+    let copied = lines
+        .iter()
+        .take_while(|line| !line.starts_with("pull: 4 images in"))
+        .count();
+    lines[1..copied].sort_unstable();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| match line.split_once(" images in ") {
+            Some((images, rest)) => {
+                let (_, what) = rest.split_once(": ").expect("a total");
+                format!("{images} images in TIME: {what}\n")
+            }
+            None => format!("{line}\n"),
+        })
+        .collect();
+    format!("{before}--- the end\n{}", lines.concat())
+}
+
+/// Some terminals break lines anew when they become narrower, some cut them off. Neither keeps pieces of old bars.
+#[test]
+fn nothing_of_old_bars_stays_after_a_resize() {
+    for kind in [Kind::Breaks, Kind::Cuts] {
+        let stage = stalled();
+        let terminal = Terminal::of_kind(kind, stage.pull(&[]), 100, 20);
+        terminal.wait_for(|screen| is_drawn(screen, 100));
+        for columns in [60, 45, 90, 33, 120] {
+            terminal.resize(columns, 20);
+            let screen = terminal.wait_for(|screen| is_drawn(screen, columns.into()));
+            assert_whole(&screen, usize::from(columns));
+        }
+        stage.wait_until_stalled(3);
+        stage.registry.release();
+        let (code, all) = terminal.finish();
+        assert_eq!(code, Some(0), "{all}");
+        assert!(!all.contains('['), "{kind:?}: {all}");
+    }
+}
+
+#[test]
+fn what_is_tried_again_is_seen_with_its_cause_while_it_happens() {
+    let mut stage = Stage::new();
+    let busy = Reply::status(503).header("Retry-After", "4");
+    stage.put("team/app", MIB, [Action::Answer(busy)]);
+    let terminal = Terminal::start(stage.pull(&[]), 110, 24);
+    let parts = ["trying again in", "at most", "282 B of"];
+    let screen = terminal
+        .wait_for(|screen| parts.iter().all(|part| screen.contains(part)) && screen.lines().count() == 5);
+    // There is a speed once it is known.
+    let shown = stage
+        .shown(&screen)
+        .replace("  SPEED B/s", "")
+        .replace("  TIME left", "");
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+    assert_said!(shown);
+}
+
+#[test]
+fn logs_and_outcomes_stand_above_the_bars_in_lines_of_their_own() {
+    let mut stage = Stage::new();
+    for name in ["app", "web", "db", "cache", "queue", "proxy"] {
+        let cut = || Action::Truncate { after: MIB / 4 };
+        stage.put(&format!("team/{name}"), MIB, [cut(), cut()]);
+    }
+    let terminal = Terminal::start(stage.pull(&["-v"]), 250, 12);
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+    let mut logged = 0;
+    for line in all.lines() {
+        let is_log = line.starts_with("[20") && line.contains("Z INFO ")
+            || line.starts_with("[20") && line.contains("Z WARN ");
+        logged += usize::from(is_log);
+        let is_own = is_log
+            || line.is_empty()
+            || line == "pull: 6 images"
+            || line.starts_with("copied   ")
+            || line.starts_with("pull: 6 images in ")
+            || line.starts_with("  moved ");
+        assert!(is_own, "{line}\n{all}");
+    }
+    assert!(logged >= 12, "each cut is told of: {all}");
+    assert_eq!(all.matches("copied   ").count(), 6, "{all}");
+}
+
+#[test]
+fn figures_on_a_terminal_never_go_back() {
+    let mut stage = Stage::new();
+    for name in ["app", "web", "db"] {
+        // Wrong bytes are fetched again from the beginning.
+        let slow = Action::Trickle {
+            piece: MIB / 4,
+            pause: std::time::Duration::from_millis(60),
+        };
+        stage.put(
+            &format!("team/{name}"),
+            4 * MIB,
+            [Action::Corrupt { at: 3 * MIB }, slow],
+        );
+    }
+    let mut terminal = Terminal::start(stage.pull(&[]), 100, 24);
+    terminal.wait_for_end();
+    let (mut bytes, mut done, mut filled, mut seen) = (0.0, 0, 0, 0);
+    for screen in terminal.screens() {
+        let Some(line) = screen
+            .lines()
+            .find(|line| line.starts_with('[') && line.contains(" images"))
+        else {
+            continue;
+        };
+        let figure = |text: &str| -> f64 {
+            let (number, unit) = text.split_once(' ').expect("a number and its unit");
+            let unit = match unit {
+                "B" => 1.0,
+                "KiB" => 1024.0,
+                _ => (1 << 20) as f64,
+            };
+            number.parse::<f64>().expect("a number") * unit
+        };
+        let (bar, rest) = line.split_once(']').expect("a bar ends");
+        let bar = bar.matches(['=', '>']).count();
+        if let Some((before, _)) = rest.split_once(" of ") {
+            let now = figure(before.trim());
+            assert!(now >= bytes, "{bytes} then {line}");
+            bytes = now;
+        }
+        let (before, _) = rest.split_once('/').expect("images done of all");
+        let images: usize = before
+            .rsplit(' ')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .or_else(|| rest.split("/3 images").next()?.rsplit(' ').next()?.parse().ok())
+            .expect("how many images are done");
+        assert!(
+            images >= done && bar >= filled,
+            "{done} and {filled}, then {line}"
+        );
+        (done, filled) = (images, bar);
+        seen += 1;
+    }
+    assert!(seen > 5, "{:#?}", terminal.screens());
+}
+
+#[test]
+fn a_quiet_run_draws_nothing() {
+    let mut stage = Stage::new();
+    stage.put("team/app", MIB, [Action::Truncate { after: MIB / 2 }]);
+    let mut terminal = Terminal::start(stage.pull(&["--quiet"]), 80, 24);
+    terminal.wait_for_end();
+    let raw = terminal.raw();
+    assert!(!raw.contains('\x1b'), "{raw}");
+    assert!(raw.starts_with("pull: 1 image in "), "{raw}");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
+    // The variables, whether lines are painted, whether the cursor moves.
+    let cases: [(&str, &str, bool, bool); 4] = [
+        ("", "xterm-256color", true, true),
+        ("1", "xterm-256color", false, true),
+        ("", "dumb", false, false),
+        ("1", "dumb", false, false),
+    ];
+    for (no_color, term, painted, moves) in cases {
+        let mut stage = Stage::new();
+        stage.put("team/app", MIB, [Action::Stall { after: MIB / 2 }]);
+        let program = stage.pull(&[]).env("NO_COLOR", no_color).env("TERM", term);
+        let mut terminal = Terminal::start(program, 80, 24);
+        stage.wait_until_stalled(1);
+        if moves {
+            terminal.wait_for(|screen| screen.contains("50%"));
+        }
+        stage.registry.release();
+        terminal.wait_for_end();
+        let raw = terminal.raw();
+        let colours = raw.split("\x1b[").skip(1).any(|rest| {
+            let end = rest.find(|c: char| c.is_ascii_alphabetic());
+            end.is_some_and(|end| rest[end..].starts_with('m'))
+        });
+        assert_eq!(
+            (colours, raw.contains('\x1b')),
+            (painted, moves),
+            "{no_color} {term}: {raw}"
+        );
+    }
+}
+
+#[test]
+fn a_stopped_run_leaves_no_bars() {
+    let stage = stalled();
+    let terminal = Terminal::start(stage.pull(&[]), 80, 24);
+    stage.wait_until_stalled(3);
+    terminal.wait_for(|screen| screen.contains("75%"));
+    terminal.signal("INT");
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(130), "{all}");
+    assert!(all.contains("stopping; once more to stop at once"), "{all}");
+    assert!(
+        all.contains("The same command goes on where this one ended"),
+        "{all}"
+    );
+    assert!(!all.contains('[') && !all.contains('%'), "{all}");
+}
