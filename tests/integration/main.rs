@@ -14,5 +14,6 @@ mod locking;
 mod messages;
 mod registries;
 mod reports;
+mod schemas;
 mod terminal;
 mod unkillable;
