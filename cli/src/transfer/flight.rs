@@ -140,6 +140,12 @@ impl Flight {
         }
         let outcome = self.outcome(&state, status);
         state.outcome = Some(outcome.clone());
+        // Nobody asks for the manifests any more, and there may be thousands of images.
+        state.plan = None;
+        if !is_worth_another_try(&outcome.status) {
+            state.settled = HashMap::new();
+            state.kept = Default::default();
+        }
         Some(outcome)
     }
 
@@ -161,11 +167,9 @@ impl Flight {
 
     /// What became of it.
     pub fn into_outcome(self) -> ImageOutcome {
-        let state = self.lock();
-        state
-            .outcome
-            .clone()
-            .unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
+        let mut state = self.lock();
+        let outcome = state.outcome.take();
+        outcome.unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
     }
 
     fn outcome(&self, state: &State, status: Status) -> ImageOutcome {
