@@ -102,6 +102,18 @@ fn a_second_pull_asks_for_each_tag_once_and_writes_nothing() {
 }
 
 #[test]
+fn a_second_pull_of_images_that_are_pinned_by_digest_asks_for_nothing() {
+    let places = Places::new();
+    let dir = places.dir("images");
+    let [one, two] =
+        images().map(|(_, image)| format!("{}/team/app@{}", places.first.host(), image.digest()));
+    let args = ["pull", "--dest", &dir, &one, &two];
+    places.run(&args);
+    let [asked, _] = places.run_again(&args);
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+#[test]
 fn a_second_push_sends_nothing() {
     let places = Places::new();
     let (dir, [one, two]) = (places.dir("images"), places.names());
