@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod args;
+mod atomic;
 pub mod care;
 mod commands;
 #[cfg(test)]

@@ -6,8 +6,9 @@ mod written;
 
 use crate::schemas::flaws;
 use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -124,6 +125,21 @@ fn refuse(registry: &ScriptedRegistry, repository: &str) {
 fn wait_until_stalled(registry: &ScriptedRegistry) {
     let stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
     assert!(registry.log().wait_for(stalled, Duration::from_secs(40)));
+}
+
+/// Waits until a file of a folder has bytes.
+fn wait_for_bytes(folder: &Path) {
+    let has_bytes = || {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| file.metadata().ok())
+            .any(|metadata| metadata.len() > 0)
+    };
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !has_bytes() {
+        assert!(Instant::now() < deadline, "nothing came to {}", folder.display());
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Whether anything was asked of a repository.

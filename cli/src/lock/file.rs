@@ -1,14 +1,14 @@
 //! The file of `--lock`, before a run and after it.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Lock;
 use crate::args::lock::LockArgs;
+use crate::atomic;
 use crate::job::Job;
+use crate::report::today;
 use crate::task::{self, Problem, TaskErrors};
 use crate::transfer::Summary;
 
@@ -63,7 +63,7 @@ impl LockFile {
         if path.try_exists().unwrap_or(true) {
             read(path)?;
         }
-        try_to_write(path).map_err(|error| cannot_write(path, &error))?;
+        atomic::try_to_replace(path).map_err(|error| cannot_write(path, &error))?;
         Ok(LockFile::Kept(path.clone()))
     }
 
@@ -111,7 +111,7 @@ impl LockFile {
                 if lock == before && path.exists() {
                     return Ok(());
                 }
-                replace(path, &lock.to_string()).map_err(|error| cannot_write(path, &error).into())
+                atomic::replace(path, &lock.to_string()).map_err(|error| cannot_write(path, &error).into())
             }
         }
     }
@@ -123,7 +123,7 @@ fn read(path: &Path) -> Result<Lock, TaskErrors> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Problem {
-    let folder = folder(path);
+    let folder = atomic::folder(path);
     let problem = Problem::of_file(
         &path.display().to_string(),
         format!("the lock file can't be written here: {error}"),
@@ -133,98 +133,5 @@ fn cannot_write(path: &Path, error: &io::Error) -> Problem {
             problem.with_hint(format!("make the directory {} first", folder.display()))
         }
         _ => problem,
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Makes a file beside the one that is meant, and removes it: hours later is too late to find out that this can't be.
-fn try_to_write(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let (draft, file) = draft(path)?;
-    drop(file);
-    fs::remove_file(draft)
-}
-
-/// Writes a file under another name beside it, durably, and gives it the name then.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // A link stays one: what it leads to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (draft, mut file) = draft(&path)?;
-    let written = (|| {
-        file.write_all(text.as_bytes())?;
-        if let Ok(before) = path.metadata() {
-            file.set_permissions(before.permissions())?;
-        }
-        file.sync_all()?;
-        fs::rename(&draft, &path)
-    })();
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&draft);
-    }
-    written
-}
-
-/// A new file beside another one, which no other process writes.
-fn draft(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder(path).join(format!(".{name}.{}", std::process::id()));
-    // What a process of the same number left when it was killed.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
-    Ok((draft, file))
-}
-
-fn today() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    date(since.as_secs() / 86_400)
-}
-
-/// The day so many days after 1 January 1970, as `2026-11-25`.
-///
-/// Years are counted from March, so that the leap day is their last, in eras of 400 years, which all have the same number of days.
-fn date(days: u64) -> String {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn days_are_dates() {
-        let cases = [
-            (0, "1970-01-01"),
-            (59, "1970-03-01"),
-            (789, "1972-02-29"),
-            (11_016, "2000-02-29"),
-            (20_782, "2026-11-25"),
-            (20_818, "2026-12-31"),
-            (20_819, "2027-01-01"),
-            (47_540, "2100-02-28"),
-            (47_541, "2100-03-01"),
-        ];
-        for (days, expected) in cases {
-            assert_eq!(date(days), expected);
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! Where a report is written to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::schema::Report;
+use crate::atomic;
 
 /// The place of a report: stdout, a file that is replaced as a whole, or something else that takes bytes.
 #[derive(Debug)]
@@ -20,11 +21,7 @@ enum Place {
     Stdout,
     /// A device, or a pipe that somebody reads.
     Stream(PathBuf),
-    /// A file in a folder.
-    File {
-        path: PathBuf,
-        folder: PathBuf,
-    },
+    File(PathBuf),
 }
 
 /// Why a report can't be written to a place.
@@ -97,7 +94,7 @@ impl ReportFile {
             // Nobody may be reading any more.
             Place::Stdout => (Path::new("-"), io::stdout().write_all(text.as_bytes())),
             Place::Stream(path) => (path.as_path(), append(path, &text)),
-            Place::File { path, folder } => (path.as_path(), replace(path, folder, &text)),
+            Place::File(path) => (path.as_path(), atomic::replace(path, &text)),
         };
         written.map_err(|source| refused(path, source))
     }
@@ -125,47 +122,15 @@ fn place(path: &Path) -> Result<Place, Unwritable> {
         }
         Err(_) => {}
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
     if path.file_name().is_none() {
         return Err(Unwritable::Directory(path));
     }
+    let folder = atomic::folder(&path);
     if !folder.exists() {
-        return Err(Unwritable::NoFolder(folder));
+        return Err(Unwritable::NoFolder(folder.to_owned()));
     }
-    let (beside, _) = beside(&folder).map_err(|source| refused(&path, source))?;
-    fs::remove_file(&beside).map_err(|source| refused(&path, source))?;
-    Ok(Place::File { path, folder })
-}
-
-/// A new file in a folder.
-fn beside(folder: &Path) -> io::Result<(PathBuf, File)> {
-    let mut number = 0;
-    loop {
-        let path = folder.join(format!(".transload-report.{}.{number}", std::process::id()));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            // Of a process that had this number before, and was killed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 100 => number += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Puts a file in the place of another one, so that one of both is there at any moment.
-fn replace(path: &Path, folder: &Path, text: &str) -> io::Result<()> {
-    let (beside, mut file) = beside(folder)?;
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The error is what counts.
-        let _ = fs::remove_file(&beside);
-    }
-    written
+    atomic::try_to_replace(&path).map_err(|source| refused(&path, source))?;
+    Ok(Place::File(path))
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {
@@ -177,6 +142,8 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::report::Recorder;
 

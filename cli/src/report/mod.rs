@@ -15,4 +15,4 @@ pub use schema::{
     BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, OriginReport, Report,
     RunStatus, TaskReport, TaskStatus, Totals, VERSION,
 };
-pub use time::{rfc3339, seconds};
+pub use time::{rfc3339, seconds, today};

@@ -242,6 +242,8 @@ fn a_run_that_is_stopped_reports_what_it_reached_and_the_next_what_it_resumed() 
     let args = ["run", "tasks.yaml", "--report", "r.json", "--jobs", "1"];
     let running = desk.program(&args).spawn();
     wait_until_stalled(&registry);
+    // What was sent may still be on its way to the file.
+    wait_for_bytes(&desk.path("out/.transload/partial"));
     assert_eq!(
         fs::read_to_string(desk.path("r.json")).expect("a file"),
         "the older one"
