@@ -15,5 +15,6 @@ mod locking;
 mod messages;
 mod registries;
 mod reports;
+mod schemas;
 mod terminal;
 mod unkillable;

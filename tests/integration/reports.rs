@@ -4,6 +4,7 @@ mod only_failed;
 mod schema;
 mod written;
 
+use crate::schemas::flaws;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Desk {
 #[track_caller]
 fn report_of(text: &str) -> Value {
     let report: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let errors = schema::errors(&schema::of_reports(), &report);
+    let errors = flaws(schema::SCHEMA, &report);
     assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
     report
 }

@@ -61,6 +61,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("clap",               Users::Only(&[CLI])),
     ("clap_complete",      Users::Tests),
     ("clap_mangen",        Users::Tests),
+    ("console",            Users::Only(&[CLI])),
     ("ctrlc",              Users::Only(&[CLI])),
     ("env_logger",         Users::Only(&[CLI])),
     ("flate2",             Users::Only(&[XTASK])),
@@ -88,5 +89,6 @@ pub const AGREED: &[(&str, Users)] = &[
     ("thiserror",          Users::All),
     ("tinytemplate",       Users::Only(&[TEMPLATE])),
     ("ureq",               Users::Only(&[CLIENT])),
+    ("vt100",              Users::Tests),
     ("x509-cert",          Users::Only(&[CLIENT])),
 ];

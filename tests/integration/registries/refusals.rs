@@ -106,7 +106,7 @@ fn a_password_that_the_token_server_refuses_is_told_alike() {
 fn who_gives_no_password_is_told_that_there_was_none() {
     let hint = |host: &str| {
         format!(
-            "no credentials for {host} were found: give them in auths (repo: {host}), or log in with docker or podman"
+            "no credentials for {host} were found: give them in auths (repo: {host}), or log in: `transload login {host}`"
         )
     };
     let registry = Site::with_images(PASSWORDS, "team/app");
