@@ -164,6 +164,12 @@ fn every_command_has_examples_and_they_are_understood() {
             .lines()
             .take_while(|line| line.starts_with("  "))
             .collect();
+        for example in &examples {
+            assert!(
+                example.len() < 100,
+                "{name} --help would break this line: {example}"
+            );
+        }
         let calls = calls(&examples.join("\n"));
         assert!(
             calls

@@ -78,7 +78,7 @@ pub fn draw(panels: &[Panel]) -> String {
     let height = top - GAP;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
-         <style>text {{ font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; white-space: pre }} \
+         <style>text {{ font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace}} \
          .title {{ fill: #8a8f98; font-size: 12px; text-anchor: middle }}</style>\n\
          {body}</svg>\n"
     )
@@ -103,7 +103,8 @@ pub fn lines(picture: &str) -> Vec<String> {
                 }
                 text.push_str(inside);
             }
-            text.replace("&lt;", "<")
+            text.replace('\u{a0}', " ")
+                .replace("&lt;", "<")
                 .replace("&gt;", ">")
                 .replace("&amp;", "&")
                 .trim_end()
@@ -112,10 +113,12 @@ pub fn lines(picture: &str) -> Vec<String> {
         .collect()
 }
 
+/// A text as XML has it. Spaces don't break and so don't collapse either, whatever shows the picture.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace(' ', "\u{a0}")
 }
 
 /// The rows of a screen, without empty ones at its end.
@@ -147,7 +150,10 @@ fn runs(screen: &Screen, row: u16, width: u16) -> Vec<Run> {
         }
     }
     for run in &mut runs {
-        run.text.truncate(run.text.trim_end().len());
+        // Spaces at either end draw nothing.
+        let text = run.text.trim_start();
+        run.column += u16::try_from(run.text.len() - text.len()).unwrap_or_default();
+        run.text = text.trim_end().to_owned();
     }
     runs.retain(|run| !run.text.is_empty());
     runs
