@@ -2,7 +2,10 @@
 
 mod check;
 mod diff;
+#[cfg(test)]
+mod documented;
 pub mod environment;
+mod examples;
 mod hosts;
 pub mod init;
 mod inspect;
@@ -86,6 +89,7 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::RUN)]
 pub struct RunArgs {
     /// The task file; - reads it from stdin
     #[arg(value_name = "TASKS.yaml")]
@@ -115,6 +119,7 @@ pub struct RunArgs {
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::PULL)]
 pub struct PullArgs {
     /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…; a tag may be a glob with * ? [ ], such as 'app:v1.3*' (in
     /// quotes: a shell may take it for files)
@@ -140,6 +145,7 @@ pub struct PullArgs {
 
 /// Arguments of `push`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::PUSH)]
 pub struct PushArgs {
     /// The images; all of the directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
     /// take it for files)
@@ -166,6 +172,7 @@ pub struct PushArgs {
 
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::COPY)]
 pub struct CopyArgs {
     /// The images; all of the source directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
     /// may take it for files)

@@ -6,6 +6,7 @@ mod content;
 mod documentation;
 mod examples;
 mod faults;
+mod guides;
 mod hostile;
 mod hosts;
 mod inside;

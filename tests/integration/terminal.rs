@@ -3,7 +3,7 @@
 mod bars;
 mod json;
 mod lines;
-mod pty;
+pub mod pty;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! - [`kubekey`]: directories as each generation of KubeKey writes them.
 //! - [`scripted`]: a registry in memory that fails as it is told, with a log of what it was asked.
 //! - [`link`]: a slow, narrow or breaking link in front of any server.
+//! - [`proxy`]: a proxy through which any name leads to a server of the test's.
 //! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
 //! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
@@ -28,6 +29,7 @@ pub mod image;
 pub mod kubekey;
 pub mod link;
 mod process;
+pub mod proxy;
 mod push;
 pub mod real;
 pub mod scripted;

@@ -10,12 +10,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// Whom the server's certificate is for: the loopback, and two names that a test can make lead there.
-const NAMES: [&str; 4] = [
+/// Whom the server's certificate is for: the loopback, and names that a test can make lead there, those of the guides among them.
+const NAMES: [&str; 8] = [
     "localhost",
     "127.0.0.1",
     "hosts.registry.test",
     "dns.registry.test",
+    "harbor.example.com",
+    "registry.k8s.io",
+    "registry-1.docker.io",
+    "quay.io",
 ];
 
 /// How a registry is reached.

@@ -1,0 +1,39 @@
+//! The examples below the help of the commands that move images.
+
+pub(super) const RUN: &str = "\
+Examples:
+  transload init tasks.yaml
+  transload run tasks.yaml --dry-run
+  transload run tasks.yaml --tags push --set registry=hub.local --vars secrets.yaml
+  transload run tasks.yaml --report report.json
+  transload run tasks.yaml --only-failed report.json
+
+Exit status:
+  0 done, 1 an image failed, 2 a mistake in arguments or tasks (nothing was moved), 130 interrupted";
+
+pub(super) const PULL: &str = "\
+Examples:
+  transload pull registry.k8s.io/pause:3.10 'quay.io/cilium/cilium:v1.17.*' --dest ./images
+  transload pull --images-file images.txt --dest ./images --platform linux/amd64 --dry-run
+  transload pull alpine:3.20 --dest ./images --src mirror.example.com/hub --lock images.lock
+
+Exit status:
+  0 done, 1 an image failed, 2 wrong usage (nothing was moved), 130 interrupted";
+
+pub(super) const PUSH: &str = "\
+Examples:
+  transload push --src ./images --dest harbor.example.com/mirror --ca-file harbor-ca.pem
+  transload push --src ./images --dest harbor.example.com/mirror --pattern 'calico|coredns'
+  transload push alpine:3.20 --src ./images --dest hub.local/team/base:stable
+
+Exit status:
+  0 done, 1 an image failed, 2 wrong usage (nothing was moved), 130 interrupted";
+
+pub(super) const COPY: &str = "\
+Examples:
+  transload copy --src ./images --dest /mnt/usb/images
+  transload copy alpine:3.20 --dest hub.local/mirror
+  transload copy --images-file images.txt --src hub.local/staging --dest hub.local/production
+
+Exit status:
+  0 done, 1 an image failed, 2 wrong usage (nothing was moved), 130 interrupted";

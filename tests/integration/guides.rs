@@ -1,0 +1,6 @@
+//! What the guides show is run as it stands there, and what they say comes out comes out.
+
+mod page;
+mod picture;
+mod tutorial;
+mod world;

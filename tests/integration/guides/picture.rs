@@ -1,0 +1,160 @@
+//! `docs/run.svg`, the README's picture: what a terminal shows of a run, recorded.
+//!
+//! `TRANSLOAD_PICTURE=write cargo xtask test -p transload-tests -- guides::picture` records it anew.
+
+mod svg;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use transload_test_support::proxy::Proxy;
+use transload_test_support::scripted::{Action, Fault, Options, Reply};
+use transload_test_support::{ScriptedRegistry, Transload, real::Tls};
+use vt100::Parser;
+
+use super::page::comparable;
+use super::world::{IMAGES, image};
+use crate::terminal::pty::Terminal;
+
+const COLUMNS: u16 = 116;
+const ROWS: u16 = 24;
+const COMMAND: &str = "transload pull --images-file images.txt --dest ./images";
+/// What stands above the second panel.
+const END: &str = "at its end";
+
+/// What was on the terminal: in the middle of the run, and at its end.
+struct Recording {
+    middle: Parser,
+    end: Parser,
+}
+
+fn parser() -> Parser {
+    let number = |number: u16| number.try_into().expect("a terminal has a size");
+    Parser::new(number(ROWS), number(COLUMNS), 0)
+}
+
+/// The registries of the web, in one: some layers come slowly, and one is refused at first.
+fn registry() -> ScriptedRegistry {
+    let registry = ScriptedRegistry::with(Options {
+        tls: Tls::Server,
+        ..Options::default()
+    });
+    for (name, number) in IMAGES.iter().zip(1..) {
+        let image = image(
+            name,
+            number,
+            &["linux/amd64", "linux/arm64"],
+            500_000 * (1 + number as usize % 5),
+        );
+        let (_, rest) = name.split_once('/').expect("a registry");
+        let (repository, tag) = rest.split_once(':').expect("a tag");
+        registry.put_image(repository, tag, &image);
+        let large = image.blobs.iter().filter(|(blob, _)| blob.size > 400_000);
+        for ((blob, _), platform) in large.zip(1..) {
+            let digest = blob.digest.to_string();
+            // The first rule that fits is followed.
+            if name.contains("etcd") && platform == 1 {
+                let busy = Reply::status(503).header("Retry-After", "3");
+                registry.fault(Fault::new("GET", &digest, Action::Answer(busy)).nth(1));
+            }
+            let slow = Action::Trickle {
+                piece: 64 << 10,
+                pause: Duration::from_millis(15 + 10 * number * platform),
+            };
+            registry.fault(Fault::new("GET", &digest, slow).every());
+        }
+    }
+    registry
+}
+
+fn record() -> Recording {
+    let registry = registry();
+    let hosts = ["registry.k8s.io", "registry-1.docker.io", "quay.io"];
+    let proxy = Proxy::start(&hosts.map(|host| (host, registry.host())));
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    fs::write(dir.path().join("images.txt"), IMAGES.join("\n")).expect("a writable folder");
+    let program = Transload::new()
+        .args(COMMAND.split(' ').skip(1))
+        .current_dir(dir.path())
+        .env("HTTPS_PROXY", proxy.url())
+        .env("SSL_CERT_FILE", registry.ca_file())
+        .env("TERM", "xterm-256color")
+        .env("NO_COLOR", "");
+    let mut terminal = Terminal::start(program, COLUMNS, ROWS);
+    terminal.wait_for_end();
+    let raw = terminal.raw();
+    // Each picture of the bars begins where the one before it is wiped out.
+    let mut middle = None;
+    let mut playing = parser();
+    for piece in raw.split_inclusive("\x1b[J") {
+        playing.process(piece.trim_end_matches("\x1b[J").as_bytes());
+        let text = playing.screen().contents();
+        let is_busy = text.matches('%').count() > 3 && text.matches("copied").count() > 1;
+        // The best is one in which something is tried again.
+        let worth = usize::from(is_busy) + usize::from(is_busy && text.contains("trying again"));
+        if worth > middle.as_ref().map_or(0, |(best, _)| *best) {
+            let mut screen = parser();
+            screen.process(playing.screen().contents_formatted().as_bytes());
+            middle = Some((worth, screen));
+        }
+        if piece.ends_with("\x1b[J") {
+            playing.process(b"\x1b[J");
+        }
+    }
+    Recording {
+        middle: middle.expect("a picture in the middle of the run").1,
+        end: playing,
+    }
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/run.svg")
+}
+
+/// The lines of a picture that are the same in each run, but for figures and their order: the command, what was copied, the totals.
+fn lasting(picture: &str) -> Vec<String> {
+    let lines = svg::lines(picture).into_iter().skip_while(|line| line != END);
+    let mut lines: Vec<String> = lines.map(|line| comparable(&line)).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_readmes_picture_is_one_of_a_run_as_it_is_today() {
+    let recording = record();
+    let picture = svg::draw(&[
+        svg::Panel {
+            title: "while it runs",
+            command: COMMAND,
+            screen: recording.middle.screen(),
+        },
+        svg::Panel {
+            title: END,
+            command: COMMAND,
+            screen: recording.end.screen(),
+        },
+    ]);
+    let shown = svg::lines(&picture);
+    assert!(
+        shown.iter().any(|line| line.starts_with("pull: 9 images in ")),
+        "{shown:#?}"
+    );
+    for name in IMAGES {
+        assert!(
+            shown
+                .iter()
+                .any(|line| line.starts_with(&format!("copied   {name}"))),
+            "{name}: {shown:#?}"
+        );
+    }
+    if std::env::var_os("TRANSLOAD_PICTURE").is_some() {
+        fs::write(path(), &picture).expect("a writable repository");
+    }
+    let committed = fs::read_to_string(path()).expect("docs/run.svg");
+    assert_eq!(
+        lasting(&committed),
+        lasting(&picture),
+        "TRANSLOAD_PICTURE=write records docs/run.svg anew"
+    );
+}

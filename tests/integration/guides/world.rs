@@ -1,0 +1,142 @@
+//! The world that the guides are set in, on the loopback: the registries of the web, a Harbor with an authority of its own, two machines.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+use transload_test_support::image::{Family, Image, ImageBuilder, IndexBuilder};
+use transload_test_support::proxy::Proxy;
+use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
+use transload_test_support::{RealRegistry, Transload};
+
+/// The names of the web's registries that lead to the source, with the images that it has for them.
+pub const IMAGES: [&str; 9] = [
+    "registry.k8s.io/kube-apiserver:v1.34.1",
+    "registry.k8s.io/kube-controller-manager:v1.34.1",
+    "registry.k8s.io/kube-scheduler:v1.34.1",
+    "registry.k8s.io/kube-proxy:v1.34.1",
+    "registry.k8s.io/coredns/coredns:v1.12.1",
+    "registry.k8s.io/etcd:3.6.4-0",
+    "registry.k8s.io/pause:3.10",
+    "docker.io/calico/node:v3.30.3",
+    "quay.io/prometheus/node-exporter:v1.9.1",
+];
+
+/// What leads where. Everything is ended and removed when this is dropped.
+pub struct World {
+    pub harbor: RealRegistry,
+    /// The registries of the web, in one.
+    source: RealRegistry,
+    proxy: Proxy,
+    program: Transload,
+    dir: TempDir,
+}
+
+/// An image of these platforms; those of Kubernetes itself have their lowest layer in common.
+pub fn image(name: &str, number: u64, platforms: &[&str], size: usize) -> Image {
+    let base = if name.contains("/kube-") { 0 } else { 1000 * number };
+    let index = IndexBuilder::new(Family::Oci);
+    let image = platforms.iter().zip(1..).fold(index, |index, (platform, at)| {
+        let child = ImageBuilder::new(Family::Oci)
+            .platform(platform)
+            .noise_layer(base + at, 100_000)
+            .noise_layer(100_000 + 1000 * number + at, size);
+        index.image(&child.build())
+    });
+    image.build()
+}
+
+impl World {
+    /// With every image at its registry, an empty Harbor, and what an administrator was given for it: its authority's certificate and
+    /// a password.
+    pub fn new() -> World {
+        let source = RealRegistry::start(Tls::Server, Auth::Off);
+        let platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
+        for (name, number) in IMAGES.iter().zip(1..) {
+            let (_, rest) = name.split_once('/').expect("a registry");
+            let (repository, tag) = rest.split_once(':').expect("a tag");
+            source.push(
+                repository,
+                tag,
+                &image(name, number, &platforms, 60_000 * number as usize),
+            );
+        }
+        let harbor = RealRegistry::start(Tls::Server, Auth::Htpasswd);
+        let proxy = Proxy::start(&[
+            ("registry.k8s.io", source.host()),
+            ("registry-1.docker.io", source.host()),
+            ("quay.io", source.host()),
+            ("harbor.example.com", harbor.host()),
+        ]);
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for folder in ["here", "usb", "srv"] {
+            fs::create_dir(dir.path().join(folder)).expect("a writable folder");
+        }
+        fs::copy(harbor.ca_file(), dir.path().join("here/harbor-ca.pem")).expect("a certificate");
+        fs::write(dir.path().join("here/password.txt"), format!("{PASSWORD}\n")).expect("a writable folder");
+        World {
+            harbor,
+            source,
+            proxy,
+            program: Transload::new(),
+            dir,
+        }
+    }
+
+    /// Where commands are run.
+    pub fn here(&self) -> PathBuf {
+        self.dir.path().join("here")
+    }
+
+    /// Runs a block of commands: exit status, and all that it says.
+    pub fn run(&self, script: &str) -> (i32, String) {
+        let program = self.program.program();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let folder = program.parent().expect("a program is in a folder");
+        // Both authorities of the tests have the same name: behind the wall, that of the web isn't known.
+        let is_behind_the_wall = script.contains("harbor");
+        let authorities = (!is_behind_the_wall).then(|| ("SSL_CERT_FILE", self.source.ca_file()));
+        let output = Command::new("bash")
+            .args(["-o", "pipefail", "-ec"])
+            .arg(format!("exec 2>&1\n{}", self.here_for(script)))
+            .current_dir(self.here())
+            .env_clear()
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("HOME", self.program.home())
+            .env("HTTPS_PROXY", self.proxy.url())
+            .env("NO_COLOR", "1")
+            .env("TRANSLOAD_PROGRESS", "none")
+            .envs(authorities)
+            .output()
+            .expect("a shell");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code().unwrap_or(-1), self.page_for(&text))
+    }
+
+    /// Names of the guides and what they are here.
+    fn names(&self) -> [(&'static str, String); 3] {
+        let folder = |name: &str| self.dir.path().join(name).display().to_string();
+        [
+            ("/mnt/usb", folder("usb")),
+            ("/srv", folder("srv")),
+            ("admin", USER.to_owned()),
+        ]
+    }
+
+    fn here_for(&self, text: &str) -> String {
+        let names = self.names();
+        names
+            .iter()
+            .fold(text.to_owned(), |text, (name, own)| text.replace(name, own))
+    }
+
+    fn page_for(&self, text: &str) -> String {
+        let home = self.program.home().display().to_string();
+        let text = text.replace(&home, "/root").replace(&self.proxy.url(), "PROXY");
+        let names = self.names();
+        names
+            .iter()
+            .fold(text, |text, (name, own)| text.replace(own.as_str(), name))
+    }
+}
