@@ -186,7 +186,7 @@ fn read_certificates(rule: &HostRule) -> Result<Certificates, String> {
         .map_err(name)?;
     let client = match (&rule.cert_file, &rule.key_file) {
         (None, None) => None,
-        (Some(cert), Some(key)) => Some(tls::read_client(cert, key).map_err(name)?),
+        (Some(cert), Some(key)) => Some(Arc::new(tls::read_client(cert, key).map_err(name)?)),
         (Some(_), None) => return Err(name("cert_file needs a key_file".to_owned())),
         (None, Some(_)) => return Err(name("key_file needs a cert_file".to_owned())),
     };

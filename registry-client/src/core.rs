@@ -10,7 +10,6 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use transload_reference::{Digest, Registry, Repository};
 use ureq::Agent;
-use ureq::tls::ClientCert;
 
 use crate::auth::Scheme as AuthScheme;
 use crate::cancel::Cancel;
@@ -22,8 +21,9 @@ use crate::notice::{Notice, NoticeKind};
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
+use crate::secure::{ClientIdentity, TlsSettings};
 use crate::throttle::Throttle;
-use crate::tls::{self, Identity};
+use crate::tls::Identity;
 use crate::token::Tokens;
 use crate::transport;
 use crate::url::{Scheme, Url};
@@ -42,7 +42,7 @@ const SHUT_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For a connection to come about, TLS included.
+    /// For a connection to come about, and as long again for TLS.
     pub connect: Duration,
     /// For the next byte, in either direction. A slow transfer isn't cut, a stalled one is.
     pub idle: Duration,
@@ -80,7 +80,7 @@ impl Default for Timeouts {
 #[derive(Default)]
 pub(crate) struct Certificates {
     pub roots: Vec<CertificateDer<'static>>,
-    pub client: Option<ClientCert>,
+    pub client: Option<Arc<ClientIdentity>>,
 }
 
 pub(crate) type NoticeFn = dyn Fn(&Notice) + Send + Sync;
@@ -334,7 +334,7 @@ impl Core {
             return Ok(agent.clone());
         }
         let certificates = |at: Option<usize>| at.and_then(|at| self.certificates.get(at));
-        let roots = certificates(key.identity.roots_of).map_or(&[][..], |found| &found.roots);
+        let given = certificates(key.identity.roots_of).map(|found| found.roots.clone());
         let client = certificates(key.identity.client_of).and_then(|found| found.client.clone());
         // A worker may hold one connection to read from and one to write to.
         let idle = self.jobs.saturating_mul(2).max(8);
@@ -345,7 +345,6 @@ impl Core {
             .accept_encoding("identity")
             .user_agent(self.user_agent.as_str())
             .proxy(proxy.cloned())
-            .tls_config(tls::config(key.identity.insecure, roots, client))
             .timeout_connect(Some(self.timeouts.connect))
             .timeout_resolve(Some(self.timeouts.connect))
             .timeout_per_read(Some(self.timeouts.idle))
@@ -358,7 +357,12 @@ impl Core {
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();
-        let agent = transport::agent(config, Arc::clone(&self.cancel.0), self.rate.clone());
+        let tls = TlsSettings {
+            insecure: key.identity.insecure,
+            given: given.unwrap_or_default(),
+            client,
+        };
+        let agent = transport::agent(config, tls, Arc::clone(&self.cancel.0), self.rate.clone());
         agents.insert(key, agent.clone());
         Ok(agent)
     }

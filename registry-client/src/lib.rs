@@ -57,6 +57,7 @@ mod retry;
 mod sample;
 mod scope;
 mod secret;
+mod secure;
 mod session;
 mod tags;
 mod target;

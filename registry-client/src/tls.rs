@@ -1,11 +1,12 @@
 //! Certificates and keys: read once, checked before anything moves.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+use crate::secure::{ClientIdentity, provider};
 
 /// What decides how TLS is spoken; requests that share one share connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -34,7 +35,7 @@ pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, Strin
 }
 
 /// A client certificate with its key.
-pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientCert, String> {
+pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientIdentity, String> {
     let chain = read_certificates("cert_file", cert_file)?;
     let pem = read("key_file", key_file)?;
     let fail = |what: &str| format!("key_file {}: {what}", key_file.display());
@@ -44,25 +45,18 @@ pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientCer
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| fail("there is no private key (PEM) in it"))?;
-    let provider = rustls::crypto::ring::default_provider();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+    let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(RootCertStore::empty())
-        .with_client_auth_cert(chain.clone(), key);
+        .with_client_auth_cert(chain.clone(), key.clone_key());
     config.map_err(|error| {
         fail(&format!(
             "it doesn't go with the certificate in {}: {error}",
             cert_file.display()
         ))
     })?;
-    let key = parse_pem(&pem).find_map(|item| match item {
-        Ok(PemItem::PrivateKey(key)) => Some(key),
-        _ => None,
-    });
-    let key: PrivateKey<'static> = key.ok_or_else(|| fail("there is no private key (PEM) in it"))?;
-    let chain: Vec<_> = chain.iter().map(own).collect();
-    Ok(ClientCert::new_with_certs(&chain, key))
+    Ok(ClientIdentity { chain, key })
 }
 
 fn read_certificates(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -86,35 +80,16 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{what} {}: {error}", path.display()))
 }
 
-fn own(certificate: &CertificateDer<'_>) -> Certificate<'static> {
-    Certificate::from_der(certificate).to_owned()
-}
-
 /// The system's certificates. Those that can't be read are left out, as every other program here leaves them out.
-pub(crate) fn system_roots() -> &'static [Certificate<'static>] {
-    static ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
+pub(crate) fn system_roots() -> &'static [CertificateDer<'static>] {
+    static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     ROOTS.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             log::warn!("a certificate of this system can't be read: {error}");
         }
-        found.certs.iter().map(own).collect()
+        found.certs
     })
-}
-
-/// ureq's settings for an identity.
-pub(crate) fn config(
-    insecure: bool,
-    extra_roots: &[CertificateDer<'static>],
-    client: Option<ClientCert>,
-) -> TlsConfig {
-    let roots = system_roots().iter().cloned().chain(extra_roots.iter().map(own));
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::from(roots))
-        .client_cert(client)
-        .disable_verification(insecure)
-        .build()
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector,
-    Transport, time::Duration as Span,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    time::Duration as Span,
 };
 use ureq::{Agent, Error, Timeout};
 
 use crate::rate::Rate;
 use crate::resolve::Remembering;
+use crate::secure::{TlsConnector, TlsSettings};
 
 /// How long a blocked read goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(200);
@@ -63,12 +64,17 @@ impl fmt::Display for Cancelled {
 impl std::error::Error for Cancelled {}
 
 /// An agent whose connections heed `cancel`, and keep to `rate` where there is one.
-pub(crate) fn agent(config: ureq::config::Config, cancel: Arc<AtomicBool>, rate: Option<Arc<Rate>>) -> Agent {
+pub(crate) fn agent(
+    config: ureq::config::Config,
+    tls: TlsSettings,
+    cancel: Arc<AtomicBool>,
+    rate: Option<Arc<Rate>>,
+) -> Agent {
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
             .chain(SocketConnector { cancel, rate })
-            .chain(RustlsConnector::default())
+            .chain(TlsConnector::new(tls))
             .chain(AnswerConnector);
     Agent::with_parts(config, connector, Remembering::default())
 }

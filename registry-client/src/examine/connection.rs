@@ -182,8 +182,8 @@ impl Examination<'_> {
             values.fold(fact, |fact, (name, value)| fact.value(name, value))
         };
         let identity = self.core.identity(self.rule(), true);
-        let system = roots(tls::system_roots().iter().map(|root| root.der()));
-        let error = match handshake::verify(chain, name, system) {
+        let system = roots(tls::system_roots().iter().map(AsRef::as_ref));
+        let error = match handshake::verify(chain, name, system, &[]) {
             Ok(()) => {
                 let text = format!("{whom}, {until}; trusted by this system");
                 return told(Fact::good(Topic::Tls, text)).value("trusted_by", "system");
@@ -192,7 +192,7 @@ impl Examination<'_> {
         };
         let certificates = identity.roots_of.and_then(|at| self.core.certificates.get(at));
         let extra = certificates.map_or(&[][..], |found| &found.roots);
-        let error = match handshake::verify(chain, name, roots(extra.iter().map(AsRef::as_ref))) {
+        let error = match handshake::verify(chain, name, roots(extra.iter().map(AsRef::as_ref)), extra) {
             Ok(()) => {
                 let settings = self.core.rules.get(identity.roots_of);
                 let file = settings.and_then(|settings| settings.ca_file.as_ref());

@@ -4,13 +4,13 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::core::lock;
+use crate::secure::{Judge, provider};
 
 /// The certificates that a server shows, its own first. An error where none came.
 pub(super) fn certificates(
@@ -45,22 +45,15 @@ pub(super) fn verify(
     chain: &[CertificateDer<'static>],
     name: &ServerName<'_>,
     roots: RootCertStore,
+    given: &[CertificateDer<'static>],
 ) -> Result<(), rustls::Error> {
-    let unknown = || rustls::CertificateError::UnknownIssuer.into();
-    let (own, others) = chain.split_first().ok_or_else(unknown)?;
-    if roots.is_empty() {
-        return Err(unknown());
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))?;
-    verifier
+    let (own, others) = chain
+        .split_first()
+        .ok_or(rustls::CertificateError::UnknownIssuer)?;
+    let judge = Judge::new(roots, given)?;
+    judge
         .verify_server_cert(own, others, name, &[], UnixTime::now())
         .map(drop)
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 #[derive(Debug)]

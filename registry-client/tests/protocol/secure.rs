@@ -19,17 +19,25 @@ struct Server {
 }
 
 fn serve(name: &str) -> Server {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    serve_as(name, rcgen::IsCa::NoCa)
+}
+
+/// The certificate is its own authority, as `openssl req -x509` makes it, where it is marked as one.
+fn serve_as(name: &str, is_ca: rcgen::IsCa) -> Server {
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = is_ca;
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&signing_key).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
-    std::fs::write(&ca_file, made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    std::fs::write(&ca_file, cert.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config =
         rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -135,4 +143,34 @@ fn a_certificate_for_another_name_is_explained() {
         "{error:?}"
     );
     assert!(error.hint().unwrap().contains("use a name that is in it"));
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_given_and_for_its_name_alone() {
+    let authority = || rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let (mine, other) = (
+        serve_as("127.0.0.1", authority()),
+        serve_as("other.example", authority()),
+    );
+    let ask = |server: &Server, given: Option<&Server>| {
+        let mut rule = HostRule::new(server.host.clone());
+        rule.ca_file = given.map(|given| given.ca_file.clone());
+        let client = builder().plain_http(Some(false)).hosts(vec![rule]);
+        let client = client.retry(RetryPolicy::attempts(1)).build().unwrap();
+        let repository = format!("{}/a/b", server.host).parse().unwrap();
+        client.manifest(&repository, &tag("v1")).unwrap_err()
+    };
+    let answered = ask(&mine, Some(&mine));
+    assert_eq!(answered.status(), Some(202), "{answered}");
+    for (error, expected) in [
+        (ask(&other, Some(&other)), Network::CertificateName),
+        (ask(&mine, Some(&other)), Network::UnknownIssuer),
+        (ask(&mine, None), Network::UnknownIssuer),
+    ] {
+        let network = match error.kind() {
+            ErrorKind::Network { network, .. } => Some(*network),
+            _ => None,
+        };
+        assert_eq!(network, Some(expected), "{error}");
+    }
 }

@@ -1,0 +1,373 @@
+//! TLS over ureq's connections, with a judge of our own: ureq's has no way to trust a certificate that is its own authority.
+//!
+//! `openssl req -x509` makes such certificates, and registries in closed networks have them by the thousand: marked as an authority, and shown
+//! by the server itself. rustls refuses them as a server's (RFC 5280, section 4.2.1.9, doesn't forbid it). Where the operator gives that very
+//! certificate as `ca_file`, there is no doubt whom to trust.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use crate::tls::system_roots;
+
+/// What a client shows of itself.
+#[derive(Debug)]
+pub(crate) struct ClientIdentity {
+    /// Its certificate, and those that lead to its authority.
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The settings for connections to servers that `judge` judges.
+fn client_config(
+    judge: Arc<dyn ServerCertVerifier>,
+    client: Option<&ClientIdentity>,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(judge);
+    let config = match client {
+        Some(client) => builder.with_client_auth_cert(client.chain.clone(), client.key.clone_key())?,
+        None => builder.with_no_client_auth(),
+    };
+    Ok(Arc::new(config))
+}
+
+/// Trusts what authorities vouch for, and servers' certificates that were given themselves.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    /// None where there is no authority at all.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    given: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Judge {
+    /// `given` are certificates that the operator gave, authorities' or servers'; they are among the `roots`, too.
+    pub fn new(roots: RootCertStore, given: &[CertificateDer<'static>]) -> Result<Judge, rustls::Error> {
+        let authorities = match roots.is_empty() {
+            true => None,
+            false => Some(
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+                    .build()
+                    .map_err(|error| rustls::Error::General(error.to_string()))?,
+            ),
+        };
+        Ok(Judge {
+            authorities,
+            given: given.to_vec(),
+            provider: provider(),
+        })
+    }
+
+    /// Whether a certificate that was given may stand for itself: it has to be for this host, and for this day.
+    fn stands_for_itself(
+        own: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
+        let parsed = Certificate::from_der(own).map_err(|_| CertificateError::BadEncoding)?;
+        let validity = parsed.tbs_certificate.validity;
+        let now = UNIX_EPOCH + Duration::from_secs(now.as_secs());
+        if now < validity.not_before.to_system_time() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now > validity.not_after.to_system_time() {
+            return Err(CertificateError::Expired.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+}
+
+impl ServerCertVerifier for Judge {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(authorities) = &self.authorities else {
+            return Err(CertificateError::UnknownIssuer.into());
+        };
+        let verdict = authorities.verify_server_cert(own, others, name, ocsp, now);
+        match verdict {
+            // That it is an authority's is a reason without a name of its own.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) if is_self_signed(own) => {
+                match self.given.contains(own) {
+                    true => Judge::stands_for_itself(own, name, now),
+                    false => Err(CertificateError::UnknownIssuer.into()),
+                }
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::from_der(certificate)
+        .is_ok_and(|parsed| parsed.tbs_certificate.subject == parsed.tbs_certificate.issuer)
+}
+
+/// Trusts everybody: for who asked for that.
+#[derive(Debug)]
+struct Trusting(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Trusting {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Whom connections trust, and what they show.
+#[derive(Default)]
+pub(crate) struct TlsSettings {
+    /// Whether everybody is trusted.
+    pub insecure: bool,
+    /// Certificates that are trusted besides the system's.
+    pub given: Vec<CertificateDer<'static>>,
+    pub client: Option<Arc<ClientIdentity>>,
+}
+
+impl TlsSettings {
+    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        if self.insecure {
+            return client_config(Arc::new(Trusting(provider())), self.client.as_deref());
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(system_roots().iter().chain(&self.given).cloned());
+        client_config(Arc::new(Judge::new(roots, &self.given)?), self.client.as_deref())
+    }
+}
+
+/// Puts TLS over a connection where the URL asks for it.
+pub(crate) struct TlsConnector {
+    settings: TlsSettings,
+    /// Made for the first connection that needs it: plain HTTP needs no authorities.
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl TlsConnector {
+    pub fn new(settings: TlsSettings) -> TlsConnector {
+        TlsConnector {
+            settings,
+            config: OnceLock::new(),
+        }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let made = self.settings.config()?;
+        // Connections that begin together share one store of sessions.
+        Ok(Arc::clone(self.config.get_or_init(|| made)))
+    }
+}
+
+impl fmt::Debug for TlsConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConnector").finish_non_exhaustive()
+    }
+}
+
+impl<In: Transport> Connector<In> for TlsConnector {
+    type Out = Either<In, TlsTransport>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        let Some(transport) = chained else {
+            return Ok(None);
+        };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host)
+            .map_err(|_| Error::Tls("the host's name can't be one of a certificate"))?;
+        let mut connection = ClientConnection::new(self.config()?, name.to_owned())?;
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        socket.set_timeout(details.timeout);
+        connection.complete_io(&mut socket)?;
+        let sizes = (
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Either::B(TlsTransport {
+            buffers: LazyBuffers::new(sizes.0, sizes.1),
+            stream: StreamOwned {
+                conn: connection,
+                sock: socket,
+            },
+        })))
+    }
+}
+
+/// A connection with TLS.
+pub(crate) struct TlsTransport {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsTransport").finish_non_exhaustive()
+    }
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let output = &self.buffers.output()[..amount];
+        self.stream.write_all(output)?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.get_mut().set_timeout(timeout);
+        let input = self.buffers.input_append_buf();
+        let amount = self.stream.read(input)?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.get_mut().get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// A certificate for `hub.local` that is its own authority, good in 2026.
+    fn own_authority() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["hub.local".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2026, 12, 31);
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        made.der().clone()
+    }
+
+    fn judge(given: &CertificateDer<'static>) -> Judge {
+        let mut roots = RootCertStore::empty();
+        roots.add(given.clone()).unwrap();
+        Judge::new(roots, std::slice::from_ref(given)).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_that_was_given_stands_for_itself_for_its_host_and_in_its_time() {
+        let (own, other) = (own_authority(), own_authority());
+        let in_march = 1_772_323_200;
+        let verdict = |judge: &Judge, own: &CertificateDer<'static>, name: &'static str, seconds: u64| {
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            let name = ServerName::try_from(name).unwrap();
+            judge.verify_server_cert(own, &[], &name, &[], now).map(drop)
+        };
+        let judge = judge(&own);
+        assert_eq!(verdict(&judge, &own, "hub.local", in_march), Ok(()));
+        let year = 366 * 24 * 3600;
+        for (own, name, when, refusal) in [
+            (&own, "hub.example.com", in_march, "not valid for name"),
+            (&own, "hub.local", in_march + year, "expired"),
+            (&own, "hub.local", in_march - year, "not valid yet"),
+            (&other, "hub.local", in_march, "UnknownIssuer"),
+        ] {
+            let error = verdict(&judge, own, name, when).unwrap_err().to_string();
+            assert!(error.contains(refusal), "{name} {when}: {error}");
+        }
+        let nobody = Judge::new(RootCertStore::empty(), &[]).unwrap();
+        assert!(verdict(&nobody, &own, "hub.local", in_march).is_err());
+    }
+}
