@@ -18,7 +18,8 @@ use super::world::{IMAGES, image};
 use crate::terminal::pty::Terminal;
 
 const COLUMNS: u16 = 116;
-const ROWS: u16 = 24;
+/// As many as all that is shown at any time needs: nothing scrolls away.
+const ROWS: u16 = 48;
 const COMMAND: &str = "transload pull --images-file images.txt --dest ./images";
 /// What stands above the second panel.
 const END: &str = "at its end";

@@ -106,7 +106,6 @@ impl World {
             .env("HOME", self.program.home())
             .env("HTTPS_PROXY", self.proxy.url())
             .env("NO_COLOR", "1")
-            .env("TRANSLOAD_PROGRESS", "none")
             .envs(authorities)
             .output()
             .expect("a shell");
