@@ -12,7 +12,7 @@ pub struct LoginArgs {
     #[arg(value_name = "REGISTRY[/NAMESPACE]")]
     pub registry: String,
 
-    /// The user's name; asked for if not given. <token> stands for an identity token in place of the password
+    /// The user's name; asked for if not given. `<token>` stands for an identity token in place of the password
     #[arg(short, long, value_name = "USER")]
     pub username: Option<String>,
 

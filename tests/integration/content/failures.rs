@@ -237,6 +237,45 @@ fn a_directory_whose_files_are_damaged_or_gone_gives_what_is_whole() {
     assert_eq!(to.tags("app0").len() + to.tags("app1").len(), 0);
 }
 
+/// A push trusts what was verified when it came and was not written to since; the registry finds out where the disk lost bits.
+#[test]
+fn a_file_that_rotted_without_a_trace_is_named_once_the_registry_refuses_it() {
+    let (from, to, dirs) = (ScriptedRegistry::start(), ScriptedRegistry::start(), folder());
+    let (src, image) = (within(&dirs, "src"), image(1));
+    from.put_image("app", "v1", &image);
+    let name = format!("{}/app:v1", from.host());
+    transload(&["pull", &name, "--dest", &src], 0);
+    let rotten = format!("{src}/blobs/{}", own_layer(&image));
+    let mut bytes = fs::read(&rotten).unwrap();
+    bytes[7] ^= 1;
+    let written = fs::metadata(&rotten).unwrap().modified().unwrap();
+    fs::write(&rotten, &bytes).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&rotten)
+        .and_then(|file| file.set_modified(written))
+        .unwrap();
+
+    let output = transload(&["push", "--src", &src, "--dest", to.host()], 1);
+    let failure = Failure {
+        way: format!("{name} in {src} -> {}/app:v1", to.host()),
+        cause: format!(
+            "source: {rotten} is damaged: content has digest {} instead of {}",
+            Digest::of(&bytes),
+            own_layer(&image)
+        ),
+        hint: "move that file away and pull its image into the directory again".to_owned(),
+    };
+    assert_eq!(outcomes(&output), told(&[failure]));
+    assert_eq!(to.tags("app").len(), 0);
+    let sent = to.log().requests();
+    let hex = own_layer(&image).hex();
+    let uploads = sent
+        .iter()
+        .filter(|request| request.method == "PUT" && request.query.contains(hex));
+    assert_eq!(uploads.count(), 2, "the second try is hashed here: {sent:#?}");
+}
+
 #[test]
 fn a_task_takes_from_the_directory_that_one_before_it_fills() {
     let (from, to, dirs) = (ScriptedRegistry::start(), ScriptedRegistry::start(), folder());
