@@ -14,11 +14,12 @@ use transload_test_support::{ScriptedRegistry, Transload, real::Tls};
 use vt100::Parser;
 
 use super::page::comparable;
-use super::world::{IMAGES, image};
+use super::world::{IMAGES, WEB, image};
 use crate::terminal::pty::Terminal;
 
 const COLUMNS: u16 = 116;
-const ROWS: u16 = 24;
+/// As many as all that is shown at any time needs: nothing scrolls away.
+const ROWS: u16 = 48;
 const COMMAND: &str = "transload pull --images-file images.txt --dest ./images";
 /// What stands above the second panel.
 const END: &str = "at its end";
@@ -37,7 +38,7 @@ fn parser() -> Parser {
 /// The registries of the web, in one: some layers come slowly, and one is refused at first.
 fn registry() -> ScriptedRegistry {
     let registry = ScriptedRegistry::with(Options {
-        tls: Tls::Server,
+        tls: Tls::Named(WEB),
         ..Options::default()
     });
     for (name, number) in IMAGES.iter().zip(1..) {
@@ -70,8 +71,8 @@ fn registry() -> ScriptedRegistry {
 
 fn record() -> Recording {
     let registry = registry();
-    let hosts = ["registry.k8s.io", "registry-1.docker.io", "quay.io"];
-    let proxy = Proxy::start(&hosts.map(|host| (host, registry.host())));
+    let routes: Vec<(&str, &str)> = WEB.iter().map(|name| (*name, registry.host())).collect();
+    let proxy = Proxy::start(&routes);
     let dir = tempfile::tempdir().expect("a temporary folder");
     fs::write(dir.path().join("images.txt"), IMAGES.join("\n")).expect("a writable folder");
     let program = Transload::new()

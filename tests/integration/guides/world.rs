@@ -23,6 +23,22 @@ pub const IMAGES: [&str; 9] = [
     "quay.io/prometheus/node-exporter:v1.9.1",
 ];
 
+/// The registries of the web, whose names lead to one.
+pub const WEB: &[&str] = &[
+    "registry.k8s.io",
+    "registry-1.docker.io",
+    "quay.io",
+    "mirror.example.com",
+];
+const HARBOR: &str = "harbor.example.com";
+
+/// The list of the cookbook's reader.
+const LIST: [&str; 3] = [
+    "registry.k8s.io/kube-apiserver:v1.34.1",
+    "registry.k8s.io/pause:3.10",
+    "docker.io/calico/node:v3.30.3",
+];
+
 /// What leads where. Everything is ended and removed when this is dropped.
 pub struct World {
     pub harbor: RealRegistry,
@@ -30,6 +46,8 @@ pub struct World {
     source: RealRegistry,
     proxy: Proxy,
     program: Transload,
+    /// What every machine trusts, whatever is done there; without it, only those before the wall trust the web's authority.
+    trusted: Option<PathBuf>,
     dir: TempDir,
 }
 
@@ -51,7 +69,7 @@ impl World {
     /// With every image at its registry, an empty Harbor, and what an administrator was given for it: its authority's certificate and
     /// a password.
     pub fn new() -> World {
-        let source = RealRegistry::start(Tls::Server, Auth::Off);
+        let source = RealRegistry::start(Tls::Named(WEB), Auth::Off);
         let platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
         for (name, number) in IMAGES.iter().zip(1..) {
             let (_, rest) = name.split_once('/').expect("a registry");
@@ -62,13 +80,10 @@ impl World {
                 &image(name, number, &platforms, 60_000 * number as usize),
             );
         }
-        let harbor = RealRegistry::start(Tls::Server, Auth::Htpasswd);
-        let proxy = Proxy::start(&[
-            ("registry.k8s.io", source.host()),
-            ("registry-1.docker.io", source.host()),
-            ("quay.io", source.host()),
-            ("harbor.example.com", harbor.host()),
-        ]);
+        let harbor = RealRegistry::start(Tls::Named(&[HARBOR]), Auth::Htpasswd);
+        let mut routes: Vec<(&str, &str)> = WEB.iter().map(|name| (*name, source.host())).collect();
+        routes.push((HARBOR, harbor.host()));
+        let proxy = Proxy::start(&routes);
         let dir = tempfile::tempdir().expect("a temporary folder");
         for folder in ["here", "usb", "srv"] {
             fs::create_dir(dir.path().join(folder)).expect("a writable folder");
@@ -80,8 +95,34 @@ impl World {
             source,
             proxy,
             program: Transload::new(),
+            trusted: None,
             dir,
         }
+    }
+
+    /// The world of the cookbook's reader: all authorities are trusted, somebody has logged in, there is a list of images, there are
+    /// passwords in files, and a mirror.
+    pub fn at_home() -> World {
+        let mut world = World::new();
+        let here = world.here();
+        let read = |path: PathBuf| fs::read_to_string(path).expect("a certificate");
+        let both = read(world.source.ca_file()) + &read(world.harbor.ca_file());
+        let trusted = world.dir.path().join("authorities.pem");
+        for (path, text) in [
+            (trusted.clone(), both.as_str()),
+            (here.join("images.txt"), &LIST.join("\n")),
+            (here.join("mirror-password.txt"), PASSWORD),
+            (here.join("team-password.txt"), PASSWORD),
+        ] {
+            fs::write(path, text).expect("a writable folder");
+        }
+        world.trusted = Some(trusted);
+        let pause = image("pause", 7, &["linux/amd64", "linux/arm64"], 60_000);
+        world.source.push("k8s/pause", "3.10", &pause);
+        let (status, text) =
+            world.run("transload login harbor.example.com -u admin --password-stdin < password.txt");
+        assert_eq!(status, 0, "{text}");
+        world
     }
 
     /// Where commands are run.
@@ -96,7 +137,12 @@ impl World {
         let folder = program.parent().expect("a program is in a folder");
         // Both authorities of the tests have the same name: behind the wall, that of the web isn't known.
         let is_behind_the_wall = script.contains("harbor");
-        let authorities = (!is_behind_the_wall).then(|| ("SSL_CERT_FILE", self.source.ca_file()));
+        let of_the_web = (!is_behind_the_wall).then(|| self.source.ca_file());
+        let authorities = self
+            .trusted
+            .clone()
+            .or(of_the_web)
+            .map(|file| ("SSL_CERT_FILE", file));
         let output = Command::new("bash")
             .args(["-o", "pipefail", "-ec"])
             .arg(format!("exec 2>&1\n{}", self.here_for(script)))
@@ -106,7 +152,7 @@ impl World {
             .env("HOME", self.program.home())
             .env("HTTPS_PROXY", self.proxy.url())
             .env("NO_COLOR", "1")
-            .env("TRANSLOAD_PROGRESS", "none")
+            .env("HARBOR_PASSWORD", PASSWORD)
             .envs(authorities)
             .output()
             .expect("a shell");
@@ -115,12 +161,17 @@ impl World {
     }
 
     /// Names of the guides and what they are here.
-    fn names(&self) -> [(&'static str, String); 3] {
+    fn names(&self) -> [(&'static str, String); 8] {
         let folder = |name: &str| self.dir.path().join(name).display().to_string();
         [
             ("/mnt/usb", folder("usb")),
             ("/srv", folder("srv")),
             ("admin", USER.to_owned()),
+            ("robot$mirror", USER.to_owned()),
+            ("robot$team", USER.to_owned()),
+            ("robot$ci", USER.to_owned()),
+            ("one secret", PASSWORD.to_owned()),
+            ("another secret", PASSWORD.to_owned()),
         ]
     }
 

@@ -79,7 +79,7 @@ impl Site {
         let mut entry = self.identity();
         match self.shape.tls {
             Tls::Off => entry["plain_http"] = json!(true),
-            Tls::Server | Tls::Mutual => entry["ca_file"] = json!(self.ca_file()),
+            Tls::Server | Tls::Named(_) | Tls::Mutual => entry["ca_file"] = json!(self.ca_file()),
         }
         entry
     }
@@ -102,7 +102,7 @@ impl Site {
     pub fn options(&self, auths: &Path) -> Vec<String> {
         let mut options = match self.shape.tls {
             Tls::Off => vec!["--plain-http".to_owned()],
-            Tls::Server | Tls::Mutual => vec!["--ca-file".to_owned(), text(self.ca_file())],
+            Tls::Server | Tls::Named(_) | Tls::Mutual => vec!["--ca-file".to_owned(), text(self.ca_file())],
         };
         let identity = self.identity();
         if identity != json!({"repo": self.host()}) {

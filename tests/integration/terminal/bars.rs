@@ -57,7 +57,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     let terminal = Terminal::start(stage.pull(&[]), 80, 24);
     let low_stage = stalled();
     let low = Terminal::start(low_stage.pull(&[]), 40, 5);
-    let usual = terminal.wait_for(is_quiet);
+    let usual = terminal.wait_for(|screen| is_quiet(screen) && is_drawn(screen, 80));
     assert_whole(&usual, 80);
     let mut screens = vec![("80 columns", usual)];
     terminal.resize(40, 24);

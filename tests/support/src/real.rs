@@ -108,7 +108,7 @@ impl RealRegistry {
             .local_addr()
             .expect("a bound listener has an address")
             .to_string();
-        let authority = (tls != Tls::Off).then(|| Authority::create(&dir.path().join("certs")));
+        let authority = (tls != Tls::Off).then(|| Authority::create(&dir.path().join("certs"), tls));
         let mut config = configuration(
             &host,
             &id,

@@ -142,7 +142,7 @@ impl ScriptedRegistry {
         let content = (options.redirect_blobs || options.uploads_elsewhere).then(bind);
         let certificates = (options.tls != Tls::Off).then(|| {
             let dir = TempDir::new().expect("a temporary folder for certificates");
-            (Authority::create(dir.path()), dir)
+            (Authority::create(dir.path(), options.tls), dir)
         });
         let state = Arc::new(State {
             host: address.to_string(),

@@ -10,16 +10,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// Whom the server's certificate is for: the loopback, and names that a test can make lead there, those of the guides among them.
-const NAMES: [&str; 8] = [
+/// Whom the server's certificate is for: the loopback, and two names that a test can make lead there.
+const NAMES: [&str; 4] = [
     "localhost",
     "127.0.0.1",
     "hosts.registry.test",
     "dns.registry.test",
-    "harbor.example.com",
-    "registry.k8s.io",
-    "registry-1.docker.io",
-    "quay.io",
 ];
 
 /// How a registry is reached.
@@ -30,8 +26,20 @@ pub enum Tls {
     Off,
     /// HTTPS with a certificate of a private authority, for `localhost`, `127.0.0.1` and names below `registry.test`.
     Server,
-    /// HTTPS as before, for clients with a certificate of that authority only.
+    /// HTTPS as before, for these names, too: a [`crate::proxy::Proxy`] can make them lead there.
+    Named(&'static [&'static str]),
+    /// HTTPS for the same names as [`Tls::Server`], for clients with a certificate of that authority only.
     Mutual,
+}
+
+impl Tls {
+    fn names(self) -> Vec<&'static str> {
+        let more = match self {
+            Tls::Named(names) => names,
+            _ => &[],
+        };
+        NAMES.iter().chain(more).copied().collect()
+    }
 }
 
 /// Files in PEM, and a client that uses them.
@@ -48,7 +56,7 @@ pub(crate) struct Authority {
 
 impl Authority {
     /// Makes all keys and certificates, and writes them into `dir`.
-    pub(crate) fn create(dir: &Path) -> Authority {
+    pub(crate) fn create(dir: &Path, tls: Tls) -> Authority {
         fs::create_dir_all(dir).expect("a writable temporary folder");
         let ca_key = new_key();
         let mut ca_params = params("transload test authority", &[]);
@@ -57,7 +65,7 @@ impl Authority {
         let issuer = Issuer::new(ca_params, ca_key);
 
         let server_key = new_key();
-        let mut server = params("transload test registry", &NAMES);
+        let mut server = params("transload test registry", &tls.names());
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let server = server.signed_by(&server_key, &issuer).expect("a valid server");
 
