@@ -198,7 +198,16 @@ impl Link {
     /// # Panics
     /// Where somebody else has taken its place.
     pub fn open(&self) {
-        let listener = TcpListener::bind(self.address).expect("the port that the link had");
+        // A program that another thread begins has the old listener, too, until it runs: the port is free a moment later.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let listener = loop {
+            match TcpListener::bind(self.address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                bound => break bound.expect("the port that the link had"),
+            }
+        };
         self.shared.closed.store(false, Ordering::Relaxed);
         *lock(&self.accepting) = Some(self.shared.accepting(listener));
     }
