@@ -1,13 +1,12 @@
 //! A look at a repository's tags, for a hint: bounded, and without patience.
 
-use serde::Deserialize;
 use transload_reference::{Repository, Tag};
 
 use crate::client::Client;
 use crate::core::Core;
 use crate::error::Error;
 use crate::request::{Call, Payload};
-use crate::tags::next_page;
+use crate::tags::TagPage;
 
 /// How many tags are asked for at once; registries may give fewer.
 const PAGE: usize = 1000;
@@ -17,12 +16,6 @@ const MOST_PAGES: usize = 3;
 
 /// The largest page that is read, in bytes.
 const MAX_PAGE: u64 = 1024 * 1024;
-
-#[derive(Deserialize)]
-struct Page {
-    /// Some registries write `null` for none.
-    tags: Option<Vec<String>>,
-}
 
 impl Client {
     /// The first tags of a repository, some thousands at most, each a valid one. Unlike [`Client::tags`] it asks once and gives up at
@@ -43,17 +36,9 @@ impl Core {
         let mut tags = Vec::new();
         for _ in 0..MOST_PAGES {
             let answer = self.once(&mut call, &mut Payload::None)?;
-            if answer.status != 200 {
-                return Err(answer.into_error(&call.place));
-            }
-            let next = next_page(&call, &answer)?;
-            let bytes = answer.bytes(MAX_PAGE, &call.place)?;
-            let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
-                call.protocol(format!("the list of tags isn't the expected JSON: {error}"))
-            })?;
-            let found = page.tags.unwrap_or_default();
-            tags.extend(found.iter().filter_map(|tag| tag.parse().ok()));
-            match next {
+            let page = TagPage::read(&call, answer, MAX_PAGE)?;
+            tags.extend(page.tags.iter().filter_map(|tag| tag.parse().ok()));
+            match page.next {
                 Some(next) => call.url = next,
                 None => break,
             }

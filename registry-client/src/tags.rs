@@ -53,6 +53,33 @@ struct Page {
     tags: Option<Vec<String>>,
 }
 
+/// A page of a list of tags.
+pub(crate) struct TagPage {
+    pub tags: Vec<String>,
+    /// How many bytes it has.
+    bytes: usize,
+    /// Where the next one is.
+    pub next: Option<Url>,
+}
+
+impl TagPage {
+    /// Reads an answer of at most so many bytes.
+    pub fn read(call: &Call<'_>, answer: Answer, most: u64) -> Result<TagPage, Error> {
+        if answer.status != 200 {
+            return Err(answer.into_error(&call.place));
+        }
+        let next = next_page(call, &answer)?;
+        let bytes = answer.bytes(most, &call.place)?;
+        let page: Page = serde_json::from_slice(&bytes)
+            .map_err(|error| call.protocol(format!("the list of tags isn't the expected JSON: {error}")))?;
+        Ok(TagPage {
+            tags: page.tags.unwrap_or_default(),
+            bytes: bytes.len(),
+            next,
+        })
+    }
+}
+
 impl Core {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
         let mut call = Call::new(self, "listing the tags", repository, "GET", "/tags/list")?
@@ -61,18 +88,10 @@ impl Core {
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let answer = self.run(&mut call, None)?;
-            if answer.status != 200 {
-                return Err(answer.into_error(&call.place));
-            }
-            let next = next_page(&call, &answer)?;
-            let bytes = answer.bytes(MAX_PAGE, &call.place)?;
-            let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
-                call.protocol(format!("the list of tags isn't the expected JSON: {error}"))
-            })?;
-            let found = page.tags.unwrap_or_default();
-            pages.count(&call, bytes.len(), found.is_empty())?;
-            tags.extend(found);
-            match next {
+            let page = TagPage::read(&call, answer, MAX_PAGE)?;
+            pages.count(&call, page.bytes, page.tags.is_empty())?;
+            tags.extend(page.tags);
+            match page.next {
                 Some(next) => call.url = next,
                 None => return Ok(tags),
             }
