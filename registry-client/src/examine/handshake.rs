@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -18,7 +17,7 @@ pub(super) fn certificates(
     name: &ServerName<'static>,
 ) -> Result<Vec<CertificateDer<'static>>, io::Error> {
     let recorder = Arc::new(Recorder {
-        provider: provider(),
+        signatures: Judge::new(RootCertStore::empty(), &[]).map_err(io::Error::other)?,
         seen: Mutex::default(),
     });
     let config = ClientConfig::builder_with_provider(provider())
@@ -58,7 +57,8 @@ pub(super) fn verify(
 
 #[derive(Debug)]
 struct Recorder {
-    provider: Arc<CryptoProvider>,
+    /// Judges what a handshake signs, and no certificate.
+    signatures: Judge,
     seen: Mutex<Vec<CertificateDer<'static>>>,
 }
 
@@ -82,12 +82,7 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.provider.signature_verification_algorithms,
-        )
+        self.signatures.verify_tls12_signature(message, cert, signed)
     }
 
     fn verify_tls13_signature(
@@ -96,17 +91,10 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.provider.signature_verification_algorithms,
-        )
+        self.signatures.verify_tls13_signature(message, cert, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.signatures.supported_verify_schemes()
     }
 }
