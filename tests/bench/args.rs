@@ -20,6 +20,8 @@ pub struct Options {
     pub repeat: Option<usize>,
     /// The peers to compare with.
     pub peers: Vec<Tool>,
+    /// Another build of transload to compare with.
+    pub before: Option<PathBuf>,
     /// Where the result is written as JSON.
     pub json: Option<PathBuf>,
     /// Where everything is kept while it runs.
@@ -52,6 +54,7 @@ Options:
   --only ROW[,ROW]    only these rows
   --repeat N          measure each row N times (3, and 1 on the slow link)
   --peers A,B         only these peers; \"none\" for transload alone
+  --before FILE       another build of transload beside the peers, to tell what a change did (with --peers none)
   --json FILE         write every run as JSON
   --scratch DIR       where everything is kept while it runs (/dev/shm if there is room, else the folder for temporary files)
   --scale X           multiply the sizes of layers by X
@@ -74,6 +77,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<Options>> 
         only: Vec::new(),
         repeat: None,
         peers: PEERS.to_vec(),
+        before: None,
         json: None,
         scratch: None,
         scale: 1.0,
@@ -90,6 +94,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<Options>> 
                 options.repeat = Some(repeat.max(1));
             }
             "--peers" => options.peers = peers(&value()?)?,
+            "--before" => options.before = Some(value()?.into()),
             "--json" => options.json = Some(value()?.into()),
             "--scratch" => options.scratch = Some(value()?.into()),
             "--scale" => options.scale = value()?.parse().told("--scale")?,

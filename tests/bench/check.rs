@@ -19,7 +19,7 @@ pub fn directory(tool: Tool, dir: &Path, set: &Set, deep: bool) -> Result<()> {
             let file = tool.blob_file(dir, n, blob.digest.hex());
             check_file(&file, blob, deep).map_err(wrong)?;
         }
-        if tool == Tool::Transload {
+        if tool.is_transload() {
             store_manifests(dir, image).map_err(wrong)?;
         }
     }
@@ -34,7 +34,7 @@ fn kept(tool: Tool, image: &Image) -> Vec<&Descriptor> {
         return layers.collect();
     }
     let all = layers.chain(image.children.iter().map(|child| &child.config));
-    if tool == Tool::Transload {
+    if tool.is_transload() {
         return all.collect();
     }
     let manifests = image.children.iter().map(|child| &child.manifest);

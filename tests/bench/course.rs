@@ -267,7 +267,7 @@ impl Course {
             return Ok(dir.clone());
         }
         let dir = self.folder.join(format!("{which:?}-{}", tool.name()));
-        if matches!(tool, Tool::Transload | Tool::Skopeo) {
+        if tool.is_transload() || tool == Tool::Skopeo {
             let served = Served::start(&self.storage(which, set)?, Path::Plain);
             self.pull(tool, set, &served, Path::Plain, &dir, true)?;
         }

@@ -64,7 +64,7 @@ fn run(options: &Options) -> Result<bool> {
     let transload = env::var_os("TRANSLOAD_BIN")
         .ok_or("TRANSLOAD_BIN doesn't name the program: use cargo xtask bench")?;
     let transload = PathBuf::from(transload);
-    let tools = Tools::find(&transload, &options.peers);
+    let tools = Tools::find(&transload, options.before.as_deref(), &options.peers);
     let missing = options
         .peers
         .iter()

@@ -15,6 +15,8 @@ use crate::told::{Result, Told};
 pub enum Tool {
     /// What all this is for.
     Transload,
+    /// Another build of it, to tell what a change did.
+    Before,
     /// <https://github.com/containers/skopeo>
     Skopeo,
     /// <https://github.com/google/go-containerregistry>
@@ -36,6 +38,7 @@ impl Tool {
     pub fn name(self) -> &'static str {
         match self {
             Tool::Transload => "transload",
+            Tool::Before => "before",
             Tool::Skopeo => "skopeo",
             Tool::Crane => "crane",
             Tool::Oras => "oras",
@@ -49,6 +52,7 @@ impl Tool {
             Tool::Transload => {
                 "`transload pull --images-file`, `push`, `copy` with its defaults: one process for all images."
             }
+            Tool::Before => "the build of transload that `--before` names, used in the same way.",
             Tool::Skopeo => {
                 "`skopeo copy --all`, an image each, four processes at a time; directories are `oci:`, one an image, with one folder of blobs for \
                  all (`blobs` is a symbolic link). It rewrites Docker's manifests as OCI ones there, so that for those only the layers are compared. It \
@@ -68,6 +72,11 @@ impl Tool {
         }
     }
 
+    /// Whether it is a build of transload, and keeps images as that does.
+    pub fn is_transload(self) -> bool {
+        matches!(self, Tool::Transload | Tool::Before)
+    }
+
     /// Whether it keeps every image in a layout that shares no blobs with others.
     fn keeps_apart(self) -> bool {
         self == Tool::Regctl
@@ -76,7 +85,7 @@ impl Tool {
     /// The folder of blobs of image `n` in a directory that it pulled into, and the name of a blob's file there.
     pub fn blob_file(self, dir: &Path, n: usize, hex: &str) -> PathBuf {
         match self {
-            Tool::Transload => dir.join(format!("blobs/sha256:{hex}")),
+            Tool::Transload | Tool::Before => dir.join(format!("blobs/sha256:{hex}")),
             Tool::Crane => dir.join("blobs/sha256").join(hex),
             _ => dir.join(n.to_string()).join("blobs/sha256").join(hex),
         }
@@ -85,7 +94,7 @@ impl Tool {
     /// Makes a directory that it can pull into.
     pub fn prepare(self, dir: &Path, images: usize) -> Result<()> {
         fs::create_dir_all(dir).told(dir.display())?;
-        if matches!(self, Tool::Transload | Tool::Crane) || self.keeps_apart() {
+        if self.is_transload() || self == Tool::Crane || self.keeps_apart() {
             return Ok(());
         }
         let blobs = dir.join("blobs/sha256");
@@ -126,8 +135,8 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// transload, and those of the peers that `PATH` has.
-    pub fn find(transload: &Path, peers: &[Tool]) -> Tools {
+    /// transload, another build of it if one is given, and those of the peers that `PATH` has.
+    pub fn find(transload: &Path, before: Option<&Path>, peers: &[Tool]) -> Tools {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let on_path = |name: &str| {
             std::env::split_paths(&path)
@@ -137,9 +146,10 @@ impl Tools {
         let peers = peers
             .iter()
             .filter_map(|&peer| Some((peer, on_path(peer.name())?)));
+        let before = before.map(|program| (Tool::Before, program.to_owned()));
         let transload = (Tool::Transload, transload.to_owned());
         Tools {
-            found: [transload].into_iter().chain(peers).collect(),
+            found: [transload].into_iter().chain(before).chain(peers).collect(),
         }
     }
 
@@ -150,7 +160,7 @@ impl Tools {
 
     /// What a tool says of its version.
     pub fn version(&self, tool: Tool) -> String {
-        let argument = if matches!(tool, Tool::Transload | Tool::Skopeo) {
+        let argument = if tool.is_transload() || tool == Tool::Skopeo {
             "--version"
         } else {
             "version"
@@ -172,11 +182,12 @@ impl Tools {
         let plain = from.is_plain();
         let images = || set.images.iter().enumerate();
         let commands = match tool {
-            Tool::Transload => {
+            Tool::Transload | Tool::Before => {
                 let list = dir.with_extension("images");
                 let names: Vec<String> = set.images.iter().map(|image| from.name(image)).collect();
                 fs::write(&list, names.join("\n")).told(list.display())?;
                 vec![self.transload(
+                    tool,
                     &["pull", "--images-file"],
                     &[list.as_ref(), "--dest".as_ref(), dir],
                     from,
@@ -221,15 +232,15 @@ impl Tools {
         Ok(work(commands, from.env()))
     }
 
-    /// A set from a directory into a registry. transload and skopeo push what they pulled into `pulled`.
+    /// A set from a directory into a registry. Builds of transload and skopeo push what they pulled into `pulled`.
     pub fn push(&self, tool: Tool, set: &Set, pulled: &Path, to: &Place) -> Work {
         let plain = to.is_plain();
         let images = || set.images.iter().enumerate();
         let layouts = set.folder.join("layouts");
         let commands = match tool {
-            Tool::Transload => {
+            Tool::Transload | Tool::Before => {
                 let args = ["push", "--dest", &to.host, "--src"];
-                vec![self.transload(&args, &[pulled], to)]
+                vec![self.transload(tool, &args, &[pulled], to)]
             }
             Tool::Crane => images()
                 .map(|(n, image)| {
@@ -276,7 +287,7 @@ impl Tools {
         let numbers = 0..set.images.len();
         let layouts = set.folder.join("layouts");
         let commands = match tool {
-            Tool::Transload => {
+            Tool::Transload | Tool::Before => {
                 let mut line = self.line(tool, &["copy", "--src"]);
                 line.extend([pulled.into(), "--dest".into(), dir.into()]);
                 vec![line]
@@ -321,8 +332,8 @@ impl Tools {
             .collect()
     }
 
-    fn transload(&self, args: &[&str], paths: &[&Path], place: &Place) -> Vec<OsString> {
-        let mut line = self.line(Tool::Transload, args);
+    fn transload(&self, tool: Tool, args: &[&str], paths: &[&Path], place: &Place) -> Vec<OsString> {
+        let mut line = self.line(tool, args);
         line.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
         match &place.ca_file {
             Some(file) => line.extend(["--ca-file".into(), file.into()]),
