@@ -12,7 +12,7 @@ use super::source::{FRESH_STARTS, Offer, read_fault};
 use super::split::{Next, Shift, Split};
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
-const WATCH: Duration = Duration::from_millis(300);
+const WATCH: Duration = Duration::from_millis(200);
 
 /// Why bytes didn't come.
 pub(crate) enum StreamFailure {

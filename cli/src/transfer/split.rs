@@ -18,10 +18,14 @@ use super::fault::{Fault, Side};
 use super::source::{Source, read_fault};
 
 /// The smallest piece, in bytes: a request costs a round trip.
-const LEAST_PIECE: u64 = 4 << 20;
+const LEAST_PIECE: u64 = 2 << 20;
 
 /// A connection that brings so many bytes a second isn't what limits the transfer.
 const FAST: f64 = (64 << 20) as f64;
+
+/// What will be there so soon, in seconds, needs no help. The last layers of many images are what a run waits for, so that it isn't much more
+/// than helpers need to begin: a round trip or two.
+const SOON: f64 = 0.5;
 
 /// How long a piece should take, in seconds: long beside a round trip, short beside a large blob.
 const PIECE_SECONDS: f64 = 2.0;
@@ -194,7 +198,7 @@ impl Split {
     /// bytes.
     pub fn worthwhile(&self, left: u64, rate: f64, helpers: usize) -> Option<u64> {
         let is_slow = rate > 0.0 && rate < FAST;
-        let takes_time = left as f64 > rate;
+        let takes_time = left as f64 > rate * SOON;
         if helpers == 0 || !is_slow || !takes_time || left < 2 * LEAST_PIECE || self.lock().end.is_some() {
             return None;
         }
@@ -492,12 +496,12 @@ mod tests {
             "the connection is no limit"
         );
         assert_eq!(
-            split.worthwhile(9 << 20, 10.0 * mib, 7),
+            split.worthwhile(5 << 20, 10.0 * mib, 7),
             None,
             "it will be there at once"
         );
         assert_eq!(
-            split.worthwhile(7 << 20, mib, 7),
+            split.worthwhile(3 << 20, mib, 7),
             None,
             "the pieces would be too small"
         );
@@ -508,5 +512,6 @@ mod tests {
             "what comes in two seconds"
         );
         assert_eq!(split.worthwhile(SIZE, mib, 7), Some(LEAST_PIECE));
+        assert_eq!(split.worthwhile(6 << 20, 10.0 * mib, 7), Some(LEAST_PIECE));
     }
 }
