@@ -46,11 +46,14 @@ struct Idle<'e, 's, 'scope> {
 impl Crew for Idle<'_, '_, '_> {
     fn idle(&self) -> usize {
         if self.executor.queue.is_empty() {
-            let active = self.executor.active.load(Ordering::Relaxed);
-            self.executor.workers.saturating_sub(active)
+            self.executor.workers.saturating_sub(self.busy())
         } else {
             0
         }
+    }
+
+    fn busy(&self) -> usize {
+        self.executor.active.load(Ordering::Relaxed)
     }
 
     fn call(&self, split: &Arc<Split>) {

@@ -197,7 +197,7 @@ impl Filling<'_, '_> {
         }
         let idle = crew.idle().min(self.request.source.free_places());
         let left = self.request.blob.size - self.split.arrived().min(self.request.blob.size);
-        let Some(piece) = self.split.worthwhile(left, rate, idle) else {
+        let Some(piece) = self.split.worthwhile(left, rate, crew.busy(), idle) else {
             return end;
         };
         self.split.begin(piece);

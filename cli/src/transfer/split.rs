@@ -23,6 +23,9 @@ const LEAST_PIECE: u64 = 2 << 20;
 /// A connection that brings so many bytes a second isn't what limits the transfer.
 const FAST: f64 = (64 << 20) as f64;
 
+/// Where all that are at work bring so many bytes a second together, the link or the machine is what limits them.
+const ENOUGH: f64 = (512 << 20) as f64;
+
 /// What will be there so soon, in seconds, needs no help. The last layers of many images are what a run waits for, so that it isn't much more
 /// than helpers need to begin: a round trip or two.
 const SOON: f64 = 0.5;
@@ -37,6 +40,9 @@ const SLICE: Duration = Duration::from_millis(50);
 pub trait Crew: Sync {
     /// How many of them have nothing to do.
     fn idle(&self) -> usize;
+
+    /// How many of them are at something.
+    fn busy(&self) -> usize;
 
     /// Lets one of them help, by calling [`Split::help`].
     fn call(&self, split: &Arc<Split>);
@@ -194,10 +200,10 @@ impl Split {
         self.changed.notify_all();
     }
 
-    /// Whether the blob may be split between `helpers` and the owner, who brings `rate` bytes a second: the size of the pieces then, in
-    /// bytes.
-    pub fn worthwhile(&self, left: u64, rate: f64, helpers: usize) -> Option<u64> {
-        let is_slow = rate > 0.0 && rate < FAST;
+    /// Whether the blob may be split between `helpers` and the owner, who brings `rate` bytes a second as one of `busy` workers: the size
+    /// of the pieces then, in bytes.
+    pub fn worthwhile(&self, left: u64, rate: f64, busy: usize, helpers: usize) -> Option<u64> {
+        let is_slow = rate > 0.0 && rate < FAST && rate * (busy as f64) < ENOUGH;
         let takes_time = left as f64 > rate * SOON;
         if helpers == 0 || !is_slow || !takes_time || left < 2 * LEAST_PIECE || self.lock().end.is_some() {
             return None;
@@ -489,29 +495,34 @@ mod tests {
     fn only_what_is_slow_and_long_is_split() {
         let split = split(0, &[]);
         let mib = (1 << 20) as f64;
-        assert_eq!(split.worthwhile(SIZE, 10.0 * mib, 0), None, "nobody is idle");
+        assert_eq!(split.worthwhile(SIZE, 10.0 * mib, 1, 0), None, "nobody is idle");
         assert_eq!(
-            split.worthwhile(SIZE, 80.0 * mib, 7),
+            split.worthwhile(SIZE, 80.0 * mib, 1, 7),
             None,
             "the connection is no limit"
         );
         assert_eq!(
-            split.worthwhile(5 << 20, 10.0 * mib, 7),
+            split.worthwhile(SIZE, 40.0 * mib, 16, 7),
+            None,
+            "sixteen such connections share what there is"
+        );
+        assert_eq!(
+            split.worthwhile(5 << 20, 10.0 * mib, 1, 7),
             None,
             "it will be there at once"
         );
         assert_eq!(
-            split.worthwhile(3 << 20, mib, 7),
+            split.worthwhile(3 << 20, mib, 1, 7),
             None,
             "the pieces would be too small"
         );
-        assert_eq!(split.worthwhile(SIZE, 10.0 * mib, 4), Some(10 << 20));
+        assert_eq!(split.worthwhile(SIZE, 10.0 * mib, 1, 4), Some(10 << 20));
         assert_eq!(
-            split.worthwhile(10 * SIZE, 10.0 * mib, 7),
+            split.worthwhile(10 * SIZE, 10.0 * mib, 1, 7),
             Some(20 << 20),
             "what comes in two seconds"
         );
-        assert_eq!(split.worthwhile(SIZE, mib, 7), Some(LEAST_PIECE));
-        assert_eq!(split.worthwhile(6 << 20, 10.0 * mib, 7), Some(LEAST_PIECE));
+        assert_eq!(split.worthwhile(SIZE, mib, 1, 7), Some(LEAST_PIECE));
+        assert_eq!(split.worthwhile(6 << 20, 10.0 * mib, 1, 7), Some(LEAST_PIECE));
     }
 }
