@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = read("--quick --only pull,micro --repeat 0 --peers crane --json x.json")
+        let options = read("--quick --only pull,micro --repeat 0 --peers crane --before old --json x.json")
             .unwrap()
             .unwrap();
         assert!(options.quick && options.wants("micro") && !options.wants("push"));
@@ -142,6 +142,7 @@ mod tests {
             (options.repeat, options.peers, options.json),
             (Some(1), vec![Tool::Crane], Some("x.json".into()))
         );
+        assert_eq!(options.before, Some("old".into()));
         assert_eq!(read("--peers none").unwrap().unwrap().peers, []);
         assert!(read("").unwrap().unwrap().wants("push"));
         assert_eq!(read("--only pull --help"), Ok(None));
