@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use rayon::{Scope as PoolScope, ThreadPool};
 use transload_reference::{Descriptor, Digest, RawManifest, Repository};
@@ -21,6 +22,7 @@ use super::plan::{self, Plan, Planned};
 use super::queue::{Queue, Work};
 use super::room::Berth;
 use super::split::{Crew, Shift, Split};
+use super::tandem::Tandem;
 use crate::job::Job;
 
 /// A task's images on their way.
@@ -33,6 +35,7 @@ pub(crate) struct Executor<'a> {
     workers: usize,
     /// How many workers are at something.
     active: AtomicUsize,
+    tandem: Tandem,
     origins: Mutex<BTreeMap<String, Count>>,
 }
 
@@ -59,6 +62,10 @@ impl Crew for Idle<'_, '_, '_> {
     fn call(&self, split: &Arc<Split>) {
         let (executor, image, split) = (self.executor, self.image, Arc::clone(split));
         self.scope.spawn(move |_| executor.help(image, &split));
+    }
+
+    fn tandem(&self) -> &Tandem {
+        &self.executor.tandem
     }
 }
 
@@ -87,6 +94,7 @@ impl<'a> Executor<'a> {
             queue: Queue::new(workers),
             workers,
             active: AtomicUsize::new(0),
+            tandem: Tandem::new(thread::available_parallelism().map_or(1, usize::from)),
             origins: Mutex::default(),
         }
     }

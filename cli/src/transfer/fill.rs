@@ -1,15 +1,17 @@
 //! Filling a store's blob from its source.
 
-use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use transload_layout_store::{BlobWriter, Error};
 
-use super::destination::{Bring, CHUNK};
+use super::destination::Bring;
 use super::fault::{Fault, Side};
+use super::leg::{Leg, Over, Stream};
 use super::source::{FRESH_STARTS, Offer, read_fault};
-use super::split::{Next, Shift, Split};
+use super::split::{Crew, Next, Shift, Split};
+use super::tandem::{Driver, Ride};
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(200);
@@ -40,16 +42,14 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
             offset,
             &kept,
         );
-        let mut filling = Filling {
+        let filling = Filling {
             request,
-            writer: &mut writer,
             split: Arc::new(split),
             from_elsewhere,
-            open: None,
         };
         (request.started)(filling.split.arrived());
-        let filled = filling.run();
-        filling.open = None;
+        let (filled, leg) = filling.run(Leg::new(writer, &filling.split));
+        writer = leg.into_writer();
         filling.split.end();
         let failure = match filled {
             Ok(()) => match writer.commit() {
@@ -79,119 +79,144 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
 /// A try to fill a writer: the owner's part of a [`Split`].
 struct Filling<'a, 'b> {
     request: &'a Bring<'b>,
-    writer: &'a mut BlobWriter,
     split: Arc<Split>,
     /// Whether bytes of an earlier try are among the blob's.
     from_elsewhere: bool,
-    /// A connection that stands at the writer's position.
-    open: Option<Stream>,
 }
 
-struct Stream {
-    reader: Box<dyn Read + Send>,
-    /// Where its bytes end.
-    end: u64,
-}
+type Filled<T> = (Result<T, StreamFailure>, Leg);
 
 impl Filling<'_, '_> {
-    fn run(&mut self) -> Result<(), StreamFailure> {
+    fn run(&self, mut leg: Leg) -> Filled<()> {
         loop {
-            self.request.check_cancel().map_err(StreamFailure::Other)?;
-            match self
-                .split
-                .next(self.writer.position())
-                .map_err(StreamFailure::Other)?
-            {
-                Next::Done => return Ok(()),
-                // What ended early is judged as a whole.
-                Next::Stream(end) => match self.stream(end)? {
-                    true => {}
-                    false => return Ok(()),
-                },
-                Next::Absorb(start) => self.absorb(start)?,
-                Next::Help(piece) => {
-                    self.open = None;
-                    let request = self.request;
-                    self.split.fetch(
-                        piece,
-                        &Shift {
-                            source: request.source,
-                            progress: request.progress,
-                            cancel: request.cancel,
-                            is_wanted: &|| false,
-                        },
-                    );
+            let next = self
+                .request
+                .check_cancel()
+                .and_then(|()| self.split.next(leg.position()));
+            let done = match next {
+                Ok(Next::Done) => return (Ok(()), leg),
+                Ok(Next::Stream(end)) => {
+                    let (streamed, back) = self.stream(leg, end);
+                    leg = back;
+                    match streamed {
+                        // What ended early is judged as a whole.
+                        Ok(false) => return (Ok(()), leg),
+                        streamed => streamed.map(drop),
+                    }
                 }
-                Next::Wait => {
+                Ok(Next::Absorb(start)) => self.absorb(&mut leg, start),
+                Ok(Next::Help(piece)) => {
+                    self.help(&mut leg, piece);
+                    Ok(())
+                }
+                Ok(Next::Wait) => {
                     // It holds a place at its host, which those who are waited for may need.
-                    self.open = None;
+                    leg.close();
                     self.split.wait();
+                    Ok(())
                 }
+                Err(fault) => Err(StreamFailure::Other(fault)),
+            };
+            if let Err(failure) = done {
+                return (Err(failure), leg);
             }
         }
     }
 
     /// Takes bytes from a connection, up to `end`, or less far where others are to help. Whether all of them came.
-    fn stream(&mut self, mut end: u64) -> Result<bool, StreamFailure> {
-        let mut stream = self.connect(end)?;
-        let mut chunk = vec![0; CHUNK];
-        let (mut began, mut since) = (Instant::now(), self.writer.position());
-        loop {
-            self.request.check_cancel().map_err(StreamFailure::Other)?;
-            let position = self.writer.position();
-            if position == end && end < stream.end {
-                self.open = Some(stream);
-                return Ok(true);
+    fn stream(&self, mut leg: Leg, end: u64) -> Filled<bool> {
+        if let Err(failure) = self.connect(&mut leg, end) {
+            return (Err(failure), leg);
+        }
+        let tandem = self.request.crew.map(|crew| crew.tandem());
+        let mut driver = Driver::new(tandem);
+        let mut watch = None;
+        let over = loop {
+            if let Err(fault) = self.request.check_cancel() {
+                return (Err(StreamFailure::Other(fault)), leg);
             }
-            // Beyond the end, one byte is one too many, and none lets the connection be used again.
-            let room = usize::try_from(end - position)
-                .unwrap_or(usize::MAX)
-                .clamp(1, CHUNK);
-            let count = match stream.reader.read(&mut chunk[..room]) {
-                Ok(0) => return Ok(position == end),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    self.split.give_back(position, end);
-                    return Err(StreamFailure::Other(read_fault(error)));
+            let (began, since) = match watch {
+                Some(watch) => watch,
+                None => {
+                    if let Some(tandem) = tandem.filter(|_| driver.is_alone()) {
+                        driver.close_seat();
+                        match tandem.ride(leg, &mut || self.look()) {
+                            Ride::Back(back) => leg = back,
+                            Ride::Over(back, over) => {
+                                leg = back;
+                                break over;
+                            }
+                        }
+                    }
+                    *watch.insert((Instant::now(), leg.position()))
                 }
             };
-            self.write(&chunk[..count])?;
-            (self.request.progress)(self.split.arrive(count as u64));
+            if let Err(over) = driver.advance(&mut leg) {
+                break over;
+            }
+            self.look();
             let watched = began.elapsed();
             if watched >= WATCH {
-                let position = self.writer.position();
-                let rate = (position - since) as f64 / watched.as_secs_f64();
-                end = self.share(position, end, rate);
-                (began, since) = (Instant::now(), position);
+                let rate = (leg.position() - since) as f64 / watched.as_secs_f64();
+                self.judge_rate(&mut leg, rate);
+                watch = None;
             }
+        };
+        self.look();
+        (self.judge_end(over, &leg), leg)
+    }
+
+    /// Tells how many bytes are there. Whether to go on.
+    fn look(&self) -> bool {
+        (self.request.progress)(self.split.arrived());
+        self.request.check_cancel().is_ok()
+    }
+
+    fn connect(&self, leg: &mut Leg, end: u64) -> Result<(), StreamFailure> {
+        let (request, position) = (self.request, leg.position());
+        if !leg.reaches(end) {
+            let is_part = end < request.blob.size;
+            let part = if is_part {
+                request.open_part(position..end)
+            } else {
+                Ok(None)
+            };
+            let stream = match part.map_err(StreamFailure::Other)? {
+                Some(reader) => Stream { reader, end },
+                None => Stream {
+                    reader: request.open(position).map_err(StreamFailure::Other)?,
+                    end: request.blob.size,
+                },
+            };
+            leg.connect(stream);
+        }
+        leg.end = end;
+        Ok(())
+    }
+
+    /// What it means that a connection goes no further: whether all of its bytes came.
+    fn judge_end(&self, over: Over, leg: &Leg) -> Result<bool, StreamFailure> {
+        match over {
+            Over::Reached => Ok(true),
+            Over::Short => Ok(false),
+            Over::Unread(error) => {
+                self.split.give_back(leg.position(), leg.end);
+                Err(StreamFailure::Other(read_fault(error)))
+            }
+            Over::Unwritten(error) => Err(self.judge(error)),
         }
     }
 
-    fn connect(&mut self, end: u64) -> Result<Stream, StreamFailure> {
-        if let Some(stream) = self.open.take().filter(|stream| stream.end >= end) {
-            return Ok(stream);
+    /// Makes use of what else there is, workers or processor time, where a connection brings `rate` bytes a second.
+    fn judge_rate(&self, leg: &mut Leg, rate: f64) {
+        if let Some(crew) = self.request.crew {
+            crew.tandem().judge(rate, crew.busy());
+            leg.end = self.share(crew, leg.position(), leg.end, rate);
         }
-        let (request, position) = (self.request, self.writer.position());
-        let is_part = end < request.blob.size;
-        let part = if is_part {
-            request.open_part(position..end)
-        } else {
-            Ok(None)
-        };
-        if let Some(reader) = part.map_err(StreamFailure::Other)? {
-            return Ok(Stream { reader, end });
-        }
-        let reader = request.open(position).map_err(StreamFailure::Other)?;
-        Ok(Stream {
-            reader,
-            end: request.blob.size,
-        })
     }
 
     /// Lets idle workers help, where one connection is the limit. How far the owner goes by itself.
-    fn share(&self, position: u64, end: u64, rate: f64) -> u64 {
-        let Some(crew) = self.request.crew else { return end };
+    fn share(&self, crew: &dyn Crew, position: u64, end: u64, rate: f64) -> u64 {
         if matches!(self.request.source.offer(), Offer::Store(_)) {
             return end;
         }
@@ -211,17 +236,26 @@ impl Filling<'_, '_> {
         own
     }
 
-    fn absorb(&mut self, start: u64) -> Result<(), StreamFailure> {
-        self.open = None;
-        let cancel = self.request.cancel;
-        let absorbed = self
+    fn absorb(&self, leg: &mut Leg, start: u64) -> Result<(), StreamFailure> {
+        leg.close();
+        let absorbed = leg
             .writer
-            .absorb_part(start, |_| !cancel.load(std::sync::atomic::Ordering::Relaxed));
+            .absorb_part(start, |_| self.request.check_cancel().is_ok());
         absorbed.map_err(|error| self.judge(error))
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StreamFailure> {
-        self.writer.write(bytes).map_err(|error| self.judge(error))
+    fn help(&self, leg: &mut Leg, piece: Range<u64>) {
+        leg.close();
+        let request = self.request;
+        self.split.fetch(
+            piece,
+            &Shift {
+                source: request.source,
+                progress: request.progress,
+                cancel: request.cancel,
+                is_wanted: &|| false,
+            },
+        );
     }
 
     fn judge(&self, error: Error) -> StreamFailure {

@@ -17,6 +17,7 @@ mod fault;
 mod fill;
 mod flight;
 mod globs;
+mod leg;
 mod near;
 mod outcome;
 mod plan;
@@ -26,6 +27,7 @@ mod queue;
 mod room;
 mod source;
 mod split;
+mod tandem;
 mod together;
 mod turns;
 

@@ -16,6 +16,7 @@ use transload_reference::{Descriptor, Digest, Repository};
 use super::destination::CHUNK;
 use super::fault::{Fault, Side};
 use super::source::{Source, read_fault};
+use super::tandem::Tandem;
 
 /// The smallest piece, in bytes: a request costs a round trip.
 const LEAST_PIECE: u64 = 2 << 20;
@@ -24,7 +25,7 @@ const LEAST_PIECE: u64 = 2 << 20;
 const FAST: f64 = (64 << 20) as f64;
 
 /// Where all that are at work bring so many bytes a second together, the link or the machine is what limits them.
-const ENOUGH: f64 = (512 << 20) as f64;
+pub(crate) const ENOUGH: f64 = (512 << 20) as f64;
 
 /// What will be there so soon, in seconds, needs no help. The last layers of many images are what a run waits for, so that it isn't much more
 /// than helpers need to begin: a round trip or two.
@@ -46,6 +47,9 @@ pub trait Crew: Sync {
 
     /// Lets one of them help, by calling [`Split::help`].
     fn call(&self, split: &Arc<Split>);
+
+    /// Where they go on in twos.
+    fn tandem(&self) -> &Tandem;
 }
 
 /// How a helper works.

@@ -1,0 +1,468 @@
+//! Two blobs on one thread, where the processor is what limits a transfer: their bytes are hashed together, which takes less time than
+//! one after the other.
+//!
+//! A **driver** takes its own blob's leg to its end, and that of a **rider** along, whose thread waits meanwhile. The rider looks after its
+//! bytes now and then: where the driver is held up by its own connection, it goes on alone.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::leg::{Leg, Over};
+use super::split::ENOUGH;
+
+/// How often a rider looks after its bytes.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A leg of fewer bytes is over before it has found another.
+const SHORT: u64 = 1 << 20;
+
+/// Where drivers and riders find each other.
+pub struct Tandem {
+    cores: usize,
+    pays: AtomicBool,
+    /// Drivers with a free seat.
+    free: Mutex<Vec<Arc<Seat>>>,
+}
+
+/// A place beside a driver.
+#[derive(Default)]
+struct Seat {
+    state: Mutex<Place>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Place {
+    rider: Option<Leg>,
+    /// Why the rider goes no further.
+    over: Option<Over>,
+    /// The driver takes nobody along any more, or the rider left.
+    is_closed: bool,
+}
+
+impl Seat {
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of an attempt to ride.
+pub(crate) enum Ride {
+    /// The leg is over.
+    Over(Leg, Over),
+    /// It goes on alone.
+    Back(Leg),
+}
+
+impl Tandem {
+    /// For a machine with so many processor cores.
+    pub fn new(cores: usize) -> Tandem {
+        Tandem {
+            cores,
+            pays: AtomicBool::new(false),
+            free: Mutex::default(),
+        }
+    }
+
+    /// Takes note that one of `busy` workers brings `rate` bytes a second. Two on one thread pay where all together bring what the machine can,
+    /// and half as many threads still keep each core busy.
+    pub fn judge(&self, rate: f64, busy: usize) {
+        let pays = rate * busy as f64 >= ENOUGH && busy >= 2 * self.cores;
+        self.pays.store(pays, Ordering::Relaxed);
+    }
+
+    fn pays(&self) -> bool {
+        self.pays.load(Ordering::Relaxed)
+    }
+
+    /// Rides with a driver that has a free seat, if there is one. `look` is called now and then, and ends the ride by `false`.
+    pub fn ride(&self, leg: Leg, look: &mut dyn FnMut() -> bool) -> Ride {
+        if !self.pays() || leg.left() < SHORT {
+            return Ride::Back(leg);
+        }
+        let Some(seat) = self.free().pop() else {
+            return Ride::Back(leg);
+        };
+        let mut place = seat.lock();
+        if place.is_closed {
+            return Ride::Back(leg);
+        }
+        let mut position = leg.position();
+        place.rider = Some(leg);
+        loop {
+            let (woken, waited) = seat
+                .changed
+                .wait_timeout(place, LOOK)
+                .unwrap_or_else(PoisonError::into_inner);
+            place = woken;
+            let mut goes_on = !place.is_closed;
+            if waited.timed_out() {
+                drop(place);
+                goes_on &= look();
+                place = seat.lock();
+                let now = place.rider.as_ref().map_or(position, Leg::position);
+                goes_on &= now > std::mem::replace(&mut position, now);
+            }
+            if goes_on && place.over.is_none() {
+                continue;
+            }
+            if let Some(leg) = place.rider.take() {
+                place.is_closed = true;
+                return match place.over.take() {
+                    Some(over) => Ride::Over(leg, over),
+                    None => Ride::Back(leg),
+                };
+            }
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who takes a leg to its end on this thread.
+pub(crate) struct Driver<'a> {
+    tandem: Option<&'a Tandem>,
+    seat: Option<Arc<Seat>>,
+}
+
+impl<'a> Driver<'a> {
+    /// Drives alone; with a tandem, as long as it doesn't pay to take another along.
+    pub fn new(tandem: Option<&'a Tandem>) -> Driver<'a> {
+        Driver { tandem, seat: None }
+    }
+
+    /// Whether nobody rides along.
+    pub fn is_alone(&self) -> bool {
+        self.seat.as_ref().is_none_or(|seat| seat.lock().rider.is_none())
+    }
+
+    /// Takes the leg, and the rider's, a chunk further.
+    pub fn advance(&mut self, leg: &mut Leg) -> Result<(), Over> {
+        let pays = self.tandem.is_some_and(Tandem::pays);
+        if pays {
+            self.offer_seat(leg);
+        } else {
+            self.close_seat();
+        }
+        leg.read(pays)?;
+        let Some(seat) = &self.seat else {
+            return leg.write();
+        };
+        let mut place = seat.lock();
+        let Place { rider, over, .. } = &mut *place;
+        let Some(other) = rider else {
+            let was_left = place.is_closed;
+            drop(place);
+            if was_left {
+                self.seat = None;
+            }
+            return leg.write();
+        };
+        let (written, theirs) = match other.read_for_image(true) {
+            Ok(()) => leg.write_both(other),
+            Err(over) => (leg.write(), Err(over)),
+        };
+        if let Err(ended) = theirs {
+            *over = Some(ended);
+            drop(place);
+            seat.changed.notify_one();
+            self.seat = None;
+        }
+        written
+    }
+
+    fn offer_seat(&mut self, leg: &Leg) {
+        if let (Some(tandem), None, true) = (self.tandem, &self.seat, leg.left() >= SHORT) {
+            let seat = Arc::default();
+            tandem.free().push(Arc::clone(&seat));
+            self.seat = Some(seat);
+        }
+    }
+
+    /// Takes nobody along any more.
+    pub fn close_seat(&mut self) {
+        let (Some(tandem), Some(seat)) = (self.tandem, self.seat.take()) else {
+            return;
+        };
+        tandem.free().retain(|free| !Arc::ptr_eq(free, &seat));
+        seat.lock().is_closed = true;
+        seat.changed.notify_one();
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.close_seat();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::io::{self, Cursor, Read};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::thread::{self, ThreadId};
+
+    use transload_layout_store::{BlobWrite, Store};
+    use transload_reference::{Descriptor, Digest, MediaType};
+
+    use super::*;
+    use crate::transfer::at_work;
+    use crate::transfer::leg::Stream;
+    use crate::transfer::split::Split;
+
+    const SIZE: u64 = 3 << 20;
+
+    /// What a connection does behind some of its bytes.
+    enum Turn {
+        Fails,
+        Panics,
+        Hangs(Receiver<()>),
+    }
+
+    /// A connection that notes who reads it, and for which image.
+    struct Tape {
+        bytes: Cursor<Vec<u8>>,
+        readers: Readers,
+        turn: Option<(u64, Turn)>,
+    }
+
+    type Readers = Arc<Mutex<HashSet<(ThreadId, Option<String>)>>>;
+
+    impl Read for Tape {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let image = at_work::tell(|image| image.map(str::to_owned));
+            self.readers
+                .lock()
+                .unwrap()
+                .insert((thread::current().id(), image));
+            let position = self.bytes.position();
+            match self.turn.take_if(|(at, _)| position >= *at) {
+                Some((_, Turn::Fails)) => return Err(io::Error::other("cut")),
+                Some((_, Turn::Panics)) => panic!("a mistake in the program"),
+                Some((_, Turn::Hangs(gate))) => gate.recv().unwrap(),
+                None => {}
+            }
+            // An odd number, as of a connection that brings what it has.
+            let most = buffer.len().min(40_001);
+            self.bytes.read(&mut buffer[..most])
+        }
+    }
+
+    struct Blob {
+        store: Store,
+        _folder: tempfile::TempDir,
+        bytes: Vec<u8>,
+        readers: Readers,
+    }
+
+    impl Blob {
+        fn new() -> Blob {
+            let folder = tempfile::tempdir().unwrap();
+            Blob {
+                store: Store::create(folder.path().join("store")).unwrap(),
+                _folder: folder,
+                bytes: (0..SIZE).map(|n| (n / 7) as u8).collect(),
+                readers: Arc::default(),
+            }
+        }
+
+        fn leg(&self, image: &str, end: u64, turn: Option<(u64, Turn)>) -> Leg {
+            let descriptor = Descriptor::new(MediaType::OCI_LAYER, Digest::of(&self.bytes), SIZE);
+            let BlobWrite::Writer(writer) = self.store.write_blob(&descriptor).unwrap() else {
+                panic!("it is there")
+            };
+            let repository = "hub.local/a".parse().unwrap();
+            let split = Split::new(&descriptor, &repository, writer.parts(), 0, &[]);
+            let _at = at_work::on(image);
+            let mut leg = Leg::new(writer, &Arc::new(split));
+            leg.connect(Stream {
+                reader: Box::new(Tape {
+                    bytes: Cursor::new(self.bytes.clone()),
+                    readers: Arc::clone(&self.readers),
+                    turn,
+                }),
+                end: SIZE,
+            });
+            leg.end = end;
+            leg
+        }
+    }
+
+    fn paying() -> Tandem {
+        let tandem = Tandem::new(2);
+        tandem.judge(1e9, 16);
+        tandem
+    }
+
+    /// Drives to the end, as soon as somebody sits on the seat that it tells of.
+    fn drive(tandem: &Tandem, mut leg: Leg, offered: Sender<()>) -> (Leg, Over) {
+        let mut driver = Driver::new(Some(tandem));
+        driver.advance(&mut leg).unwrap();
+        offered.send(()).unwrap();
+        while driver.is_alone() {
+            thread::yield_now();
+        }
+        to_its_end(driver, leg)
+    }
+
+    fn to_its_end(mut driver: Driver<'_>, mut leg: Leg) -> (Leg, Over) {
+        loop {
+            if let Err(over) = driver.advance(&mut leg) {
+                return (leg, over);
+            }
+        }
+    }
+
+    /// A rider's way beside a driver's: what became of both, and the driver's thread.
+    fn together(
+        driver: Leg,
+        rider: Leg,
+        meanwhile: impl FnOnce(&Ride),
+    ) -> (thread::Result<(Leg, Over)>, Ride, ThreadId) {
+        let tandem = paying();
+        let (offered, offer) = mpsc::channel();
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| drive(&tandem, driver, offered));
+            let id = thread.thread().id();
+            offer.recv().unwrap();
+            let ride = tandem.ride(rider, &mut || true);
+            meanwhile(&ride);
+            (thread.join(), ride, id)
+        })
+    }
+
+    fn commit((mut leg, over): (Leg, Over)) {
+        assert!(matches!(over, Over::Reached), "{over:?}");
+        leg.end = SIZE;
+        let (leg, _) = to_its_end(Driver::new(None), leg);
+        let committed = leg.into_writer().commit();
+        committed.map_err(|refused| refused.error).unwrap();
+    }
+
+    fn came_back(ride: Ride) -> Leg {
+        match ride {
+            Ride::Back(leg) => leg,
+            Ride::Over(leg, over) => panic!("at {}: {over:?}", leg.position()),
+        }
+    }
+
+    fn alone(mut leg: Leg) -> (Leg, Over) {
+        leg.end = SIZE;
+        to_its_end(Driver::new(None), leg)
+    }
+
+    #[test]
+    fn a_rider_is_taken_to_its_end_on_the_drivers_thread_and_for_its_own_image() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let (own, other) = (first.leg("a", SIZE, None), second.leg("b", SIZE / 2, None));
+        let (driven, ride, driver) = together(own, other, |_| {});
+        commit(driven.unwrap());
+        let Ride::Over(leg, over) = ride else {
+            panic!("it came back")
+        };
+        assert_eq!(leg.position(), SIZE / 2);
+        let expected = HashSet::from([(driver, Some("b".to_owned()))]);
+        assert_eq!(*second.readers.lock().unwrap(), expected);
+        commit((leg, over));
+    }
+
+    #[test]
+    fn a_rider_goes_on_alone_once_its_driver_is_at_the_end() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let (own, other) = (first.leg("a", SIZE / 2, None), second.leg("b", SIZE, None));
+        let (driven, ride, _) = together(own, other, |_| {});
+        commit(driven.unwrap());
+        let leg = came_back(ride);
+        assert!((1..SIZE).contains(&leg.position()), "{}", leg.position());
+        commit(alone(leg));
+    }
+
+    #[test]
+    fn a_rider_goes_on_alone_while_its_driver_is_held_up() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let (release, gate) = mpsc::channel();
+        let own = first.leg("a", SIZE, Some((1 << 20, Turn::Hangs(gate))));
+        let other = second.leg("b", SIZE, None);
+        let (driven, ride, _) = together(own, other, |_| release.send(()).unwrap());
+        commit(driven.unwrap());
+        let leg = came_back(ride);
+        assert!((1..SIZE).contains(&leg.position()), "{}", leg.position());
+        commit(alone(leg));
+    }
+
+    #[test]
+    fn what_befalls_a_riders_connection_is_the_riders() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let own = first.leg("a", SIZE, None);
+        let other = second.leg("b", SIZE, Some((2 << 20, Turn::Fails)));
+        let (driven, ride, _) = together(own, other, |_| {});
+        commit(driven.unwrap());
+        let Ride::Over(leg, Over::Unread(error)) = ride else {
+            panic!("it came back")
+        };
+        assert_eq!(error.to_string(), "cut");
+        assert!(leg.position() >= 2 << 20, "what came before is kept");
+        commit(alone(leg));
+    }
+
+    #[test]
+    fn a_rider_outlives_its_driver() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let own = first.leg("a", SIZE, Some((1 << 20, Turn::Panics)));
+        let other = second.leg("b", SIZE, None);
+        let (driven, ride, _) = together(own, other, |_| {});
+        assert!(driven.is_err());
+        commit(alone(came_back(ride)));
+    }
+
+    #[test]
+    fn a_rider_may_end_the_ride() {
+        let (first, second) = (Blob::new(), Blob::new());
+        let (release, gate) = mpsc::channel::<()>();
+        let tandem = paying();
+        let (offered, offer) = mpsc::channel();
+        let own = first.leg("a", SIZE, Some((1 << 20, Turn::Hangs(gate))));
+        let other = second.leg("b", SIZE, None);
+        thread::scope(|scope| {
+            let driver = scope.spawn(|| drive(&tandem, own, offered));
+            offer.recv().unwrap();
+            let leg = came_back(tandem.ride(other, &mut || false));
+            release.send(()).unwrap();
+            commit(driver.join().unwrap());
+            commit(alone(leg));
+        });
+    }
+
+    #[test]
+    fn legs_go_alone_where_it_does_not_pay_and_where_they_are_short() {
+        let tandem = Tandem::new(4);
+        for (rate, busy, pays) in [
+            (1e9, 8, true),
+            (1e9, 7, false),
+            (1e6, 64, false),
+            (60e6, 16, true),
+        ] {
+            tandem.judge(rate, busy);
+            assert_eq!(tandem.pays(), pays, "{rate} {busy}");
+        }
+        let (first, second) = (Blob::new(), Blob::new());
+        let mut own = first.leg("a", SIZE, None);
+        let mut driver = Driver::new(Some(&tandem));
+        driver.advance(&mut own).unwrap();
+        let short = came_back(tandem.ride(second.leg("b", SHORT - 1, None), &mut || true));
+        assert!(tandem.free().len() == 1 && driver.is_alone());
+        tandem.judge(1e6, 16);
+        came_back(tandem.ride(short, &mut || true));
+        driver.advance(&mut own).unwrap();
+        assert!(tandem.free().is_empty(), "the seat is gone");
+        tandem.judge(1e9, 16);
+        driver.advance(&mut own).unwrap();
+        assert_eq!(tandem.free().len(), 1);
+        drop(driver);
+        assert!(tandem.free().is_empty());
+    }
+}
