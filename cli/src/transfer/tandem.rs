@@ -6,13 +6,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::leg::{Leg, Over};
 use super::split::ENOUGH;
 
 /// How often a rider looks after its bytes.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A driver that hasn't moved its rider's bytes for so long is held up.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A leg of fewer bytes is over before it has found another.
 const SHORT: u64 = 1 << 20;
@@ -88,7 +91,7 @@ impl Tandem {
         if place.is_closed {
             return Ride::Back(leg);
         }
-        let mut position = leg.position();
+        let (mut position, mut moved) = (leg.position(), Instant::now());
         place.rider = Some(leg);
         loop {
             let (woken, waited) = seat
@@ -102,7 +105,10 @@ impl Tandem {
                 goes_on &= look();
                 place = seat.lock();
                 let now = place.rider.as_ref().map_or(position, Leg::position);
-                goes_on &= now > std::mem::replace(&mut position, now);
+                if now > position {
+                    (position, moved) = (now, Instant::now());
+                }
+                goes_on &= moved.elapsed() < PATIENCE;
             }
             if goes_on && place.over.is_none() {
                 continue;
