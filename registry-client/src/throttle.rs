@@ -228,7 +228,7 @@ mod tests {
         thread::scope(|scope| {
             let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
             while !waiter.is_finished() {
-                throttle.moved(1 << 16);
+                throttle.moved(1 << 20);
                 throttle.speed_up(Some(Duration::from_millis(1)));
                 thread::sleep(Duration::from_millis(1));
             }
