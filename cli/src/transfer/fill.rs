@@ -11,7 +11,7 @@ use super::fault::{Fault, Side};
 use super::leg::{Leg, Over, Stream};
 use super::source::{FRESH_STARTS, Offer, read_fault};
 use super::split::{Crew, Next, Shift, Split};
-use super::tandem::{Driver, Ride};
+use super::tandem::Driver;
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(200);
@@ -128,8 +128,7 @@ impl Filling<'_, '_> {
         if let Err(failure) = self.connect(&mut leg, end) {
             return (Err(failure), leg);
         }
-        let tandem = self.request.crew.map(|crew| crew.tandem());
-        let mut driver = Driver::new(tandem);
+        let mut driver = Driver::new(self.request.crew.map(|crew| crew.tandem()));
         let mut watch = None;
         let over = loop {
             if let Err(fault) = self.request.check_cancel() {
@@ -138,15 +137,10 @@ impl Filling<'_, '_> {
             let (began, since) = match watch {
                 Some(watch) => watch,
                 None => {
-                    if let Some(tandem) = tandem.filter(|_| driver.is_alone()) {
-                        driver.close_seat();
-                        match tandem.ride(leg, &mut || self.look()) {
-                            Ride::Back(back) => leg = back,
-                            Ride::Over(back, over) => {
-                                leg = back;
-                                break over;
-                            }
-                        }
+                    let (back, over) = driver.ride(leg, &|| self.look());
+                    leg = back;
+                    if let Some(over) = over {
+                        break over;
                     }
                     *watch.insert((Instant::now(), leg.position()))
                 }
@@ -154,7 +148,7 @@ impl Filling<'_, '_> {
             if let Err(over) = driver.advance(&mut leg) {
                 break over;
             }
-            self.look();
+            self.tell();
             let watched = began.elapsed();
             if watched >= WATCH {
                 let rate = (leg.position() - since) as f64 / watched.as_secs_f64();
@@ -162,13 +156,18 @@ impl Filling<'_, '_> {
                 watch = None;
             }
         };
-        self.look();
+        self.tell();
         (self.judge_end(over, &leg), leg)
+    }
+
+    /// Tells how many bytes are there.
+    fn tell(&self) {
+        (self.request.progress)(self.split.arrived());
     }
 
     /// Tells how many bytes are there. Whether to go on.
     fn look(&self) -> bool {
-        (self.request.progress)(self.split.arrived());
+        self.tell();
         self.request.check_cancel().is_ok()
     }
 

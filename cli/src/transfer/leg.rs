@@ -155,11 +155,11 @@ impl Leg {
         Ok(())
     }
 
-    /// As [`Leg::read`], on another thread than the image's.
-    pub fn read_for_image(&mut self, whole_chunk: bool) -> Result<(), Over> {
+    /// Reads as many bytes as a chunk holds, as [`Leg::read`] does, on another thread than the image's.
+    pub fn read_for_image(&mut self) -> Result<(), Over> {
         let image = self.image.take();
         let at = image.as_deref().map(at_work::on);
-        let read = self.read(whole_chunk);
+        let read = self.read(true);
         drop(at);
         self.image = image;
         read

@@ -2,14 +2,15 @@
 //! one after the other.
 //!
 //! A **driver** takes its own blob's leg to its end, and that of a **rider** along, whose thread waits meanwhile. The rider looks after its
-//! bytes now and then: where the driver is held up by its own connection, it goes on alone.
+//! bytes now and then: where the driver is held up by its own connection, it goes on alone. A driver that reads from its rider's connection
+//! waits for that one as long as it may stall.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::leg::{Leg, Over};
-use super::split::ENOUGH;
+use super::split::is_enough;
 
 /// How often a rider looks after its bytes.
 const LOOK: Duration = Duration::from_millis(50);
@@ -50,14 +51,6 @@ impl Seat {
     }
 }
 
-/// What became of an attempt to ride.
-pub(crate) enum Ride {
-    /// The leg is over.
-    Over(Leg, Over),
-    /// It goes on alone.
-    Back(Leg),
-}
-
 impl Tandem {
     /// For a machine with so many processor cores.
     pub fn new(cores: usize) -> Tandem {
@@ -71,7 +64,7 @@ impl Tandem {
     /// Takes note that one of `busy` workers brings `rate` bytes a second. Two on one thread pay where all together bring what the machine can,
     /// and half as many threads still keep each core busy.
     pub fn judge(&self, rate: f64, busy: usize) {
-        let pays = rate * busy as f64 >= ENOUGH && busy >= 2 * self.cores;
+        let pays = is_enough(rate, busy) && busy >= 2 * self.cores;
         self.pays.store(pays, Ordering::Relaxed);
     }
 
@@ -79,17 +72,18 @@ impl Tandem {
         self.pays.load(Ordering::Relaxed)
     }
 
-    /// Rides with a driver that has a free seat, if there is one. `look` is called now and then, and ends the ride by `false`.
-    pub fn ride(&self, leg: Leg, look: &mut dyn FnMut() -> bool) -> Ride {
+    /// Rides with a driver that has a free seat, if there is one. `look` is called now and then, and ends the ride by `false`. The leg comes
+    /// back; it goes on alone unless it is over.
+    fn ride(&self, leg: Leg, look: &dyn Fn() -> bool) -> (Leg, Option<Over>) {
         if !self.pays() || leg.left() < SHORT {
-            return Ride::Back(leg);
+            return (leg, None);
         }
         let Some(seat) = self.free().pop() else {
-            return Ride::Back(leg);
+            return (leg, None);
         };
         let mut place = seat.lock();
         if place.is_closed {
-            return Ride::Back(leg);
+            return (leg, None);
         }
         let (mut position, mut moved) = (leg.position(), Instant::now());
         place.rider = Some(leg);
@@ -115,10 +109,7 @@ impl Tandem {
             }
             if let Some(leg) = place.rider.take() {
                 place.is_closed = true;
-                return match place.over.take() {
-                    Some(over) => Ride::Over(leg, over),
-                    None => Ride::Back(leg),
-                };
+                return (leg, place.over.take());
             }
         }
     }
@@ -141,8 +132,20 @@ impl<'a> Driver<'a> {
     }
 
     /// Whether nobody rides along.
-    pub fn is_alone(&self) -> bool {
+    fn is_alone(&self) -> bool {
         self.seat.as_ref().is_none_or(|seat| seat.lock().rider.is_none())
+    }
+
+    /// Rides with another driver, where one has a free seat and nobody rides along here. `look` is called now and then, and ends the ride by
+    /// `false`. The leg comes back, with the reason where it is over.
+    pub fn ride(&mut self, leg: Leg, look: &dyn Fn() -> bool) -> (Leg, Option<Over>) {
+        match self.tandem {
+            Some(tandem) if self.is_alone() => {
+                self.close_seat();
+                tandem.ride(leg, look)
+            }
+            _ => (leg, None),
+        }
     }
 
     /// Takes the leg, and the rider's, a chunk further.
@@ -154,26 +157,23 @@ impl<'a> Driver<'a> {
             self.close_seat();
         }
         leg.read(pays)?;
-        let Some(seat) = &self.seat else {
+        let Some(seat) = self.seat.clone() else {
             return leg.write();
         };
         let mut place = seat.lock();
-        let Place { rider, over, .. } = &mut *place;
-        let Some(other) = rider else {
-            let was_left = place.is_closed;
-            drop(place);
-            if was_left {
-                self.seat = None;
-            }
+        if place.is_closed {
+            // The rider left.
+            self.seat = None;
+        }
+        let Some(other) = &mut place.rider else {
             return leg.write();
         };
-        let (written, theirs) = match other.read_for_image(true) {
+        let (written, theirs) = match other.read_for_image() {
             Ok(()) => leg.write_both(other),
             Err(over) => (leg.write(), Err(over)),
         };
-        if let Err(ended) = theirs {
-            *over = Some(ended);
-            drop(place);
+        if let Err(over) = theirs {
+            place.over = Some(over);
             seat.changed.notify_one();
             self.seat = None;
         }
@@ -189,7 +189,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes nobody along any more.
-    pub fn close_seat(&mut self) {
+    fn close_seat(&mut self) {
         let (Some(tandem), Some(seat)) = (self.tandem, self.seat.take()) else {
             return;
         };
@@ -323,11 +323,13 @@ mod tests {
         }
     }
 
+    type Ride = (Leg, Option<Over>);
+
     /// A rider's way beside a driver's: what became of both, and the driver's thread.
     fn together(
         driver: Leg,
         rider: Leg,
-        meanwhile: impl FnOnce(&Ride),
+        meanwhile: impl FnOnce(),
     ) -> (thread::Result<(Leg, Over)>, Ride, ThreadId) {
         let tandem = paying();
         let (offered, offer) = mpsc::channel();
@@ -335,8 +337,8 @@ mod tests {
             let thread = scope.spawn(|| drive(&tandem, driver, offered));
             let id = thread.thread().id();
             offer.recv().unwrap();
-            let ride = tandem.ride(rider, &mut || true);
-            meanwhile(&ride);
+            let ride = tandem.ride(rider, &|| true);
+            meanwhile();
             (thread.join(), ride, id)
         })
     }
@@ -349,11 +351,15 @@ mod tests {
         committed.map_err(|refused| refused.error).unwrap();
     }
 
-    fn came_back(ride: Ride) -> Leg {
-        match ride {
-            Ride::Back(leg) => leg,
-            Ride::Over(leg, over) => panic!("at {}: {over:?}", leg.position()),
-        }
+    fn came_back((leg, over): Ride) -> Leg {
+        assert!(over.is_none(), "at {}: {over:?}", leg.position());
+        leg
+    }
+
+    fn goes_on_alone(ride: Ride) {
+        let leg = came_back(ride);
+        assert!((1..SIZE).contains(&leg.position()), "{}", leg.position());
+        commit(alone(leg));
     }
 
     fn alone(mut leg: Leg) -> (Leg, Over) {
@@ -365,9 +371,9 @@ mod tests {
     fn a_rider_is_taken_to_its_end_on_the_drivers_thread_and_for_its_own_image() {
         let (first, second) = (Blob::new(), Blob::new());
         let (own, other) = (first.leg("a", SIZE, None), second.leg("b", SIZE / 2, None));
-        let (driven, ride, driver) = together(own, other, |_| {});
+        let (driven, ride, driver) = together(own, other, || {});
         commit(driven.unwrap());
-        let Ride::Over(leg, over) = ride else {
+        let (leg, Some(over)) = ride else {
             panic!("it came back")
         };
         assert_eq!(leg.position(), SIZE / 2);
@@ -380,11 +386,9 @@ mod tests {
     fn a_rider_goes_on_alone_once_its_driver_is_at_the_end() {
         let (first, second) = (Blob::new(), Blob::new());
         let (own, other) = (first.leg("a", SIZE / 2, None), second.leg("b", SIZE, None));
-        let (driven, ride, _) = together(own, other, |_| {});
+        let (driven, ride, _) = together(own, other, || {});
         commit(driven.unwrap());
-        let leg = came_back(ride);
-        assert!((1..SIZE).contains(&leg.position()), "{}", leg.position());
-        commit(alone(leg));
+        goes_on_alone(ride);
     }
 
     #[test]
@@ -393,11 +397,9 @@ mod tests {
         let (release, gate) = mpsc::channel();
         let own = first.leg("a", SIZE, Some((1 << 20, Turn::Hangs(gate))));
         let other = second.leg("b", SIZE, None);
-        let (driven, ride, _) = together(own, other, |_| release.send(()).unwrap());
+        let (driven, ride, _) = together(own, other, || release.send(()).unwrap());
         commit(driven.unwrap());
-        let leg = came_back(ride);
-        assert!((1..SIZE).contains(&leg.position()), "{}", leg.position());
-        commit(alone(leg));
+        goes_on_alone(ride);
     }
 
     #[test]
@@ -405,9 +407,9 @@ mod tests {
         let (first, second) = (Blob::new(), Blob::new());
         let own = first.leg("a", SIZE, None);
         let other = second.leg("b", SIZE, Some((2 << 20, Turn::Fails)));
-        let (driven, ride, _) = together(own, other, |_| {});
+        let (driven, ride, _) = together(own, other, || {});
         commit(driven.unwrap());
-        let Ride::Over(leg, Over::Unread(error)) = ride else {
+        let (leg, Some(Over::Unread(error))) = ride else {
             panic!("it came back")
         };
         assert_eq!(error.to_string(), "cut");
@@ -420,7 +422,7 @@ mod tests {
         let (first, second) = (Blob::new(), Blob::new());
         let own = first.leg("a", SIZE, Some((1 << 20, Turn::Panics)));
         let other = second.leg("b", SIZE, None);
-        let (driven, ride, _) = together(own, other, |_| {});
+        let (driven, ride, _) = together(own, other, || {});
         assert!(driven.is_err());
         commit(alone(came_back(ride)));
     }
@@ -436,7 +438,7 @@ mod tests {
         thread::scope(|scope| {
             let driver = scope.spawn(|| drive(&tandem, own, offered));
             offer.recv().unwrap();
-            let leg = came_back(tandem.ride(other, &mut || false));
+            let leg = came_back(tandem.ride(other, &|| false));
             release.send(()).unwrap();
             commit(driver.join().unwrap());
             commit(alone(leg));
@@ -459,10 +461,10 @@ mod tests {
         let mut own = first.leg("a", SIZE, None);
         let mut driver = Driver::new(Some(&tandem));
         driver.advance(&mut own).unwrap();
-        let short = came_back(tandem.ride(second.leg("b", SHORT - 1, None), &mut || true));
+        let short = came_back(tandem.ride(second.leg("b", SHORT - 1, None), &|| true));
         assert!(tandem.free().len() == 1 && driver.is_alone());
         tandem.judge(1e6, 16);
-        came_back(tandem.ride(short, &mut || true));
+        came_back(tandem.ride(short, &|| true));
         driver.advance(&mut own).unwrap();
         assert!(tandem.free().is_empty(), "the seat is gone");
         tandem.judge(1e9, 16);
