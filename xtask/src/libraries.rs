@@ -4,7 +4,7 @@ use std::fs;
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-use crate::command::{cargo, run as run_command};
+use crate::packages;
 
 /// The most keywords that crates.io takes, and the most characters that one may have.
 const MOST_KEYWORDS: usize = 5;
@@ -41,23 +41,10 @@ pub fn run() -> Result<(), String> {
             wrong.join("\n  ")
         ));
     }
-    package(&libraries, &[])?;
-    // The program is packed with them; that takes no second build of all it needs.
-    package(&published(&metadata), &["--no-verify"])
-}
-
-/// Packs these, those first that others need. Without `--no-verify`, each is built from its package and the packages of those.
-fn package(packages: &[&Package], options: &[&str]) -> Result<(), String> {
-    let mut command = cargo();
-    command
-        .args(["package", "--quiet", "--allow-dirty"])
-        .args(options)
-        .args(
-            packages
-                .iter()
-                .flat_map(|package| ["--package", package.name.as_str()]),
-        );
-    run_command(&mut command)
+    let root = metadata.workspace_root.as_std_path();
+    packages::pack(root, &published(&metadata))?;
+    // The program is packed alone: to build it here too takes a second build of all it needs.
+    packages::check(root, metadata.target_directory.as_std_path(), &libraries)
 }
 
 /// The packages that go to a registry.

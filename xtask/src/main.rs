@@ -12,6 +12,7 @@ mod fuzz;
 mod libraries;
 mod lint;
 mod msrv;
+mod packages;
 mod programs;
 mod rules;
 mod shipped;
