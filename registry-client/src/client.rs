@@ -294,8 +294,13 @@ impl Client {
         BlobReader::open_part(&self.core, repository, blob, range)
     }
 
-    /// How many more requests a registry may be asked at once now: the number begins modest, grows while that gets more done, and falls
+    /// How many requests a registry is asked at once now, at most: the number begins modest, grows while that gets more done, and falls
     /// where the registry can't cope.
+    pub fn places(&self, registry: &Registry) -> usize {
+        self.core.host(registry).throttle.limit()
+    }
+
+    /// How many of its [`places`](Client::places) are free.
     pub fn free_places(&self, registry: &Registry) -> usize {
         self.core.host(registry).throttle.free()
     }

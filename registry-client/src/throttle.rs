@@ -87,7 +87,7 @@ impl Throttle {
                 .paused_until
                 .map(|until| until.saturating_duration_since(Instant::now()));
             let is_paused = pause.is_some_and(|pause| !pause.is_zero());
-            let is_free = (state.running as f64) < state.limit.floor().max(1.0);
+            let is_free = state.running < state.limit();
             let waits = match patience {
                 Patience::Endless => true,
                 Patience::Bounded(patience) => since.elapsed() < patience,
@@ -117,10 +117,15 @@ impl Throttle {
         })
     }
 
-    /// How many more requests may run now.
+    /// How many requests may run at once now.
+    pub fn limit(&self) -> usize {
+        self.lock().limit()
+    }
+
+    /// How many more may run now.
     pub fn free(&self) -> usize {
         let state = self.lock();
-        (state.limit.floor() as usize).saturating_sub(state.running)
+        state.limit().saturating_sub(state.running)
     }
 
     /// The host was overloaded: nobody starts a request for `wait`, and fewer run at once afterwards. Returns their number if
@@ -138,7 +143,7 @@ impl Throttle {
         }
         state.slowed_at = Some(now);
         state.limit = (state.limit / 2.0).max(1.0);
-        Some(state.limit.floor() as usize)
+        Some(state.limit())
     }
 
     /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
@@ -172,6 +177,12 @@ impl Throttle {
     }
 }
 
+impl State {
+    fn limit(&self) -> usize {
+        self.limit.floor().max(1.0) as usize
+    }
+}
+
 impl Permit {
     /// Takes note of a blob's bytes that moved.
     pub fn moved(&self, bytes: u64) {
@@ -198,20 +209,16 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
-    fn limit(throttle: &Throttle) -> usize {
-        throttle.lock().limit.floor() as usize
-    }
-
     #[test]
     fn concurrency_falls_once_per_overload_and_recovers() {
         let throttle = Throttle::new(8);
         assert_eq!(throttle.slow_down(Duration::ZERO), Some(4));
         assert_eq!(throttle.slow_down(Duration::ZERO), None);
-        assert_eq!(limit(&throttle), 4);
+        assert_eq!(throttle.limit(), 4);
         for _ in 0..100 {
             throttle.speed_up(None);
         }
-        assert_eq!(limit(&throttle), 8);
+        assert_eq!(throttle.limit(), 8);
     }
 
     #[test]
@@ -234,13 +241,13 @@ mod tests {
             }
             assert!(waiter.join().unwrap());
         });
-        let grown = limit(&throttle);
+        let grown = throttle.limit();
         assert!(grown > MODEST && grown.is_multiple_of(MODEST), "{grown}");
         assert_eq!(throttle.slow_down(Duration::ZERO), Some(grown / 2));
         throttle.moved(1 << 40);
         throttle.speed_up(None);
-        assert_eq!(limit(&throttle), grown / 2, "after an overload, growth is slow");
-        assert_eq!(limit(&Throttle::new(3)), 3);
+        assert_eq!(throttle.limit(), grown / 2, "after an overload, growth is slow");
+        assert_eq!(Throttle::new(3).limit(), 3);
     }
 
     #[test]

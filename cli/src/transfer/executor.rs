@@ -1,15 +1,15 @@
 //! Moves what was planned: blobs, then manifests, children first, then the tag.
 //!
-//! All work of a task goes through one [`Queue`], drained by one private thread pool. Nothing waits inside a worker: whoever
-//! finishes a piece of work queues what it unblocks.
+//! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread each. Nothing waits inside a worker: whoever finishes a
+//! piece of work queues what it unblocks.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope};
 
-use rayon::{Scope as PoolScope, ThreadPool};
-use transload_reference::{Descriptor, Digest, RawManifest, Repository};
+use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository};
+use transload_registry_client::Client;
 
 use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
@@ -22,8 +22,9 @@ use super::plan::{self, Plan, Planned};
 use super::queue::{Queue, Work};
 use super::room::Berth;
 use super::split::{Crew, Shift, Split};
+use super::staff::Staff;
 use super::tandem::Tandem;
-use crate::job::Job;
+use crate::job::{Job, Target};
 
 /// A task's images on their way.
 pub(crate) struct Executor<'a> {
@@ -31,37 +32,43 @@ pub(crate) struct Executor<'a> {
     pub flights: Vec<Flight>,
     pub observer: &'a dyn Observer,
     pub cancel: &'a AtomicBool,
-    queue: Queue<ImageId, BlobWork>,
-    workers: usize,
-    /// How many workers are at something.
-    active: AtomicUsize,
+    client: Client,
+    /// Those that images come from or go to.
+    registries: BTreeSet<Registry>,
+    queue: Queue<ImageId, BlobWork, (ImageId, Arc<Split>)>,
+    staff: Staff,
     tandem: Tandem,
     origins: Mutex<BTreeMap<String, Count>>,
 }
 
+/// Where workers are begun.
+type Place<'scope, 'env> = &'scope Scope<'scope, 'env>;
+
+type Piece = Work<ImageId, BlobWork, (ImageId, Arc<Split>)>;
+
 /// Workers without work, who may help with a blob of an image.
-struct Idle<'e, 's, 'scope> {
-    executor: &'scope Executor<'e>,
-    scope: &'s PoolScope<'scope>,
+struct Idle<'scope, 'env, 'e> {
+    executor: &'env Executor<'e>,
+    scope: Place<'scope, 'env>,
     image: ImageId,
 }
 
 impl Crew for Idle<'_, '_, '_> {
     fn idle(&self) -> usize {
         if self.executor.queue.is_empty() {
-            self.executor.workers.saturating_sub(self.busy())
+            self.executor.bound().saturating_sub(self.busy())
         } else {
             0
         }
     }
 
     fn busy(&self) -> usize {
-        self.executor.active.load(Ordering::Relaxed)
+        self.executor.staff.busy()
     }
 
     fn call(&self, split: &Arc<Split>) {
-        let (executor, image, split) = (self.executor, self.image, Arc::clone(split));
-        self.scope.spawn(move |_| executor.help(image, &split));
+        let help = Work::Help((self.image, Arc::clone(split)));
+        self.executor.push(self.scope, help);
     }
 
     fn tandem(&self) -> &Tandem {
@@ -82,25 +89,34 @@ impl<'a> Executor<'a> {
     pub fn new(
         job: &'a Job,
         flights: Vec<Flight>,
+        client: Client,
         workers: usize,
         observer: &'a dyn Observer,
         cancel: &'a AtomicBool,
     ) -> Self {
+        let ends = flights
+            .iter()
+            .flat_map(|flight| [&flight.mapping.from, &flight.mapping.to]);
+        let registries = ends.filter_map(|end| match end {
+            Target::Registry(reference) => Some(reference.registry().clone()),
+            Target::Store(..) => None,
+        });
         Executor {
             job,
+            registries: registries.collect(),
             flights,
+            client,
             observer,
             cancel,
             queue: Queue::new(workers),
-            workers,
-            active: AtomicUsize::new(0),
+            staff: Staff::new(workers),
             tandem: Tandem::new(thread::available_parallelism().map_or(1, usize::from)),
             origins: Mutex::default(),
         }
     }
 
     /// Moves all images. Those that failed and may yet succeed get `job.retries` further tries, after the others are done.
-    pub fn run(&self, pool: &ThreadPool) {
+    pub fn run(&self) {
         let mut images: Vec<ImageId> = (0..self.flights.len()).collect();
         for attempt in 0..=self.job.retries {
             if attempt > 0 {
@@ -115,7 +131,7 @@ impl<'a> Executor<'a> {
                 );
                 self.observer.event(&Event::Notice { text: &text });
             }
-            pool.in_place_scope(|scope| {
+            thread::scope(|scope| {
                 for &image in &images {
                     self.push(scope, Work::Plan(image));
                 }
@@ -135,30 +151,54 @@ impl<'a> Executor<'a> {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    fn push<'scope>(&'scope self, scope: &PoolScope<'scope>, work: Work<ImageId, BlobWork>) {
-        self.queue.push(work);
-        scope.spawn(|scope| self.step(scope));
+    /// How many workers there may be now: the registries' limits change on the way.
+    fn bound(&self) -> usize {
+        let mut places = None;
+        for registry in &self.registries {
+            let more = self.client.places(registry);
+            places = Some(places.unwrap_or(0usize).saturating_add(more));
+        }
+        self.staff.bound(places)
     }
 
-    /// Does the most urgent piece of work, not necessarily the one whose arrival began this step.
-    fn step<'scope>(&'scope self, scope: &PoolScope<'scope>) {
-        let Some(work) = self.queue.pop() else { return };
-        if self.is_cancelled() {
-            return;
+    fn push<'env>(&'env self, scope: Place<'_, 'env>, work: Piece) {
+        let pieces = self.queue.push(work);
+        self.hire(scope, pieces);
+    }
+
+    /// Begins the workers that so many pieces of work need.
+    fn hire<'env>(&'env self, scope: Place<'_, 'env>, pieces: usize) {
+        let new = self.staff.call(pieces, self.bound());
+        for begun in 0..new {
+            let thread = thread::Builder::new().name("transfer".to_owned());
+            if let Err(error) = thread.spawn_scoped(scope, || self.work(scope)) {
+                log::warn!("there is no thread for another worker: {error}");
+                if self.staff.lacks(new - begun) {
+                    self.work(scope);
+                }
+                return;
+            }
         }
-        self.active.fetch_add(1, Ordering::Relaxed);
-        match work {
-            Work::Plan(image) => self.plan(scope, image),
-            Work::Blob(work, _) => self.bring(scope, work),
-            Work::Publish(image) => self.publish(scope, image),
+    }
+
+    /// Does pieces of work, the most urgent first, until there are none and none can come.
+    fn work<'env>(&'env self, scope: Place<'_, 'env>) {
+        while let Some((work, _duty)) = self.staff.next(|| self.queue.pop()) {
+            if self.is_cancelled() {
+                continue;
+            }
+            match work {
+                Work::Plan(image) => self.plan(scope, image),
+                Work::Blob(work, _) => self.bring(scope, work),
+                Work::Publish(image) => self.publish(scope, image),
+                Work::Help((image, split)) => self.help(image, &split),
+            }
         }
-        self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Helps with a large blob of an image, until there is other work.
     fn help(&self, image: ImageId, split: &Split) {
         let _at = at_work::on(self.flights[image].name());
-        self.active.fetch_add(1, Ordering::Relaxed);
         split.help(&Shift {
             source: self.flights[image].source.as_ref(),
             progress: &|position| {
@@ -171,10 +211,9 @@ impl<'a> Executor<'a> {
             cancel: self.cancel,
             is_wanted: &|| !self.queue.is_empty(),
         });
-        self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn plan<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
+    fn plan<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId) {
         let flight = &self.flights[image];
         let _at = at_work::on(flight.name());
         flight.start();
@@ -242,7 +281,7 @@ impl<'a> Executor<'a> {
         self.count(scope, image, None);
     }
 
-    fn bring<'scope>(&'scope self, scope: &PoolScope<'scope>, work: BlobWork) {
+    fn bring<'env>(&'env self, scope: Place<'_, 'env>, work: BlobWork) {
         let BlobWork {
             image,
             blob,
@@ -265,6 +304,8 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
+                // Whoever waited for this one's place may have been given one, since the registry is asked for more now.
+                self.hire(scope, self.queue.len());
                 flight.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
                     image: flight.name(),
@@ -313,7 +354,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn pass_on<'scope>(&'scope self, scope: &PoolScope<'scope>, blob: &Descriptor, next: Next) {
+    fn pass_on<'env>(&'env self, scope: Place<'_, 'env>, blob: &Descriptor, next: Next) {
         for image in next.there {
             self.count(scope, image, Some((blob, How::Shared)));
         }
@@ -333,18 +374,13 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn count<'scope>(
-        &'scope self,
-        scope: &PoolScope<'scope>,
-        image: ImageId,
-        blob: Option<(&Descriptor, How)>,
-    ) {
+    fn count<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId, blob: Option<(&Descriptor, How)>) {
         if self.flights[image].blob_is_there(blob) {
             self.push(scope, Work::Publish(image));
         }
     }
 
-    fn publish<'scope>(&'scope self, scope: &PoolScope<'scope>, image: ImageId) {
+    fn publish<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId) {
         let flight = &self.flights[image];
         let _at = at_work::on(flight.name());
         let Some(plan) = flight.plan() else { return };

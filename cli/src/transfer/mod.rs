@@ -27,6 +27,7 @@ mod queue;
 mod room;
 mod source;
 mod split;
+mod staff;
 mod tandem;
 mod together;
 mod turns;
@@ -165,9 +166,6 @@ impl Summary {
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
 /// no store, two images that would go to one destination.
 pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
-    let is_local = jobs.iter().all(Job::is_local);
-    let most = if is_local { MOST_LOCAL } else { usize::MAX };
-    let pool = options.pool(most).map_err(|problem| vec![problem])?;
     let mut summaries = Vec::new();
     let preparations = prepare_all(jobs, options, observer)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
@@ -187,7 +185,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
                     number,
                     routes: &routes,
                 });
-                run_job(prepared, options, &pool, observer.as_ref())
+                run_job(prepared, options, observer.as_ref())
             }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
@@ -237,12 +235,7 @@ fn prepare_all<'a>(
     }
 }
 
-fn run_job(
-    prepared: Prepared<'_>,
-    options: &Options,
-    pool: &ThreadPool,
-    observer: &dyn Observer,
-) -> JobSummary {
+fn run_job(prepared: Prepared<'_>, options: &Options, observer: &dyn Observer) -> JobSummary {
     let started = Instant::now();
     let Prepared {
         job,
@@ -269,14 +262,10 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
-    let executor = Executor::new(
-        job,
-        flights,
-        pool.current_num_threads(),
-        observer,
-        &options.cancel,
-    );
-    executor.run(pool);
+    let most = if job.is_local() { MOST_LOCAL } else { usize::MAX };
+    let workers = options.jobs.min(most);
+    let executor = Executor::new(job, flights, client, workers, observer, &options.cancel);
+    executor.run();
     let (flights, origins) = executor.into_parts();
     let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
     images.extend(grounded);

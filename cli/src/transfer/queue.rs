@@ -3,33 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Three kinds of work.
+/// Four kinds of work.
 ///
 /// Publishing comes first: it makes an image usable and is short. Planning comes before moving blobs only while too few blobs
 /// are known to keep every worker busy; else blobs come first, so that images get done one after another instead of all at
-/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once.
+/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once. Help is for
+/// those who have nothing else to do.
 #[derive(Debug)]
-pub struct Queue<P, B> {
-    lanes: Mutex<Lanes<P, B>>,
+pub struct Queue<P, B, H> {
+    lanes: Mutex<Lanes<P, B, H>>,
     workers: usize,
 }
 
 #[derive(Debug)]
-struct Lanes<P, B> {
+struct Lanes<P, B, H> {
     publish: VecDeque<P>,
     plan: VecDeque<P>,
     blobs: Blobs<B>,
+    help: VecDeque<H>,
+}
+
+impl<P, B, H> Lanes<P, B, H> {
+    fn len(&self) -> usize {
+        self.publish.len() + self.plan.len() + self.blobs.by_order.len()
+    }
 }
 
 /// A piece of work.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Work<P, B> {
+pub enum Work<P, B, H> {
     /// Find out what an image consists of.
     Plan(P),
     /// Move a blob of so many bytes.
     Blob(B, u64),
     /// Write an image's manifests and its tag.
     Publish(P),
+    /// Help with what another worker is at.
+    Help(H),
 }
 
 /// Blobs by the order in which they came, and by size.
@@ -64,7 +74,7 @@ impl<B> Blobs<B> {
     }
 }
 
-impl<P, B> Queue<P, B> {
+impl<P, B, H> Queue<P, B, H> {
     /// An empty queue for so many workers.
     pub fn new(workers: usize) -> Self {
         let lanes = Lanes {
@@ -76,6 +86,7 @@ impl<P, B> Queue<P, B> {
                 by_size: BTreeSet::new(),
                 bytes: 0,
             },
+            help: VecDeque::new(),
         };
         Queue {
             lanes: Mutex::new(lanes),
@@ -83,18 +94,20 @@ impl<P, B> Queue<P, B> {
         }
     }
 
-    /// Adds a piece of work.
-    pub fn push(&self, work: Work<P, B>) {
+    /// Adds a piece of work. How many there are now.
+    pub fn push(&self, work: Work<P, B, H>) -> usize {
         let mut lanes = self.lock();
         match work {
             Work::Plan(image) => lanes.plan.push_back(image),
             Work::Blob(blob, size) => lanes.blobs.push(blob, size),
             Work::Publish(image) => lanes.publish.push_back(image),
+            Work::Help(with) => lanes.help.push_back(with),
         }
+        lanes.len() + lanes.help.len()
     }
 
     /// Takes the next piece of work.
-    pub fn pop(&self) -> Option<Work<P, B>> {
+    pub fn pop(&self) -> Option<Work<P, B, H>> {
         let mut lanes = self.lock();
         if let Some(image) = lanes.publish.pop_front() {
             return Some(Work::Publish(image));
@@ -106,17 +119,24 @@ impl<P, B> Queue<P, B> {
         }
         match lanes.blobs.pop(self.workers) {
             Some((blob, size)) => Some(Work::Blob(blob, size)),
-            None => lanes.plan.pop_front().map(Work::Plan),
+            None => match lanes.plan.pop_front() {
+                Some(image) => Some(Work::Plan(image)),
+                None => lanes.help.pop_front().map(Work::Help),
+            },
         }
     }
 
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        let lanes = self.lock();
-        lanes.publish.is_empty() && lanes.plan.is_empty() && lanes.blobs.by_order.is_empty()
+    /// How many pieces of work there are, help aside.
+    pub fn len(&self) -> usize {
+        self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes<P, B>> {
+    /// Whether there is nothing to do but to help.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes<P, B, H>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,8 +146,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_published_first_and_planned_while_few_blobs_are_ready() {
+    fn help_is_for_who_has_nothing_else_to_do() {
         let queue = Queue::new(2);
+        assert_eq!(queue.push(Work::Help("layer")), 1);
+        assert!(queue.is_empty());
+        assert_eq!(queue.push(Work::Plan('a')), 2);
+        assert_eq!(queue.push(Work::Blob('b', 1)), 3);
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.pop(), Some(Work::Plan('a')));
+        assert_eq!(queue.pop(), Some(Work::Blob('b', 1)));
+        assert_eq!(queue.pop(), Some(Work::Help("layer")));
+        assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn images_are_published_first_and_planned_while_few_blobs_are_ready() {
+        let queue = Queue::<_, _, ()>::new(2);
         for image in 0..3 {
             queue.push(Work::Plan(image));
         }
@@ -157,7 +191,7 @@ mod tests {
             ("empty ones", 4, &[0, 0], &[0, 0]),
         ];
         for (case, workers, sizes, expected) in table {
-            let queue = Queue::<(), usize>::new(workers);
+            let queue = Queue::<(), usize, ()>::new(workers);
             for (at, &size) in sizes.iter().enumerate() {
                 queue.push(Work::Blob(at, size));
             }
