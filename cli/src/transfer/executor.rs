@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
+use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository};
 use transload_registry_client::Client;
@@ -25,6 +26,9 @@ use super::split::{Crew, Shift, Split};
 use super::staff::Staff;
 use super::tandem::Tandem;
 use crate::job::{Job, Target};
+
+/// How often it is looked whether registries are asked for more at once by now, so that more workers are of use.
+const REVIEW: Duration = Duration::from_millis(20);
 
 /// A task's images on their way.
 pub(crate) struct Executor<'a> {
@@ -134,6 +138,9 @@ impl<'a> Executor<'a> {
             thread::scope(|scope| {
                 for &image in &images {
                     self.push(scope, Work::Plan(image));
+                }
+                while !self.staff.wait(REVIEW) {
+                    self.hire(scope, self.queue.len());
                 }
             });
         }
@@ -304,8 +311,6 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
-                // Whoever waited for this one's place may have been given one, since the registry is asked for more now.
-                self.hire(scope, self.queue.len());
                 flight.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
                     image: flight.name(),

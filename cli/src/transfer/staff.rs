@@ -1,6 +1,8 @@
 //! How many workers are at a task: as many as there is work for and as its registries serve, so that no thread is begun to wait.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 /// How many workers more than registries serve at once are hired: a registry is asked for more only where somebody has to wait.
 const RESERVE: usize = 4;
@@ -10,7 +12,10 @@ const RESERVE: usize = 4;
 pub(crate) struct Staff {
     most: usize,
     ranks: Mutex<Ranks>,
+    /// There is work for somebody who is free, or will be none.
     changed: Condvar,
+    /// All have left.
+    over: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +37,7 @@ impl Staff {
             most: most.max(1),
             ranks: Mutex::default(),
             changed: Condvar::new(),
+            over: Condvar::new(),
         }
     }
 
@@ -72,12 +78,27 @@ impl Staff {
                 return Some((work, Duty(self)));
             }
             if ranks.busy == 0 {
-                ranks.hired -= 1;
-                self.changed.notify_all();
+                self.leave(&mut ranks);
                 return None;
             }
             ranks = self.changed.wait(ranks).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn leave(&self, ranks: &mut Ranks) {
+        ranks.hired -= 1;
+        self.changed.notify_all();
+        if ranks.hired == 0 {
+            self.over.notify_all();
+        }
+    }
+
+    /// Waits until all have left, or for so long. Whether they have.
+    pub fn wait(&self, longest: Duration) -> bool {
+        let is_there = |ranks: &mut Ranks| ranks.hired > 0;
+        let waited = self.over.wait_timeout_while(self.lock(), longest, is_there);
+        let (ranks, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        ranks.hired == 0
     }
 
     /// How many are at something.
@@ -94,7 +115,9 @@ impl Drop for Duty<'_> {
     fn drop(&mut self) {
         let mut ranks = self.0.lock();
         ranks.busy -= 1;
-        if ranks.busy == 0 {
+        if thread::panicking() {
+            self.0.leave(&mut ranks);
+        } else if ranks.busy == 0 {
             self.0.changed.notify_all();
         }
     }
@@ -105,7 +128,6 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::mpsc;
-    use std::thread;
 
     use super::*;
 
@@ -180,7 +202,9 @@ mod tests {
                 panic!("on purpose");
             });
             assert!(failing.join().is_err());
+            assert!(!staff.wait(Duration::ZERO), "one is still there");
             assert!(staff.next(|| None::<()>).is_none());
         });
+        assert!(staff.wait(Duration::MAX));
     }
 }
