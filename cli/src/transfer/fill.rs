@@ -10,7 +10,7 @@ use super::destination::Bring;
 use super::fault::{Fault, Side};
 use super::leg::{Leg, Over, Stream};
 use super::source::{FRESH_STARTS, Offer, read_fault};
-use super::split::{Crew, Next, Shift, Split};
+use super::split::{Next, Shift, Split};
 use super::tandem::Driver;
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
@@ -129,35 +129,41 @@ impl Filling<'_, '_> {
             return (Err(failure), leg);
         }
         let mut driver = Driver::new(self.request.crew.map(|crew| crew.tandem()));
-        let mut watch = None;
+        let mut watch = (Instant::now(), leg.position());
         let over = loop {
             if let Err(fault) = self.request.check_cancel() {
                 return (Err(StreamFailure::Other(fault)), leg);
             }
-            let (began, since) = match watch {
-                Some(watch) => watch,
-                None => {
-                    let (back, over) = driver.ride(leg, &|| self.look());
-                    leg = back;
-                    if let Some(over) = over {
-                        break over;
-                    }
-                    *watch.insert((Instant::now(), leg.position()))
+            if let Some(seat) = driver.find_seat(&leg) {
+                let (back, over) = seat.ride(leg, &|| self.look());
+                leg = back;
+                if let Some(over) = over {
+                    break over;
                 }
-            };
-            if let Err(over) = driver.advance(&mut leg) {
-                break over;
+                watch = (Instant::now(), leg.position());
+            }
+            match driver.advance(&mut leg) {
+                Ok(bytes) => self.note(bytes),
+                Err(over) => break over,
             }
             self.tell();
+            let (began, since) = watch;
             let watched = began.elapsed();
             if watched >= WATCH {
                 let rate = (leg.position() - since) as f64 / watched.as_secs_f64();
-                self.judge_rate(&mut leg, rate);
-                watch = None;
+                leg.end = self.share(leg.position(), leg.end, rate);
+                watch = (Instant::now(), leg.position());
             }
         };
         self.tell();
         (self.judge_end(over, &leg), leg)
+    }
+
+    /// Takes note of bytes that moved.
+    fn note(&self, bytes: u64) {
+        if let Some(crew) = self.request.crew {
+            crew.tandem().moved(bytes, || crew.busy());
+        }
     }
 
     /// Tells how many bytes are there.
@@ -206,16 +212,11 @@ impl Filling<'_, '_> {
         }
     }
 
-    /// Makes use of what else there is, workers or processor time, where a connection brings `rate` bytes a second.
-    fn judge_rate(&self, leg: &mut Leg, rate: f64) {
-        if let Some(crew) = self.request.crew {
-            crew.tandem().judge(rate, crew.busy());
-            leg.end = self.share(crew, leg.position(), leg.end, rate);
-        }
-    }
-
-    /// Lets idle workers help, where one connection is the limit. How far the owner goes by itself.
-    fn share(&self, crew: &dyn Crew, position: u64, end: u64, rate: f64) -> u64 {
+    /// Lets idle workers help, where one connection, which brings `rate` bytes a second, is the limit. How far the owner goes by itself.
+    fn share(&self, position: u64, end: u64, rate: f64) -> u64 {
+        let Some(crew) = self.request.crew else {
+            return end;
+        };
         if matches!(self.request.source.offer(), Offer::Store(_)) {
             return end;
         }

@@ -135,24 +135,24 @@ impl Leg {
         }
     }
 
-    /// Writes what was read.
-    pub fn write(&mut self) -> Result<(), Over> {
+    /// Writes what was read. How many bytes that were.
+    pub fn write(&mut self) -> Result<u64, Over> {
         let written = self.writer.write(&self.chunk[..self.filled]);
         self.wrote(written)
     }
 
     /// Writes what both have read.
-    pub fn write_both(&mut self, other: &mut Leg) -> (Result<(), Over>, Result<(), Over>) {
+    pub fn write_both(&mut self, other: &mut Leg) -> (Result<u64, Over>, Result<u64, Over>) {
         let (bytes, others) = (&self.chunk[..self.filled], &other.chunk[..other.filled]);
         let (own, theirs) = self.writer.write_both(bytes, &mut other.writer, others);
         (self.wrote(own), other.wrote(theirs))
     }
 
-    fn wrote(&mut self, written: Result<(), Error>) -> Result<(), Over> {
-        let count = std::mem::take(&mut self.filled);
+    fn wrote(&mut self, written: Result<(), Error>) -> Result<u64, Over> {
+        let count = std::mem::take(&mut self.filled) as u64;
         written.map_err(Over::Unwritten)?;
-        self.split.arrive(count as u64);
-        Ok(())
+        self.split.arrive(count);
+        Ok(count)
     }
 
     /// Reads as many bytes as a chunk holds, as [`Leg::read`] does, on another thread than the image's.

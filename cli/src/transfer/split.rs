@@ -25,7 +25,7 @@ const LEAST_PIECE: u64 = 2 << 20;
 const FAST: f64 = (64 << 20) as f64;
 
 /// Where all that are at work bring so many bytes a second together, the link or the machine is what limits them.
-const ENOUGH: f64 = (512 << 20) as f64;
+pub(crate) const ENOUGH: f64 = (512 << 20) as f64;
 
 /// What will be there so soon, in seconds, needs no help. The last layers of many images are what a run waits for, so that it isn't much more
 /// than helpers need to begin: a round trip or two.
@@ -36,11 +36,6 @@ const PIECE_SECONDS: f64 = 2.0;
 
 /// How long a wait goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
-
-/// Whether `busy` workers, of whom one brings `rate` bytes a second, bring together what the link or the machine can.
-pub(crate) fn is_enough(rate: f64, busy: usize) -> bool {
-    rate * busy as f64 >= ENOUGH
-}
 
 /// Workers that may help.
 pub trait Crew: Sync {
@@ -212,7 +207,7 @@ impl Split {
     /// Whether the blob may be split between `helpers` and the owner, who brings `rate` bytes a second as one of `busy` workers: the size
     /// of the pieces then, in bytes.
     pub fn worthwhile(&self, left: u64, rate: f64, busy: usize, helpers: usize) -> Option<u64> {
-        let is_slow = rate > 0.0 && rate < FAST && !is_enough(rate, busy);
+        let is_slow = rate > 0.0 && rate < FAST && rate * (busy as f64) < ENOUGH;
         let takes_time = left as f64 > rate * SOON;
         if helpers == 0 || !is_slow || !takes_time || left < 2 * LEAST_PIECE || self.lock().end.is_some() {
             return None;

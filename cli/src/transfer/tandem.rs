@@ -5,12 +5,12 @@
 //! bytes now and then: where the driver is held up by its own connection, it goes on alone. A driver that reads from its rider's connection
 //! waits for that one as long as it may stall.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::leg::{Leg, Over};
-use super::split::is_enough;
+use super::split::ENOUGH;
 
 /// How often a rider looks after its bytes.
 const LOOK: Duration = Duration::from_millis(50);
@@ -21,17 +21,24 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// A leg of fewer bytes is over before it has found another.
 const SHORT: u64 = 1 << 20;
 
+/// After how many bytes it is judged anew whether riding pays.
+const LAP: u64 = 32 << 20;
+
 /// Where drivers and riders find each other.
 pub struct Tandem {
     cores: usize,
     pays: AtomicBool,
+    /// How many bytes have moved.
+    moved: AtomicU64,
+    /// When the present lap began.
+    lap: Mutex<Instant>,
     /// Drivers with a free seat.
     free: Mutex<Vec<Arc<Seat>>>,
 }
 
 /// A place beside a driver.
 #[derive(Default)]
-struct Seat {
+pub(crate) struct Seat {
     state: Mutex<Place>,
     changed: Condvar,
 }
@@ -46,49 +53,16 @@ struct Place {
 }
 
 impl Seat {
-    fn lock(&self) -> MutexGuard<'_, Place> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tandem {
-    /// For a machine with so many processor cores.
-    pub fn new(cores: usize) -> Tandem {
-        Tandem {
-            cores,
-            pays: AtomicBool::new(false),
-            free: Mutex::default(),
-        }
-    }
-
-    /// Takes note that one of `busy` workers brings `rate` bytes a second. Two on one thread pay where all together bring what the machine can,
-    /// and half as many threads still keep each core busy.
-    pub fn judge(&self, rate: f64, busy: usize) {
-        let pays = is_enough(rate, busy) && busy >= 2 * self.cores;
-        self.pays.store(pays, Ordering::Relaxed);
-    }
-
-    fn pays(&self) -> bool {
-        self.pays.load(Ordering::Relaxed)
-    }
-
-    /// Rides with a driver that has a free seat, if there is one. `look` is called now and then, and ends the ride by `false`. The leg comes
-    /// back; it goes on alone unless it is over.
-    fn ride(&self, leg: Leg, look: &dyn Fn() -> bool) -> (Leg, Option<Over>) {
-        if !self.pays() || leg.left() < SHORT {
-            return (leg, None);
-        }
-        let Some(seat) = self.free().pop() else {
-            return (leg, None);
-        };
-        let mut place = seat.lock();
+    /// Takes it. `look` is called now and then, and ends the ride by `false`. The leg comes back; it goes on alone unless it is over.
+    pub fn ride(&self, leg: Leg, look: &dyn Fn() -> bool) -> (Leg, Option<Over>) {
+        let mut place = self.lock();
         if place.is_closed {
             return (leg, None);
         }
         let (mut position, mut moved) = (leg.position(), Instant::now());
         place.rider = Some(leg);
         loop {
-            let (woken, waited) = seat
+            let (woken, waited) = self
                 .changed
                 .wait_timeout(place, LOOK)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +71,7 @@ impl Tandem {
             if waited.timed_out() {
                 drop(place);
                 goes_on &= look();
-                place = seat.lock();
+                place = self.lock();
                 let now = place.rider.as_ref().map_or(position, Leg::position);
                 if now > position {
                     (position, moved) = (now, Instant::now());
@@ -112,6 +86,60 @@ impl Tandem {
                 return (leg, place.over.take());
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tandem {
+    /// For a machine with so many processor cores.
+    pub fn new(cores: usize) -> Tandem {
+        Tandem {
+            cores,
+            pays: AtomicBool::new(false),
+            moved: AtomicU64::new(0),
+            lap: Mutex::new(Instant::now()),
+            free: Mutex::default(),
+        }
+    }
+
+    /// Takes note of bytes that moved, while so many workers are at something.
+    pub fn moved(&self, bytes: u64, busy: impl FnOnce() -> usize) {
+        let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
+        if before / LAP == (before + bytes) / LAP {
+            return;
+        }
+        let mut lap = self.lap.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = lap.elapsed().as_secs_f64();
+        *lap = Instant::now();
+        self.judge(LAP as f64 / took, busy());
+    }
+
+    /// Two on one thread pay where all together bring what the machine can, and half as many threads still keep each core busy. `rate` is in
+    /// bytes a second.
+    fn judge(&self, rate: f64, busy: usize) {
+        let pays = rate >= ENOUGH && busy >= 2 * self.cores;
+        self.pays.store(pays, Ordering::Relaxed);
+    }
+
+    fn pays(&self) -> bool {
+        self.pays.load(Ordering::Relaxed)
+    }
+
+    /// A free seat, which isn't free any more then, of another driver than the one that offers `own`. That isn't free then either; where it
+    /// is taken already, there is no other.
+    fn take(&self, own: Option<&Arc<Seat>>) -> Option<Arc<Seat>> {
+        let mut free = self.free();
+        if let Some(own) = own {
+            let at = free.iter().position(|seat| Arc::ptr_eq(seat, own))?;
+            if free.len() == 1 {
+                return None;
+            }
+            free.swap_remove(at);
+        }
+        free.pop()
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
@@ -131,25 +159,19 @@ impl<'a> Driver<'a> {
         Driver { tandem, seat: None }
     }
 
-    /// Whether nobody rides along.
-    fn is_alone(&self) -> bool {
-        self.seat.as_ref().is_none_or(|seat| seat.lock().rider.is_none())
-    }
-
-    /// Rides with another driver, where one has a free seat and nobody rides along here. `look` is called now and then, and ends the ride by
-    /// `false`. The leg comes back, with the reason where it is over.
-    pub fn ride(&mut self, leg: Leg, look: &dyn Fn() -> bool) -> (Leg, Option<Over>) {
-        match self.tandem {
-            Some(tandem) if self.is_alone() => {
-                self.close_seat();
-                tandem.ride(leg, look)
-            }
-            _ => (leg, None),
+    /// A free seat of another driver, where it pays to ride and nobody rides along here.
+    pub fn find_seat(&mut self, leg: &Leg) -> Option<Arc<Seat>> {
+        let tandem = self.tandem.filter(|tandem| tandem.pays())?;
+        if leg.left() < SHORT {
+            return None;
         }
+        let found = tandem.take(self.seat.as_ref())?;
+        self.seat = None;
+        Some(found)
     }
 
-    /// Takes the leg, and the rider's, a chunk further.
-    pub fn advance(&mut self, leg: &mut Leg) -> Result<(), Over> {
+    /// Takes the leg, and the rider's, a chunk further. How many bytes moved.
+    pub fn advance(&mut self, leg: &mut Leg) -> Result<u64, Over> {
         let pays = self.tandem.is_some_and(Tandem::pays);
         if pays {
             self.offer_seat(leg);
@@ -172,12 +194,13 @@ impl<'a> Driver<'a> {
             Ok(()) => leg.write_both(other),
             Err(over) => (leg.write(), Err(over)),
         };
-        if let Err(over) = theirs {
+        let theirs = theirs.unwrap_or_else(|over| {
             place.over = Some(over);
             seat.changed.notify_one();
             self.seat = None;
-        }
-        written
+            0
+        });
+        Ok(written? + theirs)
     }
 
     fn offer_seat(&mut self, leg: &Leg) {
@@ -300,7 +323,7 @@ mod tests {
 
     fn paying() -> Tandem {
         let tandem = Tandem::new(2);
-        tandem.judge(1e9, 16);
+        tandem.judge(1e9, 4);
         tandem
     }
 
@@ -309,7 +332,8 @@ mod tests {
         let mut driver = Driver::new(Some(tandem));
         driver.advance(&mut leg).unwrap();
         offered.send(()).unwrap();
-        while driver.is_alone() {
+        let seat = driver.seat.clone().unwrap();
+        while seat.lock().rider.is_none() {
             thread::yield_now();
         }
         to_its_end(driver, leg)
@@ -321,6 +345,10 @@ mod tests {
                 return (leg, over);
             }
         }
+    }
+
+    fn free_seat(tandem: &Tandem, leg: &Leg) -> Arc<Seat> {
+        Driver::new(Some(tandem)).find_seat(leg).unwrap()
     }
 
     type Ride = (Leg, Option<Over>);
@@ -337,7 +365,7 @@ mod tests {
             let thread = scope.spawn(|| drive(&tandem, driver, offered));
             let id = thread.thread().id();
             offer.recv().unwrap();
-            let ride = tandem.ride(rider, &|| true);
+            let ride = free_seat(&tandem, &rider).ride(rider, &|| true);
             meanwhile();
             (thread.join(), ride, id)
         })
@@ -438,7 +466,7 @@ mod tests {
         thread::scope(|scope| {
             let driver = scope.spawn(|| drive(&tandem, own, offered));
             offer.recv().unwrap();
-            let leg = came_back(tandem.ride(other, &|| false));
+            let leg = came_back(free_seat(&tandem, &other).ride(other, &|| false));
             release.send(()).unwrap();
             commit(driver.join().unwrap());
             commit(alone(leg));
@@ -448,29 +476,73 @@ mod tests {
     #[test]
     fn legs_go_alone_where_it_does_not_pay_and_where_they_are_short() {
         let tandem = Tandem::new(4);
-        for (rate, busy, pays) in [
-            (1e9, 8, true),
-            (1e9, 7, false),
-            (1e6, 64, false),
-            (60e6, 16, true),
-        ] {
+        for (rate, busy, pays) in [(1e9, 8, true), (1e9, 7, false), (500e6, 64, false)] {
             tandem.judge(rate, busy);
             assert_eq!(tandem.pays(), pays, "{rate} {busy}");
         }
+        tandem.judge(1e9, 8);
         let (first, second) = (Blob::new(), Blob::new());
         let mut own = first.leg("a", SIZE, None);
         let mut driver = Driver::new(Some(&tandem));
         driver.advance(&mut own).unwrap();
-        let short = came_back(tandem.ride(second.leg("b", SHORT - 1, None), &|| true));
-        assert!(tandem.free().len() == 1 && driver.is_alone());
-        tandem.judge(1e6, 16);
-        came_back(tandem.ride(short, &|| true));
+        let mut other = second.leg("b", SHORT - 1, None);
+        let mut rider = Driver::new(Some(&tandem));
+        assert!(rider.find_seat(&other).is_none(), "it is short");
+        other.end = SIZE;
+        tandem.judge(1e6, 8);
+        assert!(rider.find_seat(&other).is_none(), "it doesn't pay");
+        assert_eq!(tandem.free().len(), 1);
         driver.advance(&mut own).unwrap();
         assert!(tandem.free().is_empty(), "the seat is gone");
-        tandem.judge(1e9, 16);
+        tandem.judge(1e9, 8);
         driver.advance(&mut own).unwrap();
         assert_eq!(tandem.free().len(), 1);
         drop(driver);
         assert!(tandem.free().is_empty());
+    }
+
+    #[test]
+    fn a_driver_without_a_rider_rides_with_another_one() {
+        let tandem = paying();
+        let blobs = [Blob::new(), Blob::new(), Blob::new()];
+        let mut legs: Vec<Leg> = blobs.iter().map(|blob| blob.leg("a", SIZE, None)).collect();
+        let mut drivers: Vec<Driver<'_>> = legs
+            .iter_mut()
+            .map(|leg| {
+                let mut driver = Driver::new(Some(&tandem));
+                driver.advance(leg).unwrap();
+                driver
+            })
+            .collect();
+        let offered: Vec<Arc<Seat>> = drivers.iter().filter_map(|driver| driver.seat.clone()).collect();
+        let found = drivers[0].find_seat(&legs[0]).unwrap();
+        assert!(!Arc::ptr_eq(&found, &offered[0]), "not its own");
+        assert_eq!(
+            tandem.free().len(),
+            1,
+            "neither its own nor the one that it found is free"
+        );
+        let with = if Arc::ptr_eq(&found, &offered[1]) { 1 } else { 2 };
+        assert!(
+            drivers[with].find_seat(&legs[with]).is_none(),
+            "it is about to get a rider"
+        );
+        assert!(
+            drivers[3 - with].find_seat(&legs[3 - with]).is_none(),
+            "nobody else is alone"
+        );
+        assert_eq!(tandem.free().len(), 1);
+    }
+
+    #[test]
+    fn it_is_judged_by_how_long_a_lap_takes() {
+        let tandem = Tandem::new(2);
+        tandem.moved(LAP - 1, || panic!("too early"));
+        assert!(!tandem.pays());
+        tandem.moved(1, || 4);
+        tandem.moved(LAP, || 4);
+        assert!(tandem.pays(), "a lap in no time");
+        tandem.moved(LAP, || 3);
+        assert!(!tandem.pays(), "too few are at it");
     }
 }
