@@ -17,7 +17,7 @@ const PAYS: f64 = 1.1;
 
 /// How much later than the quickest answers come, on average, where something is busy: so many times, and so much.
 const LATE: u32 = 3;
-const TOLERANCE: Duration = Duration::from_millis(5);
+const TOLERANCE: Duration = Duration::from_millis(2);
 
 /// What a request is worth beside the bytes that it moves.
 const REQUEST_WORTH: u64 = 32 << 10;

@@ -3,7 +3,7 @@
 //!
 //! A **driver** takes its own blob's leg to its end, and that of a **rider** along, whose thread waits meanwhile. The rider looks after its
 //! bytes now and then: where the driver is held up by its own connection, it goes on alone. A driver that reads from its rider's connection
-//! waits for that one as long as it may stall.
+//! waits for that one as long as it may stall. A driver alone waits a moment for a rider, or rides with another who is alone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A driver that hasn't moved its rider's bytes for so long is held up.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a driver waits for a rider before it goes on alone: the others have use for the processor meanwhile, and the next blob begins soon.
+const MEET: Duration = Duration::from_millis(20);
 
 /// A leg of fewer bytes is over before it has found another.
 const SHORT: u64 = 1 << 20;
@@ -61,6 +64,7 @@ impl Seat {
         }
         let (mut position, mut moved) = (leg.position(), Instant::now());
         place.rider = Some(leg);
+        self.changed.notify_one();
         loop {
             let (woken, waited) = self
                 .changed
@@ -86,6 +90,13 @@ impl Seat {
                 return (leg, place.over.take());
             }
         }
+    }
+
+    /// Waits a little until somebody takes it.
+    fn wait_for_rider(&self) {
+        let is_free = |place: &mut Place| place.rider.is_none() && !place.is_closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), MEET, is_free);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn lock(&self) -> MutexGuard<'_, Place> {
@@ -173,10 +184,10 @@ impl<'a> Driver<'a> {
     /// Takes the leg, and the rider's, a chunk further. How many bytes moved.
     pub fn advance(&mut self, leg: &mut Leg) -> Result<u64, Over> {
         let pays = self.tandem.is_some_and(Tandem::pays);
-        if pays {
-            self.offer_seat(leg);
-        } else {
+        if !pays {
             self.close_seat();
+        } else if let Some(seat) = self.offer_seat(leg) {
+            seat.wait_for_rider();
         }
         leg.read(pays)?;
         let Some(seat) = self.seat.clone() else {
@@ -203,12 +214,15 @@ impl<'a> Driver<'a> {
         Ok(written? + theirs)
     }
 
-    fn offer_seat(&mut self, leg: &Leg) {
-        if let (Some(tandem), None, true) = (self.tandem, &self.seat, leg.left() >= SHORT) {
-            let seat = Arc::default();
-            tandem.free().push(Arc::clone(&seat));
-            self.seat = Some(seat);
+    /// Offers a seat, where none is offered yet: that seat.
+    fn offer_seat(&mut self, leg: &Leg) -> Option<&Seat> {
+        let tandem = self.tandem?;
+        if self.seat.is_some() || leg.left() < SHORT {
+            return None;
         }
+        let seat = self.seat.insert(Arc::default());
+        tandem.free().push(Arc::clone(seat));
+        Some(seat)
     }
 
     /// Takes nobody along any more.
@@ -334,7 +348,7 @@ mod tests {
         offered.send(()).unwrap();
         let seat = driver.seat.clone().unwrap();
         while seat.lock().rider.is_none() {
-            thread::yield_now();
+            seat.wait_for_rider();
         }
         to_its_end(driver, leg)
     }
@@ -532,6 +546,18 @@ mod tests {
             "nobody else is alone"
         );
         assert_eq!(tandem.free().len(), 1);
+    }
+
+    #[test]
+    fn a_driver_alone_waits_a_moment_for_a_rider_but_not_again() {
+        let (tandem, blob) = (paying(), Blob::new());
+        let mut own = blob.leg("a", SIZE, None);
+        let mut driver = Driver::new(Some(&tandem));
+        let began = Instant::now();
+        driver.advance(&mut own).unwrap();
+        assert!(began.elapsed() >= MEET);
+        assert!(driver.offer_seat(&own).is_none(), "it was offered");
+        commit(to_its_end(driver, own));
     }
 
     #[test]
