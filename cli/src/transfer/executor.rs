@@ -1,14 +1,15 @@
 //! Moves what was planned: blobs, then manifests, children first, then the tag.
 //!
-//! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread each. Nothing waits inside a worker: whoever finishes a
+//! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, Scope};
+use std::thread;
 use std::time::Duration;
 
+use rayon::Scope;
 use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository};
 use transload_registry_client::Client;
 
@@ -20,6 +21,7 @@ use super::fault::Fault;
 use super::flight::Flight;
 use super::outcome::{Count, Status};
 use super::plan::{self, Plan, Planned};
+use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::room::Berth;
 use super::split::{Crew, Shift, Split};
@@ -37,6 +39,7 @@ pub(crate) struct Executor<'a> {
     pub observer: &'a dyn Observer,
     pub cancel: &'a AtomicBool,
     client: Client,
+    pool: &'a Pool,
     /// Those that images come from or go to.
     registries: BTreeSet<Registry>,
     queue: Queue<ImageId, BlobWork, (ImageId, Arc<Split>)>,
@@ -45,15 +48,12 @@ pub(crate) struct Executor<'a> {
     origins: Mutex<BTreeMap<String, Count>>,
 }
 
-/// Where workers are begun.
-type Place<'scope, 'env> = &'scope Scope<'scope, 'env>;
-
 type Piece = Work<ImageId, BlobWork, (ImageId, Arc<Split>)>;
 
 /// Workers without work, who may help with a blob of an image.
-struct Idle<'scope, 'env, 'e> {
-    executor: &'env Executor<'e>,
-    scope: Place<'scope, 'env>,
+struct Idle<'e, 's, 'scope> {
+    executor: &'scope Executor<'e>,
+    scope: &'s Scope<'scope>,
     image: ImageId,
 }
 
@@ -94,7 +94,7 @@ impl<'a> Executor<'a> {
         job: &'a Job,
         flights: Vec<Flight>,
         client: Client,
-        workers: usize,
+        pool: &'a Pool,
         observer: &'a dyn Observer,
         cancel: &'a AtomicBool,
     ) -> Self {
@@ -110,10 +110,11 @@ impl<'a> Executor<'a> {
             registries: registries.collect(),
             flights,
             client,
+            pool,
             observer,
             cancel,
-            queue: Queue::new(workers),
-            staff: Staff::new(workers),
+            queue: Queue::new(pool.most()),
+            staff: Staff::new(pool.most()),
             tandem: Tandem::new(thread::available_parallelism().map_or(1, usize::from)),
             origins: Mutex::default(),
         }
@@ -135,7 +136,7 @@ impl<'a> Executor<'a> {
                 );
                 self.observer.event(&Event::Notice { text: &text });
             }
-            thread::scope(|scope| {
+            self.pool.scope(|scope| {
                 for &image in &images {
                     self.push(scope, Work::Plan(image));
                 }
@@ -168,28 +169,26 @@ impl<'a> Executor<'a> {
         self.staff.bound(places)
     }
 
-    fn push<'env>(&'env self, scope: Place<'_, 'env>, work: Piece) {
+    fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Piece) {
         let pieces = self.queue.push(work);
         self.hire(scope, pieces);
     }
 
     /// Begins the workers that so many pieces of work need.
-    fn hire<'env>(&'env self, scope: Place<'_, 'env>, pieces: usize) {
+    fn hire<'scope>(&'scope self, scope: &Scope<'scope>, pieces: usize) {
         let new = self.staff.call(pieces, self.bound());
-        for begun in 0..new {
-            let thread = thread::Builder::new().name("transfer".to_owned());
-            if let Err(error) = thread.spawn_scoped(scope, || self.work(scope)) {
-                log::warn!("there is no thread for another worker: {error}");
-                if self.staff.lacks(new - begun) {
-                    self.work(scope);
-                }
-                return;
-            }
+        for _ in 0..new {
+            scope.spawn(|scope| self.work(scope));
+        }
+        if new > 0
+            && let Err(error) = self.pool.begin(self.staff.hired())
+        {
+            log::warn!("the system gives no thread for another worker: {error}");
         }
     }
 
     /// Does pieces of work, the most urgent first, until there are none and none can come.
-    fn work<'env>(&'env self, scope: Place<'_, 'env>) {
+    fn work<'scope>(&'scope self, scope: &Scope<'scope>) {
         while let Some((work, _duty)) = self.staff.next(|| self.queue.pop()) {
             if self.is_cancelled() {
                 continue;
@@ -220,7 +219,7 @@ impl<'a> Executor<'a> {
         });
     }
 
-    fn plan<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId) {
+    fn plan<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
         let _at = at_work::on(flight.name());
         flight.start();
@@ -288,7 +287,7 @@ impl<'a> Executor<'a> {
         self.count(scope, image, None);
     }
 
-    fn bring<'env>(&'env self, scope: Place<'_, 'env>, work: BlobWork) {
+    fn bring<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
         let BlobWork {
             image,
             blob,
@@ -359,7 +358,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn pass_on<'env>(&'env self, scope: Place<'_, 'env>, blob: &Descriptor, next: Next) {
+    fn pass_on<'scope>(&'scope self, scope: &Scope<'scope>, blob: &Descriptor, next: Next) {
         for image in next.there {
             self.count(scope, image, Some((blob, How::Shared)));
         }
@@ -379,13 +378,13 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn count<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId, blob: Option<(&Descriptor, How)>) {
+    fn count<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, blob: Option<(&Descriptor, How)>) {
         if self.flights[image].blob_is_there(blob) {
             self.push(scope, Work::Publish(image));
         }
     }
 
-    fn publish<'env>(&'env self, scope: Place<'_, 'env>, image: ImageId) {
+    fn publish<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
         let _at = at_work::on(flight.name());
         let Some(plan) = flight.plan() else { return };

@@ -21,6 +21,7 @@ mod leg;
 mod near;
 mod outcome;
 mod plan;
+mod pool;
 mod prepare;
 mod preview;
 mod queue;
@@ -33,6 +34,7 @@ mod together;
 mod turns;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +60,7 @@ pub(crate) use source::{RegistrySource, StoreSource, config_of};
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
+use pool::Pool;
 use prepare::{Places, Prepared};
 
 /// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
@@ -132,14 +135,18 @@ pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Problem> {
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads.max(1))
         .thread_name(|n| format!("transfer {n}"));
-    pool.build().map_err(|error| Problem {
+    pool.build().map_err(|error| no_threads(&error))
+}
+
+fn no_threads(error: &dyn fmt::Display) -> Problem {
+    Problem {
         number: 0,
         job: "transload".to_owned(),
         side: None,
         message: format!("no threads: {error}"),
         hint: Some("try a smaller --jobs".to_owned()),
         failed: false,
-    })
+    }
 }
 
 /// What became of a run.
@@ -166,6 +173,9 @@ impl Summary {
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
 /// no store, two images that would go to one destination.
 pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
+    let is_local = jobs.iter().all(Job::is_local);
+    let most = if is_local { MOST_LOCAL } else { usize::MAX };
+    let pool = Pool::new(options.jobs.min(most)).map_err(|error| vec![no_threads(&error)])?;
     let mut summaries = Vec::new();
     let preparations = prepare_all(jobs, options, observer)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
@@ -185,7 +195,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
                     number,
                     routes: &routes,
                 });
-                run_job(prepared, options, observer.as_ref())
+                run_job(prepared, options, &pool, observer.as_ref())
             }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
@@ -235,7 +245,7 @@ fn prepare_all<'a>(
     }
 }
 
-fn run_job(prepared: Prepared<'_>, options: &Options, observer: &dyn Observer) -> JobSummary {
+fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dyn Observer) -> JobSummary {
     let started = Instant::now();
     let Prepared {
         job,
@@ -262,9 +272,7 @@ fn run_job(prepared: Prepared<'_>, options: &Options, observer: &dyn Observer) -
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
-    let most = if job.is_local() { MOST_LOCAL } else { usize::MAX };
-    let workers = options.jobs.min(most);
-    let executor = Executor::new(job, flights, client, workers, observer, &options.cancel);
+    let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
     executor.run();
     let (flights, origins) = executor.into_parts();
     let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();

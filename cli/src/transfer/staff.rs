@@ -59,15 +59,6 @@ impl Staff {
         new
     }
 
-    /// So many of those who were hired could not begin. Whether the caller has to be a worker, since there is no other.
-    pub fn lacks(&self, missing: usize) -> bool {
-        let mut ranks = self.lock();
-        ranks.hired -= missing;
-        let is_nobody = ranks.hired == 0;
-        ranks.hired += usize::from(is_nobody);
-        is_nobody
-    }
-
     /// What a worker who is free takes by `take`, as soon as there is something. None where nobody is at anything that more could come of: the
     /// worker has left.
     pub fn next<T>(&self, take: impl Fn() -> Option<T>) -> Option<(T, Duty<'_>)> {
@@ -99,6 +90,11 @@ impl Staff {
         let waited = self.over.wait_timeout_while(self.lock(), longest, is_there);
         let (ranks, _) = waited.unwrap_or_else(PoisonError::into_inner);
         ranks.hired == 0
+    }
+
+    /// How many haven't left.
+    pub fn hired(&self) -> usize {
+        self.lock().hired
     }
 
     /// How many are at something.
@@ -147,18 +143,6 @@ mod tests {
         assert_eq!((staff.busy(), staff.call(5, 64)), (1, 1), "one is no longer free");
         drop(duty);
         assert_eq!((staff.busy(), staff.call(6, 64)), (0, 0));
-    }
-
-    #[test]
-    fn those_that_could_not_begin_are_not_counted_on() {
-        let staff = Staff::new(2);
-        assert_eq!(staff.call(2, 2), 2);
-        assert!(!staff.lacks(1), "the other can");
-        assert_eq!(staff.call(2, 2), 1);
-        assert!(staff.lacks(2), "the caller is the only one");
-        assert_eq!(staff.call(1, 2), 0);
-        assert!(staff.next(|| None::<()>).is_none());
-        assert_eq!(staff.call(1, 2), 1);
     }
 
     #[test]
