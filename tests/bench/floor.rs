@@ -86,7 +86,8 @@ fn receive_all(host: &str, wanted: &[String]) -> Result<()> {
         let mut socket = TcpStream::connect(host)?;
         let mut buffer = vec![0; CHUNK];
         while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-            write!(socket, "GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
+            // In one piece: the second of several waits until the server has acknowledged the first.
+            socket.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
             skip_answer(&mut socket, &mut buffer)?;
         }
         Ok(())

@@ -76,12 +76,6 @@ impl Job {
             earlier: None,
         }
     }
-
-    /// Whether it moves files from one folder to another, and speaks to no registry.
-    pub fn is_local(&self) -> bool {
-        let is_store = |end: &Endpoint| end.store().is_some();
-        self.source.as_ref().is_some_and(is_store) && is_store(&self.destination)
-    }
 }
 
 /// What becomes of an index of which only some platforms move.

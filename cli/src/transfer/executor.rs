@@ -32,6 +32,9 @@ use crate::job::{Job, Target};
 /// How often it is looked whether registries are asked for more at once by now, so that more workers are of use.
 const REVIEW: Duration = Duration::from_millis(20);
 
+/// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
+const MOST_LOCAL: usize = 16;
+
 /// A task's images on their way.
 pub(crate) struct Executor<'a> {
     pub job: &'a Job,
@@ -105,16 +108,23 @@ impl<'a> Executor<'a> {
             Target::Registry(reference) => Some(reference.registry().clone()),
             Target::Store(..) => None,
         });
+        let registries: BTreeSet<Registry> = registries.collect();
+        let most = if registries.is_empty() {
+            MOST_LOCAL
+        } else {
+            usize::MAX
+        };
+        let workers = pool.most().min(most);
         Executor {
             job,
-            registries: registries.collect(),
+            registries,
             flights,
             client,
             pool,
             observer,
             cancel,
-            queue: Queue::new(pool.most()),
-            staff: Staff::new(pool.most()),
+            queue: Queue::new(workers),
+            staff: Staff::new(workers),
             tandem: Tandem::new(thread::available_parallelism().map_or(1, usize::from)),
             origins: Mutex::default(),
         }

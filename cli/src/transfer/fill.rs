@@ -16,6 +16,9 @@ use super::tandem::Driver;
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(200);
 
+/// How often it is told how many bytes are there: nobody sees more.
+const TELL: Duration = Duration::from_millis(20);
+
 /// Why bytes didn't come.
 pub(crate) enum StreamFailure {
     /// Others came than those that were announced.
@@ -130,6 +133,7 @@ impl Filling<'_, '_> {
         }
         let mut driver = Driver::new(self.request.crew.map(|crew| crew.tandem()));
         let mut watch = (Instant::now(), leg.position());
+        let mut told = watch.0;
         let over = loop {
             if let Err(fault) = self.request.check_cancel() {
                 return (Err(StreamFailure::Other(fault)), leg);
@@ -146,13 +150,17 @@ impl Filling<'_, '_> {
                 Ok(bytes) => self.note(bytes),
                 Err(over) => break over,
             }
-            self.tell();
+            let now = Instant::now();
+            if now.duration_since(told) >= TELL {
+                self.tell();
+                told = now;
+            }
             let (began, since) = watch;
-            let watched = began.elapsed();
+            let watched = now.duration_since(began);
             if watched >= WATCH {
                 let rate = (leg.position() - since) as f64 / watched.as_secs_f64();
                 leg.end = self.share(leg.position(), leg.end, rate);
-                watch = (Instant::now(), leg.position());
+                watch = (now, leg.position());
             }
         };
         self.tell();

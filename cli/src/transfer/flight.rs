@@ -9,8 +9,9 @@ use transload_reference::{Descriptor, Digest};
 use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
+use super::places::Port;
 use super::plan::Plan;
-use super::prepare::{Mapping, Port};
+use super::prepare::Mapping;
 use super::source::Source;
 
 /// An image, its ends, and how far it is.

@@ -20,6 +20,7 @@ mod globs;
 mod leg;
 mod near;
 mod outcome;
+mod places;
 mod plan;
 mod pool;
 mod prepare;
@@ -60,11 +61,9 @@ pub(crate) use source::{RegistrySource, StoreSource, config_of};
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
+use places::{Places, Port, whole};
 use pool::Pool;
-use prepare::{Places, Prepared};
-
-/// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
-const MOST_LOCAL: usize = 16;
+use prepare::Prepared;
 
 /// How transfers are done, whatever they move.
 #[derive(Clone)]
@@ -173,9 +172,7 @@ impl Summary {
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
 /// no store, two images that would go to one destination.
 pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
-    let is_local = jobs.iter().all(Job::is_local);
-    let most = if is_local { MOST_LOCAL } else { usize::MAX };
-    let pool = Pool::new(options.jobs.min(most)).map_err(|error| vec![no_threads(&error)])?;
+    let pool = Pool::new(options.jobs).map_err(|error| vec![no_threads(&error)])?;
     let mut summaries = Vec::new();
     let preparations = prepare_all(jobs, options, observer)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
@@ -236,7 +233,7 @@ fn prepare_all<'a>(
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
-        filled.extend(job.destination.store().map(prepare::whole));
+        filled.extend(job.destination.store().map(whole));
     }
     if problems.is_empty() {
         Ok(preparations)
@@ -287,7 +284,7 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dy
     }
 }
 
-type Ends = (Arc<dyn source::Source>, Arc<prepare::Port>);
+type Ends = (Arc<dyn source::Source>, Arc<Port>);
 
 fn open(places: &mut Places, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
     let source = places

@@ -7,20 +7,16 @@ use std::sync::Arc;
 
 use transload_layout_store::Opening;
 use transload_policy::Mode;
-use transload_reference::{Reference, Registry};
+use transload_reference::Reference;
 use transload_registry_client::Client;
 
 use super::Options;
 use super::at_work;
-use super::blobs::BlobMap;
-use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
 use super::event::{Event, Observer};
 use super::fault::Side;
 use super::globs;
 use super::outcome::Route;
-use super::room::Room;
-use super::source::{RegistrySource, Source, StoreSource};
-use super::turns::Turns;
+use super::places::whole;
 use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
 
 /// What to do about a report of something else.
@@ -458,117 +454,5 @@ fn published_as(target: &Target) -> Target {
     match target {
         Target::Store(path, reference) => Target::Store(path.clone(), bare(reference)),
         Target::Registry(reference) => Target::Registry(bare(reference)),
-    }
-}
-
-/// A destination, who brings what to it, whether that fits, and whose turn it is to write manifests.
-pub(crate) struct Port {
-    pub destination: Box<dyn Destination>,
-    pub blobs: BlobMap,
-    pub room: Arc<Room>,
-    pub turns: Turns,
-}
-
-/// A store or a registry: what a target is in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    Folder(PathBuf),
-    Host(Registry),
-}
-
-impl Place {
-    pub fn of(target: &Target) -> Place {
-        match target {
-            Target::Store(path, _) => Place::Folder(whole(path)),
-            Target::Registry(reference) => Place::Host(reference.registry().clone()),
-        }
-    }
-}
-
-/// The path from the root on, so that a folder is known again that is written in another way.
-pub(crate) fn whole(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The open ends of a task: every store and registry once.
-pub(crate) struct Places {
-    opening: Opening,
-    sources: HashMap<Place, Arc<dyn Source>>,
-    ports: HashMap<Place, Arc<Port>>,
-}
-
-impl Places {
-    /// None yet. Waits for stores end as `opening` says.
-    pub fn new(opening: Opening) -> Places {
-        Places {
-            opening,
-            sources: HashMap::new(),
-            ports: HashMap::new(),
-        }
-    }
-
-    /// The source of a target.
-    pub fn source(
-        &mut self,
-        client: &Client,
-        target: &Target,
-    ) -> Result<Arc<dyn Source>, transload_layout_store::Error> {
-        let place = Place::of(target);
-        if let Some(source) = self.sources.get(&place) {
-            return Ok(Arc::clone(source));
-        }
-        let source: Arc<dyn Source> = match target {
-            Target::Store(path, _) => Arc::new(StoreSource::new(Arc::new(self.opening.open(path)?))),
-            Target::Registry(reference) => {
-                Arc::new(RegistrySource::new(client.clone(), reference.registry().clone()))
-            }
-        };
-        self.sources.insert(place, Arc::clone(&source));
-        Ok(source)
-    }
-
-    /// A target's destination for looking at only: a store that isn't there isn't made.
-    pub fn look(
-        &mut self,
-        client: &Client,
-        target: &Target,
-    ) -> Result<Arc<dyn Destination>, transload_layout_store::Error> {
-        Ok(match target {
-            Target::Store(path, _) if path.symlink_metadata().is_err() => {
-                Arc::new(FolderToBe::new(path.clone()))
-            }
-            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(self.opening.open(path)?))),
-            Target::Registry(reference) => Arc::new(RegistryDestination::new(
-                client.clone(),
-                reference.registry().clone(),
-            )),
-        })
-    }
-
-    /// The destination of a target. A store that isn't there is made.
-    pub fn port(
-        &mut self,
-        client: &Client,
-        target: &Target,
-    ) -> Result<Arc<Port>, transload_layout_store::Error> {
-        let place = Place::of(target);
-        if let Some(port) = self.ports.get(&place) {
-            return Ok(Arc::clone(port));
-        }
-        let destination: Box<dyn Destination> = match target {
-            Target::Store(path, _) => Box::new(StoreDestination::new(Arc::new(self.opening.create(path)?))),
-            Target::Registry(reference) => Box::new(RegistryDestination::new(
-                client.clone(),
-                reference.registry().clone(),
-            )),
-        };
-        let port = Arc::new(Port {
-            destination,
-            blobs: BlobMap::default(),
-            room: Arc::default(),
-            turns: Turns::default(),
-        });
-        self.ports.insert(place, Arc::clone(&port));
-        Ok(port)
     }
 }

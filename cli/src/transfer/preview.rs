@@ -17,8 +17,9 @@ use super::destination::Destination;
 use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
 use super::outcome::Count;
+use super::places::{Place, Places};
 use super::plan::{self, Plan, Planned};
-use super::prepare::{Mapping, Place, Places, Preparation, Prepared, Problem};
+use super::prepare::{Mapping, Preparation, Prepared, Problem};
 use super::{Options, prepare_all};
 use crate::job::{Job, Target};
 

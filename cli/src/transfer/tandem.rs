@@ -13,7 +13,7 @@ use super::leg::{Leg, Over};
 use super::split::ENOUGH;
 
 /// How often a rider looks after its bytes.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A driver that hasn't moved its rider's bytes for so long is held up.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -25,7 +25,11 @@ const MEET: Duration = Duration::from_millis(20);
 const SHORT: u64 = 1 << 20;
 
 /// After how many bytes it is judged anew whether riding pays.
-const LAP: u64 = 32 << 20;
+const LAP: u64 = 16 << 20;
+
+/// Once it pays, it does until less than this part of what makes it pay is brought: where the processor is the limit, bytes come slowly while
+/// it is busy with requests.
+const STILL: f64 = 0.25;
 
 /// Where drivers and riders find each other.
 pub struct Tandem {
@@ -33,8 +37,8 @@ pub struct Tandem {
     pays: AtomicBool,
     /// How many bytes have moved.
     moved: AtomicU64,
-    /// When the present lap began.
-    lap: Mutex<Instant>,
+    /// When the present lap began; the first begins with the first bytes.
+    lap: Mutex<Option<Instant>>,
     /// Drivers with a free seat.
     free: Mutex<Vec<Arc<Seat>>>,
 }
@@ -111,7 +115,7 @@ impl Tandem {
             cores,
             pays: AtomicBool::new(false),
             moved: AtomicU64::new(0),
-            lap: Mutex::new(Instant::now()),
+            lap: Mutex::default(),
             free: Mutex::default(),
         }
     }
@@ -119,19 +123,20 @@ impl Tandem {
     /// Takes note of bytes that moved, while so many workers are at something.
     pub fn moved(&self, bytes: u64, busy: impl FnOnce() -> usize) {
         let before = self.moved.fetch_add(bytes, Ordering::Relaxed);
-        if before / LAP == (before + bytes) / LAP {
+        if before > 0 && before / LAP == (before + bytes) / LAP {
             return;
         }
         let mut lap = self.lap.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = lap.elapsed().as_secs_f64();
-        *lap = Instant::now();
-        self.judge(LAP as f64 / took, busy());
+        if let Some(began) = lap.replace(Instant::now()) {
+            self.judge(LAP as f64 / began.elapsed().as_secs_f64(), busy());
+        }
     }
 
     /// Two on one thread pay where all together bring what the machine can, and half as many threads still keep each core busy. `rate` is in
     /// bytes a second.
     fn judge(&self, rate: f64, busy: usize) {
-        let pays = rate >= ENOUGH && busy >= 2 * self.cores;
+        let enough = if self.pays() { STILL * ENOUGH } else { ENOUGH };
+        let pays = rate >= enough && busy >= 2 * self.cores;
         self.pays.store(pays, Ordering::Relaxed);
     }
 
