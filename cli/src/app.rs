@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use transload_layout_store::{Error, Opening, Store};
@@ -310,14 +311,16 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
         }
         progress.print("stopping; once more to stop at once");
         let (progress, end) = (Arc::clone(&progress), end.clone());
-        std::thread::spawn(move || {
-            std::thread::sleep(ORDERLY);
+        let stop = move || {
+            thread::sleep(ORDERLY);
             progress.finish();
             end();
             progress.print("\nStopped, without waiting for an answer.");
             progress.print(ui::GOES_ON);
             std::process::exit(i32::from(INTERRUPTED));
-        });
+        };
+        // Where the system gives no thread, it takes a second Ctrl-C to stop what hangs.
+        drop(thread::Builder::new().name("stop".to_owned()).spawn(stop));
     });
     if let Err(error) = handler {
         log::warn!("Ctrl-C stops at once, without a summary: {error}");

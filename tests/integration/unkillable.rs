@@ -8,6 +8,7 @@ mod kill;
 mod power;
 mod processes;
 mod stop;
+mod threads;
 mod whole;
 
 use std::env;

@@ -190,10 +190,8 @@ impl<'a> Executor<'a> {
         for _ in 0..new {
             scope.spawn(|scope| self.work(scope));
         }
-        if new > 0
-            && let Err(error) = self.pool.begin(self.staff.hired())
-        {
-            log::warn!("the system gives no thread for another worker: {error}");
+        if new > 0 {
+            self.pool.need(self.staff.hired());
         }
     }
 

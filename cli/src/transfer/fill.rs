@@ -16,9 +16,6 @@ use super::tandem::Driver;
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(200);
 
-/// How often it is told how many bytes are there: nobody sees more.
-const TELL: Duration = Duration::from_millis(20);
-
 /// Why bytes didn't come.
 pub(crate) enum StreamFailure {
     /// Others came than those that were announced.
@@ -133,7 +130,6 @@ impl Filling<'_, '_> {
         }
         let mut driver = Driver::new(self.request.crew.map(|crew| crew.tandem()));
         let mut watch = (Instant::now(), leg.position());
-        let mut told = watch.0;
         let over = loop {
             if let Err(fault) = self.request.check_cancel() {
                 return (Err(StreamFailure::Other(fault)), leg);
@@ -150,11 +146,8 @@ impl Filling<'_, '_> {
                 Ok(bytes) => self.note(bytes),
                 Err(over) => break over,
             }
+            self.tell();
             let now = Instant::now();
-            if now.duration_since(told) >= TELL {
-                self.tell();
-                told = now;
-            }
             let (began, since) = watch;
             let watched = now.duration_since(began);
             if watched >= WATCH {

@@ -134,16 +134,17 @@ pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Problem> {
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads.max(1))
         .thread_name(|n| format!("transfer {n}"));
-    pool.build().map_err(|error| no_threads(&error))
+    pool.build()
+        .map_err(|error| no_threads(&error, "try a smaller --jobs"))
 }
 
-fn no_threads(error: &dyn fmt::Display) -> Problem {
+fn no_threads(error: &dyn fmt::Display, hint: &str) -> Problem {
     Problem {
         number: 0,
         job: "transload".to_owned(),
         side: None,
         message: format!("no threads: {error}"),
-        hint: Some("try a smaller --jobs".to_owned()),
+        hint: Some(hint.to_owned()),
         failed: false,
     }
 }
@@ -172,7 +173,10 @@ impl Summary {
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
 /// no store, two images that would go to one destination.
 pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
-    let pool = Pool::new(options.jobs).map_err(|error| vec![no_threads(&error)])?;
+    let pool = Pool::new(options.jobs).map_err(|error| {
+        let hint = "the limit on processes is reached: raise it (`ulimit -u`, a container's or a service's limit on tasks)";
+        vec![no_threads(&error, hint)]
+    })?;
     let mut summaries = Vec::new();
     let preparations = prepare_all(jobs, options, observer)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();

@@ -1,6 +1,7 @@
 //! A pool of threads, each of which begins once there is work for it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -10,6 +11,8 @@ use rayon::{Scope, ThreadBuilder, ThreadPool, ThreadPoolBuilder};
 pub(crate) struct Pool {
     pool: ThreadPool,
     unborn: Arc<Mutex<Vec<ThreadBuilder>>>,
+    /// Whether the system gave no more threads when it was last asked.
+    is_short: AtomicBool,
 }
 
 impl Pool {
@@ -29,7 +32,11 @@ impl Pool {
             })
             .build()
             .map_err(io::Error::other)?;
-        let pool = Pool { pool, unborn };
+        let pool = Pool {
+            pool,
+            unborn,
+            is_short: AtomicBool::new(false),
+        };
         pool.begin(1)?;
         Ok(pool)
     }
@@ -39,11 +46,17 @@ impl Pool {
         self.pool.current_num_threads()
     }
 
-    /// Sees to it that there are so many threads, as far as there may be.
-    ///
-    /// # Errors
-    /// Where the system gives no more of them.
-    pub fn begin(&self, threads: usize) -> io::Result<()> {
+    /// Sees to it that there are so many threads, as far as there may be and the system gives them. Where it gives no more, that is said once.
+    pub fn need(&self, threads: usize) {
+        if !self.is_short.load(Ordering::Relaxed)
+            && let Err(error) = self.begin(threads)
+            && !self.is_short.swap(true, Ordering::Relaxed)
+        {
+            log::warn!("the system gives no more threads, so that less is done at once: {error}");
+        }
+    }
+
+    fn begin(&self, threads: usize) -> io::Result<()> {
         let mut unborn = lock(&self.unborn);
         while self.most() - unborn.len() < threads
             && let Some(thread) = unborn.pop()
@@ -76,7 +89,7 @@ mod tests {
         let pool = Pool::new(4).unwrap();
         let names = Mutex::new(HashSet::new());
         for threads in [2, 1, 3, 9] {
-            pool.begin(threads).unwrap();
+            pool.need(threads);
             let together = Barrier::new(threads.min(4));
             pool.scope(|scope| {
                 for _ in 0..threads.min(4) {

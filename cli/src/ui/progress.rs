@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::bars::{self, Size};
@@ -88,15 +88,17 @@ impl Progress {
             talks: !quiet,
             gives_way: AtomicBool::new(false),
         });
-        let stop = pace.map(|pace| {
+        let stop = pace.and_then(|pace| {
             let (stop, stopped) = mpsc::channel();
             let ticking = Arc::clone(&shared);
-            let thread = std::thread::spawn(move || {
+            let ticks = move || {
                 while stopped.recv_timeout(pace) == Err(RecvTimeoutError::Timeout) {
                     ticking.tick();
                 }
-            });
-            (stop, thread)
+            };
+            // Where the system gives no thread, nobody sees how far it is, and that is all.
+            let thread = thread::Builder::new().name("progress".to_owned()).spawn(ticks);
+            Some((stop, thread.ok()?))
         });
         Progress {
             shared,

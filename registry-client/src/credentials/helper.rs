@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde::Deserialize;
 
@@ -107,20 +108,22 @@ fn run(
         // A helper that answers without reading is no failure.
         let _ = writeln!(stream, "{input}");
     }
-    let complaint = child.stderr.take().map(|stream| {
-        std::thread::spawn(move || {
+    let listener = child.stderr.take().map(|stream| {
+        let listen = move || {
             let mut text = Vec::new();
             let _ = stream.take(MAX_ANSWER).read_to_end(&mut text);
             text
-        })
+        };
+        // Where the system gives no thread, what it complains of isn't known.
+        thread::Builder::new().spawn(listen)
     });
     let mut answer = Vec::new();
     if let Some(stream) = child.stdout.take() {
         stream.take(MAX_ANSWER).read_to_end(&mut answer).map_err(fail)?;
     }
     let status = child.wait().map_err(fail)?;
-    let complaint = complaint
-        .and_then(|thread| thread.join().ok())
+    let complaint = listener
+        .and_then(|thread| thread.ok()?.join().ok())
         .unwrap_or_default();
     if status.success() {
         return Ok(Ok(answer));
