@@ -54,6 +54,14 @@ impl Target {
             Target::Store(_, reference) | Target::Registry(reference) => reference,
         }
     }
+
+    /// The registry that it is in, if it is in one.
+    pub fn registry(&self) -> Option<&Registry> {
+        match self {
+            Target::Store(..) => None,
+            Target::Registry(reference) => Some(reference.registry()),
+        }
+    }
 }
 
 impl fmt::Display for Target {

@@ -81,9 +81,14 @@ pub(super) fn add_registry(
         let rendered: Vec<_> = samples()
             .iter()
             .chain(images)
-            .map(|image| match endpoint.locate(image).ok()?.target(image).ok()? {
-                Target::Registry(reference) => Some(reference.registry().clone()),
-                Target::Store(..) => None,
+            .map(|image| {
+                endpoint
+                    .locate(image)
+                    .ok()?
+                    .target(image)
+                    .ok()?
+                    .registry()
+                    .cloned()
             })
             .collect::<Option<_>>()?;
         let (first, others) = rendered.split_first()?;

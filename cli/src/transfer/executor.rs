@@ -45,13 +45,11 @@ pub(crate) struct Executor<'a> {
     pool: &'a Pool,
     /// Those that images come from or go to.
     registries: BTreeSet<Registry>,
-    queue: Queue<ImageId, BlobWork, (ImageId, Arc<Split>)>,
+    queue: Queue<ImageId, BlobWork, HelpWork>,
     staff: Staff,
     tandem: Tandem,
     origins: Mutex<BTreeMap<String, Count>>,
 }
-
-type Piece = Work<ImageId, BlobWork, (ImageId, Arc<Split>)>;
 
 /// Workers without work, who may help with a blob of an image.
 struct Idle<'e, 's, 'scope> {
@@ -74,8 +72,11 @@ impl Crew for Idle<'_, '_, '_> {
     }
 
     fn call(&self, split: &Arc<Split>) {
-        let help = Work::Help((self.image, Arc::clone(split)));
-        self.executor.push(self.scope, help);
+        let help = HelpWork {
+            image: self.image,
+            split: Arc::clone(split),
+        };
+        self.executor.push(self.scope, Work::Help(help));
     }
 
     fn tandem(&self) -> &Tandem {
@@ -92,6 +93,12 @@ struct BlobWork {
     berth: Option<Berth>,
 }
 
+/// A large blob of an image that others may help with.
+struct HelpWork {
+    image: ImageId,
+    split: Arc<Split>,
+}
+
 impl<'a> Executor<'a> {
     pub fn new(
         job: &'a Job,
@@ -104,11 +111,7 @@ impl<'a> Executor<'a> {
         let ends = flights
             .iter()
             .flat_map(|flight| [&flight.mapping.from, &flight.mapping.to]);
-        let registries = ends.filter_map(|end| match end {
-            Target::Registry(reference) => Some(reference.registry().clone()),
-            Target::Store(..) => None,
-        });
-        let registries: BTreeSet<Registry> = registries.collect();
+        let registries: BTreeSet<Registry> = ends.filter_map(Target::registry).cloned().collect();
         let most = if registries.is_empty() {
             MOST_LOCAL
         } else {
@@ -171,15 +174,14 @@ impl<'a> Executor<'a> {
 
     /// How many workers there may be now: the registries' limits change on the way.
     fn bound(&self) -> usize {
-        let mut places = None;
-        for registry in &self.registries {
-            let more = self.client.places(registry);
-            places = Some(places.unwrap_or(0usize).saturating_add(more));
-        }
-        self.staff.bound(places)
+        let places = || {
+            let each = self.registries.iter();
+            each.map(|registry| self.client.places(registry)).sum()
+        };
+        self.staff.bound((!self.registries.is_empty()).then(places))
     }
 
-    fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Piece) {
+    fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, HelpWork>) {
         let pieces = self.queue.push(work);
         self.hire(scope, pieces);
     }
@@ -205,13 +207,13 @@ impl<'a> Executor<'a> {
                 Work::Plan(image) => self.plan(scope, image),
                 Work::Blob(work, _) => self.bring(scope, work),
                 Work::Publish(image) => self.publish(scope, image),
-                Work::Help((image, split)) => self.help(image, &split),
+                Work::Help(work) => self.help(work),
             }
         }
     }
 
     /// Helps with a large blob of an image, until there is other work.
-    fn help(&self, image: ImageId, split: &Split) {
+    fn help(&self, HelpWork { image, split }: HelpWork) {
         let _at = at_work::on(self.flights[image].name());
         split.help(&Shift {
             source: self.flights[image].source.as_ref(),

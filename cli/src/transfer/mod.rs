@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 use transload_layout_store::Opening;
 use transload_registry_client::{
     Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
@@ -131,10 +131,8 @@ impl Options {
 
 /// So many threads.
 pub(crate) fn pool(threads: usize) -> Result<ThreadPool, Problem> {
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(threads.max(1))
-        .thread_name(|n| format!("transfer {n}"));
-    pool.build()
+    pool::builder(threads)
+        .build()
         .map_err(|error| no_threads(&error, "try a smaller --jobs"))
 }
 

@@ -15,6 +15,13 @@ pub(crate) struct Pool {
     is_short: AtomicBool,
 }
 
+/// How a pool of so many threads is built.
+pub(super) fn builder(threads: usize) -> ThreadPoolBuilder {
+    ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(|n| format!("transfer {n}"))
+}
+
 impl Pool {
     /// A pool of at most so many threads, of which there is one, so that whatever is asked of it gets done.
     ///
@@ -23,9 +30,7 @@ impl Pool {
     pub fn new(most: usize) -> io::Result<Pool> {
         let unborn = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&unborn);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(most.max(1))
-            .thread_name(|n| format!("transfer {n}"))
+        let pool = builder(most)
             .spawn_handler(move |thread| {
                 lock(&kept).push(thread);
                 Ok(())

@@ -51,7 +51,9 @@ impl Staff {
     /// there may be `bound` in all.
     pub fn call(&self, pieces: usize, bound: usize) -> usize {
         let mut ranks = self.lock();
-        self.changed.notify_one();
+        if pieces > 0 {
+            self.changed.notify_one();
+        }
         let free = ranks.hired - ranks.busy;
         let wanted = pieces.saturating_sub(free);
         let new = wanted.min(bound.saturating_sub(ranks.hired));
