@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded};
+use crate::transport::{EarlyAnswer, bounded, diverted};
 use crate::url::Url;
 
 /// How many redirects are followed, one after the other.
@@ -336,10 +336,14 @@ impl Core {
         }
         let wait = self.timeouts.answer(checked_bytes);
         let head = self.timeouts.document;
+        let mut direct = None;
         let result = match payload {
             Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
                 let request = request.body(()).map_err(|_| unsendable())?;
-                bounded(None, || agent.run(request))
+                let run = || bounded(None, || agent.run(request));
+                let (result, body) = diverted(self.timeouts.idle, run);
+                direct = body;
+                result
             }
             Payload::None => {
                 let request = request.body(&[] as &[u8]).map_err(|_| unsendable())?;
@@ -366,7 +370,11 @@ impl Core {
         let was_authorized = authorization.is_some() && place.has_credential;
         match result {
             Ok(response) => {
-                let (parts, body) = response.into_parts();
+                let (mut parts, body) = response.into_parts();
+                if let Some(direct) = &direct {
+                    let length = HeaderValue::from(direct.length());
+                    parts.headers.insert(header::CONTENT_LENGTH, length);
+                }
                 log::debug!("{method} {url}: {}", parts.status);
                 self.note_answer(url);
                 Ok(Answer {
@@ -374,6 +382,7 @@ impl Core {
                     headers: parts.headers,
                     body: Body::Stream {
                         reader: body.into_reader(),
+                        direct,
                         patience: self.timeouts.document,
                     },
                     url: url.clone(),

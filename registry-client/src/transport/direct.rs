@@ -1,0 +1,350 @@
+//! Bodies that go from the socket to their reader without a stop.
+//!
+//! ureq reads into a buffer of its own and copies from there. For a blob that is one copy of two, and a tenth of what a pull costs. It has
+//! no other way to give a body, so it is told of the last byte of one alone: the head that it sees says `Content-Length: 1`. All bytes
+//! before are read from the socket by whoever wants them, and the last one by ureq, which knows by that where the answer ends and the
+//! connection can be used again. A body that isn't read to its last byte costs the connection, as any other.
+//!
+//! That is done with long bodies of a known length, over connections without TLS, for requests that asked for it; with all else,
+//! and wherever a head is anything but plain, nothing is changed.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::unversioned::transport::Buffers;
+use ureq::{Error, Timeout};
+
+use super::socket::{Limits, receive};
+
+/// Shorter bodies aren't worth it, in bytes.
+const LEAST: u64 = 32 * 1024;
+
+/// A body's way from the socket to its reader: all bytes but the last.
+pub(crate) struct DirectBody {
+    stream: Arc<TcpStream>,
+    limits: Limits,
+    /// How long the next byte may be waited for.
+    idle: Duration,
+    /// What came along with the head.
+    early: io::Cursor<Vec<u8>>,
+    /// How many bytes are still to come from the stream.
+    left: u64,
+    /// Of the whole body.
+    length: u64,
+}
+
+impl fmt::Debug for DirectBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirectBody")
+            .field("length", &self.length)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the request that a thread runs wants.
+enum Wish {
+    Nothing,
+    /// The body itself, of which each byte may be waited for so long.
+    Direct(Duration),
+    Fulfilled(DirectBody),
+}
+
+thread_local! {
+    static WISH: RefCell<Wish> = const { RefCell::new(Wish::Nothing) };
+}
+
+/// Runs a request without a body of its own, and gives along the way to its answer's, where there is one beside the answer's own. Each byte
+/// may be waited for as long as `idle`.
+pub(crate) fn diverted<T>(idle: Duration, run: impl FnOnce() -> T) -> (T, Option<DirectBody>) {
+    /// No wish outlives its request, even where that panics: another would lose its body to it.
+    struct Forget;
+    impl Drop for Forget {
+        fn drop(&mut self) {
+            WISH.set(Wish::Nothing);
+        }
+    }
+    let _forget = Forget;
+    WISH.set(Wish::Direct(idle));
+    let result = run();
+    match WISH.replace(Wish::Nothing) {
+        Wish::Fulfilled(body) => (result, Some(body)),
+        Wish::Nothing | Wish::Direct(_) => (result, None),
+    }
+}
+
+/// Whether what goes out is a request whose body is wanted directly.
+pub(super) fn is_wanted_of(output: &[u8]) -> bool {
+    WISH.with_borrow(|wish| matches!(wish, Wish::Direct(_))) && output.starts_with(b"GET ")
+}
+
+/// Parts a body from its head, which is in the buffers as far as it has come. True: the head isn't whole yet.
+pub(super) fn divert(buffers: &mut dyn Buffers, stream: &Arc<TcpStream>, limits: &Limits) -> bool {
+    let input = buffers.input();
+    let Some(end) = end_of_head(input) else {
+        return !input.is_empty();
+    };
+    let (head, early) = input.split_at(end);
+    let Some((head, length)) = with_one_byte(head).filter(|(_, length)| *length >= LEAST) else {
+        return false;
+    };
+    // The last byte stays with ureq.
+    let Some(left) = (length - 1).checked_sub(early.len() as u64) else {
+        return false;
+    };
+    let (early, all) = (io::Cursor::new(early.to_vec()), input.len());
+    let is_taken = WISH.with_borrow_mut(|wish| {
+        let Wish::Direct(idle) = *wish else {
+            return false;
+        };
+        *wish = Wish::Fulfilled(DirectBody {
+            stream: Arc::clone(stream),
+            limits: limits.clone(),
+            idle,
+            early,
+            left,
+            length,
+        });
+        true
+    });
+    if is_taken {
+        // A head that says less is shorter, and fits where the longer one was.
+        buffers.input_consume(all);
+        buffers.input_append_buf()[..head.len()].copy_from_slice(&head);
+        buffers.input_appended(head.len());
+    }
+    false
+}
+
+/// Where the head ends that the bytes begin with.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    // ureq takes line feeds alone, too: what it takes for the end of a head has to be one here.
+    (1..bytes.len()).find_map(|at| match bytes[at] {
+        b'\n' if bytes[at - 1] == b'\n' => Some(at + 1),
+        b'\n' if at >= 2 && bytes[at - 2..at] == *b"\n\r" => Some(at + 1),
+        _ => None,
+    })
+}
+
+/// The head of a good answer with a body of a known length, as that of one with a single byte; and the true length.
+fn with_one_byte(head: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let lines = std::str::from_utf8(head).ok()?.strip_suffix("\r\n\r\n")?;
+    let (status, _) = lines.split_once("\r\n")?;
+    if !(status.starts_with("HTTP/1.1 200") || status.starts_with("HTTP/1.1 206")) {
+        return None;
+    }
+    let mut length = None;
+    let mut changed = String::with_capacity(head.len());
+    for line in lines.split("\r\n") {
+        let is_odd = line.contains(['\r', '\n']) || line.starts_with([' ', '\t']);
+        let name = line.split_once(':').map_or("", |(name, _)| name);
+        if is_odd || name.eq_ignore_ascii_case("transfer-encoding") {
+            return None;
+        }
+        if name.eq_ignore_ascii_case("content-length") {
+            let digits = line[name.len() + 1..].trim_matches([' ', '\t']);
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let said = digits.parse().ok().filter(|_| is_number && length.is_none())?;
+            length = Some(said);
+            changed.push_str("Content-Length: 1");
+        } else {
+            changed.push_str(line);
+        }
+        changed.push_str("\r\n");
+    }
+    changed.push_str("\r\n");
+    Some((changed.into_bytes(), length?))
+}
+
+impl DirectBody {
+    /// Of the whole body, in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl Read for DirectBody {
+    /// Gives nothing once only the last byte is left.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.early.read(buffer)?;
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        if count > 0 || most == 0 {
+            return Ok(count);
+        }
+        let came = receive(
+            &self.stream,
+            &mut buffer[..most],
+            &self.limits,
+            self.idle,
+            Timeout::PerRead,
+        );
+        match came.map_err(Error::into_io)? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "Peer disconnected")),
+            count => {
+                self.left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use ureq::unversioned::transport::LazyBuffers;
+
+    use super::*;
+
+    const LONG: &str = "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 40000\r\nC: d\r\n\r\n";
+
+    /// What becomes of bytes that came, where a direct body is wished for: what ureq sees, and the bytes that the reader has already.
+    fn parted(came: &[u8]) -> (Vec<u8>, Option<Vec<u8>>, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let limits = Limits {
+            cancel: Arc::new(AtomicBool::new(false)),
+            rate: None,
+        };
+        let mut buffers = LazyBuffers::new(64 * 1024, 1024);
+        buffers.input_append_buf()[..came.len()].copy_from_slice(came);
+        buffers.input_appended(came.len());
+        let run = || divert(&mut buffers, &stream, &limits);
+        let (is_awaited, body) = diverted(Duration::ZERO, run);
+        let early = body.map(|body| body.early.into_inner());
+        (buffers.input().to_vec(), early, is_awaited)
+    }
+
+    #[test]
+    fn a_long_body_is_parted_from_its_head_but_for_its_last_byte() {
+        let seen = LONG.replace("40000", "1").into_bytes();
+        for early in [&b""[..], b"some", &[7; 39_999]] {
+            let came = [LONG.as_bytes(), early].concat();
+            assert_eq!(parted(&came), (seen.clone(), Some(early.to_vec()), false));
+        }
+        let part = LONG.replace("200 OK", "206 Partial Content");
+        assert!(parted(part.as_bytes()).1.is_some());
+    }
+
+    #[test]
+    fn every_other_answer_is_left_as_it_is() {
+        let with = |from: &str, to: &str| LONG.replace(from, to);
+        let whole = format!("{LONG}{}", "x".repeat(40_000));
+        let table = [
+            with("40000", "32767"),
+            with("40000", "4e4"),
+            with("40000", "-40000"),
+            with("40000", "40000, 40000"),
+            with("40000", ""),
+            with("40000", "99999999999999999999"),
+            with("Content-Length: 40000", "Transfer-Encoding: chunked"),
+            with("C: d", "Content-Length: 40000"),
+            with("C: d", "transfer-encoding: chunked"),
+            with("C: d", " folded"),
+            with("C: d", "C: d\nTransfer-Encoding: chunked"),
+            with("C: d", "C: \r d"),
+            with("\r\n", "\n"),
+            with("\r\n\r\n", "\r\n\n"),
+            with("200", "404"),
+            with("200", "100"),
+            with("HTTP/1.1", "HTTP/1.0"),
+            with("HTTP/1.1 200 OK\r\n", ""),
+            // All of it is here already.
+            whole,
+        ];
+        for head in table {
+            let shown = &head[..head.len().min(100)];
+            assert_eq!(
+                parted(head.as_bytes()),
+                (head.clone().into_bytes(), None, false),
+                "{shown:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_left_as_it_is_or_parted_well(
+            pieces in vec(prop_oneof![
+                Just("HTTP/1.1 200 OK\r\n".to_owned()),
+                Just("Content-Length: 1234567\r\n".to_owned()),
+                Just("\r\n".to_owned()),
+                Just("\n".to_owned()),
+                "[ -~]{0,12}\r\n",
+                "\\PC{0,5}",
+            ], 0..12)
+        ) {
+            let came = pieces.concat().into_bytes();
+            let (seen, early, _) = parted(&came);
+            match early {
+                None => prop_assert_eq!(seen, came),
+                Some(early) => {
+                    let seen = String::from_utf8(seen).unwrap();
+                    prop_assert!(seen.ends_with("\r\n\r\n") && seen.matches("Content-Length: 1\r\n").count() == 1);
+                    prop_assert!(came.ends_with(&early));
+                    let again = seen.replace("Content-Length: 1\r\n", "Content-Length: 1234567\r\n");
+                    prop_assert_eq!([again.as_bytes(), &early].concat(), came);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_waited_for_until_it_is_whole() {
+        for end in 1..LONG.len() {
+            let came = &LONG.as_bytes()[..end];
+            assert_eq!(parted(came), (came.to_vec(), None, true), "{end}");
+        }
+        assert!(!parted(b"").2, "the connection was closed");
+    }
+
+    #[test]
+    fn without_a_wish_nothing_is_parted() {
+        assert!(!is_wanted_of(b"GET / HTTP/1.1\r\n"));
+        let (wanted, body) = diverted(Duration::ZERO, || {
+            (
+                is_wanted_of(b"GET / HTTP/1.1\r\n"),
+                is_wanted_of(b"CONNECT a:1 HTTP/1.1\r\n"),
+            )
+        });
+        assert_eq!((wanted, body.is_none()), ((true, false), true));
+        let panicked = thread::spawn(|| {
+            let caught = std::panic::catch_unwind(|| diverted(Duration::ZERO, || panic!("as a test does")));
+            (caught.is_err(), is_wanted_of(b"GET / HTTP/1.1\r\n"))
+        });
+        assert_eq!(panicked.join().unwrap(), (true, false));
+    }
+
+    #[test]
+    fn the_last_byte_is_never_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let (server, _) = listener.accept().unwrap();
+        io::Write::write_all(&mut &server, b"defgZ").unwrap();
+        let mut body = DirectBody {
+            stream: Arc::clone(&stream),
+            limits: Limits {
+                cancel: Arc::new(AtomicBool::new(false)),
+                rate: None,
+            },
+            idle: Duration::from_secs(60),
+            early: io::Cursor::new(b"abc".to_vec()),
+            left: 4,
+            length: 8,
+        };
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).unwrap();
+        assert_eq!((bytes.as_slice(), body.length()), (b"abcdefg".as_slice(), 8));
+        let mut last = [0; 8];
+        assert_eq!((&*stream).read(&mut last).unwrap(), 1);
+        assert_eq!(last[0], b'Z');
+    }
+}

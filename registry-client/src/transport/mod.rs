@@ -1,0 +1,96 @@
+//! Connections, from the socket up: [`socket`], TLS where it is spoken, and [`answering`]. What a thread waits for is bounded here.
+
+mod answering;
+mod direct;
+mod socket;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, Error};
+
+use self::answering::AnswerConnector;
+pub(crate) use self::answering::EarlyAnswer;
+pub(crate) use self::direct::{DirectBody, diverted};
+use self::socket::{Limits, SocketConnector};
+use crate::rate::Rate;
+use crate::resolve::Remembering;
+use crate::secure::{TlsConnector, TlsSettings};
+
+/// How many bytes may come without one for whoever reads: heads, sizes of chunks, trailers. A server could send those for ever.
+const MAX_OVERHEAD: usize = 1024 * 1024;
+
+/// The user wants to stop.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
+/// An agent whose connections heed `cancel`, and keep to `rate` where there is one.
+pub(crate) fn agent(
+    config: ureq::config::Config,
+    tls: TlsSettings,
+    cancel: Arc<AtomicBool>,
+    rate: Option<Arc<Rate>>,
+) -> Agent {
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(SocketConnector(Limits { cancel, rate }))
+            .chain(TlsConnector::new(tls))
+            .chain(AnswerConnector);
+    Agent::with_parts(config, connector, Remembering::default())
+}
+
+thread_local! {
+    /// What this thread waits for: set around each wait for an answer's head or for a byte of its body.
+    static OVERHEAD: Overhead = const { Overhead(std::cell::Cell::new(None)) };
+}
+
+/// How many bytes may still come, and until when, before something has to come of them.
+struct Overhead(std::cell::Cell<Option<(usize, Option<Instant>)>>);
+
+impl Overhead {
+    fn note(&self, came: usize) -> Result<(), Error> {
+        let Some((left, deadline)) = self.0.get() else {
+            return Ok(());
+        };
+        let refuse = |kind, message: &str| Err(Error::Io(io::Error::new(kind, message)));
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return refuse(
+                io::ErrorKind::TimedOut,
+                "nothing of the answer's body came for too long",
+            );
+        }
+        match left.checked_sub(came) {
+            Some(left) => {
+                self.0.set(Some((left, deadline)));
+                Ok(())
+            }
+            None => refuse(
+                io::ErrorKind::InvalidData,
+                "the server sends on and on, and nothing of it is the answer",
+            ),
+        }
+    }
+}
+
+/// Waits for an answer's head, or for a byte of its body: for at most that long, where a limit is given, and while not too much
+/// comes that is neither.
+pub(crate) fn bounded<T>(longest: Option<Duration>, wait: impl FnOnce() -> T) -> T {
+    let deadline = longest.map(|longest| Instant::now() + longest);
+    // One wait may be within another: an upload's bytes are read from an answer.
+    let outer = OVERHEAD.with(|overhead| overhead.0.replace(Some((MAX_OVERHEAD, deadline))));
+    let result = wait();
+    OVERHEAD.with(|overhead| overhead.0.set(outer));
+    result
+}

@@ -1,0 +1,225 @@
+//! The connection below TLS: a socket whose waits heed the cancel flag, and whose bytes keep to the rate.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+};
+use ureq::{Error, Timeout};
+
+use super::answering::WRITE_FAILED;
+use super::direct;
+use crate::rate::Rate;
+
+/// How long a blocked read goes without a look at the cancel flag.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// How much is read at once while the head of an answer is awaited whose body may go another way, in bytes.
+const HEAD: usize = 4 * 1024;
+
+/// What stands above each connection of a client.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub cancel: Arc<AtomicBool>,
+    pub rate: Option<Arc<Rate>>,
+}
+
+impl Limits {
+    pub fn check_cancel(&self) -> Result<(), Error> {
+        match self.cancel.load(Ordering::Relaxed) {
+            true => Err(Error::Other(Box::new(super::Cancelled))),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the time that so many bytes are to take.
+    pub fn pass(&self, bytes: usize) {
+        self.rate.iter().for_each(|rate| rate.pass(bytes, &self.cancel));
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SocketConnector(pub Limits);
+
+impl<In: Transport> Connector<In> for SocketConnector {
+    type Out = Either<In, Socket>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        // A proxy's tunnel runs over a socket that was made here.
+        if chained.is_some() {
+            return Ok(chained.map(Either::A));
+        }
+        let stream = Arc::new(reach(details)?);
+        let handle = Arc::downgrade(&stream) as Weak<dyn ShutdownHandle>;
+        (details.register_shutdown)(handle)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SLICE))?;
+        let config = details.config;
+        Ok(Some(Either::B(Socket {
+            stream,
+            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            write_timeout: None,
+            limits: self.0.clone(),
+            is_broken: false,
+            is_head_awaited: false,
+        })))
+    }
+}
+
+/// Connects to the first address that answers. Each gets its share of the time that is left.
+fn reach(details: &ConnectionDetails) -> Result<TcpStream, Error> {
+    let began = Instant::now();
+    let mut failure = None;
+    for (at, address) in details.addrs.iter().enumerate() {
+        let left = details.timeout.after.saturating_sub(began.elapsed());
+        let others = u32::try_from(details.addrs.len() - at).unwrap_or(u32::MAX);
+        let share = left / others;
+        let tried = match share.is_zero() {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => TcpStream::connect_timeout(address, share),
+        };
+        match tried {
+            Ok(stream) => {
+                log::debug!("connected to {address}");
+                return Ok(stream);
+            }
+            Err(error) => {
+                log::debug!("{address}: {error}");
+                failure = Some(error);
+            }
+        }
+    }
+    Err(match failure {
+        Some(error) if is_timeout(&error) => Error::Timeout(Timeout::Connect),
+        Some(error) => Error::Io(error),
+        None => Error::ConnectionFailed,
+    })
+}
+
+/// Systems have two names for a wait that was too long.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// A connection of our own, as ureq's can't lend its stream.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+    /// The limit that the stream has.
+    write_timeout: Option<Duration>,
+    limits: Limits,
+    is_broken: bool,
+    /// The answer to come is to a request that wants its body from the socket itself.
+    is_head_awaited: bool,
+}
+
+/// Waits for bytes until the deadline: how many came into the buffer, none at the stream's end.
+pub(super) fn receive(
+    mut stream: &TcpStream,
+    buffer: &mut [u8],
+    limits: &Limits,
+    longest: Duration,
+    reason: Timeout,
+) -> Result<usize, Error> {
+    let began = Instant::now();
+    loop {
+        limits.check_cancel()?;
+        match stream.read(buffer) {
+            Ok(count) => {
+                limits.pass(count);
+                return Ok(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if !is_timeout(&error) => return Err(Error::Io(error)),
+            Err(_) if began.elapsed() >= longest => return Err(Error::Timeout(reason)),
+            Err(_) => {}
+        }
+    }
+}
+
+impl Socket {
+    fn send(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let timeout = timeout.for_write();
+        let limit = timeout.not_zero().map(|limit| *limit);
+        if self.write_timeout != limit {
+            self.stream.set_write_timeout(limit)?;
+            self.write_timeout = limit;
+        }
+        let output = &self.buffers.output()[..amount];
+        self.is_head_awaited = direct::is_wanted_of(output);
+        match (&*self.stream).write_all(output) {
+            Err(error) if is_timeout(&error) => Err(Error::Timeout(timeout.reason)),
+            other => other.map_err(Error::Io),
+        }
+    }
+}
+
+fn is_cut(error: &Error) -> bool {
+    let cut = |kind| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+        matches!(
+            kind,
+            BrokenPipe | ConnectionReset | ConnectionAborted | NotConnected
+        )
+    };
+    match error {
+        Error::Io(error) => cut(error.kind()),
+        Error::Timeout(Timeout::PerWrite) => true,
+        _ => false,
+    }
+}
+
+impl Transport for Socket {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.limits.check_cancel()?;
+        if self.is_broken {
+            return Ok(());
+        }
+        self.limits.pass(amount);
+        match self.send(amount, timeout) {
+            Err(error) if is_cut(&error) => {
+                // Whoever wants to stop shuts connections that hang in a write.
+                self.limits.check_cancel()?;
+                log::debug!("a write failed: {error}");
+                self.is_broken = true;
+                WRITE_FAILED.set(Some(error));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = timeout.for_read();
+        let mut room = self.buffers.input_append_buf();
+        if self.is_head_awaited {
+            let most = room.len().min(HEAD);
+            room = &mut room[..most];
+        }
+        let count = receive(&self.stream, room, &self.limits, *timeout.after, timeout.reason)?;
+        self.buffers.input_appended(count);
+        if self.is_head_awaited {
+            self.is_head_awaited = direct::divert(&mut self.buffers, &self.stream, &self.limits);
+        }
+        Ok(count > 0)
+    }
+
+    /// Whether the connection is good for another request: nobody has closed it, and nothing came that wasn't asked for.
+    fn is_open(&mut self) -> bool {
+        if self.is_broken || self.stream.set_nonblocking(true).is_err() {
+            return false;
+        }
+        let quiet = (&*self.stream).read(&mut [0]);
+        let is_quiet = quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        is_quiet && self.stream.set_nonblocking(false).is_ok()
+    }
+}

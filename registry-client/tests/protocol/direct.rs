@@ -1,0 +1,157 @@
+//! Long bodies, which come from the socket itself: for whoever reads them, nothing differs.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use transload_registry_client::{Error, NoticeKind, Timeouts};
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::scripted::{Action, Fault, Raw};
+
+use crate::help::*;
+
+/// As long as no test takes.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn blobs_of_all_sizes_follow_each_other_on_one_connection() {
+    let registry = ScriptedRegistry::start();
+    let (client, repository) = (client(), repository(&registry, "a"));
+    // Around the sizes of heads, of buffers and of bodies that take the shorter way.
+    for length in [
+        1, 4000, 32_767, 32_768, 32_769, 65_536, 65_537, 100_000, 3_000_000,
+    ] {
+        let bytes = content(length);
+        let blob = put(&registry, "a", &bytes);
+        assert!(read(&client, &repository, &blob, 0).unwrap() == bytes, "{length}");
+        let from = length / 3;
+        let rest = read(&client, &repository, &blob, from as u64).unwrap();
+        assert!(rest == bytes[from..], "{length} from {from}");
+    }
+    let requests = registry.log().requests();
+    let first = requests[0].connection;
+    assert!(requests.iter().all(|request| request.connection == first));
+}
+
+#[test]
+fn a_body_that_looks_like_a_head_is_a_body() {
+    let registry = ScriptedRegistry::start();
+    let (client, repository) = (client(), repository(&registry, "a"));
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n";
+    for times in [1, 100, 5000] {
+        let bytes = head.repeat(times).into_bytes();
+        let blob = put(&registry, "a", &bytes);
+        assert!(read(&client, &repository, &blob, 0).unwrap() == bytes, "{times}");
+    }
+}
+
+#[test]
+fn a_cut_anywhere_costs_no_byte() {
+    let bytes = content(100_000);
+    for after in [0, 1, 3000, 4096, 32_768, 99_998, 99_999] {
+        for action in [Action::Truncate { after }, Action::Reset { after: Some(after) }] {
+            let registry = ScriptedRegistry::start();
+            let blob = put(&registry, "a", &bytes);
+            registry.fault(Fault::new("GET", "/blobs/", action.clone()).nth(1));
+            let pulled = read(&client(), &repository(&registry, "a"), &blob, 0).unwrap();
+            assert!(pulled == bytes, "{action:?}");
+            let requests = registry.log().requests();
+            let range = requests[1].header("range").map(str::to_owned);
+            // What was on its way may be lost with a connection that is reset.
+            if matches!(action, Action::Truncate { .. }) {
+                assert_eq!(range, (after > 0).then(|| format!("bytes={after}-")));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_connection_with_bytes_too_many_is_not_used_again() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(40_000);
+    let blob = put(&registry, "a", &bytes);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
+    let answer = [
+        &head[..],
+        &bytes,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong",
+    ]
+    .concat();
+    registry.fault(Fault::new("GET", "/blobs/", Action::Raw(Raw::new(answer))).nth(1));
+    let (client, repository) = (client(), repository(&registry, "a"));
+    for _ in 0..2 {
+        assert!(read(&client, &repository, &blob, 0).unwrap() == bytes);
+    }
+    let requests = registry.log().requests();
+    assert_ne!(requests[0].connection, requests[1].connection);
+}
+
+#[test]
+fn two_lengths_or_two_framings_are_no_way_to_slip_bytes_in() {
+    let bytes = content(40_000);
+    let oddities = [
+        "Content-Length: 40000\r\nContent-Length: 39999\r\n",
+        "Content-Length: 40000\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 40000\r\nX: y\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 39999\r\n",
+    ];
+    for oddity in oddities {
+        let registry = ScriptedRegistry::start();
+        let blob = put(&registry, "a", &bytes);
+        let answer = [format!("HTTP/1.1 200 OK\r\n{oddity}\r\n").as_bytes(), &bytes].concat();
+        registry.fault(Fault::new("GET", "/blobs/", Action::Raw(Raw::new(answer))).nth(1));
+        // The second try is answered properly; what came before is refused, or the blob's own bytes.
+        let pulled = read(&client(), &repository(&registry, "a"), &blob, 0);
+        assert!(
+            pulled.as_ref().map_or(true, |pulled| *pulled == bytes),
+            "{oddity:?}: {:?}",
+            pulled.map(|pulled| pulled.len())
+        );
+    }
+}
+
+#[test]
+fn a_body_that_stalls_goes_on_over_another_connection() {
+    let registry = ScriptedRegistry::start();
+    let bytes = content(100_000);
+    let blob = put(&registry, "a", &bytes);
+    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 50_000 }).nth(1));
+    let mut timeouts = Timeouts::default();
+    timeouts.idle = Duration::from_millis(300);
+    let (client, notices) = Notices::of(builder().timeouts(timeouts));
+    let pulled = read(&client, &repository(&registry, "a"), &blob, 0).unwrap();
+    assert!(pulled == bytes);
+    let notice = notices.all().remove(0);
+    assert_eq!(notice.kind, NoticeKind::Resume { offset: 50_000 });
+    assert!(
+        notice.cause.contains("no byte moved for too long"),
+        "{}",
+        notice.cause
+    );
+}
+
+#[test]
+fn the_wish_to_stop_is_heard_while_a_body_stalls() {
+    let registry = ScriptedRegistry::start();
+    let blob = put(&registry, "a", &content(100_000));
+    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 50_000 }).every());
+    let cancel = Arc::new(AtomicBool::new(false));
+    let mut timeouts = Timeouts::default();
+    timeouts.idle = 2 * LONG;
+    let client = builder()
+        .timeouts(timeouts)
+        .cancel(Arc::clone(&cancel))
+        .build()
+        .unwrap();
+    let mut reader = client.open_blob(&repository(&registry, "a"), &blob, 0).unwrap();
+    let mut half = vec![0; 50_000];
+    reader.read_exact(&mut half).unwrap();
+    let began = Instant::now();
+    let reading = thread::spawn(move || reader.read(&mut [0]));
+    cancel.store(true, Ordering::Relaxed);
+    let error = reading.join().unwrap().unwrap_err();
+    assert!(error.downcast::<Error>().unwrap().is_cancelled());
+    assert!(began.elapsed() < LONG);
+}
