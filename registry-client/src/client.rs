@@ -1,7 +1,7 @@
 //! The client, and what it is built from.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Registry, Repository};
 
 use crate::blobs::BlobReader;
+use crate::bytes::BlobBytes;
 use crate::cancel::Cancel;
 use crate::config::{HostRule, Rules};
 use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
@@ -328,13 +329,13 @@ impl Client {
     /// use std::fs::File;
     /// use std::io::{Seek, SeekFrom};
     /// use transload_reference::{Descriptor, Repository};
-    /// use transload_registry_client::{Client, Error};
+    /// use transload_registry_client::{BlobBytes, Client, Error};
     ///
     /// fn push(client: &Client, repository: &Repository, layer: &Descriptor) -> Result<(), Error> {
     ///     client.push_blob(repository, layer, &mut |offset| {
     ///         let mut file = File::open("layer.tar.gz")?;
     ///         file.seek(SeekFrom::Start(offset))?;
-    ///         Ok(Box::new(file))
+    ///         Ok(BlobBytes::file(file))
     ///     })
     /// }
     /// ```
@@ -345,7 +346,7 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        open: &mut dyn FnMut(u64) -> io::Result<Box<dyn Read + Send + 'r>>,
+        open: &mut dyn FnMut(u64) -> io::Result<BlobBytes<'r>>,
     ) -> Result<(), Error> {
         self.core.push_blob(repository, blob, open)
     }

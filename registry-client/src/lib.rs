@@ -31,6 +31,7 @@ mod access;
 mod answer;
 mod auth;
 mod blobs;
+mod bytes;
 mod cancel;
 mod challenge;
 mod client;
@@ -72,6 +73,7 @@ mod whole;
 pub use crate::core::Timeouts;
 pub use access::{Access, Greeting};
 pub use blobs::BlobReader;
+pub use bytes::BlobBytes;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
 pub use credentials::{

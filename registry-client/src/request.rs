@@ -11,6 +11,7 @@ use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
 use crate::auth::{Demand, is_home};
+use crate::bytes::BlobBytes;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
@@ -20,7 +21,7 @@ use crate::secret::Secret;
 use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded, diverted};
+use crate::transport::{EarlyAnswer, bounded, diverted, lending};
 use crate::url::Url;
 
 /// How many redirects are followed, one after the other.
@@ -69,7 +70,7 @@ pub(crate) struct Exchange<'a> {
 
 /// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
 pub(crate) struct ExactReader<'r> {
-    inner: Box<dyn Read + Send + 'r>,
+    bytes: BlobBytes<'r>,
     left: u64,
     failure: Option<io::Error>,
     /// Told of the bytes.
@@ -77,13 +78,18 @@ pub(crate) struct ExactReader<'r> {
 }
 
 impl<'r> ExactReader<'r> {
-    pub fn new(inner: Box<dyn Read + Send + 'r>, length: u64) -> ExactReader<'r> {
+    pub fn new(bytes: BlobBytes<'r>, length: u64) -> ExactReader<'r> {
         ExactReader {
-            inner,
+            bytes,
             left: length,
             failure: None,
             throttle: None,
         }
+    }
+
+    /// What comes after the bytes that were sent.
+    pub fn into_rest(self) -> BlobBytes<'r> {
+        self.bytes
     }
 
     fn fail(&mut self, error: io::Error) -> io::Error {
@@ -99,7 +105,7 @@ impl Read for ExactReader<'_> {
             return Ok(0);
         }
         let count = loop {
-            match self.inner.read(&mut buffer[..most]) {
+            match self.bytes.read(&mut buffer[..most]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.fail(error)),
                 Ok(count) => break count,
@@ -355,10 +361,13 @@ impl Core {
                 bounded(None, || agent.run(request))
             }
             Payload::Stream(reader) => {
+                let file = reader.bytes.lendable();
                 let body = SendBody::from_reader(&mut **reader);
                 let request = request.body(body).map_err(|_| unsendable())?;
                 let request = with_wait(&agent, request, wait, head);
-                bounded(None, || agent.run(request))
+                let (result, failure) = lending(file.as_ref(), || bounded(None, || agent.run(request)));
+                reader.failure = reader.failure.take().or(failure);
+                result
             }
         };
         if let Payload::Stream(reader) = payload
@@ -475,11 +484,11 @@ mod tests {
 
     #[test]
     fn a_source_that_ends_early_is_blamed_itself() {
-        let mut reader = ExactReader::new(Box::new(b"12345".as_slice()), 3);
+        let mut reader = ExactReader::new(BlobBytes::reader(&b"12345"[..]), 3);
         let mut sink = Vec::new();
         reader.read_to_end(&mut sink).unwrap();
         assert_eq!((sink.as_slice(), reader.left), (b"123".as_slice(), 0));
-        let mut reader = ExactReader::new(Box::new(b"12".as_slice()), 3);
+        let mut reader = ExactReader::new(BlobBytes::reader(&b"12"[..]), 3);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());
         assert_eq!(reader.failure.unwrap().kind(), io::ErrorKind::UnexpectedEof);
     }

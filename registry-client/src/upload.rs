@@ -8,12 +8,13 @@
 //!
 //! [distribution specification, "Pushing a blob"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Duration;
 
 use transload_reference::{Descriptor, Repository};
 
 use crate::answer::Answer;
+use crate::bytes::BlobBytes;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::journal::UploadEntry;
@@ -33,7 +34,7 @@ const PROGRESS: u64 = 64 << 10;
 const JOURNALLED: u64 = 4 << 20;
 
 /// Gives a blob's bytes from an offset.
-pub(crate) type Opener<'o, 'r> = dyn FnMut(u64) -> io::Result<Box<dyn Read + Send + 'r>> + 'o;
+pub(crate) type Opener<'o, 'r> = dyn FnMut(u64) -> io::Result<BlobBytes<'r>> + 'o;
 
 /// What a step of an upload came to.
 enum Step {
@@ -354,10 +355,12 @@ impl Upload<'_> {
         let chunk = chunk.max(session.least_chunk).max(1);
         while session.offset < self.blob.size {
             let length = chunk.min(self.blob.size - session.offset);
-            match self.send_chunk(session, &mut bytes, length) {
+            let mut reader = ExactReader::new(bytes, length);
+            match self.send_chunk(session, &mut reader, length) {
                 Step::More => self.keep(session),
                 other => return other,
             }
+            bytes = reader.into_rest();
         }
         self.send_rest(session, open, 0)
     }
@@ -410,7 +413,7 @@ impl Upload<'_> {
         }
     }
 
-    fn send_chunk(&self, session: &mut Session, bytes: &mut (dyn Read + Send), length: u64) -> Step {
+    fn send_chunk(&self, session: &mut Session, bytes: &mut ExactReader<'_>, length: u64) -> Step {
         let last = session.offset + length - 1;
         let mut call = match self.call_at("PATCH", &session.location) {
             Ok(call) => call
@@ -421,8 +424,7 @@ impl Upload<'_> {
         if self.is_narrow {
             call = call.header("connection", "close");
         }
-        let mut reader = ExactReader::new(Box::new(bytes), length);
-        match self.core.once(&mut call, &mut Payload::Stream(&mut reader)) {
+        match self.core.once(&mut call, &mut Payload::Stream(bytes)) {
             Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
                 session.location = self.moved(&answer, session);
                 let stored = answer.header("range").and_then(stored_bytes).unwrap_or(last + 1);

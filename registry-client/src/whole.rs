@@ -4,6 +4,7 @@ use std::io::Read;
 
 use transload_reference::{Descriptor, Repository, Verifier};
 
+use crate::bytes::BlobBytes;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Network, Place};
 
@@ -75,7 +76,7 @@ impl Client {
             return Ok(false);
         }
         self.push_blob(to, blob, &mut |offset| {
-            Ok(Box::new(self.open_blob(from, blob, offset)?))
+            Ok(BlobBytes::reader(self.open_blob(from, blob, offset)?))
         })?;
         Ok(true)
     }

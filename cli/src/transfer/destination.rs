@@ -1,5 +1,6 @@
 //! Where images go.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::mem;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
 };
-use transload_registry_client::Client;
+use transload_registry_client::{BlobBytes, Client, ErrorKind};
 
 use super::blobs::Scope;
 use super::event::How;
@@ -92,6 +93,14 @@ impl Bring<'_> {
             return Ok(Box::new(io::Cursor::new(data[offset..].to_vec())));
         }
         self.source.open_blob(self.source_repository, self.blob, offset)
+    }
+
+    /// The same as a file, where they are one.
+    fn open_file(&self, offset: u64) -> Result<Option<File>, Fault> {
+        match self.blob.inline_data() {
+            Ok(Some(_)) => Ok(None),
+            _ => self.source.open_file(self.blob, offset),
+        }
     }
 
     /// The bytes of a part; none where the source serves no parts.
@@ -236,28 +245,52 @@ impl RegistryDestination {
         };
         // The registry hashes what it is sent. Bytes that were verified before are hashed here only where it wants them a second time.
         let mut is_trusted = request.source.has_verified(request.blob);
-        let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
-            (request.started)(offset);
-            let bytes = request
-                .open(offset)
-                .map_err(|fault| note(StreamFailure::Other(fault)))?;
+        let open_once = |offset: u64, is_trusted: bool| -> Result<BlobBytes<'_>, Fault> {
             // Only a whole body can be checked here; the registry checks in every case.
-            let bytes: Box<dyn Read + Send> = match offset {
-                0 if !mem::replace(&mut is_trusted, false) => {
-                    Box::new(VerifyingReader::new(bytes, Verifier::of(request.blob)))
-                }
-                _ => bytes,
-            };
-            Ok(Box::new(Watched {
-                bytes,
-                position: offset,
-                request,
-                note: &note,
+            if offset == 0 && !is_trusted {
+                let bytes = VerifyingReader::new(request.open(0)?, Verifier::of(request.blob));
+                return Ok(BlobBytes::reader(Noted {
+                    bytes,
+                    request,
+                    note: &note,
+                }));
+            }
+            Ok(match request.open_file(offset)? {
+                Some(file) => BlobBytes::file(file),
+                None => BlobBytes::reader(Noted {
+                    bytes: request.open(offset)?,
+                    request,
+                    note: &note,
+                }),
+            })
+        };
+        let mut open = |offset: u64| -> io::Result<BlobBytes<'_>> {
+            (request.started)(offset);
+            let is_trusted = offset > 0 || mem::replace(&mut is_trusted, false);
+            let bytes = open_once(offset, is_trusted).map_err(|fault| note(StreamFailure::Other(fault)))?;
+            let mut position = offset;
+            let note = &note;
+            Ok(bytes.watched(move |count| {
+                position += count;
+                (request.progress)(position);
+                let stop = request.check_cancel();
+                stop.map_err(|fault| note(StreamFailure::Other(fault)))
             }))
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
         let at_source = at_source.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| at_source.unwrap_or_else(|| StreamFailure::Other(registry(error))))
+        pushed.map_err(|error| {
+            at_source.unwrap_or_else(|| {
+                StreamFailure::Other(match error.kind() {
+                    // A file that was sent as it is has no reader who would note it.
+                    ErrorKind::Source(cause) => {
+                        let cause = io::Error::new(cause.kind(), cause.to_string());
+                        Fault::caused(Side::Source, cause, true)
+                    }
+                    _ => registry(error),
+                })
+            })
+        })
     }
 }
 
@@ -265,30 +298,22 @@ fn registry(error: transload_registry_client::Error) -> Fault {
     Fault::registry(Side::Destination, error)
 }
 
-/// A source's bytes on their way to a registry.
-struct Watched<'a, N> {
-    bytes: Box<dyn Read + Send>,
-    position: u64,
+/// A source's bytes on their way to a registry, whose failure is noted.
+struct Noted<'a, R, N> {
+    bytes: R,
     request: &'a Bring<'a>,
     note: &'a N,
 }
 
-impl<N: Fn(StreamFailure) -> io::Error> Read for Watched<'_, N> {
+impl<R: Read, N: Fn(StreamFailure) -> io::Error> Read for Noted<'_, R, N> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let stop = self.request.check_cancel();
-        stop.map_err(|fault| (self.note)(StreamFailure::Other(fault)))?;
-        match self.bytes.read(buffer) {
-            Ok(count) => {
-                self.position += count as u64;
-                (self.request.progress)(self.position);
-                Ok(count)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => Err((self.note)(match error.downcast::<VerifyError>() {
+        self.bytes.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => (self.note)(match error.downcast::<VerifyError>() {
                 Ok(source) => wrong_content(self.request, false, Error::WrongContent { source }),
                 Err(error) => StreamFailure::Other(read_fault(error)),
-            })),
-        }
+            }),
+        })
     }
 }
 

@@ -42,6 +42,11 @@ pub trait Source: Send + Sync {
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault>;
 
+    /// The same as a file that stands at `offset`, where they are one.
+    fn open_file(&self, _blob: &Descriptor, _offset: u64) -> Result<Option<File>, Fault> {
+        Ok(None)
+    }
+
     /// The bytes of a part of a blob, unverified; none where no parts are served, or one is as good as the whole.
     fn open_part(
         &self,
@@ -236,6 +241,23 @@ impl StoreSource {
             Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again")
         })
     }
+
+    /// A blob's file, from an offset on.
+    fn stored(&self, blob: &Descriptor, offset: u64) -> Result<File, Fault> {
+        let file = self
+            .store
+            .open_blob(&blob.digest)
+            .map_err(|error| Fault::store(Side::Source, error))?;
+        let Some(mut file) = file else {
+            let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
+            return Err(Fault::refused(Some(Side::Source), message)
+                .with_hint("pull the image into the directory again"));
+        };
+        check_size(&self.store, &file, blob)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|error| Fault::caused(Side::Source, error, false))?;
+        Ok(file)
+    }
 }
 
 impl Source for StoreSource {
@@ -264,19 +286,11 @@ impl Source for StoreSource {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault> {
-        let file = self
-            .store
-            .open_blob(&blob.digest)
-            .map_err(|error| Fault::store(Side::Source, error))?;
-        let Some(mut file) = file else {
-            let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
-            return Err(Fault::refused(Some(Side::Source), message)
-                .with_hint("pull the image into the directory again"));
-        };
-        check_size(&self.store, &file, blob)?;
-        file.seek(SeekFrom::Start(offset))
-            .map_err(|error| Fault::caused(Side::Source, error, false))?;
-        Ok(Box::new(file))
+        Ok(Box::new(self.stored(blob, offset)?))
+    }
+
+    fn open_file(&self, blob: &Descriptor, offset: u64) -> Result<Option<File>, Fault> {
+        self.stored(blob, offset).map(Some)
     }
 
     fn open_part(

@@ -2,6 +2,7 @@
 
 mod answering;
 mod direct;
+mod loan;
 mod socket;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use ureq::{Agent, Error};
 use self::answering::AnswerConnector;
 pub(crate) use self::answering::EarlyAnswer;
 pub(crate) use self::direct::{DirectBody, diverted};
+pub(crate) use self::loan::{is_taken, lending};
 use self::socket::{Limits, SocketConnector};
 use crate::rate::Rate;
 use crate::resolve::Remembering;

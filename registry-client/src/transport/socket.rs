@@ -1,5 +1,6 @@
 //! The connection below TLS: a socket whose waits heed the cancel flag, and whose bytes keep to the rate.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use super::answering::WRITE_FAILED;
-use super::direct;
+use super::{direct, loan};
 use crate::rate::Rate;
 
 /// How long a blocked read goes without a look at the cancel flag.
@@ -66,6 +67,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
             limits: self.0.clone(),
             is_broken: false,
             is_head_awaited: false,
+            loan: None,
         })))
     }
 }
@@ -116,6 +118,8 @@ pub(super) struct Socket {
     is_broken: bool,
     /// The answer to come is to a request that wants its body from the socket itself.
     is_head_awaited: bool,
+    /// What is sent in place of the body's bytes.
+    loan: Option<Arc<File>>,
 }
 
 /// Waits for bytes until the deadline: how many came into the buffer, none at the stream's end.
@@ -152,7 +156,14 @@ impl Socket {
         }
         let output = &self.buffers.output()[..amount];
         self.is_head_awaited = direct::is_wanted_of(output);
-        match (&*self.stream).write_all(output) {
+        let sent = match &self.loan {
+            Some(file) => loan::send(file, &self.stream, amount),
+            None => (&*self.stream).write_all(output),
+        };
+        if self.loan.is_none() {
+            self.loan = loan::take(output);
+        }
+        match sent {
             Err(error) if is_timeout(&error) => Err(Error::Timeout(timeout.reason)),
             other => other.map_err(Error::Io),
         }
@@ -199,6 +210,8 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        // The request is all sent.
+        self.loan = None;
         let timeout = timeout.for_read();
         let mut room = self.buffers.input_append_buf();
         if self.is_head_awaited {

@@ -1,12 +1,13 @@
 //! What all these tests need.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, Repository};
 use transload_registry_client::{
-    Client, ClientBuilder, Credential, CredentialSource, HostRule, Notice, NoticeKind, RetryPolicy, Timeouts,
+    BlobBytes, Client, ClientBuilder, Credential, CredentialSource, HostRule, Notice, NoticeKind,
+    RetryPolicy, Timeouts,
 };
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::real::{PASSWORD, USER};
@@ -88,11 +89,11 @@ pub fn read(client: &Client, repository: &Repository, blob: &Descriptor, offset:
 pub fn opener<'a>(
     bytes: &'a [u8],
     offsets: &'a mut Vec<u64>,
-) -> impl FnMut(u64) -> io::Result<Box<dyn Read + Send + 'a>> {
+) -> impl FnMut(u64) -> io::Result<BlobBytes<'a>> {
     move |offset| {
         offsets.push(offset);
         let start = usize::try_from(offset).unwrap();
-        Ok(Box::new(Cursor::new(&bytes[start..])))
+        Ok(BlobBytes::reader(&bytes[start..]))
     }
 }
 

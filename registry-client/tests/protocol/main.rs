@@ -2,6 +2,7 @@
 
 mod auth;
 mod direct;
+mod file;
 mod help;
 mod hostile;
 mod pull;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use transload_registry_client::{Client, ErrorKind, Network, NoticeKind, RetryPolicy, Timeouts};
+use transload_registry_client::{BlobBytes, Client, ErrorKind, Network, NoticeKind, RetryPolicy, Timeouts};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
@@ -88,9 +88,7 @@ fn push_to_a_stalled_registry(
     blob.size = 256 << 20;
     registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::StallUpload { after: 1000 }).every());
     let size = blob.size;
-    let mut open = |offset: u64| -> std::io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(std::io::repeat(7).take(size - offset)))
-    };
+    let mut open = |offset: u64| Ok(BlobBytes::reader(std::io::repeat(7).take(size - offset)));
     client
         .push_blob(&repository(registry, "a"), &blob, &mut open)
         .unwrap_err()
