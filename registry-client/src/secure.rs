@@ -21,12 +21,13 @@ use rustls::{
 };
 use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, TransportAdapter,
 };
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::tls::system_roots;
+use crate::transport::Room;
 
 /// What a client shows of itself.
 #[derive(Debug)]
@@ -269,12 +270,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
         connection.complete_io(&mut socket)?;
-        let sizes = (
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
         Ok(Some(Either::B(TlsTransport {
-            buffers: LazyBuffers::new(sizes.0, sizes.1),
+            buffers: Room::new(details.config),
             stream: StreamOwned {
                 conn: connection,
                 sock: socket,
@@ -285,7 +282,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
 
 /// A connection with TLS.
 pub(crate) struct TlsTransport {
-    buffers: LazyBuffers,
+    buffers: Room,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
 

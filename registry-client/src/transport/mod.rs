@@ -3,6 +3,7 @@
 mod answering;
 mod direct;
 mod loan;
+mod room;
 mod socket;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use self::answering::AnswerConnector;
 pub(crate) use self::answering::EarlyAnswer;
 pub(crate) use self::direct::{DirectBody, diverted};
 pub(crate) use self::loan::{is_taken, lending};
+pub(crate) use self::room::Room;
 use self::socket::{Limits, SocketConnector};
 use crate::rate::Rate;
 use crate::resolve::Remembering;

@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, Transport,
 };
 use ureq::{Error, Timeout};
 
 use super::answering::WRITE_FAILED;
+use super::room::Room;
 use super::{direct, loan};
 use crate::rate::Rate;
 
@@ -54,15 +55,14 @@ impl<In: Transport> Connector<In> for SocketConnector {
         if chained.is_some() {
             return Ok(chained.map(Either::A));
         }
-        let stream = Arc::new(reach(details)?);
+        let stream = Arc::new(reach(&details.addrs, *details.timeout.after)?);
         let handle = Arc::downgrade(&stream) as Weak<dyn ShutdownHandle>;
         (details.register_shutdown)(handle)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SLICE))?;
-        let config = details.config;
         Ok(Some(Either::B(Socket {
             stream,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            buffers: Room::new(details.config),
             write_timeout: None,
             limits: self.0.clone(),
             is_broken: false,
@@ -73,12 +73,12 @@ impl<In: Transport> Connector<In> for SocketConnector {
 }
 
 /// Connects to the first address that answers. Each gets its share of the time that is left.
-fn reach(details: &ConnectionDetails) -> Result<TcpStream, Error> {
+fn reach(addresses: &[SocketAddr], longest: Duration) -> Result<TcpStream, Error> {
     let began = Instant::now();
     let mut failure = None;
-    for (at, address) in details.addrs.iter().enumerate() {
-        let left = details.timeout.after.saturating_sub(began.elapsed());
-        let others = u32::try_from(details.addrs.len() - at).unwrap_or(u32::MAX);
+    for (at, address) in addresses.iter().enumerate() {
+        let left = longest.saturating_sub(began.elapsed());
+        let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         let share = left / others;
         let tried = match share.is_zero() {
             true => Err(io::ErrorKind::TimedOut.into()),
@@ -111,7 +111,7 @@ pub(super) fn is_timeout(error: &io::Error) -> bool {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    buffers: LazyBuffers,
+    buffers: Room,
     /// The limit that the stream has.
     write_timeout: Option<Duration>,
     limits: Limits,
@@ -234,5 +234,27 @@ impl Transport for Socket {
         let quiet = (&*self.stream).read(&mut [0]);
         let is_quiet = quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         is_quiet && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_address_that_refuses_leads_to_the_next() {
+        let address = |listener: &TcpListener| listener.local_addr().unwrap();
+        let nobody = address(&TcpListener::bind("127.0.0.1:0").unwrap());
+        let somebody = TcpListener::bind("127.0.0.1:0").unwrap();
+        let long = Duration::from_secs(60);
+        let reached = reach(&[nobody, address(&somebody)], long).unwrap();
+        assert_eq!(reached.peer_addr().unwrap(), address(&somebody));
+        let refused = reach(&[nobody, nobody], long).unwrap_err();
+        assert!(matches!(refused, Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused));
+        let late = reach(&[address(&somebody)], Duration::ZERO).unwrap_err();
+        assert!(matches!(late, Error::Timeout(Timeout::Connect)));
+        assert!(matches!(reach(&[], long), Err(Error::ConnectionFailed)));
     }
 }
