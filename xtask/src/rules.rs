@@ -78,7 +78,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY])),
     ("regex-syntax",       Users::Only(&[POLICY])),
-    ("rustix",             Users::Only(&[STORE, CLI])),
+    ("rustix",             Users::Only(&[STORE, CLIENT, CLI])),
     ("rustls",             Users::Only(&[CLIENT])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
     ("serde",              Users::All),
