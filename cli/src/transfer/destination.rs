@@ -246,26 +246,25 @@ impl RegistryDestination {
         // The registry hashes what it is sent. Bytes that were verified before are hashed here only where it wants them a second time.
         let mut is_trusted = request.source.has_verified(request.blob);
         let open_once = |offset: u64, is_trusted: bool| -> Result<BlobBytes<'_>, Fault> {
-            // Only a whole body can be checked here; the registry checks in every case.
-            if offset == 0 && !is_trusted {
-                let bytes = VerifyingReader::new(request.open(0)?, Verifier::of(request.blob));
-                return Ok(BlobBytes::reader(Noted {
-                    bytes,
-                    request,
-                    note: &note,
-                }));
-            }
-            Ok(match request.open_file(offset)? {
-                Some(file) => BlobBytes::file(file),
-                None => BlobBytes::reader(Noted {
-                    bytes: request.open(offset)?,
-                    request,
-                    note: &note,
-                }),
-            })
+            let bytes: Box<dyn Read + Send> = if !is_trusted {
+                Box::new(VerifyingReader::new(
+                    request.open(offset)?,
+                    Verifier::of(request.blob),
+                ))
+            } else if let Some(file) = request.open_file(offset)? {
+                return Ok(BlobBytes::file(file));
+            } else {
+                request.open(offset)?
+            };
+            Ok(BlobBytes::reader(Noted {
+                bytes,
+                request,
+                note: &note,
+            }))
         };
         let mut open = |offset: u64| -> io::Result<BlobBytes<'_>> {
             (request.started)(offset);
+            // Only a whole body can be checked here; the registry checks in every case.
             let is_trusted = offset > 0 || mem::replace(&mut is_trusted, false);
             let bytes = open_once(offset, is_trusted).map_err(|fault| note(StreamFailure::Other(fault)))?;
             let mut position = offset;
@@ -299,13 +298,13 @@ fn registry(error: transload_registry_client::Error) -> Fault {
 }
 
 /// A source's bytes on their way to a registry, whose failure is noted.
-struct Noted<'a, R, N> {
-    bytes: R,
+struct Noted<'a, N> {
+    bytes: Box<dyn Read + Send>,
     request: &'a Bring<'a>,
     note: &'a N,
 }
 
-impl<R: Read, N: Fn(StreamFailure) -> io::Error> Read for Noted<'_, R, N> {
+impl<N: Fn(StreamFailure) -> io::Error> Read for Noted<'_, N> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bytes.read(buffer).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,

@@ -124,7 +124,7 @@ impl Transport for Answering {
         let before = self.inner.buffers().input().len();
         let has_come = self.inner.await_input(timeout)?;
         let after = self.inner.buffers().input().len();
-        OVERHEAD.with(|overhead| overhead.note(after.saturating_sub(before)))?;
+        OVERHEAD.with_borrow_mut(|overhead| overhead.note(after.saturating_sub(before)))?;
         Ok(has_come)
     }
 

@@ -19,6 +19,7 @@ use ureq::unversioned::transport::Buffers;
 use ureq::{Error, Timeout};
 
 use super::socket::{Limits, receive};
+use super::within;
 
 /// Shorter bodies aren't worth it, in bytes.
 const LEAST: u64 = 32 * 1024;
@@ -47,7 +48,9 @@ impl fmt::Debug for DirectBody {
 }
 
 /// What the request that a thread runs wants.
+#[derive(Default)]
 enum Wish {
+    #[default]
     Nothing,
     /// The body itself, of which each byte may be waited for so long.
     Direct(Duration),
@@ -61,19 +64,9 @@ thread_local! {
 /// Runs a request without a body of its own, and gives along the way to its answer's, where there is one beside the answer's own. Each byte
 /// may be waited for as long as `idle`.
 pub(crate) fn diverted<T>(idle: Duration, run: impl FnOnce() -> T) -> (T, Option<DirectBody>) {
-    /// No wish outlives its request, even where that panics: another would lose its body to it.
-    struct Forget;
-    impl Drop for Forget {
-        fn drop(&mut self) {
-            WISH.set(Wish::Nothing);
-        }
-    }
-    let _forget = Forget;
-    WISH.set(Wish::Direct(idle));
-    let result = run();
-    match WISH.replace(Wish::Nothing) {
-        Wish::Fulfilled(body) => (result, Some(body)),
-        Wish::Nothing | Wish::Direct(_) => (result, None),
+    match within(&WISH, Wish::Direct(idle), run) {
+        (result, Wish::Fulfilled(body)) => (result, Some(body)),
+        (result, Wish::Nothing | Wish::Direct(_)) => (result, None),
     }
 }
 
@@ -140,8 +133,9 @@ fn with_one_byte(head: &[u8]) -> Option<(Vec<u8>, u64)> {
     let mut length = None;
     let mut changed = String::with_capacity(head.len());
     for line in lines.split("\r\n") {
-        let is_odd = line.contains(['\r', '\n']) || line.starts_with([' ', '\t']);
         let name = line.split_once(':').map_or("", |(name, _)| name);
+        let is_odd =
+            line.contains(['\r', '\n']) || name.contains([' ', '\t']) || line.starts_with([' ', '\t']);
         if is_odd || name.eq_ignore_ascii_case("transfer-encoding") {
             return None;
         }
@@ -249,6 +243,7 @@ mod tests {
             with("C: d", "Content-Length: 40000"),
             with("C: d", "transfer-encoding: chunked"),
             with("C: d", " folded"),
+            with("C: d", "Transfer-Encoding : chunked"),
             with("C: d", "C: d\nTransfer-Encoding: chunked"),
             with("C: d", "C: \r d"),
             with("\r\n", "\n"),

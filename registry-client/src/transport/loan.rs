@@ -16,9 +16,12 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::socket::is_timeout;
+use super::within;
 
 /// What the request that a thread runs has to send.
+#[derive(Default)]
 enum Loan {
+    #[default]
     Nothing,
     Offered(Arc<File>),
     Taken,
@@ -32,23 +35,15 @@ thread_local! {
 
 /// Runs a request whose body is a file from where that stands on. The file's own failure comes along, as the request's says nothing of it.
 pub(crate) fn lending<T>(file: Option<&Arc<File>>, run: impl FnOnce() -> T) -> (T, Option<io::Error>) {
-    /// No loan outlives its request, even where that panics. Whoever watches a request may make others.
-    struct Restore(Loan);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            LOAN.set(mem::replace(&mut self.0, Loan::Nothing));
-        }
-    }
     // Elsewhere, the standard library's copy is slower than ours.
     let offered = match file {
         Some(file) if cfg!(target_os = "linux") => Loan::Offered(Arc::clone(file)),
         _ => Loan::Nothing,
     };
-    let _restore = Restore(LOAN.replace(offered));
-    let result = run();
-    match LOAN.replace(Loan::Nothing) {
-        Loan::Failed(error) => (result, Some(error)),
-        Loan::Nothing | Loan::Offered(_) | Loan::Taken => (result, None),
+    // Whoever watches a request may make others meanwhile.
+    match within(&LOAN, offered, run) {
+        (result, Loan::Failed(error)) => (result, Some(error)),
+        (result, Loan::Nothing | Loan::Offered(_) | Loan::Taken) => (result, None),
     }
 }
 

@@ -6,10 +6,13 @@ mod loan;
 mod room;
 mod socket;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
@@ -55,17 +58,36 @@ pub(crate) fn agent(
     Agent::with_parts(config, connector, Remembering::default())
 }
 
+/// Runs something with this in a slot of the thread: what it gave, and what was in the slot then. The slot has again what it had before,
+/// even where that panics: nothing of one request reaches another.
+fn within<S: Default + 'static, T>(
+    slot: &'static LocalKey<RefCell<S>>,
+    value: S,
+    run: impl FnOnce() -> T,
+) -> (T, S) {
+    struct Restore<S: Default + 'static>(&'static LocalKey<RefCell<S>>, S);
+    impl<S: Default> Drop for Restore<S> {
+        fn drop(&mut self) {
+            self.0.set(mem::take(&mut self.1));
+        }
+    }
+    let _restore = Restore(slot, slot.replace(value));
+    let result = run();
+    (result, slot.take())
+}
+
 thread_local! {
     /// What this thread waits for: set around each wait for an answer's head or for a byte of its body.
-    static OVERHEAD: Overhead = const { Overhead(std::cell::Cell::new(None)) };
+    static OVERHEAD: RefCell<Overhead> = const { RefCell::new(Overhead(None)) };
 }
 
 /// How many bytes may still come, and until when, before something has to come of them.
-struct Overhead(std::cell::Cell<Option<(usize, Option<Instant>)>>);
+#[derive(Default)]
+struct Overhead(Option<(usize, Option<Instant>)>);
 
 impl Overhead {
-    fn note(&self, came: usize) -> Result<(), Error> {
-        let Some((left, deadline)) = self.0.get() else {
+    fn note(&mut self, came: usize) -> Result<(), Error> {
+        let Some((left, deadline)) = self.0 else {
             return Ok(());
         };
         let refuse = |kind, message: &str| Err(Error::Io(io::Error::new(kind, message)));
@@ -77,7 +99,7 @@ impl Overhead {
         }
         match left.checked_sub(came) {
             Some(left) => {
-                self.0.set(Some((left, deadline)));
+                self.0 = Some((left, deadline));
                 Ok(())
             }
             None => refuse(
@@ -93,8 +115,5 @@ impl Overhead {
 pub(crate) fn bounded<T>(longest: Option<Duration>, wait: impl FnOnce() -> T) -> T {
     let deadline = longest.map(|longest| Instant::now() + longest);
     // One wait may be within another: an upload's bytes are read from an answer.
-    let outer = OVERHEAD.with(|overhead| overhead.0.replace(Some((MAX_OVERHEAD, deadline))));
-    let result = wait();
-    OVERHEAD.with(|overhead| overhead.0.set(outer));
-    result
+    within(&OVERHEAD, Overhead(Some((MAX_OVERHEAD, deadline))), wait).0
 }

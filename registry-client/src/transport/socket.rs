@@ -158,11 +158,12 @@ impl Socket {
         self.is_head_awaited = direct::is_wanted_of(output);
         let sent = match &self.loan {
             Some(file) => loan::send(file, &self.stream, amount),
-            None => (&*self.stream).write_all(output),
+            None => {
+                let sent = (&*self.stream).write_all(output);
+                self.loan = loan::take(output);
+                sent
+            }
         };
-        if self.loan.is_none() {
-            self.loan = loan::take(output);
-        }
         match sent {
             Err(error) if is_timeout(&error) => Err(Error::Timeout(timeout.reason)),
             other => other.map_err(Error::Io),

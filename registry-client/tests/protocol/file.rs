@@ -161,20 +161,14 @@ fn whoever_watches_may_end_a_push_and_ask_the_registry_meanwhile() {
     assert!(error.to_string().contains("enough"), "{error}");
 }
 
-/// Pushes more than any buffer holds to a registry that stops reading.
 fn push_to_a_stalled_registry(client: &Client, registry: &ScriptedRegistry) -> Error {
-    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::StallUpload { after: 1000 }).every());
     let file = file(&[]);
-    file.set_len(256 << 20).unwrap();
-    let mut blob = descriptor(b"");
-    blob.size = 256 << 20;
-    let mut open = |offset: u64| {
+    file.set_len(VAST).unwrap();
+    push_and_stall(registry, client, &mut |offset| {
         let mut file = file.try_clone()?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(BlobBytes::file(file))
-    };
-    let repository = repository(registry, "a/b");
-    client.push_blob(&repository, &blob, &mut open).unwrap_err()
+    })
 }
 
 #[test]

@@ -11,6 +11,7 @@ use transload_registry_client::{
 };
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::real::{PASSWORD, USER};
+use transload_test_support::scripted::{Action, Fault};
 
 /// Waits that are long enough to be real and short enough for a test.
 pub fn policy() -> RetryPolicy {
@@ -130,4 +131,21 @@ impl CredentialSource for Counting {
         *self.1.lock().unwrap() += 1;
         Ok(Some(self.0.clone()))
     }
+}
+
+/// More bytes than any buffer holds.
+pub const VAST: u64 = 256 << 20;
+
+/// Pushes so many bytes to a registry that stops reading.
+pub fn push_and_stall(
+    registry: &ScriptedRegistry,
+    client: &Client,
+    open: &mut dyn FnMut(u64) -> io::Result<BlobBytes<'static>>,
+) -> transload_registry_client::Error {
+    let mut blob = descriptor(b"");
+    blob.size = VAST;
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::StallUpload { after: 1000 }).every());
+    client
+        .push_blob(&repository(registry, "a"), &blob, open)
+        .unwrap_err()
 }

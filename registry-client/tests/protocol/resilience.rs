@@ -79,19 +79,13 @@ fn a_stalled_transfer_is_noticed_by_the_lack_of_bytes() {
     );
 }
 
-/// Pushes more than any buffer holds to a registry that stops reading.
 fn push_to_a_stalled_registry(
     registry: &ScriptedRegistry,
     client: &Client,
 ) -> transload_registry_client::Error {
-    let mut blob = descriptor(b"");
-    blob.size = 256 << 20;
-    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::StallUpload { after: 1000 }).every());
-    let size = blob.size;
-    let mut open = |offset: u64| Ok(BlobBytes::reader(std::io::repeat(7).take(size - offset)));
-    client
-        .push_blob(&repository(registry, "a"), &blob, &mut open)
-        .unwrap_err()
+    push_and_stall(registry, client, &mut |offset| {
+        Ok(BlobBytes::reader(std::io::repeat(7).take(VAST - offset)))
+    })
 }
 
 #[test]
