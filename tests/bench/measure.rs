@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use transload_test_support::peak_memory;
+
 use crate::told::{Result, Told};
 
 /// How often the memory of running programs is looked at. The kernel keeps the peak, so that only what a program adds in the
@@ -66,7 +68,7 @@ pub fn run(work: &Work, folder: &Path) -> Result<Cost> {
             while !ended.load(Ordering::Relaxed) {
                 let pids: Vec<u32> = lock(&running).clone();
                 for pid in pids {
-                    peak.fetch_max(peak_memory(pid), Ordering::Relaxed);
+                    peak.fetch_max(peak_memory(pid).unwrap_or(0), Ordering::Relaxed);
                 }
                 thread::sleep(SAMPLING);
             }
@@ -170,14 +172,6 @@ fn times(stat: &str) -> Option<Times> {
         own: TICK * (user + system),
         children: TICK * (children_user + children_system),
     })
-}
-
-/// The most memory that a process has had, in bytes; 0 once it has ended.
-fn peak_memory(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = field.and_then(|field| field.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod http;
 pub mod image;
 pub mod kubekey;
 pub mod link;
+mod memory;
 mod process;
 pub mod proxy;
 mod push;
@@ -36,6 +37,7 @@ pub mod scripted;
 mod tls;
 pub mod vast;
 
+pub use memory::peak_memory;
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;
 pub use real::RealRegistry;

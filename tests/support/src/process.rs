@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::capture::{Capture, Seen};
+use crate::memory::peak_memory;
 
 /// How often a running child's memory and state are looked at.
 const SAMPLING: Duration = Duration::from_millis(3);
@@ -291,9 +292,7 @@ impl Running {
     }
 
     fn sample(&mut self) {
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) {
-            self.peak = self.peak.max(high_water_mark(&status).unwrap_or(0));
-        }
+        self.peak = self.peak.max(peak_memory(self.child.id()).unwrap_or(0));
     }
 
     fn take_output(&self) -> (String, String) {
@@ -355,13 +354,6 @@ impl Output {
         );
         self
     }
-}
-
-/// `VmHWM` of a `/proc/<pid>/status`, in bytes.
-fn high_water_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 fn binary() -> &'static Path {
