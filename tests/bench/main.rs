@@ -14,10 +14,10 @@ mod set;
 mod storage;
 mod told;
 mod tool;
+mod warm;
 
 use std::env;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,7 +79,7 @@ fn run(options: &Options) -> Result<bool> {
     eprintln!("{machine}");
     let rows: Vec<_> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
     if !rows.is_empty() {
-        touch(scratch.path(), needed / 2)?;
+        warm::up(scratch.path(), needed / 2)?;
     }
     let mut course = Course::new(
         scratch.path(),
@@ -168,17 +168,4 @@ fn memory_free() -> u64 {
     let field = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kilobytes = field.and_then(|field| field.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
-}
-
-/// Writes and forgets so many bytes: memory that a virtual machine touches for the first time is slow, and the first tool
-/// would pay for all.
-fn touch(folder: &Path, bytes: u64) -> Result<()> {
-    let path = folder.join("touched");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&path)?;
-        let chunk = vec![1; 1 << 20];
-        (0..bytes >> 20).try_for_each(|_| file.write_all(&chunk))?;
-        fs::remove_file(&path)
-    };
-    write().told(path.display())
 }
