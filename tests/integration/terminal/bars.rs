@@ -148,8 +148,12 @@ fn nothing_of_old_bars_stays_after_a_resize() {
 fn what_is_tried_again_is_seen_with_its_cause_while_it_happens() {
     let mut stage = Stage::new();
     let busy = Reply::status(503).header("Retry-After", "4");
-    stage.put("team/app", MIB, [Action::Answer(busy)]);
+    stage.put("team/app", MIB, [Action::AnswerLate(busy)]);
     let terminal = Terminal::start(stage.pull(&[]), 110, 24);
+    // The config is there by then: a registry that says it is busy is asked for nothing for a while.
+    terminal.wait_for(|screen| screen.contains("282 B of"));
+    stage.wait_until_stalled(1);
+    stage.registry.release();
     let parts = ["trying again in", "at most", "282 B of"];
     let screen = terminal
         .wait_for(|screen| parts.iter().all(|part| screen.contains(part)) && screen.lines().count() == 5);

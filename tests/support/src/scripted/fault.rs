@@ -57,6 +57,8 @@ pub enum Action {
     },
     /// The request is read, and obeyed when the registry is told to release.
     Hold,
+    /// The request is read, and answered so when the registry is told to release.
+    AnswerLate(Reply),
     /// The request is obeyed, and the answer has these headers in place of its own of the same names.
     Headers(Vec<(String, String)>),
     /// The request is obeyed, and the answer's status is this.

@@ -166,6 +166,10 @@ impl Exchange<'_> {
             Some(Action::Answer(reply)) => return self.send(reply, None),
             Some(Action::Raw(raw)) => return self.send_raw(&raw),
             Some(Action::Hold) => self.stall(),
+            Some(Action::AnswerLate(reply)) => {
+                self.stall();
+                return self.send(reply, None);
+            }
             Some(Action::LoseSession) => upload::lose(self.state, &call),
             _ => {}
         }
