@@ -5,10 +5,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::Digest as _;
-
 use crate::{ParseError, ParseErrorKind};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+mod hasher;
+mod pair;
+mod sha256;
+
+pub use hasher::Hasher;
 
 /// A registered digest algorithm ([image specification, "Registered algorithms"]).
 ///
@@ -138,97 +142,6 @@ impl<'de> Deserialize<'de> for Digest {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
-    }
-}
-
-/// SHA-256's step, in bytes.
-const BLOCK: usize = 64;
-
-/// How many bytes of each of two contents are hashed in turn: a processor works at both at once, as it sees so far ahead.
-const TURN: usize = 2 * BLOCK;
-
-/// Computes the digest of bytes that come piece by piece.
-#[derive(Clone)]
-pub struct Hasher {
-    state: State,
-    /// How many bytes were taken in behind the last whole block.
-    beyond: usize,
-}
-
-#[derive(Clone)]
-enum State {
-    Sha256(sha2::Sha256),
-    Sha512(Box<sha2::Sha512>),
-}
-
-impl Hasher {
-    /// A hasher that has seen nothing yet.
-    pub fn new(algorithm: Algorithm) -> Hasher {
-        let state = match algorithm {
-            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Box::default()),
-        };
-        Hasher { state, beyond: 0 }
-    }
-
-    /// Takes in the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.beyond = (self.beyond + bytes.len() % BLOCK) % BLOCK;
-        match &mut self.state {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
-        }
-    }
-
-    /// Takes in the next bytes of two contents, which takes less time than one after the other: where each step of SHA-256 needs the
-    /// step's result before it, a processor idles, and the other content's step fills the gap.
-    pub fn update_both(&mut self, bytes: &[u8], other: &mut Hasher, others: &[u8]) {
-        // In whole blocks, nothing is copied.
-        let (bytes, others) = (self.complete_block(bytes), other.complete_block(others));
-        let (bytes, others) = match (&mut self.state, &mut other.state) {
-            (State::Sha256(state), State::Sha256(other_state)) => {
-                let common = bytes.len().min(others.len()) / TURN * TURN;
-                let (both, rest) = bytes.split_at(common);
-                let (others_both, others_rest) = others.split_at(common);
-                in_turn(state, both, other_state, others_both);
-                (rest, others_rest)
-            }
-            _ => (bytes, others),
-        };
-        self.update(bytes);
-        other.update(others);
-    }
-
-    /// Takes in what completes a block, if there is as much. The bytes that are left.
-    fn complete_block<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let missing = (BLOCK - self.beyond) % BLOCK;
-        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
-        self.update(first);
-        rest
-    }
-
-    /// The digest of all that was taken in.
-    pub fn finish(self) -> Digest {
-        match self.state {
-            State::Sha256(state) => digest_from(Algorithm::Sha256, &state.finalize()),
-            State::Sha512(state) => digest_from(Algorithm::Sha512, &state.finalize()),
-        }
-    }
-}
-
-/// Hashes whole turns of two contents.
-fn in_turn(state: &mut sha2::Sha256, bytes: &[u8], other: &mut sha2::Sha256, others: &[u8]) {
-    let (turns, _) = bytes.as_chunks::<TURN>();
-    let (other_turns, _) = others.as_chunks::<TURN>();
-    for (bytes, others) in turns.iter().zip(other_turns) {
-        state.update(bytes);
-        other.update(others);
-    }
-}
-
-impl fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hasher")
     }
 }
 

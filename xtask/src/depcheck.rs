@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
@@ -9,6 +10,7 @@ use crate::rules::{AGREED, DIRECTIONS, Directions, ONLY_FOR_TESTS, Users};
 use crate::shipped;
 
 mod forbidden;
+mod sources;
 mod told;
 mod unused;
 
@@ -50,12 +52,24 @@ pub fn run() -> Result<(), String> {
 
 fn unsafe_allowed(metadata: &Metadata) -> Result<Vec<String>, String> {
     let workspace = forbidden::manifest(metadata.workspace_root.join("Cargo.toml").as_std_path())?;
-    let mut manifests = Vec::new();
+    let mut packages = Vec::new();
     for package in metadata.workspace_packages() {
-        let manifest = forbidden::manifest(package.manifest_path.as_std_path())?;
-        manifests.push((package.name.to_string(), manifest));
+        let folder = package
+            .manifest_path
+            .parent()
+            .unwrap_or(&package.manifest_path)
+            .as_std_path();
+        let below = |path: PathBuf| path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        packages.push(forbidden::Package {
+            name: package.name.to_string(),
+            manifest: forbidden::manifest(package.manifest_path.as_std_path())?,
+            files: sources::below(folder)?
+                .into_iter()
+                .map(|(path, text)| (below(path), text))
+                .collect(),
+        });
     }
-    Ok(forbidden::allowed(&workspace, &manifests))
+    Ok(forbidden::allowed(&workspace, &packages))
 }
 
 fn untold(metadata: &Metadata, packages: &BTreeMap<String, Package>) -> Result<Vec<String>, String> {

@@ -36,6 +36,9 @@ const XTASK: &str = "xtask";
 /// Packages that serve only tests: they are published nowhere.
 pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS, FUZZ];
 
+/// The package that may have `unsafe`, and the one file of it.
+pub const UNSAFE: (&str, &str) = (REFERENCE, "src/digest/pair.rs");
+
 /// Every package of the workspace, and where its dependencies in the workspace may point.
 #[rustfmt::skip]
 pub const DIRECTIONS: &[Directions] = &[

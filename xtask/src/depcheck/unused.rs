@@ -1,9 +1,10 @@
 //! Dependencies that no code names.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Package, TargetKind};
+
+use super::sources;
 
 /// The dependencies of a package that its code doesn't name, in words.
 ///
@@ -59,23 +60,12 @@ pub fn unused(package: &Package) -> Result<Vec<String>, String> {
 fn code(folders: &[PathBuf]) -> Result<String, String> {
     let mut text = String::new();
     for folder in folders {
-        gather(folder, &mut text)?;
-    }
-    Ok(text)
-}
-
-fn gather(folder: &Path, text: &mut String) -> Result<(), String> {
-    let failed = |error| format!("{}: {error}", folder.display());
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() && !path.join("Cargo.toml").exists() {
-            gather(&path, text)?;
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            text.push_str(&fs::read_to_string(&path).map_err(failed)?);
+        for (_, code) in sources::below(folder)? {
+            text.push_str(&code);
             text.push('\n');
         }
     }
-    Ok(())
+    Ok(text)
 }
 
 /// Whether the code names the crate.
@@ -108,6 +98,8 @@ fn names_in_line(line: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
