@@ -91,7 +91,7 @@ impl Sha256 {
         let (first, rest) = bytes.split_at(bytes.len().min(BLOCK - at));
         self.beyond[at..at + first.len()].copy_from_slice(first);
         self.length += first.len() as u64;
-        if self.beyond_len() == 0 && !first.is_empty() {
+        if self.beyond_len() == 0 {
             compress256(&mut self.state, &[self.beyond]);
         }
         rest
@@ -99,11 +99,8 @@ impl Sha256 {
 
     /// Takes note of blocks that were taken in, and of the bytes behind them.
     fn keep(&mut self, blocks: usize, rest: &[u8]) {
-        self.length += (blocks * BLOCK) as u64;
-        if !rest.is_empty() {
-            self.beyond[..rest.len()].copy_from_slice(rest);
-            self.length += rest.len() as u64;
-        }
+        self.beyond[..rest.len()].copy_from_slice(rest);
+        self.length += (blocks * BLOCK + rest.len()) as u64;
     }
 }
 
