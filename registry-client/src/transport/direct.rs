@@ -19,10 +19,17 @@ use ureq::unversioned::transport::Buffers;
 use ureq::{Error, Timeout};
 
 use super::socket::{Limits, receive};
-use super::within;
+use super::{low_water, within};
 
 /// Shorter bodies aren't worth it, in bytes.
 const LEAST: u64 = 32 * 1024;
+
+/// From where on a body is taken in pieces, and how far from its end no more, in bytes. By then the connection's window has grown, so that
+/// what waits for its reader doesn't hold back the sender.
+const FLOWING: u64 = 256 * 1024;
+
+/// How many bytes of it wake the reader. Over a slow link they come in packets, and to be woken for each costs more than to take them.
+const PIECE: usize = 64 * 1024;
 
 /// A body's way from the socket to its reader: all bytes but the last.
 pub(crate) struct DirectBody {
@@ -36,6 +43,8 @@ pub(crate) struct DirectBody {
     left: u64,
     /// Of the whole body.
     length: u64,
+    /// How many bytes wake the reader, as the stream knows it.
+    wakes_at: usize,
 }
 
 impl fmt::Debug for DirectBody {
@@ -101,6 +110,7 @@ pub(super) fn divert(buffers: &mut dyn Buffers, stream: &Arc<TcpStream>, limits:
             early,
             left,
             length,
+            wakes_at: 1,
         });
         true
     });
@@ -159,6 +169,17 @@ impl DirectBody {
     pub fn length(&self) -> u64 {
         self.length
     }
+
+    /// Lets the reader sleep while pieces come, and be woken by each byte where the body begins and ends. A reader may have taken nearly a
+    /// piece before it waits for a whole one, so that two have to be left.
+    fn set_wake(&mut self) {
+        let is_flowing = self.length - self.left > FLOWING && self.left > FLOWING;
+        let wakes_at = if is_flowing { PIECE } else { 1 };
+        if wakes_at != self.wakes_at {
+            low_water::set(&self.stream, wakes_at);
+            self.wakes_at = wakes_at;
+        }
+    }
 }
 
 impl Read for DirectBody {
@@ -169,6 +190,7 @@ impl Read for DirectBody {
         if count > 0 || most == 0 {
             return Ok(count);
         }
+        self.set_wake();
         let came = receive(
             &self.stream,
             &mut buffer[..most],
@@ -188,12 +210,14 @@ impl Read for DirectBody {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::TcpListener;
     use std::sync::atomic::AtomicBool;
     use std::thread;
 
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use rustix::io::ioctl_fionread;
     use ureq::unversioned::transport::LazyBuffers;
 
     use super::*;
@@ -318,28 +342,92 @@ mod tests {
         assert_eq!(panicked.join().unwrap(), (true, false));
     }
 
-    #[test]
-    fn the_last_byte_is_never_taken() {
+    /// A body of so many bytes, of which some came along with the head and the last ones are still to come; and the server's end of its
+    /// connection.
+    fn awaited(length: u64, early: &[u8], left: u64) -> (DirectBody, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let (server, _) = listener.accept().unwrap();
-        io::Write::write_all(&mut &server, b"defgZ").unwrap();
-        let mut body = DirectBody {
-            stream: Arc::clone(&stream),
+        let body = DirectBody {
+            stream,
             limits: Limits {
                 cancel: Arc::new(AtomicBool::new(false)),
                 rate: None,
             },
             idle: Duration::from_secs(60),
-            early: io::Cursor::new(b"abc".to_vec()),
-            left: 4,
-            length: 8,
+            early: io::Cursor::new(early.to_vec()),
+            left,
+            length,
+            wakes_at: 1,
         };
+        (body, server)
+    }
+
+    #[test]
+    fn the_last_byte_is_never_taken() {
+        let (mut body, mut server) = awaited(8, b"abc", 4);
+        server.write_all(b"defgZ").unwrap();
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).unwrap();
         assert_eq!((bytes.as_slice(), body.length()), (b"abcdefg".as_slice(), 8));
         let mut last = [0; 8];
-        assert_eq!((&*stream).read(&mut last).unwrap(), 1);
+        assert_eq!((&*body.stream).read(&mut last).unwrap(), 1);
         assert_eq!(last[0], b'Z');
+    }
+
+    #[test]
+    fn a_body_that_flows_wakes_its_reader_for_pieces_and_near_its_end_for_each_byte() {
+        const PACKET: usize = 4 * 1024;
+        let (pieces, rest) = (16 * PIECE as u64, FLOWING);
+        let (mut body, mut server) = awaited(2 * FLOWING + pieces + rest, b"", pieces + rest - 1);
+        let length = pieces + rest;
+        let stream = Arc::clone(&body.stream);
+        let sending = thread::spawn(move || {
+            server.set_nodelay(true).unwrap();
+            for _ in 0..length / PACKET as u64 {
+                server.write_all(&[7; PACKET]).unwrap();
+                // A reader that is woken has the time to take it.
+                let is_taken = || ioctl_fionread(&stream).unwrap() == 0;
+                (0..500)
+                    .take_while(|_| !is_taken())
+                    .for_each(|_| thread::yield_now());
+            }
+            server
+        });
+        let (mut buffer, mut reads) = (vec![0; 4 * PIECE], 0);
+        while body.left > FLOWING {
+            assert!(body.read(&mut buffer).unwrap() > 0);
+            reads += 1;
+        }
+        // The system wakes a reader whose window is full for less.
+        assert!(
+            reads <= 24,
+            "{reads} reads for 16 pieces in {} packets",
+            pieces / PACKET as u64
+        );
+        while body.left > 0 {
+            assert!(body.read(&mut buffer).unwrap() > 0);
+        }
+        // Whoever has the connection next is woken by the byte that was left.
+        assert_eq!(
+            (body.wakes_at, (&*body.stream).read(&mut buffer).unwrap()),
+            (1, 1)
+        );
+        drop(sending.join().unwrap());
+    }
+
+    #[test]
+    fn what_came_of_a_piece_is_given_when_no_more_comes() {
+        let (mut body, mut server) = awaited(8 * FLOWING, b"", 4 * FLOWING);
+        let pause = Duration::from_millis(10);
+        body.stream.set_read_timeout(Some(pause)).unwrap();
+        let mut buffer = [0; PIECE];
+        server.write_all(b"some").unwrap();
+        assert_eq!(body.read(&mut buffer).unwrap(), 4, "the server pauses");
+        server.write_all(b"more").unwrap();
+        drop(server);
+        assert_eq!(body.read(&mut buffer).unwrap(), 4, "the server is gone");
+        let ended = body.read(&mut buffer).unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

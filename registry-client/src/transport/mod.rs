@@ -3,6 +3,7 @@
 mod answering;
 mod direct;
 mod loan;
+mod low_water;
 mod room;
 mod socket;
 
