@@ -11,6 +11,7 @@ use transload_reference::Digest;
 
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
+use crate::manifest::open_layout_lock;
 use crate::{Error, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
@@ -94,6 +95,11 @@ impl Opening {
         if store.lease.is_none() {
             store.make_folder(&path.join(OWN), &"the folder of the lock")?;
             store.lease = lease::take(path, &self.cancel)?;
+        }
+        // It is needed once all of an image is there: a bad one has to be told before.
+        let lock = folders::layout_lock(path);
+        if kind(&lock)? != Kind::Nothing {
+            open_layout_lock(&lock)?;
         }
         Ok(store)
     }

@@ -210,6 +210,12 @@ fn a_destination_with_traps_is_not_written_through() {
                     "{case}: {said}"
                 );
             }
+            if place.ends_with("/lock") {
+                assert!(
+                    !root.join("blobs").join(&digest).exists(),
+                    "{case}: bytes were moved first"
+                );
+            }
         }
     }
 }
