@@ -2,6 +2,7 @@
 //! pruned ([`Keep`]; [`transload_layout_store::Exclusive`] removes the rest).
 
 mod keep;
+mod read;
 mod repair;
 mod verify;
 

@@ -9,6 +9,8 @@ use transload_layout_store::{BlobFile, Damage, Error, Flaw, Listing, Store, Stor
 use transload_policy::ImagePattern;
 use transload_reference::{Descriptor, Digest, ManifestError, Reference, Repository, Tag};
 
+use super::read::read_all;
+
 /// What a look at a store found.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -221,20 +223,18 @@ impl<'a> Checkup<'a> {
             images: health.images,
             bytes: unread.iter().map(|blob| blob.descriptor.size).sum(),
         });
-        let read: Vec<(Needed, Verdict)> = self.pool.install(|| {
-            let read = unread.into_par_iter().map(|blob| {
-                let verdict = self.read(&blob.descriptor);
-                (blob, verdict)
-            });
-            read.collect()
-        });
-        for (blob, verdict) in read {
-            match verdict {
-                Verdict::Flawed(flaw) => health.findings.push(blob.finding(self.store, flaw)),
-                Verdict::Whole => {
-                    self.whole.insert((blob.descriptor.digest, blob.descriptor.size));
+        let descriptors = unread.iter().map(|blob| &blob.descriptor).collect();
+        let mut verdicts = self
+            .pool
+            .install(|| read_all(self.store, descriptors, self.cancel, self.told));
+        for blob in unread {
+            let key = (blob.descriptor.digest.clone(), blob.descriptor.size);
+            match verdicts.remove(&key) {
+                Some(Verdict::Flawed(flaw)) => health.findings.push(blob.finding(self.store, flaw)),
+                Some(Verdict::Whole) => {
+                    self.whole.insert(key);
                 }
-                Verdict::Stopped => {}
+                Some(Verdict::Stopped) | None => {}
             }
         }
         health.leftovers = self.store.partial_files()?;
@@ -248,20 +248,6 @@ impl<'a> Checkup<'a> {
             }
         }
         Ok(())
-    }
-
-    fn read(&self, blob: &Descriptor) -> Verdict {
-        if self.is_stopped() {
-            return Verdict::Stopped;
-        }
-        let mut left = blob.size;
-        let verdict = self.store.verify_blob(blob, |bytes| {
-            left = left.saturating_sub(bytes);
-            (self.told)(Look::Read(bytes));
-            !self.is_stopped()
-        });
-        (self.told)(Look::Read(left));
-        verdict
     }
 }
 
