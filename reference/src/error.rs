@@ -72,6 +72,8 @@ pub enum ParseErrorKind {
     DigestAlgorithm,
     /// `name@` without a digest.
     DigestEmpty,
+    /// A digest in the place of a reference.
+    DigestAlone,
     /// A tag of more than 128 characters.
     TagLength,
     /// A tag that is not `[A-Za-z0-9_][A-Za-z0-9_.-]*`.
@@ -112,6 +114,7 @@ impl fmt::Display for ParseErrorKind {
             DigestForm => "a digest is algorithm:hex, for example sha256:0123…",
             DigestAlgorithm => "unknown digest algorithm (sha256 and sha512 are known)",
             DigestEmpty => "empty digest after '@'",
+            DigestAlone => "a digest alone doesn't say where the image is (write repository@sha256:…)",
             TagLength => "the tag is too long (at most 128 characters)",
             TagGrammar => {
                 "a tag has letters, digits, '_', '.' and '-' only, and starts with a letter, a digit or '_'"

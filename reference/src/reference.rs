@@ -139,6 +139,10 @@ fn parse(input: &str) -> Result<Reference, ParseError> {
     if input.contains("://") {
         return fail(Kind::Url);
     }
+    // By the grammar, it is a tag of Docker Hub's repository "sha256". Nobody means that.
+    if input.parse::<Digest>().is_ok() {
+        return fail(Kind::DigestAlone);
+    }
     let (named, digest) = match input.split_once('@') {
         Some((_, "")) => return fail(Kind::DigestEmpty),
         Some((named, digest)) => (named, Some(digest.parse()?)),

@@ -128,6 +128,19 @@ fn a_reference_without_tag_and_digest_means_latest() {
 }
 
 #[test]
+fn a_digest_alone_is_no_reference_but_a_tag_that_looks_like_one_is_a_tag() {
+    for (algorithm, length) in [("sha256", 64), ("sha512", 128)] {
+        let digest = format!("{algorithm}:{}", "0a".repeat(length / 2));
+        let error = digest.parse::<Reference>().unwrap_err();
+        assert_eq!(error.kind(), &ParseErrorKind::DigestAlone);
+        assert!(error.to_string().contains("repository@sha256:"), "{error}");
+        let full = format!("docker.io/library/{digest}");
+        assert_eq!(full.parse::<Reference>().unwrap().to_string(), full);
+    }
+    assert!("sha256:latest".parse::<Reference>().is_ok());
+}
+
+#[test]
 fn a_child_of_an_index_is_named_by_its_digest_alone() {
     let digest = Digest::of(b"{}");
     for name in [
