@@ -1,6 +1,6 @@
 //! Blobs: reading, writing, linking.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -156,16 +156,7 @@ impl Store {
 }
 
 fn open_locked(path: &Path, cancel: &AtomicBool) -> Result<File, Error> {
-    if matches!(kind(path)?, Kind::Folder | Kind::Other) {
-        return Err(Error::damaged(path, "it is no file"));
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path);
-    let file = file.map_err(Error::io("opening", path))?;
+    let file = lease::open(path)?;
     lease::lock(
         &file,
         path,

@@ -26,6 +26,20 @@ pub(crate) enum Share {
     Alone,
 }
 
+/// Opens a file that is to be locked, making it if it isn't there.
+pub(crate) fn open(path: &Path) -> Result<File, Error> {
+    if matches!(kind(path)?, Kind::Folder | Kind::Other) {
+        return Err(Error::damaged(path, "it is no file"));
+    }
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    file.map_err(Error::io("opening", path))
+}
+
 /// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
 pub(crate) fn lock(
     file: &File,

@@ -286,7 +286,7 @@ impl Store {
         let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
         self.own_folder()?;
         let path = folders::layout_lock(self.root());
-        let file = open_layout_lock(&path)?;
+        let file = lease::open(&path)?;
         lease::lock(
             &file,
             &path,
@@ -299,19 +299,6 @@ impl Store {
             _thread: thread,
         })
     }
-}
-
-/// Opens the lock of the tag maps, making it if it isn't there.
-pub(crate) fn open_layout_lock(path: &Path) -> Result<File, Error> {
-    if matches!(kind(path)?, Kind::Folder | Kind::Other) {
-        return Err(Error::damaged(path, "it is no file"));
-    }
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path);
-    file.map_err(Error::io("opening", path))
 }
 
 /// The right to change tag maps. The lock on disk is let go of first.

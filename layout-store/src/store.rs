@@ -11,7 +11,6 @@ use transload_reference::Digest;
 
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
-use crate::manifest::open_layout_lock;
 use crate::{Error, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
@@ -99,7 +98,7 @@ impl Opening {
         // It is needed once all of an image is there: a bad one has to be told before.
         let lock = folders::layout_lock(path);
         if kind(&lock)? != Kind::Nothing {
-            open_layout_lock(&lock)?;
+            lease::open(&lock)?;
         }
         Ok(store)
     }

@@ -213,22 +213,20 @@ impl<'a> Checkup<'a> {
         health.blobs = blobs.len();
         health.bytes = blobs.keys().map(|(_, size)| size).sum();
         let needed: HashSet<Digest> = blobs.keys().map(|(digest, _)| digest.clone()).collect();
-        let unread: Vec<Needed> = blobs
+        let unread: Vec<_> = blobs
             .into_iter()
             .filter(|(key, _)| !self.whole.contains(key))
-            .map(|(_, blob)| blob)
             .collect();
         log::info!("reading {} blobs", unread.len());
         (self.told)(Look::Total {
             images: health.images,
-            bytes: unread.iter().map(|blob| blob.descriptor.size).sum(),
+            bytes: unread.iter().map(|(_, blob)| blob.descriptor.size).sum(),
         });
-        let descriptors = unread.iter().map(|blob| &blob.descriptor).collect();
+        let descriptors = unread.iter().map(|(_, blob)| &blob.descriptor).collect();
         let mut verdicts = self
             .pool
             .install(|| read_all(self.store, descriptors, self.cancel, self.told));
-        for blob in unread {
-            let key = (blob.descriptor.digest.clone(), blob.descriptor.size);
+        for (key, blob) in unread {
             match verdicts.remove(&key) {
                 Some(Verdict::Flawed(flaw)) => health.findings.push(blob.finding(self.store, flaw)),
                 Some(Verdict::Whole) => {
