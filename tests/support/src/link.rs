@@ -1,25 +1,20 @@
 //! A link between a client and a server: slow, narrow, or one that breaks.
 
+mod line;
+mod pump;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The most bytes that are taken from a socket at once.
-const CHUNK: usize = 16 * 1024;
-
-/// How many chunks may be on their way in one direction: a window, beyond which the sender waits.
-const WINDOW: usize = 256;
-
-/// Buffers that were passed on and can be filled again, kept for each direction of a connection.
-const SPARE: usize = 8;
+use line::Line;
 
 /// What a link does to what passes. The default is a link that does nothing.
 ///
@@ -115,6 +110,7 @@ pub struct Link {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Mutex<Option<JoinHandle<()>>>,
+    pump: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -130,7 +126,11 @@ struct Shared {
     from_server: AtomicU64,
     to_server: AtomicU64,
     /// Both sockets of each open connection, so that they can be closed.
-    open: Mutex<HashMap<u64, [TcpStream; 2]>>,
+    open: Mutex<HashMap<u64, [Arc<TcpStream>; 2]>>,
+    /// Lines that are to be moved from now on.
+    fresh: Mutex<Vec<Line>>,
+    /// A byte here wakes the thread that moves the lines.
+    waker: UnixStream,
 }
 
 impl Link {
@@ -150,6 +150,12 @@ impl Link {
     pub fn start_at(address: Ipv4Addr, to: &str, weather: Weather) -> Link {
         let listener = TcpListener::bind((address, 0)).expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
+        let (waker, woken) = UnixStream::pair().expect("two sockets");
+        for socket in [&waker, &woken] {
+            socket
+                .set_nonblocking(true)
+                .expect("a socket can be told not to wait");
+        }
         let shared = Arc::new(Shared {
             to: to.parse().expect("the server's address and port"),
             weather: Mutex::new(weather),
@@ -160,13 +166,18 @@ impl Link {
             from_server: AtomicU64::new(0),
             to_server: AtomicU64::new(0),
             open: Mutex::default(),
+            fresh: Mutex::default(),
+            waker,
         });
+        let moving = Arc::clone(&shared);
+        let pump = thread::spawn(move || pump::run(&moving, woken));
         let accepting = shared.accepting(listener);
         Link {
             host: address.to_string(),
             address,
             shared,
             accepting: Mutex::new(Some(accepting)),
+            pump: Some(pump),
         }
     }
 
@@ -178,6 +189,7 @@ impl Link {
     /// Changes the weather, for connections that are open too.
     pub fn set(&self, weather: Weather) {
         *lock(&self.shared.weather) = weather;
+        self.shared.wake();
     }
 
     /// Closes the near end: new connections are refused by the system, and those that are open are cut.
@@ -191,6 +203,7 @@ impl Link {
         for (_, sockets) in lock(&self.shared.open).drain() {
             close(&sockets);
         }
+        self.shared.wake();
     }
 
     /// Opens the near end again where it was.
@@ -249,6 +262,9 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::Relaxed);
         self.close();
+        if let Some(pump) = self.pump.take() {
+            pump.join().ok();
+        }
     }
 }
 
@@ -256,27 +272,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn close(sockets: &[TcpStream; 2]) {
+fn close(sockets: &[Arc<TcpStream>; 2]) {
     for socket in sockets {
         // It may be closed already.
         socket.shutdown(Shutdown::Both).ok();
     }
-}
-
-/// One direction of a connection, as its taking side sees it.
-struct Taking {
-    number: u64,
-    /// When the connection is made, as far as the clients can tell.
-    ready: Instant,
-    is_from_server: bool,
-    spare: Receiver<Vec<u8>>,
-}
-
-/// Bytes on their way: the first `count` of a buffer. They arrive at a time, or end the connection.
-struct Passing {
-    buffer: Vec<u8>,
-    count: usize,
-    arrives: Instant,
 }
 
 impl Shared {
@@ -315,116 +315,23 @@ impl Shared {
         let far = TcpStream::connect(self.to)?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
-        lock(&self.open).insert(number, [near.try_clone()?, far.try_clone()?]);
+        for socket in [&near, &far] {
+            socket.set_nonblocking(true)?;
+        }
         // The client's socket is connected at once; over a real link it would have waited for a round trip.
         let ready = Instant::now() + 2 * lock(&self.weather).delay;
-        for (from, to, is_from_server) in [(near.try_clone()?, far.try_clone()?, false), (far, near, true)] {
-            let (send, receive) = mpsc::sync_channel(WINDOW);
-            let (give_back, spare) = mpsc::sync_channel(SPARE);
-            let taking = Taking {
-                number,
-                ready,
-                is_from_server,
-                spare,
-            };
-            let shared = Arc::clone(self);
-            thread::spawn(move || shared.take(taking, from, &send));
-            let shared = Arc::clone(self);
-            thread::spawn(move || shared.give(number, to, &receive, &give_back, is_from_server));
-        }
+        let [near, far] = [near, far].map(Arc::new);
+        let lines = [([&near, &far], false), ([&far, &near], true)]
+            .map(|(sockets, is_from_server)| Line::new(number, ready, sockets, is_from_server));
+        lock(&self.open).insert(number, [near, far]);
+        lock(&self.fresh).extend(lines);
+        self.wake();
         Ok(())
     }
 
-    /// Takes bytes from one side as they come.
-    fn take(&self, taking: Taking, mut from: TcpStream, passing: &SyncSender<Passing>) {
-        let mut held_back = taking.is_from_server;
-        loop {
-            let mut buffer = taking.spare.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
-            let count = match from.read(&mut buffer) {
-                Ok(0) | Err(_) => return,
-                Ok(count) => count,
-            };
-            let weather = *lock(&self.weather);
-            let mut arrives = taking.ready.max(Instant::now()) + weather.delay;
-            if std::mem::take(&mut held_back) {
-                arrives += weather.slow_start;
-            }
-            let passed = passing.send(Passing {
-                buffer,
-                count,
-                arrives,
-            });
-            if passed.is_err() {
-                return self.end(taking.number);
-            }
-        }
-    }
-
-    /// Gives them to the other when they have arrived.
-    fn give(
-        &self,
-        number: u64,
-        mut to: TcpStream,
-        passing: &Receiver<Passing>,
-        give_back: &SyncSender<Vec<u8>>,
-        is_from_server: bool,
-    ) {
-        let mut given = 0;
-        // When the line is free again after what it carried last.
-        let mut free = Instant::now();
-        for Passing {
-            mut buffer,
-            count,
-            arrives,
-        } in passing
-        {
-            let weather = *lock(&self.weather);
-            let way = weather.way(number, is_from_server);
-            free = free.max(arrives);
-            thread::sleep(free.saturating_duration_since(Instant::now()));
-            if let Some(rate) = weather.rate {
-                free += Duration::from_secs_f64(count as f64 / rate as f64);
-            }
-            let is_ending = way.end.is_some_and(|end| given + count as u64 > end) && self.strikes_now();
-            let room = match way.end.filter(|_| is_ending) {
-                Some(end) => usize::try_from(end.saturating_sub(given)).unwrap_or(usize::MAX),
-                None => count,
-            };
-            let bytes = &mut buffer[..room.min(count)];
-            let damaged = way.corrupt.and_then(|at| at.checked_sub(given));
-            if let Some(byte) = damaged.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?))
-                && self.strikes_now()
-            {
-                *byte ^= 1;
-            }
-            if to.write_all(bytes).is_err() {
-                return self.end(number);
-            }
-            given += bytes.len() as u64;
-            let counter = match is_from_server {
-                true => &self.from_server,
-                false => &self.to_server,
-            };
-            counter.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            match (is_ending, way.stalls, is_from_server) {
-                (false, ..) => {}
-                (true, false, _) => return self.end(number),
-                // What comes after is taken and forgotten, so that only the client waits.
-                (true, true, true) => return passing.iter().for_each(drop),
-                (true, true, false) => return self.hold(number),
-            }
-            // Nobody takes it back once the other side has said all.
-            give_back.try_send(buffer).ok();
-        }
-        // One side said all; the other may still speak.
-        to.shutdown(Shutdown::Write).ok();
-    }
-
-    /// Takes nothing any more, until the connection or the link ends.
-    fn hold(&self, number: u64) {
-        while !self.ends.load(Ordering::Relaxed) && lock(&self.open).contains_key(&number) {
-            thread::sleep(Duration::from_millis(20));
-        }
+    fn wake(&self) {
+        // Where it has no room, it is awake anyway.
+        (&self.waker).write_all(&[0]).ok();
     }
 
     fn end(&self, number: u64) {

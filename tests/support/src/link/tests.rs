@@ -1,5 +1,8 @@
 //! The link itself, in front of servers that answer or take everything.
 
+use std::io::Read;
+use std::sync::mpsc::{self, Receiver};
+
 use super::*;
 
 /// A server that answers every connection with `size` bytes once it was sent one.
@@ -47,8 +50,8 @@ fn a_round_trip_and_a_rate_take_their_time() {
     let started = Instant::now();
     assert_eq!(ask(&link).unwrap().len(), 100_000);
     let taken = started.elapsed();
-    // 200 ms of way, half of it to connect, and 250 ms of bytes, the last chunk's aside (up to 41 ms).
-    assert!(taken >= Duration::from_millis(380), "{taken:?}");
+    // 200 ms of way, half of it to connect, and 250 ms of bytes.
+    assert!(taken >= Duration::from_millis(450), "{taken:?}");
 }
 
 #[test]

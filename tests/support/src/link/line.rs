@@ -1,0 +1,306 @@
+//! One direction of a connection: what is on its way, and what becomes of it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Shared, Weather};
+
+/// The fewest and the most bytes that are taken from a socket at once; between them, what passes in [`LUMP`].
+const CHUNK: [usize; 2] = [16 * 1024, 64 * 1024];
+
+/// How long one chunk takes to pass, where the rate allows it: bytes arrive in lumps, as they do from a network card.
+const LUMP: Duration = Duration::from_millis(5);
+
+/// How many bytes may be on their way: a window, beyond which the sender waits.
+const WINDOW: usize = 4 * 1024 * 1024;
+
+/// In how many chunks they may be: a sender of single bytes waits, too.
+const WINDOW_CHUNKS: usize = 256;
+
+/// How many chunks are taken before another line has its turn.
+const TURN: usize = 16;
+
+/// Buffers that can be filled again.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_else(|| vec![0; CHUNK[1]])
+    }
+}
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The connection's.
+    pub number: u64,
+    /// When the connection is made, as far as the clients can tell.
+    ready: Instant,
+    is_from_server: bool,
+    from: Arc<TcpStream>,
+    to: Arc<TcpStream>,
+    /// Nothing has been taken so far.
+    is_new: bool,
+    passing: VecDeque<Passing>,
+    /// The bytes of `passing`.
+    held: usize,
+    /// How many bytes were given so far.
+    given: u64,
+    /// When the line is free again after what it carried last.
+    free: Instant,
+    /// The side that is given to takes no more for now.
+    is_blocked: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Everything was taken; what is on its way still arrives.
+    Ends,
+    /// What comes is taken and forgotten, so that only the client waits.
+    Forgets,
+    /// Nothing is taken and nothing given any more.
+    Holds,
+    Over,
+}
+
+/// Bytes on their way.
+#[derive(Debug)]
+struct Passing {
+    buffer: Vec<u8>,
+    /// Those of the buffer that are to be given.
+    start: usize,
+    end: usize,
+    /// How many were taken.
+    count: usize,
+    /// When the first of them is there, where the line is free.
+    arrives: Instant,
+    /// What comes after them, once the weather has had its way with them.
+    then: Option<Then>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    GoesOn,
+    Cuts,
+    Stalls,
+}
+
+impl Passing {
+    /// When the last of these bytes is there, on a line that is free from then on.
+    fn last_arrives(&self, free: Instant, weather: &Weather) -> Instant {
+        let first_arrives = self.arrives.max(free);
+        match weather.rate {
+            Some(rate) => first_arrives + Duration::from_secs_f64(self.count as f64 / rate as f64),
+            None => first_arrives,
+        }
+    }
+}
+
+/// Whether a connection lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Lasts,
+    /// Both of its lines and sockets are to be closed.
+    Ended,
+}
+
+impl Line {
+    /// A line whose sockets don't block.
+    pub fn new(number: u64, ready: Instant, [from, to]: [&Arc<TcpStream>; 2], is_from_server: bool) -> Line {
+        Line {
+            number,
+            ready,
+            is_from_server,
+            from: Arc::clone(from),
+            to: Arc::clone(to),
+            is_new: true,
+            passing: VecDeque::new(),
+            held: 0,
+            given: 0,
+            free: ready,
+            is_blocked: false,
+            state: State::Open,
+        }
+    }
+
+    /// The socket to take from, where there is room for more.
+    pub fn wants(&self) -> Option<&TcpStream> {
+        let has_room = self.held < WINDOW && self.passing.len() < WINDOW_CHUNKS;
+        let takes = self.state == State::Forgets || self.state == State::Open && has_room;
+        takes.then_some(&*self.from)
+    }
+
+    /// The socket that must have room before the line goes on.
+    pub fn waits_for(&self) -> Option<&TcpStream> {
+        self.is_blocked.then_some(&*self.to)
+    }
+
+    /// When there will be something to give.
+    pub fn due(&self, weather: &Weather) -> Option<Instant> {
+        let first = self.passing.front().filter(|_| !self.is_blocked)?;
+        Some(first.last_arrives(self.free, weather))
+    }
+
+    /// Whether nothing will happen here any more.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Takes what is there.
+    pub fn take(&mut self, weather: &Weather, spare: &mut Spare) {
+        let most = chunk(weather.rate);
+        for _ in 0..TURN {
+            if self.wants().is_none() {
+                return;
+            }
+            let mut buffer = spare.take();
+            let taken = (&*self.from).read(&mut buffer[..most]);
+            match taken {
+                Ok(count) if count > 0 && self.state == State::Open => {
+                    self.pass(buffer, count, weather);
+                    if count < most {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(count) if count > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    spare.0.push(buffer);
+                    return;
+                }
+                // A side that breaks off has said all, too.
+                Ok(_) | Err(_) if self.state == State::Forgets => self.state = State::Over,
+                Ok(_) | Err(_) => self.state = State::Ends,
+            }
+            spare.0.push(buffer);
+        }
+    }
+
+    fn pass(&mut self, buffer: Vec<u8>, count: usize, weather: &Weather) {
+        let mut arrives = self.ready.max(Instant::now()) + weather.delay;
+        if std::mem::take(&mut self.is_new) && self.is_from_server {
+            arrives += weather.slow_start;
+        }
+        self.held += count;
+        self.passing.push_back(Passing {
+            buffer,
+            start: 0,
+            end: count,
+            count,
+            arrives,
+            then: None,
+        });
+    }
+
+    /// Gives what has arrived.
+    pub fn give(&mut self, shared: &Shared, weather: &Weather, spare: &mut Spare) -> Verdict {
+        self.is_blocked = false;
+        while let Some(mut first) = self.arrived(weather) {
+            let then = match first.then {
+                Some(then) => then,
+                None => self.befall(&mut first, shared, weather),
+            };
+            match self.write(&mut first, shared) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    self.passing.push_front(first);
+                    return Verdict::Lasts;
+                }
+                Err(_) => return Verdict::Ended,
+            }
+            self.held -= first.count;
+            spare.0.push(first.buffer);
+            match then {
+                Then::GoesOn => {}
+                Then::Cuts => return Verdict::Ended,
+                Then::Stalls => {
+                    self.passing.clear();
+                    self.state = match self.is_from_server {
+                        true => State::Forgets,
+                        false => State::Holds,
+                    };
+                    return Verdict::Lasts;
+                }
+            }
+        }
+        if self.state == State::Ends && self.passing.is_empty() {
+            // One side said all; the other may still speak.
+            self.to.shutdown(Shutdown::Write).ok();
+            self.state = State::Over;
+        }
+        Verdict::Lasts
+    }
+
+    /// What is to be given now.
+    fn arrived(&mut self, weather: &Weather) -> Option<Passing> {
+        let first = self.passing.front()?;
+        if first.then.is_none() {
+            let arrived = first.last_arrives(self.free, weather);
+            if arrived > Instant::now() {
+                return None;
+            }
+            self.free = arrived;
+        }
+        self.passing.pop_front()
+    }
+
+    /// Lets the weather have its way with bytes that are about to be given.
+    fn befall(&self, first: &mut Passing, shared: &Shared, weather: &Weather) -> Then {
+        let way = weather.way(self.number, self.is_from_server);
+        let is_past = way.end.is_some_and(|end| self.given + first.count as u64 > end);
+        let is_ending = is_past && shared.strikes_now();
+        if let Some(end) = way.end.filter(|_| is_ending) {
+            let room = end.saturating_sub(self.given);
+            first.end = usize::try_from(room).map_or(first.count, |room| room.min(first.count));
+        }
+        let damaged = way.corrupt.and_then(|at| at.checked_sub(self.given));
+        if let Some(byte) =
+            damaged.and_then(|at| first.buffer[..first.end].get_mut(usize::try_from(at).ok()?))
+            && shared.strikes_now()
+        {
+            *byte ^= 1;
+        }
+        let then = match (is_ending, way.stalls) {
+            (false, _) => Then::GoesOn,
+            (true, false) => Then::Cuts,
+            (true, true) => Then::Stalls,
+        };
+        *first.then.insert(then)
+    }
+
+    fn write(&mut self, first: &mut Passing, shared: &Shared) -> io::Result<()> {
+        let counter = match self.is_from_server {
+            true => &shared.from_server,
+            false => &shared.to_server,
+        };
+        while first.start < first.end {
+            match (&*self.to).write(&first.buffer[first.start..first.end]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    first.start += count;
+                    self.given += count as u64;
+                    counter.fetch_add(count as u64, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes are taken at once.
+fn chunk(rate: Option<u64>) -> usize {
+    let [least, most] = CHUNK;
+    let lump = rate.map(|rate| rate as f64 * LUMP.as_secs_f64());
+    lump.map_or(most, |bytes| (bytes as usize).clamp(least, most))
+}
