@@ -14,7 +14,7 @@ use super::split::{Next, Shift, Split};
 use super::tandem::Driver;
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
-const WATCH: Duration = Duration::from_millis(200);
+const WATCH: Duration = Duration::from_millis(100);
 
 /// Why bytes didn't come.
 pub(crate) enum StreamFailure {
@@ -221,7 +221,9 @@ impl Filling<'_, '_> {
         if matches!(self.request.source.offer(), Offer::Store(_)) {
             return end;
         }
-        let idle = crew.idle().min(self.request.source.free_places());
+        // One more than there are places: more are allowed where somebody waits and more gets done.
+        let places = self.request.source.free_places().saturating_add(1);
+        let idle = crew.idle().min(places);
         let left = self.request.blob.size - self.split.arrived().min(self.request.blob.size);
         let Some(piece) = self.split.worthwhile(left, rate, crew.busy(), idle) else {
             return end;

@@ -19,7 +19,7 @@ use super::source::{Source, read_fault};
 use super::tandem::Tandem;
 
 /// The smallest piece, in bytes: a request costs a round trip.
-const LEAST_PIECE: u64 = 2 << 20;
+const LEAST_PIECE: u64 = 1 << 20;
 
 /// A connection that brings so many bytes a second isn't what limits the transfer.
 const FAST: f64 = (64 << 20) as f64;
@@ -28,8 +28,8 @@ const FAST: f64 = (64 << 20) as f64;
 pub(crate) const ENOUGH: f64 = (512 << 20) as f64;
 
 /// What will be there so soon, in seconds, needs no help. The last layers of many images are what a run waits for, so that it isn't much more
-/// than helpers need to begin: a round trip or two.
-const SOON: f64 = 0.5;
+/// than helpers need to begin and to bring the least piece: a few round trips.
+const SOON: f64 = 0.2;
 
 /// How long a piece should take, in seconds: long beside a round trip, short beside a large blob.
 const PIECE_SECONDS: f64 = 2.0;
@@ -511,12 +511,12 @@ mod tests {
             "sixteen such connections share what there is"
         );
         assert_eq!(
-            split.worthwhile(5 << 20, 10.0 * mib, 1, 7),
+            split.worthwhile(2 << 20, 10.0 * mib, 1, 7),
             None,
             "it will be there at once"
         );
         assert_eq!(
-            split.worthwhile(3 << 20, mib, 1, 7),
+            split.worthwhile(3 << 19, mib, 1, 7),
             None,
             "the pieces would be too small"
         );
@@ -526,7 +526,7 @@ mod tests {
             Some(20 << 20),
             "what comes in two seconds"
         );
-        assert_eq!(split.worthwhile(SIZE, mib, 1, 7), Some(LEAST_PIECE));
+        assert_eq!(split.worthwhile(SIZE, mib / 4.0, 1, 7), Some(LEAST_PIECE));
         assert_eq!(split.worthwhile(6 << 20, 10.0 * mib, 1, 7), Some(LEAST_PIECE));
     }
 }

@@ -27,16 +27,21 @@ struct Place {
 impl Place {
     /// `rate` is how many bytes a second pass on one connection.
     fn new(options: Options, rate: Option<u64>) -> Place {
-        let layer = noise(1, SIZE);
+        let weather = Weather {
+            rate,
+            ..Weather::default()
+        };
+        Place::under(weather, options, SIZE)
+    }
+
+    /// With a layer of so many bytes.
+    fn under(weather: Weather, options: Options, size: usize) -> Place {
+        let layer = noise(1, size);
         let image = ImageBuilder::new(Family::Oci)
             .blob_layer("application/vnd.oci.image.layer.v1.tar", &layer)
             .build();
         let registry = ScriptedRegistry::with(options);
         registry.put_image("team/app", "v1", &image);
-        let weather = Weather {
-            rate,
-            ..Weather::default()
-        };
         Place {
             link: Link::start(registry.host(), weather),
             registry,
@@ -55,17 +60,12 @@ impl Place {
     }
 
     fn pull(&self) -> Running {
-        Transload::new()
-            .args([
-                "pull",
-                "--plain-http",
-                "--jobs",
-                "4",
-                "--dest",
-                &self.dir(),
-                &self.name(),
-            ])
-            .spawn()
+        self.pull_with(&["--jobs", "4"])
+    }
+
+    fn pull_with(&self, options: &[&str]) -> Running {
+        let command = Transload::new().args(["pull", "--plain-http", "--dest", &self.dir()]);
+        command.args(options).args([self.name()]).spawn()
     }
 
     #[track_caller]
@@ -121,6 +121,33 @@ fn a_layer_that_one_connection_brings_slowly_comes_over_several() {
         fetched < SIZE as u64 + LOST,
         "{fetched} bytes were fetched for {SIZE}"
     );
+}
+
+#[test]
+fn half_a_second_of_a_layer_is_worth_sharing_where_nothing_else_is_left_to_do() {
+    let weather = Weather {
+        rate: Some(12_500_000),
+        ..Weather::default()
+    };
+    let place = Place::under(weather, Options::default(), 6 * MIB);
+    place.assert_pulled(place.pull());
+    let ranges: Vec<_> = place.fetches().iter().filter_map(range).collect();
+    assert!(ranges.len() >= 2, "{ranges:?}");
+}
+
+#[test]
+fn one_large_layer_is_met_with_more_connections_than_in_the_beginning_where_that_pays() {
+    let weather = Weather {
+        delay: Duration::from_millis(5),
+        rate: Some(1_000_000),
+        ..Weather::default()
+    };
+    let place = Place::under(weather, Options::default(), 2 * SIZE);
+    place.assert_pulled(place.pull_with(&[]));
+    let fetches = place.fetches();
+    let connections: BTreeSet<u64> = fetches.iter().map(|request| request.connection).collect();
+    // Sixteen requests may run at once in the beginning, and the first is cut short when the others begin.
+    assert!(connections.len() > 17, "{connections:?}");
 }
 
 #[test]
