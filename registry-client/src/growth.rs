@@ -1,7 +1,7 @@
 //! Whether more requests at once get more done.
 //!
 //! A link with long round trips, or one that gives each connection its share, carries the more the more is asked for at once; a
-//! processor, a disk or a thin link that is busy doesn't. So the limit on requests that run at once begins modest and doubles as long as
+//! processor, a disk or a thin link that is busy doesn't. So the limit on requests that run at once begins modest (less so far away) and doubles as long as
 //! that pays, and answers come as promptly as ever: late ones wait for something that is busy. What an overload does to it is the throttle's matter.
 
 use std::time::{Duration, Instant};
@@ -18,6 +18,10 @@ const PAYS: f64 = 1.1;
 /// How much later than the quickest answers come, on average, where something is busy: so many times, and so much.
 const LATE: u32 = 3;
 const TOLERANCE: Duration = Duration::from_millis(2);
+
+/// A first answer that takes so long comes over a link with long round trips. Twice as many requests at once are fewer a second there than
+/// a modest number is nearby, so that the limit doubles unseen.
+const LONG: Duration = Duration::from_millis(20);
 
 /// What a request is worth beside the bytes that it moves.
 const REQUEST_WORTH: u64 = 32 << 10;
@@ -40,6 +44,8 @@ pub(crate) struct Growth {
     quickest: Duration,
     /// How many answers came meanwhile, and how long they took together.
     answers: (u32, Duration),
+    /// The first answer took long, and nothing was made of that so far.
+    begins_far: bool,
 }
 
 impl Growth {
@@ -52,6 +58,7 @@ impl Growth {
             was_full: false,
             quickest: Duration::MAX,
             answers: Default::default(),
+            begins_far: false,
         }
     }
 
@@ -59,6 +66,7 @@ impl Growth {
     pub fn answered(&mut self, latency: Option<Duration>) {
         self.done = self.done.saturating_add(REQUEST_WORTH);
         if let Some(latency) = latency {
+            self.begins_far |= self.quickest == Duration::MAX && latency >= LONG;
             self.quickest = self.quickest.min(latency);
             self.answers.0 += 1;
             self.answers.1 += latency;
@@ -72,6 +80,9 @@ impl Growth {
 
     /// Whether it is time to allow more; `bytes` have moved in all.
     pub fn pays(&mut self, now: Instant, bytes: u64) -> bool {
+        if std::mem::take(&mut self.begins_far) {
+            return true;
+        }
         let elapsed = now.saturating_duration_since(self.since);
         if elapsed < WINDOW {
             return false;
@@ -96,7 +107,7 @@ impl Growth {
 mod tests {
     use super::*;
 
-    const PROMPT: Option<Duration> = Some(Duration::from_millis(40));
+    const PROMPT: Option<Duration> = Some(Duration::from_millis(10));
 
     /// The limit that a link comes to which does so much a second with so many requests at once.
     fn settled(rate: impl Fn(usize) -> f64, latency: Duration) -> usize {
@@ -120,7 +131,7 @@ mod tests {
 
     #[test]
     fn it_grows_while_it_pays() {
-        let (prompt, late) = (Duration::from_millis(100), Duration::from_millis(300));
+        let (prompt, late) = (Duration::from_millis(25), Duration::from_millis(75));
         let a_share_each = |limit: usize| 12e6 * limit.min(100) as f64;
         assert_eq!(
             settled(a_share_each, prompt),
@@ -134,6 +145,21 @@ mod tests {
             "one that is worse off with more"
         );
         assert_eq!(settled(a_share_each, late), MODEST, "a busy processor");
+    }
+
+    #[test]
+    fn a_first_answer_from_far_away_is_enough() {
+        let start = Instant::now();
+        let far = Some(Duration::from_millis(40));
+        let mut growth = Growth::new(start);
+        growth.answered(far);
+        assert!(growth.pays(start, 0) && !growth.pays(start, 0), "once");
+        growth.answered(far);
+        assert!(!growth.pays(start, 0), "it isn't the first");
+        let mut nearby = Growth::new(start);
+        nearby.answered(PROMPT);
+        nearby.answered(far);
+        assert!(!nearby.pays(start, 0));
     }
 
     #[test]

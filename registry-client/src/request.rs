@@ -21,8 +21,8 @@ use crate::secret::Secret;
 use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded, diverted, lending};
-use crate::url::Url;
+use crate::transport::{EarlyAnswer, bounded, diverted, last_sent, lending};
+use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
@@ -224,7 +224,10 @@ impl Core {
         let mut renewals = 0;
         loop {
             let at_home = is_home(call.registry, &home, &url);
-            let guard = host.first_contact();
+            // Who waits for the first answer learns from it what to prove. A registry of plain HTTP that no credentials are given for rarely
+            // wants anything proved, and a round trip is saved where nobody waits.
+            let may_ask = url.scheme() == Scheme::Https || call.place.has_credential;
+            let guard = may_ask.then(|| host.first_contact()).flatten();
             let authorization = if at_home {
                 self.authorize(&host, call)?
             } else {
@@ -246,7 +249,9 @@ impl Core {
             };
             let began = Instant::now();
             let result = self.exchange(exchange, payload);
-            let latency = began.elapsed();
+            // To connect takes round trips of its own, which say nothing of how busy the registry is.
+            let sent = last_sent().map_or(began, |sent| sent.max(began));
+            let latency = sent.elapsed();
             if let (Some(_), Ok(answer)) = (&guard, &result)
                 && at_home
                 && answer.status == 401

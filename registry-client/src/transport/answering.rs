@@ -41,6 +41,14 @@ impl std::error::Error for EarlyAnswer {}
 thread_local! {
     /// Set by a connection below TLS for the one above it: both run on the thread that sends.
     pub(super) static WRITE_FAILED: Cell<Option<Error>> = const { Cell::new(None) };
+
+    /// When this thread sent something last.
+    static SENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// When this thread sent something last, over a connection that was made then.
+pub(crate) fn last_sent() -> Option<Instant> {
+    SENT.get()
 }
 
 #[derive(Debug)]
@@ -114,6 +122,7 @@ impl Transport for Answering {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         WRITE_FAILED.set(None);
         let sent = self.inner.transmit_output(amount, timeout);
+        SENT.set(Some(Instant::now()));
         match WRITE_FAILED.take() {
             Some(failure) => Err(self.answer(failure)),
             None => sent,

@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Error};
 
 use self::answering::AnswerConnector;
-pub(crate) use self::answering::EarlyAnswer;
+pub(crate) use self::answering::{EarlyAnswer, last_sent};
 pub(crate) use self::direct::{DirectBody, diverted};
 pub(crate) use self::loan::{is_taken, lending};
 pub(crate) use self::room::Room;

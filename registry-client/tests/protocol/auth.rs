@@ -1,7 +1,10 @@
 //! Who one is.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use transload_reference::Registry;
 use transload_registry_client::{Client, Credential, ErrorKind, HostRule};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
@@ -44,24 +47,48 @@ fn basic_credentials_are_sent_once_they_are_asked_for() {
 #[test]
 fn one_token_serves_all_requests_of_its_scope() {
     let registry = registry(TOKENS);
-    let (client, repository) = (client(), repository(&registry, "team/app"));
+    let repository = repository(&registry, "team/app");
+    for (client, most_refused) in [(client_of(user(), &registry), 1), (client(), 8)] {
+        let before = registry.log().requests().len();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| client.resolve(&repository, &tag("v1")).unwrap());
+            }
+        });
+        let requests = registry.log().requests().split_off(before);
+        let tokens = requests.iter().filter(|request| request.path == "/token");
+        assert_eq!(tokens.count(), 1, "one worker asks for all");
+        let refused = requests.iter().filter(|request| request.status == Some(401));
+        let refused = refused.count();
+        assert!(
+            (1..=most_refused).contains(&refused),
+            "with credentials, the others learn from the first one's refusal: {refused}"
+        );
+    }
+}
+
+#[test]
+fn nobody_waits_for_the_first_answer_of_a_registry_that_there_are_no_credentials_for() {
+    const AT_ONCE: usize = 3;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let registry: Registry = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let client = client();
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| client.resolve(&repository, &tag("v1")).unwrap());
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| client.ping(&registry).unwrap());
+        }
+        // All are asked before one is answered.
+        let mut sockets: Vec<TcpStream> = Vec::new();
+        while sockets.len() < AT_ONCE {
+            let (mut socket, _) = listener.accept().unwrap();
+            assert!(socket.read(&mut [0; 4096]).unwrap() > 0);
+            sockets.push(socket);
+        }
+        for mut socket in sockets {
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            socket.write_all(answer.as_bytes()).unwrap();
         }
     });
-    assert_eq!(
-        registry.log().count("GET", "/token"),
-        1,
-        "one worker asks for all"
-    );
-    let refused = registry
-        .log()
-        .requests()
-        .iter()
-        .filter(|request| request.status == Some(401))
-        .count();
-    assert_eq!(refused, 1, "the others learn from the first one's refusal");
 }
 
 #[test]
