@@ -173,7 +173,50 @@ impl EarlyAnswer {
 
 #[cfg(test)]
 mod tests {
+    use ureq::unversioned::transport::LazyBuffers;
+
     use super::*;
+
+    /// A connection that takes everything and says nothing.
+    #[derive(Debug)]
+    struct Sink(LazyBuffers);
+
+    impl Transport for Sink {
+        fn buffers(&mut self) -> &mut dyn Buffers {
+            &mut self.0
+        }
+
+        fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+            Ok(false)
+        }
+
+        fn is_open(&mut self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_known_from_when_a_connection_takes_it() {
+        let timeout = NextTimeout {
+            after: Span::NotHappening,
+            reason: Timeout::PerWrite,
+            per_read: None,
+            per_write: None,
+        };
+        let inner = Sink(LazyBuffers::new(16, 16)).boxed();
+        let mut connection = Answering { inner };
+        assert_eq!(last_sent(), None, "it is made, and no more");
+        let before = Instant::now();
+        connection.transmit_output(0, timeout).unwrap();
+        let sent = last_sent().unwrap();
+        assert!((before..=Instant::now()).contains(&sent));
+        connection.await_input(timeout).unwrap();
+        assert_eq!(last_sent(), Some(sent), "to wait for an answer is not to send");
+    }
 
     #[test]
     fn an_early_answer_is_taken_apart() {
