@@ -21,6 +21,9 @@ use super::tandem::Tandem;
 /// The smallest piece, in bytes: a request costs a round trip.
 const LEAST_PIECE: u64 = 1 << 20;
 
+/// A blob of which fewer bytes are left is its owner's alone.
+const LEAST_LEFT: u64 = 4 << 20;
+
 /// A connection that brings so many bytes a second isn't what limits the transfer.
 const FAST: f64 = (64 << 20) as f64;
 
@@ -209,7 +212,7 @@ impl Split {
     pub fn worthwhile(&self, left: u64, rate: f64, busy: usize, helpers: usize) -> Option<u64> {
         let is_slow = rate > 0.0 && rate < FAST && rate * (busy as f64) < ENOUGH;
         let takes_time = left as f64 > rate * SOON;
-        if helpers == 0 || !is_slow || !takes_time || left < 2 * LEAST_PIECE || self.lock().end.is_some() {
+        if helpers == 0 || !is_slow || !takes_time || left < LEAST_LEFT || self.lock().end.is_some() {
             return None;
         }
         let each = left / (helpers as u64 + 1) / 2;
@@ -511,15 +514,11 @@ mod tests {
             "sixteen such connections share what there is"
         );
         assert_eq!(
-            split.worthwhile(2 << 20, 10.0 * mib, 1, 7),
+            split.worthwhile(10 << 20, 60.0 * mib, 1, 7),
             None,
             "it will be there at once"
         );
-        assert_eq!(
-            split.worthwhile(3 << 19, mib, 1, 7),
-            None,
-            "the pieces would be too small"
-        );
+        assert_eq!(split.worthwhile(3 << 20, mib, 1, 7), None, "it is too short");
         assert_eq!(split.worthwhile(SIZE, 10.0 * mib, 1, 4), Some(10 << 20));
         assert_eq!(
             split.worthwhile(10 * SIZE, 10.0 * mib, 1, 7),

@@ -129,7 +129,7 @@ fn half_a_second_of_a_layer_is_worth_sharing_where_nothing_else_is_left_to_do() 
         rate: Some(12_500_000),
         ..Weather::default()
     };
-    let place = Place::under(weather, Options::default(), 6 * MIB);
+    let place = Place::under(weather, Options::default(), 8 * MIB);
     place.assert_pulled(place.pull());
     let ranges: Vec<_> = place.fetches().iter().filter_map(range).collect();
     assert!(ranges.len() >= 2, "{ranges:?}");
