@@ -225,7 +225,7 @@ impl Core {
         loop {
             let at_home = is_home(call.registry, &home, &url);
             // Who waits for the first answer learns from it what to prove. A registry of plain HTTP that no credentials are given for rarely
-            // wants anything proved, and a round trip is saved where nobody waits.
+            // wants anything proved, and two round trips are saved where nobody waits.
             let may_ask = url.scheme() == Scheme::Https || call.place.has_credential;
             let guard = may_ask.then(|| host.first_contact()).flatten();
             let authorization = if at_home {

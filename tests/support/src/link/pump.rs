@@ -16,13 +16,13 @@ use super::{Shared, Weather, lock};
 pub(super) fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
     let mut lines: Vec<Line> = Vec::new();
     let mut spare = Spare::default();
+    let mut weather = *lock(&shared.weather);
     loop {
-        let weather = *lock(&shared.weather);
         let ready = wait(&lines, &weather, &woken);
         if shared.ends.load(Ordering::Relaxed) {
             return;
         }
-        let weather = *lock(&shared.weather);
+        weather = *lock(&shared.weather);
         let mut has_changed = false;
         for (line, is_ready) in lines.iter_mut().zip(ready.lines) {
             if is_ready {
