@@ -1,6 +1,6 @@
 //! Blobs: reading, writing, linking.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -102,23 +102,24 @@ impl Store {
         self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
         loop {
             let file = open_locked(&path, &self.cancel)?;
+            let metadata = file.metadata().map_err(Error::io("looking at", &path))?;
+            let is_named_so = is_at(&metadata, &path);
             if self.has_blob(blob)? {
                 // Whoever held the lock was done with it. A partial file that nobody needs is only in the way.
-                if is_at(&file, &path)? {
+                if is_named_so {
                     folders::remove(&path)?;
                 }
                 return Ok(BlobWrite::Present);
             }
             // Whoever held the lock may have given the file its name, or removed it, and it was lost since.
-            if !is_at(&file, &path)? {
+            if !is_named_so {
                 continue;
             }
             // A second name may be in somebody's copy of this folder, or outside of it: what it names isn't ours to write to.
-            if is_shared(&file, &path)? {
+            if metadata.nlink() > 1 {
                 folders::remove(&path)?;
             } else {
-                let target = self.blob_path(&blob.digest);
-                return BlobWriter::resume(file, path, target, blob.clone(), self)
+                return BlobWriter::resume(file, metadata.len(), path, blob.clone(), self)
                     .map(|writer| BlobWrite::Writer(Box::new(writer)));
             }
         }
@@ -168,17 +169,9 @@ fn open_locked(path: &Path, cancel: &AtomicBool) -> Result<File, Error> {
 }
 
 /// Whether the file is the one that has this name now.
-fn is_at(file: &File, path: &Path) -> Result<bool, Error> {
-    let own = file.metadata().map_err(Error::io("looking at", path))?;
-    Ok(path
-        .symlink_metadata()
-        .is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())))
-}
-
-/// Whether the file has other names than this.
-fn is_shared(file: &File, path: &Path) -> Result<bool, Error> {
-    let metadata = file.metadata().map_err(Error::io("looking at", path))?;
-    Ok(metadata.nlink() > 1)
+fn is_at(file: &Metadata, path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
 }
 
 /// Takes a blob's bytes. Dropped without [`BlobWriter::commit`], it keeps them for the next try.
@@ -195,20 +188,21 @@ pub struct BlobWriter {
 }
 
 impl BlobWriter {
+    /// Goes on with a partial file that holds `kept` bytes.
     fn resume(
         mut file: File,
+        kept: u64,
         partial: PathBuf,
-        target: PathBuf,
         blob: Descriptor,
         store: &Store,
     ) -> Result<Self, Error> {
         let mut verifier = Verifier::of(&blob);
-        let kept = file.metadata().map_err(Error::io("looking at", &partial))?.len();
-        let offset = if kept <= blob.size {
+        let offset = if (1..=blob.size).contains(&kept) {
             hash(&mut file, &mut verifier, &partial)?
         } else {
             0
         };
+        let target = store.blob_path(&blob.digest);
         let mut writer = BlobWriter {
             file,
             partial,

@@ -6,11 +6,15 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use transload_reference::Digest;
+use transload_reference::{Descriptor, Digest};
 
 use crate::blob::{BlobWriter, CHUNK};
 use crate::folders::{self, Kind, kind};
 use crate::{Error, Store};
+
+/// A blob of no more bytes than this has no parts. Most of an image's blobs are so small, and the look for their parts would cost more
+/// than to hash them.
+const WHOLE: u64 = CHUNK as u64;
 
 /// What stands between the digest and the offset in the name of a part's file.
 const MARK: char = '+';
@@ -54,17 +58,20 @@ impl PartWriter {
 #[derive(Debug, Clone)]
 pub struct Parts {
     partial: PathBuf,
-    digest: Digest,
+    blob: Descriptor,
 }
 
 impl Parts {
     /// Begins a part with the byte at this offset of the blob.
     ///
     /// # Errors
-    /// Where there is one already, or the folder can't be written.
+    /// Where there is one already, or the folder can't be written, or the blob has no more than 256 KiB: it is left whole.
     pub fn begin(&self, start: u64) -> Result<PartWriter, Error> {
-        let path = file(&self.partial, &self.digest, start);
-        let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+        let path = file(&self.partial, &self.blob.digest, start);
+        let opened = match self.blob.size {
+            ..=WHOLE => Err(io::ErrorKind::InvalidInput.into()),
+            _ => OpenOptions::new().write(true).create_new(true).open(&path),
+        };
         Ok(PartWriter {
             file: opened.map_err(Error::io("making", &path))?,
             path,
@@ -79,7 +86,7 @@ impl BlobWriter {
     /// Where the filesystem refuses.
     pub fn kept_parts(&self) -> Result<Vec<KeptPart>, Error> {
         let mut kept: Vec<KeptPart> = Vec::new();
-        for (start, path) in files(&self.partial, &self.blob.digest)? {
+        for (start, path) in files(&self.partial, &self.blob)? {
             let metadata = path.symlink_metadata().ok();
             let length = metadata
                 .filter(Metadata::is_file)
@@ -101,7 +108,7 @@ impl BlobWriter {
     pub fn parts(&self) -> Parts {
         Parts {
             partial: self.partial.clone(),
-            digest: self.blob.digest.clone(),
+            blob: self.blob.clone(),
         }
     }
 
@@ -139,7 +146,7 @@ impl BlobWriter {
 
     /// Removes all parts: of what is begun anew, or done.
     pub(crate) fn forget_parts(&self) -> Result<(), Error> {
-        files(&self.partial, &self.blob.digest)?
+        files(&self.partial, &self.blob)?
             .into_iter()
             .try_for_each(|(_, path)| folders::remove(&path))
     }
@@ -147,8 +154,8 @@ impl BlobWriter {
 
 impl Store {
     /// The bytes of a blob that are there beside its partial file.
-    pub(crate) fn part_bytes(&self, digest: &Digest) -> u64 {
-        let parts = files(&folders::partial(self.root(), digest), digest).unwrap_or_default();
+    pub(crate) fn part_bytes(&self, blob: &Descriptor) -> u64 {
+        let parts = files(&folders::partial(self.root(), &blob.digest), blob).unwrap_or_default();
         parts
             .into_iter()
             .filter_map(|(_, path)| path.symlink_metadata().ok())
@@ -169,8 +176,8 @@ fn file(partial: &Path, digest: &Digest, start: u64) -> PathBuf {
 }
 
 /// The files of a blob's parts, by their offsets.
-fn files(partial: &Path, digest: &Digest) -> Result<Vec<(u64, PathBuf)>, Error> {
-    let Some(folder) = partial.parent() else {
+fn files(partial: &Path, blob: &Descriptor) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let Some(folder) = partial.parent().filter(|_| blob.size > WHOLE) else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
@@ -178,7 +185,7 @@ fn files(partial: &Path, digest: &Digest) -> Result<Vec<(u64, PathBuf)>, Error> 
         let entry = entry.map_err(Error::io("reading", folder))?;
         let start = entry.file_name().to_str().and_then(|name| {
             let (name, start) = name.split_once(MARK)?;
-            if name == digest.as_str() {
+            if name == blob.digest.as_str() {
                 start.parse().ok()
             } else {
                 None

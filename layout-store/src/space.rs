@@ -33,7 +33,7 @@ impl Store {
         Ok(match kind(&folders::partial(self.root(), &blob.digest))? {
             Kind::File(kept) => blob
                 .size
-                .saturating_sub(kept.saturating_add(self.part_bytes(&blob.digest))),
+                .saturating_sub(kept.saturating_add(self.part_bytes(blob))),
             _ => blob.size,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Barrier;
@@ -524,31 +525,36 @@ proptest! {
 fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let content: Vec<u8> = (0..100_u8).collect();
+    // In hundreds of 4 KiB: a blob of less than 256 KiB has no parts.
+    const UNIT: usize = 4096;
+    let content: Vec<u8> = (0..100_u8).flat_map(|byte| [byte; UNIT]).collect();
+    let of = |range: Range<usize>| &content[range.start * UNIT..range.end * UNIT];
+    let at = |start: usize| (start * UNIT) as u64;
     let blob = descriptor(&content);
     let writer = || match store.write_blob(&blob).unwrap() {
         BlobWrite::Writer(writer) => writer,
         BlobWrite::Present => panic!("it isn't there yet"),
     };
     let mut first = writer();
-    first.write(&content[..20]).unwrap();
+    first.write(of(0..20)).unwrap();
     for range in [40..60, 60..70, 90..100] {
         first
             .parts()
-            .begin(range.start as u64)
+            .begin(at(range.start))
             .unwrap()
-            .write(&content[range])
+            .write(of(range))
             .unwrap();
     }
-    assert!(first.parts().begin(40).is_err(), "somebody is at it");
-    assert_eq!(store.bytes_to_write(&blob).unwrap(), 40);
+    assert!(first.parts().begin(at(40)).is_err(), "somebody is at it");
+    assert_eq!(store.bytes_to_write(&blob).unwrap(), at(40));
     drop(first);
 
     // What leads elsewhere, or is of no use, is taken away.
     let partial = folder.path().join(".transload/partial");
-    std::os::unix::fs::symlink("/etc/passwd", partial.join(format!("{}+75", blob.digest))).unwrap();
-    fs::write(partial.join(format!("{}+80", blob.digest)), b"").unwrap();
-    fs::write(partial.join(format!("{}+95", blob.digest)), b"beyond the end").unwrap();
+    let name = |start| partial.join(format!("{}+{}", blob.digest, at(start)));
+    symlink("/etc/passwd", name(75)).unwrap();
+    fs::write(name(80), b"").unwrap();
+    fs::write(name(95), of(0..10)).unwrap();
     let mut second = writer();
     let kept: Vec<(u64, u64)> = second
         .kept_parts()
@@ -556,16 +562,31 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
         .iter()
         .map(|part| (part.start, part.length))
         .collect();
-    assert_eq!(kept, [(40, 20), (60, 10), (90, 10)]);
-    assert!(second.absorb_part(40, |_| true).is_err(), "it doesn't follow yet");
-    second.write(&content[20..45]).unwrap();
+    assert_eq!(
+        kept,
+        [(40, 20), (60, 10), (90, 10)].map(|(start, length)| (at(start), at(length)))
+    );
+    assert!(
+        second.absorb_part(at(40), |_| true).is_err(),
+        "it doesn't follow yet"
+    );
+    second.write(of(20..45)).unwrap();
     // A part of which some is there already gives the rest.
-    second.absorb_part(40, |_| true).unwrap();
-    second.absorb_part(60, |_| true).unwrap();
-    assert_eq!(second.position(), 70);
-    second.write(&content[70..90]).unwrap();
-    second.absorb_part(90, |_| true).unwrap();
+    second.absorb_part(at(40), |_| true).unwrap();
+    second.absorb_part(at(60), |_| true).unwrap();
+    assert_eq!(second.position(), at(70));
+    second.write(of(70..90)).unwrap();
+    second.absorb_part(at(90), |_| true).unwrap();
     second.commit().unwrap();
     assert!(store.has_blob(&blob).unwrap());
     assert_eq!(fs::read_dir(&partial).unwrap().count(), 0);
+}
+
+#[test]
+fn a_small_blob_has_no_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let writer = writer(&store, b"small");
+    assert!(writer.parts().begin(2).is_err());
+    assert!(writer.kept_parts().unwrap().is_empty());
 }

@@ -173,13 +173,13 @@ impl Destination for StoreDestination {
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        if self.store.has_blob(request.blob).map_err(destination)? {
-            return Ok(How::Present);
-        }
-        if let Offer::Store(from) = request.source.offer()
-            && self.store.link_blob(from, request.blob).map_err(destination)?
-        {
-            return Ok(How::Linked);
+        if let Offer::Store(from) = request.source.offer() {
+            if self.store.has_blob(request.blob).map_err(destination)? {
+                return Ok(How::Present);
+            }
+            if self.store.link_blob(from, request.blob).map_err(destination)? {
+                return Ok(How::Linked);
+            }
         }
         match self.store.write_blob(request.blob).map_err(destination)? {
             BlobWrite::Present => Ok(How::Present),

@@ -92,8 +92,12 @@ impl Leg {
 
     /// Reads some bytes, or as many as a chunk holds, and leaves them in the chunk.
     pub fn read(&mut self, whole_chunk: bool) -> Result<(), Over> {
-        self.chunk.resize(CHUNK, 0);
-        while self.filled < CHUNK {
+        // A small blob's bytes, and the one that would be too many, need less.
+        let needed = usize::try_from(self.left().saturating_add(1)).unwrap_or(CHUNK);
+        if self.chunk.len() < needed.min(CHUNK) {
+            self.chunk.resize(needed.min(CHUNK), 0);
+        }
+        while self.filled < self.chunk.len() {
             match self.read_once() {
                 Ok(()) if whole_chunk => {}
                 Ok(()) => return Ok(()),
@@ -117,7 +121,7 @@ impl Leg {
         }
         // Beyond the end, one byte is one too many, and none lets the connection be used again.
         let room = usize::try_from(self.end - position).unwrap_or(usize::MAX).max(1);
-        let most = room.min(CHUNK - self.filled);
+        let most = room.min(self.chunk.len() - self.filled);
         let into = &mut self.chunk[self.filled..][..most];
         match stream.reader.read(into) {
             Ok(0) if position == self.end => Err(Over::Reached),

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, Transport,
 };
@@ -229,12 +231,8 @@ impl Transport for Socket {
 
     /// Whether the connection is good for another request: nobody has closed it, and nothing came that wasn't asked for.
     fn is_open(&mut self) -> bool {
-        if self.is_broken || self.stream.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let quiet = (&*self.stream).read(&mut [0]);
-        let is_quiet = quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        is_quiet && self.stream.set_nonblocking(false).is_ok()
+        let look = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        !self.is_broken && recv(&self.stream, &mut [0; 1], look).is_err_and(|error| error == Errno::AGAIN)
     }
 }
 
