@@ -15,7 +15,7 @@ use crate::told::{Result, Told};
 
 /// How often the memory of running programs is looked at. The kernel keeps the peak, so that only what a program adds in the
 /// last moments of its life is missed.
-const SAMPLING: Duration = Duration::from_millis(5);
+const SAMPLING: Duration = Duration::from_millis(10);
 
 /// The unit of times in `/proc/<pid>/stat`: it is the same on every Linux.
 const TICK: Duration = Duration::from_millis(10);

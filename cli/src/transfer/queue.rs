@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// A blob of fewer bytes takes little longer than the request for it does on its way.
+const SMALL: u64 = 1 << 20;
+
 /// Four kinds of work.
 ///
 /// Publishing comes first: it makes an image usable and is short. Planning comes before moving blobs only while too few blobs
@@ -59,10 +62,11 @@ impl<B> Blobs<B> {
         self.came += 1;
     }
 
-    /// The first that came, unless the largest alone takes a worker as long as all the others keep the other workers busy.
+    /// The first that came, unless the largest alone takes a worker as long as all the others keep the other workers busy. Small ones
+    /// take about as long as each other, and an image that waits for nothing but a small one is done with it.
     fn pop(&mut self, workers: usize) -> Option<(B, u64)> {
         let &(largest, at) = self.by_size.last()?;
-        let is_urgent = u128::from(largest) * workers as u128 >= self.bytes;
+        let is_urgent = largest >= SMALL && u128::from(largest) * workers as u128 >= self.bytes;
         let at = match self.by_order.first_key_value() {
             Some((&first, _)) if !is_urgent => first,
             _ => at,
@@ -182,22 +186,36 @@ mod tests {
     }
 
     #[test]
+    fn small_blobs_come_in_order_however_many_workers_there_are() {
+        let queue = Queue::<(), char, ()>::new(64);
+        for (name, size) in [('a', 1), ('b', SMALL - 1), ('c', 2), ('d', SMALL)] {
+            queue.push(Work::Blob(name, size));
+        }
+        let came = std::iter::from_fn(|| queue.pop()).map(|work| match work {
+            Work::Blob(name, _) => name,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(came.collect::<String>(), "dabc", "a large one is begun at once");
+    }
+
+    #[test]
     fn blobs_come_in_order_but_what_would_be_the_last_to_arrive_is_begun_at_once() {
-        let table: [(&str, usize, &[u64], &[u64]); 5] = [
+        let table: [(&str, usize, &[u64], &[u64]); 6] = [
             ("alike", 2, &[5, 5, 5, 5, 5], &[5, 5, 5, 5, 5]),
-            ("small ones first", 2, &[1, 2, 9, 9, 9], &[1, 2, 9, 9, 9]),
+            ("smaller ones first", 2, &[1, 2, 9, 9, 9], &[1, 2, 9, 9, 9]),
             ("a large one last", 3, &[2, 2, 2, 3, 2, 9], &[9, 2, 3, 2, 2, 2]),
             ("one worker", 1, &[1, 9, 1], &[1, 9, 1]),
             ("empty ones", 4, &[0, 0], &[0, 0]),
+            ("more workers than blobs", 9, &[1, 2, 0, 3, 0], &[3, 2, 1, 0, 0]),
         ];
         for (case, workers, sizes, expected) in table {
             let queue = Queue::<(), usize, ()>::new(workers);
             for (at, &size) in sizes.iter().enumerate() {
-                queue.push(Work::Blob(at, size));
+                queue.push(Work::Blob(at, size * SMALL));
             }
             let came: Vec<u64> = std::iter::from_fn(|| queue.pop())
                 .map(|work| match work {
-                    Work::Blob(_, size) => size,
+                    Work::Blob(_, size) => size / SMALL,
                     other => panic!("{other:?}"),
                 })
                 .collect();
