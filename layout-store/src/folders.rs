@@ -144,14 +144,12 @@ impl Store {
     /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
     /// lost with it.
     pub(crate) fn make_folder(&self, folder: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
-        if self.made.contains(folder) {
-            return Ok(());
-        }
         let mut path = self.root().to_owned();
         for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
             let above = path.clone();
             path.push(component);
             if self.made.contains(&path) {
+                check_folder(&path, name)?;
                 continue;
             }
             match std::fs::create_dir(&path) {
@@ -167,7 +165,7 @@ impl Store {
     }
 }
 
-/// Folders that this handle saw to be folders, and whose names it knows to be durable.
+/// Folders whose names this handle knows to be durable.
 #[derive(Debug, Default)]
 pub(crate) struct Made(Mutex<HashSet<PathBuf>>);
 

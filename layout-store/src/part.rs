@@ -68,9 +68,9 @@ impl Parts {
     /// Where there is one already, or the folder can't be written, or the blob has no more than 256 KiB: it is left whole.
     pub fn begin(&self, start: u64) -> Result<PartWriter, Error> {
         let path = file(&self.partial, &self.blob.digest, start);
-        let opened = match self.blob.size {
-            ..=WHOLE => Err(io::ErrorKind::InvalidInput.into()),
-            _ => OpenOptions::new().write(true).create_new(true).open(&path),
+        let opened = match may_have_parts(&self.blob) {
+            true => OpenOptions::new().write(true).create_new(true).open(&path),
+            false => Err(io::ErrorKind::InvalidInput.into()),
         };
         Ok(PartWriter {
             file: opened.map_err(Error::io("making", &path))?,
@@ -171,13 +171,17 @@ pub(crate) fn digest_of_partial(name: &str) -> Option<Digest> {
     digest.parse().ok()
 }
 
+fn may_have_parts(blob: &Descriptor) -> bool {
+    blob.size > WHOLE
+}
+
 fn file(partial: &Path, digest: &Digest, start: u64) -> PathBuf {
     partial.with_file_name(format!("{digest}{MARK}{start}"))
 }
 
 /// The files of a blob's parts, by their offsets.
 fn files(partial: &Path, blob: &Descriptor) -> Result<Vec<(u64, PathBuf)>, Error> {
-    let Some(folder) = partial.parent().filter(|_| blob.size > WHOLE) else {
+    let Some(folder) = partial.parent().filter(|_| may_have_parts(blob)) else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();

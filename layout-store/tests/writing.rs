@@ -590,3 +590,17 @@ fn a_small_blob_has_no_parts() {
     assert!(writer.parts().begin(2).is_err());
     assert!(writer.kept_parts().unwrap().is_empty());
 }
+
+#[test]
+fn a_folder_that_becomes_a_link_under_way_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    put(&store, b"first");
+    let partial = folder.path().join(".transload/partial");
+    fs::remove_dir(&partial).unwrap();
+    symlink(elsewhere.path(), &partial).unwrap();
+    let refused = store.write_blob(&descriptor(b"second")).unwrap_err();
+    assert!(matches!(refused, Error::Collision { .. }), "{refused}");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}

@@ -93,10 +93,8 @@ impl Leg {
     /// Reads some bytes, or as many as a chunk holds, and leaves them in the chunk.
     pub fn read(&mut self, whole_chunk: bool) -> Result<(), Over> {
         // A small blob's bytes, and the one that would be too many, need less.
-        let needed = usize::try_from(self.left().saturating_add(1)).unwrap_or(CHUNK);
-        if self.chunk.len() < needed.min(CHUNK) {
-            self.chunk.resize(needed.min(CHUNK), 0);
-        }
+        let needed = usize::try_from(self.left().saturating_add(1)).map_or(CHUNK, |bytes| bytes.min(CHUNK));
+        self.chunk.resize(needed.max(self.chunk.len()), 0);
         while self.filled < self.chunk.len() {
             match self.read_once() {
                 Ok(()) if whole_chunk => {}
