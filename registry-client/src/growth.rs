@@ -19,8 +19,8 @@ const PAYS: f64 = 1.1;
 const LATE: u32 = 3;
 const TOLERANCE: Duration = Duration::from_millis(2);
 
-/// A first answer that takes so long comes over a link with long round trips. Twice as many requests at once are fewer a second there than
-/// a modest number is nearby, so that the limit doubles unseen.
+/// A first answer that takes so long comes over a link with long round trips, and so will one that isn't there by then. Twice as many
+/// requests at once are fewer a second there than a modest number is nearby, so that the limit doubles unseen, once.
 const LONG: Duration = Duration::from_millis(20);
 
 /// What a request is worth beside the bytes that it moves.
@@ -44,8 +44,20 @@ pub(crate) struct Growth {
     quickest: Duration,
     /// How many answers came meanwhile, and how long they took together.
     answers: (u32, Duration),
-    /// The first answer took long, and nothing was made of that so far.
-    begins_far: bool,
+    /// When somebody first began to connect.
+    reached_for_at: Option<Instant>,
+    /// Whether anything was answered, be it no.
+    is_heard: bool,
+    way: Way,
+}
+
+/// What is known of the way, and what was made of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unknown,
+    Long,
+    /// Long, and that was heeded.
+    Heeded,
 }
 
 impl Growth {
@@ -58,15 +70,39 @@ impl Growth {
             was_full: false,
             quickest: Duration::MAX,
             answers: Default::default(),
-            begins_far: false,
+            reached_for_at: None,
+            is_heard: false,
+            way: Way::Unknown,
         }
+    }
+
+    /// Somebody begins to connect. True: the first.
+    pub fn reaches(&mut self, now: Instant) -> bool {
+        let is_first = self.reached_for_at.is_none();
+        self.reached_for_at.get_or_insert(now);
+        is_first
+    }
+
+    /// For how long nothing may be answered yet before the way counts as long; none where that is known, or nobody has begun to connect.
+    pub fn silence_left(&self, now: Instant) -> Option<Duration> {
+        let is_unknown = self.way == Way::Unknown && !self.is_heard;
+        let since = self.reached_for_at.filter(|_| is_unknown)?;
+        Some(LONG.saturating_sub(now.saturating_duration_since(since)))
+    }
+
+    /// The host has answered something.
+    pub fn hears(&mut self) {
+        self.is_heard = true;
     }
 
     /// A request was answered. How long that took, where it tells something.
     pub fn answered(&mut self, latency: Option<Duration>) {
+        self.hears();
         self.done = self.done.saturating_add(REQUEST_WORTH);
         if let Some(latency) = latency {
-            self.begins_far |= self.quickest == Duration::MAX && latency >= LONG;
+            if self.way == Way::Unknown && self.quickest == Duration::MAX && latency >= LONG {
+                self.way = Way::Long;
+            }
             self.quickest = self.quickest.min(latency);
             self.answers.0 += 1;
             self.answers.1 += latency;
@@ -80,11 +116,13 @@ impl Growth {
 
     /// Whether it is time to allow more; `bytes` have moved in all.
     pub fn pays(&mut self, now: Instant, bytes: u64) -> bool {
-        if std::mem::take(&mut self.begins_far) {
+        if self.way == Way::Long || self.silence_left(now) == Some(Duration::ZERO) {
+            self.way = Way::Heeded;
             return true;
         }
         let elapsed = now.saturating_duration_since(self.since);
-        if elapsed < WINDOW {
+        // The first window is over once there is an answer to judge.
+        if elapsed < WINDOW || self.quickest == Duration::MAX {
             return false;
         }
         let done = self.done.saturating_add(bytes);
@@ -160,6 +198,32 @@ mod tests {
         nearby.answered(PROMPT);
         nearby.answered(far);
         assert!(!nearby.pays(start, 0));
+    }
+
+    #[test]
+    fn a_first_answer_that_does_not_come_is_one_from_far_away() {
+        let start = Instant::now();
+        let mut growth = Growth::new(start);
+        assert!(!growth.pays(start + LONG, 0), "nobody has begun to connect");
+        assert!(growth.reaches(start + LONG) && !growth.reaches(start + 2 * LONG));
+        assert_eq!(growth.silence_left(start + LONG), Some(LONG));
+        assert!(!growth.pays(start + LONG + LONG / 2, 0), "too early");
+        assert!(
+            growth.pays(start + 2 * LONG, 0) && !growth.pays(start + 2 * LONG, 0),
+            "once"
+        );
+        assert_eq!(growth.silence_left(start + 2 * LONG), None);
+        growth.answered(Some(2 * LONG));
+        assert!(!growth.pays(start + 2 * LONG, 0), "it was heeded");
+        // A window that began before anything was answered isn't lost.
+        growth.is_full();
+        assert!(growth.pays(start + 4 * LONG, 0));
+
+        let mut nearby = Growth::new(start);
+        nearby.reaches(start);
+        nearby.hears();
+        assert_eq!(nearby.silence_left(start + LONG), None);
+        assert!(!nearby.pays(start + LONG, 0), "something was answered");
     }
 
     #[test]

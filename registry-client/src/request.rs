@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded, diverted, last_sent, lending};
+use crate::transport::{EarlyAnswer, bounded, diverted, last_sent, lending, reaching};
 use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
@@ -248,7 +248,8 @@ impl Core {
                 checked_bytes: call.checked_bytes,
             };
             let began = Instant::now();
-            let result = self.exchange(exchange, payload);
+            let throttle = at_home.then_some(&host.throttle);
+            let result = reaching(throttle, || self.exchange(exchange, payload));
             // To connect takes round trips of its own, which say nothing of how busy the registry is.
             let sent = last_sent().map_or(began, |sent| sent.max(began));
             let latency = sent.elapsed();
@@ -267,6 +268,8 @@ impl Core {
                 // Only what a registry answers off-hand tells how busy everything is.
                 let is_offhand = matches!(call.method, "GET" | "HEAD");
                 host.throttle.speed_up(is_offhand.then_some(latency));
+            } else {
+                host.throttle.hears();
             }
             let wants_more = at_home
                 && (answer.status == 401

@@ -83,29 +83,24 @@ impl Throttle {
             if cancel.is_set() {
                 return None;
             }
-            let pause = state
-                .paused_until
-                .map(|until| until.saturating_duration_since(Instant::now()));
-            let is_paused = pause.is_some_and(|pause| !pause.is_zero());
+            let pause = state.pause(Instant::now());
             let is_free = state.running < state.limit();
             let waits = match patience {
                 Patience::Endless => true,
                 Patience::Bounded(patience) => since.elapsed() < patience,
                 Patience::None => false,
             };
-            if !is_paused && (is_free || !waits || state.by_thread.contains_key(&thread)) {
+            if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
             state.growth.is_full();
             if self.grow(&mut state) {
                 continue;
             }
-            let wait = pause
-                .filter(|_| is_paused)
-                .map_or(SLICE, |pause| pause.min(SLICE));
+            let nap = state.nap(Instant::now());
             state = self
                 .freed
-                .wait_timeout(state, wait)
+                .wait_timeout(state, nap)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -146,6 +141,19 @@ impl Throttle {
         Some(state.limit())
     }
 
+    /// Somebody begins to connect to the host.
+    pub fn reaches(&self) {
+        if self.lock().growth.reaches(Instant::now()) {
+            // Who waits has to know how long.
+            self.freed.notify_all();
+        }
+    }
+
+    /// The host has answered something, if only that it won't.
+    pub fn hears(&self) {
+        self.lock().growth.hears();
+    }
+
     /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
     pub fn speed_up(&self, latency: Option<Duration>) {
         let mut state = self.lock();
@@ -163,8 +171,7 @@ impl Throttle {
     }
 
     fn grow(&self, state: &mut State) -> bool {
-        let may_grow = state.slowed_at.is_none() && state.limit < state.most;
-        let grows = may_grow
+        let grows = state.may_grow()
             && state
                 .growth
                 .pays(Instant::now(), self.moved.load(Ordering::Relaxed));
@@ -180,6 +187,25 @@ impl Throttle {
 impl State {
     fn limit(&self) -> usize {
         self.limit.floor().max(1.0) as usize
+    }
+
+    /// For how long nobody may start anything.
+    fn pause(&self, now: Instant) -> Option<Duration> {
+        let left = self.paused_until?.saturating_duration_since(now);
+        Some(left).filter(|left| !left.is_zero())
+    }
+
+    /// How long who waits need not look again, unless a place is given back.
+    fn nap(&self, now: Instant) -> Duration {
+        // More may run after a silence, where more may run at all.
+        let silence = self.growth.silence_left(now).filter(|_| self.may_grow());
+        let ends = [self.pause(now), silence];
+        ends.into_iter().flatten().fold(SLICE, Duration::min)
+    }
+
+    /// Whether more than now may run at once if that pays.
+    fn may_grow(&self) -> bool {
+        self.slowed_at.is_none() && self.limit < self.most
     }
 }
 
@@ -248,6 +274,21 @@ mod tests {
         throttle.speed_up(None);
         assert_eq!(throttle.limit(), grown / 2, "after an overload, growth is slow");
         assert_eq!(Throttle::new(3).limit(), 3);
+    }
+
+    #[test]
+    fn a_silence_is_waited_for_where_more_may_run_after_it() {
+        let now = Instant::now();
+        let silent = |throttle: &Arc<Throttle>| {
+            throttle.reaches();
+            throttle.lock().nap(now + Duration::from_secs(1))
+        };
+        let throttle = Throttle::new(64);
+        assert_eq!(throttle.lock().nap(now), SLICE);
+        assert_eq!(silent(&throttle), Duration::ZERO);
+        assert_eq!(silent(&Throttle::new(MODEST)), SLICE, "as many as may");
+        throttle.slow_down(Duration::ZERO);
+        assert_eq!(silent(&throttle), SLICE, "overloaded");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rayon::Scope;
 use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository};
@@ -29,8 +29,12 @@ use super::staff::Staff;
 use super::tandem::Tandem;
 use crate::job::{Job, Target};
 
-/// How often it is looked whether registries are asked for more at once by now, so that more workers are of use.
-const REVIEW: Duration = Duration::from_millis(20);
+/// How soon, at first and in the long run, it is looked again whether registries are asked for more at once by now, so that more workers are
+/// of use. That changes in the beginning mostly, and each look takes a core from somebody who was at work.
+const REVIEW: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
+
+/// In between, it is looked again after this part of the time that has passed.
+const REVIEW_PART: u32 = 8;
 
 /// How many files are copied at once where no registry has a part in it: a disk isn't quicker for more.
 const MOST_LOCAL: usize = 16;
@@ -153,7 +157,11 @@ impl<'a> Executor<'a> {
                 for &image in &images {
                     self.push(scope, Work::Plan(image));
                 }
-                while !self.staff.wait(REVIEW) {
+                let (began, [soonest, latest]) = (Instant::now(), REVIEW);
+                while !self
+                    .staff
+                    .wait((began.elapsed() / REVIEW_PART).clamp(soonest, latest))
+                {
                     self.hire(scope, self.queue.len());
                 }
             });

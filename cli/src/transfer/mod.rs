@@ -165,7 +165,7 @@ impl Summary {
     }
 }
 
-/// Does the tasks, one after another; the images inside each together.
+/// Does the tasks, one after another; the images inside each together. Its threads are left to the end of the process.
 ///
 /// # Errors
 /// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
@@ -205,6 +205,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
         });
         summaries.push(summary);
     }
+    pool.leave();
     Ok(Summary {
         jobs: summaries,
         interrupted: options.cancel.load(Ordering::Relaxed),

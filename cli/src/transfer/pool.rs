@@ -72,6 +72,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Leaves the threads asleep, as the process is about to end: the system ends all of them at once. Each by itself would be woken, give
+    /// back its memory and have every core told of that, for which the end would wait.
+    pub fn leave(self) {
+        std::mem::forget(self.pool);
+    }
+
     /// Calls `work` on the present thread. What it spawns is done by those of the pool, and over at its end.
     pub fn scope<'scope, T>(&self, work: impl FnOnce(&Scope<'scope>) -> T) -> T {
         self.pool.in_place_scope(work)

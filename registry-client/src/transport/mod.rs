@@ -28,6 +28,7 @@ use self::socket::{Limits, SocketConnector};
 use crate::rate::Rate;
 use crate::resolve::Remembering;
 use crate::secure::{TlsConnector, TlsSettings};
+use crate::throttle::Throttle;
 
 /// How many bytes may come without one for whoever reads: heads, sizes of chunks, trailers. A server could send those for ever.
 const MAX_OVERHEAD: usize = 1024 * 1024;
@@ -109,6 +110,20 @@ impl Overhead {
             ),
         }
     }
+}
+
+thread_local! {
+    /// Told where this thread begins to connect.
+    static THROTTLE: RefCell<Option<Arc<Throttle>>> = const { RefCell::new(None) };
+}
+
+/// Runs a request to a host whose throttle is told where a connection is begun for it.
+pub(crate) fn reaching<T>(throttle: Option<&Arc<Throttle>>, run: impl FnOnce() -> T) -> T {
+    within(&THROTTLE, throttle.cloned(), run).0
+}
+
+fn tell_of_reach() {
+    THROTTLE.with_borrow(|throttle| throttle.iter().for_each(|throttle| throttle.reaches()));
 }
 
 /// Waits for an answer's head, or for a byte of its body: for at most that long, where a limit is given, and while not too much

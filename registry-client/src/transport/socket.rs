@@ -57,6 +57,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
         if chained.is_some() {
             return Ok(chained.map(Either::A));
         }
+        super::tell_of_reach();
         let stream = Arc::new(reach(&details.addrs, *details.timeout.after)?);
         let handle = Arc::downgrade(&stream) as Weak<dyn ShutdownHandle>;
         (details.register_shutdown)(handle)?;

@@ -1,6 +1,7 @@
 //! How much is asked for at once: little to begin with, much where the way is long, and no more than is allowed.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use transload_test_support::image::{Family, Image, ImageBuilder, noise};
@@ -62,6 +63,25 @@ fn a_long_way_is_met_with_more_requests_at_once_than_in_the_beginning_and_no_mor
     assert!((MODEST + 1..=20).contains(&connections), "{connections}");
     let connections = pull(&link(&registry, long), &["--jobs", "3"]);
     assert!(connections <= 3, "{connections}");
+}
+
+#[test]
+fn a_registry_that_is_silent_at_first_is_asked_for_twice_as_much_before_it_answers() {
+    let registry = registry();
+    let weather = Weather {
+        slow_start: Duration::from_secs(1),
+        ..Weather::default()
+    };
+    let link = Link::start(registry.host(), weather);
+    thread::scope(|scope| {
+        let pulling = scope.spawn(|| pull(&link, &[]));
+        while link.connections() < 2 * MODEST && !pulling.is_finished() {
+            thread::yield_now();
+        }
+        assert_eq!(link.bytes_from_server(), 0);
+        let connections = pulling.join().unwrap();
+        assert!((2 * MODEST..=64).contains(&connections), "{connections}");
+    });
 }
 
 #[test]
