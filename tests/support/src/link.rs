@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use line::Line;
+use pump::Bell;
 
 /// What a link does to what passes. The default is a link that does nothing.
 ///
@@ -129,7 +130,9 @@ struct Shared {
     open: Mutex<HashMap<u64, [Arc<TcpStream>; 2]>>,
     /// Lines that are to be moved from now on.
     fresh: Mutex<Vec<Line>>,
-    /// A byte here wakes the thread that moves the lines.
+    /// What the thread that moves the lines waits for.
+    bell: Bell,
+    /// A byte here wakes it.
     waker: UnixStream,
 }
 
@@ -167,6 +170,7 @@ impl Link {
             to_server: AtomicU64::new(0),
             open: Mutex::default(),
             fresh: Mutex::default(),
+            bell: Bell::new(&woken).expect("the system tells of sockets"),
             waker,
         });
         let moving = Arc::clone(&shared);
@@ -320,6 +324,7 @@ impl Shared {
         }
         // The client's socket is connected at once; over a real link it would have waited for a round trip.
         let ready = Instant::now() + 2 * lock(&self.weather).delay;
+        self.bell.watch(number, [&near, &far])?;
         let [near, far] = [near, far].map(Arc::new);
         let lines = [([&near, &far], false), ([&far, &near], true)]
             .map(|(sockets, is_from_server)| Line::new(number, ready, sockets, is_from_server));

@@ -53,6 +53,8 @@ pub(super) struct Line {
     given: u64,
     /// When the line is free again after what it carried last.
     free: Instant,
+    /// The side that is taken from has more, or may have.
+    has_more: bool,
     /// The side that is given to takes no more for now.
     is_blocked: bool,
     state: State,
@@ -125,21 +127,26 @@ impl Line {
             held: 0,
             given: 0,
             free: ready,
+            // What came before the line was watched is told to nobody.
+            has_more: true,
             is_blocked: false,
             state: State::Open,
         }
     }
 
-    /// The socket to take from, where there is room for more.
-    pub fn wants(&self) -> Option<&TcpStream> {
-        let has_room = self.held < WINDOW && self.passing.len() < WINDOW_CHUNKS;
-        let takes = self.state == State::Forgets || self.state == State::Open && has_room;
-        takes.then_some(&*self.from)
+    /// One of the connection's sockets has more, or has room again.
+    pub fn notice(&mut self, is_far: bool, has_more: bool, has_room: bool) {
+        if is_far == self.is_from_server {
+            self.has_more |= has_more;
+        } else {
+            self.is_blocked &= !has_room;
+        }
     }
 
-    /// The socket that must have room before the line goes on.
-    pub fn waits_for(&self) -> Option<&TcpStream> {
-        self.is_blocked.then_some(&*self.to)
+    /// Whether there may be something to take, and room for it.
+    pub fn can_take(&self) -> bool {
+        let has_room = self.held < WINDOW && self.passing.len() < WINDOW_CHUNKS;
+        self.has_more && (self.state == State::Forgets || self.state == State::Open && has_room)
     }
 
     /// When there will be something to give.
@@ -157,7 +164,7 @@ impl Line {
     pub fn take(&mut self, weather: &Weather, spare: &mut Spare) {
         let most = chunk(weather.rate);
         for _ in 0..TURN {
-            if self.wants().is_none() {
+            if !self.can_take() {
                 return;
             }
             let mut buffer = spare.take();
@@ -165,17 +172,12 @@ impl Line {
             match taken {
                 Ok(count) if count > 0 && self.state == State::Open => {
                     self.pass(buffer, count, weather);
-                    if count < most {
-                        return;
-                    }
                     continue;
                 }
                 Ok(count) if count > 0 => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    spare.0.push(buffer);
-                    return;
-                }
+                // It will be told when there is more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.has_more = false,
                 // A side that breaks off has said all, too.
                 Ok(_) | Err(_) if self.state == State::Forgets => self.state = State::Over,
                 Ok(_) | Err(_) => self.state = State::Ends,
@@ -202,7 +204,9 @@ impl Line {
 
     /// Gives what has arrived.
     pub fn give(&mut self, shared: &Shared, weather: &Weather, spare: &mut Spare) -> Verdict {
-        self.is_blocked = false;
+        if self.is_blocked {
+            return Verdict::Lasts;
+        }
         while let Some(mut first) = self.arrived(weather) {
             let then = match first.then {
                 Some(then) => then,
