@@ -362,7 +362,7 @@ pub struct HowArgs {
           allow_negative_numbers = true)]
     pub timeout: u16,
 
-    /// How many bytes may pass in a second over all connections, such as 500K, 20M or 1.5G (K is 1024)
+    /// How many bytes may pass in a second over all connections, such as 500K, 20M or 100MB (K is 1024, KB 1000)
     #[arg(long, value_name = "RATE", value_parser = rate::parse,
           allow_negative_numbers = true)]
     pub limit_rate: Option<u64>,

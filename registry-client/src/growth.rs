@@ -79,7 +79,11 @@ impl Growth {
     /// Somebody begins to connect. True: the first.
     pub fn reaches(&mut self, now: Instant) -> bool {
         let is_first = self.reached_for_at.is_none();
-        self.reached_for_at.get_or_insert(now);
+        if is_first {
+            self.reached_for_at = Some(now);
+            // What came before is nothing to compare with.
+            self.since = now;
+        }
         is_first
     }
 
@@ -215,9 +219,10 @@ mod tests {
         assert_eq!(growth.silence_left(start + 2 * LONG), None);
         growth.answered(Some(2 * LONG));
         assert!(!growth.pays(start + 2 * LONG, 0), "it was heeded");
-        // A window that began before anything was answered isn't lost.
+        // The first window began with the first connection, and isn't over before there is an answer.
         growth.is_full();
-        assert!(growth.pays(start + 4 * LONG, 0));
+        let over = start + LONG + WINDOW;
+        assert!(!growth.pays(over - LONG / 2, 0) && growth.pays(over, 0));
 
         let mut nearby = Growth::new(start);
         nearby.reaches(start);

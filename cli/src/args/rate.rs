@@ -1,19 +1,19 @@
 //! A rate of bytes, as people write it.
 
-/// The bytes a second that a text such as `500K` means. K, M and G are powers of 1024, as curl has them.
+/// The bytes a second that a text such as `500K` means. K, M and G are powers of 1024, as curl has them, and so are KiB, MiB and GiB; KB, MB and GB
+/// are powers of 1000. A small b would be bits, and is refused.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let (number, unit) = match text.char_indices().last() {
-        Some((at, letter)) if letter.is_ascii_alphabetic() => {
-            let unit = match letter.to_ascii_uppercase() {
-                'K' => 1u64 << 10,
-                'M' => 1 << 20,
-                'G' => 1 << 30,
-                _ => return Err(expected()),
-            };
-            (&text[..at], unit)
-        }
-        _ => (text, 1),
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let (number, (letter, base)) = (number.trim_end(), power(unit));
+    let unit = match letter.to_ascii_uppercase().as_str() {
+        "" if unit.is_empty() => 1,
+        "K" => base,
+        "M" => base.pow(2),
+        "G" => base.pow(3),
+        _ => return Err(expected()),
     };
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let number: f64 = match number.parse() {
@@ -27,8 +27,17 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The letter of a unit, and what it is a power of.
+fn power(unit: &str) -> (&str, u64) {
+    match (unit.strip_suffix("iB"), unit.strip_suffix('B')) {
+        (Some(letter), _) => (letter, 1 << 10),
+        (None, Some(letter)) => (letter, 1000),
+        (None, None) => (unit, 1 << 10),
+    }
+}
+
 fn expected() -> String {
-    "expected bytes a second, such as 500000, 500K, 20M or 1.5G".to_owned()
+    "expected bytes a second, such as 500000, 500K, 20M, 100MB or 1.5G".to_owned()
 }
 
 #[cfg(test)]
@@ -43,12 +52,19 @@ mod tests {
             (" 20M ", 20 << 20),
             ("1.5G", 3 << 29),
             ("1", 1),
+            ("100MB", 100_000_000),
+            ("100 MB/s", 100_000_000),
+            ("1.5kB/s", 1500),
+            ("20MiB", 20 << 20),
+            ("2M/s", 2 << 20),
+            ("7/s", 7),
             ("99999999999999999999999G", u64::MAX),
         ] {
             assert_eq!(parse(text), Ok(rate), "{text}");
         }
         for text in [
-            "", "M", "-1", "1T", "1MB", "1e9", "inf", "NaN", "1.2.3", "1 0M", "\u{e9}", "0", "0.1", "0K",
+            "", "M", "-1", "1T", "1B", "1iB", "1Mb", "1Mbit/s", "1MBs", "MB", "1e9", "inf", "NaN", "1.2.3",
+            "1 0M", "\u{e9}", "0", "0.1", "0K",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
