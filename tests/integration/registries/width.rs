@@ -75,9 +75,7 @@ fn a_registry_that_is_silent_at_first_is_asked_for_twice_as_much_before_it_answe
     let link = Link::start(registry.host(), weather);
     thread::scope(|scope| {
         let pulling = scope.spawn(|| pull(&link, &[]));
-        while link.connections() < 2 * MODEST && !pulling.is_finished() {
-            thread::yield_now();
-        }
+        assert!(link.wait_for_connections(2 * MODEST, Duration::from_secs(60)));
         assert_eq!(link.bytes_from_server(), 0);
         let connections = pulling.join().unwrap();
         assert!((2 * MODEST..=64).contains(&connections), "{connections}");

@@ -251,15 +251,24 @@ impl Link {
 
     /// Waits until so many bytes were given to the server; whether they were in time.
     pub fn wait_for_bytes_to_server(&self, bytes: u64, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
-        while self.bytes_to_server() < bytes {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        true
+        wait_until(timeout, || self.bytes_to_server() >= bytes)
     }
+
+    /// Waits until so many connections were made; whether they were in time.
+    pub fn wait_for_connections(&self, count: u64, timeout: Duration) -> bool {
+        wait_until(timeout, || self.connections() >= count)
+    }
+}
+
+fn wait_until(timeout: Duration, is_so: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + timeout;
+    while !is_so() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
 }
 
 impl Drop for Link {
