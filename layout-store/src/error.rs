@@ -155,7 +155,9 @@ impl Error {
 
 fn io_hint(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
-        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::NotFound => {
+            "check the path: if it was there at the beginning, it was removed or unmounted since"
+        }
         io::ErrorKind::PermissionDenied => {
             "this user may not do that there: check owner and permissions (ls -ld), or choose another directory"
         }

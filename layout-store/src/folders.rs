@@ -207,11 +207,16 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// That a folder is one, not a link or something else that takes its place. One that is gone meanwhile takes no place and isn't
+/// made again: what was written into it is gone too, and that must be said.
 fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
-    let taken_by = match kind(path)? {
-        Kind::Folder => return Ok(()),
-        Kind::File(_) => "a file that the format needs there",
-        _ => "neither a folder nor a file",
+    let metadata = path.symlink_metadata().map_err(Error::io("looking at", path))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    let taken_by = match metadata.is_file() {
+        true => "a file that the format needs there",
+        false => "neither a folder nor a file",
     };
     Err(Error::Collision {
         name: name.to_string(),

@@ -187,6 +187,25 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
 }
 
 #[test]
+fn a_folder_that_is_removed_while_it_is_in_use_is_told_as_gone_and_not_as_taken() {
+    for gone in [".transload", "blobs", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("images");
+        let store = Store::create(&root).unwrap();
+        put(&store, b"first");
+        fs::remove_dir_all(root.join(gone)).unwrap();
+        let Err(error) = store.write_blob(&descriptor(b"second")) else {
+            panic!("without {gone:?} there is nowhere to write");
+        };
+        assert!(
+            error.to_string().contains("No such file or directory"),
+            "{gone:?}: {error}"
+        );
+        assert!(error.hint().unwrap().contains("removed or unmounted"), "{gone:?}");
+    }
+}
+
+#[test]
 fn a_writer_that_was_dropped_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let content: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
