@@ -15,7 +15,7 @@ use crate::row::{Kind, Path, Row};
 use crate::set::{Set, Sets, Which};
 use crate::told::{Result, Told};
 use crate::tool::{Place, Tool, Tools};
-use crate::{check, storage};
+use crate::{check, stop, storage};
 
 /// The slow link: 40 ms there and back, 100 Mbit/s on each connection and in each direction.
 fn slow() -> Weather {
@@ -173,6 +173,7 @@ impl Course {
                         samples.extend((round > 0).then_some(sample));
                     }
                     Err(error) => {
+                        stop::check()?;
                         eprintln!("  {} failed: {error}", tool.name());
                         *result = Err(error);
                     }

@@ -11,6 +11,7 @@ mod report;
 mod row;
 mod scale;
 mod set;
+mod stop;
 mod storage;
 mod told;
 mod tool;
@@ -49,9 +50,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&options) {
+    match stop::on_signal().and_then(|()| run(&options)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(_) if stop::is_asked() => ExitCode::from(stop::INTERRUPTED),
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE

@@ -9,8 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use transload_test_support::peak_memory;
 
+use crate::stop;
 use crate::told::{Result, Told};
 
 /// How often the memory of running programs is looked at. The kernel keeps the peak, so that only what a program adds in the
@@ -42,8 +44,9 @@ pub struct Cost {
     pub peak: u64,
 }
 
-/// Runs a piece of work in a folder for homes and logs; it fails as soon as one command does.
+/// Runs a piece of work in a folder for homes and logs; it fails as soon as one command does, or an end is asked for.
 pub fn run(work: &Work, folder: &Path) -> Result<Cost> {
+    stop::check()?;
     let home = folder.join("home");
     fs::create_dir_all(&home).told(home.display())?;
     let running = Mutex::new(Vec::new());
@@ -66,9 +69,13 @@ pub fn run(work: &Work, folder: &Path) -> Result<Cost> {
     let (ends, wall) = thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
-                let pids: Vec<u32> = lock(&running).clone();
+                let pids: Vec<Pid> = lock(&running).clone();
                 for pid in pids {
+                    let pid = pid.as_raw_nonzero().get().unsigned_abs();
                     peak.fetch_max(peak_memory(pid).unwrap_or(0), Ordering::Relaxed);
+                }
+                if stop::is_asked() {
+                    lock(&running).iter().for_each(end);
                 }
                 thread::sleep(SAMPLING);
             }
@@ -93,7 +100,7 @@ pub fn run(work: &Work, folder: &Path) -> Result<Cost> {
     })
 }
 
-fn run_one(line: &[OsString], work: &Work, home: &Path, log: &Path, running: &Mutex<Vec<u32>>) -> Result<()> {
+fn run_one(line: &[OsString], work: &Work, home: &Path, log: &Path, running: &Mutex<Vec<Pid>>) -> Result<()> {
     let [program, args @ ..] = line else {
         return Err("an empty command line".to_owned());
     };
@@ -114,10 +121,13 @@ fn run_one(line: &[OsString], work: &Work, home: &Path, log: &Path, running: &Mu
         .stdout(output.try_clone().told(log.display())?)
         .stderr(output);
     let mut child = command.spawn().told(shown())?;
-    lock(running).push(child.id());
-    let status = child.wait();
-    lock(running).retain(|pid| *pid != child.id());
-    let status = status.told(shown())?;
+    let pid = Pid::from_child(&child);
+    lock(running).push(pid);
+    // Its number is its own as long as it isn't waited for.
+    let ended = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+    lock(running).retain(|other| *other != pid);
+    ended.told(shown())?;
+    let status = child.wait().told(shown())?;
     if status.success() {
         return Ok(());
     }
@@ -126,6 +136,12 @@ fn run_one(line: &[OsString], work: &Work, home: &Path, log: &Path, running: &Mu
     let lines: Vec<&str> = said.lines().collect();
     let last = lines[lines.len().saturating_sub(12)..].join("\n");
     Err(format!("{} failed ({status}):\n{last}", shown()))
+}
+
+/// Ends a program whose work is of no use any more.
+fn end(program: &Pid) {
+    // This fails only where it has already ended.
+    kill_process(*program, Signal::KILL).ok();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

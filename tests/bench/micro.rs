@@ -15,6 +15,7 @@ use transload_test_support::image::noise;
 
 use crate::course::remove;
 use crate::report::{median, table};
+use crate::stop;
 use crate::told::{Result, Told};
 
 /// How many bytes are handed on at a time, as in a transfer.
@@ -53,6 +54,7 @@ pub fn run(folder: &Path, quick: bool) -> Result<(String, Value)> {
     for round in 0..=repeats {
         for (n, (_, step)) in STEPS.iter().enumerate() {
             for (column, threads) in [1, cores].into_iter().enumerate() {
+                stop::check()?;
                 let rate = rate(*step, threads, &bytes, &descriptor, &folder)?;
                 rates[n][column].extend((round > 0).then_some(rate));
             }

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::stop;
 use crate::told::{Result, Told};
 
 /// What is kept of each piece: a page.
@@ -27,6 +28,7 @@ pub fn up(folder: &Path, bytes: u64) -> Result<()> {
         fs::create_dir(&folder)?;
         let content = vec![1; LET_GO];
         for piece in 0..pieces {
+            stop::check().map_err(io::Error::other)?;
             File::create(place("kept", piece))?.write_all(&content[..KEPT])?;
             File::create(place("free", piece))?.write_all(&content)?;
         }

@@ -1,8 +1,10 @@
 //! The benchmark measures what it says. No figure of it is judged here.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use transload_test_support::Transload;
 
@@ -40,4 +42,41 @@ fn every_row_is_run_and_its_result_checked() {
         }
     }
     assert!(said.contains("| pull the release, loopback, TLS "), "{said}");
+}
+
+#[test]
+fn a_benchmark_that_is_interrupted_leaves_neither_files_nor_programs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--quick", "--scale", "0.0001", "--peers", "none"])
+        .args(["--only", "pull-tls", "--repeat", "100000", "--scratch"])
+        .arg(folder.path())
+        .env("TMPDIR", folder.path())
+        .env("TRANSLOAD_BIN", Transload::new().program())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the benchmark starts");
+    let told = BufReader::new(bench.stderr.take().expect("a pipe"));
+    let mut lines = told.lines().map(|line| line.expect("text"));
+    assert!(lines.any(|line| line.contains("measured transload")));
+    let works_there = |file: &fs::DirEntry| {
+        let command = fs::read(file.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&*folder.path().to_string_lossy())
+    };
+    let programs = || {
+        let processes = fs::read_dir("/proc").expect("Linux");
+        processes.flatten().filter(works_there).count()
+    };
+    assert!(programs() >= 2, "the benchmark and its registry");
+
+    kill_process(Pid::from_child(&bench), Signal::TERM).expect("it runs");
+    let rest: Vec<String> = lines.collect();
+    let status = bench.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.starts_with("stopping")), "{rest:?}");
+    assert!(!rest.iter().any(|line| line.contains("failed")), "{rest:?}");
+    assert_eq!(programs(), 0, "{rest:?}");
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("it is there").collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -14,6 +14,7 @@ use transload_test_support::image::{Family, descriptor_of};
 
 use super::model::{LayerPlan, Plan};
 use super::{Child, Image, Set};
+use crate::stop;
 use crate::told::{Result, Told};
 
 /// A layer that was made.
@@ -62,6 +63,7 @@ fn write_layers<'a>(blobs: &Path, plans: &'a [Plan]) -> Result<Layers<'a>> {
     let work = || {
         let mut made = Vec::new();
         while let Some((layer, platform)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+            stop::check().map_err(io::Error::other)?;
             let written = write_layer(blobs, layer, platform)?;
             made.push(((layer.name.as_str(), *platform), written));
         }
