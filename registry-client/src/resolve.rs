@@ -1,8 +1,10 @@
 //! Names of hosts to addresses, remembered for a while: ureq asks before each request, even where it has a connection, and each
-//! look-up costs a thread.
+//! look-up of a name costs a thread.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
@@ -10,6 +12,7 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::time::Duration as Span;
 
 /// How long an address is believed. A name that moves meanwhile is found again by the tries that follow a failed connection.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -39,16 +42,49 @@ impl Resolver for Remembering {
         {
             return Ok(addresses.clone());
         }
-        let addresses = self.system.resolve(uri, config, timeout)?;
+        let addresses = self.ask(uri, config, timeout)?;
         known().insert(name, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
 }
 
+impl Remembering {
+    /// Asks the system, on a thread of its own that is waited for as long as may be. ureq's way to the same panics where the system gives
+    /// no more threads.
+    fn ask(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let unbounded = NextTimeout {
+            after: Span::NotHappening,
+            ..timeout
+        };
+        if is_address(uri.host().unwrap_or_default()) || timeout.after.is_not_happening() {
+            return self.system.resolve(uri, config, unbounded);
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let asked = (uri.clone(), config.clone());
+        let ask = move || {
+            let (uri, config) = asked;
+            // Who waited for it may have gone.
+            drop(sender.send(DefaultResolver::default().resolve(&uri, &config, unbounded)));
+        };
+        match thread::Builder::new().name("look-up".to_owned()).spawn(ask) {
+            Ok(_) => receiver
+                .recv_timeout(*timeout.after)
+                .unwrap_or(Err(Error::Timeout(timeout.reason))),
+            // Then the system's own patience is the limit.
+            Err(_) => self.system.resolve(uri, config, unbounded),
+        }
+    }
+}
+
+/// Whether a host is an address, and nobody is to be asked for it.
+fn is_address(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host).parse::<IpAddr>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use ureq::Timeout;
-    use ureq::unversioned::transport::time::Duration as Span;
 
     use super::*;
 
@@ -102,6 +138,32 @@ mod tests {
             resolve(&resolver, "http://127.0.0.1:1/").unwrap(),
             ["127.0.0.1:1"]
         );
+    }
+
+    #[test]
+    fn names_are_told_from_addresses() {
+        for host in ["127.0.0.1", "[::1]", "[2001:db8::7]"] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in ["localhost", "127.0.0.1.example.com", "127.1", "[::1", "[]", ""] {
+            assert!(!is_address(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_with_and_without_an_end_to_the_patience() {
+        let resolver = Remembering::default();
+        let found = resolve(&resolver, "http://localhost:7/").unwrap();
+        assert!(found.iter().all(|address| address.ends_with(":7")), "{found:?}");
+        let unbounded = NextTimeout {
+            after: Span::NotHappening,
+            reason: Timeout::Resolve,
+            per_read: None,
+            per_write: None,
+        };
+        let uri = "http://localhost:8/".parse().unwrap();
+        let found = resolver.resolve(&uri, &Config::default(), unbounded).unwrap();
+        assert!(found.iter().all(|address| address.port() == 8), "{found:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
 use transload_test_support::image::{Family, ImageBuilder, noise};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
@@ -27,8 +28,8 @@ fn may_become_somebody() -> bool {
     is_possible
 }
 
-/// Copies all images of a folder with at most so many threads, by a copy of the program that everybody may run.
-fn copy(folder: &Path, threads: usize) -> Output {
+/// Runs the program with at most so many threads, by a copy in a folder that everybody may run.
+fn with_threads(threads: usize, folder: &Path, args: &[&str]) -> Output {
     let script = format!(
         "cp \"$1\" \"$FOLDER/transload\" && shift && exec {} prlimit --nproc={threads} \"$FOLDER/transload\" \"$@\"",
         AS_SOMEBODY.join(" ")
@@ -37,9 +38,30 @@ fn copy(folder: &Path, threads: usize) -> Output {
         .env("FOLDER", folder)
         .env("HOME", folder)
         .under("sh", ["-c", &script, "sh"])
-        .args(["copy", "--src", &text(folder.join("from")), "--dest"])
-        .arg(folder.join(format!("to{threads}")))
+        .args(args)
         .run()
+}
+
+/// A registry with some images, and their names in it.
+fn registry() -> (ScriptedRegistry, Vec<String>) {
+    let registry = ScriptedRegistry::start();
+    let names = (0..IMAGES).map(|number| {
+        let layer = noise(number, 100_000);
+        let image = ImageBuilder::new(Family::Oci)
+            .blob_layer("application/vnd.oci.image.layer.v1.tar", &layer)
+            .build();
+        registry.put_image(&format!("team/app{number}"), "v1", &image);
+        format!("team/app{number}:v1")
+    });
+    let names = names.collect();
+    (registry, names)
+}
+
+/// A folder that everybody may write to.
+fn open_folder() -> TempDir {
+    let dir = folder();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("a folder of ours");
+    dir
 }
 
 #[test]
@@ -47,27 +69,23 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
     if !may_become_somebody() {
         return;
     }
-    let dir = folder();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("a folder of ours");
-    let registry = ScriptedRegistry::start();
-    let mut pull = Transload::new().args(["pull", "--plain-http", "--dest"]);
-    pull = pull.arg(dir.path().join("from"));
-    for number in 0..IMAGES {
-        let layer = noise(number, 100_000);
-        let image = ImageBuilder::new(Family::Oci)
-            .blob_layer("application/vnd.oci.image.layer.v1.tar", &layer)
-            .build();
-        registry.put_image(&format!("team/app{number}"), "v1", &image);
-        pull = pull.arg(format!("{}/team/app{number}:v1", registry.host()));
-    }
-    pull.run().expect_code(0);
+    let dir = open_folder();
+    let (registry, names) = registry();
+    let from = text(dir.path().join("from"));
+    let names = names.iter().map(|name| format!("{}/{name}", registry.host()));
+    Transload::new()
+        .args(["pull", "--plain-http", "--dest", &from])
+        .args(names)
+        .run()
+        .expect_code(0);
 
     let mut succeeded = Vec::new();
     for threads in 1..=8 {
-        let output = copy(dir.path(), threads);
+        let destination = dir.path().join(format!("to{threads}"));
+        let args = ["copy", "--src", &from, "--dest", &text(&destination)];
+        let output = with_threads(threads, dir.path(), &args);
         let said = output.stderr;
         assert!(!said.contains("panicked"), "{threads} threads: {said}");
-        let destination = dir.path().join(format!("to{threads}"));
         if output.code == Some(0) {
             succeeded.push(threads);
             let warnings = said.matches("the system gives no more threads").count();
@@ -82,4 +100,29 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
         }
     }
     assert!(succeeded.contains(&5) && !succeeded.contains(&1), "{succeeded:?}");
+}
+
+#[test]
+fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
+    if !may_become_somebody() {
+        return;
+    }
+    let (registry, names) = registry();
+    let (_, port) = registry.host().rsplit_once(':').expect("a port");
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("localhost:{port}/{name}"))
+        .collect();
+    for threads in 5..=8 {
+        let dir = open_folder();
+        let to = text(dir.path().join("to"));
+        let mut args = vec!["pull", "--plain-http", "--dest", &to];
+        args.extend(names.iter().map(String::as_str));
+        let output = with_threads(threads, dir.path(), &args).expect_code(0);
+        assert!(
+            !output.stderr.contains("panicked"),
+            "{threads} threads: {}",
+            output.stderr
+        );
+    }
 }
