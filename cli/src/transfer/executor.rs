@@ -285,19 +285,26 @@ impl<'a> Executor<'a> {
             new_bytes,
         });
         let room = &flight.port.room;
-        let reserved = room.reserve(to_write, || flight.port.destination.free_space());
+        if let Err(short) = room.reserve(to_write, || flight.port.destination.free_space()) {
+            // It is over before anything that it claimed is passed on to whoever else needs it, so that none of it is begun here.
+            self.fail(image, short.fault(to_write));
+            for (blob, ..) in work {
+                self.pass_on(
+                    scope,
+                    blob,
+                    flight.port.blobs.failed(&blob.digest, &scope_of_blobs),
+                );
+            }
+            return;
+        }
         for (blob, lender, bytes) in work {
             let work = BlobWork {
                 image,
                 blob: blob.clone(),
                 lender,
-                berth: reserved.is_ok().then(|| Berth::new(room, bytes)),
+                berth: Some(Berth::new(room, bytes)),
             };
             self.push(scope, Work::Blob(work, blob.size));
-        }
-        if let Err(short) = reserved {
-            // What it claimed is passed on to whoever else needs it.
-            return self.fail(image, short.fault(to_write));
         }
         for blob in shared {
             self.count(scope, image, Some((blob, How::Shared)));

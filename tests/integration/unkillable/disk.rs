@@ -7,8 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use transload_reference::Digest;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_reference::{Digest, MediaType};
+use transload_test_support::image::{Document, Family, Image, ImageBuilder, noise};
 use transload_test_support::scripted::{Action, Fault, Request};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
@@ -67,6 +67,52 @@ fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
     fs::create_dir(&disk).expect("a writable folder");
     fs::create_dir(&out).expect("a writable folder");
     (dir, disk, out)
+}
+
+#[test]
+fn nothing_is_asked_for_of_an_image_that_does_not_fit_however_many_workers_wait() {
+    let registry = ScriptedRegistry::start();
+    let config = Digest::of(b"{}");
+    let names: Vec<String> = (0..40u32)
+        .map(|number| {
+            let repository = format!("team/vast{number}");
+            let layers: Vec<String> = (0..60u32)
+                .map(|layer| {
+                    let digest = Digest::of(format!("{number} {layer}").as_bytes());
+                    format!(
+                        r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":{}}}"#,
+                        1u64 << 60
+                    )
+                })
+                .collect();
+            let manifest = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","digest":"{config}","size":2}},"layers":[{}]}}"#,
+                MediaType::OCI_MANIFEST,
+                MediaType::OCI_CONFIG,
+                layers.join(",")
+            );
+            let manifest = Document::new(manifest.into_bytes(), MediaType::OCI_MANIFEST);
+            registry.put_manifest(&repository, Some("v1"), &manifest);
+            registry.put_blob(&repository, &config, b"{}");
+            format!("{}/{repository}:v1", registry.host())
+        })
+        .collect();
+    let dir = folder();
+    let output = Transload::new()
+        .args(["pull", "--plain-http", "--dest", &text(dir.path().join("images"))])
+        .args(&names)
+        .run()
+        .expect_code(1);
+    let told = output
+        .stdout
+        .matches("destination: the disk is too full: the image needs ")
+        .count();
+    assert_eq!(told, names.len(), "{}{}", output.stdout, output.stderr);
+    let requests = registry.log().requests();
+    let layers = requests
+        .iter()
+        .filter(|request| request.path.contains("/blobs/") && !request.path.ends_with(config.as_str()));
+    assert_eq!(layers.count(), 0);
 }
 
 #[test]

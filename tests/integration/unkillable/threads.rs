@@ -13,12 +13,21 @@ use super::{folder, text};
 
 const IMAGES: u64 = 6;
 
-/// Becomes a user of whom there is no process, and sets the limit on its processes and threads: root's are unlimited.
-const AS_SOMEBODY: [&str; 4] = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"];
+/// Users of whom there is no process, one for each test: all threads of a user count, and root's are unlimited.
+const COPIES: u32 = 65_532;
+const LOOKS_UP: u32 = 65_533;
 
-fn may_become_somebody() -> bool {
-    let may = Command::new(AS_SOMEBODY[0])
-        .args(&AS_SOMEBODY[1..])
+/// Becomes a user.
+fn becoming(user: u32) -> Vec<String> {
+    let ids = [format!("--reuid={user}"), format!("--regid={user}")];
+    let [user, group] = ids;
+    vec!["setpriv".to_owned(), user, group, "--clear-groups".to_owned()]
+}
+
+fn may_become(user: u32) -> bool {
+    let line = becoming(user);
+    let may = Command::new(&line[0])
+        .args(&line[1..])
         .args(["prlimit", "--nproc=1", "true"])
         .output();
     let is_possible = may.as_ref().is_ok_and(|output| output.status.success());
@@ -29,10 +38,10 @@ fn may_become_somebody() -> bool {
 }
 
 /// Runs the program with at most so many threads, by a copy in a folder that everybody may run.
-fn with_threads(threads: usize, folder: &Path, args: &[&str]) -> Output {
+fn with_threads(user: u32, threads: usize, folder: &Path, args: &[&str]) -> Output {
     let script = format!(
         "cp \"$1\" \"$FOLDER/transload\" && shift && exec {} prlimit --nproc={threads} \"$FOLDER/transload\" \"$@\"",
-        AS_SOMEBODY.join(" ")
+        becoming(user).join(" ")
     );
     Transload::new()
         .env("FOLDER", folder)
@@ -66,7 +75,7 @@ fn open_folder() -> TempDir {
 
 #[test]
 fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anything_moves() {
-    if !may_become_somebody() {
+    if !may_become(COPIES) {
         return;
     }
     let dir = open_folder();
@@ -83,7 +92,7 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
     for threads in 1..=8 {
         let destination = dir.path().join(format!("to{threads}"));
         let args = ["copy", "--src", &from, "--dest", &text(&destination)];
-        let output = with_threads(threads, dir.path(), &args);
+        let output = with_threads(COPIES, threads, dir.path(), &args);
         let said = output.stderr;
         assert!(!said.contains("panicked"), "{threads} threads: {said}");
         if output.code == Some(0) {
@@ -104,7 +113,7 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
 
 #[test]
 fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
-    if !may_become_somebody() {
+    if !may_become(LOOKS_UP) {
         return;
     }
     let (registry, names) = registry();
@@ -118,7 +127,7 @@ fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
         let to = text(dir.path().join("to"));
         let mut args = vec!["pull", "--plain-http", "--dest", &to];
         args.extend(names.iter().map(String::as_str));
-        let output = with_threads(threads, dir.path(), &args).expect_code(0);
+        let output = with_threads(LOOKS_UP, threads, dir.path(), &args).expect_code(0);
         assert!(
             !output.stderr.contains("panicked"),
             "{threads} threads: {}",
