@@ -60,11 +60,11 @@ impl Remembering {
             return self.system.resolve(uri, config, unbounded);
         }
         let (sender, receiver) = mpsc::sync_channel(1);
-        let asked = (uri.clone(), config.clone());
+        let (its_uri, its_config) = (uri.clone(), config.clone());
         let ask = move || {
-            let (uri, config) = asked;
+            let found = DefaultResolver::default().resolve(&its_uri, &its_config, unbounded);
             // Who waited for it may have gone.
-            drop(sender.send(DefaultResolver::default().resolve(&uri, &config, unbounded)));
+            sender.send(found).ok();
         };
         match thread::Builder::new().name("look-up".to_owned()).spawn(ask) {
             Ok(_) => receiver

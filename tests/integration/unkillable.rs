@@ -15,6 +15,8 @@ use std::env;
 use std::path::Path;
 
 use tempfile::TempDir;
+use transload_test_support::ScriptedRegistry;
+use transload_test_support::image::{Family, Image, ImageBuilder, noise};
 
 /// A folder that is removed with everything in it at the end of the test.
 fn folder() -> TempDir {
@@ -25,6 +27,24 @@ fn folder() -> TempDir {
 fn text(path: impl AsRef<Path>) -> String {
     let path = path.as_ref().to_str();
     path.expect("temporary folders have plain names").to_owned()
+}
+
+/// An image of one layer of this size.
+fn image(seed: u64, size: usize) -> Image {
+    ImageBuilder::new(Family::Oci)
+        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
+        .build()
+}
+
+/// A registry with an image of one layer for each of these sizes, and the images' names.
+fn registry(sizes: &[usize]) -> (ScriptedRegistry, Vec<String>) {
+    let registry = ScriptedRegistry::start();
+    let mut names = Vec::new();
+    for (number, size) in sizes.iter().enumerate() {
+        registry.put_image(&format!("team/app{number}"), "v1", &image(number as u64, *size));
+        names.push(format!("{}/team/app{number}:v1", registry.host()));
+    }
+    (registry, names)
 }
 
 /// How often something is done: ten times as often where a long test is asked for.

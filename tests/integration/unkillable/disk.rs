@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use transload_reference::{Digest, MediaType};
-use transload_test_support::image::{Document, Family, Image, ImageBuilder, noise};
+use transload_test_support::image::{Document, noise};
 use transload_test_support::scripted::{Action, Fault, Request};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
 use super::whole::{assert_sound, blobs, partials};
-use super::{folder, text};
+use super::{folder, image, registry, text};
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -30,26 +30,9 @@ fn may_mount() -> bool {
     is_possible
 }
 
-/// An image of one layer of this size.
-fn image(seed: u64, size: usize) -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
-        .build()
-}
-
 /// The digest of its layer.
 fn layer(seed: u64, size: usize) -> Digest {
     Digest::of(&noise(seed, size))
-}
-
-fn registry(sizes: &[usize]) -> (ScriptedRegistry, Vec<String>) {
-    let registry = ScriptedRegistry::start();
-    let mut names = Vec::new();
-    for (number, size) in sizes.iter().enumerate() {
-        registry.put_image(&format!("team/app{number}"), "v1", &image(number as u64, *size));
-        names.push(format!("{}/team/app{number}:v1", registry.host()));
-    }
-    (registry, names)
 }
 
 /// The program in a namespace of its own with a small disk at `disk`, run by a script in which `"$@"` is its command line.

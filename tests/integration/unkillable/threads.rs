@@ -6,22 +6,25 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use transload_test_support::image::{Family, ImageBuilder, noise};
-use transload_test_support::{Output, ScriptedRegistry, Transload};
+use transload_test_support::{Output, Transload};
 
-use super::{folder, text};
+use super::{folder, registry, text};
 
-const IMAGES: u64 = 6;
+/// The images' layers, in bytes.
+const SIZES: [usize; 6] = [100_000; 6];
 
 /// Users of whom there is no process, one for each test: all threads of a user count, and root's are unlimited.
 const COPIES: u32 = 65_532;
 const LOOKS_UP: u32 = 65_533;
 
-/// Becomes a user.
-fn becoming(user: u32) -> Vec<String> {
-    let ids = [format!("--reuid={user}"), format!("--regid={user}")];
-    let [user, group] = ids;
-    vec!["setpriv".to_owned(), user, group, "--clear-groups".to_owned()]
+/// What begins the command line of a program that is to run as a user.
+fn becoming(user: u32) -> [String; 4] {
+    [
+        "setpriv".to_owned(),
+        format!("--reuid={user}"),
+        format!("--regid={user}"),
+        "--clear-groups".to_owned(),
+    ]
 }
 
 fn may_become(user: u32) -> bool {
@@ -51,21 +54,6 @@ fn with_threads(user: u32, threads: usize, folder: &Path, args: &[&str]) -> Outp
         .run()
 }
 
-/// A registry with some images, and their names in it.
-fn registry() -> (ScriptedRegistry, Vec<String>) {
-    let registry = ScriptedRegistry::start();
-    let names = (0..IMAGES).map(|number| {
-        let layer = noise(number, 100_000);
-        let image = ImageBuilder::new(Family::Oci)
-            .blob_layer("application/vnd.oci.image.layer.v1.tar", &layer)
-            .build();
-        registry.put_image(&format!("team/app{number}"), "v1", &image);
-        format!("team/app{number}:v1")
-    });
-    let names = names.collect();
-    (registry, names)
-}
-
 /// A folder that everybody may write to.
 fn open_folder() -> TempDir {
     let dir = folder();
@@ -79,12 +67,11 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
         return;
     }
     let dir = open_folder();
-    let (registry, names) = registry();
+    let (_registry, names) = registry(&SIZES);
     let from = text(dir.path().join("from"));
-    let names = names.iter().map(|name| format!("{}/{name}", registry.host()));
     Transload::new()
         .args(["pull", "--plain-http", "--dest", &from])
-        .args(names)
+        .args(&names)
         .run()
         .expect_code(0);
 
@@ -116,12 +103,15 @@ fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
     if !may_become(LOOKS_UP) {
         return;
     }
-    let (registry, names) = registry();
-    let (_, port) = registry.host().rsplit_once(':').expect("a port");
+    let (_registry, names) = registry(&SIZES);
     let names: Vec<String> = names
         .iter()
-        .map(|name| format!("localhost:{port}/{name}"))
+        .map(|name| name.replace("127.0.0.1", "localhost"))
         .collect();
+    assert!(
+        names.iter().all(|name| name.starts_with("localhost:")),
+        "{names:?}"
+    );
     for threads in 5..=8 {
         let dir = open_folder();
         let to = text(dir.path().join("to"));
