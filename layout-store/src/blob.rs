@@ -231,26 +231,6 @@ impl BlobWriter {
         self.verifier
             .update(bytes)
             .map_err(|source| Error::WrongContent { source })?;
-        self.put(bytes)
-    }
-
-    /// Takes the next bytes of two blobs, as [`BlobWriter::write`] does for each; that both come together saves time.
-    pub fn write_both(
-        &mut self,
-        bytes: &[u8],
-        other: &mut BlobWriter,
-        others: &[u8],
-    ) -> (Result<(), Error>, Result<(), Error>) {
-        let (first, second) = self.verifier.update_both(bytes, &mut other.verifier, others);
-        let wrong = |source| Error::WrongContent { source };
-        (
-            first.map_err(wrong).and_then(|()| self.put(bytes)),
-            second.map_err(wrong).and_then(|()| other.put(others)),
-        )
-    }
-
-    /// Writes bytes that were hashed.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file
             .write_all(bytes)
             .map_err(Error::io("writing", &self.partial))?;

@@ -1,6 +1,5 @@
 //! Looking for rot: whether files hold what their names say.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -64,74 +63,57 @@ pub struct BlobFile {
 
 impl Store {
     /// Reads a blob to its end. `watch` is told how many bytes were read since it was last told, and ends the reading by `false`.
-    pub fn verify_blob(&self, blob: &Descriptor, watch: impl FnMut(u64) -> bool) -> Verdict {
-        let mut asked_for = Some(blob);
-        let mut verdict = Verdict::Stopped;
-        self.verify_blobs(|_| asked_for.take(), watch, |_, found, _| verdict = found);
-        verdict
-    }
-
-    /// Reads blobs to their ends, two at a time: hashed together, they take less time than one after the other.
-    ///
-    /// `next` gives a blob to read. It is told whether another one is being read already, and asked again while there is one, each time some bytes of
-    /// that were read. `watch` is told how many bytes were read since it was last told, and ends all reading by `false`. `done` is
-    /// told what became of each blob, and how many bytes of it were read.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use transload_layout_store::{Store, Verdict};
+    /// use transload_layout_store::{Flaw, Store, Verdict};
     /// use transload_reference::{Descriptor, Digest, MediaType};
     ///
     /// let folder = tempfile::tempdir()?;
     /// let store = Store::create(folder.path())?;
-    /// let blobs = [b"one", b"two"].map(|bytes| Descriptor::new(MediaType::new("layer"), Digest::of(bytes), 3));
-    /// let (mut waiting, mut missing) = (blobs.iter(), 0);
-    /// store.verify_blobs(
-    ///     |_| waiting.next(),
-    ///     |_| true,
-    ///     |_, verdict, _| missing += usize::from(matches!(verdict, Verdict::Flawed(_))),
-    /// );
-    /// assert_eq!(missing, 2);
+    /// let layer = Descriptor::new(MediaType::new("layer"), Digest::of(b"one"), 3);
+    /// assert!(matches!(store.verify_blob(&layer, |_| true), Verdict::Flawed(Flaw::Missing)));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn verify_blobs<'b>(
-        &self,
-        mut next: impl FnMut(bool) -> Option<&'b Descriptor>,
-        mut watch: impl FnMut(u64) -> bool,
-        mut done: impl FnMut(&'b Descriptor, Verdict, u64),
-    ) {
-        let mut readings = Vec::with_capacity(2);
+    pub fn verify_blob(&self, blob: &Descriptor, mut watch: impl FnMut(u64) -> bool) -> Verdict {
+        match self.hash_blob(blob, &mut watch) {
+            Ok(true) => Verdict::Whole,
+            Ok(false) => Verdict::Stopped,
+            Err(flaw) => Verdict::Flawed(flaw),
+        }
+    }
+
+    /// Returns false where `watch` ended the reading.
+    fn hash_blob(&self, blob: &Descriptor, watch: &mut dyn FnMut(u64) -> bool) -> Result<bool, Flaw> {
+        let path = self.blob_path(&blob.digest);
+        let unreadable = |error| Flaw::Unreadable(Error::io("reading", &path)(error));
+        let opened = self.open_blob(&blob.digest).map_err(Flaw::Unreadable)?;
+        let mut file = opened.ok_or(Flaw::Missing)?;
+        let found = file.metadata().map_err(unreadable)?.len();
+        if found != blob.size {
+            return Err(Flaw::WrongSize {
+                expected: blob.size,
+                found,
+            });
+        }
+        let mut verifier = Verifier::of(blob);
+        let mut chunk = vec![0; CHUNK];
         loop {
-            while readings.len() < 2
-                && let Some(blob) = next(!readings.is_empty())
-            {
-                match Reading::of(self, blob) {
-                    Ok(reading) => readings.push(reading),
-                    Err(flaw) => done(blob, Verdict::Flawed(flaw), 0),
-                }
-            }
-            if readings.is_empty() {
-                return;
-            }
-            let mut at = 0;
-            while let Some(reading) = readings.get_mut(at) {
-                match reading.read() {
-                    Ok(true) => at += 1,
-                    ended => {
-                        let reading = readings.swap_remove(at);
-                        let (blob, count) = (reading.blob, reading.verifier.seen());
-                        done(blob, reading.verdict(ended), count);
+            match file.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => {
+                    verifier.update(&chunk[..count]).map_err(|_| Flaw::Corrupt)?;
+                    if !watch(count as u64) {
+                        return Ok(false);
                     }
                 }
-            }
-            if !watch(hash(&mut readings)) {
-                for reading in readings {
-                    done(reading.blob, Verdict::Stopped, reading.verifier.seen());
-                }
-                return;
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(error)),
             }
         }
+        verifier.finish().map_err(|_| Flaw::Corrupt)?;
+        Ok(true)
     }
 
     /// Everything in the folder of blobs, sorted by path.
@@ -156,86 +138,6 @@ impl Store {
         files.retain(|file| file.digest.is_some());
         Ok(files)
     }
-}
-
-/// A blob that is being read.
-struct Reading<'b> {
-    blob: &'b Descriptor,
-    path: PathBuf,
-    file: File,
-    verifier: Verifier,
-    chunk: Vec<u8>,
-    /// How many bytes of the chunk were read and aren't hashed yet.
-    count: usize,
-    /// There are more bytes than there were when it was begun.
-    has_grown: bool,
-}
-
-impl<'b> Reading<'b> {
-    /// Opens a blob that has the right size.
-    fn of(store: &Store, blob: &'b Descriptor) -> Result<Reading<'b>, Flaw> {
-        let opened = store.open_blob(&blob.digest).map_err(Flaw::Unreadable)?;
-        let file = opened.ok_or(Flaw::Missing)?;
-        let path = store.blob_path(&blob.digest);
-        let found = file.metadata().map_err(|error| unreadable(error, &path))?.len();
-        if found != blob.size {
-            return Err(Flaw::WrongSize {
-                expected: blob.size,
-                found,
-            });
-        }
-        Ok(Reading {
-            blob,
-            path,
-            file,
-            verifier: Verifier::of(blob),
-            chunk: vec![0; CHUNK],
-            count: 0,
-            has_grown: false,
-        })
-    }
-
-    /// Reads the next chunk; false at the end.
-    fn read(&mut self) -> Result<bool, Flaw> {
-        if self.has_grown {
-            return Err(Flaw::Corrupt);
-        }
-        loop {
-            match self.file.read(&mut self.chunk) {
-                Ok(count) => {
-                    self.count = count;
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(error, &self.path)),
-            }
-        }
-    }
-
-    fn verdict(self, ended: Result<bool, Flaw>) -> Verdict {
-        match ended.and_then(|_| self.verifier.finish().map_err(|_| Flaw::Corrupt)) {
-            Ok(()) => Verdict::Whole,
-            Err(flaw) => Verdict::Flawed(flaw),
-        }
-    }
-}
-
-/// Hashes what was read; how many bytes that were.
-fn hash(readings: &mut [Reading<'_>]) -> u64 {
-    match readings {
-        [] => {}
-        [one, other, ..] => {
-            let (bytes, others) = (&one.chunk[..one.count], &other.chunk[..other.count]);
-            let verdicts = one.verifier.update_both(bytes, &mut other.verifier, others);
-            (one.has_grown, other.has_grown) = (verdicts.0.is_err(), verdicts.1.is_err());
-        }
-        [one] => one.has_grown = one.verifier.update(&one.chunk[..one.count]).is_err(),
-    }
-    readings.iter().map(|reading| reading.count as u64).sum()
-}
-
-fn unreadable(error: io::Error, path: &Path) -> Flaw {
-    Flaw::Unreadable(Error::io("reading", path)(error))
 }
 
 fn files_in(root: &Path, folder: &Path) -> Result<Vec<BlobFile>, Error> {

@@ -9,8 +9,6 @@ use crate::{ParseError, ParseErrorKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod hasher;
-mod pair;
-mod sha256;
 
 pub use hasher::Hasher;
 

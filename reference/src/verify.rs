@@ -79,30 +79,6 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError::TooLong`] as soon as there are more bytes than expected; those are not hashed.
     pub fn update(&mut self, bytes: &[u8]) -> Result<(), VerifyError> {
-        self.expect(bytes)?;
-        self.hasher.update(bytes);
-        Ok(())
-    }
-
-    /// Takes in the next bytes of two contents, as [`Verifier::update`] does for each; that both come together saves time.
-    pub fn update_both(
-        &mut self,
-        bytes: &[u8],
-        other: &mut Verifier,
-        others: &[u8],
-    ) -> (Result<(), VerifyError>, Result<(), VerifyError>) {
-        let verdicts = (self.expect(bytes), other.expect(others));
-        match verdicts {
-            (Ok(()), Ok(())) => self.hasher.update_both(bytes, &mut other.hasher, others),
-            (Ok(()), Err(_)) => self.hasher.update(bytes),
-            (Err(_), Ok(())) => other.hasher.update(others),
-            (Err(_), Err(_)) => {}
-        }
-        verdicts
-    }
-
-    /// Counts the next bytes, unless they are too many.
-    fn expect(&mut self, bytes: &[u8]) -> Result<(), VerifyError> {
         let seen = self.seen.saturating_add(bytes.len() as u64);
         if seen > self.size {
             return Err(VerifyError::TooLong {
@@ -111,6 +87,7 @@ impl Verifier {
             });
         }
         self.seen = seen;
+        self.hasher.update(bytes);
         Ok(())
     }
 
@@ -173,7 +150,6 @@ impl<R: Read> Read for VerifyingReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Algorithm;
     use proptest::prelude::*;
 
     fn verify_in_chunks(
@@ -218,33 +194,6 @@ mod tests {
                     matches!(verify_in_chunks(&content, &digest, size - 1, &cuts), Err(VerifyError::TooLong { .. }));
                 prop_assert!(length_is_seen);
             }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn two_contents_verified_together_are_judged_as_each_alone(
-            contents in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..1500)),
-            cuts in prop::collection::vec((0usize..400, 0usize..400), 0..12),
-            (first, second) in (any::<bool>(), any::<bool>()),
-            room in prop::array::uniform2(0usize..1500),
-        ) {
-            let algorithm = |is_long| if is_long { Algorithm::Sha512 } else { Algorithm::Sha256 };
-            let expected = [(0, first), (1, second)].map(|(n, is_long)| Digest::with(algorithm(is_long), &contents[n]));
-            // Some are shorter than what comes.
-            let sizes = [0, 1].map(|n| if room[n] < 300 { room[n] } else { contents[n].len() } as u64);
-            let [mut a, mut b] = [0, 1].map(|n| Verifier::new(&expected[n], sizes[n]));
-            let [mut alone_a, mut alone_b] = [a.clone(), b.clone()];
-            let (mut x, mut y) = (&contents[0][..], &contents[1][..]);
-            for (p, q) in cuts.into_iter().chain([(usize::MAX, usize::MAX)]) {
-                let (next_x, rest_x) = x.split_at(p.min(x.len()));
-                let (next_y, rest_y) = y.split_at(q.min(y.len()));
-                (x, y) = (rest_x, rest_y);
-                let verdicts = a.update_both(next_x, &mut b, next_y);
-                prop_assert_eq!(verdicts, (alone_a.update(next_x), alone_b.update(next_y)));
-            }
-            prop_assert_eq!((a.seen(), b.seen()), (alone_a.seen(), alone_b.seen()));
-            prop_assert_eq!((a.finish(), b.finish()), (alone_a.finish(), alone_b.finish()));
         }
     }
 

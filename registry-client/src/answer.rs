@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
 use crate::failure;
 use crate::retry::retry_after;
 use crate::throttle::Permit;
-use crate::transport::{DirectBody, bounded};
+use crate::transport::bounded;
 use crate::url::Url;
 
 /// How much of an error's body is read, in bytes.
@@ -44,8 +44,6 @@ pub(crate) struct Answer {
 pub(crate) enum Body {
     Stream {
         reader: BodyReader<'static>,
-        /// All bytes but the last, where they take the shorter way.
-        direct: Option<DirectBody>,
         /// How long a byte may be waited for while other things come.
         patience: Duration,
     },
@@ -55,14 +53,7 @@ pub(crate) enum Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Body::Stream {
-                reader,
-                direct,
-                patience,
-            } => match direct.as_mut().map_or(Ok(0), |direct| direct.read(buffer))? {
-                0 => bounded(Some(*patience), || reader.read(buffer)),
-                count => Ok(count),
-            },
+            Body::Stream { reader, patience } => bounded(Some(*patience), || reader.read(buffer)),
             Body::Bytes(bytes) => bytes.read(buffer),
         }
     }

@@ -1,7 +1,7 @@
 //! The client, and what it is built from.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Registry, Repository};
 
 use crate::blobs::BlobReader;
-use crate::bytes::BlobBytes;
 use crate::cancel::Cancel;
 use crate::config::{HostRule, Rules};
 use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
@@ -329,16 +328,19 @@ impl Client {
     /// use std::fs::File;
     /// use std::io::{Seek, SeekFrom};
     /// use transload_reference::{Descriptor, Repository};
-    /// use transload_registry_client::{BlobBytes, Client, Error};
+    /// use transload_registry_client::{Client, Error};
     ///
     /// fn push(client: &Client, repository: &Repository, layer: &Descriptor) -> Result<(), Error> {
     ///     client.push_blob(repository, layer, &mut |offset| {
     ///         let mut file = File::open("layer.tar.gz")?;
     ///         file.seek(SeekFrom::Start(offset))?;
-    ///         Ok(BlobBytes::file(file))
+    ///         Ok(Box::new(file))
     ///     })
     /// }
     /// ```
+    ///
+    /// The session is kept for a retry, or a later process, where reading fails. An error of the kind [`io::ErrorKind::InvalidData`], as a
+    /// [`VerifyingReader`](transload_reference::VerifyingReader) gives it, says that the bytes aren't the blob's, and cancels it.
     ///
     /// # Errors
     /// Where the registry refuses it, the bytes can't be read, or the tries are used up.
@@ -346,7 +348,7 @@ impl Client {
         &self,
         repository: &Repository,
         blob: &Descriptor,
-        open: &mut dyn FnMut(u64) -> io::Result<BlobBytes<'r>>,
+        open: &mut dyn FnMut(u64) -> io::Result<Box<dyn Read + Send + 'r>>,
     ) -> Result<(), Error> {
         self.core.push_blob(repository, blob, open)
     }

@@ -275,7 +275,6 @@ impl Core {
             headers: parts.headers,
             body: crate::answer::Body::Stream {
                 reader: body.into_reader(),
-                direct: None,
                 patience: self.timeouts.document,
             },
             url: url.clone(),

@@ -31,7 +31,6 @@ mod access;
 mod answer;
 mod auth;
 mod blobs;
-mod bytes;
 mod cancel;
 mod challenge;
 mod client;
@@ -73,7 +72,6 @@ mod whole;
 pub use crate::core::Timeouts;
 pub use access::{Access, Greeting};
 pub use blobs::BlobReader;
-pub use bytes::BlobBytes;
 pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
 pub use credentials::{

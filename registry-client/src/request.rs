@@ -11,7 +11,6 @@ use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
 use crate::auth::{Demand, is_home};
-use crate::bytes::BlobBytes;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
@@ -21,7 +20,7 @@ use crate::secret::Secret;
 use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded, diverted, last_sent, lending, reaching};
+use crate::transport::{EarlyAnswer, bounded, last_sent, reaching};
 use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
@@ -67,6 +66,9 @@ pub(crate) struct Exchange<'a> {
     pub place: &'a Place,
     pub checked_bytes: u64,
 }
+
+/// A blob's bytes from some offset on.
+pub(crate) type BlobBytes<'r> = Box<dyn Read + Send + 'r>;
 
 /// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
 pub(crate) struct ExactReader<'r> {
@@ -350,14 +352,10 @@ impl Core {
         }
         let wait = self.timeouts.answer(checked_bytes);
         let head = self.timeouts.document;
-        let mut direct = None;
         let result = match payload {
             Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
                 let request = request.body(()).map_err(|_| unsendable())?;
-                let run = || bounded(None, || agent.run(request));
-                let (result, body) = diverted(self.timeouts.idle, run);
-                direct = body;
-                result
+                bounded(None, || agent.run(request))
             }
             Payload::None => {
                 let request = request.body(&[] as &[u8]).map_err(|_| unsendable())?;
@@ -369,13 +367,10 @@ impl Core {
                 bounded(None, || agent.run(request))
             }
             Payload::Stream(reader) => {
-                let file = reader.bytes.lendable();
                 let body = SendBody::from_reader(&mut **reader);
                 let request = request.body(body).map_err(|_| unsendable())?;
                 let request = with_wait(&agent, request, wait, head);
-                let (result, failure) = lending(file.as_ref(), || bounded(None, || agent.run(request)));
-                reader.failure = reader.failure.take().or(failure);
-                result
+                bounded(None, || agent.run(request))
             }
         };
         if let Payload::Stream(reader) = payload
@@ -387,11 +382,7 @@ impl Core {
         let was_authorized = authorization.is_some() && place.has_credential;
         match result {
             Ok(response) => {
-                let (mut parts, body) = response.into_parts();
-                if let Some(direct) = &direct {
-                    let length = HeaderValue::from(direct.length());
-                    parts.headers.insert(header::CONTENT_LENGTH, length);
-                }
+                let (parts, body) = response.into_parts();
                 log::debug!("{method} {url}: {}", parts.status);
                 self.note_answer(url);
                 Ok(Answer {
@@ -399,7 +390,6 @@ impl Core {
                     headers: parts.headers,
                     body: Body::Stream {
                         reader: body.into_reader(),
-                        direct,
                         patience: self.timeouts.document,
                     },
                     url: url.clone(),
@@ -492,11 +482,11 @@ mod tests {
 
     #[test]
     fn a_source_that_ends_early_is_blamed_itself() {
-        let mut reader = ExactReader::new(BlobBytes::reader(&b"12345"[..]), 3);
+        let mut reader = ExactReader::new(Box::new(&b"12345"[..]), 3);
         let mut sink = Vec::new();
         reader.read_to_end(&mut sink).unwrap();
         assert_eq!((sink.as_slice(), reader.left), (b"123".as_slice(), 0));
-        let mut reader = ExactReader::new(BlobBytes::reader(&b"12"[..]), 3);
+        let mut reader = ExactReader::new(Box::new(&b"12"[..]), 3);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());
         assert_eq!(reader.failure.unwrap().kind(), io::ErrorKind::UnexpectedEof);
     }

@@ -21,13 +21,12 @@ use rustls::{
 };
 use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, TransportAdapter,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::tls::system_roots;
-use crate::transport::Room;
 
 /// What a client shows of itself.
 #[derive(Debug)]
@@ -271,7 +270,10 @@ impl<In: Transport> Connector<In> for TlsConnector {
         socket.set_timeout(details.timeout);
         connection.complete_io(&mut socket)?;
         Ok(Some(Either::B(TlsTransport {
-            buffers: Room::new(details.config),
+            buffers: LazyBuffers::new(
+                details.config.input_buffer_size(),
+                details.config.output_buffer_size(),
+            ),
             stream: StreamOwned {
                 conn: connection,
                 sock: socket,
@@ -282,7 +284,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
 
 /// A connection with TLS.
 pub(crate) struct TlsTransport {
-    buffers: Room,
+    buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
 

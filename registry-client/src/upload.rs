@@ -14,12 +14,11 @@ use std::time::Duration;
 use transload_reference::{Descriptor, Repository};
 
 use crate::answer::Answer;
-use crate::bytes::BlobBytes;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
-use crate::request::{Call, ExactReader, Payload};
+use crate::request::{BlobBytes, Call, ExactReader, Payload};
 use crate::scope::Scopes;
 use crate::session::{Session, session_url, stored_bytes};
 use crate::url::Url;
@@ -87,6 +86,11 @@ impl Core {
         }
         .run(open)
     }
+}
+
+/// Whether the source found that its bytes aren't the blob's: what the registry has of them is of no use.
+fn is_wrong(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Source(cause) if cause.kind() == io::ErrorKind::InvalidData)
 }
 
 struct Upload<'a> {
@@ -162,6 +166,11 @@ impl Upload<'_> {
                 Step::Failed(error) => (error, true),
             };
             count.failures += 1;
+            if is_wrong(&error) {
+                self.cancel(&current);
+                self.entry.iter_mut().for_each(|entry| entry.forget());
+                return Err(error);
+            }
             // A source that gave up has tried long enough by itself.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);

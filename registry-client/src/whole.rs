@@ -4,7 +4,6 @@ use std::io::Read;
 
 use transload_reference::{Descriptor, Repository, Verifier};
 
-use crate::bytes::BlobBytes;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Network, Place};
 
@@ -76,7 +75,7 @@ impl Client {
             return Ok(false);
         }
         self.push_blob(to, blob, &mut |offset| {
-            Ok(BlobBytes::reader(self.open_blob(from, blob, offset)?))
+            Ok(Box::new(self.open_blob(from, blob, offset)?))
         })?;
         Ok(true)
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use transload_layout_store::{BlobWrite, Store};
-use transload_reference::{Algorithm, Descriptor, Digest, Hasher, MediaType, Verifier};
+use transload_reference::{Descriptor, Digest, MediaType, Verifier};
 use transload_test_support::image::noise;
 
 use crate::course::remove;
@@ -22,10 +22,9 @@ use crate::told::{Result, Told};
 pub const CHUNK: usize = 256 * 1024;
 
 /// What is measured, in the order of the table.
-const STEPS: [(&str, Step); 6] = [
+const STEPS: [(&str, Step); 5] = [
     ("hash (sha2 alone)", hash),
     ("verify (reference's Verifier)", verify),
-    ("hash two contents together (reference's Hasher)", hash_both),
     ("write (a file alone)", write),
     ("hash and write, one after the other", hash_and_write),
     ("verify and write (layout-store)", store),
@@ -121,18 +120,6 @@ fn verify(input: &Input<'_>) -> Result<()> {
         .try_for_each(|chunk| verifier.update(chunk))
         .told("verify")?;
     verifier.finish().told("verify")
-}
-
-/// Each half of the bytes is a content.
-fn hash_both(input: &Input<'_>) -> Result<()> {
-    let (bytes, others) = input.bytes.split_at(input.bytes.len() / 2);
-    let [mut hasher, mut other] = [Hasher::new(Algorithm::Sha256), Hasher::new(Algorithm::Sha256)];
-    bytes
-        .chunks(CHUNK)
-        .zip(others.chunks(CHUNK))
-        .for_each(|(chunk, other_chunk)| hasher.update_both(chunk, &mut other, other_chunk));
-    black_box((hasher.finish(), other.finish()));
-    Ok(())
 }
 
 fn write(input: &Input<'_>) -> Result<()> {

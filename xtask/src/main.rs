@@ -42,7 +42,7 @@ Tasks:
                   .rpm and image. --verify builds it once more in another folder and compares; --check runs it where there is nothing
                   else, installs the packages, and tries the installer: as root on Debian that needs no preparation.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each; that no
-                  dependency is unused, that `unsafe` is forbidden but in one file, and that docs/dependencies.md tells of each dependency
+                  dependency is unused, that `unsafe` is forbidden, and that docs/dependencies.md tells of each dependency
   api             writes the lists of what is public in the libraries (docs/api) anew, which lint holds them to
 
 Options:

@@ -36,9 +36,6 @@ const XTASK: &str = "xtask";
 /// Packages that serve only tests: they are published nowhere.
 pub const ONLY_FOR_TESTS: &[&str] = &[SUPPORT, TESTS, FUZZ];
 
-/// The package that may have `unsafe`, and the one file of it.
-pub const UNSAFE: (&str, &str) = (REFERENCE, "src/digest/pair.rs");
-
 /// Every package of the workspace, and where its dependencies in the workspace may point.
 #[rustfmt::skip]
 pub const DIRECTIONS: &[Directions] = &[
@@ -73,10 +70,8 @@ pub const AGREED: &[(&str, Users)] = &[
     ("insta",              Users::Tests),
     ("jiff",               Users::Only(&[CLI])),
     ("jsonschema",         Users::Tests),
-    ("libc",               Users::Only(&[CLIENT])),
     ("libfuzzer-sys",      Users::Only(&[FUZZ])),
     ("log",                Users::All),
-    ("nix",                Users::Only(&[CLIENT])),
     ("oci-spec",           Users::Tests),
     ("proptest",           Users::Tests),
     ("rayon",              Users::Only(&[CLI])),

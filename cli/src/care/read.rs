@@ -26,26 +26,22 @@ pub(super) fn read_all(
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let readers = (READERS * cores).min(rayon::current_num_threads());
     let begun = AtomicUsize::new(0);
-    let next = |is_second: bool| {
-        // Two together are faster than one after the other, and slower than on two threads.
-        let left = blobs.len().saturating_sub(begun.load(Ordering::Relaxed));
-        if cancel.load(Ordering::Relaxed) || (is_second && left < readers) {
-            return None;
-        }
-        blobs.get(begun.fetch_add(1, Ordering::Relaxed)).copied()
-    };
+    let is_cancelled = || cancel.load(Ordering::Relaxed);
     let verdicts = Mutex::new(HashMap::new());
     (0..readers).into_par_iter().with_max_len(1).for_each(|_| {
-        let watch = |bytes| {
-            told(Look::Read(bytes));
-            !cancel.load(Ordering::Relaxed)
-        };
-        let done = |blob: &Descriptor, verdict, read: u64| {
+        while !is_cancelled()
+            && let Some(blob) = blobs.get(begun.fetch_add(1, Ordering::Relaxed))
+        {
+            let mut read = 0;
+            let verdict = store.verify_blob(blob, |bytes| {
+                read += bytes;
+                told(Look::Read(bytes));
+                !is_cancelled()
+            });
             told(Look::Read(blob.size.saturating_sub(read)));
             let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
             verdicts.insert((blob.digest.clone(), blob.size), verdict);
-        };
-        store.verify_blobs(next, watch, done);
+        }
     });
     verdicts.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

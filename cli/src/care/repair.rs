@@ -248,7 +248,7 @@ impl Mender<'_> {
             },
             cancel: self.cancel,
             // Every worker has things of its own to mend.
-            crew: None,
+            workers: None,
         })?;
         destination.settle().map(|()| how)
     }

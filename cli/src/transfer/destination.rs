@@ -1,8 +1,6 @@
 //! Where images go.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::mem;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +11,14 @@ use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
 };
-use transload_registry_client::{BlobBytes, Client, ErrorKind};
+use transload_registry_client::Client;
 
 use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
 use super::fill::{StreamFailure, fill, wrong_content};
+use super::ranges::RangeWorkers;
 use super::source::{FRESH_STARTS, Offer, Source, read_fault};
-use super::split::Crew;
 use super::together::together;
 
 /// How many bytes are read at a time on the way into a store.
@@ -82,8 +80,8 @@ pub struct Bring<'a> {
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// Set once the user wants to stop.
     pub cancel: &'a AtomicBool,
-    /// Workers that may help with a large blob.
-    pub crew: Option<&'a dyn Crew>,
+    /// Workers that may fetch ranges of a large blob.
+    pub workers: Option<&'a dyn RangeWorkers>,
 }
 
 impl Bring<'_> {
@@ -95,12 +93,30 @@ impl Bring<'_> {
         self.source.open_blob(self.source_repository, self.blob, offset)
     }
 
-    /// The same as a file, where they are one.
-    fn open_file(&self, offset: u64) -> Result<Option<File>, Fault> {
-        match self.blob.inline_data() {
-            Ok(Some(_)) => Ok(None),
-            _ => self.source.open_file(self.blob, offset),
+    /// The blob's bytes from `offset` on. Where the blob is wrong, an error takes the place of its last bytes.
+    ///
+    /// A directory's blob is hashed from its beginning. A registry's isn't fetched again for that: its rest goes unverified, and the registry
+    /// that has the bytes before it judges the whole.
+    fn open_verified(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        if offset > 0 && matches!(self.source.offer(), Offer::Registry(_)) {
+            return self.open(offset).map_err(io::Error::other);
         }
+        let verifier = Verifier::of(self.blob);
+        if self.blob.size == 0 {
+            // Nobody reads what has no bytes.
+            let verdict = verifier.clone().finish();
+            verdict.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+        let mut bytes = VerifyingReader::new(self.open(0).map_err(io::Error::other)?, verifier);
+        let mut left = offset;
+        let mut chunk = vec![0; CHUNK];
+        while left > 0 {
+            self.check_cancel().map_err(io::Error::other)?;
+            let most = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+            bytes.read_exact(&mut chunk[..most])?;
+            left -= most as u64;
+        }
+        Ok(Box::new(bytes))
     }
 
     /// The bytes of a part; none where the source serves no parts.
@@ -235,85 +251,71 @@ impl RegistryDestination {
     }
 
     fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
-        // A source's error passes through the registry's client as an error of reading; what it was is kept here.
-        let at_source = Mutex::new(None);
-        let note = |failure: StreamFailure| {
-            let (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) = &failure;
-            let error = io::Error::other(fault.clone());
-            *at_source.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-            error
+        let failure = SourceFailure {
+            request,
+            noted: Mutex::default(),
         };
-        // The registry hashes what it is sent. Bytes that were verified before are hashed here only where it wants them a second time.
-        let mut is_trusted = request.source.has_verified(request.blob);
-        let open_once = |offset: u64, is_trusted: bool| -> Result<BlobBytes<'_>, Fault> {
-            let bytes: Box<dyn Read + Send> = if !is_trusted {
-                Box::new(VerifyingReader::new(
-                    request.open(offset)?,
-                    Verifier::of(request.blob),
-                ))
-            } else if let Some(file) = request.open_file(offset)? {
-                return Ok(BlobBytes::file(file));
-            } else {
-                request.open(offset)?
-            };
-            Ok(BlobBytes::reader(Noted {
-                bytes,
-                request,
-                note: &note,
-            }))
-        };
-        let mut open = |offset: u64| -> io::Result<BlobBytes<'_>> {
+        let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
             (request.started)(offset);
-            // Only a whole body can be checked here; the registry checks in every case.
-            let is_trusted = offset > 0 || mem::replace(&mut is_trusted, false);
-            let bytes = open_once(offset, is_trusted).map_err(|fault| note(StreamFailure::Other(fault)))?;
-            let mut position = offset;
-            let note = &note;
-            Ok(bytes.watched(move |count| {
-                position += count;
-                (request.progress)(position);
-                let stop = request.check_cancel();
-                stop.map_err(|fault| note(StreamFailure::Other(fault)))
+            Ok(Box::new(Sent {
+                bytes: request
+                    .open_verified(offset)
+                    .map_err(|error| failure.note(error))?,
+                position: offset,
+                failure: &failure,
             }))
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
-        let at_source = at_source.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| {
-            at_source.unwrap_or_else(|| {
-                StreamFailure::Other(match error.kind() {
-                    // A file that was sent as it is has no reader who would note it.
-                    ErrorKind::Source(cause) => {
-                        let cause = io::Error::new(cause.kind(), cause.to_string());
-                        Fault::caused(Side::Source, cause, true)
-                    }
-                    _ => registry(error),
-                })
-            })
-        })
+        let noted = failure.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        pushed.map_err(|error| noted.unwrap_or_else(|| StreamFailure::Other(registry(error))))
+    }
+}
+
+/// A source's failure in the course of a push: it passes through the registry's client as an error of reading, and is noted here.
+struct SourceFailure<'a> {
+    request: &'a Bring<'a>,
+    noted: Mutex<Option<StreamFailure>>,
+}
+
+impl SourceFailure<'_> {
+    fn note(&self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        if kind == io::ErrorKind::Interrupted {
+            return error;
+        }
+        let failure = match error.downcast::<VerifyError>() {
+            Ok(source) => wrong_content(self.request, false, Error::WrongContent { source }),
+            Err(error) => StreamFailure::Other(error.downcast::<Fault>().unwrap_or_else(read_fault)),
+        };
+        let (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) = &failure;
+        let told = io::Error::new(kind, fault.clone());
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        told
+    }
+}
+
+/// A source's bytes as they are sent to a registry.
+struct Sent<'a> {
+    bytes: Box<dyn Read + Send>,
+    /// The offset of the next byte.
+    position: u64,
+    failure: &'a SourceFailure<'a>,
+}
+
+impl Read for Sent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let request = self.failure.request;
+        let stop = request.check_cancel().map_err(io::Error::other);
+        let read = stop.and_then(|()| self.bytes.read(buffer));
+        let count = read.map_err(|error| self.failure.note(error))?;
+        self.position += count as u64;
+        (request.progress)(self.position);
+        Ok(count)
     }
 }
 
 fn registry(error: transload_registry_client::Error) -> Fault {
     Fault::registry(Side::Destination, error)
-}
-
-/// A source's bytes on their way to a registry, whose failure is noted.
-struct Noted<'a, N> {
-    bytes: Box<dyn Read + Send>,
-    request: &'a Bring<'a>,
-    note: &'a N,
-}
-
-impl<N: Fn(StreamFailure) -> io::Error> Read for Noted<'_, N> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            _ => (self.note)(match error.downcast::<VerifyError>() {
-                Ok(source) => wrong_content(self.request, false, Error::WrongContent { source }),
-                Err(error) => StreamFailure::Other(read_fault(error)),
-            }),
-        })
-    }
 }
 
 impl Destination for RegistryDestination {
@@ -479,3 +481,6 @@ impl Destination for FolderToBe {
         self.refuse()
     }
 }
+
+#[cfg(test)]
+mod tests;

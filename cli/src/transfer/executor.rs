@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
@@ -23,10 +22,9 @@ use super::outcome::{Count, Status};
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
+use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::room::Berth;
-use super::split::{Crew, Shift, Split};
 use super::staff::Staff;
-use super::tandem::Tandem;
 use crate::job::{Job, Target};
 
 /// How soon, at first and in the long run, it is looked again whether registries are asked for more at once by now, so that more workers are
@@ -49,20 +47,19 @@ pub(crate) struct Executor<'a> {
     pool: &'a Pool,
     /// Those that images come from or go to.
     registries: BTreeSet<Registry>,
-    queue: Queue<ImageId, BlobWork, HelpWork>,
+    queue: Queue<ImageId, BlobWork, RangeWork>,
     staff: Staff,
-    tandem: Tandem,
     origins: Mutex<BTreeMap<String, Count>>,
 }
 
-/// Workers without work, who may help with a blob of an image.
+/// Idle workers, which may fetch ranges of a blob of an image.
 struct Idle<'e, 's, 'scope> {
     executor: &'scope Executor<'e>,
     scope: &'s Scope<'scope>,
     image: ImageId,
 }
 
-impl Crew for Idle<'_, '_, '_> {
+impl RangeWorkers for Idle<'_, '_, '_> {
     fn idle(&self) -> usize {
         if self.executor.queue.is_empty() {
             self.executor.bound().saturating_sub(self.busy())
@@ -75,16 +72,12 @@ impl Crew for Idle<'_, '_, '_> {
         self.executor.staff.busy()
     }
 
-    fn call(&self, split: &Arc<Split>) {
-        let help = HelpWork {
+    fn call(&self, fetch: &Arc<RangeFetch>) {
+        let work = RangeWork {
             image: self.image,
-            split: Arc::clone(split),
+            fetch: Arc::clone(fetch),
         };
-        self.executor.push(self.scope, Work::Help(help));
-    }
-
-    fn tandem(&self) -> &Tandem {
-        &self.executor.tandem
+        self.executor.push(self.scope, Work::Ranges(work));
     }
 }
 
@@ -97,10 +90,10 @@ struct BlobWork {
     berth: Option<Berth>,
 }
 
-/// A large blob of an image that others may help with.
-struct HelpWork {
+/// A large blob of an image, whose ranges others may fetch.
+struct RangeWork {
     image: ImageId,
-    split: Arc<Split>,
+    fetch: Arc<RangeFetch>,
 }
 
 impl<'a> Executor<'a> {
@@ -132,7 +125,6 @@ impl<'a> Executor<'a> {
             cancel,
             queue: Queue::new(workers),
             staff: Staff::new(workers),
-            tandem: Tandem::new(thread::available_parallelism().map_or(1, usize::from)),
             origins: Mutex::default(),
         }
     }
@@ -189,7 +181,7 @@ impl<'a> Executor<'a> {
         self.staff.bound((!self.registries.is_empty()).then(places))
     }
 
-    fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, HelpWork>) {
+    fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, RangeWork>) {
         let pieces = self.queue.push(work);
         self.hire(scope, pieces);
     }
@@ -215,20 +207,20 @@ impl<'a> Executor<'a> {
                 Work::Plan(image) => self.plan(scope, image),
                 Work::Blob(work, _) => self.bring(scope, work),
                 Work::Publish(image) => self.publish(scope, image),
-                Work::Help(work) => self.help(work),
+                Work::Ranges(work) => self.fetch_ranges(work),
             }
         }
     }
 
-    /// Helps with a large blob of an image, until there is other work.
-    fn help(&self, HelpWork { image, split }: HelpWork) {
+    /// Fetches ranges of a large blob of an image, until there is other work.
+    fn fetch_ranges(&self, RangeWork { image, fetch }: RangeWork) {
         let _at = at_work::on(self.flights[image].name());
-        split.help(&Shift {
+        fetch.work(&RangeWorker {
             source: self.flights[image].source.as_ref(),
             progress: &|position| {
                 self.observer.event(&Event::BlobProgress {
                     image: self.flights[image].name(),
-                    digest: split.digest(),
+                    digest: fetch.digest(),
                     position,
                 });
             },
@@ -353,7 +345,7 @@ impl<'a> Executor<'a> {
                 });
             },
             cancel: self.cancel,
-            crew: Some(&Idle {
+            workers: Some(&Idle {
                 executor: self,
                 scope,
                 image,

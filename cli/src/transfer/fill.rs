@@ -1,17 +1,17 @@
 //! Filling a store's blob from its source.
 
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use transload_layout_store::{BlobWriter, Error};
+use transload_reference::VerifyError;
 
-use super::destination::Bring;
+use super::destination::{Bring, CHUNK};
 use super::fault::{Fault, Side};
-use super::leg::{Leg, Over, Stream};
+use super::ranges::{Next, RangeFetch, RangeWorker};
 use super::source::{FRESH_STARTS, Offer, read_fault};
-use super::split::{Next, Shift, Split};
-use super::tandem::Driver;
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(100);
@@ -33,24 +33,22 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
     let mut fresh_starts = 0;
     loop {
         let kept = writer.kept_parts().map_err(destination)?;
-        let offset = writer.position();
-        let from_elsewhere = offset > 0 || !kept.is_empty();
-        let split = Split::new(
+        let from_elsewhere = writer.position() > 0 || !kept.is_empty();
+        let ranges = RangeFetch::new(
             request.blob,
             request.source_repository,
             writer.parts(),
-            offset,
+            writer.position(),
             &kept,
         );
-        let filling = Filling {
+        let filled = Owner {
             request,
-            split: Arc::new(split),
+            ranges: &Arc::new(ranges),
+            writer: &mut writer,
+            stream: None,
             from_elsewhere,
-        };
-        (request.started)(filling.split.arrived());
-        let (filled, leg) = filling.run(Leg::new(writer, &filling.split));
-        writer = leg.into_writer();
-        filling.split.end();
+        }
+        .run();
         let failure = match filled {
             Ok(()) => match writer.commit() {
                 Ok(()) => return Ok(()),
@@ -76,146 +74,109 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
     }
 }
 
-/// A try to fill a writer: the owner's part of a [`Split`].
-struct Filling<'a, 'b> {
+/// The owner of a [`RangeFetch`], in one try to fill the blob's writer.
+struct Owner<'a, 'b> {
     request: &'a Bring<'b>,
-    split: Arc<Split>,
+    ranges: &'a Arc<RangeFetch>,
+    writer: &'a mut BlobWriter,
+    stream: Option<BlobStream>,
     /// Whether bytes of an earlier try are among the blob's.
     from_elsewhere: bool,
 }
 
-type Filled<T> = (Result<T, StreamFailure>, Leg);
+/// A connection that stands where the writer does.
+struct BlobStream {
+    reader: Box<dyn Read + Send>,
+    /// The offset where its bytes end.
+    end: u64,
+}
 
-impl Filling<'_, '_> {
-    fn run(&self, mut leg: Leg) -> Filled<()> {
+impl Owner<'_, '_> {
+    fn run(mut self) -> Result<(), StreamFailure> {
+        (self.request.started)(self.ranges.arrived());
         loop {
-            let next = self
-                .request
-                .check_cancel()
-                .and_then(|()| self.split.next(leg.position()));
-            let done = match next {
-                Ok(Next::Done) => return (Ok(()), leg),
-                Ok(Next::Stream(end)) => {
-                    let (streamed, back) = self.stream(leg, end);
-                    leg = back;
-                    match streamed {
-                        // What ended early is judged as a whole.
-                        Ok(false) => return (Ok(()), leg),
-                        streamed => streamed.map(drop),
+            self.check_cancel()?;
+            let next = self.ranges.next(self.writer.position());
+            match next.map_err(StreamFailure::Other)? {
+                Next::Done => return Ok(()),
+                Next::Stream(end) => {
+                    if !self.stream(end)? {
+                        // A connection that ended early is found out when the blob is verified.
+                        return Ok(());
                     }
                 }
-                Ok(Next::Absorb(start)) => self.absorb(&mut leg, start),
-                Ok(Next::Help(piece)) => {
-                    self.help(&mut leg, piece);
-                    Ok(())
+                Next::Absorb(start) => self.absorb(start)?,
+                Next::Fetch(range) => self.fetch(range),
+                Next::Wait => {
+                    self.disconnect();
+                    self.ranges.wait();
                 }
-                Ok(Next::Wait) => {
-                    // It holds a place at its host, which those who are waited for may need.
-                    leg.close();
-                    self.split.wait();
-                    Ok(())
+            }
+        }
+    }
+
+    /// Takes bytes from a connection, up to `end` or to where range workers take over. Returns false where the connection ended before.
+    fn stream(&mut self, mut end: u64) -> Result<bool, StreamFailure> {
+        let mut stream = self.connect(end)?;
+        let most = usize::try_from(end - self.writer.position()).map_or(CHUNK, |left| left.min(CHUNK));
+        let mut chunk = vec![0; most.max(1)];
+        let mut watched = (Instant::now(), self.writer.position());
+        loop {
+            self.check_cancel()?;
+            let position = self.writer.position();
+            if position == end && end < stream.end {
+                self.stream = Some(stream);
+                return Ok(true);
+            }
+            // At the blob's end one byte more is asked for: it would be one too many, and its absence lets the connection be used again.
+            let left = usize::try_from(end - position).unwrap_or(usize::MAX).max(1);
+            let most = left.min(chunk.len());
+            match stream.reader.read(&mut chunk[..most]) {
+                Ok(0) => return Ok(position == end),
+                Ok(count) => {
+                    let written = self.writer.write(&chunk[..count]);
+                    written.map_err(|error| self.judge(error))?;
+                    (self.request.progress)(self.ranges.arrive(count as u64));
                 }
-                Err(fault) => Err(StreamFailure::Other(fault)),
-            };
-            if let Err(failure) = done {
-                return (Err(failure), leg);
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StreamFailure::Other(read_fault(error))),
+            }
+            let (began, since) = watched;
+            if began.elapsed() >= WATCH {
+                let position = self.writer.position();
+                let rate = (position - since) as f64 / began.elapsed().as_secs_f64();
+                end = self.share(position, end, rate);
+                watched = (Instant::now(), position);
             }
         }
     }
 
-    /// Takes bytes from a connection, up to `end`, or less far where others are to help. Whether all of them came.
-    fn stream(&self, mut leg: Leg, end: u64) -> Filled<bool> {
-        if let Err(failure) = self.connect(&mut leg, end) {
-            return (Err(failure), leg);
+    /// A connection that has the bytes up to `end`: the one that is open, where it has them.
+    fn connect(&mut self, end: u64) -> Result<BlobStream, StreamFailure> {
+        if let Some(stream) = self.stream.take().filter(|stream| stream.end >= end) {
+            return Ok(stream);
         }
-        let mut driver = Driver::new(self.request.crew.map(|crew| crew.tandem()));
-        let mut watch = (Instant::now(), leg.position());
-        let over = loop {
-            if let Err(fault) = self.request.check_cancel() {
-                return (Err(StreamFailure::Other(fault)), leg);
-            }
-            if let Some(seat) = driver.find_seat(&leg) {
-                let (back, over) = seat.ride(leg, &|| self.look());
-                leg = back;
-                if let Some(over) = over {
-                    break over;
-                }
-                watch = (Instant::now(), leg.position());
-            }
-            match driver.advance(&mut leg) {
-                Ok(bytes) => self.note(bytes),
-                Err(over) => break over,
-            }
-            self.tell();
-            let now = Instant::now();
-            let (began, since) = watch;
-            let watched = now.duration_since(began);
-            if watched >= WATCH {
-                let rate = (leg.position() - since) as f64 / watched.as_secs_f64();
-                leg.end = self.share(leg.position(), leg.end, rate);
-                watch = (now, leg.position());
-            }
-        };
-        self.tell();
-        (self.judge_end(over, &leg), leg)
-    }
-
-    /// Takes note of bytes that moved.
-    fn note(&self, bytes: u64) {
-        if let Some(crew) = self.request.crew {
-            crew.tandem().moved(bytes, || crew.busy());
+        let (request, position) = (self.request, self.writer.position());
+        if end < request.blob.size
+            && let Some(reader) = request.open_part(position..end).map_err(StreamFailure::Other)?
+        {
+            return Ok(BlobStream { reader, end });
         }
+        Ok(BlobStream {
+            reader: request.open(position).map_err(StreamFailure::Other)?,
+            end: request.blob.size,
+        })
     }
 
-    /// Tells how many bytes are there.
-    fn tell(&self) {
-        (self.request.progress)(self.split.arrived());
+    /// Gives up the connection, and with it a place at its host that range workers may need.
+    fn disconnect(&mut self) {
+        self.stream = None;
     }
 
-    /// Tells how many bytes are there. Whether to go on.
-    fn look(&self) -> bool {
-        self.tell();
-        self.request.check_cancel().is_ok()
-    }
-
-    fn connect(&self, leg: &mut Leg, end: u64) -> Result<(), StreamFailure> {
-        let (request, position) = (self.request, leg.position());
-        if !leg.reaches(end) {
-            let is_part = end < request.blob.size;
-            let part = if is_part {
-                request.open_part(position..end)
-            } else {
-                Ok(None)
-            };
-            let stream = match part.map_err(StreamFailure::Other)? {
-                Some(reader) => Stream { reader, end },
-                None => Stream {
-                    reader: request.open(position).map_err(StreamFailure::Other)?,
-                    end: request.blob.size,
-                },
-            };
-            leg.connect(stream);
-        }
-        leg.end = end;
-        Ok(())
-    }
-
-    /// What it means that a connection goes no further: whether all of its bytes came.
-    fn judge_end(&self, over: Over, leg: &Leg) -> Result<bool, StreamFailure> {
-        match over {
-            Over::Reached => Ok(true),
-            Over::Short => Ok(false),
-            Over::Unread(error) => {
-                self.split.give_back(leg.position(), leg.end);
-                Err(StreamFailure::Other(read_fault(error)))
-            }
-            Over::Unwritten(error) => Err(self.judge(error)),
-        }
-    }
-
-    /// Lets idle workers help, where one connection, which brings `rate` bytes a second, is the limit. How far the owner goes by itself.
+    /// Calls range workers, where one connection that brings `rate` bytes a second is the bottleneck. Returns where the owner's own
+    /// bytes end.
     fn share(&self, position: u64, end: u64, rate: f64) -> u64 {
-        let Some(crew) = self.request.crew else {
+        let Some(workers) = self.request.workers else {
             return end;
         };
         if matches!(self.request.source.offer(), Offer::Store(_)) {
@@ -223,42 +184,43 @@ impl Filling<'_, '_> {
         }
         // One more than there are places: more are allowed where somebody waits and more gets done.
         let places = self.request.source.free_places().saturating_add(1);
-        let idle = crew.idle().min(places);
-        let left = self.request.blob.size - self.split.arrived().min(self.request.blob.size);
-        let Some(piece) = self.split.worthwhile(left, rate, crew.busy(), idle) else {
+        let idle = workers.idle().min(places);
+        let left = self.request.blob.size - self.ranges.arrived().min(self.request.blob.size);
+        let Some(piece) = self.ranges.piece_size(left, rate, workers.busy(), idle) else {
             return end;
         };
-        self.split.begin(piece);
+        self.ranges.split(piece);
         let own = end.min(position.saturating_add(piece));
-        self.split.give_back(own, end);
+        self.ranges.give_back(own..end);
         for _ in 0..idle {
-            if self.split.has_work() {
-                crew.call(&self.split);
+            if self.ranges.has_pieces() {
+                workers.call(self.ranges);
             }
         }
         own
     }
 
-    fn absorb(&self, leg: &mut Leg, start: u64) -> Result<(), StreamFailure> {
-        leg.close();
-        let absorbed = leg
-            .writer
-            .absorb_part(start, |_| self.request.check_cancel().is_ok());
+    fn absorb(&mut self, start: u64) -> Result<(), StreamFailure> {
+        self.disconnect();
+        let request = self.request;
+        let absorbed = self.writer.absorb_part(start, |_| request.check_cancel().is_ok());
         absorbed.map_err(|error| self.judge(error))
     }
 
-    fn help(&self, leg: &mut Leg, piece: Range<u64>) {
-        leg.close();
-        let request = self.request;
-        self.split.fetch(
-            piece,
-            &Shift {
-                source: request.source,
-                progress: request.progress,
-                cancel: request.cancel,
-                is_wanted: &|| false,
-            },
-        );
+    /// Fetches a later piece rather than wait.
+    fn fetch(&mut self, range: Range<u64>) {
+        self.disconnect();
+        let worker = RangeWorker {
+            source: self.request.source,
+            progress: self.request.progress,
+            cancel: self.request.cancel,
+            is_wanted: &|| false,
+        };
+        self.ranges.fetch(range, &worker);
+    }
+
+    fn check_cancel(&self) -> Result<(), StreamFailure> {
+        self.request.check_cancel().map_err(StreamFailure::Other)
     }
 
     fn judge(&self, error: Error) -> StreamFailure {
@@ -270,14 +232,29 @@ impl Filling<'_, '_> {
     }
 }
 
+impl Drop for Owner<'_, '_> {
+    /// Range workers write files beside the writer's own, whose lock goes with the writer.
+    fn drop(&mut self) {
+        self.disconnect();
+        self.ranges.end();
+    }
+}
+
 /// What it means that the bytes aren't the blob's, some of which may be of an earlier try: a registry may send others the next
 /// time, a file stays as it is.
 pub(crate) fn wrong_content(request: &Bring<'_>, from_elsewhere: bool, error: Error) -> StreamFailure {
     match (request.source.offer(), error) {
         (Offer::Store(store), Error::WrongContent { source }) if !from_elsewhere => {
             let path = store.blob_path(&request.blob.digest);
-            let reason = source.to_string();
-            StreamFailure::Other(Fault::store(Side::Source, Error::Damaged { path, reason }))
+            let reason = match source {
+                VerifyError::Mismatch { got, .. } => format!("its digest is {got}"),
+                other => other.to_string(),
+            };
+            let fault = Fault::store(Side::Source, Error::Damaged { path, reason });
+            StreamFailure::Other(fault.with_hint(format!(
+                "`transload verify --repair {}` fetches it again where its registry can be reached",
+                store.root().display()
+            )))
         }
         (_, error) => StreamFailure::WrongBytes(Fault::store(Side::Source, error)),
     }

@@ -10,23 +10,23 @@ const SMALL: u64 = 1 << 20;
 ///
 /// Publishing comes first: it makes an image usable and is short. Planning comes before moving blobs only while too few blobs
 /// are known to keep every worker busy; else blobs come first, so that images get done one after another instead of all at
-/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once. Help is for
-/// those who have nothing else to do.
+/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once. Ranges of a large blob
+/// are fetched by idle workers.
 #[derive(Debug)]
-pub struct Queue<P, B, H> {
-    lanes: Mutex<Lanes<P, B, H>>,
+pub struct Queue<P, B, R> {
+    lanes: Mutex<Lanes<P, B, R>>,
     workers: usize,
 }
 
 #[derive(Debug)]
-struct Lanes<P, B, H> {
+struct Lanes<P, B, R> {
     publish: VecDeque<P>,
     plan: VecDeque<P>,
     blobs: Blobs<B>,
-    help: VecDeque<H>,
+    ranges: VecDeque<R>,
 }
 
-impl<P, B, H> Lanes<P, B, H> {
+impl<P, B, R> Lanes<P, B, R> {
     fn len(&self) -> usize {
         self.publish.len() + self.plan.len() + self.blobs.by_order.len()
     }
@@ -34,15 +34,15 @@ impl<P, B, H> Lanes<P, B, H> {
 
 /// A piece of work.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Work<P, B, H> {
+pub enum Work<P, B, R> {
     /// Find out what an image consists of.
     Plan(P),
     /// Move a blob of so many bytes.
     Blob(B, u64),
     /// Write an image's manifests and its tag.
     Publish(P),
-    /// Help with what another worker is at.
-    Help(H),
+    /// Fetch ranges of a blob that another worker moves.
+    Ranges(R),
 }
 
 /// Blobs by the order in which they came, and by size.
@@ -78,7 +78,7 @@ impl<B> Blobs<B> {
     }
 }
 
-impl<P, B, H> Queue<P, B, H> {
+impl<P, B, R> Queue<P, B, R> {
     /// An empty queue for so many workers.
     pub fn new(workers: usize) -> Self {
         let lanes = Lanes {
@@ -90,7 +90,7 @@ impl<P, B, H> Queue<P, B, H> {
                 by_size: BTreeSet::new(),
                 bytes: 0,
             },
-            help: VecDeque::new(),
+            ranges: VecDeque::new(),
         };
         Queue {
             lanes: Mutex::new(lanes),
@@ -99,19 +99,19 @@ impl<P, B, H> Queue<P, B, H> {
     }
 
     /// Adds a piece of work. How many there are now.
-    pub fn push(&self, work: Work<P, B, H>) -> usize {
+    pub fn push(&self, work: Work<P, B, R>) -> usize {
         let mut lanes = self.lock();
         match work {
             Work::Plan(image) => lanes.plan.push_back(image),
             Work::Blob(blob, size) => lanes.blobs.push(blob, size),
             Work::Publish(image) => lanes.publish.push_back(image),
-            Work::Help(with) => lanes.help.push_back(with),
+            Work::Ranges(ranges) => lanes.ranges.push_back(ranges),
         }
-        lanes.len() + lanes.help.len()
+        lanes.len() + lanes.ranges.len()
     }
 
     /// Takes the next piece of work.
-    pub fn pop(&self) -> Option<Work<P, B, H>> {
+    pub fn pop(&self) -> Option<Work<P, B, R>> {
         let mut lanes = self.lock();
         if let Some(image) = lanes.publish.pop_front() {
             return Some(Work::Publish(image));
@@ -125,22 +125,22 @@ impl<P, B, H> Queue<P, B, H> {
             Some((blob, size)) => Some(Work::Blob(blob, size)),
             None => match lanes.plan.pop_front() {
                 Some(image) => Some(Work::Plan(image)),
-                None => lanes.help.pop_front().map(Work::Help),
+                None => lanes.ranges.pop_front().map(Work::Ranges),
             },
         }
     }
 
-    /// How many pieces of work there are, help aside.
+    /// How many pieces of work there are, ranges aside.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether there is nothing to do but to help.
+    /// Whether there is nothing to do but to fetch ranges.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes<P, B, H>> {
+    fn lock(&self) -> MutexGuard<'_, Lanes<P, B, R>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -150,16 +150,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_is_for_who_has_nothing_else_to_do() {
+    fn ranges_are_fetched_by_idle_workers_alone() {
         let queue = Queue::new(2);
-        assert_eq!(queue.push(Work::Help("layer")), 1);
+        assert_eq!(queue.push(Work::Ranges("layer")), 1);
         assert!(queue.is_empty());
         assert_eq!(queue.push(Work::Plan('a')), 2);
         assert_eq!(queue.push(Work::Blob('b', 1)), 3);
         assert_eq!(queue.len(), 2);
         assert_eq!(queue.pop(), Some(Work::Plan('a')));
         assert_eq!(queue.pop(), Some(Work::Blob('b', 1)));
-        assert_eq!(queue.pop(), Some(Work::Help("layer")));
+        assert_eq!(queue.pop(), Some(Work::Ranges("layer")));
         assert_eq!(queue.pop(), None);
     }
 

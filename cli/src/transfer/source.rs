@@ -42,11 +42,6 @@ pub trait Source: Send + Sync {
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault>;
 
-    /// The same as a file that stands at `offset`, where they are one.
-    fn open_file(&self, _blob: &Descriptor, _offset: u64) -> Result<Option<File>, Fault> {
-        Ok(None)
-    }
-
     /// The bytes of a part of a blob, unverified; none where no parts are served, or one is as good as the whole.
     fn open_part(
         &self,
@@ -54,11 +49,6 @@ pub trait Source: Send + Sync {
         blob: &Descriptor,
         range: Range<u64>,
     ) -> Result<Option<Box<dyn Read + Send>>, Fault>;
-
-    /// Whether a blob's bytes were verified where they are, and nobody wrote to them since.
-    fn has_verified(&self, _blob: &Descriptor) -> bool {
-        false
-    }
 
     /// How many more connections it could serve now.
     fn free_places(&self) -> usize {
@@ -289,10 +279,6 @@ impl Source for StoreSource {
         Ok(Box::new(self.stored(blob, offset)?))
     }
 
-    fn open_file(&self, blob: &Descriptor, offset: u64) -> Result<Option<File>, Fault> {
-        self.stored(blob, offset).map(Some)
-    }
-
     fn open_part(
         &self,
         _: &Repository,
@@ -300,10 +286,6 @@ impl Source for StoreSource {
         _: Range<u64>,
     ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
         Ok(None)
-    }
-
-    fn has_verified(&self, blob: &Descriptor) -> bool {
-        self.store.is_sealed(blob)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -4,7 +4,6 @@ use std::fmt;
 
 use sha2::Digest as _;
 
-use super::sha256::Sha256;
 use super::{Algorithm, Digest, digest_from};
 
 /// Computes the digest of bytes that come piece by piece.
@@ -13,7 +12,7 @@ pub struct Hasher(State);
 
 #[derive(Clone)]
 enum State {
-    Sha256(Sha256),
+    Sha256(sha2::Sha256),
     Sha512(Box<sha2::Sha512>),
 }
 
@@ -21,7 +20,7 @@ impl Hasher {
     /// A hasher that has seen nothing yet.
     pub fn new(algorithm: Algorithm) -> Hasher {
         Hasher(match algorithm {
-            Algorithm::Sha256 => State::Sha256(Sha256::default()),
+            Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
             Algorithm::Sha512 => State::Sha512(Box::default()),
         })
     }
@@ -34,22 +33,10 @@ impl Hasher {
         }
     }
 
-    /// Takes in the next bytes of two contents, which takes less time than one after the other: where each step of SHA-256 needs the
-    /// result of the step before it, a processor idles, and the other content's step fills the gap.
-    pub fn update_both(&mut self, bytes: &[u8], other: &mut Hasher, others: &[u8]) {
-        match (&mut self.0, &mut other.0) {
-            (State::Sha256(state), State::Sha256(other)) => state.update_both(bytes, other, others),
-            _ => {
-                self.update(bytes);
-                other.update(others);
-            }
-        }
-    }
-
     /// The digest of all that was taken in.
     pub fn finish(self) -> Digest {
         match self.0 {
-            State::Sha256(state) => digest_from(Algorithm::Sha256, &state.finish()),
+            State::Sha256(state) => digest_from(Algorithm::Sha256, &state.finalize()),
             State::Sha512(state) => digest_from(Algorithm::Sha512, &state.finalize()),
         }
     }

@@ -1,10 +1,6 @@
 //! Connections, from the socket up: [`socket`], TLS where it is spoken, and [`answering`]. What a thread waits for is bounded here.
 
 mod answering;
-mod direct;
-mod loan;
-mod low_water;
-mod room;
 mod socket;
 
 use std::cell::RefCell;
@@ -21,9 +17,6 @@ use ureq::{Agent, Error};
 
 use self::answering::AnswerConnector;
 pub(crate) use self::answering::{EarlyAnswer, last_sent};
-pub(crate) use self::direct::{DirectBody, diverted};
-pub(crate) use self::loan::{is_taken, lending};
-pub(crate) use self::room::Room;
 use self::socket::{Limits, SocketConnector};
 use crate::rate::Rate;
 use crate::resolve::Remembering;

@@ -1,6 +1,5 @@
 //! The connection below TLS: a socket whose waits heed the cancel flag, and whose bytes keep to the rate.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,20 +9,15 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
 use ureq::{Error, Timeout};
 
 use super::answering::WRITE_FAILED;
-use super::room::Room;
-use super::{direct, loan};
 use crate::rate::Rate;
 
 /// How long a blocked read goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(200);
-
-/// How much is read at once while the head of an answer is awaited whose body may go another way, in bytes.
-const HEAD: usize = 4 * 1024;
 
 /// What stands above each connection of a client.
 #[derive(Debug, Clone)]
@@ -65,12 +59,13 @@ impl<In: Transport> Connector<In> for SocketConnector {
         stream.set_read_timeout(Some(SLICE))?;
         Ok(Some(Either::B(Socket {
             stream,
-            buffers: Room::new(details.config),
+            buffers: LazyBuffers::new(
+                details.config.input_buffer_size(),
+                details.config.output_buffer_size(),
+            ),
             write_timeout: None,
             limits: self.0.clone(),
             is_broken: false,
-            is_head_awaited: false,
-            loan: None,
         })))
     }
 }
@@ -106,32 +101,27 @@ fn reach(addresses: &[SocketAddr], longest: Duration) -> Result<TcpStream, Error
 }
 
 /// Systems have two names for a wait that was too long.
-pub(super) fn is_timeout(error: &io::Error) -> bool {
+fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A connection of our own, as ureq's can't lend its stream.
+/// A connection of our own: ureq's heeds no cancel flag and keeps to no rate.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    buffers: Room,
+    buffers: LazyBuffers,
     /// The limit that the stream has.
     write_timeout: Option<Duration>,
     limits: Limits,
     is_broken: bool,
-    /// The answer to come is to a request that wants its body from the socket itself.
-    is_head_awaited: bool,
-    /// What is sent in place of the body's bytes.
-    loan: Option<Arc<File>>,
 }
 
-/// Waits for bytes until the deadline: how many came into the buffer, none at the stream's end.
-pub(super) fn receive(
+/// Waits for bytes and reads them into the buffer. Returns their number, or 0 at the stream's end.
+fn receive(
     mut stream: &TcpStream,
     buffer: &mut [u8],
     limits: &Limits,
-    longest: Duration,
-    reason: Timeout,
+    timeout: NextTimeout,
 ) -> Result<usize, Error> {
     let began = Instant::now();
     loop {
@@ -143,7 +133,7 @@ pub(super) fn receive(
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if !is_timeout(&error) => return Err(Error::Io(error)),
-            Err(_) if began.elapsed() >= longest => return Err(Error::Timeout(reason)),
+            Err(_) if began.elapsed() >= *timeout.after => return Err(Error::Timeout(timeout.reason)),
             Err(_) => {}
         }
     }
@@ -158,16 +148,7 @@ impl Socket {
             self.write_timeout = limit;
         }
         let output = &self.buffers.output()[..amount];
-        self.is_head_awaited = direct::is_wanted_of(output);
-        let sent = match &self.loan {
-            Some(file) => loan::send(file, &self.stream, amount),
-            None => {
-                let sent = (&*self.stream).write_all(output);
-                self.loan = loan::take(output);
-                sent
-            }
-        };
-        match sent {
+        match (&*self.stream).write_all(output) {
             Err(error) if is_timeout(&error) => Err(Error::Timeout(timeout.reason)),
             other => other.map_err(Error::Io),
         }
@@ -214,19 +195,9 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        // The request is all sent.
-        self.loan = None;
-        let timeout = timeout.for_read();
-        let mut room = self.buffers.input_append_buf();
-        if self.is_head_awaited {
-            let most = room.len().min(HEAD);
-            room = &mut room[..most];
-        }
-        let count = receive(&self.stream, room, &self.limits, *timeout.after, timeout.reason)?;
+        let buffer = self.buffers.input_append_buf();
+        let count = receive(&self.stream, buffer, &self.limits, timeout.for_read())?;
         self.buffers.input_appended(count);
-        if self.is_head_awaited {
-            self.is_head_awaited = direct::divert(&mut self.buffers, &self.stream, &self.limits);
-        }
         Ok(count > 0)
     }
 

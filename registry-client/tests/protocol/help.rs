@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, Repository};
 use transload_registry_client::{
-    BlobBytes, Client, ClientBuilder, Credential, CredentialSource, HostRule, Notice, NoticeKind,
-    RetryPolicy, Timeouts,
+    Client, ClientBuilder, Credential, CredentialSource, HostRule, Notice, NoticeKind, RetryPolicy, Timeouts,
 };
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::real::{PASSWORD, USER};
@@ -90,11 +89,11 @@ pub fn read(client: &Client, repository: &Repository, blob: &Descriptor, offset:
 pub fn opener<'a>(
     bytes: &'a [u8],
     offsets: &'a mut Vec<u64>,
-) -> impl FnMut(u64) -> io::Result<BlobBytes<'a>> {
+) -> impl FnMut(u64) -> io::Result<Box<dyn Read + Send + 'a>> {
     move |offset| {
         offsets.push(offset);
         let start = usize::try_from(offset).unwrap();
-        Ok(BlobBytes::reader(&bytes[start..]))
+        Ok(Box::new(&bytes[start..]))
     }
 }
 
@@ -140,7 +139,7 @@ pub const VAST: u64 = 256 << 20;
 pub fn push_and_stall(
     registry: &ScriptedRegistry,
     client: &Client,
-    open: &mut dyn FnMut(u64) -> io::Result<BlobBytes<'static>>,
+    open: &mut dyn FnMut(u64) -> io::Result<Box<dyn Read + Send>>,
 ) -> transload_registry_client::Error {
     let mut blob = descriptor(b"");
     blob.size = VAST;

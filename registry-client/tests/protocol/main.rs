@@ -1,8 +1,7 @@
 //! The client against a registry that does what each test tells it.
 
 mod auth;
-mod direct;
-mod file;
+mod bodies;
 mod help;
 mod hostile;
 mod pull;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use transload_registry_client::{BlobBytes, ErrorKind, NoticeKind};
+use transload_registry_client::{ErrorKind, NoticeKind};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Fault, Locations, Options, Reply};
 
@@ -289,9 +289,9 @@ fn a_source_that_fails_is_not_the_registrys_fault() {
     let registry = ScriptedRegistry::start();
     let blob = descriptor(&content(1000));
     let repository = repository(&registry, "a/b");
-    let short = |_| Ok(BlobBytes::reader(io::Cursor::new(content(999))));
+    let short = |_| Ok(Box::new(io::Cursor::new(content(999))) as Box<dyn io::Read + Send>);
     let broken = |_| Err(io::Error::other("the disk is gone"));
-    type Open = dyn FnMut(u64) -> io::Result<BlobBytes<'static>>;
+    type Open = dyn FnMut(u64) -> io::Result<Box<dyn io::Read + Send>>;
     let table: [(Box<Open>, &str); 2] = [
         (Box::new(broken), "the disk is gone"),
         (Box::new(short), "1 before"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use transload_registry_client::{BlobBytes, Client, ErrorKind, Network, NoticeKind, RetryPolicy, Timeouts};
+use transload_registry_client::{Client, ErrorKind, Network, NoticeKind, RetryPolicy, Timeouts};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
@@ -84,7 +84,7 @@ fn push_to_a_stalled_registry(
     client: &Client,
 ) -> transload_registry_client::Error {
     push_and_stall(registry, client, &mut |offset| {
-        Ok(BlobBytes::reader(std::io::repeat(7).take(VAST - offset)))
+        Ok(Box::new(std::io::repeat(7).take(VAST - offset)))
     })
 }
 

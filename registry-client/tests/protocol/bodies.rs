@@ -1,25 +1,15 @@
-//! Long bodies, which come from the socket itself: for whoever reads them, nothing differs.
+//! Where an answer's body begins and ends, and what may follow it on a connection.
 
-use std::io::Read;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use transload_registry_client::{Error, NoticeKind, Timeouts};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Fault, Raw};
 
 use crate::help::*;
 
-/// As long as no test takes.
-const LONG: Duration = Duration::from_secs(60);
-
 #[test]
 fn blobs_of_all_sizes_follow_each_other_on_one_connection() {
     let registry = ScriptedRegistry::start();
     let (client, repository) = (client(), repository(&registry, "a"));
-    // Around the sizes of heads, of buffers and of bodies that take the shorter way.
+    // Around the sizes of heads and of buffers.
     for length in [
         1, 4000, 32_767, 32_768, 32_769, 65_536, 65_537, 100_000, 3_000_000,
     ] {
@@ -110,48 +100,4 @@ fn two_lengths_or_two_framings_are_no_way_to_slip_bytes_in() {
             pulled.map(|pulled| pulled.len())
         );
     }
-}
-
-#[test]
-fn a_body_that_stalls_goes_on_over_another_connection() {
-    let registry = ScriptedRegistry::start();
-    let bytes = content(100_000);
-    let blob = put(&registry, "a", &bytes);
-    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 50_000 }).nth(1));
-    let mut timeouts = Timeouts::default();
-    timeouts.idle = Duration::from_millis(300);
-    let (client, notices) = Notices::of(builder().timeouts(timeouts));
-    let pulled = read(&client, &repository(&registry, "a"), &blob, 0).unwrap();
-    assert!(pulled == bytes);
-    let notice = notices.all().remove(0);
-    assert_eq!(notice.kind, NoticeKind::Resume { offset: 50_000 });
-    assert!(
-        notice.cause.contains("no byte moved for too long"),
-        "{}",
-        notice.cause
-    );
-}
-
-#[test]
-fn the_wish_to_stop_is_heard_while_a_body_stalls() {
-    let registry = ScriptedRegistry::start();
-    let blob = put(&registry, "a", &content(100_000));
-    registry.fault(Fault::new("GET", "/blobs/", Action::Stall { after: 50_000 }).every());
-    let cancel = Arc::new(AtomicBool::new(false));
-    let mut timeouts = Timeouts::default();
-    timeouts.idle = 2 * LONG;
-    let client = builder()
-        .timeouts(timeouts)
-        .cancel(Arc::clone(&cancel))
-        .build()
-        .unwrap();
-    let mut reader = client.open_blob(&repository(&registry, "a"), &blob, 0).unwrap();
-    let mut half = vec![0; 50_000];
-    reader.read_exact(&mut half).unwrap();
-    let began = Instant::now();
-    let reading = thread::spawn(move || reader.read(&mut [0]));
-    cancel.store(true, Ordering::Relaxed);
-    let error = reading.join().unwrap().unwrap_err();
-    assert!(error.downcast::<Error>().unwrap().is_cancelled());
-    assert!(began.elapsed() < LONG);
 }
