@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use signal_hook::consts::SIGXFSZ;
 use transload_layout_store::{Error, Opening, Store};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 
@@ -30,8 +31,17 @@ pub(crate) const USAGE: u8 = 2;
 /// The user stopped it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// Lets a write beyond the limit on a file's size (`ulimit -f`) fail, which is told with its file: the signal would end the process.
+fn outlive_file_size_limit() {
+    // Nobody looks at the flag: the signal has a handler, and that is all.
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        log::debug!("SIGXFSZ ends the process: {error}");
+    }
+}
+
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
+    outlive_file_size_limit();
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
@@ -245,10 +255,10 @@ fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
     if std::io::stdout().lock().write_all(shown.as_bytes()).is_err() {
         return FAILED;
     }
-    let fails = plans
-        .iter()
-        .flat_map(|plan| &plan.images)
-        .any(|image| image.result.is_err());
+    let fails = plans.iter().any(|plan| {
+        plan.images.iter().any(|image| image.result.is_err())
+            || plan.disks.iter().any(|disk| disk.missing() > 0)
+    });
     if fails { FAILED } else { 0 }
 }
 

@@ -2,17 +2,18 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use transload_reference::{Descriptor, Digest, Verifier};
 
+use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, kind};
 use crate::lease::Share;
-use crate::{CommitError, Error, Store, durable, lease};
+use crate::{CommitError, Error, Store, colons, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -157,7 +158,7 @@ impl Store {
 }
 
 fn open_locked(path: &Path, cancel: &AtomicBool) -> Result<File, Error> {
-    let file = lease::open(path)?;
+    let file = lease::open(path).map_err(|error| colons::explain(error, path))?;
     lease::lock(
         &file,
         path,
@@ -185,6 +186,7 @@ pub struct BlobWriter {
     pub(crate) position: u64,
     /// The store's, so that a writer needn't borrow the store.
     names: Arc<Names>,
+    cautions: Arc<Cautions>,
 }
 
 impl BlobWriter {
@@ -211,6 +213,7 @@ impl BlobWriter {
             position: offset,
             blob,
             names: Arc::clone(&store.names),
+            cautions: Arc::clone(&store.cautions),
         };
         if kept > writer.blob.size {
             writer.restart()?;
@@ -271,11 +274,8 @@ impl BlobWriter {
     }
 
     fn publish(&self) -> Result<(), Error> {
-        let readable = fs::Permissions::from_mode(0o644);
-        self.file
-            .set_permissions(readable)
-            .map_err(Error::io("opening to readers", &self.partial))?;
-        if let Err(error) = self.file.sync_data() {
+        folders::open_to_readers(&self.file).map_err(Error::io("opening to readers", &self.partial))?;
+        if let Err(error) = durable::flush(&self.file, &self.cautions) {
             // The system may have given up these bytes, and would call them durable the next time all the same.
             let _ = self.file.set_len(0);
             return Err(Error::io("making durable", &self.partial)(error));

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use transload_reference::Digest;
 
 use crate::Error;
+use crate::caution::{self, Caution, Cautions};
 
 /// Whether the names in a folder are durable. Whoever needs that waits for one flush, which serves all who wait.
 #[derive(Debug)]
@@ -53,15 +54,19 @@ pub(crate) fn sync(folder: &Path) -> Result<(), Error> {
     let opened = File::open(folder).map_err(Error::io("opening", folder))?;
     match opened.sync_all() {
         // Some filesystems can't, and keep names durable by themselves or not at all.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
+        Err(error) if caution::has_no_flush(&error) => Ok(()),
+        result => result.map_err(Error::io("making durable", folder)),
+    }
+}
+
+/// Makes a file's bytes durable. Where the filesystem can't, that is noted.
+pub(crate) fn flush(file: &File, cautions: &Cautions) -> io::Result<()> {
+    match file.sync_data() {
+        Err(error) if caution::has_no_flush(&error) => {
+            cautions.note(Caution::NoFlush);
             Ok(())
         }
-        result => result.map_err(Error::io("making durable", folder)),
+        result => result,
     }
 }
 

@@ -66,6 +66,14 @@ pub enum Error {
         /// What was waited for, or worked at.
         path: PathBuf,
     },
+    /// The filesystem takes no colon in a name.
+    #[error("{}: its filesystem{} takes no colon in a name, which an image directory needs", shown(path), in_brackets(filesystem.as_deref()))]
+    NoColons {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel calls the filesystem, where that is known.
+        filesystem: Option<String>,
+    },
     /// A name whose place in the folder is taken by something else.
     #[error("{name} has no place in the directory: {} is {taken_by}", shown(path))]
     Collision {
@@ -125,6 +133,9 @@ impl Error {
                 "what serves the blob may be damaged, or something between changes what it says"
             }
             Error::Stopped { .. } => return None,
+            Error::NoColons { .. } => {
+                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or format the disk with one of them; as it is, it can carry a tar of such a directory"
+            }
             Error::Collision { .. } => "put this image into a directory of its own",
         };
         Some(text.to_owned())
@@ -153,6 +164,13 @@ impl Error {
     }
 }
 
+/// A filesystem's name as it stands in a message.
+fn in_brackets(filesystem: Option<&str>) -> String {
+    filesystem.map_or_else(String::new, |name| {
+        format!(" ({})", printable(name, LONGEST_REASON))
+    })
+}
+
 fn io_hint(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::NotFound => {
@@ -168,8 +186,8 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
             "the quota is used up: make room and run the same command again, it goes on where it ended"
         }
         io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => {
-            "FAT, exFAT and NTFS take no colon in a name, and the format has them: use ext4, xfs or another Unix filesystem"
+        io::ErrorKind::FileTooLarge => {
+            "no file may be so large here: raise the limit (ulimit -f shows it), or choose a filesystem that takes larger files"
         }
         _ => return None,
     })

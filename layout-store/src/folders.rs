@@ -1,20 +1,23 @@
 //! Where names are in a store's folder.
 
 use std::collections::HashSet;
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Digest, Registry, Repository, Tag};
 
-use crate::{Error, Store, durable};
+use crate::{Error, Store, caution, durable};
 
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const MANIFESTS: &str = "manifests";
 pub(crate) const LAYOUT: &str = "layout";
 /// What only this program uses: partial blobs, files on their way to their names, the lock.
 pub(crate) const OWN: &str = ".transload";
+/// What the names of files begin with that are on their way to another name, in the folder [`OWN`].
+pub(crate) const TEMPORARY: &str = ".tmp";
 pub(crate) const DOCKER_HUB: &str = "docker.io";
 /// KubeKey's name for Docker Hub.
 pub(crate) const DOCKER_HUB_API: &str = "registry-1.docker.io";
@@ -197,6 +200,14 @@ pub(crate) fn make_all(folder: &Path) -> Result<(), Error> {
         .into_iter()
         .filter_map(Path::parent)
         .try_for_each(durable::sync)
+}
+
+/// Lets everybody read a file of ours. A filesystem without modes has its own rule for that.
+pub(crate) fn open_to_readers(file: &File) -> io::Result<()> {
+    match file.set_permissions(Permissions::from_mode(0o644)) {
+        Err(error) if caution::has_no_modes(&error) => Ok(()),
+        result => result,
+    }
 }
 
 /// Removes a file, if it is there.

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::folders::{Kind, OWN, kind};
+use crate::caution::{self, Caution, Cautions};
+use crate::folders::{Kind, OWN, TEMPORARY, kind};
 use crate::{Error, Store};
 
 /// How long a lock that somebody else holds is left alone before it is tried again.
@@ -40,8 +41,22 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
     file.map_err(Error::io("opening", path))
 }
 
-/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
+/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way. Where the
+/// filesystem has no locks, this does nothing: the store's lease has noted that.
 pub(crate) fn lock(
+    file: &File,
+    path: &Path,
+    share: Share,
+    cancel: &AtomicBool,
+    why: &str,
+) -> Result<(), Error> {
+    match wait_for_lock(file, path, share, cancel, why) {
+        Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => Ok(()),
+        result => result,
+    }
+}
+
+fn wait_for_lock(
     file: &File,
     path: &Path,
     share: Share,
@@ -75,19 +90,41 @@ pub(crate) fn lock(
 }
 
 /// Takes a lease; none where the store has no folder for it or the filesystem knows no locks.
-pub(crate) fn take(root: &Path, cancel: &AtomicBool) -> Result<Option<File>, Error> {
+pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Result<Option<File>, Error> {
     let path = root.join(OWN);
     if kind(&path)? != Kind::Folder {
         return Ok(None);
     }
     let folder = File::open(&path).map_err(Error::io("opening", &path))?;
-    match lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
+    match wait_for_lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
         Ok(()) => Ok(Some(folder)),
         Err(Error::Io { source, .. }) => {
             log::debug!("{}: no locks: {source}", path.display());
+            cautions.note(Caution::NoLocks);
             Ok(None)
         }
         Err(other) => Err(other),
+    }
+}
+
+/// Removes the temporary files that killed processes left, if nobody uses the store now: whoever writes one holds a lease. What
+/// can't be removed is in nobody's way.
+pub(crate) fn remove_leftovers(root: &Path) {
+    let own = root.join(OWN);
+    if !matches!(kind(&own), Ok(Kind::Folder)) {
+        return;
+    }
+    let Ok(folder) = File::open(&own) else { return };
+    if folder.try_lock().is_err() {
+        return;
+    }
+    for entry in own.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            log::debug!("{}: {error}", entry.path().display());
+        }
     }
 }
 

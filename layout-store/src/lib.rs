@@ -15,6 +15,7 @@
 //! # Where to look
 //!
 //! - Open: [`Store::open`], [`Store::create`]; [`Opening`] where waits for other processes should be stoppable.
+//! - The disk: [`check_names`], [`free_space`], [`filesystem`]; [`Store::cautions`] tells what it lacks.
 //! - Read: [`Store::images`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
 //! - Write, in this order: [`Store::write_blob`] (or [`Store::link_blob`] from another store), [`Store::sync_blobs`],
 //!   [`Store::put_manifest`] with children first, [`Store::tag`].
@@ -23,6 +24,8 @@
 //! - Remove: [`Store::exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
 
 mod blob;
+mod caution;
+mod colons;
 mod commit;
 mod durable;
 mod error;
@@ -44,6 +47,8 @@ mod tags;
 mod verify;
 
 pub use blob::{BlobWrite, BlobWriter};
+pub use caution::Caution;
+pub use colons::check_names;
 pub use commit::CommitError;
 pub use error::Error;
 pub use images::{Damage, Listing, StoredImage};
@@ -51,7 +56,7 @@ pub use lease::Exclusive;
 pub use mend::{SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::Garbage;
-pub use space::free_space;
+pub use space::{filesystem, free_space};
 pub use store::{Opening, Store};
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;

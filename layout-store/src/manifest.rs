@@ -2,16 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
-use tempfile::NamedTempFile;
 use transload_reference::{
     Algorithm, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag,
 };
 
-use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, kind};
+use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, TEMPORARY, kind};
 use crate::layout::Layout;
 use crate::lease::{self, Share};
 use crate::{Error, Store, durable};
@@ -212,7 +211,7 @@ impl Store {
         }
         let own = self.own_folder()?;
         let named = tempfile::Builder::new()
-            .prefix("tag-")
+            .prefix(TEMPORARY)
             .make_in(&own, |temporary| fs::hard_link(manifest, temporary));
         match named {
             Ok(named) => named
@@ -271,11 +270,10 @@ impl Store {
         }
         let own = self.own_folder()?;
         let write = || {
-            let mut file = NamedTempFile::new_in(&own)?;
+            let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&own)?;
             file.write_all(bytes)?;
-            file.as_file()
-                .set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.as_file().sync_data()?;
+            folders::open_to_readers(file.as_file())?;
+            durable::flush(file.as_file(), &self.cautions)?;
             file.persist(path).map_err(|error| error.error)
         };
         write().map(|_| ()).map_err(Error::io("writing", path))

@@ -12,13 +12,26 @@ use crate::{Error, Store, durable};
 /// The bytes that this user may still write to the filesystem of a folder. Where the folder isn't there yet, that of the nearest one
 /// above it that is.
 ///
+/// None where the filesystem doesn't know: some on networks and in user space say that they have 0 of 0 blocks.
+///
 /// # Errors
-/// Where the filesystem doesn't tell.
-pub fn free_space(folder: &Path) -> Result<u64, Error> {
+/// Where the filesystem can't be asked.
+pub fn free_space(folder: &Path) -> Result<Option<u64>, Error> {
     let there = nearest(folder).unwrap_or_else(|| folder.to_owned());
     let found = rustix::fs::statvfs(&there);
     let found = found.map_err(|error| Error::io("asking for the free space of", &there)(error.into()))?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    Ok(available(found.f_blocks, found.f_bavail, found.f_frsize))
+}
+
+/// The bytes of the blocks that are available, if the filesystem knows how many blocks it has.
+fn available(blocks: u64, available: u64, block_size: u64) -> Option<u64> {
+    (blocks > 0).then(|| available.saturating_mul(block_size))
+}
+
+/// A number that tells the filesystem of a folder from others. Where the folder isn't there yet, that of the nearest one above it
+/// that is. None where that can't be told.
+pub fn filesystem(folder: &Path) -> Option<u64> {
+    nearest(folder)?.metadata().ok().map(|there| there.dev())
 }
 
 impl Store {
@@ -41,10 +54,8 @@ impl Store {
     /// Whether [`Store::link_blob`] of a store in `folder`, which needn't be there yet, would take this blob from here: it is
     /// sealed, and on the same filesystem.
     pub fn could_link_into(&self, folder: &Path, blob: &Descriptor) -> bool {
-        let is_near = |device: u64| {
-            nearest(folder).is_some_and(|above| above.metadata().is_ok_and(|above| above.dev() == device))
-        };
-        self.sealed(blob).is_some_and(|metadata| is_near(metadata.dev()))
+        self.sealed(blob)
+            .is_some_and(|metadata| filesystem(folder) == Some(metadata.dev()))
     }
 
     /// Whether a blob's bytes were verified when they got their name, and nobody wrote to the file since, as far as its time of change
@@ -63,7 +74,7 @@ impl Store {
 }
 
 /// The folder itself, or the nearest one above it that is there.
-fn nearest(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest(folder: &Path) -> Option<PathBuf> {
     let whole = std::path::absolute(folder).ok()?;
     whole.ancestors().find(|path| path.exists()).map(Path::to_owned)
 }
@@ -73,10 +84,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_filesystem_of_no_blocks_tells_nothing_of_its_space() {
+        assert_eq!(available(0, 0, 4096), None);
+        assert_eq!(available(1000, 0, 4096), Some(0), "it is full");
+        assert_eq!(available(1000, 10, 4096), Some(40_960));
+    }
+
+    #[test]
     fn a_folder_to_be_has_the_space_of_the_one_above_it() {
         let folder = tempfile::tempdir().unwrap();
-        let there = free_space(folder.path()).unwrap();
-        let to_be = free_space(&folder.path().join("a/b")).unwrap();
+        let there = free_space(folder.path()).unwrap().unwrap();
+        let to_be = free_space(&folder.path().join("a/b")).unwrap().unwrap();
         // Others write to the disk meanwhile.
         assert!(there > 0 && to_be > there / 2, "{there} {to_be}");
     }

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use transload_reference::Digest;
 
+use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
-use crate::{Error, lease};
+use crate::{Caution, Error, colons, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
 const DEPTH: usize = 8;
@@ -27,6 +28,8 @@ pub struct Store {
     root: PathBuf,
     pub(crate) names: Arc<Names>,
     pub(crate) made: Made,
+    /// What its filesystem was found to lack.
+    pub(crate) cautions: Arc<Cautions>,
     /// Set by whoever wants waits for other processes to end.
     pub(crate) cancel: Arc<AtomicBool>,
     /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
@@ -71,13 +74,15 @@ impl Opening {
         if let Some(looks_like) = other_kind(path)? {
             return Err(not_a_store(looks_like));
         }
+        let cautions = Arc::default();
         Ok(Store {
             root: path.to_owned(),
             names: Arc::default(),
             made: Made::default(),
             tagging: Mutex::default(),
             tag_digests: Mutex::default(),
-            lease: lease::take(path, &self.cancel)?,
+            lease: lease::take(path, &self.cancel, &cautions)?,
+            cautions,
             cancel: Arc::clone(&self.cancel),
         })
     }
@@ -85,15 +90,17 @@ impl Opening {
     /// See [`Store::create`].
     ///
     /// # Errors
-    /// As [`Opening::open`], and where it can't be made.
+    /// As [`Opening::open`], where it can't be made, and [`Error::NoColons`].
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
+        colons::check_names(path)?;
         folders::make_all(path)?;
+        lease::remove_leftovers(path);
         let mut store = self.open(path)?;
         store.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
         if store.lease.is_none() {
             store.make_folder(&path.join(OWN), &"the folder of the lock")?;
-            store.lease = lease::take(path, &self.cancel)?;
+            store.lease = lease::take(path, &self.cancel, &store.cautions)?;
         }
         // It is needed once all of an image is there: a bad one has to be told before.
         let lock = folders::layout_lock(path);
@@ -133,6 +140,11 @@ impl Store {
         }
     }
 
+    /// What its filesystem was found to lack so far: a store works without it, less safely, and whoever uses it should know.
+    pub fn cautions(&self) -> Vec<Caution> {
+        self.cautions.all()
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -163,6 +175,10 @@ fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
     let mut is_empty = true;
     for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
         let entry = entry.map_err(Error::io("reading", path))?;
+        // Another process's look at the filesystem, which is over in a moment.
+        if entry.file_name().as_encoded_bytes().starts_with(OWN.as_bytes()) {
+            continue;
+        }
         is_empty = false;
         if has_manifests(&entry.path(), DEPTH, &mut budget)? {
             return Ok(None);

@@ -623,3 +623,34 @@ fn a_folder_that_becomes_a_link_under_way_is_not_written_through() {
     assert!(matches!(refused, Error::Collision { .. }), "{refused}");
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn temporary_files_of_killed_processes_are_removed_once_nobody_uses_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("images");
+    drop(Store::create(&path).unwrap());
+    let own = path.join(".transload");
+    let (left, others) = (own.join(".tmpAbCdEf"), own.join("notes"));
+    fs::write(&left, "half a manifest").unwrap();
+    fs::write(&others, "somebody's").unwrap();
+
+    let reader = Store::open(&path).unwrap();
+    let writer = Store::create(&path).unwrap();
+    assert!(left.exists(), "it may be the file of somebody who is at work");
+    drop((reader, writer));
+
+    drop(Store::open(&path).unwrap());
+    assert!(left.exists(), "who only reads removes nothing");
+    let store = Store::create(&path).unwrap();
+    assert!(!left.exists() && others.exists());
+    publish(&store, "hub.local/team/app", "v1").unwrap();
+    assert_eq!(names(&store), ["hub.local/team/app:v1"]);
+    assert_eq!(store.cautions(), []);
+}
+
+#[test]
+fn another_process_that_looks_at_the_filesystem_makes_no_folder_a_strange_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".transloadAbCdEf:"), "").unwrap();
+    Store::create(folder.path()).unwrap();
+}

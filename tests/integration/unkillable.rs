@@ -3,6 +3,7 @@
 //! `TRANSLOAD_TEST_LONG=1` makes the random tests do ten times as much; `TRANSLOAD_TEST_SEED` changes their course.
 
 mod disk;
+mod filesystems;
 mod images;
 mod kill;
 mod power;

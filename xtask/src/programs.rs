@@ -13,6 +13,13 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
     find(name, &env::var_os("PATH")?)
 }
 
+/// Where Debian keeps programs for the system's keeper, which the `PATH` of other users lacks.
+const SYSTEM: &str = "/usr/sbin:/sbin";
+
+fn is_installed(name: &str) -> bool {
+    on_path(name).or_else(|| find(name, OsStr::new(SYSTEM))).is_some()
+}
+
 /// Where a program stands in a list of folders such as `PATH`.
 pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
     env::split_paths(path)
@@ -52,7 +59,7 @@ pub fn is_root_on_debian() -> bool {
 /// Where one is missing and can't be installed: the way to get it.
 pub fn see_to(who: &str, needed: &[(&str, &str)]) -> Result<(), String> {
     let missing = || -> Vec<(&str, &str)> {
-        let is_missing = |(program, _): &(&str, &str)| on_path(program).is_none();
+        let is_missing = |(program, _): &(&str, &str)| !is_installed(program);
         needed.iter().copied().filter(is_missing).collect()
     };
     let wanted = missing();

@@ -46,6 +46,11 @@ pub trait Destination: Send + Sync {
     /// How many bytes can be written here; none where that isn't known, as with a registry.
     fn free_space(&self) -> Option<u64>;
 
+    /// What its filesystem was found to lack so far, for people.
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How many bytes of a blob would be written here: none where it is there or would be linked.
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64;
 
@@ -177,7 +182,13 @@ impl Destination for StoreDestination {
     }
 
     fn free_space(&self) -> Option<u64> {
-        free_space(self.store.root()).ok()
+        free_space(self.store.root()).ok().flatten()
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let root = self.store.root().display();
+        let cautions = self.store.cautions().into_iter();
+        cautions.map(|caution| format!("{root}: {caution}")).collect()
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
@@ -455,7 +466,7 @@ impl Destination for FolderToBe {
     }
 
     fn free_space(&self) -> Option<u64> {
-        free_space(&self.path).ok()
+        free_space(&self.path).ok().flatten()
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {

@@ -174,6 +174,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
         vec![no_threads(&error, hint)]
     })?;
     let mut summaries = Vec::new();
+    let mut told = HashSet::new();
     let preparations = prepare_all(jobs, options, observer)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });
@@ -192,7 +193,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
                     number,
                     routes: &routes,
                 });
-                run_job(prepared, options, &pool, observer.as_ref())
+                run_job(prepared, options, &pool, observer.as_ref(), &mut told)
             }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
@@ -243,12 +244,19 @@ fn prepare_all<'a>(
     }
 }
 
-fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dyn Observer) -> JobSummary {
+/// Does a task. `told` are the cautions that were told to the user in this run.
+fn run_job(
+    prepared: Prepared<'_>,
+    options: &Options,
+    pool: &Pool,
+    observer: &dyn Observer,
+    told: &mut HashSet<String>,
+) -> JobSummary {
     let started = Instant::now();
     let Prepared {
         job,
         images,
-        warnings,
+        mut warnings,
         client,
     } = prepared;
     observer.event(&Event::JobStarted {
@@ -267,11 +275,22 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dy
             Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
         }
     }
+    let mut tell_cautions = |places: &Places| {
+        for text in places.cautions() {
+            if told.insert(text.clone()) {
+                observer.event(&Event::Warning { text: &text });
+                warnings.push(text);
+            }
+        }
+    };
+    tell_cautions(&places);
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
     let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
     executor.run();
+    // Some show only once something was written.
+    tell_cautions(&places);
     let (flights, origins) = executor.into_parts();
     let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
     images.extend(grounded);

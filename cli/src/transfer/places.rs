@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_layout_store::Opening;
+use transload_layout_store::{Opening, filesystem};
 use transload_reference::Registry;
 use transload_registry_client::Client;
 
@@ -49,6 +49,8 @@ pub(crate) struct Places {
     opening: Opening,
     sources: HashMap<Place, Arc<dyn Source>>,
     ports: HashMap<Place, Arc<Port>>,
+    /// By filesystem: directories on one share its space.
+    rooms: HashMap<u64, Arc<Room>>,
 }
 
 impl Places {
@@ -58,6 +60,7 @@ impl Places {
             opening,
             sources: HashMap::new(),
             ports: HashMap::new(),
+            rooms: HashMap::new(),
         }
     }
 
@@ -119,10 +122,32 @@ impl Places {
         let port = Arc::new(Port {
             destination,
             blobs: BlobMap::default(),
-            room: Arc::default(),
+            room: self.room(target),
             turns: Turns::default(),
         });
         self.ports.insert(place, Arc::clone(&port));
         Ok(port)
+    }
+
+    /// The space that a destination, which is there, takes its share of.
+    fn room(&mut self, target: &Target) -> Arc<Room> {
+        let found = match target {
+            Target::Store(path, _) => filesystem(path),
+            Target::Registry(_) => None,
+        };
+        found.map_or_else(Arc::default, |filesystem| {
+            Arc::clone(self.rooms.entry(filesystem).or_default())
+        })
+    }
+
+    /// What the filesystems of the destinations were found to lack so far, sorted.
+    pub fn cautions(&self) -> Vec<String> {
+        let mut found: Vec<String> = self
+            .ports
+            .values()
+            .flat_map(|port| port.destination.cautions())
+            .collect();
+        found.sort();
+        found
     }
 }

@@ -1,11 +1,11 @@
 //! From a task to its images, each with its source and its destination, before anything moves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_layout_store::Opening;
+use transload_layout_store::{Opening, check_names};
 use transload_policy::Mode;
 use transload_reference::Reference;
 use transload_registry_client::Client;
@@ -35,7 +35,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Whether the source is at fault, and not what was asked for: a registry that doesn't answer, a tag that isn't there.
+    /// Whether a place is at fault, and not how it was asked for: a registry that doesn't answer, a tag that isn't there, a disk that
+    /// takes no image directory.
     pub failed: bool,
 }
 
@@ -116,22 +117,25 @@ pub(crate) fn prepare<'a>(
             return Err(wrong.problems);
         }
     };
-    if job
-        .source
-        .as_ref()
-        .and_then(Endpoint::store)
-        .is_some_and(|path| filled.contains(&whole(path)))
-    {
+    let opening = options.opening();
+    let source = job.source.as_ref().and_then(Endpoint::store);
+    let is_later = source.is_some_and(|path| filled.contains(&whole(path)));
+    if let (Some(path), false) = (source, is_later) {
+        check_source(path, &opening, &mut wrong);
+    }
+    if let Some(path) = job.destination.store() {
+        check_destination(path, source, &opening, &mut wrong);
+    }
+    if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
     }
     let mut warnings = Vec::new();
-    let opening = options.opening();
-    check_folders(&opening, &mut wrong);
     let mut images = Vec::new();
     if wrong.problems.is_empty() {
         let names = named_images(&client, &opening, &mut wrong, &mut warnings);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
+        check_folders(&images, &mut wrong);
         check_lock(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
@@ -158,7 +162,7 @@ impl Wrong<'_> {
         self.push(side, message, hint, false);
     }
 
-    /// The same; `failed` says that the source is at fault, and not what was asked for.
+    /// The same; `failed` is [`Problem::failed`].
     pub fn push(
         &mut self,
         side: Option<Side>,
@@ -192,31 +196,55 @@ pub(crate) fn client(
         .build()
 }
 
-fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
-    let source = wrong.job.source.as_ref().and_then(Endpoint::store);
-    let destination = wrong.job.destination.store();
-    if let Some(path) = source {
-        match (path.try_exists(), opening.open(path)) {
-            (Ok(false), _) => {
-                let message = format!("there is no directory {}", path.display());
-                wrong.note(Some(Side::Source), message, where_else(path));
-            }
-            (_, Err(error)) => wrong.note(Some(Side::Source), &error, error.hint()),
-            (_, Ok(_)) => {}
+fn check_source(path: &Path, opening: &Opening, wrong: &mut Wrong<'_>) {
+    match (path.try_exists(), opening.open(path)) {
+        (Ok(false), _) => {
+            let message = format!("there is no directory {}", path.display());
+            wrong.note(Some(Side::Source), message, where_else(path));
         }
+        (_, Err(error)) => wrong.note(Some(Side::Source), &error, error.hint()),
+        (_, Ok(_)) => {}
     }
-    let Some(path) = destination else { return };
+}
+
+fn check_destination(path: &Path, source: Option<&Path>, opening: &Opening, wrong: &mut Wrong<'_>) {
     if source.is_some_and(|source| is_same(source, path)) {
         wrong.note(None, "src and dest are the same directory", None);
     } else if path.symlink_metadata().is_ok() {
-        if let Err(error) = opening.open(path) {
-            wrong.note(Some(Side::Destination), &error, error.hint());
+        match opening.open(path) {
+            Err(error) => wrong.note(Some(Side::Destination), &error, error.hint()),
+            Ok(_) => check_filesystem(path, wrong),
         }
     } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
         && !file.is_dir()
     {
         let message = format!("{} can't be made: {} is a file", path.display(), file.display());
         wrong.note(Some(Side::Destination), message, None);
+    } else {
+        check_filesystem(path, wrong);
+    }
+}
+
+/// Checks the directories that a template names as destinations, each once.
+fn check_folders(images: &[Mapping], wrong: &mut Wrong<'_>) {
+    if wrong.job.destination.store().is_some() {
+        return;
+    }
+    let folders: BTreeSet<&Path> = images
+        .iter()
+        .filter_map(|mapping| match &mapping.to {
+            Target::Store(path, _) => Some(path.as_path()),
+            Target::Registry(_) => None,
+        })
+        .collect();
+    for path in folders {
+        check_filesystem(path, wrong);
+    }
+}
+
+fn check_filesystem(path: &Path, wrong: &mut Wrong<'_>) {
+    if let Err(error) = check_names(path) {
+        wrong.push(Some(Side::Destination), &error, error.hint(), true);
     }
 }
 

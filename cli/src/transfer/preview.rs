@@ -2,11 +2,12 @@
 
 mod hosts;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use transload_layout_store::filesystem;
 use transload_policy::PlatformPattern;
 use transload_reference::{Digest, Platform};
 
@@ -49,6 +50,28 @@ pub struct Disk {
     pub to_write: u64,
     /// How many bytes are free; none where that isn't known.
     pub free: Option<u64>,
+    /// How many of those go to directories on the same filesystem that come before this one, in this task or an earlier one.
+    pub taken: u64,
+}
+
+impl Disk {
+    /// How many bytes too few are free.
+    pub fn missing(&self) -> u64 {
+        let needed = self.taken.saturating_add(self.to_write);
+        self.free.map_or(0, |free| needed.saturating_sub(free))
+    }
+}
+
+/// Notes of each directory how many bytes those before it take of its filesystem.
+fn share_filesystems(previews: &mut [JobPreview]) {
+    let mut taken: HashMap<u64, u64> = HashMap::new();
+    for disk in previews.iter_mut().flat_map(|preview| &mut preview.disks) {
+        if let Some(filesystem) = filesystem(&disk.folder) {
+            let taken = taken.entry(filesystem).or_default();
+            disk.taken = *taken;
+            *taken = taken.saturating_add(disk.to_write);
+        }
+    }
 }
 
 /// What would become of an image.
@@ -103,7 +126,7 @@ pub fn preview(
     let preparations = prepare_all(jobs, options, observer)?;
     // What a task brings is there for the next.
     let mut counted = HashSet::new();
-    Ok(jobs
+    let mut previews: Vec<JobPreview> = jobs
         .iter()
         .zip(preparations)
         .map(|(job, preparation)| match preparation {
@@ -119,7 +142,9 @@ pub fn preview(
                 preview_job(prepared, options, &pool, observer.as_ref(), &mut counted)
             }
         })
-        .collect())
+        .collect();
+    share_filesystems(&mut previews);
+    Ok(previews)
 }
 
 fn preview_job(
@@ -210,6 +235,7 @@ fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
                 folder: folder.clone(),
                 to_write: 0,
                 free: destination.free_space(),
+                taken: 0,
             });
         }
     }
@@ -304,5 +330,52 @@ fn count(
         there: is_there,
         warnings: plan.warnings,
         is_there: is_whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(folders: &[(&std::path::Path, u64)], free: Option<u64>) -> JobPreview {
+        let disk = |&(folder, to_write): &(&std::path::Path, u64)| Disk {
+            folder: folder.to_owned(),
+            to_write,
+            free,
+            taken: 0,
+        };
+        JobPreview {
+            job: "a task".to_owned(),
+            images: Vec::new(),
+            comes_later: false,
+            warnings: Vec::new(),
+            disks: folders.iter().map(disk).collect(),
+            hosts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn directories_on_one_filesystem_share_its_space_within_a_task_and_across_tasks() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        let mut plans = [
+            task(&[(&one, 60), (&other, 30)], Some(100)),
+            task(&[(&one, 25)], Some(100)),
+        ];
+        share_filesystems(&mut plans);
+        let seen = |plan: &JobPreview| -> Vec<(u64, u64)> {
+            let disks = plan.disks.iter();
+            disks.map(|disk| (disk.taken, disk.missing())).collect()
+        };
+        assert_eq!(seen(&plans[0]), [(0, 0), (60, 0)]);
+        assert_eq!(seen(&plans[1]), [(90, 15)]);
+    }
+
+    #[test]
+    fn nothing_is_missing_where_the_free_space_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plans = [task(&[(folder.path(), u64::MAX), (folder.path(), 1)], None)];
+        share_filesystems(&mut plans);
+        assert!(plans[0].disks.iter().all(|disk| disk.missing() == 0));
     }
 }

@@ -1,11 +1,11 @@
-//! Whether what is planned fits on the destination's disk: an image that doesn't is refused before any of its bytes move.
+//! Whether what is planned fits on the destination's filesystem: an image that doesn't is refused before any of its bytes move.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Fault, Side};
 
-/// The bytes of one destination that are planned and not yet written.
+/// The bytes that are planned for one filesystem and not yet written, whichever directories they go to.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     owed: Mutex<u64>,
@@ -16,7 +16,7 @@ pub(crate) struct Room {
 pub(crate) struct Short {
     /// The bytes that are free.
     pub free: u64,
-    /// Those of them that images before this one need.
+    /// Those of them that images before this one need, in all directories of the filesystem.
     pub owed: u64,
 }
 

@@ -9,10 +9,10 @@ use std::process::Command;
 use std::thread;
 
 use serde_json::json;
-use transload_test_support::Transload;
-use transload_test_support::image::{Family, samples};
+use transload_test_support::image::{Family, ImageBuilder, samples};
 use transload_test_support::real::{PASSWORD, USER};
 use transload_test_support::scripted::{Authentication, Fault, Options, Reply, Tls};
+use transload_test_support::{ExfatImage, Transload};
 
 use super::registries::{PULL, answer, pull_with, registry, said};
 use super::{Scene, assert_said, store_with};
@@ -352,6 +352,30 @@ fn a_disk_that_is_too_small() {
         )
         .collect();
     assert_said!(without_space.join("\n"));
+}
+
+#[test]
+fn a_disk_that_takes_no_colon() {
+    let scene = Scene::new();
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    store_with(&scene, "store", "hub.example.com", "team/app", "v1", &image);
+    let (file, disk) = (scene.path("exfat"), scene.path("usb"));
+    fs::create_dir(&disk).expect("a writable folder");
+    let Some(exfat) = ExfatImage::make(&file) else {
+        return;
+    };
+    let args = ["copy", "--src", "store", "--dest", "usb/images"];
+    assert_said!(transcript(&scene, &args, |program| exfat.with(program, &disk, "\"$@\"")));
+}
+
+#[test]
+fn a_limit_on_the_size_of_files() {
+    let scene = Scene::new();
+    let image = ImageBuilder::new(Family::Oci).noise_layer(1, 2 << 20).build();
+    store_with(&scene, "store", "hub.example.com", "team/app", "v1", &image);
+    let args = ["copy", "--src", "store", "--dest", "./out", "--jobs", "1"];
+    let limited = ["-c", "ulimit -f 1000; exec \"$@\"", "sh"];
+    assert_said!(transcript(&scene, &args, |program| program.under("sh", limited)));
 }
 
 /// The system says no, as it does to a user who may not write; root may everywhere.

@@ -19,7 +19,7 @@ const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Whether disks can be mounted here: by root, or by whom the system lets make namespaces. Where not, that is said.
-fn may_mount() -> bool {
+pub fn may_mount() -> bool {
     let may = Command::new("unshare")
         .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
         .output();
@@ -36,7 +36,7 @@ fn layer(seed: u64, size: usize) -> Digest {
 }
 
 /// The program in a namespace of its own with a small disk at `disk`, run by a script in which `"$@"` is its command line.
-fn with_disk(disk: &Path, size: &str, script: &str, out: &Path) -> Transload {
+pub fn with_disk(disk: &Path, size: &str, script: &str, out: &Path) -> Transload {
     let script = format!("set -u; mount -t tmpfs -o size={size} none \"$DISK\" || exit 99; {script}");
     Transload::new()
         .env("DISK", disk)
@@ -44,7 +44,7 @@ fn with_disk(disk: &Path, size: &str, script: &str, out: &Path) -> Transload {
         .under("unshare", ["-m", "sh", "-c", &script, "sh"])
 }
 
-fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
+pub fn folders() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let dir = folder();
     let (disk, out) = (dir.path().join("disk"), dir.path().join("out"));
     fs::create_dir(&disk).expect("a writable folder");
@@ -162,7 +162,7 @@ fn a_plan_tells_what_the_disk_lacks() {
         ])
         .args(&names)
         .run()
-        .expect_code(0);
+        .expect_code(1);
     assert!(
         output.stdout.contains("  disk: 11.00 MiB to write in "),
         "{}",

@@ -127,7 +127,7 @@ impl Disk {
 }
 
 /// Whether processes can be traced here. Where not, that is said.
-fn may_trace() -> bool {
+pub fn may_trace() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     let traced = traced.unwrap_or_else(|error| panic!("no strace (Debian package strace): {error}"));
     if !traced.status.success() {

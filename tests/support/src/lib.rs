@@ -6,6 +6,7 @@
 //! - [`link`]: a slow, narrow or breaking link in front of any server.
 //! - [`proxy`]: a proxy through which any name leads to a server of the test's.
 //! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
+//! - [`ExfatImage`]: a disk as people carry it, on Linux.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
 //! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
 //!
@@ -24,6 +25,7 @@
 
 mod capture;
 mod example;
+mod exfat;
 mod http;
 pub mod image;
 pub mod kubekey;
@@ -37,6 +39,7 @@ pub mod scripted;
 mod tls;
 pub mod vast;
 
+pub use exfat::ExfatImage;
 pub use memory::peak_memory;
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;

@@ -26,6 +26,8 @@ fn task(plan: &JobPreview) -> Value {
             "directory": disk.folder.display().to_string(),
             "bytes_to_write": disk.to_write,
             "bytes_free": disk.free,
+            "bytes_taken": disk.taken,
+            "bytes_missing": disk.missing(),
         })
     });
     json!({

@@ -197,18 +197,24 @@ fn print_disk(text: &mut String, disk: &Disk) {
         bytes(disk.to_write),
         path(&disk.folder)
     );
-    let _ = match disk.free {
-        None => writeln!(text),
-        Some(free) if free < disk.to_write => {
-            let missing = bytes(disk.to_write - free);
-            writeln!(
+    if let Some(free) = disk.free {
+        let _ = write!(text, ", {} free", bytes(free));
+        if disk.taken > 0 {
+            let taken = bytes(disk.taken);
+            let _ = write!(
                 text,
-                ", {} free: {missing} too few, so some images would fail",
-                bytes(free)
-            )
+                ", of which {taken} go to what comes before on the same filesystem"
+            );
         }
-        Some(free) => writeln!(text, ", {} free", bytes(free)),
-    };
+    }
+    if disk.missing() > 0 {
+        let _ = write!(
+            text,
+            ": {} too few, so some images would fail",
+            bytes(disk.missing())
+        );
+    }
+    text.push('\n');
 }
 
 /// How many images have which platform, and how many lack one.

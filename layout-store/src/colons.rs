@@ -1,0 +1,119 @@
+//! Filesystems that take no colon in a name, which the format can't do without: FAT, exFAT, NTFS.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::Error;
+use crate::folders::OWN;
+use crate::space::nearest;
+
+/// Checks that a directory's filesystem takes the names of the format, before anything is written there. Where the directory isn't
+/// there yet, that of the nearest one above it is asked. A file is made and removed at once: no other way tells it of each
+/// filesystem.
+///
+/// # Errors
+/// [`Error::NoColons`] where it doesn't. Where no file can be made, this tells nothing.
+pub fn check_names(folder: &Path) -> Result<(), Error> {
+    let Some(there) = nearest(folder) else {
+        return Ok(());
+    };
+    let make = |suffix: &str| {
+        tempfile::Builder::new()
+            .prefix(OWN)
+            .suffix(suffix)
+            .tempfile_in(&there)
+            .map(drop)
+    };
+    if refuses_colons(make) {
+        return Err(Error::NoColons {
+            path: folder.to_owned(),
+            filesystem: filesystem_name(&there),
+        });
+    }
+    Ok(())
+}
+
+/// What it says of a file with a colon in its name that it can't be made: where the colon is the reason, it says so.
+pub(crate) fn explain(error: Error, path: &Path) -> Error {
+    let Err(no_colons) = check_names(path.parent().unwrap_or(path)) else {
+        return error;
+    };
+    no_colons
+}
+
+/// Whether a name with a colon is refused where one without is taken. With which error, each filesystem has its own mind: EINVAL
+/// (the kernel's drivers), ENOENT (exfat-fuse), EPERM (fusefat).
+fn refuses_colons(make: impl Fn(&str) -> io::Result<()>) -> bool {
+    make(":").is_err() && make("").is_ok()
+}
+
+/// What the kernel calls the filesystem of a folder, such as `vfat`.
+fn filesystem_name(folder: &Path) -> Option<String> {
+    let device = folder.metadata().ok()?.dev();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    kind_of_device(&mounts, device).map(str::to_owned)
+}
+
+/// The kind of the filesystem on a device, by the lines of `/proc/self/mountinfo` (proc_pid_mountinfo(5)):
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+fn kind_of_device(mounts: &str, device: u64) -> Option<&str> {
+    let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    mounts.lines().find_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let at = mount.split(' ').nth(2)?;
+        kind.split(' ').next().filter(|_| at == device)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_filesystem_takes_no_colons_whatever_it_calls_that() {
+        for errno in [
+            Errno::INVAL,
+            Errno::NOENT,
+            Errno::PERM,
+            Errno::ACCESS,
+            Errno::ILSEQ,
+        ] {
+            let make = |suffix: &str| match suffix.contains(':') {
+                true => Err(errno.into()),
+                false => Ok(()),
+            };
+            assert!(refuses_colons(make), "{errno}");
+        }
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_nothing_is_said_of_colons() {
+        for errno in [Errno::ROFS, Errno::ACCESS, Errno::NOSPC] {
+            assert!(!refuses_colons(|_| Err(errno.into())), "{errno}");
+        }
+        assert!(!refuses_colons(|_| Ok(())));
+    }
+
+    #[test]
+    fn a_check_leaves_nothing_behind_and_makes_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        check_names(folder.path()).unwrap();
+        check_names(&folder.path().join("a/b")).unwrap();
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_kind_of_a_filesystem_is_found_by_its_device() {
+        let mounts = "\
+22 1 0:20 / /proc rw - proc proc rw
+36 35 98:0 /mnt1 /mnt/usb rw,noatime master:1 - exfat /dev/root rw,errors=continue
+63 43 7:0 / /disk\\040one rw - fuseblk /dev/loop0 rw
+";
+        assert_eq!(kind_of_device(mounts, rustix::fs::makedev(98, 0)), Some("exfat"));
+        assert_eq!(kind_of_device(mounts, rustix::fs::makedev(7, 0)), Some("fuseblk"));
+        assert_eq!(kind_of_device(mounts, rustix::fs::makedev(9, 8)), None);
+    }
+}

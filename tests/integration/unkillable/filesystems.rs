@@ -1,0 +1,304 @@
+//! Filesystems that lack something: colons in names, locks, modes, flushes, large files. Which they are is told before anything moves,
+//! or the work is done all the same.
+
+use std::fs;
+use std::path::Path;
+
+use transload_test_support::{ExfatImage, Output, ScriptedRegistry, Transload};
+
+use super::disk::{folders, may_mount, with_disk};
+use super::power::may_trace;
+use super::whole::{assert_sound, partials};
+use super::{folder, image, registry, text};
+
+const MIB: usize = 1 << 20;
+
+/// The program under strace, where these calls fail so.
+fn with_failing(calls: &str, error: &str) -> Transload {
+    let trace = format!("trace={calls}");
+    let inject = format!("inject={calls}:error={error}");
+    Transload::new().under("strace", ["-f", "-o", "/dev/null", "-e", &trace, "-e", &inject])
+}
+
+fn pull(program: Transload, store: &Path, names: &[String]) -> Output {
+    pull_with(program, store, names, &[])
+}
+
+fn pull_with(program: Transload, store: &Path, names: &[String], more: &[&str]) -> Output {
+    program
+        .args(["pull", "--plain-http", "--dest", &text(store)])
+        .args(names)
+        .args(more)
+        .run()
+}
+
+#[track_caller]
+fn assert_warned_once(output: &Output, warning: &str) {
+    let told = output.stderr.matches("warning: ").count();
+    assert!(told == 1 && output.stderr.contains(warning), "{}", output.stderr);
+}
+
+#[test]
+fn a_disk_that_takes_no_colon_is_refused_before_anything_moves() {
+    let dir = folder();
+    let (file, disk) = (dir.path().join("exfat"), dir.path().join("disk"));
+    fs::create_dir(&disk).expect("a writable folder");
+    let Some(exfat) = ExfatImage::make(&file) else {
+        return;
+    };
+    let (registry, names) = registry(&[1000, 2000]);
+    let store = dir.path().join("store");
+    pull(Transload::new(), &store, &names).expect_code(0);
+    registry.log().clear();
+
+    let tasks = format!(
+        "- name: gather\n  image: {{manifests: ['{}'], dest: 'local://{}', auths: [{{repo: '{}', plain_http: true}}]}}\n\
+         - name: carry\n  image: {{src: 'local://{}', dest: 'local://{}'}}\n",
+        names[0],
+        text(dir.path().join("gathered")),
+        registry.host(),
+        text(dir.path().join("gathered")),
+        text(disk.join("carried")),
+    );
+    fs::write(dir.path().join("tasks.yaml"), tasks).expect("a writable folder");
+    let by_template = format!(
+        "local://{}/{{{{ .module.image.reference.reference }}}}",
+        text(&disk)
+    );
+    let (images, tasks) = (
+        text(disk.join("deep/images")),
+        text(dir.path().join("tasks.yaml")),
+    );
+    let pull = ["pull", "--plain-http", &names[0], &names[1], "--dest"];
+    for args in [
+        [&pull[..], &[&images]].concat(),
+        [&pull[..], &[&images, "--dry-run"]].concat(),
+        [&pull[..], &[&text(&disk)]].concat(),
+        [&pull[..], &[&by_template]].concat(),
+        vec!["copy", "--src", &text(&store), "--dest", &images, "--dry-run"],
+        vec!["run", &tasks],
+    ] {
+        let script = "\"$@\"; code=$?; ls -A \"$DISK\"; exit $code";
+        let output = exfat
+            .with(Transload::new(), &disk, script)
+            .args(&args)
+            .run()
+            .expect_code(1);
+        for part in [
+            "its filesystem (fuseblk) takes no colon in a name, which an image directory needs",
+            "hint: exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs",
+            "Nothing was moved",
+        ] {
+            let told = output.stderr.matches(part).count();
+            assert_eq!(told, 1, "{args:?}\n{}", output.stderr);
+        }
+        assert!(
+            output.stderr.contains(&text(&disk)),
+            "{args:?}\n{}",
+            output.stderr
+        );
+        assert_eq!(output.stdout, "", "{args:?}: something is left on the disk");
+    }
+    assert!(!dir.path().join("gathered").exists());
+    assert_eq!(registry.log().count("GET", "/v2/team/"), 0);
+}
+
+#[test]
+fn a_folder_of_blobs_on_a_disk_that_takes_no_colon_is_told_so_too() {
+    let dir = folder();
+    let (file, store) = (dir.path().join("exfat"), dir.path().join("images"));
+    let blobs = store.join("blobs");
+    fs::create_dir_all(&blobs).expect("a writable folder");
+    let Some(exfat) = ExfatImage::make(&file) else {
+        return;
+    };
+    let (_registry, names) = registry(&[1000]);
+    let own = store.join(".transload");
+    fs::create_dir(&own).expect("a writable folder");
+    let output = exfat
+        .with(Transload::new(), &own, "\"$@\"")
+        .args(["pull", "--plain-http", "--dest", &text(&store), &names[0]])
+        .run()
+        .expect_code(1);
+    let told = "destination: ";
+    assert!(
+        output.stderr.contains(told) && output.stderr.contains("takes no colon in a name"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_filesystem_without_locks_is_written_to_with_one_warning() {
+    if !may_trace() {
+        return;
+    }
+    for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS"] {
+        let (_registry, names) = registry(&[1000, 2000, 3000]);
+        let dir = folder();
+        let store = dir.path().join("images");
+        let output = pull(with_failing("flock", error), &store, &names).expect_code(0);
+        assert_warned_once(
+            &output,
+            &format!(
+                "warning: {}: its filesystem has no locks: let one transload at a time write there\n",
+                text(&store)
+            ),
+        );
+        assert_eq!(assert_sound(&store).len(), 3);
+    }
+}
+
+#[test]
+fn a_filesystem_without_modes_is_written_to_without_a_word() {
+    if !may_trace() {
+        return;
+    }
+    let (_registry, names) = registry(&[1000]);
+    let dir = folder();
+    let store = dir.path().join("images");
+    let output = pull(with_failing("?chmod,fchmod,fchmodat", "EPERM"), &store, &names).expect_code(0);
+    assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+    assert_eq!(assert_sound(&store), ["team/app0:v1"]);
+}
+
+#[test]
+fn a_filesystem_without_flushes_is_written_to_with_one_warning() {
+    if !may_trace() {
+        return;
+    }
+    for error in ["EINVAL", "ENOSYS", "EOPNOTSUPP"] {
+        let (_registry, names) = registry(&[1000, 2000]);
+        let dir = folder();
+        let (store, report) = (dir.path().join("images"), dir.path().join("report.json"));
+        let program = with_failing("fdatasync", error);
+        let output = pull_with(program, &store, &names, &["--report", &text(&report)]).expect_code(0);
+        let warning = format!(
+            "{}: its filesystem can't flush a file to the disk: after a power cut, check it with transload verify",
+            text(&store)
+        );
+        assert_warned_once(&output, &format!("warning: {warning}\n"));
+        let report = fs::read_to_string(&report).expect("a report");
+        assert!(report.contains(&warning), "{report}");
+        assert_eq!(assert_sound(&store).len(), 2);
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_with_what_to_do_and_a_rerun_goes_on() {
+    let (registry, names) = registry(&[3 * MIB, 1000]);
+    let dir = folder();
+    let store = dir.path().join("images");
+    // The unit is 512 or 1024 bytes, by the shell.
+    let limited = Transload::new().under("sh", ["-c", "ulimit -f 2000; exec \"$@\"", "sh"]);
+    let output = pull(limited, &store, &names).expect_code(1);
+    for part in [
+        "destination: writing ",
+        "File too large",
+        "hint: no file may be so large here: raise the limit (ulimit -f shows it)",
+    ] {
+        assert!(output.stderr.contains(part), "{}", output.stderr);
+    }
+    assert_eq!(assert_sound(&store), ["team/app1:v1"]);
+    assert!(partials(&store).into_values().any(|size| size > 0));
+    pull(Transload::new(), &store, &names).expect_code(0);
+    assert_eq!(assert_sound(&store), ["team/app0:v1", "team/app1:v1"]);
+    drop(registry);
+}
+
+#[test]
+fn a_process_that_is_killed_before_a_file_has_its_name_leaves_nothing_after_the_next_run() {
+    if !may_trace() {
+        return;
+    }
+    let registry = ScriptedRegistry::start();
+    registry.put_image("team/app", "v1", &image(0, 1000));
+    let names = [format!("{}/team/app:v1", registry.host())];
+    let dir = folder();
+    let store = dir.path().join("images");
+    // Two blobs get their names, then a manifest would.
+    let killed = Transload::new().under(
+        "strace",
+        [
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=?rename,?renameat,renameat2",
+            "-e",
+            "inject=?rename,?renameat,renameat2:signal=KILL:when=3",
+        ],
+    );
+    let output = pull_with(killed, &store, &names, &["--jobs", "1"]);
+    assert_ne!(output.code, Some(0), "{}", output.stderr);
+    let temporary = || {
+        let own = fs::read_dir(store.join(".transload")).expect("the program's folder");
+        own.flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp"))
+            .count()
+    };
+    assert_eq!(temporary(), 1, "the kill came at another moment");
+    pull(Transload::new(), &store, &names).expect_code(0);
+    assert_eq!(temporary(), 0);
+    assert_eq!(assert_sound(&store), ["team/app:v1"]);
+}
+
+/// Two directories on one disk, each of which has room enough alone.
+#[test]
+fn directories_on_one_disk_share_its_space() {
+    if !may_mount() {
+        return;
+    }
+    let (registry, names) = registry(&[5 * MIB, 5 * MIB + 1]);
+    let (dir, disk, out) = folders();
+    let tasks = format!(
+        "- name: both\n  image:\n    manifests: ['{}', '{}']\n    auths: [{{repo: '{}', plain_http: true}}]\n    \
+         dest: 'local://{}/{{{{ .module.image.reference.repository | base }}}}'\n",
+        names[0],
+        names[1],
+        registry.host(),
+        text(&disk)
+    );
+    let file = dir.path().join("tasks.yaml");
+    fs::write(&file, tasks).expect("a writable folder");
+    let run = |more: &[&str]| {
+        with_disk(
+            &disk,
+            "8m",
+            "\"$@\"; code=$?; cp -a \"$DISK\" \"$OUT/\"; exit $code",
+            &out,
+        )
+        .args([&["run", &text(&file), "--jobs", "1"], more].concat())
+        .run()
+        .expect_code(1)
+    };
+    let output = run(&["--dry-run"]);
+    let told = ", 8.00 MiB free, of which 5.00 MiB go to what comes before on the same filesystem: 2.00 MiB too few, \
+                so some images would fail\n";
+    assert!(output.stdout.contains(told), "{}", output.stdout);
+    let output = run(&["--dry-run", "--output", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let missing: Vec<u64> = plan["tasks"][0]["disks"]
+        .as_array()
+        .expect("the directories")
+        .iter()
+        .filter_map(|disk| disk["bytes_missing"].as_u64())
+        .collect();
+    assert!(
+        missing.len() == 2 && missing[0] == 0 && missing[1] > MIB as u64,
+        "{plan}"
+    );
+
+    let output = run(&[]);
+    assert!(
+        output
+            .stderr
+            .contains("destination: the disk is too full: the image needs 5.0 MiB, and "),
+        "{}",
+        output.stderr
+    );
+    let kept = ["app0", "app1"].map(|name| assert_sound(&out.join("disk").join(name)));
+    assert_eq!(kept.concat().len(), 1, "{kept:?}");
+    let short = ["app0", "app1"].map(|name| partials(&out.join("disk").join(name)).len());
+    assert_eq!(short, [0, 0], "something of what doesn't fit was written");
+}
