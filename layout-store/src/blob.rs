@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use transload_reference::{Descriptor, Digest, Verifier};
 
@@ -102,7 +101,7 @@ impl Store {
         self.make_folder(parent, &"the folder of partial blobs")?;
         self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
         loop {
-            let file = open_locked(&path, &self.cancel)?;
+            let file = self.open_locked(&path)?;
             let metadata = file.metadata().map_err(Error::io("looking at", &path))?;
             let is_named_so = is_at(&metadata, &path);
             if self.has_blob(blob)? {
@@ -155,18 +154,12 @@ impl Store {
     pub fn sync_blobs(&self) -> Result<(), Error> {
         self.names.settle(&self.root().join(BLOBS))
     }
-}
 
-fn open_locked(path: &Path, cancel: &AtomicBool) -> Result<File, Error> {
-    let file = lease::open(path).map_err(|error| colons::explain(error, path))?;
-    lease::lock(
-        &file,
-        path,
-        Share::Alone,
-        cancel,
-        "another process writes this blob",
-    )?;
-    Ok(file)
+    fn open_locked(&self, path: &Path) -> Result<File, Error> {
+        let file = lease::open(path).map_err(|error| colons::explain(error, path))?;
+        self.lock(&file, path, Share::Alone, "another process writes this blob")?;
+        Ok(file)
+    }
 }
 
 /// Whether the file is the one that has this name now.

@@ -43,9 +43,9 @@ pub(crate) fn explain(error: Error, path: &Path) -> Error {
 }
 
 /// Whether a name with a colon is refused where one without is taken. With which error, each filesystem has its own mind: EINVAL
-/// (the kernel's drivers), ENOENT (exfat-fuse), EPERM (fusefat).
+/// (the kernel's drivers), ENOENT (exfat-fuse), EPERM (fusefat). The second try is for what passes, such as too many open files.
 fn refuses_colons(make: impl Fn(&str) -> io::Result<()>) -> bool {
-    make(":").is_err() && make("").is_ok()
+    make(":").is_err() && make("").is_ok() && make(":").is_err()
 }
 
 /// What the kernel calls the filesystem of a folder, such as `vfat`.
@@ -68,6 +68,8 @@ fn kind_of_device(mounts: &str, device: u64) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use rustix::io::Errno;
 
     use super::*;
@@ -95,6 +97,16 @@ mod tests {
             assert!(!refuses_colons(|_| Err(errno.into())), "{errno}");
         }
         assert!(!refuses_colons(|_| Ok(())));
+    }
+
+    #[test]
+    fn what_passes_is_not_taken_for_a_refusal_of_colons() {
+        let tries = Cell::new(0);
+        let make = |_: &str| match tries.replace(tries.get() + 1) {
+            0 => Err(Errno::MFILE.into()),
+            _ => Ok(()),
+        };
+        assert!(!refuses_colons(make));
     }
 
     #[test]

@@ -41,28 +41,8 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
     file.map_err(Error::io("opening", path))
 }
 
-/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way. Where the
-/// filesystem has no locks, this does nothing: the store's lease has noted that.
-pub(crate) fn lock(
-    file: &File,
-    path: &Path,
-    share: Share,
-    cancel: &AtomicBool,
-    why: &str,
-) -> Result<(), Error> {
-    match wait_for_lock(file, path, share, cancel, why) {
-        Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => Ok(()),
-        result => result,
-    }
-}
-
-fn wait_for_lock(
-    file: &File,
-    path: &Path,
-    share: Share,
-    cancel: &AtomicBool,
-    why: &str,
-) -> Result<(), Error> {
+/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
+fn lock(file: &File, path: &Path, share: Share, cancel: &AtomicBool, why: &str) -> Result<(), Error> {
     let began = Instant::now();
     let mut has_told = false;
     loop {
@@ -96,7 +76,7 @@ pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Res
         return Ok(None);
     }
     let folder = File::open(&path).map_err(Error::io("opening", &path))?;
-    match wait_for_lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
+    match lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
         Ok(()) => Ok(Some(folder)),
         Err(Error::Io { source, .. }) => {
             log::debug!("{}: no locks: {source}", path.display());
@@ -142,6 +122,18 @@ enum Lease<'a> {
 }
 
 impl Store {
+    /// Takes a lock, waiting for it until the store's cancel flag is set. Where the filesystem has no locks, that is noted.
+    pub(crate) fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
+        match lock(file, path, share, &self.cancel, why) {
+            // Some have locks of folders, and so a lease, and none of files.
+            Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
+                self.cautions.note(Caution::NoLocks);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// Waits until nobody else uses the store, then keeps everybody else out. Another [`Store`] of the same folder in the same
     /// process counts as somebody else.
     ///
@@ -157,7 +149,7 @@ impl Store {
             }
         };
         if let Some(folder) = own.as_ref().or(self.lease.as_ref()) {
-            lock(folder, &path, Share::Alone, &self.cancel, "others use the store")?;
+            self.lock(folder, &path, Share::Alone, "others use the store")?;
         }
         let lease = match (own, &self.lease) {
             (None, Some(lease)) => Lease::Of(lease),

@@ -285,13 +285,7 @@ impl Store {
         self.own_folder()?;
         let path = folders::layout_lock(self.root());
         let file = lease::open(&path)?;
-        lease::lock(
-            &file,
-            &path,
-            Share::Alone,
-            &self.cancel,
-            "another process tags an image",
-        )?;
+        self.lock(&file, &path, Share::Alone, "another process tags an image")?;
         Ok(LayoutLock {
             _process: file,
             _thread: thread,

@@ -27,6 +27,9 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
         Ok(looked) => looked,
         Err(error) => return Ok(not_begun(args, &error)),
     };
+    for caution in store.cautions() {
+        log::warn!("{}: {caution}", args.dir.display());
+    }
     let kept = choose(&keep, args, &images)?;
     let garbage = match exclusive.garbage(|image| kept.images.contains(image)) {
         Ok(garbage) => garbage,

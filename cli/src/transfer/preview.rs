@@ -55,10 +55,12 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// How many bytes too few are free.
+    /// How many bytes too few are free for this directory, with those before it.
     pub fn missing(&self) -> u64 {
-        let needed = self.taken.saturating_add(self.to_write);
-        self.free.map_or(0, |free| needed.saturating_sub(free))
+        match self.free {
+            Some(free) if self.to_write > 0 => self.taken.saturating_add(self.to_write).saturating_sub(free),
+            _ => 0,
+        }
     }
 }
 
@@ -360,7 +362,7 @@ mod tests {
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
         let mut plans = [
             task(&[(&one, 60), (&other, 30)], Some(100)),
-            task(&[(&one, 25)], Some(100)),
+            task(&[(&one, 25), (&other, 0)], Some(100)),
         ];
         share_filesystems(&mut plans);
         let seen = |plan: &JobPreview| -> Vec<(u64, u64)> {
@@ -368,7 +370,7 @@ mod tests {
             disks.map(|disk| (disk.taken, disk.missing())).collect()
         };
         assert_eq!(seen(&plans[0]), [(0, 0), (60, 0)]);
-        assert_eq!(seen(&plans[1]), [(90, 15)]);
+        assert_eq!(seen(&plans[1]), [(90, 15), (115, 0)]);
     }
 
     #[test]
