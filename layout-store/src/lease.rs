@@ -87,6 +87,17 @@ pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Res
     }
 }
 
+/// Finds out whether files can be locked, before anything is written: some filesystems have locks of folders, and so a lease, and
+/// none of files.
+pub(crate) fn try_locks_of_files(root: &Path, cautions: &Cautions) {
+    let tried = tempfile::tempfile_in(root.join(OWN)).map(|file| file.try_lock());
+    if let Ok(Err(TryLockError::Error(error))) = tried
+        && caution::has_no_locks(&error)
+    {
+        cautions.note(Caution::NoLocks);
+    }
+}
+
 /// Removes the temporary files that killed processes left, if nobody uses the store now: whoever writes one holds a lease. What
 /// can't be removed is in nobody's way.
 pub(crate) fn remove_leftovers(root: &Path) {
@@ -125,7 +136,6 @@ impl Store {
     /// Takes a lock, waiting for it until the store's cancel flag is set. Where the filesystem has no locks, that is noted.
     pub(crate) fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
         match lock(file, path, share, &self.cancel, why) {
-            // Some have locks of folders, and so a lease, and none of files.
             Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
                 self.cautions.note(Caution::NoLocks);
                 Ok(())

@@ -102,6 +102,7 @@ impl Opening {
             store.make_folder(&path.join(OWN), &"the folder of the lock")?;
             store.lease = lease::take(path, &self.cancel, &store.cautions)?;
         }
+        lease::try_locks_of_files(path, &store.cautions);
         // It is needed once all of an image is there: a bad one has to be told before.
         let lock = folders::layout_lock(path);
         if kind(&lock)? != Kind::Nothing {

@@ -56,32 +56,42 @@ fn a_disk_that_takes_no_colon_is_refused_before_anything_moves() {
     pull(Transload::new(), &store, &names).expect_code(0);
     registry.log().clear();
 
-    let tasks = format!(
-        "- name: gather\n  image: {{manifests: ['{}'], dest: 'local://{}', auths: [{{repo: '{}', plain_http: true}}]}}\n\
-         - name: carry\n  image: {{src: 'local://{}', dest: 'local://{}'}}\n",
+    let write = |name: &str, tasks: String| {
+        let file = dir.path().join(name);
+        fs::write(&file, tasks).expect("a writable folder");
+        text(file)
+    };
+    let manifests = format!(
+        "manifests: ['{}'], auths: [{{repo: '{}', plain_http: true}}]",
         names[0],
-        text(dir.path().join("gathered")),
-        registry.host(),
-        text(dir.path().join("gathered")),
-        text(disk.join("carried")),
+        registry.host()
     );
-    fs::write(dir.path().join("tasks.yaml"), tasks).expect("a writable folder");
-    let by_template = format!(
-        "local://{}/{{{{ .module.image.reference.reference }}}}",
-        text(&disk)
+    // The second task's images are known once the first is done, and its disk at once.
+    let in_turn = write(
+        "in-turn.yaml",
+        format!(
+            "- name: gather\n  image: {{{manifests}, dest: 'local://{0}'}}\n\
+             - name: carry\n  image: {{src: 'local://{0}', dest: 'local://{1}'}}\n",
+            text(dir.path().join("gathered")),
+            text(disk.join("carried")),
+        ),
     );
-    let (images, tasks) = (
-        text(disk.join("deep/images")),
-        text(dir.path().join("tasks.yaml")),
+    let by_template = write(
+        "by-template.yaml",
+        format!(
+            "- name: by template\n  image: {{{manifests}, dest: 'local://{}/{{{{ .module.image.reference.reference }}}}'}}\n",
+            text(&disk)
+        ),
     );
+    let images = text(disk.join("deep/images"));
     let pull = ["pull", "--plain-http", &names[0], &names[1], "--dest"];
     for args in [
         [&pull[..], &[&images]].concat(),
         [&pull[..], &[&images, "--dry-run"]].concat(),
         [&pull[..], &[&text(&disk)]].concat(),
-        [&pull[..], &[&by_template]].concat(),
         vec!["copy", "--src", &text(&store), "--dest", &images, "--dry-run"],
-        vec!["run", &tasks],
+        vec!["run", &in_turn],
+        vec!["run", &by_template, "--dry-run"],
     ] {
         let script = "\"$@\"; code=$?; ls -A \"$DISK\"; exit $code";
         let output = exfat
