@@ -152,7 +152,7 @@ fn scratch(wanted: Option<&Path>, needed: u64) -> Result<(TempDir, &'static str)
         Some(folder) => (folder.to_owned(), "as chosen"),
         None if memory.is_dir()
             && memory_free() >= needed
-            && free_space(memory).is_ok_and(|free| free >= needed) =>
+            && free_space(memory).is_ok_and(|free| free.is_some_and(|free| free >= needed)) =>
         {
             (memory.to_owned(), "memory")
         }
