@@ -9,8 +9,8 @@ use crate::folders::OWN;
 use crate::space::nearest;
 
 /// Checks that a directory's filesystem takes the names of the format, before anything is written there. Where the directory isn't
-/// there yet, that of the nearest one above it is asked. A file is made and removed at once: no other way tells it of each
-/// filesystem.
+/// there yet, that of the nearest one above it is asked. Of a filesystem that isn't known to take them, nothing else tells it than a
+/// file that is made there and removed at once.
 ///
 /// # Errors
 /// [`Error::NoColons`] where it doesn't. Where no file can be made, this tells nothing.
@@ -18,20 +18,43 @@ pub fn check_names(folder: &Path) -> Result<(), Error> {
     let Some(there) = nearest(folder) else {
         return Ok(());
     };
-    let make = |suffix: &str| {
-        tempfile::Builder::new()
-            .prefix(OWN)
-            .suffix(suffix)
-            .tempfile_in(&there)
-            .map(drop)
-    };
-    if refuses_colons(make) {
+    let make = |suffix: &str| make_and_remove(&there, suffix);
+    if !is_known_to_take_colons(&there) && refuses_colons(make) {
         return Err(Error::NoColons {
             path: folder.to_owned(),
             filesystem: filesystem_name(&there),
         });
     }
     Ok(())
+}
+
+/// Filesystems that take any name, by what `statfs` calls them (statfs(2)). Nothing has to be written there to find out.
+#[cfg(target_os = "linux")]
+const TAKES_COLONS: [u32; 9] = [
+    0x0000_ef53, // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0xca45_1a4e, // bcachefs
+    0xf2f5_2010, // f2fs
+    0x2fc1_2fc1, // zfs
+    0x0102_1994, // tmpfs
+    0x8584_58f6, // ramfs
+    0x794c_7630, // overlayfs
+];
+
+#[cfg(target_os = "linux")]
+fn is_known_to_take_colons(folder: &Path) -> bool {
+    rustix::fs::statfs(folder).is_ok_and(|found| TAKES_COLONS.contains(&(found.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_known_to_take_colons(_: &Path) -> bool {
+    false
+}
+
+fn make_and_remove(folder: &Path, suffix: &str) -> io::Result<()> {
+    let mut name = tempfile::Builder::new();
+    name.prefix(OWN).suffix(suffix).tempfile_in(folder).map(drop)
 }
 
 /// What it says of a file with a colon in its name that it can't be made: where the colon is the reason, it says so.
@@ -114,6 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         check_names(folder.path()).unwrap();
         check_names(&folder.path().join("a/b")).unwrap();
+        assert!(!refuses_colons(|suffix| make_and_remove(folder.path(), suffix)));
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
 

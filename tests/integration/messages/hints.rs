@@ -364,7 +364,7 @@ fn a_disk_that_takes_no_colon() {
     let Some(exfat) = ExfatImage::make(&file) else {
         return;
     };
-    let args = ["copy", "--src", "store", "--dest", "usb/images"];
+    let args = ["copy", "--src", "store", "--dest", "./usb/images"];
     assert_said!(transcript(&scene, &args, |program| exfat.with(program, &disk, "\"$@\"")));
 }
 
