@@ -169,6 +169,15 @@ fn a_filesystem_without_locks_is_written_to_with_one_warning() {
             ),
         );
         assert_eq!(assert_sound(&store).len(), 3);
+
+        let prune = ["prune", &text(&store), "--pattern", "app[01]"];
+        let output = with_failing("flock", error, None)
+            .args(prune)
+            .run()
+            .expect_code(0);
+        let told = output.stderr.matches("its filesystem has no locks").count();
+        assert_eq!(told, 1, "{}", output.stderr);
+        assert_eq!(assert_sound(&store).len(), 2);
     }
 }
 
