@@ -34,7 +34,8 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// Lets a write beyond the limit on a file's size (`ulimit -f`) fail, which is told with its file: the signal would end the process.
 fn outlive_file_size_limit() {
     // Nobody looks at the flag: the signal has a handler, and that is all.
-    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+    let unread = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, unread) {
         log::debug!("SIGXFSZ ends the process: {error}");
     }
 }
