@@ -85,6 +85,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("serde_json",         Users::All),
     ("serde_yaml",         Users::Only(&[CLI])),
     ("sha2",               Users::Only(&[REFERENCE, XTASK])),
+    ("signal-hook",        Users::Only(&[CLI])),
     ("tar",                Users::Only(&[XTASK])),
     ("tempfile",           Users::Only(&[STORE, CLI, XTASK])),
     ("thiserror",          Users::All),
