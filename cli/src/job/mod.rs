@@ -7,6 +7,8 @@ mod earlier;
 mod endpoint;
 mod glob;
 mod image;
+mod pasted;
+mod transport;
 
 pub use earlier::Earlier;
 pub use endpoint::{Endpoint, EndpointError, Location, Target};

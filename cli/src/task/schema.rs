@@ -83,10 +83,10 @@ fn property(key: &Key) -> Value {
         && let Ok(default) = yaml::parse_value(key.default)
         && !key.default.contains(' ')
     {
-        property.insert("default".to_owned(), default);
+        property.insert("default".to_owned(), default.into());
     }
     if let (false, Ok(example)) = (key.example.is_empty(), yaml::parse_value(key.example)) {
-        property.insert("examples".to_owned(), json!([example]));
+        property.insert("examples".to_owned(), json!([Value::from(example)]));
     }
     if key.about.starts_with("Deprecated") {
         property.insert("deprecated".to_owned(), true.into());

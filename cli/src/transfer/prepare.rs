@@ -217,7 +217,24 @@ fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
     {
         let message = format!("{} can't be made: {} is a file", path.display(), file.display());
         wrong.note(Some(Side::Destination), message, None);
+    } else if has_archives_name(path) {
+        let path = path.display();
+        let message = format!("{path} is an archive's name, and images are written into a directory");
+        let hint = format!(
+            "give a directory, and pack it afterwards: tar -cf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
+        );
+        wrong.note(Some(Side::Destination), message, Some(hint));
     }
+}
+
+/// Whether a path ends as the names of archives do.
+fn has_archives_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [
+        ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".zip",
+    ]
+    .iter()
+    .any(|ending| name.ends_with(ending))
 }
 
 /// Where a directory may be that a path doesn't lead to.
@@ -314,6 +331,12 @@ fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<I
         return Vec::new();
     };
     match store.images() {
+        Ok(images) if images.is_empty() => {
+            let message = format!("{} holds no images", path.display());
+            let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
+            wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
+            Vec::new()
+        }
         Ok(images) => images.into_iter().map(|image| image.reference.into()).collect(),
         Err(error) => {
             wrong.note(Some(Side::Source), &error, error.hint());
