@@ -117,24 +117,6 @@ impl From<serde_json::Value> for Value {
     }
 }
 
-impl From<Value> for serde_json::Value {
-    fn from(value: Value) -> serde_json::Value {
-        match value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => value.value.into(),
-            Value::Number(number) => number.value.into(),
-            Value::String(text) => text.into(),
-            Value::Array(list) => list.into_iter().map(serde_json::Value::from).collect(),
-            Value::Object(object) => {
-                let entries = object.into_iter();
-                entries
-                    .map(|(key, value)| (key, serde_json::Value::from(value)))
-                    .collect()
-            }
-        }
-    }
-}
-
 impl From<bool> for Value {
     fn from(value: bool) -> Value {
         Value::Bool(Scalar::new(value))

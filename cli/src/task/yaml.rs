@@ -101,6 +101,23 @@ impl Node {
     }
 }
 
+/// As JSON, with a mapping's keys in the order of the text.
+impl From<&Node> for serde_json::Value {
+    fn from(node: &Node) -> serde_json::Value {
+        match &node.value {
+            Yaml::Null => serde_json::Value::Null,
+            Yaml::Bool(value) => value.value.into(),
+            Yaml::Number(value) => value.value.clone().into(),
+            Yaml::Text(value) => value.as_str().into(),
+            Yaml::List(values) => values.iter().map(serde_json::Value::from).collect(),
+            Yaml::Map(entries) => {
+                let entry = |(key, value): &(Key, Node)| (key.name.clone(), serde_json::Value::from(value));
+                entries.iter().map(entry).collect()
+            }
+        }
+    }
+}
+
 /// Reads all documents of a text.
 ///
 /// The library gives a number's value or its text, not both. So the first reading finds the values, and the second their texts.
@@ -137,13 +154,17 @@ fn read(text: &str, reading: &mut Reading) -> Result<Vec<Node>, Syntax> {
 
 /// Reads a short text that holds one value, such as a list that a template gave.
 pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
-    let parsed = parse(text).map_err(|error| error.message)?;
+    Ok(parse_one(text)?.map_or(Value::Null, |node| node.to_value()))
+}
+
+/// Reads a text that holds one value, or none.
+pub(crate) fn parse_one(text: &str) -> Result<Option<Node>, String> {
+    let mut parsed = parse(text).map_err(|error| error.message)?;
     if let Some((_, mistake)) = parsed.mistakes.into_iter().next() {
         return Err(mistake);
     }
-    match parsed.documents.as_slice() {
-        [] => Ok(Value::Null),
-        [document] => Ok(document.to_value()),
+    match parsed.documents.len() {
+        0 | 1 => Ok(parsed.documents.pop()),
         _ => Err("it holds several YAML documents".to_owned()),
     }
 }

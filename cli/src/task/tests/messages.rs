@@ -216,11 +216,11 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: [a], dest: 'oci:/x'",
-            "1:32: `dest`: \"oci:/x\": there are no `oci:` places here (hint: images move between registries and directories: a registry is written without anything before it, a directory as PATH or local://PATH (a folder of that name is ./oci:/x); what another tool keeps goes into a registry first, such as with skopeo copy oci:/x docker://REGISTRY/IMAGE)",
+            "1:33: `dest`: \"oci:/x\": there are no `oci:` places here (hint: images move between registries and directories: a registry is written without anything before it, a directory as PATH or local://PATH (a folder of that name is ./oci:/x); what another tool keeps goes into a registry first, such as with skopeo copy oci:/x docker://REGISTRY/IMAGE)",
         ),
         (
             "manifests: [a], dest: 'local:/x'",
-            "1:32: `dest`: \"local:/x\": there are no `local:` places here (hint: write local:///x; a folder of that name is ./local:/x)",
+            "1:33: `dest`: \"local:/x\": there are no `local:` places here (hint: write local:///x; a folder of that name is ./local:/x)",
         ),
         (
             "manifests: [3], dest: 'local:///x'",

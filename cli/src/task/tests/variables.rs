@@ -234,8 +234,8 @@ fn a_numbers_text_is_shown_where_text_is_wanted() {
         messages("- {name: 1.10, image: {manifests: [1.0], dest: 0x1F}}", empty()),
         [
             "1:10: `name` must be text, not the number 1.10 (hint: put it in quotes)",
-            "1:44: `dest` must be text, not the number 0x1F",
-            "1:35: `manifests` must hold texts, not the number 1.0 (hint: put it in quotes)",
+            "1:36: `manifests` must hold texts, not the number 1.0 (hint: put it in quotes)",
+            "1:48: `dest` must be text, not the number 0x1F",
         ]
     );
 }
