@@ -179,9 +179,8 @@ impl EndpointError {
                 ..
             } => format!("write {directory}; a folder of that name is ./{text}"),
             EndpointError::Transport { text, .. } => format!(
-                "images move between registries and directories: a registry is written without anything before it, a directory as PATH or \
-                 {LOCAL}PATH (a folder of that name is ./{text}); what another tool keeps goes into a registry first, such as with \
-                 skopeo copy {text} docker://REGISTRY/IMAGE"
+                "write a directory as PATH or {LOCAL}PATH (./{text} for one of that name); what another tool keeps goes through a registry, \
+                 such as with skopeo copy"
             ),
             EndpointError::Unclear { text } => {
                 let host = text.split('/').next().unwrap_or(text);
@@ -341,18 +340,18 @@ impl Location {
         Location::in_registry(name)
     }
 
-    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, or is a
-    /// folder that exists).
+    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, is a folder that
+    /// exists, or has an archive's name, which is told where it is opened).
     ///
     /// # Errors
     /// See [`EndpointError`].
     pub fn parse_argument(text: &str) -> Result<Location, EndpointError> {
-        if text.contains("://") || !(is_path(text) || Path::new(text).is_dir()) {
-            Location::parse(text)
-        } else {
-            refuse_transport(text)?;
-            Location::directory(text)
+        let path = Path::new(text);
+        if text.contains("://") || !(is_path(text) || path.is_dir() || is_archive(path)) {
+            return Location::parse(text);
         }
+        refuse_transport(text)?;
+        Location::directory(text)
     }
 
     /// Reads a directory as the command line writes it where nothing else can stand: a path, with or without `local://`.
@@ -458,6 +457,19 @@ impl fmt::Display for Location {
             Location::Image(reference) => reference.fmt(f),
         }
     }
+}
+
+/// Whether an argument that may be a registry's name is an archive's.
+fn is_archive(path: &Path) -> bool {
+    has_archive_name(path) && (path.components().count() == 1 || path.exists())
+}
+
+/// Whether a path ends as the names of archives do.
+pub(crate) fn has_archive_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 fn refuse_transport(text: &str) -> Result<(), EndpointError> {

@@ -56,12 +56,12 @@ pub(super) fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
     directory("--dest", text, wrong)
 }
 
-/// Whether a text is the name of a registry or of an image in one, and no folder has that name.
+/// Whether a text is the name of a registry or of an image in one, and not a directory's.
 pub(super) fn is_registry(text: &str) -> bool {
     matches!(
-        Location::parse(text),
+        Location::parse_argument(text),
         Ok(Location::Registry { .. } | Location::Image(_))
-    ) && !Path::new(text).is_dir()
+    )
 }
 
 /// Whether a text is written as a directory, or is the name of one that is there.

@@ -85,7 +85,7 @@ fn property(key: &Key) -> Value {
     {
         property.insert("default".to_owned(), Value::from(&default));
     }
-    if let Ok(Some(example)) = yaml::parse_one(key.example) {
+    if let (false, Ok(Some(example))) = (key.example.is_empty(), yaml::parse_one(key.example)) {
         property.insert("examples".to_owned(), json!([Value::from(&example)]));
     }
     if key.about.starts_with("Deprecated") {

@@ -17,7 +17,7 @@ use super::fault::Side;
 use super::globs;
 use super::outcome::Route;
 use super::places::whole;
-use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target, has_archive_name};
 
 /// What to do about a report of something else.
 const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
@@ -217,7 +217,7 @@ fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
     {
         let message = format!("{} can't be made: {} is a file", path.display(), file.display());
         wrong.note(Some(Side::Destination), message, None);
-    } else if has_archives_name(path) {
+    } else if has_archive_name(path) {
         let path = path.display();
         let message = format!("{path} is an archive's name, and images are written into a directory");
         let hint = format!(
@@ -225,16 +225,6 @@ fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {
         );
         wrong.note(Some(Side::Destination), message, Some(hint));
     }
-}
-
-/// Whether a path ends as the names of archives do.
-fn has_archives_name(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    [
-        ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2", ".zip",
-    ]
-    .iter()
-    .any(|ending| name.ends_with(ending))
 }
 
 /// Where a directory may be that a path doesn't lead to.

@@ -216,7 +216,7 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: [a], dest: 'oci:/x'",
-            "1:33: `dest`: \"oci:/x\": there are no `oci:` places here (hint: images move between registries and directories: a registry is written without anything before it, a directory as PATH or local://PATH (a folder of that name is ./oci:/x); what another tool keeps goes into a registry first, such as with skopeo copy oci:/x docker://REGISTRY/IMAGE)",
+            "1:33: `dest`: \"oci:/x\": there are no `oci:` places here (hint: write a directory as PATH or local://PATH (./oci:/x for one of that name); what another tool keeps goes through a registry, such as with skopeo copy)",
         ),
         (
             "manifests: [a], dest: 'local:/x'",
