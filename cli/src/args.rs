@@ -305,7 +305,7 @@ pub struct WhichArgs {
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
 
-    /// Only these platforms, such as linux/amd64,linux/arm/v7; all if not given
+    /// Only these platforms, such as linux/amd64,linux/arm/v7 or 'windows(10.0.20348)/amd64' (a version, or how it begins); all if not given
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
 

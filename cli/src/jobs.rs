@@ -1,22 +1,28 @@
 //! From the command line to [`Job`]s.
 
+mod ends;
 mod inside;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
-use transload_reference::Registry;
+use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
+use transload_template::Value;
 
 use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, VerifyArgs, WhichArgs,
 };
 use crate::care::Keep;
-use crate::job::{Endpoint, EndpointError, EntryError, ImageEntry, ImageName, IndexMode, Job, Location};
+use crate::job::{Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, Location};
 use crate::task::{self, Drawing, Problem, TaskErrors};
 
+use ends::{
+    directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
+    registry, swapped,
+};
 pub use inside::{Ends, diff, inspect, platform_patterns};
 
 /// Collects what is wrong while going on.
@@ -47,6 +53,10 @@ impl Wrong {
 /// Everything that is wrong with the arguments.
 pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
+    let src = args.src.as_deref().filter(|src| is_directory(src));
+    if let Some(src) = src.filter(|_| is_registry(&args.dest)) {
+        return Err(swapped(src, &args.dest).into());
+    }
     let destination = new_directory(&args.dest, &mut wrong);
     let source = args
         .src
@@ -66,6 +76,9 @@ pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
 /// Everything that is wrong with the arguments.
 pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
+    if is_registry(&args.src) && is_directory(&args.dest) {
+        return Err(swapped(&args.src, &args.dest).into());
+    }
     let source = directory("--src", &args.src, &mut wrong);
     if is_registry(&args.src) {
         wrong.note_with_hint(
@@ -150,107 +163,17 @@ pub fn pattern(pattern: Option<&str>) -> Result<Option<ImagePattern>, TaskErrors
     Ok(read.transpose()?)
 }
 
-/// A directory, with or without `local://`.
-fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
-    let path = text.strip_prefix("local://").unwrap_or(text);
-    if path.contains("://") {
-        wrong.note(argument, format!("{text} isn't a directory"));
-        return None;
-    }
-    match Location::parse(&format!("local://{path}")) {
-        Ok(location) => Some(location),
-        Err(EndpointError::NoDirectory) => {
-            wrong.note_with_hint(
-                argument,
-                "it is empty",
-                "give the directory's path, such as ./images",
-            );
-            None
-        }
-        Err(error) => {
-            wrong.note_with_hint(argument, error.to_string(), error.hint().unwrap_or_default());
-            None
-        }
-    }
-}
-
-/// A directory to pull into. A registry's name would silently become a folder of that name.
-fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
-    if is_registry(text) {
-        wrong.note_with_hint(
-            "--dest",
-            format!("{text} looks like a registry, and images are pulled into a directory"),
-            if text.contains("://") {
-                "`transload copy` copies between registries".to_owned()
-            } else {
-                format!(
-                    "write ./{text} for a directory of that name; `transload copy` copies between registries"
-                )
-            },
-        );
-        return None;
-    }
-    directory("--dest", text, wrong)
-}
-
-/// Whether a text is the name of a registry or of an image in one, and no folder has that name.
-fn is_registry(text: &str) -> bool {
-    matches!(
-        Location::parse(text),
-        Ok(Location::Registry { .. } | Location::Image(_))
-    ) && !Path::new(text).is_dir()
-}
-
-/// A registry, whatever folders there are.
-fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Endpoint> {
-    let parsed = Location::parse(text).map(Endpoint::Fixed);
-    if let Err(EndpointError::Path { .. }) | Ok(Endpoint::Fixed(Location::Store(_))) = &parsed {
-        wrong.note_with_hint(
-            argument,
-            format!("{text} is a directory, and a registry is wanted"),
-            "`transload copy` copies between directories",
-        );
-        return None;
-    }
-    endpoint(argument, text, parsed, wrong)
-}
-
-/// What a text without a template was read as, or the template that it is.
-fn endpoint(
-    argument: &str,
-    text: &str,
-    parsed: Result<Endpoint, EndpointError>,
-    wrong: &mut Wrong,
-) -> Option<Endpoint> {
-    let parsed = if transload_template::has_actions(text) {
-        Endpoint::parse(text, &no_variables())
-            .and_then(|endpoint| task::try_samples(&endpoint).map(|()| endpoint))
-    } else {
-        parsed
-    };
-    match parsed {
-        Ok(endpoint) => Some(endpoint),
-        Err(EndpointError::Template(error)) => {
-            wrong.0.push(Problem::of_template(argument, &error));
-            None
-        }
-        Err(error) => {
-            let problem = Problem::of_file(argument, error.to_string());
-            wrong
-                .0
-                .push(error.hint().into_iter().fold(problem, Problem::with_hint));
-            None
-        }
-    }
-}
-
 fn no_variables() -> Arc<Value> {
-    Arc::new(Value::Object(serde_json::Map::new()))
+    Arc::new(Value::Object(BTreeMap::new()))
 }
 
 fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -> Option<Job> {
     let mut entries: Vec<ImageEntry> = Vec::new();
     for image in images {
+        if job.source.is_none() && holds_images(image) {
+            wrong.0.push(directory_as_image(image));
+            continue;
+        }
         match image.parse() {
             Ok(entry) => entries.push(entry),
             Err(error) => wrong
@@ -325,11 +248,17 @@ fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Pro
     error.hint().into_iter().fold(problem, Problem::with_hint)
 }
 
+/// A bad `--platform`.
+fn platform_problem(error: &ParseError) -> Problem {
+    let problem = Problem::of_file("--platform", error.to_string());
+    error.hint().into_iter().fold(problem, Problem::with_hint)
+}
+
 fn platforms(list: &[String], wrong: &mut Wrong) -> Option<PlatformSet> {
     let before = wrong.0.len();
     for text in list.iter().filter(|text| !text.eq_ignore_ascii_case("all")) {
         if let Err(error) = text.parse::<PlatformPattern>() {
-            wrong.note("--platform", error.to_string());
+            wrong.0.push(platform_problem(&error));
         }
     }
     if wrong.0.len() > before {

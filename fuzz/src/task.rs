@@ -2,17 +2,19 @@
 
 use std::sync::{Arc, LazyLock};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use transload::task::{LoadOptions, Problem, load_str};
+use transload_template::Value;
 
 const FILE: &str = "tasks.yaml";
 const SECRET: &str = "correct-horse-battery";
 
 static VARIABLES: LazyLock<Arc<Value>> = LazyLock::new(|| {
-    Arc::new(json!({
+    let variables = json!({
         "a": "x", "n": 3, "yes": true, "empty": "", "null": null, "list": ["alpine:3.19", "busybox"],
         "registry": "hub.kubekey", "password": SECRET, "b": {"c": {"d": "e"}},
-    }))
+    });
+    Arc::new(variables.into())
 });
 
 /// A task file gives tasks, or problems that are at a place in it and show no secret.

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
-use transload_template::{Error, Template, has_actions};
+use serde_json::json;
+use transload_template::{Error, Template, Value, has_actions};
 
 /// What actions may add to a template's own text.
 const MAX_OUTPUT: usize = 16 << 20;
@@ -15,6 +15,7 @@ static VARIABLES: LazyLock<Value> = LazyLock::new(|| {
         "module": {"image": {"src": {"reference": {"registry": "docker.io", "repository": "library/alpine", "reference": "3.19"}},
             "reference": {"registry": "docker.io", "repository": "library/alpine", "reference": "3.19"}}},
     })
+    .into()
 });
 
 /// A template is rendered within its bounds and always to the same text, or refused with a place in it.

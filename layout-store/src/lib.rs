@@ -23,6 +23,7 @@
 //!   [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole.
 //! - Remove: [`Store::exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
 
+mod archive;
 mod blob;
 mod caution;
 mod colons;

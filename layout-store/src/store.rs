@@ -12,7 +12,7 @@ use transload_reference::Digest;
 use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
-use crate::{Caution, Error, colons, lease};
+use crate::{Caution, Error, archive, colons, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
 const DEPTH: usize = 8;
@@ -64,12 +64,7 @@ impl Opening {
             looks_like,
         };
         if !metadata.is_dir() {
-            let is_tar = path.extension().is_some_and(|ending| ending == "tar");
-            return Err(not_a_store(if is_tar {
-                "it is a tar archive; unpack it, or pull its images"
-            } else {
-                "it is a file"
-            }));
+            return Err(not_a_store(archive::described(path)));
         }
         if let Some(looks_like) = other_kind(path)? {
             return Err(not_a_store(looks_like));
@@ -120,6 +115,11 @@ impl Store {
     /// Where the folder isn't there, can't be read or is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
         Opening::default().open(path)
+    }
+
+    /// Returns whether a folder looks like a store: it has a folder of blobs, or was written to by this crate.
+    pub fn looks_like_one(path: impl AsRef<Path>) -> bool {
+        has_sign(path.as_ref()).unwrap_or(false)
     }
 
     /// Opens a store, making it if it isn't there.

@@ -481,7 +481,9 @@ fn folders_that_are_no_store_are_told_from_one() {
         error.to_string().contains("absent") && error.hint().is_some(),
         "{error}"
     );
-    fs::write(folder.path().join("images.tar"), b"").unwrap();
+    let mut tar = [0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    fs::write(folder.path().join("images.tar"), tar).unwrap();
     assert!(
         Store::open(folder.path().join("images.tar"))
             .unwrap_err()

@@ -91,7 +91,14 @@ pub fn judge_single(platform: Option<&Platform>, wanted: &PlatformSet, mode: Mod
 
 impl Shortfall {
     fn new(missing: &[&PlatformPattern], existing: &[Platform], outcome: Outcome) -> Shortfall {
-        let mut existing: Vec<Platform> = existing.iter().map(plain).collect();
+        let by_version = missing.iter().any(|pattern| pattern.has_version());
+        let mut existing: Vec<Platform> = existing
+            .iter()
+            .map(|platform| Platform {
+                os_version: platform.os_version.clone().filter(|_| by_version),
+                ..plain(platform)
+            })
+            .collect();
         existing.sort();
         existing.dedup();
         Shortfall {
@@ -106,7 +113,7 @@ impl Shortfall {
         &self.missing
     }
 
-    /// The platforms that are there, normalised, sorted, each once.
+    /// The platforms that are there, normalised, sorted, each once; with versions of the operating system where one was asked for.
     pub fn existing(&self) -> &[Platform] {
         &self.existing
     }
@@ -150,7 +157,7 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// The platform without the operating system's version and features, which nobody asks for.
+/// The platform without the operating system's version and features.
 fn plain(platform: &Platform) -> Platform {
     Platform::new(&platform.os, &platform.architecture, platform.variant.as_deref()).normalised()
 }
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_versions_are_named_once() {
+    fn windows_versions_are_named_where_one_is_asked_for() {
         let wanted = PlatformSet::parse(&["linux/amd64"]).unwrap();
         let existing = ["10.0.17763.1", "10.0.20348.2"].map(|version| Platform {
             os_version: Some(version.to_owned()),
@@ -303,6 +310,14 @@ mod tests {
             panic!("it isn't there")
         };
         assert_eq!(shortfall.to_string(), "has no linux/amd64 (it has windows/amd64)");
+        let wanted = PlatformSet::parse(&["windows(10.0.26100)/amd64"]).unwrap();
+        let Decision::Refuse(by_version) = judge(&found, &wanted, Mode::Strict) else {
+            panic!("it isn't there")
+        };
+        assert_eq!(
+            by_version.to_string(),
+            "has no windows(10.0.26100)/amd64 (it has windows(10.0.17763.1)/amd64, windows(10.0.20348.2)/amd64)"
+        );
         assert_eq!(shortfall.existing().len(), 1);
         assert_eq!(shortfall.missing()[0].to_string(), "linux/amd64");
         assert!(shortfall.hint().is_some_and(|hint| hint.contains("policy: warn")));

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use serde::Deserialize;
 use transload_reference::{ParseError, Platform};
 
-/// A platform that is asked for: `linux/arm64`, `linux/arm/v7`.
+/// A platform that is asked for: `linux/arm64`, `linux/arm/v7`, `windows(10.0.20348)/amd64`.
 ///
 /// Without a variant it stands for every variant; with one, for that one alone. Both sides are normalised first, as containerd
 /// does, so that `linux/arm64/v8` asks for `linux/arm64` as an index has it, and `linux/arm/v7` for an `arm` whose variant isn't
-/// told. Versions and features of the operating system aren't looked at: `windows/amd64` is an image of any Windows version.
+/// told. `windows/amd64` is an image of any Windows version; with a version it is one of that version, or of one that begins with it:
+/// `windows(10.0.20348)/amd64` stands for 10.0.20348.2527, too. Features of the operating system aren't looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlatformPattern {
     platform: Platform,
@@ -24,6 +25,16 @@ impl PlatformPattern {
         platform.os == self.platform.os
             && platform.architecture == self.platform.architecture
             && (self.any_variant || platform.variant == self.platform.variant)
+            && self.platform.os_version.as_deref().is_none_or(|wanted| {
+                let version = platform.os_version.as_deref().unwrap_or_default();
+                let rest = version.strip_prefix(wanted);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+    }
+
+    /// Whether a version of the operating system is asked for.
+    pub(crate) fn has_version(&self) -> bool {
+        self.platform.os_version.is_some()
     }
 }
 
@@ -136,9 +147,12 @@ pub fn config_platform(config: &[u8]) -> Option<Platform> {
         #[serde(default)]
         architecture: String,
         variant: Option<String>,
+        #[serde(rename = "os.version")]
+        os_version: Option<String>,
     }
     let config: Config = serde_json::from_slice(config).ok()?;
-    let platform = Platform::new(&config.os, &config.architecture, config.variant.as_deref());
+    let mut platform = Platform::new(&config.os, &config.architecture, config.variant.as_deref());
+    platform.os_version = config.os_version.filter(|version| !version.is_empty());
     let is_told = !config.os.is_empty() && !config.architecture.is_empty() && !platform.is_unknown();
     is_told.then(|| platform.normalised())
 }
@@ -191,6 +205,27 @@ mod tests {
     }
 
     #[test]
+    fn a_version_stands_for_those_that_begin_with_it() {
+        for (pattern, version, matches) in [
+            ("windows/amd64", Some("10.0.20348.2527"), true),
+            ("windows/amd64", None, true),
+            ("windows(10.0.20348.2527)/amd64", Some("10.0.20348.2527"), true),
+            ("windows(10.0.20348)/amd64", Some("10.0.20348.2527"), true),
+            ("Windows(10.0)/x86_64", Some("10.0.20348.2527"), true),
+            ("windows(10.0.2034)/amd64", Some("10.0.20348.2527"), false),
+            ("windows(10.0.17763)/amd64", Some("10.0.20348.2527"), false),
+            ("windows(10.0.20348.2527)/amd64", Some("10.0.20348"), false),
+            ("windows(10.0.20348)/arm64", Some("10.0.20348.2527"), false),
+            ("windows(10.0.20348)/amd64", None, false),
+        ] {
+            let mut found = Platform::new("windows", "amd64", None);
+            found.os_version = version.map(str::to_owned);
+            let parsed: PlatformPattern = pattern.parse().unwrap();
+            assert_eq!(parsed.matches(&found), matches, "{pattern} and {found}");
+        }
+    }
+
+    #[test]
     fn a_pattern_is_shown_as_what_it_asks_for() {
         for (pattern, shown) in [
             ("linux/arm", "linux/arm"),
@@ -202,6 +237,7 @@ mod tests {
             ("linux/amd64/v1", "linux/amd64/v1"),
             ("linux/386/sse2", "linux/386"),
             ("macos/arm64", "darwin/arm64"),
+            ("Windows(10.0.20348)/x86_64", "windows(10.0.20348)/amd64"),
         ] {
             assert_eq!(
                 pattern.parse::<PlatformPattern>().unwrap().to_string(),
@@ -233,7 +269,9 @@ mod tests {
             os in "linux|windows|Darwin|macos",
             architecture in "amd64|x86_64|arm64|aarch64|arm|armhf|armel|386|i686|riscv64|s390x",
             variant in proptest::option::of("v?[1-9]|sse2"),
+            version in proptest::option::of("[0-9]{1,2}(\\.[0-9]{1,5}){0,3}"),
         ) {
+            let os = os + &version.map(|version| format!("({version})")).unwrap_or_default();
             let text = [Some(os), Some(architecture), variant].into_iter().flatten().collect::<Vec<_>>().join("/");
             let pattern: PlatformPattern = text.parse().unwrap();
             prop_assert_eq!(pattern.to_string().parse::<PlatformPattern>().unwrap(), pattern.clone());
@@ -264,6 +302,9 @@ mod tests {
     fn a_config_tells_its_platform_and_an_artifacts_config_none() {
         let platform = config_platform(br#"{"os":"linux","architecture":"aarch64","variant":"v8"}"#);
         assert_eq!(platform.unwrap().to_string(), "linux/arm64");
+        let windows =
+            config_platform(br#"{"os":"windows","architecture":"amd64","os.version":"10.0.20348.2527"}"#);
+        assert_eq!(windows.unwrap().to_string(), "windows(10.0.20348.2527)/amd64");
         for config in [
             &b"{}"[..],
             b"",

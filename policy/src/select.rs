@@ -310,5 +310,6 @@ mod tests {
             })
             .collect();
         assert_eq!(selected(&versions, &["windows/amd64"]).keep, [0, 1]);
+        assert_eq!(selected(&versions, &["windows(10.0.20348)/amd64"]).keep, [1]);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::{Reference, Tag, platform};
+
 /// A name (reference, repository, tag, digest, platform) that could not be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {what} {input:?}: {kind}")]
@@ -44,6 +46,26 @@ impl ParseError {
     /// The cause.
     pub fn kind(&self) -> &ParseErrorKind {
         &self.kind
+    }
+
+    /// Returns what to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        match self.kind {
+            // No tag has a plus sign, and the versions of Helm charts have.
+            ParseErrorKind::TagGrammar => {
+                let meant = self.input.replace('+', "_");
+                let is_one = meant != self.input
+                    && (meant.parse::<Reference>().is_ok() || meant.parse::<Tag>().is_ok());
+                is_one.then(|| format!("Helm writes a chart's version with _ in place of +: {meant}"))
+            }
+            ParseErrorKind::Platform if self.input.contains("osver=") => {
+                Some("an operating system's version is written windows(10.0.20348)/amd64".to_owned())
+            }
+            ParseErrorKind::Platform => {
+                platform::meant(&self.input).map(|platform| format!("did you mean {platform}?"))
+            }
+            _ => None,
+        }
     }
 
     /// Always false: the same input fails the same way.
@@ -133,5 +155,29 @@ impl fmt::Display for ParseErrorKind {
             Port => "the registry's port is out of range (1 to 65535)",
             Platform => "a platform is os/architecture or os/architecture/variant, for example linux/arm64",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charts_version_is_told_as_the_tag_that_helm_makes_of_it() {
+        let hint = |input: &str| input.parse::<Reference>().unwrap_err().hint();
+        let helm = |tag: &str| {
+            Some(format!(
+                "Helm writes a chart's version with _ in place of +: {tag}"
+            ))
+        };
+        assert_eq!(
+            hint("hub.local/charts/x:1.2.3+up4"),
+            helm("hub.local/charts/x:1.2.3_up4")
+        );
+        assert_eq!(hint("hub.local:5000/x:1.0+a+b"), helm("hub.local:5000/x:1.0_a_b"));
+        assert_eq!("1.2.3+up4".parse::<Tag>().unwrap_err().hint(), helm("1.2.3_up4"));
+        for other in ["x:1+ 2", "x:-1+2", "x+y:1", "x:1,", "X:1+2"] {
+            assert_eq!(hint(other), None, "{other}");
+        }
     }
 }

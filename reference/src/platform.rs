@@ -12,8 +12,16 @@ use crate::{ParseError, ParseErrorKind, printable};
 /// How many characters of an operating system's, an architecture's or a variant's name are shown.
 const LONGEST_PART: usize = 64;
 
+/// Architectures as people write them, so that one in an operating system's place is told.
+const ARCHITECTURES: [&str; 24] = [
+    "amd64", "x86_64", "x86-64", "386", "i386", "i486", "i586", "i686", "x86", "arm64", "aarch64", "arm",
+    "armhf", "armel", "armv6", "armv7", "ppc64", "ppc64le", "s390x", "riscv64", "loong64", "mips64",
+    "mips64le", "wasm",
+];
+
 /// What an image runs on, in the words of Go's `GOOS` and `GOARCH` ([image specification, "platform"]). It is read from and
-/// written as `os/architecture` or `os/architecture/variant`.
+/// written as `os/architecture` or `os/architecture/variant`. A version of the operating system stands in parentheses behind it, as
+/// containerd writes it: `windows(10.0.20348.2527)/amd64`.
 ///
 /// [image specification, "platform"]: https://github.com/opencontainers/image-spec/blob/main/image-index.md#image-index-property-descriptions
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,24 +97,49 @@ impl Platform {
 impl FromStr for Platform {
     type Err = ParseError;
 
-    /// Reads `os/architecture[/variant]` and normalises it.
+    /// Reads `os[(version)]/architecture[/variant]` and normalises it.
     fn from_str(input: &str) -> Result<Self, ParseError> {
-        let parts: Vec<&str> = input.split('/').collect();
+        let mut parts: Vec<&str> = input.split('/').collect();
+        let mut version = None;
+        if let Some((os, rest)) = parts[0].split_once('(') {
+            // A parenthesis that isn't closed is refused with the name.
+            version = rest.strip_suffix(')');
+            parts[0] = if version.is_some() { os } else { parts[0] };
+        }
         let well_formed = |part: &&str| {
-            !part.is_empty()
+            (1..=LONGEST_PART).contains(&part.len())
                 && part
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
         };
-        if !parts.iter().all(well_formed) {
-            return Err(ParseError::new("platform", input, ParseErrorKind::Platform));
+        let refused = || ParseError::new("platform", input, ParseErrorKind::Platform);
+        if !parts.iter().chain(&version).all(well_formed) || is_architecture(parts[0]) {
+            return Err(refused());
         }
-        match parts[..] {
-            [os, architecture] => Ok(Platform::new(os, architecture, None).normalised()),
-            [os, architecture, variant] => Ok(Platform::new(os, architecture, Some(variant)).normalised()),
-            _ => Err(ParseError::new("platform", input, ParseErrorKind::Platform)),
-        }
+        let mut platform = match parts[..] {
+            [os, architecture] => Platform::new(os, architecture, None),
+            [os, architecture, variant] => Platform::new(os, architecture, Some(variant)),
+            _ => return Err(refused()),
+        };
+        platform.os_version = version.map(str::to_owned);
+        Ok(platform.normalised())
     }
+}
+
+fn is_architecture(name: &str) -> bool {
+    ARCHITECTURES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// The platform that may be meant by a text that isn't one: Linux, where the operating system is left out.
+pub(crate) fn meant(input: &str) -> Option<Platform> {
+    let architecture = input.split('/').next().filter(|first| is_architecture(first))?;
+    let variant = &input[architecture.len()..];
+    let architecture = match architecture.to_ascii_lowercase().as_str() {
+        "armv6" => "armel",
+        "armv7" => "armhf",
+        _ => architecture,
+    };
+    format!("linux/{architecture}{variant}").parse().ok()
 }
 
 impl fmt::Display for Platform {
@@ -114,6 +147,11 @@ impl fmt::Display for Platform {
         // The text may come from a hostile manifest: nothing that a terminal would obey gets through.
         let mut write = |text: &str| f.write_str(&printable(text, LONGEST_PART));
         write(if self.os.is_empty() { "unknown" } else { &self.os })?;
+        if let Some(version) = &self.os_version {
+            write("(")?;
+            write(version)?;
+            write(")")?;
+        }
         write("/")?;
         write(if self.architecture.is_empty() {
             "unknown"
@@ -150,6 +188,11 @@ mod tests {
             ("linux/i386", "linux/386"),
             ("macos/arm64", "darwin/arm64"),
             ("linux/riscv64", "linux/riscv64"),
+            (
+                "Windows(10.0.20348.2527)/x86_64",
+                "windows(10.0.20348.2527)/amd64",
+            ),
+            ("windows(10.0.17763)/arm/7", "windows(10.0.17763)/arm/v7"),
         ];
         for (input, expected) in table {
             assert_eq!(
@@ -171,8 +214,37 @@ mod tests {
             "linux amd64",
             "linux/amd 64",
             "a/b/",
+            "amd64",
+            "arm/v7",
+            "X86_64/v3",
+            "windows(10.0/amd64",
+            "windows()/amd64",
+            "windows(10.0)x/amd64",
+            "windows/amd64(10.0)",
+            "(10.0)/amd64",
         ] {
             assert!(input.parse::<Platform>().is_err(), "{input}");
+        }
+    }
+
+    #[test]
+    fn an_architecture_alone_is_told_with_the_platform_that_is_meant() {
+        for (input, hint) in [
+            ("amd64", Some("did you mean linux/amd64?")),
+            ("x86_64", Some("did you mean linux/amd64?")),
+            ("AArch64", Some("did you mean linux/arm64?")),
+            ("arm/v6", Some("did you mean linux/arm/v6?")),
+            ("armv7", Some("did you mean linux/arm/v7?")),
+            ("arm64/v8", Some("did you mean linux/arm64?")),
+            (
+                "osver=10.0.20348",
+                Some("an operating system's version is written windows(10.0.20348)/amd64"),
+            ),
+            ("linux", None),
+            ("linux/amd64/v1/x", None),
+        ] {
+            let error = input.parse::<Platform>().unwrap_err();
+            assert_eq!(error.hint().as_deref(), hint, "{input}");
         }
     }
 
@@ -186,8 +258,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn platforms_round_trip(os in "[a-z]{1,8}", architecture in "[a-z0-9]{1,8}", variant in prop::option::of("v[0-9]{1,2}")) {
-            let platform = Platform::new(&os, &architecture, variant.as_deref()).normalised();
+        fn platforms_round_trip(os in "[a-z]{1,8}", architecture in "[a-z0-9]{1,8}", variant in prop::option::of("v[0-9]{1,2}"), version in prop::option::of("[0-9a-z._-]{1,20}")) {
+            prop_assume!(!is_architecture(&os));
+            let mut platform = Platform::new(&os, &architecture, variant.as_deref()).normalised();
+            platform.os_version = version;
             prop_assert_eq!(platform.to_string().parse::<Platform>().unwrap(), platform.clone());
             prop_assert_eq!(platform.normalised(), platform);
         }

@@ -9,9 +9,9 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use transload_reference::Reference;
-use transload_template::Template;
+use transload_template::{Template, Value};
 
 fn main() -> ExitCode {
     match run() {
@@ -51,5 +51,5 @@ fn variables(image: &Reference) -> Value {
     });
     let mut variables = names.clone();
     variables["module"] = json!({"image": {"reference": names, "src": {"reference": names}}});
-    variables
+    variables.into()
 }

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use crate::functions::Function;
+use crate::value::Value;
 
 /// A node's number: it names the node's value to tinytemplate.
 pub(crate) type Id = usize;

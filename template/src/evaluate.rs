@@ -1,14 +1,13 @@
 //! Expressions over variables.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
-
-use serde_json::{Map, Value};
 
 use crate::ast::{Base, Expr, ExprKind, Key};
 use crate::error::{ErrorKind, Fault};
 use crate::functions::{Arguments, Body, Function};
-use crate::value::{described, printed};
+use crate::value::{Value, described, printed};
 use crate::words::{guess, listed, shown, there_are};
 
 /// The longest text that a function may give, in bytes: templates that double a text again and again end here.
@@ -214,7 +213,7 @@ impl Walk<'_> {
         Ok(value)
     }
 
-    fn no_key(&self, at: usize, object: &Map<String, Value>) -> Fault {
+    fn no_key(&self, at: usize, object: &BTreeMap<String, Value>) -> Fault {
         let key = &self.keys[at];
         let names = || object.keys().map(String::as_str);
         let before = match at {
@@ -248,9 +247,8 @@ impl Walk<'_> {
             return Fault::new(ErrorKind::Missing, &key.span, message).hint(DEFAULT_HINT);
         }
         let message = format!("`{before}` is {} and has no `{name}`", described(value));
-        let hint = value
-            .is_array()
-            .then(|| "`index … 0` takes an element of a list".to_owned());
+        let is_list = matches!(value, Value::Array(_));
+        let hint = is_list.then(|| "`index … 0` takes an element of a list".to_owned());
         Fault::new(ErrorKind::Type, &key.span, message).maybe_hint(hint)
     }
 

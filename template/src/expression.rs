@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use crate::ast::{Base, Expr, ExprKind, Key};
 use crate::error::{ErrorKind, Fault};
 use crate::functions::{self, Function};
 use crate::lexer::{Lexeme, Token};
 use crate::parser::{MAX_DEPTH, Parser, is_keyword};
+use crate::value::Value;
 use crate::words::{counted, guess, shown};
 
 enum Operand {

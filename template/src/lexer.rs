@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use crate::error::Fault;
 use crate::literal;
+use crate::value::Value;
 use crate::words::{printable, shown};
 
 const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -199,8 +198,8 @@ impl<'s> Lexer<'s> {
             letter if is_name(letter) => {
                 let name = name_at(rest);
                 let token = match name {
-                    "true" => Token::Literal(Value::Bool(true)),
-                    "false" => Token::Literal(Value::Bool(false)),
+                    "true" => Token::Literal(Value::from(true)),
+                    "false" => Token::Literal(Value::from(false)),
                     "nil" => Token::Literal(Value::Null),
                     _ => Token::Word(name),
                 };

@@ -17,7 +17,7 @@
 //!     {{- end -}}
 //!     :{{ .module.image.reference.reference | default "latest" }}"#,
 //! )?;
-//! let image = json!({"module": {"image": {"reference": {"repository": "calico/node", "reference": "v3.28.2"}}}});
+//! let image = json!({"module": {"image": {"reference": {"repository": "calico/node", "reference": "v3.28.2"}}}}).into();
 //! assert_eq!(dest.render(&image)?, "hub.kubekey/calico/node:v3.28.2");
 //!
 //! // What isn't there is an error that says what there is.
@@ -47,6 +47,7 @@
 //!   condition themselves or in `and`, `or` (but its last argument) and `not` there, in the argument that `default`, `coalesce` and
 //!   `empty` look at, and beside a literal `nil` in `eq` and `ne`.
 //! - Values are JSON's: whole numbers and floats compare with each other, and `%d` takes 3.0.
+//! - A boolean or a number prints as it was written: `1.10` is never `1.1`, and `0x1F` never `31`.
 //! - Lists and objects have no text: `join` or `toJson` give it.
 //! - `int`, `fromJson` and `printf` fail where Go and sprig give 0, nothing, or `%!d(string=x)`.
 //! - `default`, `coalesce` and `ternary` evaluate only the arguments that they need.
@@ -67,9 +68,10 @@ mod words;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use evaluate::{Missing, Scope};
 
 pub use error::{Error, ErrorKind, Snippet};
+pub use value::{Scalar, Value};
 
 /// A template that was read and can be rendered again and again. Clones share it.
 #[derive(Debug, Clone)]
@@ -110,6 +112,29 @@ impl Template {
             ..
         } = &*self.0;
         render::render(nodes, lowered, variables).map_err(|fault| fault.of(source))
+    }
+
+    /// Returns the value of a template that is one action between blanks, such as `{{ .images }}`, and the rendered text of any other.
+    ///
+    /// # Errors
+    /// See [`Template::render`].
+    ///
+    /// ```
+    /// # use transload_template::{Template, Value};
+    /// let variables = Value::from(serde_json::json!({"images": ["alpine:3.19", "busybox"]}));
+    /// let images = Template::parse("{{ .images }}")?.evaluate(&variables)?;
+    /// assert_eq!(Some(&images), variables.get("images"));
+    /// # Ok::<(), transload_template::Error>(())
+    /// ```
+    pub fn evaluate(&self, variables: &Value) -> Result<Value, Error> {
+        match render::only_action(&self.0.nodes, &self.0.source) {
+            Some(expr) => {
+                let value = Scope::new(variables).evaluate(expr, Missing::Refused);
+                let value = value.map_err(|fault| fault.of(&self.0.source))?;
+                Ok(value.into_owned())
+            }
+            None => self.render(variables).map(Value::String),
+        }
     }
 
     /// The paths from the root that the template names, such as `module.image.reference.registry`, sorted, each once; the root

@@ -1,6 +1,8 @@
 //! Literals as Go writes them (<https://go.dev/ref/spec#Lexical_elements>).
 
-use serde_json::{Number, Value};
+use serde_json::Number;
+
+use crate::value::{Scalar, Value};
 
 /// Reads what is between the quotes of an interpreted string.
 ///
@@ -68,6 +70,10 @@ pub(crate) fn unquote(inner: &str) -> Result<String, (usize, String)> {
 
 /// Reads a number: decimal, hexadecimal, octal, binary, or with a fraction or an exponent.
 pub(crate) fn number(text: &str) -> Result<Value, &'static str> {
+    number_of(text).map(|number| Value::Number(Scalar::written(number, text)))
+}
+
+fn number_of(text: &str) -> Result<Number, &'static str> {
     const NO_NUMBER: &str = "isn't a number";
     const TOO_LARGE: &str = "is too large for a number";
     let (negative, body) = match text.as_bytes().first() {
@@ -86,7 +92,7 @@ pub(crate) fn number(text: &str) -> Result<Value, &'static str> {
             if !starts_well {
                 return Err(NO_NUMBER);
             }
-            return Number::from_f64(value).map(Value::Number).ok_or(TOO_LARGE);
+            return Number::from_f64(value).ok_or(TOO_LARGE);
         }
         _ if lower.len() > 1 && lower.starts_with('0') => (8, &lower[1..]),
         _ => (10, lower.as_str()),
@@ -101,9 +107,7 @@ pub(crate) fn number(text: &str) -> Result<Value, &'static str> {
         return Err(NO_NUMBER);
     }
     let value = i128::from(u64::from_str_radix(&digits, radix).map_err(|_| TOO_LARGE)?);
-    Number::from_i128(if negative { -value } else { value })
-        .map(Value::Number)
-        .ok_or(TOO_LARGE)
+    Number::from_i128(if negative { -value } else { value }).ok_or(TOO_LARGE)
 }
 
 #[cfg(test)]
@@ -136,7 +140,7 @@ mod tests {
             ("-9223372036854775808", json!(i64::MIN)),
             ("18446744073709551615", json!(u64::MAX)),
         ] {
-            assert_eq!(number(text), Ok(expected), "{text}");
+            assert_eq!(number(text), Ok(expected.into()), "{text}");
         }
         for text in [
             "", "-", "+", ".", "08", "0x", "0b2", "1__0", "_1", "1_", "0x1p4", "1i", "12abc", "1.5.2", "e5",

@@ -2,17 +2,15 @@
 //! text together.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde_json::Value;
 use tinytemplate::{TinyTemplate, format_unescaped};
 
 use crate::ast::{Arm, Binding, Expr, Loop, Node};
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope, rendered};
 use crate::lower::{Slot, Slots, condition_name, constants, rounds_name, value_name};
-use crate::value::{described, is_true};
+use crate::value::{Value, described, is_true};
 
 /// The most bytes that actions and loops may add to a template's own text.
 const MAX_OUTPUT: usize = 16 << 20;
@@ -30,6 +28,16 @@ pub(crate) fn render(nodes: &[Node], lowered: &str, variables: &Value) -> Result
     let mut slots = constants();
     filler.nodes(nodes, &mut slots)?;
     assemble(lowered, &slots)
+}
+
+/// The expression of a template that is one action between blanks.
+pub(crate) fn only_action<'t>(nodes: &'t [Node], source: &str) -> Option<&'t Expr> {
+    let is_blank = |node: &&Node| matches!(node, Node::Text(span) if source[span.clone()].trim().is_empty());
+    let mut others = nodes.iter().filter(|node| !is_blank(node));
+    match (others.next(), others.next()) {
+        (Some(Node::Value { value, .. }), None) => Some(value),
+        _ => None,
+    }
 }
 
 /// Whether tinytemplate takes this text, and what it gives.
@@ -173,21 +181,21 @@ impl<'v> Filler<'v> {
 fn items<'v>(over: Cow<'v, Value>, expr: &Expr) -> Result<Vec<(Value, Cow<'v, Value>)>, Fault> {
     Ok(match over {
         Cow::Borrowed(Value::Array(list)) => (0..)
-            .map(Value::from)
+            .map(|at: usize| Value::from(at))
             .zip(list.iter().map(Cow::Borrowed))
             .collect(),
         Cow::Owned(Value::Array(list)) => (0..)
-            .map(Value::from)
+            .map(|at: usize| Value::from(at))
             .zip(list.into_iter().map(Cow::Owned))
             .collect(),
-        Cow::Borrowed(Value::Object(object)) => sorted(
-            object
-                .iter()
-                .map(|(key, value)| (key.clone(), Cow::Borrowed(value))),
-        ),
-        Cow::Owned(Value::Object(object)) => {
-            sorted(object.into_iter().map(|(key, value)| (key, Cow::Owned(value))))
-        }
+        Cow::Borrowed(Value::Object(object)) => object
+            .iter()
+            .map(|(key, value)| (Value::from(key.as_str()), Cow::Borrowed(value)))
+            .collect(),
+        Cow::Owned(Value::Object(object)) => object
+            .into_iter()
+            .map(|(key, value)| (Value::String(key), Cow::Owned(value)))
+            .collect(),
         other => {
             let message = format!(
                 "`range` needs a list or an object, and this is {}",
@@ -200,12 +208,4 @@ fn items<'v>(over: Cow<'v, Value>, expr: &Expr) -> Result<Vec<(Value, Cow<'v, Va
             });
         }
     })
-}
-
-fn sorted<'v>(entries: impl Iterator<Item = (String, Cow<'v, Value>)>) -> Vec<(Value, Cow<'v, Value>)> {
-    let sorted: BTreeMap<String, Cow<'v, Value>> = entries.collect();
-    sorted
-        .into_iter()
-        .map(|(key, value)| (Value::String(key), value))
-        .collect()
 }

@@ -2,9 +2,182 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use serde_json::{Number, Value};
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+/// A value that templates read. Its kinds are JSON's.
+///
+/// Booleans and numbers keep the text that they were written as, so that `1.10` is a number in a condition and stays `1.10` in a name:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use transload_template::{Scalar, Template, Value};
+///
+/// let version = Value::Number(Scalar::written(serde_json::Number::from_f64(1.1).unwrap(), "1.10"));
+/// let variables = Value::Object(BTreeMap::from([("version".to_owned(), version)]));
+/// let template = Template::parse("app:{{ .version }}{{ if eq .version 1.1 }}-old{{ end }}")?;
+/// assert_eq!(template.render(&variables)?, "app:1.10-old");
+/// # Ok::<(), transload_template::Error>(())
+/// ```
+///
+/// `From` makes values of those of [`serde_json`]; these have no text of their own.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(Scalar<bool>),
+    /// A number.
+    Number(Scalar<Number>),
+    /// Text.
+    String(String),
+    /// A list.
+    Array(Vec<Value>),
+    /// An object, or mapping.
+    Object(BTreeMap<String, Value>),
+}
+
+/// A boolean or a number, with the text that it was written as where it is known.
+///
+/// Two of them are equal where their values are, whatever their texts.
+#[derive(Debug, Clone)]
+pub struct Scalar<T> {
+    /// The value.
+    pub value: T,
+    text: Option<Box<str>>,
+}
+
+impl<T> Scalar<T> {
+    /// Creates a scalar without a text of its own: it prints as Go prints the value.
+    pub fn new(value: T) -> Scalar<T> {
+        Scalar { value, text: None }
+    }
+
+    /// Creates a scalar that prints as `text`.
+    pub fn written(value: T, text: impl Into<Box<str>>) -> Scalar<T> {
+        Scalar {
+            value,
+            text: Some(text.into()),
+        }
+    }
+
+    /// Returns the text that the value was written as.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+}
+
+/// The text that the value was written as, else the value's own.
+impl<T: fmt::Display> fmt::Display for Scalar<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.text {
+            Some(text) => f.write_str(text),
+            None => self.value.fmt(f),
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Scalar<T> {
+    fn eq(&self, other: &Scalar<T>) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Value {
+    /// Returns the value of this key, if this is an object that has it.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Value::Object(object) => object.get(key),
+            _ => None,
+        }
+    }
+
+    /// Returns whether this is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+}
+
+impl From<serde_json::Value> for Value {
+    fn from(value: serde_json::Value) -> Value {
+        match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => value.into(),
+            serde_json::Value::Number(number) => Value::Number(Scalar::new(number)),
+            serde_json::Value::String(text) => Value::String(text),
+            serde_json::Value::Array(list) => list.into_iter().map(Value::from).collect(),
+            serde_json::Value::Object(object) => {
+                let entries = object.into_iter();
+                Value::Object(entries.map(|(key, value)| (key, value.into())).collect())
+            }
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Value {
+        Value::Bool(Scalar::new(value))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Value {
+        Value::Number(Scalar::new(value.into()))
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Value {
+        Value::Number(Scalar::new(value.into()))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::String(text)
+    }
+}
+
+impl FromIterator<Value> for Value {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Value {
+        Value::Array(values.into_iter().collect())
+    }
+}
+
+/// Reads JSON; numbers keep their texts.
+pub(crate) fn from_json(text: &str) -> serde_json::Result<Value> {
+    // What is nested too deep, or no JSON, is refused here.
+    serde_json::from_str::<serde_json::Value>(text)?;
+    from_raw(text.trim())
+}
+
+fn from_raw(text: &str) -> serde_json::Result<Value> {
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => {
+            let entries: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+            let entries = entries
+                .into_iter()
+                .map(|(key, raw)| Ok((key, from_raw(raw.get())?)));
+            Value::Object(entries.collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            let items = items.into_iter().map(|raw| from_raw(raw.get()));
+            Value::Array(items.collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'-' | b'0'..=b'9') => Value::Number(Scalar::written(serde_json::from_str(text)?, text)),
+        _ => serde_json::from_str::<serde_json::Value>(text)?.into(),
+    })
+}
 
 /// What a value is, for messages.
 pub(crate) fn described(value: &Value) -> &'static str {
@@ -22,19 +195,23 @@ pub(crate) fn described(value: &Value) -> &'static str {
 pub(crate) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(value) => value.value,
+        Value::Number(number) => number.value.as_f64() != Some(0.0),
         Value::String(text) => !text.is_empty(),
         Value::Array(list) => !list.is_empty(),
         Value::Object(object) => !object.is_empty(),
     }
 }
 
-/// The text of a value, as Go prints it; null, lists and objects have none.
+/// The text of a value: as it was written, else as Go prints it. Null, lists and objects have none.
 pub(crate) fn printed(value: &Value) -> Option<String> {
     match value {
         Value::Bool(value) => Some(value.to_string()),
-        Value::Number(number) => Some(printed_number(number)),
+        Value::Number(number) => Some(
+            number
+                .text()
+                .map_or_else(|| printed_number(&number.value), str::to_owned),
+        ),
         Value::String(text) => Some(text.clone()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
@@ -75,7 +252,8 @@ pub(crate) fn compare(a: &Number, b: &Number) -> Option<Ordering> {
     }
 }
 
-/// JSON as Go's encoder writes it: keys sorted, whole numbers without a fraction. `<`, `>` and `&` stay.
+/// JSON as Go's encoder writes it: keys sorted, whole numbers without a fraction. `<`, `>` and `&` stay, and so does a number's text
+/// where it is one in JSON, too.
 pub(crate) fn to_json(value: &Value) -> String {
     let mut json = String::new();
     write_json(value, &mut json);
@@ -95,23 +273,28 @@ fn write_json(value: &Value, json: &mut String) {
             json.push(']');
         }
         Value::Object(object) => {
-            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
             json.push('{');
-            for (at, (key, item)) in sorted.into_iter().enumerate() {
+            for (at, (key, item)) in object.iter().enumerate() {
                 if at > 0 {
                     json.push(',');
                 }
-                write_json(&Value::String(key.clone()), json);
+                json.push_str(&serde_json::Value::from(key.as_str()).to_string());
                 json.push(':');
                 write_json(item, json);
             }
             json.push('}');
         }
-        Value::Number(number) => match whole(number) {
-            Some(whole) => json.push_str(&whole.to_string()),
-            None => json.push_str(&number.to_string()),
-        },
-        Value::Null | Value::Bool(_) | Value::String(_) => json.push_str(&value.to_string()),
+        Value::Number(number) => {
+            let is_json = |text: &&str| serde_json::from_str::<Number>(text).is_ok();
+            match (number.text().filter(is_json), whole(&number.value)) {
+                (Some(text), _) => json.push_str(text),
+                (None, Some(whole)) => json.push_str(&whole.to_string()),
+                (None, None) => json.push_str(&number.value.to_string()),
+            }
+        }
+        Value::Null => json.push_str("null"),
+        Value::Bool(value) => json.push_str(&value.value.to_string()),
+        Value::String(text) => json.push_str(&serde_json::Value::from(text.as_str()).to_string()),
     }
 }
 
@@ -177,7 +360,45 @@ mod tests {
             (json!(8443.5), "8443.5"),
             (json!(0.0), "0"),
         ] {
-            assert_eq!(printed(&value).as_deref(), Some(expected), "{value}");
+            assert_eq!(
+                printed(&value.clone().into()).as_deref(),
+                Some(expected),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_what_is_printed() {
+        let number =
+            |value: f64, text: &str| Value::Number(Scalar::written(Number::from_f64(value).unwrap(), text));
+        for (value, text, json) in [
+            (number(1.1, "1.10"), "1.10", "1.10"),
+            (number(1.0, "1.0"), "1.0", "1.0"),
+            (number(1000.0, "1e3"), "1e3", "1e3"),
+            (number(31.0, "0x1F"), "0x1F", "31"),
+            (number(0.5, ".5"), ".5", "0.5"),
+            (Value::Bool(Scalar::written(true, "True")), "True", "true"),
+        ] {
+            assert_eq!(printed(&value).as_deref(), Some(text));
+            assert_eq!(to_json(&value), json, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_json_keep_their_texts() {
+        let text = r#"{"a": [1.10, {"b": 1e3}], "c": "1.0", "d": true, "e": null}"#;
+        let value = from_json(text).unwrap();
+        assert_eq!(
+            value,
+            serde_json::from_str::<serde_json::Value>(text).unwrap().into()
+        );
+        assert_eq!(
+            to_json(&value),
+            r#"{"a":[1.10,{"b":1e3}],"c":"1.0","d":true,"e":null}"#
+        );
+        for bad in ["", "{", "1.10 x", "[1,]", &"[".repeat(200)] {
+            assert!(from_json(bad).is_err(), "{bad}");
         }
     }
 
@@ -203,14 +424,14 @@ mod tests {
     fn json_is_sorted_and_plain() {
         let value = json!({"b": [1, 2.0, 1.5, null, true], "a": "<&>\"\n", "c": {}});
         assert_eq!(
-            to_json(&value),
+            to_json(&value.into()),
             r#"{"a":"<&>\"\n","b":[1,2,1.5,null,true],"c":{}}"#
         );
     }
 
     #[test]
     fn numbers_compare_by_value() {
-        let number = |value: Value| value.as_number().cloned().unwrap();
+        let number = |value: serde_json::Value| value.as_number().cloned().unwrap();
         for (a, b, expected) in [
             (json!(1), json!(1.0), Ordering::Equal),
             (json!(-1), json!(u64::MAX), Ordering::Less),

@@ -1,14 +1,14 @@
 //! Text, trim markers, branches, loops and variables. The expected texts are those of Go's `text/template`.
 
-use serde_json::{Value, json};
-use transload_template::Template;
+use serde_json::json;
+use transload_template::{Template, Value};
 
 fn variables() -> Value {
     json!({
         "a": "x", "n": 3, "yes": true, "no": false, "empty": "", "zero": 0, "null": null, "list": ["p", "q", "r"], "none": [],
         "b": {"c": "y", "d": {"e": "z"}}, "object": {"k2": "v2", "k1": "v1"},
         "images": [{"name": "a", "tags": ["1", "2"]}, {"name": "b", "tags": []}],
-    })
+    }).into()
 }
 
 fn check(cases: &[(&str, &str)]) {
@@ -240,9 +240,9 @@ fn a_template_renders_again_and_again() {
     let template = Template::parse("{{ range . }}{{ . }}{{ end }}").unwrap();
     assert_eq!(template.source(), "{{ range . }}{{ . }}{{ end }}");
     let copy = template.clone();
-    assert_eq!(template.render(&json!([1, 2])).unwrap(), "12");
-    assert_eq!(copy.render(&json!(["a"])).unwrap(), "a");
-    assert_eq!(template.render(&json!([])).unwrap(), "");
+    assert_eq!(template.render(&json!([1, 2]).into()).unwrap(), "12");
+    assert_eq!(copy.render(&json!(["a"]).into()).unwrap(), "a");
+    assert_eq!(template.render(&json!([]).into()).unwrap(), "");
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_template_can_be_shared_between_threads() {
         let threads: Vec<_> = (0..4)
             .map(|n| {
                 let template = &template;
-                scope.spawn(move || template.render(&json!({"n": n})).unwrap())
+                scope.spawn(move || template.render(&json!({"n": n}).into()).unwrap())
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()

@@ -1,7 +1,7 @@
 //! Every error: its place and exact message, and how it is shown.
 
-use serde_json::{Value, json};
-use transload_template::{Error, ErrorKind, Template};
+use serde_json::json;
+use transload_template::{Error, ErrorKind, Template, Value};
 
 /// Stands for the list of functions in expected messages.
 const FUNCTIONS: &str = "there are `and`, `base`, `coalesce`, `contains`, `default`, `dir`, `empty`, `eq`, `first`, `fromJson`, \
@@ -17,6 +17,7 @@ fn variables() -> Value {
         "a": "x", "registry": "r", "n": 3, "t": true, "e": "", "l": ["p", "q"], "el": [], "eo": {},
         "m": {"reference": "v1", "repository": "r"}, "null": null, "mixed": ["a", null],
     })
+    .into()
 }
 
 fn error(text: &str) -> Error {
@@ -173,7 +174,7 @@ fn very_long_lines_are_shown_in_part() {
 #[test]
 fn no_value_and_no_control_character_is_shown() {
     let secrets =
-        json!({"password": "hunter2", "number": 4711, "list": ["hunter2"], "a\u{1b}[31m": "hunter2"});
+        json!({"password": "hunter2", "number": 4711, "list": ["hunter2"], "a\u{1b}[31m": "hunter2"}).into();
     for expression in [
         "int .password",
         "fromJson .password",
@@ -204,7 +205,7 @@ fn no_value_and_no_control_character_is_shown() {
 
 #[test]
 fn many_variables_are_counted() {
-    let many: serde_json::Map<String, Value> = (0..30).map(|n| (format!("v{n:02}"), Value::Null)).collect();
+    let many = (0..30).map(|n| (format!("v{n:02}"), Value::Null)).collect();
     let error = Template::parse("{{ .gone }}")
         .unwrap()
         .render(&Value::Object(many))
@@ -219,7 +220,7 @@ fn many_variables_are_counted() {
 
 #[test]
 fn without_variables_that_is_told() {
-    for variables in [json!({}), Value::Null, json!("text")] {
+    for variables in [json!({}).into(), Value::Null, "text".into()] {
         let error = Template::parse("{{ .gone }}")
             .unwrap()
             .render(&variables)

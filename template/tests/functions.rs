@@ -1,7 +1,7 @@
 //! Every function: what it gives, in tables.
 
-use serde_json::{Value, json};
-use transload_template::Template;
+use serde_json::json;
+use transload_template::{Template, Value};
 
 fn variables() -> Value {
     json!({
@@ -9,7 +9,7 @@ fn variables() -> Value {
         "yes": true, "no": false, "n": 3, "zero": 0, "f": 3.19, "whole": 8443.0, "big": 18446744073709551615_u64,
         "list": ["a", "b", "c"], "none": [], "mixed": ["a", 1, true, 2.5], "numbers": [1, 2], "nested": [["x", "y"], ["z"]],
         "object": {"k2": "v2", "k1": {"deep": ["d0", "d1"]}, "a-b": "hyphen", "é": "accent"},
-    })
+    }).into()
 }
 
 fn check(cases: &[(&str, &str)]) {
@@ -49,8 +49,17 @@ fn literals_stand_for_themselves() {
         (r"`a\tb{{}}`", r"a\tb{{}}"),
         (r#""}}""#, "}}"),
         ("42", "42"),
-        ("-0x1F", "-31"),
+        ("-0x1F", "-0x1F"),
         ("1.5", "1.5"),
+        ("1.10", "1.10"),
+        ("1.10 | print", "1.10"),
+        ("1.10 | toJson", "1.10"),
+        ("-0x1F | toJson", "-31"),
+        ("(fromJson `{\"v\": 1.10}`).v", "1.10"),
+        ("list 1.10 1.0 | join `,`", "1.10,1.0"),
+        ("eq 1.10 1.1", "true"),
+        ("printf `%d` 0x1F", "31"),
+        ("int 1.10", "1"),
         ("true", "true"),
         ("false", "false"),
     ]);

@@ -1,7 +1,7 @@
 //! Templates as KubeKey's documentation and its roles write them.
 
-use serde_json::{Value, json};
-use transload_template::Template;
+use serde_json::json;
+use transload_template::{Template, Value};
 
 fn image(registry: &str, repository: &str, tag: &str) -> Value {
     let reference = json!({"registry": registry, "repository": repository, "reference": tag});
@@ -9,6 +9,7 @@ fn image(registry: &str, repository: &str, tag: &str) -> Value {
         "image_registry": {"auth": {"registry": "hub.kubekey"}},
         "module": {"image": {"src": {"reference": reference}, "reference": reference}},
     })
+    .into()
 }
 
 /// As YAML folds it (`dest: >-`): lines joined by blanks.
@@ -86,7 +87,7 @@ fn the_documented_push_keeps_repository_and_tag() {
 #[test]
 fn lists_come_as_json() {
     let template = Template::parse("{{ .image_manifests | toJson }}").unwrap();
-    let variables = json!({"image_manifests": ["docker.io/library/alpine:3.19", "a<b>&c"]});
+    let variables = json!({"image_manifests": ["docker.io/library/alpine:3.19", "a<b>&c"]}).into();
     assert_eq!(
         template.render(&variables).unwrap(),
         r#"["docker.io/library/alpine:3.19","a<b>&c"]"#

@@ -1,11 +1,11 @@
 //! What holds for every text, and limits.
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
-use transload_template::{Error, ErrorKind, Template, has_actions};
+use serde_json::json;
+use transload_template::{Error, ErrorKind, Template, Value, has_actions};
 
 fn variables() -> Value {
-    json!({"a": "x", "n": 3, "f": 1.5, "yes": true, "empty": "", "null": null, "list": ["p", 1, null], "b": {"c": {"d": "e"}}})
+    json!({"a": "x", "n": 3, "f": 1.5, "yes": true, "empty": "", "null": null, "list": ["p", 1, null], "b": {"c": {"d": "e"}}}).into()
 }
 
 fn render(text: &str) -> Result<String, Error> {
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn a_quoted_literal_renders_to_its_text(text in any::<String>()) {
-        let quoted = Template::parse("{{ .text | quote }}").unwrap().render(&json!({"text": text})).unwrap();
+        let quoted = Template::parse("{{ .text | quote }}").unwrap().render(&json!({"text": text}).into()).unwrap();
         prop_assert_eq!(render(&format!("{{{{ {quoted} }}}}")), Ok(text));
     }
 
@@ -215,7 +215,7 @@ proptest! {
     #[test]
     fn a_value_comes_out_as_it_is(text in any::<String>()) {
         let template = Template::parse("{\\{{ .text }}\\}").unwrap();
-        let rendered = template.render(&json!({"text": text}));
+        let rendered = template.render(&json!({"text": text}).into());
         prop_assert_eq!(rendered, Ok(format!("{{\\{text}\\}}")));
     }
 }
@@ -330,11 +330,11 @@ fn loops_that_run_and_run_are_refused() {
     assert_limit(&nested, "the template's loops run too often");
     let numbers: Vec<u32> = (0..1000).collect();
     let template = Template::parse("{{ range . }}{{ $.text }}{{ end }}").unwrap();
-    assert!(template.render(&json!(numbers)).is_err());
+    assert!(template.render(&json!(numbers).into()).is_err());
     let text = "x".repeat(1 << 20);
     let template = Template::parse("{{ range .numbers }}{{ $.text }}{{ end }}").unwrap();
     let error = template
-        .render(&json!({"numbers": numbers, "text": text}))
+        .render(&json!({"numbers": numbers, "text": text}).into())
         .unwrap_err();
     assert_eq!(
         (error.kind(), error.message()),

@@ -1,10 +1,11 @@
 //! Hosts as `login`, `logout` and `check` name them, and how they are reached.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use transload_reference::{Reference, Registry, Repository};
 use transload_registry_client::HostRule;
+use transload_template::Value;
 
 use crate::args::HostArgs;
 use crate::task::{self, Problem, TaskErrors};
@@ -72,7 +73,7 @@ impl std::fmt::Display for Host {
 /// The rules of `--auths`, with what the other options say of these registries.
 pub(super) fn rules(registries: &[&Registry], how: &HostArgs) -> Result<Vec<HostRule>, TaskErrors> {
     let mut rules = match &how.auths {
-        Some(file) => task::load_auths(file, &Arc::new(Value::Object(serde_json::Map::new())))?,
+        Some(file) => task::load_auths(file, &Arc::new(Value::Object(BTreeMap::new())))?,
         None => Vec::new(),
     };
     if let Some(problem) = how

@@ -66,7 +66,7 @@ mod tests {
     fn loaded(text: &str) -> Loaded {
         let variables = json!({"mirror_password": "a", "registry": "harbor.example.com", "password": "b"});
         let options = LoadOptions {
-            variables: variables.into(),
+            variables: std::sync::Arc::new(variables.into()),
             ..LoadOptions::default()
         };
         load_str("tasks.yaml", text, &options).unwrap_or_else(|errors| panic!("{text}\n{errors}"))

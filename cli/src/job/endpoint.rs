@@ -1,14 +1,15 @@
 //! `src` and `dest`: where images come from and where they go.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use transload_reference::{ParseError, Reference, Registry, Repository};
-use transload_template::Template;
+use transload_template::{Template, Value};
 
-use super::ImageName;
+use super::{ImageName, transport};
 
 const LOCAL: &str = "local://";
 const OCI: &str = "oci://";
@@ -119,6 +120,16 @@ pub enum EndpointError {
         /// What follows it, without a user's name and password.
         rest: String,
     },
+    /// A place in a form that other tools know.
+    #[error("\"{text}\": there are no `{prefix}` places here")]
+    Transport {
+        /// The text.
+        text: String,
+        /// The form's name, with its colon.
+        prefix: String,
+        /// What to write for what is meant, if that is a directory.
+        directory: Option<String>,
+    },
     /// A name that doesn't say whether it is a registry or a directory.
     #[error("\"{text}\" may be a registry, an image or a directory")]
     Unclear {
@@ -162,6 +173,15 @@ impl EndpointError {
                     )
                 }
             },
+            EndpointError::Transport {
+                text,
+                directory: Some(directory),
+                ..
+            } => format!("write {directory}; a folder of that name is ./{text}"),
+            EndpointError::Transport { text, .. } => format!(
+                "write a directory as PATH or {LOCAL}PATH (./{text} for one of that name); what another tool keeps goes through a registry, \
+                 such as with skopeo copy"
+            ),
             EndpointError::Unclear { text } => {
                 let host = text.split('/').next().unwrap_or(text);
                 let port = text.replacen(host, &format!("{host}:443"), 1);
@@ -172,7 +192,7 @@ impl EndpointError {
             }
             EndpointError::Path { text } if text.starts_with('/') => format!("write {LOCAL}{text}"),
             EndpointError::Path { .. } => format!("write {LOCAL}/the/absolute/path"),
-            EndpointError::Name(_) => return None,
+            EndpointError::Name(error) => return error.hint(),
         })
     }
 }
@@ -262,12 +282,15 @@ impl ImageTemplate {
 fn with_image(variables: &Value, image: &ImageName) -> Value {
     let reference = image.reference();
     let repository = reference.repository();
-    let names = json!({
+    let names = Value::from(json!({
         "registry": repository.registry().as_str(),
         "repository": repository.path(),
         "reference": reference.tag().map(ToString::to_string).or_else(|| reference.digest().map(ToString::to_string)),
-    });
-    let mut root = variables.as_object().cloned().unwrap_or_default();
+    }));
+    let mut root = match variables {
+        Value::Object(root) => root.clone(),
+        _ => BTreeMap::new(),
+    };
     let mut module = taken_object(&mut root, "module");
     let mut of_image = taken_object(&mut module, "image");
     let mut source = taken_object(&mut of_image, "src");
@@ -279,10 +302,10 @@ fn with_image(variables: &Value, image: &ImageName) -> Value {
     Value::Object(root)
 }
 
-fn taken_object(parent: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+fn taken_object(parent: &mut BTreeMap<String, Value>, key: &str) -> BTreeMap<String, Value> {
     match parent.remove(key) {
         Some(Value::Object(object)) => object,
-        _ => Map::new(),
+        _ => BTreeMap::new(),
     }
 }
 
@@ -296,6 +319,7 @@ impl Location {
         if let Some(path) = text.strip_prefix(LOCAL) {
             return Location::directory(path);
         }
+        refuse_transport(text)?;
         let name = text.strip_prefix(OCI).unwrap_or(text);
         if name.is_empty() {
             return Err(EndpointError::Empty);
@@ -316,17 +340,30 @@ impl Location {
         Location::in_registry(name)
     }
 
-    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, or is a
-    /// folder that exists).
+    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, is a folder that
+    /// exists, or has an archive's name, which is told where it is opened).
     ///
     /// # Errors
     /// See [`EndpointError`].
     pub fn parse_argument(text: &str) -> Result<Location, EndpointError> {
-        if text.contains("://") || !(is_path(text) || Path::new(text).is_dir()) {
-            Location::parse(text)
-        } else {
-            Location::directory(text)
+        let path = Path::new(text);
+        if text.contains("://") || !(is_path(text) || path.is_dir() || is_archive(path)) {
+            return Location::parse(text);
         }
+        refuse_transport(text)?;
+        Location::directory(text)
+    }
+
+    /// Reads a directory as the command line writes it where nothing else can stand: a path, with or without `local://`.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse_directory(text: &str) -> Result<Location, EndpointError> {
+        if text.starts_with(LOCAL) || text.contains("://") {
+            return Location::parse(text);
+        }
+        refuse_transport(text)?;
+        Location::directory(text)
     }
 
     fn directory(path: &str) -> Result<Location, EndpointError> {
@@ -420,6 +457,31 @@ impl fmt::Display for Location {
             Location::Image(reference) => reference.fmt(f),
         }
     }
+}
+
+/// Whether an argument that may be a registry's name is an archive's.
+fn is_archive(path: &Path) -> bool {
+    has_archive_name(path) && (path.components().count() == 1 || path.exists())
+}
+
+/// Whether a path ends as the names of archives do.
+pub(crate) fn has_archive_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+fn refuse_transport(text: &str) -> Result<(), EndpointError> {
+    let Some(transport) = transport::of_place(text) else {
+        return Ok(());
+    };
+    Err(EndpointError::Transport {
+        text: text.to_owned(),
+        prefix: format!("{}:", transport.scheme),
+        directory: (transport.is_directory() && !transport.rest.is_empty())
+            .then(|| format!("{LOCAL}{}", transport.rest)),
+    })
 }
 
 fn is_path(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use transload_reference::{ParseError, Reference, Repository, Tag};
 
-use super::ImageName;
+use super::{ImageName, pasted, transport};
 
 /// What a list of images may hold: an image's name, or a repository with a glob for its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,26 @@ pub enum EntryError {
     /// A bad name.
     #[error("{0}")]
     Name(#[from] ParseError),
+    /// An image's name with more around it, such as a line of YAML.
+    #[error("{text:?} has more in it than an image's name")]
+    Pasted {
+        /// The text.
+        text: String,
+        /// What isn't the name.
+        extra: String,
+        /// The name.
+        image: String,
+    },
+    /// An image in a form that other tools know.
+    #[error("{text}: there are no `{prefix}` images here")]
+    Transport {
+        /// The text.
+        text: String,
+        /// The name of the form, with its colon.
+        prefix: String,
+        /// Whether the prefix is that of a directory.
+        is_directory: bool,
+    },
     /// A wildcard in a registry's or repository's name.
     #[error("{text}: only a tag can have wildcards (* ? [ ]), and here the name before it has some")]
     NotInTag {
@@ -75,15 +95,31 @@ pub enum EntryError {
 
 impl EntryError {
     /// What to do about it, where that can be told.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            EntryError::NotInTag { .. } => Some(
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            EntryError::Name(error) => return error.hint(),
+            EntryError::Pasted { extra, image, .. } => return Some(format!("leave out {extra}: {image}")),
+            EntryError::Transport {
+                text, is_directory, ..
+            } => {
+                let source = match is_directory {
+                    true => "the images of a directory are named by src (--src ./images)",
+                    false => {
+                        "images come from registries, or from a directory that src names (--src ./images)"
+                    }
+                };
+                return Some(format!(
+                    "{source}; the image of that name at Docker Hub is docker.io/library/{text}"
+                ));
+            }
+            EntryError::NotInTag { .. } => {
                 "write each repository out, with a pattern for its tags: repository:v1.*; of a directory's images, --pattern (a task's \
-                 pattern) chooses by the whole name",
-            ),
-            EntryError::WithDigest { .. } => Some("leave the digest out, or the wildcard"),
-            _ => None,
-        }
+                 pattern) chooses by the whole name"
+            }
+            EntryError::WithDigest { .. } => "leave the digest out, or the wildcard",
+            EntryError::Bracket { .. } | EntryError::Letter { .. } => return None,
+        };
+        Some(text.to_owned())
     }
 }
 
@@ -92,25 +128,43 @@ impl FromStr for ImageEntry {
 
     fn from_str(text: &str) -> Result<Self, EntryError> {
         let text = text.trim();
-        let last = text.rfind('/').map_or(0, |at| at + 1);
-        let (path, tag) = match text[last..].split_once(':') {
-            // The brackets of an address, in what can't be an image in any case.
-            Some(_) if last == 0 && text.starts_with('[') => (text, None),
-            Some((name, tag)) => (&text[..last + name.len()], Some(tag)),
-            None => (text, None),
-        };
-        let has_wildcards = |text: &str| text.contains(['*', '?']);
-        if has_wildcards(path) {
-            return Err(EntryError::NotInTag {
+        if let Some(transport) = transport::of_image(text) {
+            return Err(EntryError::Transport {
                 text: text.to_owned(),
+                prefix: format!("{}:", transport.scheme),
+                is_directory: transport.is_directory(),
             });
         }
-        match tag {
-            Some(tag) if has_wildcards(tag) || tag.contains('[') => {
-                TagGlob::new(text, path, tag).map(ImageEntry::Glob)
-            }
-            _ => Ok(ImageEntry::Name(text.parse()?)),
+        read(text).map_err(|error| match pasted::image_in(text) {
+            Some((extra, image)) if read(image).is_ok() => EntryError::Pasted {
+                text: text.to_owned(),
+                extra,
+                image: image.to_owned(),
+            },
+            _ => error,
+        })
+    }
+}
+
+fn read(text: &str) -> Result<ImageEntry, EntryError> {
+    let last = text.rfind('/').map_or(0, |at| at + 1);
+    let (path, tag) = match text[last..].split_once(':') {
+        // The brackets of an address, in what can't be an image in any case.
+        Some(_) if last == 0 && text.starts_with('[') => (text, None),
+        Some((name, tag)) => (&text[..last + name.len()], Some(tag)),
+        None => (text, None),
+    };
+    let has_wildcards = |text: &str| text.contains(['*', '?']);
+    if has_wildcards(path) {
+        return Err(EntryError::NotInTag {
+            text: text.to_owned(),
+        });
+    }
+    match tag {
+        Some(tag) if has_wildcards(tag) || tag.contains('[') => {
+            TagGlob::new(text, path, tag).map(ImageEntry::Glob)
         }
+        _ => Ok(ImageEntry::Name(text.parse()?)),
     }
 }
 

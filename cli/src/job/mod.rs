@@ -7,8 +7,11 @@ mod earlier;
 mod endpoint;
 mod glob;
 mod image;
+mod pasted;
+mod transport;
 
 pub use earlier::Earlier;
+pub(crate) use endpoint::has_archive_name;
 pub use endpoint::{Endpoint, EndpointError, Location, Target};
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use transload_policy::PlatformPattern;
 
-use super::{Wrong, endpoint, hosts, read_pattern};
+use super::{Wrong, endpoint, hosts, platform_problem, read_pattern, with_hint};
 use crate::args::{DiffArgs, InspectArgs};
-use crate::job::{Endpoint, EndpointError, ImageName, Job, Location};
+use crate::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 use crate::task::{Problem, TaskErrors};
 
 /// What is compared.
@@ -32,10 +32,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
         );
         return Err(problem.with_hint(hint).into());
     }
-    let parsed: Result<ImageName, _> = args.image.parse();
-    let image = parsed
-        .map_err(|error| wrong.note("IMAGE", format!("{error}")))
-        .ok();
+    let image = image(&args.image, &mut wrong);
     let source = args.src.as_deref().and_then(|src| {
         let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
         endpoint("--src", src, parsed, &mut wrong)
@@ -56,6 +53,29 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     };
     let job = wrong.finish(Some(Job { hosts, ..job }))?;
     Ok((job, image))
+}
+
+/// The one image of an argument.
+fn image(text: &str, wrong: &mut Wrong) -> Option<ImageName> {
+    match text.parse::<ImageEntry>() {
+        Ok(ImageEntry::Name(name)) => Some(name),
+        Ok(ImageEntry::Glob(_)) => {
+            let hint =
+                format!("`transload pull {text} --dest DIR --dry-run` shows the tags that it stands for");
+            wrong.note_with_hint(
+                "IMAGE",
+                format!("{text} stands for any number of images, and one is shown"),
+                hint,
+            );
+            None
+        }
+        Err(error) => {
+            wrong
+                .0
+                .push(with_hint(Problem::of_file("IMAGE", error.to_string()), &error));
+            None
+        }
+    }
 }
 
 /// What `diff` compares.
@@ -125,7 +145,7 @@ pub fn platform_patterns(list: &[String]) -> Result<Vec<PlatformPattern>, TaskEr
         match text.parse() {
             Ok(pattern) => patterns.push(pattern),
             Err(_) if text.eq_ignore_ascii_case("all") => return Ok(Vec::new()),
-            Err(error) => wrong.note("--platform", format!("{error}")),
+            Err(error) => wrong.0.push(platform_problem(&error)),
         }
     }
     if wrong.0.is_empty() {

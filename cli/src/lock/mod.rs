@@ -22,15 +22,12 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use transload_reference::{Digest, Platform, Reference, printable};
+use transload_reference::{Digest, Platform, Reference};
 
 use crate::job::ImageName;
 use crate::transfer::{ImageOutcome, Status};
 
 pub(crate) use file::LockFile;
-
-/// How much of a platform's version is told, in characters.
-const LONGEST_VERSION: usize = 60;
 
 /// What a lock file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -111,13 +108,9 @@ fn entry(outcome: &ImageOutcome, today: &str) -> Option<(Reference, Entry)> {
 
 /// Platforms as the file has them, sorted.
 fn described(parts: &[(Platform, Digest)]) -> Vec<(String, Digest)> {
-    let name = |platform: &Platform| match &platform.os_version {
-        Some(version) => format!("{platform} {}", printable(version, LONGEST_VERSION)),
-        None => platform.to_string(),
-    };
     let mut described: Vec<_> = parts
         .iter()
-        .map(|(platform, digest)| (name(platform), digest.clone()))
+        .map(|(platform, digest)| (platform.to_string(), digest.clone()))
         .collect();
     described.sort_by(|a, b| (&a.0, a.1.as_str()).cmp(&(&b.0, b.1.as_str())));
     described.dedup();

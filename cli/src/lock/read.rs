@@ -50,7 +50,7 @@ fn read_document(document: &Node, sink: &mut Sink) -> Vec<(Reference, Entry)> {
         return Vec::new();
     };
     match fields.get("version").map(|node| (node, &node.value)) {
-        Some((_, Yaml::Number(number))) if number.as_u64() == Some(VERSION) => {}
+        Some((_, Yaml::Number(number))) if number.value.as_u64() == Some(VERSION) => {}
         Some((node, found)) => {
             let message = format!("`version` must be {VERSION}, not {}", describe(node));
             let note = sink.error(node.id, message);

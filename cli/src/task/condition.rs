@@ -15,7 +15,7 @@ impl Reader<'_> {
     pub(super) fn condition(&mut self, node: &Node) -> Option<bool> {
         match &node.value {
             Yaml::Null => Some(true),
-            Yaml::Bool(value) => Some(*value),
+            Yaml::Bool(value) => Some(value.value),
             Yaml::List(items) => {
                 for item in items {
                     if !self.condition(item)? {

@@ -298,7 +298,10 @@ fn platforms(node: &Node, reader: &mut Reader<'_>) -> Option<PlatformSet> {
     let mut all_good = true;
     for (at, text) in list.iter().filter(|(_, text)| !text.eq_ignore_ascii_case("all")) {
         if let Err(cause) = text.parse::<PlatformPattern>() {
-            reader.sink.error(*at, format!("`platform`: {cause}"));
+            let note = reader.sink.error(*at, format!("`platform`: {cause}"));
+            if let Some(hint) = cause.hint() {
+                note.hint(hint);
+            }
             all_good = false;
         }
     }

@@ -102,7 +102,7 @@ pub(super) static IMAGE: Table = Table {
             Kind::Texts,
             "all",
             "[linux/amd64, linux/arm64]",
-            "The platforms that move, as `os/architecture` or `os/architecture/variant`; `all` is all of them.",
+            "The platforms that move, as `os/architecture` or `os/architecture/variant`; `all` is all of them. A version of Windows is chosen as in `windows(10.0.20348)/amd64`, which stands for every version that begins with it.",
         ),
         key(
             "policy",

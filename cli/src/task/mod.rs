@@ -4,6 +4,8 @@
 //! everything checked that can be without a network or a store, and reports all that is wrong at once, each with its place:
 //!
 //! ```
+//! use std::sync::Arc;
+//!
 //! use transload::task::{LoadOptions, load_str};
 //!
 //! let tasks = "
@@ -12,7 +14,7 @@
 //!     manifests: [\"docker.io/library/alpine:{{ .version }}\"]
 //!     dest: local:///tmp/images
 //! ";
-//! let options = LoadOptions { variables: serde_json::json!({"version": "3.19"}).into(), ..LoadOptions::default() };
+//! let options = LoadOptions { variables: Arc::new(serde_json::json!({"version": "3.19"}).into()), ..LoadOptions::default() };
 //! let loaded = load_str("tasks.yaml", tasks, &options)?;
 //! assert_eq!(loaded.jobs[0].images[0].written(), "docker.io/library/alpine:3.19");
 //!
@@ -59,11 +61,12 @@ mod tests;
 mod variables;
 pub(crate) mod yaml;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use transload_registry_client::HostRule;
+use transload_template::Value;
 
 use crate::job::Job;
 use crate::transfer::{self, Side};
@@ -95,7 +98,7 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         LoadOptions {
-            variables: Arc::new(Value::Object(Map::new())),
+            variables: Arc::new(Value::Object(BTreeMap::new())),
             tags: Vec::new(),
             image_tasks_only: false,
         }

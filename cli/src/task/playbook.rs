@@ -1,8 +1,9 @@
 //! The file around the tasks: lists of tasks, plays, blocks, and the keys that surround a module.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use transload_template::Value;
 
 use super::diagnostic::Sink;
 use super::image::{self, Outcome, Places, Surroundings};
@@ -38,7 +39,7 @@ struct Inherited<'n> {
     conditions: Vec<&'n Node>,
     tags: Vec<String>,
     /// Variables of plays, blocks and tasks, without those of the command line.
-    variables: Map<String, Value>,
+    variables: BTreeMap<String, Value>,
     ignore_errors: Option<&'n Node>,
     /// A loop's item.
     item: Option<Value>,

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-use transload_template::Template;
+use transload_template::{Template, Value};
 
 use super::diagnostic::{Note, Sink};
 use super::problem::Part;
@@ -194,7 +193,7 @@ impl Reader<'_> {
     /// True or false, or a text that renders to either.
     pub(super) fn flag(&mut self, name: &str, node: &Node) -> Option<bool> {
         let found = match &node.value {
-            Yaml::Bool(value) => return Some(*value),
+            Yaml::Bool(value) => return Some(value.value),
             Yaml::Text(_) => {
                 let text = self.text(name, node)?;
                 if let Some(value) = truth(&text) {
@@ -212,7 +211,7 @@ impl Reader<'_> {
     /// A whole number, or a text that renders to one.
     pub(super) fn count(&mut self, name: &str, node: &Node) -> Option<u32> {
         let found = match &node.value {
-            Yaml::Number(number) => match number.as_u64().and_then(|count| u32::try_from(count).ok()) {
+            Yaml::Number(number) => match number.value.as_u64().and_then(|count| u32::try_from(count).ok()) {
                 Some(count) => return Some(count),
                 None => describe(node),
             },
@@ -291,15 +290,12 @@ impl Reader<'_> {
     /// to JSON's or YAML's form of a list is that list. Other texts are themselves.
     pub(super) fn value(&mut self, name: &str, node: &Node) -> Option<Value> {
         let Yaml::Text(text) = &node.value else {
-            return Some(node.to_json());
+            return Some(node.to_value());
         };
         if node.literal {
             return Some(Value::String(text.clone()));
         }
-        let value = match single_action(text) {
-            Some(action) => self.evaluate(name, node.id, text, action)?,
-            None => Value::String(self.render(name, node.id, text)?),
-        };
+        let value = self.evaluate(name, node.id, text)?;
         let Value::String(text) = &value else {
             return Some(value);
         };
@@ -321,23 +317,24 @@ impl Reader<'_> {
         }
     }
 
-    /// The value of an expression, with its type. `text` is the action as it was written.
-    fn evaluate(&mut self, name: &str, at: Id, text: &str, expression: &str) -> Option<Value> {
-        let template = format!("{{{{ ({expression}) | toJson }}}}");
-        match Template::parse(&template).and_then(|template| template.render(&self.variables)) {
-            Ok(json) => Some(serde_json::from_str(&json).unwrap_or(Value::String(json))),
-            // Told again for the text as it was written: places in the message are then right.
-            Err(_) => self.render(name, at, text).map(Value::String),
+    /// The value that a text stands for: of one action the value with its type, else the rendered text.
+    fn evaluate(&mut self, name: &str, at: Id, text: &str) -> Option<Value> {
+        if !transload_template::has_actions(text) {
+            return Some(Value::String(text.to_owned()));
+        }
+        match Template::parse(text).and_then(|template| template.evaluate(&self.variables)) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.template_error(name, at, &error);
+                None
+            }
         }
     }
 
     /// A value for a variable: every text in it rendered.
     pub(super) fn variable(&mut self, name: &str, node: &Node) -> Option<Value> {
         match &node.value {
-            Yaml::Text(text) if !node.literal => match single_action(text) {
-                Some(action) => self.evaluate(name, node.id, text, action),
-                None => self.render(name, node.id, text).map(Value::String),
-            },
+            Yaml::Text(text) if !node.literal => self.evaluate(name, node.id, text),
             Yaml::List(items) => items
                 .iter()
                 .map(|item| self.variable(name, item))
@@ -348,7 +345,7 @@ impl Reader<'_> {
                 .map(|(key, value)| Some((key.name.clone(), self.variable(&key.name, value)?)))
                 .collect::<Option<_>>()
                 .map(Value::Object),
-            _ => Some(node.to_json()),
+            _ => Some(node.to_value()),
         }
     }
 }

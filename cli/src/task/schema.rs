@@ -80,13 +80,13 @@ fn property(key: &Key) -> Value {
     let mut property = value(&key.kind);
     property.insert("description".to_owned(), key.about.into());
     if let Kind::Flag | Kind::Count | Kind::Choice(_) = key.kind
-        && let Ok(default) = yaml::parse_value(key.default)
+        && let Ok(Some(default)) = yaml::parse_one(key.default)
         && !key.default.contains(' ')
     {
-        property.insert("default".to_owned(), default);
+        property.insert("default".to_owned(), Value::from(&default));
     }
-    if let (false, Ok(example)) = (key.example.is_empty(), yaml::parse_value(key.example)) {
-        property.insert("examples".to_owned(), json!([example]));
+    if let (false, Ok(Some(example))) = (key.example.is_empty(), yaml::parse_one(key.example)) {
+        property.insert("examples".to_owned(), json!([Value::from(&example)]));
     }
     if key.about.starts_with("Deprecated") {
         property.insert("deprecated".to_owned(), true.into());

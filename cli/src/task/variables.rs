@@ -1,8 +1,9 @@
 //! Variables from files and from the command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
+use transload_template::Value;
 
 use super::diagnostic::{Sink, Source};
 use super::files;
@@ -16,13 +17,14 @@ const SET: &str = "--set";
 /// Reads variables: files of YAML or JSON, of which later ones win, and assignments `a.b.c=value`, which win over files.
 ///
 /// Mappings are merged key by key, at every depth; everything else is replaced. An assignment's value is read as YAML, so that
-/// `n=3` is a number, `on=true` is true and `list=[a, b]` is a list; `n="3"` is text. The result is an object.
+/// `n=3` is a number, `on=true` is true and `list=[a, b]` is a list; `n="3"` is text. Numbers keep their texts: `v=1.10` is rendered as
+/// 1.10. The result is an object.
 ///
 /// # Errors
 /// Where a file can't be read or isn't a mapping, or an assignment has no name; all of them together. Values aren't shown: they may be
 /// secret.
 pub fn load_variables(files: &[PathBuf], sets: &[String]) -> Result<Value, TaskErrors> {
-    let mut variables = Value::Object(Map::new());
+    let mut variables = Value::Object(BTreeMap::new());
     let mut errors: Option<TaskErrors> = None;
     let mut fail = |more: TaskErrors| match &mut errors {
         Some(errors) => errors.append(more),
@@ -38,7 +40,7 @@ pub fn load_variables(files: &[PathBuf], sets: &[String]) -> Result<Value, TaskE
         match read_assignment(set) {
             Ok((path, value)) => {
                 let nested = path.rsplit('.').fold(value, |value, name| {
-                    Value::Object(Map::from_iter([(name.to_owned(), value)]))
+                    Value::Object(BTreeMap::from([(name.to_owned(), value)]))
                 });
                 merge(&mut variables, nested);
             }
@@ -59,12 +61,12 @@ fn read_file(path: &std::path::Path) -> Result<Value, TaskErrors> {
     };
     let parsed = yaml::parse(&text).map_err(|error| source.syntax_error(error))?;
     let mut sink = Sink::with(parsed.mistakes);
-    let mut variables = Value::Object(Map::new());
+    let mut variables = Value::Object(BTreeMap::new());
     match parsed.documents.as_slice() {
         [] => {}
         [document] => match &document.value {
             Yaml::Null => {}
-            Yaml::Map(_) => variables = document.to_json(),
+            Yaml::Map(_) => variables = document.to_value(),
             _ => {
                 let found = describe(document);
                 sink.error(

@@ -1,10 +1,12 @@
 //! YAML as a tree whose every value knows where it was written. Nothing outside this file knows the YAML library.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 use serde_yaml::{Deserializer, Error};
+use transload_template::{Scalar, Value};
 
 /// How many values a text may stand for. Aliases multiply: a few lines can stand for billions.
 const MAX_VALUES: usize = 500_000;
@@ -26,8 +28,8 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Yaml {
     Null,
-    Bool(bool),
-    Number(Number),
+    Bool(Scalar<bool>),
+    Number(Scalar<Number>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
@@ -59,7 +61,7 @@ impl Node {
     pub(crate) fn literal(id: Id, value: &Value) -> Node {
         let value = match value {
             Value::Null => Yaml::Null,
-            Value::Bool(value) => Yaml::Bool(*value),
+            Value::Bool(value) => Yaml::Bool(value.clone()),
             Value::Number(value) => Yaml::Number(value.clone()),
             Value::String(value) => Yaml::Text(value.clone()),
             Value::Array(values) => Yaml::List(values.iter().map(|value| Node::literal(id, value)).collect()),
@@ -84,46 +86,85 @@ impl Node {
     }
 
     /// The value without its places.
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match &self.value {
             Yaml::Null => Value::Null,
-            Yaml::Bool(value) => Value::Bool(*value),
+            Yaml::Bool(value) => Value::Bool(value.clone()),
             Yaml::Number(value) => Value::Number(value.clone()),
             Yaml::Text(value) => Value::String(value.clone()),
-            Yaml::List(values) => Value::Array(values.iter().map(Node::to_json).collect()),
+            Yaml::List(values) => Value::Array(values.iter().map(Node::to_value).collect()),
             Yaml::Map(entries) => {
-                let entry = |(key, value): &(Key, Node)| (key.name.clone(), value.to_json());
-                Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+                let entry = |(key, value): &(Key, Node)| (key.name.clone(), value.to_value());
+                Value::Object(entries.iter().map(entry).collect::<BTreeMap<_, _>>())
+            }
+        }
+    }
+}
+
+/// As JSON, with a mapping's keys in the order of the text.
+impl From<&Node> for serde_json::Value {
+    fn from(node: &Node) -> serde_json::Value {
+        match &node.value {
+            Yaml::Null => serde_json::Value::Null,
+            Yaml::Bool(value) => value.value.into(),
+            Yaml::Number(value) => value.value.clone().into(),
+            Yaml::Text(value) => value.as_str().into(),
+            Yaml::List(values) => values.iter().map(serde_json::Value::from).collect(),
+            Yaml::Map(entries) => {
+                let entry = |(key, value): &(Key, Node)| (key.name.clone(), serde_json::Value::from(value));
+                entries.iter().map(entry).collect()
             }
         }
     }
 }
 
 /// Reads all documents of a text.
+///
+/// The library gives a number's value or its text, not both. So the first reading finds the values, and the second their texts.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Syntax> {
-    let mut reading = Reading::default();
+    let mut first = Reading::default();
+    let documents = read(text, &mut first)?;
+    if first.typed.is_empty() {
+        return Ok(Parsed {
+            documents,
+            mistakes: first.mistakes,
+        });
+    }
+    let mut second = Reading {
+        typed: first.typed,
+        is_second: true,
+        ..Reading::default()
+    };
+    Ok(Parsed {
+        documents: read(text, &mut second)?,
+        mistakes: second.mistakes,
+    })
+}
+
+fn read(text: &str, reading: &mut Reading) -> Result<Vec<Node>, Syntax> {
     let mut documents = Vec::new();
     for document in Deserializer::from_str(text) {
-        match Seed(&mut reading).deserialize(document) {
+        match Seed(reading).deserialize(document) {
             Ok(node) => documents.push(node),
-            Err(error) => return Err(Syntax::new(&error, reading.refusal)),
+            Err(error) => return Err(Syntax::new(&error, reading.refusal.take())),
         }
     }
-    Ok(Parsed {
-        documents,
-        mistakes: reading.mistakes,
-    })
+    Ok(documents)
 }
 
 /// Reads a short text that holds one value, such as a list that a template gave.
 pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
-    let parsed = parse(text).map_err(|error| error.message)?;
+    Ok(parse_one(text)?.map_or(Value::Null, |node| node.to_value()))
+}
+
+/// Reads a text that holds one value, or none.
+pub(crate) fn parse_one(text: &str) -> Result<Option<Node>, String> {
+    let mut parsed = parse(text).map_err(|error| error.message)?;
     if let Some((_, mistake)) = parsed.mistakes.into_iter().next() {
         return Err(mistake);
     }
-    match parsed.documents.as_slice() {
-        [] => Ok(Value::Null),
-        [document] => Ok(document.to_json()),
+    match parsed.documents.len() {
+        0 | 1 => Ok(parsed.documents.pop()),
         _ => Err("it holds several YAML documents".to_owned()),
     }
 }
@@ -179,6 +220,10 @@ struct Reading {
     /// Why this program, not the library, reads no further.
     refusal: Option<String>,
     mistakes: Vec<(Id, String)>,
+    /// The booleans and numbers of the first reading.
+    typed: HashMap<Id, Yaml>,
+    /// Whether those are read again, as texts.
+    is_second: bool,
 }
 
 impl Reading {
@@ -206,16 +251,22 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Node;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        deserializer.deserialize_any(self)
+        if self.0.is_second && self.0.typed.contains_key(&self.0.values) {
+            deserializer.deserialize_str(self)
+        } else {
+            deserializer.deserialize_any(self)
+        }
     }
 }
 
 impl Seed<'_> {
     fn scalar<E: de::Error>(self, value: Yaml) -> Result<Node, E> {
         let id = self.0.next_id()?;
-        if let Yaml::Text(text) = &value {
-            self.0.text += text.len();
-        }
+        self.0.text += match &value {
+            Yaml::Text(text) => text.len(),
+            Yaml::Number(number) => number.text().map_or(0, str::len),
+            _ => 0,
+        };
         Ok(Node {
             id,
             literal: false,
@@ -223,12 +274,18 @@ impl Seed<'_> {
         })
     }
 
-    fn number<E: de::Error>(self, number: Option<Number>, text: impl fmt::Display) -> Result<Node, E> {
-        match number {
-            Some(number) => self.scalar(Yaml::Number(number)),
+    /// A boolean or a number, whose text the second reading finds.
+    fn typed<E: de::Error>(self, value: Yaml) -> Result<Node, E> {
+        self.0.typed.insert(self.0.values, value.clone());
+        self.scalar(value)
+    }
+
+    fn number<E: de::Error>(self, number: Option<Number>) -> Result<Node, E> {
+        self.typed(match number {
+            Some(number) => Yaml::Number(Scalar::new(number)),
             // Infinities and the like: no number in JSON, so a text.
-            None => self.scalar(Yaml::Text(text.to_string())),
-        }
+            None => Yaml::Text(String::new()),
+        })
     }
 }
 
@@ -248,31 +305,36 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
-        self.scalar(Yaml::Bool(value))
+        self.typed(Yaml::Bool(Scalar::new(value)))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
-        self.scalar(Yaml::Number(value.into()))
+        self.number(Some(value.into()))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
-        self.scalar(Yaml::Number(value.into()))
+        self.number(Some(value.into()))
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
-        self.number(Number::from_i128(value), value)
+        self.number(Number::from_i128(value))
     }
 
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
-        self.number(Number::from_u128(value), value)
+        self.number(Number::from_u128(value))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        self.number(Number::from_f64(value), value)
+        self.number(Number::from_f64(value))
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
-        self.scalar(Yaml::Text(value.to_owned()))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Node, E> {
+        let typed = self.0.typed.remove(&self.0.values);
+        self.scalar(match typed {
+            Some(Yaml::Bool(known)) => Yaml::Bool(Scalar::written(known.value, text)),
+            Some(Yaml::Number(known)) => Yaml::Number(Scalar::written(known.value, text)),
+            _ => Yaml::Text(text.to_owned()),
+        })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {

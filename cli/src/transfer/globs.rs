@@ -282,7 +282,7 @@ mod tests {
     /// Where the tags are listed, or why they can't be.
     #[test]
     fn a_globs_tags_are_listed_where_the_source_has_its_images() {
-        let variables = Arc::new(serde_json::json!({"mirror": "mirror.example.com"}));
+        let variables = Arc::new(serde_json::json!({"mirror": "mirror.example.com"}).into());
         let cases = [
             (None, Ok("docker.io/library/alpine")),
             (

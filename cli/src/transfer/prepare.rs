@@ -17,7 +17,7 @@ use super::fault::Side;
 use super::globs;
 use super::outcome::Route;
 use super::places::whole;
-use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target, has_archive_name};
 
 /// What to do about a report of something else.
 const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
@@ -220,6 +220,13 @@ fn check_destination(path: &Path, source: Option<&Path>, opening: &Opening, wron
     {
         let message = format!("{} can't be made: {} is a file", path.display(), file.display());
         wrong.note(Some(Side::Destination), message, None);
+    } else if has_archive_name(path) {
+        let path = path.display();
+        let message = format!("{path} is an archive's name, and images are written into a directory");
+        let hint = format!(
+            "give a directory, and pack it afterwards: tar -cf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
+        );
+        wrong.note(Some(Side::Destination), message, Some(hint));
     } else {
         check_filesystem(path, wrong);
     }
@@ -342,6 +349,12 @@ fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<I
         return Vec::new();
     };
     match store.images() {
+        Ok(images) if images.is_empty() => {
+            let message = format!("{} holds no images", path.display());
+            let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
+            wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
+            Vec::new()
+        }
         Ok(images) => images.into_iter().map(|image| image.reference.into()).collect(),
         Err(error) => {
             wrong.note(Some(Side::Source), &error, error.hint());

@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::wrong_type;
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope};
-use crate::value::is_true;
+use crate::value::{Value, is_true};
 
 type Chosen<'v> = Result<Cow<'v, Value>, Fault>;
 
@@ -39,7 +37,7 @@ pub(super) fn or<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> C
 
 pub(super) fn not<'v>(scope: &Scope<'v>, args: &'v [Expr], _: Missing) -> Chosen<'v> {
     let value = scope.evaluate(&args[0], Missing::Allowed)?;
-    Ok(Cow::Owned(Value::Bool(!is_true(&value))))
+    Ok(Cow::Owned(Value::from(!is_true(&value))))
 }
 
 /// sprig's: what isn't true is empty.
@@ -76,9 +74,9 @@ pub(super) fn coalesce<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing
 }
 
 pub(super) fn ternary<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
-    match *scope.evaluate(&args[2], Missing::Refused)? {
-        Value::Bool(true) => scope.evaluate(&args[0], missing),
-        Value::Bool(false) => scope.evaluate(&args[1], missing),
-        ref other => Err(wrong_type("ternary", 2, "a boolean", other, &args[2])),
+    match &*scope.evaluate(&args[2], Missing::Refused)? {
+        Value::Bool(condition) if condition.value => scope.evaluate(&args[0], missing),
+        Value::Bool(_) => scope.evaluate(&args[1], missing),
+        other => Err(wrong_type("ternary", 2, "a boolean", other, &args[2])),
     }
 }

@@ -3,23 +3,21 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::Value;
-
 use super::{Arguments, wrong_type};
 use crate::ast::{Expr, ExprKind};
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope};
-use crate::value::{compare, described};
+use crate::value::{Value, compare, described};
 
 type Chosen<'v> = Result<Cow<'v, Value>, Fault>;
 
 /// Whether the first argument is one of the others.
 pub(super) fn eq<'v>(scope: &Scope<'v>, args: &'v [Expr], _: Missing) -> Chosen<'v> {
-    is_any("eq", scope, args).map(|equal| Cow::Owned(Value::Bool(equal)))
+    is_any("eq", scope, args).map(|equal| Cow::Owned(equal.into()))
 }
 
 pub(super) fn ne<'v>(scope: &Scope<'v>, args: &'v [Expr], _: Missing) -> Chosen<'v> {
-    is_any("ne", scope, args).map(|equal| Cow::Owned(Value::Bool(!equal)))
+    is_any("ne", scope, args).map(|equal| Cow::Owned((!equal).into()))
 }
 
 fn is_any<'v>(function: &str, scope: &Scope<'v>, args: &'v [Expr]) -> Result<bool, Fault> {
@@ -48,8 +46,8 @@ fn equal(function: &str, pair: (&Value, &Value), args: &[Expr], at: usize) -> Re
     match pair {
         (Value::Null, other) | (other, Value::Null) => Ok(other.is_null()),
         (Value::String(a), Value::String(b)) => Ok(a == b),
-        (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
-        (Value::Number(a), Value::Number(b)) => Ok(compare(a, b) == Some(Ordering::Equal)),
+        (Value::Bool(a), Value::Bool(b)) => Ok(a.value == b.value),
+        (Value::Number(a), Value::Number(b)) => Ok(compare(&a.value, &b.value) == Some(Ordering::Equal)),
         (list @ (Value::Array(_) | Value::Object(_)), _) => Err(no_scalar(function, 0, list, args)),
         (_, list @ (Value::Array(_) | Value::Object(_))) => Err(no_scalar(function, at, list, args)),
         (a, b) => Err(mixed(function, a, b, &args[at])),
@@ -76,7 +74,7 @@ fn mixed(function: &str, a: &Value, b: &Value, second: &Expr) -> Fault {
 fn ordered(args: &Arguments<'_>) -> Result<Ordering, Fault> {
     match (&*args.values[0], &*args.values[1]) {
         (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),
-        (Value::Number(a), Value::Number(b)) => Ok(compare(a, b).unwrap_or(Ordering::Equal)),
+        (Value::Number(a), Value::Number(b)) => Ok(compare(&a.value, &b.value).unwrap_or(Ordering::Equal)),
         (a @ (Value::String(_) | Value::Number(_)), b @ (Value::String(_) | Value::Number(_))) => {
             Err(mixed(args.function.name, a, b, &args.exprs[1]))
         }
@@ -86,17 +84,17 @@ fn ordered(args: &Arguments<'_>) -> Result<Ordering, Fault> {
 }
 
 pub(super) fn lt(args: &Arguments<'_>) -> Result<Value, Fault> {
-    ordered(args).map(|order| Value::Bool(order.is_lt()))
+    ordered(args).map(|order| order.is_lt().into())
 }
 
 pub(super) fn le(args: &Arguments<'_>) -> Result<Value, Fault> {
-    ordered(args).map(|order| Value::Bool(order.is_le()))
+    ordered(args).map(|order| order.is_le().into())
 }
 
 pub(super) fn gt(args: &Arguments<'_>) -> Result<Value, Fault> {
-    ordered(args).map(|order| Value::Bool(order.is_gt()))
+    ordered(args).map(|order| order.is_gt().into())
 }
 
 pub(super) fn ge(args: &Arguments<'_>) -> Result<Value, Fault> {
-    ordered(args).map(|order| Value::Bool(order.is_ge()))
+    ordered(args).map(|order| order.is_ge().into())
 }

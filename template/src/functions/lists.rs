@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::{Arguments, wrong_type};
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{MAX_TEXT, Missing, Scope};
-use crate::value::{described, printed, whole};
+use crate::value::{Value, described, printed, whole};
 use crate::words::{counted, guess, listed, ordinal, shown};
 
 type Given = Result<Value, Fault>;
@@ -132,7 +130,7 @@ fn indexed<'d>(
     for (at, key) in (1..).zip(keys) {
         let found = match (value, &**key) {
             (Value::Array(list), Value::Number(number)) => {
-                let at = whole(number).and_then(|number| usize::try_from(number).ok());
+                let at = whole(&number.value).and_then(|number| usize::try_from(number).ok());
                 at.and_then(|at| list.get(at))
             }
             (Value::Object(object), Value::String(name)) => object.get(name),
@@ -234,6 +232,6 @@ pub(super) fn to_json(args: &Arguments<'_>) -> Given {
 }
 
 pub(super) fn from_json(args: &Arguments<'_>) -> Given {
-    let value = serde_json::from_str(args.text(0)?);
+    let value = crate::value::from_json(args.text(0)?);
     value.map_err(|cause| args.refused(0, format!("`fromJson` can't read this text: {cause}")))
 }

@@ -9,12 +9,10 @@ mod text;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde_json::Value;
-
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{DEFAULT_HINT, Missing, Scope, is_null, no_text};
-use crate::value::{described, printed};
+use crate::value::{Value, described, printed};
 use crate::words::ordinal;
 
 type Choose = for<'v> fn(&Scope<'v>, &'v [Expr], Missing) -> Result<Cow<'v, Value>, Fault>;

@@ -3,12 +3,10 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use serde_json::Value;
-
 use super::Arguments;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::MAX_TEXT;
-use crate::value::{described, quoted, whole};
+use crate::value::{Value, described, quoted, whole};
 use crate::words::{counted, printable};
 
 const VERBS: &str = "`%s`, `%d`, `%v`, `%q`, `%t` and `%%`";
@@ -86,12 +84,13 @@ fn formatted(args: &Arguments<'_>, at: usize, verb: char, spec: &Spec) -> Result
             "in the format of `printf` a precision cuts text, and nothing else",
         )),
         ('v', _) => args.printed(at),
-        ('t', Value::Bool(value)) => Ok(value.to_string()),
+        ('t', Value::Bool(value)) => Ok(value.value.to_string()),
         ('d', value) => {
-            let number = value
-                .as_number()
-                .and_then(whole)
-                .ok_or_else(|| mismatch(args, at, verb))?;
+            let number = match value {
+                Value::Number(number) => whole(&number.value),
+                _ => None,
+            };
+            let number = number.ok_or_else(|| mismatch(args, at, verb))?;
             let sign = if spec.plus && number >= 0 { "+" } else { "" };
             Ok(format!("{sign}{number}"))
         }

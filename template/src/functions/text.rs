@@ -1,11 +1,11 @@
 //! Functions on text.
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::Arguments;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::MAX_TEXT;
-use crate::value::{quoted, whole};
+use crate::value::{Value, quoted, whole};
 
 type Given = Result<Value, Fault>;
 
@@ -113,7 +113,8 @@ fn clean(path: &str) -> String {
 pub(super) fn print(args: &Arguments<'_>) -> Given {
     let mut text = String::new();
     for (at, value) in args.values.iter().enumerate() {
-        if at > 0 && !value.is_string() && !args.values[at - 1].is_string() {
+        let is_text = |value: &Value| matches!(value, Value::String(_));
+        if at > 0 && !is_text(value) && !is_text(&args.values[at - 1]) {
             text.push(' ');
         }
         text.push_str(&args.printed(at)?);
@@ -135,8 +136,8 @@ pub(super) fn to_string(args: &Arguments<'_>) -> Given {
 /// A whole number: of a number what is before the point, of text its decimal digits.
 pub(super) fn int(args: &Arguments<'_>) -> Given {
     let value = match &*args.values[0] {
-        Value::Bool(value) => Some(i64::from(*value)),
-        Value::Number(number) => truncated(number),
+        Value::Bool(value) => Some(i64::from(value.value)),
+        Value::Number(number) => truncated(&number.value),
         Value::String(text) => match text.trim().parse() {
             Ok(value) => Some(value),
             Err(_) => return Err(args.refused(0, "`int` can't read this text as a whole number")),

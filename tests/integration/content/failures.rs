@@ -300,7 +300,7 @@ fn a_task_takes_from_the_directory_that_one_before_it_fills() {
 }
 
 #[test]
-fn a_directory_that_stayed_empty_gives_the_next_task_nothing_to_do() {
+fn a_directory_that_stayed_empty_fails_the_next_task_too() {
     let (from, dirs) = (ScriptedRegistry::start(), folder());
     let (first, second) = (within(&dirs, "first"), within(&dirs, "second"));
     let tasks = format!(
@@ -313,6 +313,6 @@ fn a_directory_that_stayed_empty_gives_the_next_task_nothing_to_do() {
         from.host()
     );
     let output = run_tasks(&tasks, &[], 1);
-    let warning = "carry: 0 images\nwarning: there are no images to move\n";
-    assert!(output.stderr.contains(warning), "{}", output.stderr);
+    let cause = format!("source: {first} holds no images");
+    assert!(output.stderr.contains(&cause), "{}", output.stderr);
 }

@@ -74,6 +74,87 @@ fn an_index_that_tells_no_variant_has_the_usual_one() {
     );
 }
 
+const WINDOWS: [&str; 3] = [
+    "windows(10.0.17763.6414)/amd64",
+    "windows(10.0.20348.2762)/amd64",
+    "windows(10.0.26100.1)/amd64",
+];
+
+#[test]
+fn a_version_of_windows_is_chosen_by_how_it_begins() {
+    let of = |platforms: &[&str]| samples::index_of(Family::Oci, platforms, 1);
+    let all = of(&["linux/amd64", WINDOWS[0], WINDOWS[1], WINDOWS[2]]);
+    assert_left(
+        &all,
+        &[
+            ("windows/amd64", &of(&WINDOWS)),
+            (WINDOWS[1], &of(&WINDOWS[1..2])),
+            ("windows(10.0.20348)/amd64", &of(&WINDOWS[1..2])),
+            (
+                "windows(10.0.17763)/x86_64,windows(10.0.26100)/amd64",
+                &of(&[WINDOWS[0], WINDOWS[2]]),
+            ),
+            ("all", &all),
+        ],
+    );
+}
+
+#[test]
+fn versions_of_windows_are_told_apart_wherever_they_are_shown() {
+    let dirs = folder();
+    let (src, dest, report) = (
+        within(&dirs, "src"),
+        within(&dirs, "dest"),
+        within(&dirs, "report.json"),
+    );
+    store(&src, "app", "v1", &samples::index_of(Family::Oci, &WINDOWS, 1));
+    store(&src, "one", "v1", &samples::single(Family::Oci, WINDOWS[1], 2));
+    let copy = [
+        "copy",
+        "--src",
+        &src,
+        "--dest",
+        &dest,
+        "--platform",
+        "windows/amd64",
+    ];
+    let inspect = ["inspect", "hub.local/app:v1", "--src", &src];
+    for args in [
+        &[&copy[..], &["--dry-run"]].concat()[..],
+        &[&copy[..], &["--report", &report]].concat(),
+        &["list", &dest],
+        &inspect,
+        &["inspect", "hub.local/one:v1", "--src", &src],
+    ] {
+        let output = transload(args, 0);
+        let is_single = args.contains(&"hub.local/one:v1");
+        for platform in if is_single { &WINDOWS[1..2] } else { &WINDOWS[..] } {
+            assert!(output.stdout.contains(platform), "{args:?}: {}", output.stdout);
+        }
+    }
+    let report = std::fs::read_to_string(report).expect("a report");
+    assert!(
+        WINDOWS.iter().all(|platform| report.contains(platform)),
+        "{report}"
+    );
+    let none = [
+        "copy",
+        "--src",
+        &src,
+        "--dest",
+        &dest,
+        "--platform",
+        "windows(10.0.14393)/amd64",
+    ];
+    let output = transload(&none, 1);
+    let cause = "has no windows(10.0.14393)/amd64 (it has windows(10.0.17763.6414)/amd64, windows(10.0.20348.2762)/amd64";
+    assert!(
+        output.stderr.contains(cause) || output.stdout.contains(cause),
+        "{}",
+        output.stderr
+    );
+}
+
 #[test]
 fn an_attestation_goes_where_its_image_goes() {
     assert_left(

@@ -73,6 +73,170 @@ fn names_and_patterns_that_are_none() {
 }
 
 #[test]
+fn what_was_pasted_with_an_image_is_told() {
+    let scene = Scene::new();
+    scene.write(
+        "images.txt",
+        "  image: nginx:1.25\n- \"quay.io/team/app:v1\",\nhub.example.com/charts/x:1.2.3+up4  # from Chart.yaml\n",
+    );
+    let said = scene.refusals(&[
+        &["pull", "image: nginx:1.25", "'nginx:1.25'", "--dest", "out"],
+        &["pull", "docker://hub.example.com/app:1", "--dest", "out"],
+        &["pull", "--images-file", "images.txt", "--dest", "out"],
+        &["pull", "alpine", "--dest", "out", "--platform", "amd64,arm/v7"],
+    ]);
+    let inspect = [
+        "docker pull nginx:1.25",
+        "hub.example.com/charts/x:1.2.3+up4",
+        "hub.example.com/app:*",
+    ];
+    let inspected = inspect.map(|image| scene.said(&["inspect", image], 2));
+    assert_said!([said, inspected.join("\n")].concat());
+    assert!(!scene.path("out").exists());
+}
+
+#[test]
+fn places_of_other_tools_are_no_folders_of_their_names() {
+    let scene = with_store();
+    let pull = |dest: &'static str| ["pull", "alpine", "--dest", dest];
+    let push = |src: &'static str| ["push", "--src", src, "--dest", "hub.example.com"];
+    let copy = |dest: &'static str| ["copy", "--src", "store", "--dest", dest];
+    assert_said!(scene.refusals(&[
+        &pull("local:/x"),
+        &pull("oci:x"),
+        &pull("docker-archive:x.tar"),
+        &pull("https://hub.example.com/mirror"),
+        &pull("file:///x"),
+        &push("dir:store"),
+        &push("docker-daemon:app:v1"),
+        &copy("oci-archive:x.tar"),
+        &copy("docker://hub.example.com/mirror"),
+        &["pull", "alpine", "--src", "docker:x", "--dest", "out"],
+        &[
+            "pull",
+            "docker-archive:x.tar",
+            "containers-storage:alpine",
+            "--dest",
+            "out"
+        ],
+        &["copy", "local:/x", "--dest", "./out"],
+    ]));
+    let made = std::fs::read_dir(scene.path(".")).expect("a folder").count();
+    assert_eq!(made, 1, "only the directory that was there");
+}
+
+#[test]
+fn ends_that_are_in_each_others_place() {
+    let scene = with_store();
+    assert_said!(scene.refusals(&[
+        &["push", "--src", "hub.example.com/mirror", "--dest", "./store"],
+        &["push", "--src", "hub.example.com:5000", "--dest", "store"],
+        &["pull", "--src", "./store", "--dest", "hub.example.com", "app:1"],
+        &[
+            "pull",
+            "--src",
+            "local:///store",
+            "--dest",
+            "hub.example.com/mirror",
+            "app:1"
+        ],
+    ]));
+}
+
+#[test]
+fn a_directory_of_images_that_is_given_as_an_image() {
+    let scene = with_store();
+    std::fs::create_dir(scene.path("alpine")).expect("a writable folder");
+    assert_said!(scene.refusals(&[
+        &["copy", "store", "--dest", "./out"],
+        &["copy", "./store", "--dest", "hub.example.com"],
+        &["pull", "store", "alpine", "--dest", "out"],
+    ]));
+    // A folder that happens to have an image's name.
+    std::fs::create_dir(scene.path("hub")).expect("a writable folder");
+    let pull = [
+        "pull",
+        "hub",
+        "--src",
+        "127.0.0.1:1",
+        "--dest",
+        "out",
+        "--retries",
+        "0",
+    ];
+    assert!(scene.run(&pull, 1).stderr.contains("127.0.0.1:1"));
+}
+
+#[test]
+fn archives_in_a_directorys_place() {
+    let scene = with_store();
+    let tar = |name: &str| {
+        let mut header = vec![0; 1024];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[257..262].copy_from_slice(b"ustar");
+        header
+    };
+    std::fs::write(scene.path("saved.tar"), tar("blobs/")).expect("a writable folder");
+    std::fs::write(scene.path("packed.tar"), tar("images/")).expect("a writable folder");
+    std::fs::write(scene.path("packed.tgz"), b"\x1f\x8b\x08").expect("a writable folder");
+    let said = scene.refusals(&[
+        &["push", "--src", "saved.tar", "--dest", "hub.example.com"],
+        &[
+            "push",
+            "--src",
+            "packed.tar",
+            "--dest",
+            "hub.example.com",
+            "--dry-run",
+        ],
+        &["copy", "--src", "./packed.tgz", "--dest", "hub.example.com"],
+        &["copy", "--src", "store", "--dest", "./saved.tar"],
+        &["copy", "--src", "store", "--dest", "./new.tar"],
+        &["pull", "alpine", "--dest", "new.tar.gz"],
+        &["pull", "alpine", "--dest", "saved.tar"],
+    ]);
+    assert_said!(said + &scene.said(&["list", "saved.tar"], 2));
+    assert!(!scene.path("new.tar").exists());
+    // A folder of such a name is one.
+    std::fs::create_dir(scene.path("old.tar")).expect("a writable folder");
+    scene.run(&["copy", "--src", "store", "--dest", "./old.tar"], 0);
+}
+
+#[test]
+fn a_directory_without_images_has_nothing_to_push() {
+    let scene = with_store();
+    std::fs::create_dir(scene.path("empty")).expect("a writable folder");
+    scene.write(
+        "tasks.yaml",
+        "- image: {src: local://empty, dest: hub.example.com}\n",
+    );
+    let push = ["push", "--src", "empty", "--dest", "hub.example.com"];
+    let said: Vec<String> = [
+        &push[..],
+        &[&push[..], &["--dry-run"]].concat(),
+        &[&push[..], &["--pattern", "app"]].concat(),
+        &["copy", "--src", "./empty", "--dest", "./out"],
+        &["run", "tasks.yaml"],
+        &["run", "tasks.yaml", "--dry-run"],
+    ]
+    .iter()
+    .map(|args| scene.said(args, 1))
+    .collect();
+    assert_said!(said.join("\n"));
+    assert!(!scene.path("out").exists());
+    let none = [
+        "copy",
+        "--src",
+        "./store",
+        "--dest",
+        "./out",
+        "--pattern",
+        "/none",
+    ];
+    assert!(scene.run(&none, 0).stderr.contains("matches no image (of 2)"));
+}
+
+#[test]
 fn places_that_are_none() {
     let scene = with_store();
     assert_said!(scene.refusals(&[

@@ -50,6 +50,10 @@ fn wrong_values_are_told_at_their_place() {
             "4:29: `platform`: invalid platform \"linux\": a platform is os/architecture or os/architecture/variant, for example linux/arm64",
         ),
         (
+            "platform: amd64",
+            "4:15: `platform`: invalid platform \"amd64\": a platform is os/architecture or os/architecture/variant, for example linux/arm64 (hint: did you mean linux/amd64?)",
+        ),
+        (
             "platform: {os: linux}",
             "4:15: `platform` must be a list of texts or one text, not a mapping",
         ),
@@ -59,7 +63,7 @@ fn wrong_values_are_told_at_their_place() {
         ),
         (
             "platform: [3.10]",
-            "4:16: `platform` must hold texts, not the number 3.1 (hint: put it in quotes)",
+            "4:16: `platform` must hold texts, not the number 3.10 (hint: put it in quotes)",
         ),
         (
             "skip_tls_verify: maybe",
@@ -201,6 +205,22 @@ fn images_that_have_no_way_are_told() {
         (
             "manifests: [Foo], dest: 'local:///x'",
             "1:23: `manifests`: invalid reference \"Foo\": uppercase letters in the repository (repositories are lowercase; only tags may have capitals)",
+        ),
+        (
+            "manifests: ['image: nginx:1.25'], dest: 'local:///x'",
+            "1:23: `manifests`: \"image: nginx:1.25\" has more in it than an image's name (hint: leave out `image:`: nginx:1.25)",
+        ),
+        (
+            "manifests: ['hub.local/charts/x:1.2.3+up4'], dest: 'local:///x'",
+            "1:23: `manifests`: invalid reference \"hub.local/charts/x:1.2.3+up4\": a tag has letters, digits, '_', '.' and '-' only, and starts with a letter, a digit or '_' (hint: Helm writes a chart's version with _ in place of +: hub.local/charts/x:1.2.3_up4)",
+        ),
+        (
+            "manifests: [a], dest: 'oci:/x'",
+            "1:33: `dest`: \"oci:/x\": there are no `oci:` places here (hint: write a directory as PATH or local://PATH (./oci:/x for one of that name); what another tool keeps goes through a registry, such as with skopeo copy)",
+        ),
+        (
+            "manifests: [a], dest: 'local:/x'",
+            "1:33: `dest`: \"local:/x\": there are no `local:` places here (hint: write local:///x; a folder of that name is ./local:/x)",
         ),
         (
             "manifests: [3], dest: 'local:///x'",

@@ -17,7 +17,7 @@ use crate::job::Job;
 
 fn options(variables: Value) -> LoadOptions {
     LoadOptions {
-        variables: variables.into(),
+        variables: std::sync::Arc::new(variables.into()),
         ..LoadOptions::default()
     }
 }

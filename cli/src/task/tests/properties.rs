@@ -81,6 +81,16 @@ fn answers(text: &str) {
     }
 }
 
+/// Scalars without quotes: numbers in all their forms, booleans, dates, versions.
+fn plain_scalar() -> impl Strategy<Value = String> {
+    let forms = "[+-]?[0-9]{1,40}|[+-]?[0-9]{0,3}\\.[0-9]{1,40}|[0-9]{1,3}\\.[0-9]{0,3}[eE][+-]?[0-9]{1,3}|0[xX][0-9A-Fa-f]{1,40}\
+        |0o[0-7]{1,30}|0b[01]{1,70}|[+-]?\\.(inf|Inf|INF|nan|NaN)|[Tt]rue|TRUE|[Ff]alse|FALSE|yes|no|on|off\
+        |[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,3}_[0-9]{3}|[0-9a-zA-Z][0-9a-zA-Z._-]{0,12}";
+    proptest::string::string_regex(forms)
+        .expect("a regular expression")
+        .prop_filter("null has no text", |text| !text.eq_ignore_ascii_case("null"))
+}
+
 proptest! {
     #[test]
     fn no_text_is_too_strange(text in any::<String>()) {
@@ -98,6 +108,14 @@ proptest! {
         if let Err(errors) = load_str("t.yaml", &text, &LoadOptions::default()) {
             prop_assert!(!errors.to_string().contains("Qx7-hidden"), "{}", errors);
         }
+    }
+
+    #[test]
+    fn a_plain_scalar_is_rendered_as_it_was_written(text in plain_scalar()) {
+        let tasks = format!("- name: '<{{{{ .v }}}}>'\n  vars: {{v: {text}}}\n  image: {{manifests: [alpine], dest: hub.kubekey}}");
+        let loaded = load_str("t.yaml", &tasks, &LoadOptions::default())
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(names(&loaded), [format!("<{text}>")]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn validator() -> Validator {
 /// What is wrong with a task file by the schema.
 fn refusals(validator: &Validator, text: &str) -> Vec<String> {
     let parsed = yaml::parse(text).unwrap_or_else(|error| panic!("{text}\n{error:?}"));
-    let value = parsed.documents[0].to_json();
+    let value = Value::from(&parsed.documents[0]);
     validator
         .iter_errors(&value)
         .map(|error| format!("{}: {error}", error.instance_path()))
@@ -325,7 +325,7 @@ fn every_keys_example_is_right() {
     let variables = options(json!({"hub_password": "x", "password": "x"}));
     for table in TABLES {
         for key in table.keys.iter().filter(|key| !key.example.is_empty()) {
-            let value = yaml::parse_value(key.example).unwrap();
+            let value = Value::from(&yaml::parse_one(key.example).unwrap().unwrap());
             let mut document = with(table, key.name, &value);
             if ["cert_file", "key_file", "ca_file"].contains(&key.name) {
                 // Their files aren't there.

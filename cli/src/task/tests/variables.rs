@@ -48,6 +48,7 @@ fn later_files_win_and_assignments_win_over_files() {
             "8080": "port",
             "new": {"deep": ["x", 1]},
         })
+        .into()
     );
 }
 
@@ -71,10 +72,172 @@ fn an_assignment_has_the_type_that_yaml_gives_it() {
     for (set, expected) in cases {
         assert_eq!(
             load_variables(&[], &sets(&[set])).unwrap(),
-            json!({"n": expected}),
+            json!({"n": expected}).into(),
             "{set}"
         );
     }
+}
+
+/// Scalars that YAML reads as numbers or booleans, and some that it might.
+const LIKE_NUMBERS: [&str; 22] = [
+    "1.10",
+    "1.0",
+    "1e3",
+    "0x1F",
+    "0o17",
+    "0b11",
+    "012",
+    "08",
+    "+1",
+    "1_000",
+    ".5",
+    "-0.0",
+    "1.",
+    "18446744073709551616",
+    "0xFFFFFFFFFFFFFFFFFFFF",
+    ".inf",
+    ".NaN",
+    "True",
+    "false",
+    "yes",
+    "on",
+    "2024-01-01",
+];
+
+#[test]
+fn a_scalar_is_rendered_as_it_was_written_wherever_it_comes_from() {
+    let folder = TempDir::new().unwrap();
+    for text in LIKE_NUMBERS {
+        let file = |name: &str, text: String| file(&folder, name, text);
+        let task = |around: &str| {
+            format!(
+                "- {{{around}name: '<{{{{ .v }}}}>', image: {{manifests: [alpine], dest: hub.kubekey}}}}\n"
+            )
+        };
+        let inner = task("");
+        let ways = [
+            (
+                "a task's vars",
+                task(&format!("vars: {{v: {text}}}, ")),
+                [].into(),
+                vec![],
+            ),
+            (
+                "a play's vars",
+                format!("- vars:\n    v: {text}\n  tasks:\n  {inner}"),
+                [].into(),
+                vec![],
+            ),
+            (
+                "a block's vars",
+                format!("- vars: {{v: {text} }}\n  block:\n  {inner}"),
+                [].into(),
+                vec![],
+            ),
+            (
+                "an anchor",
+                task(&format!("vars: {{a: &a {text}, v: *a}}, ")),
+                [].into(),
+                vec![],
+            ),
+            (
+                "another variable",
+                task(&format!("vars: {{a: [{text}], v: '{{{{ first .a }}}}'}}, ")),
+                [].into(),
+                vec![],
+            ),
+            (
+                "a second document",
+                format!(
+                    "{}---\n{}",
+                    task("when: false, "),
+                    task(&format!("vars: {{v: {text}}}, "))
+                ),
+                [].into(),
+                vec![],
+            ),
+            (
+                "--vars",
+                inner.clone(),
+                vec![file("v.yaml", format!("v: {text}  # as written\n"))],
+                vec![],
+            ),
+            ("--set", inner.clone(), [].into(), vec![format!("v={text}")]),
+            (
+                "a list of --set",
+                inner.replace(".v", "index .v 0"),
+                [].into(),
+                vec![format!("v=[{text}]")],
+            ),
+        ];
+        let expected = format!("<{text}>");
+        for (way, tasks, files, sets) in ways {
+            let options = LoadOptions {
+                variables: Arc::new(load_variables(&files, &sets).unwrap()),
+                ..LoadOptions::default()
+            };
+            assert_eq!(names(&loaded(&tasks, &options)), [&expected], "{way}: {tasks}");
+        }
+        let looped = format!("loop: [{text}, x], ");
+        let looped = task(&looped).replace(".v", ".item");
+        let rounds = [format!("{expected} (1 of 2)"), "<x> (2 of 2)".to_owned()];
+        assert_eq!(names(&loaded(&looped, &LoadOptions::default())), rounds);
+        let list = task(&format!(
+            "vars: {{list: [{text}]}}, loop: '{{{{ .list | toJson }}}}', "
+        ));
+        let of_json = loaded(&list.replace(".v", ".item"), &LoadOptions::default());
+        if serde_json::from_str::<serde_json::Number>(text).is_ok() {
+            assert_eq!(names(&of_json), [format!("{expected} (1 of 1)")]);
+        }
+    }
+}
+
+#[test]
+fn numbers_in_json_files_keep_their_texts() {
+    let folder = TempDir::new().unwrap();
+    let file = file(&folder, "v.json", r#"{"v": 1.10, "w": [1.0, 1e3]}"#);
+    let options = LoadOptions {
+        variables: Arc::new(load_variables(&[file], &[]).unwrap()),
+        ..LoadOptions::default()
+    };
+    let tasks = "- {name: '{{ .v }} {{ .w | join `,` }}', image: {manifests: [alpine], dest: hub.kubekey}}";
+    assert_eq!(names(&loaded(tasks, &options)), ["1.10 1.0,1e3"]);
+}
+
+#[test]
+fn numbers_and_booleans_keep_their_types_in_conditions() {
+    let variables = load_variables(&[], &sets(&["v=1.10", "n=0x10", "debug=false", "big=True"])).unwrap();
+    let options = LoadOptions {
+        variables: Arc::new(variables),
+        ..LoadOptions::default()
+    };
+    for (condition, holds) in [
+        ("eq .v 1.1", true),
+        ("lt .v 1.2", true),
+        ("eq .n 16", true),
+        (".debug", false),
+        ("not .debug", true),
+        (".big", true),
+        ("eq .big true", true),
+        ("'{{ .big }}'", true),
+        ("'{{ .debug }}'", false),
+    ] {
+        let tasks =
+            format!("- {{name: x, when: {condition}, image: {{manifests: [alpine], dest: hub.kubekey}}}}");
+        assert_eq!(loaded(&tasks, &options).jobs.len() == 1, holds, "{condition}");
+    }
+}
+
+#[test]
+fn a_numbers_text_is_shown_where_text_is_wanted() {
+    assert_eq!(
+        messages("- {name: 1.10, image: {manifests: [1.0], dest: 0x1F}}", empty()),
+        [
+            "1:10: `name` must be text, not the number 1.10 (hint: put it in quotes)",
+            "1:36: `manifests` must hold texts, not the number 1.0 (hint: put it in quotes)",
+            "1:48: `dest` must be text, not the number 0x1F",
+        ]
+    );
 }
 
 #[test]
@@ -181,7 +344,7 @@ fn a_byte_order_mark_is_no_text() {
 #[test]
 fn a_file_of_credentials_is_a_list_or_a_mapping_with_one() {
     let folder = TempDir::new().unwrap();
-    let variables = Arc::new(json!({"password": "hunter2"}));
+    let variables = Arc::new(json!({"password": "hunter2"}).into());
     let texts = [
         "- {repo: hub.kubekey, username: me, password: '{{ .password }}', plain_http: true}\n",
         "auths:\n  - {registry: hub.kubekey, username: me, password: hunter2, plain_http: true}\n",

@@ -53,7 +53,7 @@ impl ImageBuilder {
         }
     }
 
-    /// The platform, such as `linux/arm/v7`, as the configuration spells it.
+    /// The platform, such as `linux/arm/v7` or `windows(10.0.20348.2527)/amd64`, as the configuration spells it.
     ///
     /// # Panics
     /// Where there is no slash in it.
@@ -63,7 +63,13 @@ impl ImageBuilder {
             Some((architecture, variant)) => (architecture, Some(variant)),
             None => (rest, None),
         };
-        self.platform = Some(Platform::new(os, architecture, variant));
+        let (os, version) = match os.split_once('(') {
+            Some((os, version)) => (os, Some(version.trim_end_matches(')').to_owned())),
+            None => (os, None),
+        };
+        let mut platform = Platform::new(os, architecture, variant);
+        platform.os_version = version;
+        self.platform = Some(platform);
         self
     }
 
@@ -223,6 +229,9 @@ impl ImageBuilder {
                 .map(|_| json!({"created": "2024-01-01T00:00:00Z", "created_by": "test"}))
                 .collect::<Vec<_>>(),
         });
+        if let Some(version) = platform.os_version {
+            config["os.version"] = version.into();
+        }
         if let Some(variant) = platform.variant {
             config["variant"] = variant.into();
         }

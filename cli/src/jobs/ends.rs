@@ -1,0 +1,150 @@
+//! `--src` and `--dest`: reading them, and telling what was meant where they are something else.
+
+use std::path::Path;
+
+use super::{Wrong, no_variables};
+use crate::job::{Endpoint, EndpointError, Location};
+use crate::task::{self, Problem};
+
+/// A directory, with or without `local://`.
+pub(super) fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
+    let error = match Location::parse_directory(text) {
+        Ok(location @ Location::Store(_)) => return Some(location),
+        Ok(_) => return not_a_directory(argument, text, wrong),
+        Err(EndpointError::NoDirectory) => {
+            wrong.note_with_hint(
+                argument,
+                "it is empty",
+                "give the directory's path, such as ./images",
+            );
+            return None;
+        }
+        Err(EndpointError::Scheme { scheme, .. })
+            if ["http", "https", "docker"].contains(&scheme.as_str()) =>
+        {
+            return not_a_directory(argument, text, wrong);
+        }
+        Err(error) => error,
+    };
+    wrong.note_with_hint(argument, error.to_string(), error.hint().unwrap_or_default());
+    None
+}
+
+fn not_a_directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
+    let hint =
+        "a directory is written as a path, such as ./images; `transload copy` copies between registries";
+    wrong.note_with_hint(argument, format!("{text} isn't a directory"), hint);
+    None
+}
+
+/// A directory to pull into. A registry's name would silently become a folder of that name.
+pub(super) fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
+    if is_registry(text) {
+        wrong.note_with_hint(
+            "--dest",
+            format!("{text} looks like a registry, and images are pulled into a directory"),
+            if text.contains("://") {
+                "`transload copy` copies between registries".to_owned()
+            } else {
+                format!(
+                    "write ./{text} for a directory of that name; `transload copy` copies between registries"
+                )
+            },
+        );
+        return None;
+    }
+    directory("--dest", text, wrong)
+}
+
+/// Whether a text is the name of a registry or of an image in one, and not a directory's.
+pub(super) fn is_registry(text: &str) -> bool {
+    matches!(
+        Location::parse_argument(text),
+        Ok(Location::Registry { .. } | Location::Image(_))
+    )
+}
+
+/// Whether a text is written as a directory, or is the name of one that is there.
+pub(super) fn is_directory(text: &str) -> bool {
+    matches!(Location::parse_argument(text), Ok(Location::Store(_)))
+}
+
+/// What to say where a source and a destination stand in each other's place; one of them is a registry, the other a directory.
+pub(super) fn swapped(src: &str, dest: &str) -> Problem {
+    let (src_is, dest_is) = match is_directory(src) {
+        true => ("a directory", "a registry"),
+        false => ("a registry", "a directory"),
+    };
+    let (directory, registry) = if is_directory(src) {
+        (src, dest)
+    } else {
+        (dest, src)
+    };
+    let hint = format!(
+        "`transload push --src {directory} --dest {registry}` pushes a directory's images; `transload pull IMAGE… --src {registry} \
+         --dest {directory}` pulls images"
+    );
+    let message = format!("{src} is {src_is} and --dest {dest} {dest_is}: they look swapped");
+    Problem::of_file("--src", message).with_hint(hint)
+}
+
+/// Whether the text given as an image is a directory that holds images.
+pub(super) fn holds_images(text: &str) -> bool {
+    let path = Path::new(text);
+    path.is_dir() && transload_layout_store::Store::looks_like_one(path)
+}
+
+/// What to say of a directory of images that stands where an image's name should.
+pub(super) fn directory_as_image(text: &str) -> Problem {
+    let hint = if text.starts_with(['/', '.']) {
+        format!("`--src {text}` of push or copy takes its images")
+    } else {
+        format!(
+            "`--src ./{text}` of push or copy takes its images; Docker Hub's image of that name is docker.io/library/{text}"
+        )
+    };
+    Problem::of_file("IMAGE", format!("{text} is a directory of images")).with_hint(hint)
+}
+
+/// A registry, whatever folders there are.
+pub(super) fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Endpoint> {
+    let parsed = Location::parse(text).map(Endpoint::Fixed);
+    if let Err(EndpointError::Path { .. }) | Ok(Endpoint::Fixed(Location::Store(_))) = &parsed {
+        wrong.note_with_hint(
+            argument,
+            format!("{text} is a directory, and a registry is wanted"),
+            "`transload copy` copies between directories",
+        );
+        return None;
+    }
+    endpoint(argument, text, parsed, wrong)
+}
+
+/// What a text without a template was read as, or the template that it is.
+pub(super) fn endpoint(
+    argument: &str,
+    text: &str,
+    parsed: Result<Endpoint, EndpointError>,
+    wrong: &mut Wrong,
+) -> Option<Endpoint> {
+    let parsed = if transload_template::has_actions(text) {
+        Endpoint::parse(text, &no_variables())
+            .and_then(|endpoint| task::try_samples(&endpoint).map(|()| endpoint))
+    } else {
+        parsed
+    };
+    match parsed {
+        Ok(endpoint) => Some(endpoint),
+        Err(EndpointError::Template(error)) => {
+            wrong.0.push(Problem::of_template(argument, &error));
+            None
+        }
+        Err(error) => {
+            let problem = Problem::of_file(argument, error.to_string());
+            wrong
+                .0
+                .push(error.hint().into_iter().fold(problem, Problem::with_hint));
+            None
+        }
+    }
+}
