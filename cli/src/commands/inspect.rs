@@ -1,6 +1,5 @@
 //! `transload inspect`.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -75,7 +74,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         let problem = Problem::of_file("inspect", inside::plain(&fault));
         let hint = fault.hint().map(str::to_owned);
         let problem = hint.into_iter().fold(problem, Problem::with_hint);
-        eprint!("{}", ui::errors(&[problem], 0));
+        ui::err(ui::errors(&[problem], 0));
         FAILED
     }))
 }
@@ -89,9 +88,7 @@ fn show(
     let root = found.source.root(&found.reference)?;
     if args.raw {
         let manifest = one_platform(found, root, platforms)?;
-        // Nobody may be reading any more.
-        let _ = std::io::stdout().write_all(manifest.bytes());
-        return Ok(0);
+        return Ok(ui::result(manifest.bytes(), 0));
     }
     let picture = picture(
         &found.reference,
@@ -103,10 +100,9 @@ fn show(
     )?;
     let text = match args.output {
         Output::Text => ui::picture_text(&picture),
-        Output::Json => format!("{:#}\n", ui::picture_json(&picture)),
+        Output::Json => ui::json(&ui::picture_json(&picture)),
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(if picture.is_flawed() { FAILED } else { 0 })
+    Ok(ui::result(text, if picture.is_flawed() { FAILED } else { 0 }))
 }
 
 /// The manifest of the one platform that is asked for, or the root where none is.

@@ -262,7 +262,7 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dy
     let mut flights = Vec::new();
     let mut grounded = Vec::new();
     for mapping in images {
-        match open(&mut places, &client, &mapping) {
+        match Fault::isolate(|| open(&mut places, &client, &mapping)) {
             Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
             Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
         }
@@ -273,7 +273,9 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dy
     let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
     executor.run();
     let (flights, origins) = executor.into_parts();
-    let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
+    let is_stopped = options.cancel.load(Ordering::Relaxed);
+    let outcomes = flights.into_iter().map(|flight| flight.into_outcome(is_stopped));
+    let mut images: Vec<ImageOutcome> = outcomes.collect();
     images.extend(grounded);
     JobSummary {
         job: job.name.clone(),

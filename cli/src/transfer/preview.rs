@@ -153,7 +153,7 @@ fn preview_job(
                 if !options.cancel.load(Ordering::Relaxed) {
                     *slot = Some(match unreachable {
                         Some(fault) => Err(fault.clone()),
-                        None => look(job, mapping, opened),
+                        None => Fault::isolate(|| look(job, mapping, opened)),
                     });
                 }
             });
