@@ -59,6 +59,7 @@ mod scope;
 mod secret;
 mod secure;
 mod session;
+mod shared;
 mod tags;
 mod target;
 mod throttle;

@@ -14,7 +14,7 @@ use crate::inside::{Comparison, compare_stores, compare_with_registry};
 use crate::job::Job;
 use crate::jobs::{self, Ends};
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options, Preparation, Side};
+use crate::transfer::{self, Clients, Observer, Options, Preparation, Side};
 use crate::ui::{self, Compared, ProgressMode};
 
 /// Something couldn't be compared: as diff says it.
@@ -86,7 +86,7 @@ fn registry(
     };
     let options = Options::looking(usize::from(args.jobs), args.retries, &session.cancel);
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let prepared = match transfer::prepare(job, &HashSet::new(), &options, &observer) {
+    let prepared = match transfer::prepare(job, &HashSet::new(), &mut Clients::new(&options, &observer)) {
         Ok(Preparation::Ready(prepared)) => prepared,
         // No task comes before this one.
         Ok(Preparation::Later) => return Ok(None),

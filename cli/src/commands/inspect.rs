@@ -13,7 +13,7 @@ use crate::inside::{self, picture};
 use crate::job::Target;
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Fault, Observer, Options, RegistrySource, Source, StoreSource};
+use crate::transfer::{self, Clients, Fault, Observer, Options, RegistrySource, Source, StoreSource};
 use crate::ui::{self, ProgressMode};
 
 /// How many manifests of an index are read at once.
@@ -54,7 +54,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         Target::Registry(reference) => {
             let options = Options::looking(READERS, Options::RETRIES, &session.cancel);
             let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-            let client = transfer::client(&job, &options, &observer).map_err(|error| {
+            let client = Clients::new(&options, &observer).of(&job).map_err(|error| {
                 let problem = Problem::of_file("inspect", error.kind().to_string());
                 error.hint().into_iter().fold(problem, Problem::with_hint)
             })?;

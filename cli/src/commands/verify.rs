@@ -13,7 +13,7 @@ use crate::care::{Checkup, Look, Mender, Report, repair};
 use crate::job::{ImageName, Job};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options};
+use crate::transfer::{self, Clients, Observer, Options};
 use crate::ui::{self, Checked};
 
 /// Checks a directory, and mends it if that is asked for.
@@ -113,7 +113,7 @@ fn registries(
         .collect();
     let job = jobs::repair(args, &images)?;
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let client = transfer::client(&job, options, &observer).map_err(|error| {
+    let client = Clients::new(options, &observer).of(&job).map_err(|error| {
         let problem = Problem::of_file("verify", error.kind().to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;

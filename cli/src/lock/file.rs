@@ -61,10 +61,12 @@ impl LockFile {
                     .into()),
             };
         }
-        atomic::try_to_replace(path).map_err(|error| cannot_write(path, &error))?;
+        let cannot_write = |error| cannot_write(path, &error);
+        atomic::target(path).map_err(cannot_write)?;
         if path.try_exists().unwrap_or(true) {
             read(path)?;
         }
+        atomic::try_to_replace(path).map_err(cannot_write)?;
         Ok(LockFile::Kept(path.clone()))
     }
 

@@ -10,6 +10,7 @@
 
 mod at_work;
 mod blobs;
+mod clients;
 mod destination;
 mod event;
 mod executor;
@@ -52,8 +53,9 @@ pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use source::Source;
 
+pub(crate) use clients::Clients;
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::{Preparation, client, prepare};
+pub(crate) use prepare::{Preparation, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
@@ -174,7 +176,8 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
         vec![no_threads(&error, hint)]
     })?;
     let mut summaries = Vec::new();
-    let preparations = prepare_all(jobs, options, observer)?;
+    let mut clients = Clients::new(options, observer);
+    let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });
     for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
@@ -182,7 +185,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
             break;
         }
         let preparation = match preparation {
-            Preparation::Later => prepare(job, &HashSet::new(), options, observer),
+            Preparation::Later => prepare(job, &HashSet::new(), &mut clients),
             ready => Ok(ready),
         };
         let summary = match preparation {
@@ -223,14 +226,13 @@ fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {
 /// Looks at all tasks before the first begins.
 fn prepare_all<'a>(
     jobs: &'a [Job],
-    options: &Options,
-    observer: &Arc<dyn Observer>,
+    clients: &mut Clients<'_>,
 ) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
     let mut filled: HashSet<PathBuf> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();
     for (number, job) in jobs.iter().enumerate() {
-        match prepare(job, &filled, options, observer) {
+        match prepare(job, &filled, clients) {
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }

@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use transload_layout_store::Opening;
 use transload_policy::Mode;
 use transload_reference::Reference;
 use transload_registry_client::Client;
 
-use super::Options;
-use super::at_work;
-use super::event::{Event, Observer};
+use super::clients::Clients;
 use super::fault::Side;
 use super::globs;
 use super::outcome::Route;
@@ -102,14 +99,13 @@ pub(crate) enum Preparation<'a> {
 pub(crate) fn prepare<'a>(
     job: &'a Job,
     filled: &HashSet<PathBuf>,
-    options: &Options,
-    observer: &Arc<dyn Observer>,
+    clients: &mut Clients<'_>,
 ) -> Result<Preparation<'a>, Vec<Problem>> {
     let mut wrong = Wrong {
         job,
         problems: Vec::new(),
     };
-    let client = match client(job, options, observer) {
+    let client = match clients.of(job) {
         Ok(client) => client,
         Err(error) => {
             wrong.note(None, error.kind().to_string(), error.hint());
@@ -125,7 +121,7 @@ pub(crate) fn prepare<'a>(
         return Ok(Preparation::Later);
     }
     let mut warnings = Vec::new();
-    let opening = options.opening();
+    let opening = clients.opening();
     check_folders(&opening, &mut wrong);
     let mut images = Vec::new();
     if wrong.problems.is_empty() {
@@ -175,21 +171,6 @@ impl Wrong<'_> {
             failed,
         });
     }
-}
-
-/// The client of a task's registries.
-pub(crate) fn client(
-    job: &Job,
-    options: &Options,
-    observer: &Arc<dyn Observer>,
-) -> Result<Client, transload_registry_client::Error> {
-    let observer = Arc::clone(observer);
-    options
-        .client_builder()
-        .hosts(job.hosts.clone())
-        .skip_tls_verify(job.skip_tls_verify)
-        .on_notice(move |notice| at_work::tell(|image| observer.event(&Event::Trouble { image, notice })))
-        .build()
 }
 
 fn check_folders(opening: &Opening, wrong: &mut Wrong<'_>) {

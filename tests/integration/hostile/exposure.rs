@@ -263,13 +263,13 @@ fn what_another_user_laid_in_a_shared_directory_is_not_written_through() {
     let registry = ScriptedRegistry::start();
     registry.put_image("team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
     let image = format!("{}/team/app:v1", registry.host());
-    let shared = arena.path("shared");
+    let shared = arena.here().join("shared");
     fs::create_dir(&shared).expect("a folder");
     if shared.metadata().expect("a folder").uid() != 0 {
         return;
     }
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).expect("a mode");
-    let precious = arena.path("precious");
+    let precious = arena.here().join("precious");
     fs::write(&precious, "").expect("a file");
     symlink(&precious, shared.join("link")).expect("a link");
     lchown(shared.join("link"), Some(12345), None).expect("another owner");

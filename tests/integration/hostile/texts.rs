@@ -166,7 +166,8 @@ fn json_holds_such_text_escaped_and_means_the_same() {
         (&["check", registry.host(), "--plain-http", "--output", "json"], 0),
     ];
     for (args, code) in commands {
-        let output = arena.program(args).run().expect_code(code);
+        let program = Transload::new().args(args).current_dir(arena.here());
+        let output = program.run().expect_code(code);
         for text in [&output.stdout, &output.stderr] {
             let is_obeyed = |c: char| c != '\n' && transload_reference::is_unprintable(c);
             assert!(!text.contains(is_obeyed), "{args:?}: {text:?}");
