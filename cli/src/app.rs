@@ -279,7 +279,12 @@ impl Session {
     /// Begins to show progress and to log, and to take signals for a wish to stop.
     pub fn begin(cli: &Cli, shown: ProgressMode) -> Session {
         let progress = Arc::new(Progress::new(shown, cli.quiet));
-        ui::start_log(cli.quiet, cli.verbose, ui::err_is_terminal(), progress.log_target());
+        ui::start_log(
+            cli.quiet,
+            cli.verbose,
+            ui::err_is_terminal(),
+            progress.log_target(),
+        );
         let cancel = Arc::new(AtomicBool::new(false));
         let last = LastDeed::default();
         stop_on_signal(&cancel, &progress, &last);

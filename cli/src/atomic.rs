@@ -146,18 +146,39 @@ mod tests {
         symlink(dir.join("folder/../link"), dir.join("folder/second")).unwrap();
         symlink("loop", dir.join("loop")).unwrap();
         symlink("folder", dir.join("way")).unwrap();
-        for path in ["link", "folder/second", "way/./missing", "way/../folder/missing", "folder/missing"] {
-            assert_eq!(target(&dir.join(path)).unwrap(), dir.join("folder/missing"), "{path}");
+        for path in [
+            "link",
+            "folder/second",
+            "way/./missing",
+            "way/../folder/missing",
+            "folder/missing",
+        ] {
+            assert_eq!(
+                target(&dir.join(path)).unwrap(),
+                dir.join("folder/missing"),
+                "{path}"
+            );
         }
         assert_eq!(target(&dir.join("no/where")).unwrap(), dir.join("no/where"));
-        assert!(target(&dir.join("loop")).unwrap_err().to_string().contains("too many"));
-        assert_eq!(target(Path::new("file")).unwrap(), std::env::current_dir().unwrap().join("file"));
+        assert!(
+            target(&dir.join("loop"))
+                .unwrap_err()
+                .to_string()
+                .contains("too many")
+        );
+        assert_eq!(
+            target(Path::new("file")).unwrap(),
+            std::env::current_dir().unwrap().join("file")
+        );
     }
 
     #[test]
     fn a_device_is_not_replaced() {
         for path in ["/dev/null", "/dev/fd"] {
-            assert!(try_to_replace(Path::new(path)).is_err() && replace(Path::new(path), "").is_err(), "{path}");
+            assert!(
+                try_to_replace(Path::new(path)).is_err() && replace(Path::new(path), "").is_err(),
+                "{path}"
+            );
         }
         assert!(!Path::new("/dev/null").is_file());
     }
@@ -183,7 +204,11 @@ mod tests {
             for name in ["link", "way", "file"] {
                 lchown(shared.join(name), Some(uid), None).unwrap();
             }
-            all.map(|name| replace(&shared.join(name), "new").and(try_to_replace(&shared.join(name))).is_ok())
+            all.map(|name| {
+                replace(&shared.join(name), "new")
+                    .and(try_to_replace(&shared.join(name)))
+                    .is_ok()
+            })
         };
         assert_eq!(try_all(0o1777, 12345), [false; 3]);
         assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");

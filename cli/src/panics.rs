@@ -34,7 +34,10 @@ pub(crate) fn install_hook() {
             PLACE.set(Some(place));
         } else {
             let message = literal(info.payload());
-            ui::err_line(format_args!("error: {}\n  hint: {HINT}", Panicked { place, message }));
+            ui::err_line(format_args!(
+                "error: {}\n  hint: {HINT}",
+                Panicked { place, message }
+            ));
         }
     }));
 }
@@ -68,7 +71,10 @@ fn place(info: &PanicHookInfo<'_>) -> String {
 
 /// The message of a panic, if it stands in the source as it is.
 fn literal(payload: &(dyn Any + Send)) -> &'static str {
-    payload.downcast_ref::<&'static str>().copied().unwrap_or_default()
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -52,7 +52,11 @@ impl Records {
         *self.is_written.get_or_init(|| {
             let arrived = std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
             let is_for_nothing = arrived.is_empty() && ending != Ending::Done;
-            let recorded = if is_for_nothing { Ok(()) } else { self.lock.record(&arrived) };
+            let recorded = if is_for_nothing {
+                Ok(())
+            } else {
+                self.lock.record(&arrived)
+            };
             let reported = self.write_report(ending);
             if let Err(errors) = &recorded {
                 let text = ui::errors(errors.problems(), errors.left_out());
@@ -124,7 +128,10 @@ mod tests {
             routes: Some(routes.to_vec()),
         }];
         records.event(&Event::RunStarted { tasks: &tasks });
-        let reached = Event::TaskReached { number: 0, routes: &routes };
+        let reached = Event::TaskReached {
+            number: 0,
+            routes: &routes,
+        };
         records.event(&reached);
         let outcome = ImageOutcome {
             source_digest: Some(Digest::of(b"a")),
@@ -134,10 +141,16 @@ mod tests {
         records.event(&Event::ImageFinished { outcome: &outcome });
         assert!(records.write(Ending::Broken) && records.write(Ending::Done));
         let text = std::fs::read_to_string(lock).unwrap();
-        assert!(text.contains("hub.local/a:1") && !text.contains("hub.local/b:1"), "{text}");
+        assert!(
+            text.contains("hub.local/a:1") && !text.contains("hub.local/b:1"),
+            "{text}"
+        );
         let text = std::fs::read_to_string(report).unwrap();
         let report: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(report.status, RunStatus::Failed);
-        assert_eq!((report.totals.images.copied, report.totals.images.not_reached), (1, 1));
+        assert_eq!(
+            (report.totals.images.copied, report.totals.images.not_reached),
+            (1, 1)
+        );
     }
 }

@@ -506,7 +506,15 @@ fn runs_that_write_one_file_at_once_lose_nothing_of_each_other() {
         .iter()
         .map(|name| {
             let (image, dest) = (scene.name(name), name.replace('/', "-"));
-            let args = ["pull", &image, "--plain-http", "--dest", &dest, "--lock", "t.lock"];
+            let args = [
+                "pull",
+                &image,
+                "--plain-http",
+                "--dest",
+                &dest,
+                "--lock",
+                "t.lock",
+            ];
             scene.program(&args).spawn()
         })
         .collect();

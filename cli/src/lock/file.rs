@@ -133,7 +133,9 @@ fn cannot_write(path: &Path, error: &io::Error) -> Problem {
         format!("the lock file can't be written here: {error}"),
     );
     match error.kind() {
-        _ if error.get_ref().is_some_and(|error| error.is::<atomic::Trap>()) => problem.with_hint(atomic::TRAP_HINT),
+        _ if error.get_ref().is_some_and(|error| error.is::<atomic::Trap>()) => {
+            problem.with_hint(atomic::TRAP_HINT)
+        }
         io::ErrorKind::NotFound => {
             problem.with_hint(format!("make the directory {} first", folder.display()))
         }

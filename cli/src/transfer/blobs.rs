@@ -100,7 +100,11 @@ impl BlobMap {
         for (digest, entry) in self.lock().iter_mut() {
             let own = entry.moving.iter().filter(|(_, by)| *by == image);
             let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
-            next.extend(scopes.iter().map(|scope| (digest.clone(), entry.failed(scope, image))));
+            next.extend(
+                scopes
+                    .iter()
+                    .map(|scope| (digest.clone(), entry.failed(scope, image))),
+            );
         }
         next
     }
@@ -240,7 +244,11 @@ mod tests {
         };
         assert_eq!(next, [(other, Next::default()), (digest(), taken_over)]);
         assert_eq!(map.abandon(0), []);
-        assert_eq!(map.failed(&digest(), &None, 0), Next::default(), "it is another's");
+        assert_eq!(
+            map.failed(&digest(), &None, 0),
+            Next::default(),
+            "it is another's"
+        );
         assert_eq!(map.claim(&digest(), &None, 2), Claim::Wait);
     }
 

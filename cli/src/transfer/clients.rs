@@ -49,7 +49,9 @@ impl<'a> Clients<'a> {
             .client_builder()
             .hosts(settings.hosts.clone())
             .skip_tls_verify(settings.skip_tls_verify)
-            .on_notice(move |notice| at_work::tell(|image| observer.event(&Event::Trouble { image, notice })));
+            .on_notice(move |notice| {
+                at_work::tell(|image| observer.event(&Event::Trouble { image, notice }))
+            });
         if let Some((_, first)) = self.made.first() {
             builder = builder.alongside(first);
         }

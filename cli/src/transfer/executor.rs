@@ -204,10 +204,11 @@ impl<'a> Executor<'a> {
             if self.is_cancelled() {
                 continue;
             }
-            let (image, blob) = match &work {
-                Work::Plan(image) | Work::Publish(image) => (*image, None),
-                Work::Blob(work, _) => (work.image, Some(work.blob.clone())),
-                Work::Ranges(work) => (work.image, None),
+            let (image, blob, is_needed) = match &work {
+                Work::Plan(image) | Work::Publish(image) => (*image, None, true),
+                Work::Blob(work, _) => (work.image, Some(work.blob.clone()), true),
+                // The blob's owner fetches without range workers what they leave.
+                Work::Ranges(work) => (work.image, None, false),
             };
             let done = panics::caught(|| match work {
                 Work::Plan(image) => self.plan(scope, image),
@@ -216,6 +217,10 @@ impl<'a> Executor<'a> {
                 Work::Ranges(work) => self.fetch_ranges(work),
             });
             if let Err(panicked) = done {
+                if !is_needed {
+                    log::warn!("{}: {panicked}", self.flights[image].name());
+                    continue;
+                }
                 // Whatever is lost by a second panic fails at the end of the run.
                 let _ = panics::caught(|| self.give_up(scope, image, blob, panicked));
             }

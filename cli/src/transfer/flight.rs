@@ -175,7 +175,9 @@ impl Flight {
             let status = if is_stopped {
                 Status::Interrupted
             } else {
-                Status::Failed(Fault::refused(None, "internal error: its work was lost").with_hint(panics::HINT))
+                Status::Failed(
+                    Fault::refused(None, "internal error: its work was lost").with_hint(panics::HINT),
+                )
             };
             self.outcome(&state, status)
         })

@@ -224,10 +224,7 @@ fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {
 }
 
 /// Looks at all tasks before the first begins.
-fn prepare_all<'a>(
-    jobs: &'a [Job],
-    clients: &mut Clients<'_>,
-) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
+fn prepare_all<'a>(jobs: &'a [Job], clients: &mut Clients<'_>) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
     let mut filled: HashSet<PathBuf> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();

@@ -30,9 +30,13 @@ impl Turns {
     pub fn take(&self, image: ImageId, repository: &Repository, manifests: &[&Digest]) -> bool {
         let mut inner = self.lock();
         let key = |digest: &&Digest| (repository.clone(), (*digest).clone());
-        let is_free = !manifests.iter().any(|digest| inner.taken.contains_key(&key(digest)));
+        let is_free = !manifests
+            .iter()
+            .any(|digest| inner.taken.contains_key(&key(digest)));
         if is_free {
-            inner.taken.extend(manifests.iter().map(|digest| (key(digest), image)));
+            inner
+                .taken
+                .extend(manifests.iter().map(|digest| (key(digest), image)));
         } else {
             inner.waiting.push(image);
         }

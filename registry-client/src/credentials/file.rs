@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CredentialError, planted};
 use super::docker::MAX_FILE_SIZE;
+use super::{CredentialError, planted};
 
 /// How many symbolic links are followed, one after the other.
 const MAX_LINKS: usize = 40;

@@ -274,10 +274,19 @@ fn what_another_user_laid_in_a_shared_directory_is_not_written_through() {
     symlink(&precious, shared.join("link")).expect("a link");
     lchown(shared.join("link"), Some(12345), None).expect("another owner");
     for flag in ["--report", "--lock"] {
-        let args = ["pull", &image, "--plain-http", "--dest", "out", flag, "shared/link"];
+        let args = [
+            "pull",
+            &image,
+            "--plain-http",
+            "--dest",
+            "out",
+            flag,
+            "shared/link",
+        ];
         let output = arena.program(&args).run().expect_code(2);
         assert!(
-            output.stderr.contains("shared/link belongs to another user") && output.stderr.contains("hint: choose"),
+            output.stderr.contains("shared/link belongs to another user")
+                && output.stderr.contains("hint: choose"),
             "{}",
             output.stderr
         );
@@ -285,7 +294,19 @@ fn what_another_user_laid_in_a_shared_directory_is_not_written_through() {
         assert_eq!(fs::read_to_string(&precious).expect("the file"), "");
     }
     lchown(shared.join("link"), Some(0), None).expect("an own link");
-    let args = ["pull", &image, "--plain-http", "--dest", "out", "--report", "shared/link"];
+    let args = [
+        "pull",
+        &image,
+        "--plain-http",
+        "--dest",
+        "out",
+        "--report",
+        "shared/link",
+    ];
     arena.program(&args).run().expect_code(0);
-    assert!(fs::read_to_string(&precious).expect("the file").contains("\"status\""));
+    assert!(
+        fs::read_to_string(&precious)
+            .expect("the file")
+            .contains("\"status\"")
+    );
 }

@@ -156,8 +156,33 @@ fn json_holds_such_text_escaped_and_means_the_same() {
     let (mut shown, mut all) = (0, 0);
     let commands: [(&[&str], i32); 9] = [
         (&["inspect", &name, "--plain-http", "--output", "json"], 0),
-        (&["pull", &name, "--plain-http", "--dest", "new", "--dry-run", "--output", "json"], 0),
-        (&["pull", &name, "--plain-http", "--dest", "out", "--report", "-", "--progress", "json"], 0),
+        (
+            &[
+                "pull",
+                &name,
+                "--plain-http",
+                "--dest",
+                "new",
+                "--dry-run",
+                "--output",
+                "json",
+            ],
+            0,
+        ),
+        (
+            &[
+                "pull",
+                &name,
+                "--plain-http",
+                "--dest",
+                "out",
+                "--report",
+                "-",
+                "--progress",
+                "json",
+            ],
+            0,
+        ),
         (&["inspect", &name, "--src", "out", "--output", "json"], 0),
         (&["list", "out", "--output", "json"], 0),
         (&["diff", "out", "out", "--output", "json"], 0),

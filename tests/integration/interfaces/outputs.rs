@@ -35,9 +35,26 @@ fn a_result_that_cannot_be_written_fails_its_command() {
         (&["diff", "out", "out"], 1),
         (&["prune", "out", "--dry-run"], 1),
         (&["pull", &name, "--dest", "out", "--dry-run", remote[0]], 1),
-        (&["pull", &name, "--dest", "out", "--dry-run", "--output", "json", remote[0]], 1),
+        (
+            &[
+                "pull",
+                &name,
+                "--dest",
+                "out",
+                "--dry-run",
+                "--output",
+                "json",
+                remote[0],
+            ],
+            1,
+        ),
         (&["pull", &name, "--dest", "out", "--report", "-", remote[0]], 1),
-        (&["pull", &name, "--dest", "out", "--lock", "-", "--quiet", remote[0]], 1),
+        (
+            &[
+                "pull", &name, "--dest", "out", "--lock", "-", "--quiet", remote[0],
+            ],
+            1,
+        ),
         (&["init", "-"], 1),
         (&["--help"], 1),
         (&["--version"], 1),
@@ -45,9 +62,17 @@ fn a_result_that_cannot_be_written_fails_its_command() {
     for (args, code) in results {
         let output = run(&scene, STDOUT_FULL, args, code);
         assert!(output.stderr.contains("error: "), "{args:?}: {}", output.stderr);
-        assert!(output.stderr.contains("No space left on device"), "{args:?}: {}", output.stderr);
+        assert!(
+            output.stderr.contains("No space left on device"),
+            "{args:?}: {}",
+            output.stderr
+        );
         let output = run(&scene, STDOUT_CLOSED, args, 0);
-        assert!(output.stderr.contains("status 0\n"), "{args:?}: {}", output.stderr);
+        assert!(
+            output.stderr.contains("status 0\n"),
+            "{args:?}: {}",
+            output.stderr
+        );
         assert!(!output.stderr.contains("error"), "{args:?}: {}", output.stderr);
     }
 }
@@ -57,19 +82,38 @@ fn a_run_is_as_good_where_nothing_can_be_told_of_it() {
     let scene = Scene::with_tags(&["v1"]);
     let (there, missing) = (scene.name("team/app:v1"), scene.name("team/app:v9"));
     let mut number = 0;
-    for shell in [STDERR_FULL, STDOUT_FULL, r#"exec "$0" "$@" >/dev/full 2>&1"#, r#"exec "$0" "$@" >&- 2>&-"#] {
+    for shell in [
+        STDERR_FULL,
+        STDOUT_FULL,
+        r#"exec "$0" "$@" >/dev/full 2>&1"#,
+        r#"exec "$0" "$@" >&- 2>&-"#,
+    ] {
         for progress in ["plain", "json"] {
             for (images, code) in [(vec![&there], 0), (vec![&there, &missing], 1)] {
                 number += 1;
-                let (lock, report, dest) =
-                    (format!("{number}.lock"), format!("{number}.json"), format!("out{number}"));
-                let mut args = vec!["pull", "--plain-http", "--retries", "0", "-vvv", "--progress", progress];
+                let (lock, report, dest) = (
+                    format!("{number}.lock"),
+                    format!("{number}.json"),
+                    format!("out{number}"),
+                );
+                let mut args = vec![
+                    "pull",
+                    "--plain-http",
+                    "--retries",
+                    "0",
+                    "-vvv",
+                    "--progress",
+                    progress,
+                ];
                 args.extend(["--lock", &lock, "--report", &report, "--dest", &dest]);
                 args.extend(images.iter().map(|image| image.as_str()));
                 run(&scene, shell, &args, code);
                 let text = |name: &str| std::fs::read_to_string(scene.path(name)).unwrap_or_default();
                 assert!(text(&lock).contains(&there), "{shell} {progress} {}", text(&lock));
-                assert!(text(&report).contains("\"status\": \"copied\""), "{shell} {progress}");
+                assert!(
+                    text(&report).contains("\"status\": \"copied\""),
+                    "{shell} {progress}"
+                );
             }
         }
     }

@@ -36,7 +36,11 @@ impl World {
             // By then the other images wait for what this one brings.
             if matches!(name, "open_blob" | "bring_blob" | "started") {
                 let planned = self.planned.lock().unwrap();
-                drop(self.grew.wait_while(planned, |planned| *planned < IMAGES).unwrap());
+                drop(
+                    self.grew
+                        .wait_while(planned, |planned| *planned < IMAGES)
+                        .unwrap(),
+                );
             }
             panic!("on purpose");
         }
@@ -205,7 +209,10 @@ fn run(trap: &'static str) -> Vec<String> {
     let executor = Executor::new(&job, flights.collect(), client, &pool, &watcher, &cancel);
     executor.run();
     let (flights, _) = executor.into_parts();
-    let outcomes: Vec<_> = flights.into_iter().map(|flight| flight.into_outcome(false)).collect();
+    let outcomes: Vec<_> = flights
+        .into_iter()
+        .map(|flight| flight.into_outcome(false))
+        .collect();
     assert!(world.trap.lock().unwrap().is_none(), "{trap} wasn't called");
     let failed = outcomes.iter().filter_map(|outcome| match &outcome.status {
         Status::Failed(fault) => Some(fault.to_string()),
@@ -237,8 +244,13 @@ fn a_panic_fails_its_image_and_no_other_waits_for_what_that_would_have_brought()
     });
     let mut traps = 0;
     while let Ok((trap, failed)) = told.recv_timeout(Duration::from_secs(60)) {
-        let [fault] = failed.as_slice() else { panic!("{trap}: {failed:?}") };
-        assert!(fault.contains("internal error at ") && fault.ends_with(": on purpose"), "{trap}: {fault}");
+        let [fault] = failed.as_slice() else {
+            panic!("{trap}: {failed:?}")
+        };
+        assert!(
+            fault.contains("internal error at ") && fault.ends_with(": on purpose"),
+            "{trap}: {fault}"
+        );
         traps += 1;
     }
     assert_eq!(traps, 11, "one hangs");
