@@ -1,7 +1,6 @@
 //! The program: from arguments to an exit status.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,9 @@ use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
 use crate::lock::LockFile;
-use crate::report::{self, Recorder, ReportFile};
+use crate::panics;
+use crate::records::{Ending, Records};
+use crate::report::{self, ReportFile};
 use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::transfer::{self, Observer, Observers, Options, Side};
 use crate::ui::{self, Progress, ProgressMode};
@@ -43,6 +44,15 @@ fn outlive_file_size_limit() {
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
     outlive_file_size_limit();
+    panics::install_hook();
+    let status = panics::caught(|| command(cli));
+    ExitCode::from(status.unwrap_or_else(|panicked| {
+        ui::err(ui::errors(&[bug(&panicked)], 0));
+        FAILED
+    }))
+}
+
+fn command(cli: &Cli) -> u8 {
     let moved = |job: Result<Job, TaskErrors>, which: &WhichArgs, how: &HowArgs| {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
@@ -64,10 +74,10 @@ pub fn main(cli: &Cli) -> ExitCode {
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Init(args) => (commands::init(args), ""),
     };
-    ExitCode::from(status.unwrap_or_else(|errors| {
-        eprint!("{}{otherwise}", ui::errors(errors.problems(), errors.left_out()));
+    status.unwrap_or_else(|errors| {
+        ui::err(ui::errors(errors.problems(), errors.left_out()) + otherwise);
         USAGE
-    }))
+    })
 }
 
 fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
@@ -79,17 +89,17 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     };
     let loaded = task::load(&args.file, &options)?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        ui::err_line(format_args!("warning: {warning}"));
     }
     warn_of_exposure(cli, args.vars.iter().chain([&args.file]));
     for skipped in &loaded.skipped {
         if !cli.quiet {
-            eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+            ui::err_line(format_args!("skipped {}: {}", skipped.name, skipped.reason));
         }
     }
     check_output(&args.how)?;
     if loaded.jobs.is_empty() {
-        eprintln!("{}: no task to do", args.file.display());
+        ui::err_line(format_args!("{}: no task to do", args.file.display()));
         // A report tells that, too.
         if args.how.report.is_none() && args.how.only_failed.is_none() {
             return Ok(0);
@@ -105,7 +115,7 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
     let files: BTreeSet<&PathBuf> = files.collect();
     for warning in files.into_iter().filter_map(|file| task::exposure_warning(file)) {
         if !cli.quiet {
-            eprintln!("warning: {warning}");
+            ui::err_line(format_args!("warning: {warning}"));
         }
     }
 }
@@ -120,7 +130,10 @@ fn transfer(
     if let Some(earlier) = &how.only_failed
         && !report::only_failed(&mut jobs, earlier)?
     {
-        eprintln!("{}: nothing failed, and nothing is left to do", earlier.display());
+        ui::err_line(format_args!(
+            "{}: nothing failed, and nothing is left to do",
+            earlier.display()
+        ));
         // A report tells that, too.
         if how.report.is_none() {
             return Ok(0);
@@ -151,7 +164,6 @@ fn transfer_all(
     };
     let session = Session::begin(cli, shown);
     let (progress, cancel) = (&session.progress, &session.cancel);
-    let is_terminal = std::io::stderr().is_terminal();
     let options = Options {
         jobs: usize::from(how.jobs),
         request_retries: how.retries,
@@ -161,26 +173,8 @@ fn transfer_all(
         credentials: Arc::new(DefaultCredentials::new()),
         cancel: Arc::clone(cancel),
     };
-    let mut observer: Arc<dyn Observer> = Arc::clone(progress) as Arc<dyn Observer>;
-    let written = Arc::new(AtomicBool::new(true));
-    if let Some(file) = report {
-        if file.is_stdout() {
-            progress.give_way();
-        }
-        let recorder = Arc::new(Recorder::new());
-        observer = Arc::new(Observers(vec![
-            observer,
-            Arc::clone(&recorder) as Arc<dyn Observer>,
-        ]));
-        let (progress, written) = (Arc::clone(progress), Arc::clone(&written));
-        session.at_end(move |interrupted| {
-            if let Err(error) = file.write(&recorder.report(interrupted)) {
-                progress.print(&format!("error: the report: {error}"));
-                written.store(false, Ordering::Relaxed);
-            }
-        });
-    }
     if how.dry_run {
+        let observer = Arc::clone(progress) as Arc<dyn Observer>;
         let plans = transfer::preview(jobs, &options, &observer);
         progress.finish();
         return match plans {
@@ -189,41 +183,62 @@ fn transfer_all(
             Err(problems) => refuse(&problems, locate),
         };
     }
-    let summary = transfer::run(jobs, &options, &observer);
+    let records = Arc::new(Records::new(lock, report, progress));
+    let observer: Arc<dyn Observer> = Arc::new(Observers(vec![
+        Arc::clone(progress) as Arc<dyn Observer>,
+        Arc::clone(&records) as Arc<dyn Observer>,
+    ]));
+    session.at_stop({
+        let records = Arc::clone(&records);
+        move || {
+            records.write(Ending::Interrupted);
+        }
+    });
+    let run = panics::caught(|| transfer::run(jobs, &options, &observer));
+    // The lock file and the report come first: stderr may be a pipe that nobody reads.
+    let is_written = match &run {
+        Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),
+        Ok(Ok(_)) => records.write(Ending::Done),
+        // Nothing was begun.
+        Ok(Err(_)) => true,
+        Err(_) => records.write(Ending::Broken),
+    };
     progress.finish();
-    if let Ok(summary) = &summary {
-        session.end(summary.interrupted);
-    }
-    match summary {
+    match run {
         // What couldn't be begun may have been a wait for another process.
-        Err(_) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
-        Err(problems) => refuse(&problems, locate),
-        Ok(summary) => {
-            let width = is_terminal.then_some(ui::TERMINAL_WIDTH);
+        Ok(Err(_)) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
+        Ok(Err(problems)) => refuse(&problems, locate),
+        Ok(Ok(summary)) => {
+            let width = ui::err_is_terminal().then_some(ui::TERMINAL_WIDTH);
             if !progress.tell_end(&summary) {
-                eprint!("{}", ui::summary(&summary, jobs.len(), width));
+                ui::err(ui::summary(&summary, jobs.len(), width));
             }
-            let recorded = lock.record(&summary);
-            if let Err(errors) = &recorded {
-                eprint!("{}", ui::errors(errors.problems(), errors.left_out()));
-            }
-            match (summary.interrupted, summary.is_success() && recorded.is_ok()) {
+            match (summary.interrupted, summary.is_success() && is_written) {
                 (true, _) => INTERRUPTED,
-                (false, true) if written.load(Ordering::Relaxed) => 0,
-                (false, _) => FAILED,
+                (false, true) => 0,
+                (false, false) => FAILED,
             }
+        }
+        Err(panicked) => {
+            ui::err(ui::errors(&[bug(&panicked)], 0));
+            FAILED
         }
     }
 }
 
 fn refuse(problems: &[transfer::Problem], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
     let shown: Vec<Problem> = problems.iter().map(locate).collect();
-    eprint!("{}{}", ui::errors(&shown, 0), ui::NOTHING_MOVED);
+    ui::err(ui::errors(&shown, 0) + ui::NOTHING_MOVED);
     if problems.iter().all(|problem| problem.failed) {
         FAILED
     } else {
         USAGE
     }
+}
+
+/// What there is to tell of a panic.
+fn bug(panicked: &panics::Panicked) -> Problem {
+    Problem::of_file("transload", panicked.to_string()).with_hint(panics::HINT)
 }
 
 /// A problem of the job that arguments made.
@@ -251,16 +266,13 @@ fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
 fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
     let shown = match how.output.unwrap_or(Output::Text) {
         Output::Text => ui::plan_text(plans, !matches!(cli.command, Command::Run(_))),
-        Output::Json => format!("{:#}\n", ui::plan_json(plans)),
+        Output::Json => ui::json(&ui::plan_json(plans)),
     };
-    if std::io::stdout().lock().write_all(shown.as_bytes()).is_err() {
-        return FAILED;
-    }
     let fails = plans.iter().any(|plan| {
         plan.images.iter().any(|image| image.result.is_err())
             || plan.disks.iter().any(|disk| disk.missing() > 0)
     });
-    if fails { FAILED } else { 0 }
+    ui::result(shown, if fails { FAILED } else { 0 })
 }
 
 /// What every command that takes its time has: progress and a log on stderr, and an end on request.
@@ -271,15 +283,19 @@ pub(crate) struct Session {
     last: LastDeed,
 }
 
-/// What is still to be done before an end of any kind. It is told whether the run was interrupted.
-type LastDeed = Arc<OnceLock<Box<dyn Fn(bool) + Send + Sync>>>;
+/// What is still to be done where the user doesn't wait for an end in order.
+type LastDeed = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
 impl Session {
     /// Begins to show progress and to log, and to take signals for a wish to stop.
     pub fn begin(cli: &Cli, shown: ProgressMode) -> Session {
         let progress = Arc::new(Progress::new(shown, cli.quiet));
-        let is_terminal = std::io::stderr().is_terminal();
-        ui::start_log(cli.quiet, cli.verbose, is_terminal, progress.log_target());
+        ui::start_log(
+            cli.quiet,
+            cli.verbose,
+            ui::err_is_terminal(),
+            progress.log_target(),
+        );
         let cancel = Arc::new(AtomicBool::new(false));
         let last = LastDeed::default();
         stop_on_signal(&cancel, &progress, &last);
@@ -290,16 +306,10 @@ impl Session {
         }
     }
 
-    /// Has something done at the end, also where the user doesn't wait for an end in order.
-    fn at_end(&self, deed: impl Fn(bool) + Send + Sync + 'static) {
+    /// Has something done where the user doesn't wait for an end in order.
+    fn at_stop(&self, deed: impl Fn() + Send + Sync + 'static) {
         // A second one would be refused; there is none.
         let _ = self.last.set(Box::new(deed));
-    }
-
-    fn end(&self, interrupted: bool) {
-        if let Some(last) = self.last.get() {
-            last(interrupted);
-        }
     }
 }
 
@@ -312,7 +322,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
     let (cancel, progress, last) = (Arc::clone(cancel), Arc::clone(progress), Arc::clone(last));
     let end = move || {
         if let Some(last) = last.get() {
-            last(true);
+            last();
         }
     };
     let handler = ctrlc::set_handler(move || {
@@ -324,8 +334,8 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
         let (progress, end) = (Arc::clone(&progress), end.clone());
         let stop = move || {
             thread::sleep(ORDERLY);
-            progress.finish();
             end();
+            progress.finish();
             progress.print("\nStopped, without waiting for an answer.");
             progress.print(ui::GOES_ON);
             std::process::exit(i32::from(INTERRUPTED));

@@ -29,5 +29,5 @@ pub use media_type::{MediaKind, MediaType};
 pub use name::{Registry, Repository, Tag};
 pub use platform::Platform;
 pub use reference::{Identifier, Reference};
-pub use text::printable;
+pub use text::{is_unprintable, printable};
 pub use verify::{Verifier, VerifyError, VerifyingReader};

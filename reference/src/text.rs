@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 /// ```
 pub fn printable(text: &str, most: usize) -> Cow<'_, str> {
     let is_long = text.len() > most && text.chars().nth(most).is_some();
-    if !is_long && !text.contains(is_obeyed) {
+    if !is_long && !text.contains(is_unprintable) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::new();
@@ -37,7 +37,7 @@ fn escape(shown: &mut String, text: impl Iterator<Item = char>) {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
-            obeyed if is_obeyed(obeyed) => {
+            obeyed if is_unprintable(obeyed) => {
                 let _ = write!(shown, "{}", obeyed.escape_unicode());
             }
             other => shown.push(other),
@@ -45,8 +45,9 @@ fn escape(shown: &mut String, text: impl Iterator<Item = char>) {
     }
 }
 
-/// Control characters, line separators, and the format characters of Unicode that have no shape of their own.
-fn is_obeyed(character: char) -> bool {
+/// Returns whether a terminal would obey a character or hide it: control characters, line separators, and the format characters of
+/// Unicode that have no shape of their own, those that reorder text among them.
+pub fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -76,7 +77,7 @@ mod tests {
         #[test]
         fn nothing_obeyed_is_left_and_the_length_is_bounded(text in "(?s).{0,300}", most in 1usize..200) {
             let shown = printable(&text, most);
-            prop_assert!(!shown.contains(is_obeyed));
+            prop_assert!(!shown.contains(is_unprintable));
             prop_assert!(shown.chars().count() <= most * 9 + 1);
             prop_assert_eq!(printable(&shown, usize::MAX), shown.clone());
         }

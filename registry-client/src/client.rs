@@ -45,6 +45,7 @@ pub struct ClientBuilder {
     user_agent: String,
     proxies_from_env: bool,
     journal: Arc<dyn UploadJournal>,
+    other: Option<Client>,
 }
 
 impl ClientBuilder {
@@ -131,6 +132,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Shares with another client what doesn't depend on who asks (nothing unless set): how many requests each registry is asked at once,
+    /// the pauses that it asked for, the limit of [`limit_rate`](ClientBuilder::limit_rate), and a thread. Credentials, tokens,
+    /// connections and whatever else was learnt of a registry stay each client's own.
+    pub fn alongside(mut self, other: &Client) -> Self {
+        self.other = Some(other.clone());
+        self
+    }
+
     /// The client. Every file that a rule names is read and checked now; nothing is sent yet.
     ///
     /// # Errors
@@ -149,7 +158,9 @@ impl ClientBuilder {
                 "the user agent holds characters that no header can carry",
             ));
         }
+        let other = self.other.as_ref().map(|other| &other.core);
         let core = Core {
+            shared: other.map_or_else(Arc::default, |other| Arc::clone(&other.shared)),
             rules,
             certificates,
             skip_tls_verify: self.skip_tls_verify,
@@ -162,7 +173,10 @@ impl ClientBuilder {
             on_notice: self.on_notice,
             user_agent: self.user_agent,
             jobs: self.jobs,
-            rate: self.rate.map(|rate| Arc::new(Rate::new(rate))),
+            rate: match other {
+                Some(other) => other.rate.clone(),
+                None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
+            },
             agents: HashMap::new().into(),
             hosts: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
@@ -172,7 +186,7 @@ impl ClientBuilder {
             answered: HashSet::new().into(),
         };
         let core = Arc::new(core);
-        core.shut_when_cancelled();
+        core.shared.shut_when_cancelled(&core);
         Ok(Client { core })
     }
 }
@@ -210,6 +224,7 @@ impl Client {
             user_agent: concat!("transload/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxies_from_env: true,
             journal: Arc::new(NoJournal),
+            other: None,
         }
     }
 

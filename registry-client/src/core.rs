@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -22,6 +21,7 @@ use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::secure::{ClientIdentity, TlsSettings};
+use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
 use crate::token::Tokens;
@@ -34,9 +34,6 @@ const OUTPUT_BUFFER: usize = 64 * 1024;
 
 /// How long a loopback registry has to answer the question whether it speaks TLS.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often the cancel flag is looked at for those who hang in a write.
-const SHUT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a client waits for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +96,7 @@ pub(crate) struct Core {
     pub user_agent: String,
     pub jobs: usize,
     pub rate: Option<Arc<Rate>>,
+    pub shared: Arc<Shared>,
     pub agents: Mutex<HashMap<AgentKey, Agent>>,
     pub hosts: Mutex<HashMap<Registry, Arc<Host>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
@@ -163,7 +161,7 @@ impl Core {
         let worthwhile = self.rate.as_ref().map_or(usize::MAX, |rate| rate.connections());
         let most = self.jobs.min(worthwhile);
         let host = Arc::new(Host {
-            throttle: Throttle::new(most),
+            throttle: self.shared.throttle(registry, most),
             scheme: Mutex::default(),
             auth: Mutex::default(),
             first_contact: Mutex::default(),
@@ -367,23 +365,9 @@ impl Core {
         Ok(agent)
     }
 
-    /// Ends whatever hangs in a write once the flag is set: reads look at it by themselves, and writes can't.
-    pub fn shut_when_cancelled(self: &Arc<Self>) {
-        let core = Arc::downgrade(self);
-        let watch = move || {
-            while let Some(core) = core.upgrade() {
-                if core.cancel.is_set() {
-                    lock(&core.agents).drain().for_each(|(_, agent)| agent.shutdown());
-                    return;
-                }
-                drop(core);
-                thread::sleep(SHUT_INTERVAL);
-            }
-        };
-        let started = thread::Builder::new().name("cancel".to_owned()).spawn(watch);
-        if let Err(error) = started {
-            log::warn!("a stalled upload won't heed the wish to stop: {error}");
-        }
+    /// Ends every connection, whatever it is at.
+    pub fn shut(&self) {
+        lock(&self.agents).drain().for_each(|(_, agent)| agent.shutdown());
     }
 
     /// The credentials for a repository, or for a registry as such.

@@ -59,6 +59,7 @@ mod scope;
 mod secret;
 mod secure;
 mod session;
+mod shared;
 mod tags;
 mod target;
 mod throttle;
@@ -76,7 +77,7 @@ pub use client::{Client, ClientBuilder};
 pub use config::{Credential, HostRule};
 pub use credentials::{
     CredentialError, CredentialOrigin, CredentialSource, DefaultCredentials, Forgotten, NoCredentials,
-    exposure,
+    exposure, planted,
 };
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};

@@ -3,6 +3,7 @@
 mod files;
 mod globs;
 mod init;
+mod outputs;
 mod statuses;
 mod variables;
 

@@ -494,3 +494,35 @@ fn a_task_file_is_locked_as_a_whole() {
     assert!(output.stderr.contains(" stood for "), "{}", output.stderr);
     assert!(mirror.has_image("team/app", "v1", &app_cut(1)));
 }
+
+#[test]
+fn runs_that_write_one_file_at_once_lose_nothing_of_each_other() {
+    let scene = Scene::new();
+    let names: Vec<String> = (0..8).map(|number| format!("team/image{number}")).collect();
+    for (seed, name) in names.iter().enumerate() {
+        scene.put(name, &app(seed as u64 + 10));
+    }
+    let running: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let (image, dest) = (scene.name(name), name.replace('/', "-"));
+            let args = [
+                "pull",
+                &image,
+                "--plain-http",
+                "--dest",
+                &dest,
+                "--lock",
+                "t.lock",
+            ];
+            scene.program(&args).spawn()
+        })
+        .collect();
+    for run in running {
+        run.wait().expect_code(0);
+    }
+    let text = scene.read("t.lock");
+    for name in &names {
+        assert!(text.contains(&scene.name(name)), "{name} is lost: {text}");
+    }
+}

@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
+use crate::ui;
 
 /// The headings of flags that say how, not what.
 const HEADINGS: [&str; 2] = ["How", "Registries"];
@@ -41,13 +42,12 @@ pub fn parse() -> Cli {
             .map(|(variable, ..)| variable)
             .filter(|variable| std::env::var_os(variable).is_some())
             .collect();
-        if set.is_empty() || !error.use_stderr() {
-            error.exit();
+        let status = ui::clap_message(&error);
+        // What is wrong may not be on the command line at all.
+        if !set.is_empty() && error.use_stderr() {
+            ui::err_line(format_args!("Set in the environment: {}.", set.join(", ")));
         }
-        // What is wrong may not be on the command line at all. That stderr is closed can be told nowhere.
-        let _ = error.print();
-        eprintln!("Set in the environment: {}.", set.join(", "));
-        std::process::exit(error.exit_code())
+        std::process::exit(i32::from(status))
     })
 }
 

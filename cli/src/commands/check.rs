@@ -1,6 +1,5 @@
 //! `transload check`.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -51,17 +50,19 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
         };
         if args.output == Output::Text {
             let gap = if examined.is_empty() { "" } else { "\n" };
-            // Nobody may be reading any more; the exit status tells it all the same.
-            let _ = std::io::stdout().write_all(format!("{gap}{}", ui::examined_text(&one)).as_bytes());
+            if ui::result(format!("{gap}{}", ui::examined_text(&one)), 0) != 0 {
+                return Ok(FAILED);
+            }
         }
         examined.push(one);
-    }
-    if args.output == Output::Json {
-        let _ = writeln!(std::io::stdout(), "{:#}", ui::examined_json(&examined));
     }
     let is_bad = examined
         .iter()
         .flat_map(|one| &one.facts)
         .any(|fact| fact.verdict == Verdict::Bad);
-    Ok(if is_bad { FAILED } else { 0 })
+    let status = if is_bad { FAILED } else { 0 };
+    Ok(match args.output {
+        Output::Text => status,
+        Output::Json => ui::result(ui::json(&ui::examined_json(&examined)), status),
+    })
 }

@@ -1,7 +1,6 @@
 //! `transload diff`.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +14,7 @@ use crate::inside::{Comparison, compare_stores, compare_with_registry};
 use crate::job::Job;
 use crate::jobs::{self, Ends};
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options, Preparation, Side};
+use crate::transfer::{self, Clients, Observer, Options, Preparation, Side};
 use crate::ui::{self, Compared, ProgressMode};
 
 /// Something couldn't be compared: as diff says it.
@@ -40,7 +39,7 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
         return Ok(INTERRUPTED);
     }
     for warning in &comparison.warnings {
-        eprintln!("warning: {warning}");
+        ui::err_line(format_args!("warning: {warning}"));
     }
     let compared = Compared {
         a: &args.a,
@@ -49,16 +48,16 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
     };
     let text = match args.output {
         Output::Text => ui::comparison_text(&compared),
-        Output::Json => format!("{:#}\n", ui::comparison_json(&compared)),
+        Output::Json => ui::json(&ui::comparison_json(&compared)),
     };
-    // Nobody may be reading any more; the exit status tells it all the same.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    eprint!("{}", ui::comparison_troubles(&comparison));
-    Ok(match (comparison.troubles.is_empty(), comparison.is_same()) {
+    let status = match (comparison.troubles.is_empty(), comparison.is_same()) {
         (false, _) => TROUBLE,
         (true, true) => 0,
         (true, false) => FAILED,
-    })
+    };
+    let status = ui::result(text, status);
+    ui::err(ui::comparison_troubles(&comparison));
+    Ok(status)
 }
 
 /// None where it was stopped.
@@ -87,14 +86,14 @@ fn registry(
     };
     let options = Options::looking(usize::from(args.jobs), args.retries, &session.cancel);
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let prepared = match transfer::prepare(job, &HashSet::new(), &options, &observer) {
+    let prepared = match transfer::prepare(job, &HashSet::new(), &mut Clients::new(&options, &observer)) {
         Ok(Preparation::Ready(prepared)) => prepared,
         // No task comes before this one.
         Ok(Preparation::Later) => return Ok(None),
         Err(problems) => return Err(problems.into_iter().map(problem).collect::<Vec<_>>().into()),
     };
     for warning in &prepared.warnings {
-        eprintln!("warning: {warning}");
+        ui::err_line(format_args!("warning: {warning}"));
     }
     let pool = transfer::pool(usize::from(args.jobs)).map_err(problem)?;
     let pattern: Option<&ImagePattern> = job.pattern.as_ref();

@@ -4,9 +4,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::app::FAILED;
 use crate::args::init::InitArgs;
+use crate::atomic;
 use crate::task::{self, Problem, TaskErrors};
+use crate::ui;
 
 /// The task file that is written.
 const TASKS: &str = include_str!("init.yaml");
@@ -19,32 +20,29 @@ pub(crate) fn init(args: &InitArgs) -> Result<u8, TaskErrors> {
     };
     let file = args.file.as_deref().unwrap_or(Path::new(name));
     if file == Path::new("-") {
-        let mut out = io::stdout().lock();
-        // Nobody may be reading any more.
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        return Ok(if written.is_ok() { 0 } else { FAILED });
+        return Ok(ui::result(text, 0));
     }
     write(file, &text, args.force).map_err(|error| problem(file, &error))?;
     let file = file.display();
     if args.schema {
-        eprintln!(
+        ui::err_line(format_args!(
             "wrote {file}: a task file's first line names it, # yaml-language-server: $schema=./{file}"
-        );
+        ));
     } else {
-        eprintln!("wrote {file}: edit it, then see what it would do with `transload run {file} --dry-run`");
+        ui::err_line(format_args!(
+            "wrote {file}: edit it, then see what it would do with `transload run {file} --dry-run`"
+        ));
     }
     Ok(0)
 }
 
 fn write(file: &Path, text: &str, force: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true);
+    if force {
+        return atomic::replace(file, text);
+    }
     // Whether the file is there is asked in the same breath as it is made.
-    match force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
-    options.open(file)?.write_all(text.as_bytes())
+    let created = OpenOptions::new().write(true).create_new(true).open(file);
+    created?.write_all(text.as_bytes())
 }
 
 fn problem(file: &Path, error: &io::Error) -> Problem {

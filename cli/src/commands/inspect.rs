@@ -1,6 +1,5 @@
 //! `transload inspect`.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -14,7 +13,7 @@ use crate::inside::{self, picture};
 use crate::job::Target;
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Fault, Observer, Options, RegistrySource, Source, StoreSource};
+use crate::transfer::{self, Clients, Fault, Observer, Options, RegistrySource, Source, StoreSource};
 use crate::ui::{self, ProgressMode};
 
 /// How many manifests of an index are read at once.
@@ -55,7 +54,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         Target::Registry(reference) => {
             let options = Options::looking(READERS, Options::RETRIES, &session.cancel);
             let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-            let client = transfer::client(&job, &options, &observer).map_err(|error| {
+            let client = Clients::new(&options, &observer).of(&job).map_err(|error| {
                 let problem = Problem::of_file("inspect", error.kind().to_string());
                 error.hint().into_iter().fold(problem, Problem::with_hint)
             })?;
@@ -75,7 +74,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         let problem = Problem::of_file("inspect", inside::plain(&fault));
         let hint = fault.hint().map(str::to_owned);
         let problem = hint.into_iter().fold(problem, Problem::with_hint);
-        eprint!("{}", ui::errors(&[problem], 0));
+        ui::err(ui::errors(&[problem], 0));
         FAILED
     }))
 }
@@ -89,9 +88,7 @@ fn show(
     let root = found.source.root(&found.reference)?;
     if args.raw {
         let manifest = one_platform(found, root, platforms)?;
-        // Nobody may be reading any more.
-        let _ = std::io::stdout().write_all(manifest.bytes());
-        return Ok(0);
+        return Ok(ui::result(manifest.bytes(), 0));
     }
     let picture = picture(
         &found.reference,
@@ -103,10 +100,9 @@ fn show(
     )?;
     let text = match args.output {
         Output::Text => ui::picture_text(&picture),
-        Output::Json => format!("{:#}\n", ui::picture_json(&picture)),
+        Output::Json => ui::json(&ui::picture_json(&picture)),
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(if picture.is_flawed() { FAILED } else { 0 })
+    Ok(ui::result(text, if picture.is_flawed() { FAILED } else { 0 }))
 }
 
 /// The manifest of the one platform that is asked for, or the root where none is.

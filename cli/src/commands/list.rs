@@ -1,7 +1,6 @@
 //! `transload list`.
 
 use std::cmp::Reverse;
-use std::io::Write;
 use std::sync::Arc;
 
 use transload_layout_store::Store;
@@ -42,22 +41,23 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
         ListForm::Table => ui::stock_table(&stock),
         ListForm::Tree => ui::stock_tree(&stock),
         ListForm::Names => ui::stock_names(&stock),
-        ListForm::Json => format!("{:#}\n", ui::stock_json(&args.dir, &stock)),
+        ListForm::Json => ui::json(&ui::stock_json(&args.dir, &stock)),
     };
-    // Nobody may be reading any more: `transload list … | head`.
-    let _ = std::io::stdout().write_all(text.as_bytes());
     let flaws = ui::stock_flaws(&args.dir, &stock);
-    eprint!("{flaws}");
-    Ok(if flaws.is_empty() { 0 } else { FAILED })
+    let status = ui::result(text, if flaws.is_empty() { 0 } else { FAILED });
+    ui::err(flaws);
+    Ok(status)
 }
 
 /// An empty list has a reason.
 fn tell_of_none(args: &ListArgs, stock: &Stock) {
     match (stock.all, &args.pattern) {
-        (0, _) => eprintln!("{} holds no image", args.dir.display()),
+        (0, _) => ui::err_line(format_args!("{} holds no image", args.dir.display())),
         (all, Some(pattern)) if args.platform.is_empty() => {
-            eprintln!("the pattern \"{pattern}\" matches no image (of {all})");
+            ui::err_line(format_args!(
+                "the pattern \"{pattern}\" matches no image (of {all})"
+            ));
         }
-        (all, _) => eprintln!("no image is like that (of {all})"),
+        (all, _) => ui::err_line(format_args!("no image matches (of {all})")),
     }
 }

@@ -1,6 +1,6 @@
 //! `transload login`.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use transload_registry_client::{
@@ -47,7 +47,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
         }
         Err(error) => {
             let problem = Problem::of_file("login", error.to_string());
-            eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_STORED);
+            ui::err(ui::errors(&[problem], 0) + ui::NOTHING_STORED);
             Ok(FAILED)
         }
     }
@@ -58,11 +58,9 @@ fn tell(host: &Host, user: &str, note: &str, origin: &CredentialOrigin) {
         CredentialOrigin::File { .. } => ", not encrypted; only its owner may read it",
         _ => "",
     };
-    // Nobody may be reading any more; it is stored all the same.
-    let _ = writeln!(
-        std::io::stdout(),
+    ui::out_line(format_args!(
         "logged in to {host} as {user}: {note}\nstored in {origin}{how}"
-    );
+    ));
 }
 
 /// Asks for what the arguments don't give. None: the user stopped it.
@@ -91,9 +89,9 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
     }
     let password = match &args.password {
         Some(password) => {
-            eprintln!(
+            ui::err_line(
                 "warning: others on this machine can read --password in the list of processes: leave it out and be asked, or use \
-                 --password-stdin"
+                 --password-stdin",
             );
             password.clone()
         }
@@ -173,9 +171,9 @@ fn refuse(host: &Host, error: &transload_registry_client::Error) -> u8 {
         let found = Problem::of_file("login", error.to_string());
         error.hint().into_iter().fold(found, Problem::with_hint)
     };
-    eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_STORED);
+    ui::err(ui::errors(&[problem], 0) + ui::NOTHING_STORED);
     if matches!(error.kind(), ErrorKind::Network { .. }) {
-        eprintln!("--no-check stores credentials for a registry that can't be reached from here.");
+        ui::err_line("--no-check stores credentials for a registry that can't be reached from here.");
     }
     FAILED
 }

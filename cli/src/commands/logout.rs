@@ -1,7 +1,6 @@
 //! `transload logout`.
 
 use std::fmt::Write as _;
-use std::io::Write;
 
 use transload_registry_client::DefaultCredentials;
 
@@ -19,7 +18,7 @@ pub(crate) fn logout(cli: &Cli, args: &LogoutArgs) -> Result<u8, TaskErrors> {
         Ok(forgotten) => forgotten,
         Err(error) => {
             let problem = Problem::of_file("logout", error.to_string());
-            eprint!("{}", ui::errors(&[problem], 0));
+            ui::err(ui::errors(&[problem], 0));
             return Ok(FAILED);
         }
     };
@@ -33,7 +32,6 @@ pub(crate) fn logout(cli: &Cli, args: &LogoutArgs) -> Result<u8, TaskErrors> {
     for origin in &forgotten.left {
         let _ = writeln!(text, "still there, for another path: {origin}");
     }
-    // Nobody may be reading any more; what was to be removed is removed.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    ui::out_line(text.trim_end());
     Ok(0)
 }

@@ -3,9 +3,11 @@
 //! While a password is typed, the terminal shows nothing and hands over each key by itself, Ctrl-C included: no signal can end the
 //! program there and leave the terminal silent.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+use crate::ui;
 
 /// What came.
 pub(super) enum Answer {
@@ -19,20 +21,19 @@ const LONGEST: usize = 64 * 1024;
 
 /// Asks, and reads a line of standard input, which is a terminal: it shows what is typed only where `echo` is set.
 pub(super) fn ask(question: &str, echo: bool) -> io::Result<Answer> {
-    let mut err = io::stderr();
     if echo {
-        write!(err, "{question}")?;
+        ui::err(question);
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         return Ok(Answer::Text(line.trim().to_owned()));
     }
     // Before the question: who types fast is shown no more than others.
     let silence = Silence::begin()?;
-    write!(err, "{question}")?;
+    ui::err(question);
     let answer = read_keys(&mut io::stdin());
     drop(silence);
     // The end of the line wasn't shown either.
-    writeln!(err)?;
+    ui::err_line("");
     answer
 }
 

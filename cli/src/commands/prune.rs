@@ -1,7 +1,5 @@
 //! `transload prune`.
 
-use std::io::Write;
-
 use transload_layout_store::{Error, Garbage, StoredImage};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store};
@@ -40,18 +38,17 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     {
         return Ok(not_finished(&error));
     }
-    show(args, &garbage, kept.images.len());
-    Ok(0)
+    Ok(show(args, &garbage, kept.images.len()))
 }
 
 /// The images that stay. None would: that is a mistake, or done better without this program.
 fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept, TaskErrors> {
     let kept = keep.choose(images);
     for name in &kept.unknown {
-        eprintln!(
+        ui::err_line(format_args!(
             "warning: {name} is to be kept, and {} doesn't have it",
             args.dir.display()
-        );
+        ));
     }
     if kept.images.is_empty() && !images.is_empty() {
         let argument = if args.keep.is_some() {
@@ -71,7 +68,7 @@ fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept,
     Ok(kept)
 }
 
-fn show(args: &PruneArgs, garbage: &Garbage, kept: usize) {
+fn show(args: &PruneArgs, garbage: &Garbage, kept: usize) -> u8 {
     let pruned = Pruned {
         dir: &args.dir,
         garbage,
@@ -81,10 +78,9 @@ fn show(args: &PruneArgs, garbage: &Garbage, kept: usize) {
     };
     let text = match args.output {
         Output::Text => ui::garbage_text(&pruned),
-        Output::Json => format!("{:#}\n", ui::garbage_json(&pruned)),
+        Output::Json => ui::json(&ui::garbage_json(&pruned)),
     };
-    // Nobody may be reading any more; what was to be done is done.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    ui::result(text, 0)
 }
 
 /// Which images stay, for people; none where all do.
@@ -100,7 +96,7 @@ fn rule(args: &PruneArgs) -> Option<String> {
 /// Tells why nothing was removed.
 fn not_begun(args: &PruneArgs, error: &Error) -> u8 {
     if error.is_stopped() {
-        eprintln!("Stopped. Nothing was removed.");
+        ui::err_line("Stopped. Nothing was removed.");
         return INTERRUPTED;
     }
     let problem = match error {
@@ -113,7 +109,7 @@ fn not_begun(args: &PruneArgs, error: &Error) -> u8 {
         }
         other => at_dir(other),
     };
-    eprint!("{}{}", ui::errors(&[problem], 0), ui::NOTHING_REMOVED);
+    ui::err(ui::errors(&[problem], 0) + ui::NOTHING_REMOVED);
     FAILED
 }
 
@@ -121,10 +117,10 @@ fn not_begun(args: &PruneArgs, error: &Error) -> u8 {
 fn not_finished(error: &Error) -> u8 {
     let is_stopped = error.is_stopped();
     if is_stopped {
-        eprint!("Stopped. ");
+        ui::err("Stopped. ");
     } else {
-        eprintln!("{}", ui::errors(&[at_dir(error)], 0));
+        ui::err_line(ui::errors(&[at_dir(error)], 0));
     }
-    eprintln!("The images that are left are whole; the same command goes on where this one ended.");
+    ui::err_line("The images that are left are whole; the same command goes on where this one ended.");
     if is_stopped { INTERRUPTED } else { FAILED }
 }

@@ -1,6 +1,5 @@
 //! `transload verify`.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use crate::care::{Checkup, Look, Mender, Report, repair};
 use crate::job::{ImageName, Job};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Observer, Options};
+use crate::transfer::{self, Clients, Observer, Options};
 use crate::ui::{self, Checked};
 
 /// Checks a directory, and mends it if that is asked for.
@@ -29,12 +28,12 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         Ok(report) => report,
         Err(error) if error.is_stopped() => return Ok(INTERRUPTED),
         Err(error) => {
-            eprint!("{}", ui::errors(&[at_dir(&error)], 0));
+            ui::err(ui::errors(&[at_dir(&error)], 0));
             return Ok(FAILED);
         }
     };
     if let Some(pattern) = pattern.filter(|_| report.health.images == 0) {
-        eprintln!("the pattern \"{pattern}\" matches no image");
+        ui::err_line(format_args!("the pattern \"{pattern}\" matches no image"));
     }
     let checked = Checked {
         dir: &args.dir,
@@ -44,15 +43,14 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     };
     let text = match args.output {
         Output::Text => ui::health_text(&checked),
-        Output::Json => format!("{:#}\n", ui::health_json(&checked)),
+        Output::Json => ui::json(&ui::health_json(&checked)),
     };
-    // Nobody may be reading any more; the exit status tells it all the same.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(match (report.health.stopped, report.health.findings.is_empty()) {
+    let status = match (report.health.stopped, report.health.findings.is_empty()) {
         (true, _) => INTERRUPTED,
         (false, true) => 0,
         (false, false) => FAILED,
-    })
+    };
+    Ok(ui::result(text, status))
 }
 
 fn with_store(
@@ -115,7 +113,7 @@ fn registries(
         .collect();
     let job = jobs::repair(args, &images)?;
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let client = transfer::client(&job, options, &observer).map_err(|error| {
+    let client = Clients::new(options, &observer).of(&job).map_err(|error| {
         let problem = Problem::of_file("verify", error.kind().to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;

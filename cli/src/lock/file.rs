@@ -1,6 +1,6 @@
 //! The file of `--lock`, before a run and after it.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::atomic;
 use crate::job::Job;
 use crate::report::today;
 use crate::task::{self, Problem, TaskErrors};
-use crate::transfer::Summary;
+use crate::transfer::ImageOutcome;
+use crate::ui;
 
 /// What a run has to do with a lock file.
 #[derive(Debug)]
@@ -60,10 +61,12 @@ impl LockFile {
                     .into()),
             };
         }
+        let cannot_write = |error| cannot_write(path, &error);
+        atomic::target(path).map_err(cannot_write)?;
         if path.try_exists().unwrap_or(true) {
             read(path)?;
         }
-        atomic::try_to_replace(path).map_err(|error| cannot_write(path, &error))?;
+        atomic::try_to_replace(path).map_err(cannot_write)?;
         Ok(LockFile::Kept(path.clone()))
     }
 
@@ -80,27 +83,28 @@ impl LockFile {
         jobs.iter().map(bind).collect()
     }
 
-    /// Takes note of what became of a run. The file is replaced as a whole, or left as it is.
+    /// Whether it is written at the end of a run.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, LockFile::Kept(_) | LockFile::Printed)
+    }
+
+    /// Takes note of what became of a run's images. The file is replaced as a whole, or left as it is.
     ///
     /// # Errors
     /// Where it can't be read again, or written.
-    pub(crate) fn record(&self, summary: &Summary) -> Result<(), TaskErrors> {
-        let outcomes = summary.jobs.iter().flat_map(|job| &job.images);
+    pub(crate) fn record(&self, outcomes: &[ImageOutcome]) -> Result<(), TaskErrors> {
         match self {
             LockFile::None | LockFile::Binding(_) => Ok(()),
             LockFile::Printed => {
                 let mut lock = Lock::default();
                 lock.record(outcomes, &today());
-                let mut out = io::stdout().lock();
-                let written = out
-                    .write_all(lock.to_string().as_bytes())
-                    .and_then(|()| out.flush());
-                written.map_err(|error| {
+                ui::out(lock.to_string().as_bytes()).map_err(|error| {
                     Problem::of_file("--lock", format!("stdout can't be written: {error}")).into()
                 })
             }
             LockFile::Kept(path) => {
-                // Read anew: another run may have kept it meanwhile.
+                // Read anew, and alone: other runs may keep it, too.
+                let _alone = atomic::exclusively(path).map_err(|error| cannot_write(path, &error))?;
                 let before = if path.try_exists().unwrap_or(true) {
                     read(path)?
                 } else {
@@ -129,6 +133,9 @@ fn cannot_write(path: &Path, error: &io::Error) -> Problem {
         format!("the lock file can't be written here: {error}"),
     );
     match error.kind() {
+        _ if error.get_ref().is_some_and(|error| error.is::<atomic::Trap>()) => {
+            problem.with_hint(atomic::TRAP_HINT)
+        }
         io::ErrorKind::NotFound => {
             problem.with_hint(format!("make the directory {} first", folder.display()))
         }

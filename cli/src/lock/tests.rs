@@ -67,6 +67,21 @@ fn blocks(lock: &Lock, texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn what_several_keep_at_once_is_all_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.lock");
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let lock = LockFile::Kept(path.clone());
+            let outcome = arrived(&format!("quay.io/team/app:{number}"), "a", "a", &[]);
+            scope.spawn(move || lock.record(&[outcome]).unwrap());
+        }
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(read(&text).entries.len(), 16, "{text}");
+}
+
+#[test]
 fn the_text_is_sorted_and_says_the_same_for_the_same() {
     let outcomes = [
         arrived("quay.io/team/web:v1", "w", "w", &[]),

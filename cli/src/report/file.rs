@@ -3,17 +3,15 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use super::schema::Report;
 use crate::atomic;
+use crate::ui;
 
 /// The place of a report: stdout, a file that is replaced as a whole, or something else that takes bytes.
 #[derive(Debug)]
 pub struct ReportFile {
     place: Place,
-    /// Whether it was written: the first report counts.
-    is_written: Mutex<bool>,
 }
 
 #[derive(Debug)]
@@ -52,7 +50,10 @@ impl Unwritable {
                 path.join("report.json").display()
             )),
             Unwritable::NoFolder(path) => Some(format!("make it first: mkdir -p {}", path.display())),
-            Unwritable::Refused { .. } => None,
+            Unwritable::Refused { source, .. } => source
+                .get_ref()
+                .is_some_and(|error| error.is::<atomic::Trap>())
+                .then(|| atomic::TRAP_HINT.to_owned()),
         }
     }
 }
@@ -68,10 +69,7 @@ impl ReportFile {
         } else {
             place(path)?
         };
-        Ok(ReportFile {
-            place,
-            is_written: Mutex::default(),
-        })
+        Ok(ReportFile { place })
     }
 
     /// Whether it goes to stdout, which nothing else may go to then.
@@ -79,20 +77,14 @@ impl ReportFile {
         matches!(self.place, Place::Stdout)
     }
 
-    /// Writes the report, unless one was written before: whole, or not at all.
+    /// Writes the report: whole, or not at all.
     ///
     /// # Errors
     /// Where it can't be written.
     pub fn write(&self, report: &Report) -> Result<(), Unwritable> {
-        let mut is_written = self.is_written.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *is_written, true) {
-            return Ok(());
-        }
-        let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
-        text.push('\n');
+        let text = ui::json(report);
         let (path, written) = match &self.place {
-            // Nobody may be reading any more.
-            Place::Stdout => (Path::new("-"), io::stdout().write_all(text.as_bytes())),
+            Place::Stdout => (Path::new("-"), ui::out(text.as_bytes())),
             Place::Stream(path) => (path.as_path(), append(path, &text)),
             Place::File(path) => (path.as_path(), atomic::replace(path, &text)),
         };
@@ -108,8 +100,7 @@ fn refused(path: &Path, source: io::Error) -> Unwritable {
 }
 
 fn place(path: &Path) -> Result<Place, Unwritable> {
-    // A link stays, and what it leads to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = atomic::target(path).map_err(|source| refused(path, source))?;
     match path.metadata() {
         Ok(found) if found.is_dir() => return Err(Unwritable::Directory(path)),
         Ok(found) if !found.is_file() => {
@@ -169,11 +160,10 @@ mod tests {
             "nothing is written before the end"
         );
         assert_eq!(names(dir.path()), ["link.json", "report.json"]);
-        let first = Recorder::new().report(true);
-        file.write(&first).unwrap();
-        file.write(&Recorder::new().report(false)).unwrap();
+        let report = Recorder::new().report(true);
+        file.write(&report).unwrap();
         let read: Report = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        assert_eq!(read, first, "the first report counts");
+        assert_eq!(read, report);
         assert_eq!(names(dir.path()), ["link.json", "report.json"]);
         assert!(dir.path().join("link.json").is_symlink());
     }

@@ -20,7 +20,8 @@ pub struct BlobMap {
 #[derive(Debug, Default)]
 struct Entry {
     present: Vec<Scope>,
-    moving: Vec<Scope>,
+    /// Where it is on its way to, and the images that bring it.
+    moving: Vec<(Scope, ImageId)>,
     waiting: Vec<(ImageId, Scope)>,
 }
 
@@ -57,11 +58,11 @@ impl BlobMap {
         }
         // While it first comes in anywhere, others wait to borrow it rather than fetch it again.
         let first_is_coming = entry.present.is_empty() && !entry.moving.is_empty();
-        if first_is_coming || entry.moving.contains(scope) {
+        if first_is_coming || entry.is_moving(scope) {
             entry.waiting.push((image, scope.clone()));
             return Claim::Wait;
         }
-        entry.moving.push(scope.clone());
+        entry.moving.push((scope.clone(), image));
         Claim::Bring {
             from: entry.lender(scope),
         }
@@ -71,39 +72,39 @@ impl BlobMap {
     pub fn arrived(&self, digest: &Digest, scope: &Scope) -> Next {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
-        entry.moving.retain(|moving| moving != scope);
+        entry.moving.retain(|(moving, _)| moving != scope);
         entry.present.push(scope.clone());
         let mut next = Next::default();
         for (image, wanted) in std::mem::take(&mut entry.waiting) {
             if entry.present.contains(&wanted) {
                 next.there.push(image);
-            } else if entry.moving.contains(&wanted) {
+            } else if entry.is_moving(&wanted) {
                 entry.waiting.push((image, wanted));
             } else {
                 next.bring.push((image, entry.lender(&wanted)));
-                entry.moving.push(wanted);
+                entry.moving.push((wanted, image));
             }
         }
         next
     }
 
-    /// Says that nobody brings the blob into this scope now. The first who waits tries in its turn, from its own source.
-    pub fn failed(&self, digest: &Digest, scope: &Scope) -> Next {
+    /// Says that the image doesn't bring the blob into this scope. The first who waits tries in its turn, from its own source.
+    pub fn failed(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Next {
         let mut entries = self.lock();
-        let entry = entries.entry(digest.clone()).or_default();
-        entry.moving.retain(|moving| moving != scope);
-        let mut next = Next::default();
-        // Those who waited for another scope's first copy go on waiting only while one is still on its way.
-        let position = entry.waiting.iter().position(|(_, wanted)| wanted == scope);
-        let position = position.or(if entry.moving.is_empty() && !entry.waiting.is_empty() {
-            Some(0)
-        } else {
-            None
-        });
-        if let Some(position) = position {
-            let (image, wanted) = entry.waiting.remove(position);
-            next.bring.push((image, entry.lender(&wanted)));
-            entry.moving.push(wanted);
+        entries.entry(digest.clone()).or_default().failed(scope, image)
+    }
+
+    /// Says that the image brings nothing any more, and returns who goes on with each of its blobs.
+    pub fn abandon(&self, image: ImageId) -> Vec<(Digest, Next)> {
+        let mut next = Vec::new();
+        for (digest, entry) in self.lock().iter_mut() {
+            let own = entry.moving.iter().filter(|(_, by)| *by == image);
+            let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
+            next.extend(
+                scopes
+                    .iter()
+                    .map(|scope| (digest.clone(), entry.failed(scope, image))),
+            );
         }
         next
     }
@@ -114,6 +115,33 @@ impl BlobMap {
 }
 
 impl Entry {
+    fn is_moving(&self, scope: &Scope) -> bool {
+        self.moving.iter().any(|(moving, _)| moving == scope)
+    }
+
+    fn failed(&mut self, scope: &Scope, image: ImageId) -> Next {
+        let before = self.moving.len();
+        self.moving.retain(|(moving, by)| moving != scope || *by != image);
+        let mut next = Next::default();
+        if self.moving.len() == before {
+            // Another image has taken it over.
+            return next;
+        }
+        // Those who waited for another scope's first copy go on waiting only while one is still on its way.
+        let position = self.waiting.iter().position(|(_, wanted)| wanted == scope);
+        let position = position.or(if self.moving.is_empty() && !self.waiting.is_empty() {
+            Some(0)
+        } else {
+            None
+        });
+        if let Some(position) = position {
+            let (image, wanted) = self.waiting.remove(position);
+            next.bring.push((image, self.lender(&wanted)));
+            self.moving.push((wanted, image));
+        }
+        next
+    }
+
     fn lender(&self, scope: &Scope) -> Option<Repository> {
         self.present
             .iter()
@@ -186,7 +214,7 @@ mod tests {
         map.claim(&digest(), &None, 1);
         map.claim(&digest(), &None, 2);
         assert_eq!(
-            map.failed(&digest(), &None),
+            map.failed(&digest(), &None, 0),
             Next {
                 there: vec![],
                 bring: vec![(1, None)]
@@ -202,18 +230,41 @@ mod tests {
     }
 
     #[test]
+    fn what_an_image_abandons_is_taken_over_once() {
+        let map = BlobMap::default();
+        let other = Digest::of(b"other");
+        map.claim(&digest(), &None, 0);
+        map.claim(&other, &None, 0);
+        map.claim(&digest(), &None, 1);
+        let mut next = map.abandon(0);
+        next.sort_by_key(|(_, next)| next.bring.len());
+        let taken_over = Next {
+            there: vec![],
+            bring: vec![(1, None)],
+        };
+        assert_eq!(next, [(other, Next::default()), (digest(), taken_over)]);
+        assert_eq!(map.abandon(0), []);
+        assert_eq!(
+            map.failed(&digest(), &None, 0),
+            Next::default(),
+            "it is another's"
+        );
+        assert_eq!(map.claim(&digest(), &None, 2), Claim::Wait);
+    }
+
+    #[test]
     fn a_failure_in_one_repository_wakes_a_waiter_of_another() {
         let map = BlobMap::default();
         map.claim(&digest(), &scope("a"), 0);
         map.claim(&digest(), &scope("b"), 1);
         assert_eq!(
-            map.failed(&digest(), &scope("a")),
+            map.failed(&digest(), &scope("a"), 0),
             Next {
                 there: vec![],
                 bring: vec![(1, None)]
             }
         );
-        assert_eq!(map.failed(&digest(), &scope("b")), Next::default());
+        assert_eq!(map.failed(&digest(), &scope("b"), 1), Next::default());
         assert_eq!(map.claim(&digest(), &scope("a"), 0), Claim::Bring { from: None });
     }
 }

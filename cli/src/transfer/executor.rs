@@ -26,6 +26,7 @@ use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::room::Berth;
 use super::staff::Staff;
 use crate::job::{Job, Target};
+use crate::panics::{self, Panicked};
 
 /// How soon, at first and in the long run, it is looked again whether registries are asked for more at once by now, so that more workers are
 /// of use. That changes in the beginning mostly, and each look takes a core from somebody who was at work.
@@ -203,13 +204,51 @@ impl<'a> Executor<'a> {
             if self.is_cancelled() {
                 continue;
             }
-            match work {
+            let (image, blob, is_needed) = match &work {
+                Work::Plan(image) | Work::Publish(image) => (*image, None, true),
+                Work::Blob(work, _) => (work.image, Some(work.blob.clone()), true),
+                // The blob's owner fetches without range workers what they leave.
+                Work::Ranges(work) => (work.image, None, false),
+            };
+            let done = panics::caught(|| match work {
                 Work::Plan(image) => self.plan(scope, image),
                 Work::Blob(work, _) => self.bring(scope, work),
                 Work::Publish(image) => self.publish(scope, image),
                 Work::Ranges(work) => self.fetch_ranges(work),
+            });
+            if let Err(panicked) = done {
+                if !is_needed {
+                    log::warn!("{}: {panicked}", self.flights[image].name());
+                    continue;
+                }
+                // Whatever is lost by a second panic fails at the end of the run.
+                let _ = panics::caught(|| self.give_up(scope, image, blob, panicked));
             }
         }
+    }
+
+    /// Fails an image whose work panicked, and passes on what it had taken, so that no other image waits for it.
+    fn give_up<'scope>(
+        &'scope self,
+        scope: &Scope<'scope>,
+        image: ImageId,
+        blob: Option<Descriptor>,
+        panicked: Panicked,
+    ) {
+        let flight = &self.flights[image];
+        let plan = flight.plan();
+        if flight.is_over() {
+            log::error!("{}: {panicked}", flight.name());
+        }
+        self.fail(image, Fault::internal(panicked));
+        let planned = plan.iter().flat_map(|plan| &plan.blobs);
+        let blobs: Vec<&Descriptor> = planned.chain(&blob).collect();
+        for (digest, next) in flight.port.blobs.abandon(image) {
+            if let Some(blob) = blobs.iter().find(|blob| blob.digest == digest) {
+                self.pass_on(scope, blob, next);
+            }
+        }
+        self.end_turn(scope, image);
     }
 
     /// Fetches ranges of a large blob of an image, until there is other work.
@@ -284,7 +323,7 @@ impl<'a> Executor<'a> {
                 self.pass_on(
                     scope,
                     blob,
-                    flight.port.blobs.failed(&blob.digest, &scope_of_blobs),
+                    flight.port.blobs.failed(&blob.digest, &scope_of_blobs, image),
                 );
             }
             return;
@@ -318,7 +357,7 @@ impl<'a> Executor<'a> {
         let blobs = &flight.port.blobs;
         if flight.is_over() {
             // The image failed by another blob; whoever else needs this one sees to it.
-            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
         }
         let brought = flight.port.destination.bring_blob(&Bring {
             repository,
@@ -370,7 +409,7 @@ impl<'a> Executor<'a> {
                     digest: &blob.digest,
                 });
                 self.fail(image, fault);
-                self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+                self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
             }
         }
     }
@@ -421,7 +460,12 @@ impl<'a> Executor<'a> {
             Ok(()) => self.end(image, Status::AlreadyThere),
             Err(fault) => self.fail(image, fault),
         }
-        for image in turns.end(repository, &manifests) {
+        self.end_turn(scope, image);
+    }
+
+    /// Lets images write the manifests that this one had its turn for.
+    fn end_turn<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
+        for image in self.flights[image].port.turns.end(image) {
             self.push(scope, Work::Publish(image));
         }
     }
@@ -464,3 +508,6 @@ impl<'a> Executor<'a> {
         count.bytes = count.bytes.saturating_add(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;

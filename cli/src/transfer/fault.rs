@@ -7,6 +7,8 @@ use std::sync::Arc;
 use transload_policy::PlatformPattern;
 use transload_reference::printable;
 
+use crate::panics::{self, Panicked};
+
 /// How many characters of a fault are shown.
 const LONGEST: usize = 4000;
 
@@ -86,6 +88,23 @@ impl Fault {
             interrupted: false,
             missing: Arc::default(),
         }
+    }
+
+    /// A bug of this program.
+    pub(crate) fn internal(panicked: Panicked) -> Fault {
+        Fault {
+            side: None,
+            cause: Arc::new(panicked),
+            hint: Some(panics::HINT.to_owned()),
+            retryable: false,
+            interrupted: false,
+            missing: Arc::default(),
+        }
+    }
+
+    /// Does a piece of an image's work; a panic in it is a fault of the image.
+    pub(crate) fn isolate<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        panics::caught(work).unwrap_or_else(|panicked| Err(Fault::internal(panicked)))
     }
 
     /// The user's wish to stop.

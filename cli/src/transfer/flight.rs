@@ -13,6 +13,7 @@ use super::places::Port;
 use super::plan::Plan;
 use super::prepare::Mapping;
 use super::source::Source;
+use crate::panics;
 
 /// An image, its ends, and how far it is.
 pub(crate) struct Flight {
@@ -166,11 +167,20 @@ impl Flight {
         failed
     }
 
-    /// What became of it.
-    pub fn into_outcome(self) -> ImageOutcome {
+    /// What became of it, in a run that was stopped or not.
+    pub fn into_outcome(self, is_stopped: bool) -> ImageOutcome {
         let mut state = self.lock();
         let outcome = state.outcome.take();
-        outcome.unwrap_or_else(|| self.outcome(&state, Status::Interrupted))
+        outcome.unwrap_or_else(|| {
+            let status = if is_stopped {
+                Status::Interrupted
+            } else {
+                Status::Failed(
+                    Fault::refused(None, "internal error: its work was lost").with_hint(panics::HINT),
+                )
+            };
+            self.outcome(&state, status)
+        })
     }
 
     fn outcome(&self, state: &State, status: Status) -> ImageOutcome {

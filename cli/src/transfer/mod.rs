@@ -10,6 +10,7 @@
 
 mod at_work;
 mod blobs;
+mod clients;
 mod destination;
 mod event;
 mod executor;
@@ -52,8 +53,9 @@ pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use source::Source;
 
+pub(crate) use clients::Clients;
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::{Preparation, client, prepare};
+pub(crate) use prepare::{Preparation, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
@@ -175,7 +177,8 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
     })?;
     let mut summaries = Vec::new();
     let mut told = HashSet::new();
-    let preparations = prepare_all(jobs, options, observer)?;
+    let mut clients = Clients::new(options, observer);
+    let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });
     for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
@@ -183,7 +186,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
             break;
         }
         let preparation = match preparation {
-            Preparation::Later => prepare(job, &HashSet::new(), options, observer),
+            Preparation::Later => prepare(job, &HashSet::new(), &mut clients),
             ready => Ok(ready),
         };
         let summary = match preparation {
@@ -222,16 +225,12 @@ fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {
 }
 
 /// Looks at all tasks before the first begins.
-fn prepare_all<'a>(
-    jobs: &'a [Job],
-    options: &Options,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
+fn prepare_all<'a>(jobs: &'a [Job], clients: &mut Clients<'_>) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
     let mut filled: HashSet<PathBuf> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();
     for (number, job) in jobs.iter().enumerate() {
-        match prepare(job, &filled, options, observer) {
+        match prepare(job, &filled, clients) {
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
@@ -270,7 +269,7 @@ fn run_job(
     let mut flights = Vec::new();
     let mut grounded = Vec::new();
     for mapping in images {
-        match open(&mut places, &client, &mapping) {
+        match Fault::isolate(|| open(&mut places, &client, &mapping)) {
             Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
             Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
         }
@@ -292,7 +291,9 @@ fn run_job(
     // Some show only once something was written.
     tell_cautions(&places);
     let (flights, origins) = executor.into_parts();
-    let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
+    let is_stopped = options.cancel.load(Ordering::Relaxed);
+    let outcomes = flights.into_iter().map(|flight| flight.into_outcome(is_stopped));
+    let mut images: Vec<ImageOutcome> = outcomes.collect();
     images.extend(grounded);
     JobSummary {
         job: job.name.clone(),

@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use transload_layout_store::{Opening, check_names};
 use transload_policy::Mode;
 use transload_reference::Reference;
 use transload_registry_client::Client;
 
-use super::Options;
-use super::at_work;
-use super::event::{Event, Observer};
+use super::clients::Clients;
 use super::fault::Side;
 use super::globs;
 use super::outcome::Route;
@@ -103,21 +100,20 @@ pub(crate) enum Preparation<'a> {
 pub(crate) fn prepare<'a>(
     job: &'a Job,
     filled: &HashSet<PathBuf>,
-    options: &Options,
-    observer: &Arc<dyn Observer>,
+    clients: &mut Clients<'_>,
 ) -> Result<Preparation<'a>, Vec<Problem>> {
     let mut wrong = Wrong {
         job,
         problems: Vec::new(),
     };
-    let client = match client(job, options, observer) {
+    let client = match clients.of(job) {
         Ok(client) => client,
         Err(error) => {
             wrong.note(None, error.kind().to_string(), error.hint());
             return Err(wrong.problems);
         }
     };
-    let opening = options.opening();
+    let opening = clients.opening();
     let source = job.source.as_ref().and_then(Endpoint::store);
     let is_later = source.is_some_and(|path| filled.contains(&whole(path)));
     if let (Some(path), false) = (source, is_later) {
@@ -179,21 +175,6 @@ impl Wrong<'_> {
             failed,
         });
     }
-}
-
-/// The client of a task's registries.
-pub(crate) fn client(
-    job: &Job,
-    options: &Options,
-    observer: &Arc<dyn Observer>,
-) -> Result<Client, transload_registry_client::Error> {
-    let observer = Arc::clone(observer);
-    options
-        .client_builder()
-        .hosts(job.hosts.clone())
-        .skip_tls_verify(job.skip_tls_verify)
-        .on_notice(move |notice| at_work::tell(|image| observer.event(&Event::Trouble { image, notice })))
-        .build()
 }
 
 fn check_source(path: &Path, opening: &Opening, wrong: &mut Wrong<'_>) {

@@ -21,7 +21,7 @@ use super::outcome::Count;
 use super::places::{Place, Places};
 use super::plan::{self, Plan, Planned};
 use super::prepare::{Mapping, Preparation, Prepared, Problem};
-use super::{Options, prepare_all};
+use super::{Clients, Options, prepare_all};
 use crate::job::{Job, Target};
 
 /// What a task would do.
@@ -125,7 +125,7 @@ pub fn preview(
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<JobPreview>, Vec<Problem>> {
     let pool = options.pool(usize::MAX).map_err(|problem| vec![problem])?;
-    let preparations = prepare_all(jobs, options, observer)?;
+    let preparations = prepare_all(jobs, &mut Clients::new(options, observer))?;
     // What a task brings is there for the next.
     let mut counted = HashSet::new();
     let mut previews: Vec<JobPreview> = jobs
@@ -180,7 +180,7 @@ fn preview_job(
                 if !options.cancel.load(Ordering::Relaxed) {
                     *slot = Some(match unreachable {
                         Some(fault) => Err(fault.clone()),
-                        None => look(job, mapping, opened),
+                        None => Fault::isolate(|| look(job, mapping, opened)),
                     });
                 }
             });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::at_work;
+use crate::panics::{self, Panicked};
 
 /// How many are under way at once, at most.
 pub(crate) const MOST: usize = 8;
@@ -14,13 +15,13 @@ pub(crate) const MOST: usize = 8;
 /// a worker that took other work while it waits would be late with this one.
 pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::default()).collect();
+    let results: Vec<Mutex<Option<Result<R, Panicked>>>> = items.iter().map(|_| Mutex::default()).collect();
     let take_turns = || {
         while let Some((item, result)) = {
             let at = next.fetch_add(1, Ordering::Relaxed);
             items.get(at).zip(results.get(at))
         } {
-            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(item));
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(panics::caught(|| work(item)));
         }
     };
     let image = at_work::tell(|image| image.map(str::to_owned));
@@ -41,6 +42,7 @@ pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + S
     let results = results.into_iter();
     results
         .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .map(|result| result.unwrap_or_else(|panicked| panics::resume(panicked)))
         .collect()
 }
 
@@ -58,6 +60,12 @@ mod tests {
             (0..200).step_by(2).collect::<Vec<_>>()
         );
         assert!(together(&[], |item: &usize| *item).is_empty());
+    }
+
+    #[test]
+    fn a_panic_is_its_callers() {
+        let panicked = panics::caught(|| together(&[1, 2], |item| assert_ne!(*item, 2, "on purpose")));
+        assert!(panicked.is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! The distribution registry writes the link of a manifest in place, even where it is there. An index that names the manifest
 //! is refused if it comes in that moment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Digest, Repository};
@@ -19,7 +19,7 @@ pub struct Turns {
 
 #[derive(Debug, Default)]
 struct Inner {
-    taken: HashSet<(Repository, Digest)>,
+    taken: HashMap<(Repository, Digest), ImageId>,
     written: HashSet<(Repository, Digest)>,
     waiting: Vec<ImageId>,
 }
@@ -30,9 +30,13 @@ impl Turns {
     pub fn take(&self, image: ImageId, repository: &Repository, manifests: &[&Digest]) -> bool {
         let mut inner = self.lock();
         let key = |digest: &&Digest| (repository.clone(), (*digest).clone());
-        let is_free = !manifests.iter().any(|digest| inner.taken.contains(&key(digest)));
+        let is_free = !manifests
+            .iter()
+            .any(|digest| inner.taken.contains_key(&key(digest)));
         if is_free {
-            inner.taken.extend(manifests.iter().map(key));
+            inner
+                .taken
+                .extend(manifests.iter().map(|digest| (key(digest), image)));
         } else {
             inner.waiting.push(image);
         }
@@ -51,12 +55,10 @@ impl Turns {
         self.lock().written.insert((repository.clone(), manifest.clone()));
     }
 
-    /// Gives manifests back, and tells who waits for any.
-    pub fn end(&self, repository: &Repository, manifests: &[&Digest]) -> Vec<ImageId> {
+    /// Gives an image's manifests back, and tells who waits for any.
+    pub fn end(&self, image: ImageId) -> Vec<ImageId> {
         let mut inner = self.lock();
-        for digest in manifests {
-            inner.taken.remove(&(repository.clone(), (*digest).clone()));
-        }
+        inner.taken.retain(|_, holder| *holder != image);
         std::mem::take(&mut inner.waiting)
     }
 
@@ -82,9 +84,9 @@ mod tests {
         );
         assert!(turns.take(4, &a, &[&two]), "who waits holds nothing");
         turns.wrote(&a, &shared);
-        assert_eq!(turns.end(&a, &[&two]), [2]);
+        assert_eq!(turns.end(4), [2]);
         assert!(!turns.take(2, &a, &[&shared, &two]));
-        assert_eq!(turns.end(&a, &[&shared, &one]), [2]);
+        assert_eq!(turns.end(1), [2]);
         assert!(turns.take(2, &a, &[&shared, &two]));
         assert!(turns.is_written(&a, &shared) && !turns.is_written(&b, &shared));
         assert!(!turns.is_written(&a, &one));

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::{Value, json};
 use transload_registry_client::NoticeKind;
 
+use super::json_text::json_line;
 use super::model::{Model, is_retry};
 use crate::report::{ImageReport, rfc3339, seconds};
 use crate::transfer::{Event, Summary};
@@ -21,7 +22,7 @@ pub(super) fn line(kind: &str, fields: Value) -> String {
     if let Value::Object(fields) = fields {
         line.extend(fields);
     }
-    Value::Object(line).to_string()
+    json_line(&Value::Object(line))
 }
 
 /// A text that is for people all the same.

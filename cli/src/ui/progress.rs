@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::bars::{self, Size};
 use super::model::Model;
 use super::screen::Screen;
-use super::{format, json_lines, outcome_line};
+use super::{format, json_lines, outcome_line, output};
 use crate::care;
 use crate::transfer::{Event, Observer, Summary};
 
@@ -225,8 +225,7 @@ impl Shared {
     /// Writes whole lines to stderr.
     fn write(&self, lines: &str) {
         self.above(|| {
-            // What can't be told to a closed stderr can't be told anywhere. One call, so that no other line comes in between.
-            let _ = std::io::stderr().write_all(format!("{lines}\n").as_bytes());
+            output::err_line(lines);
         });
     }
 
@@ -240,9 +239,7 @@ impl Shared {
 
     fn tell_outcome(&self, line: &str) {
         if !self.gives_way.load(Ordering::Relaxed) {
-            self.above(|| {
-                let _ = writeln!(std::io::stdout(), "{line}");
-            });
+            self.above(|| output::out_line(line));
         } else if !matches!(self.form, Form::Json) {
             self.write(line);
         }
@@ -260,11 +257,11 @@ impl Write for LogTarget {
         }
         let mut written = Ok(buffer.len());
         self.0
-            .above(|| written = std::io::stderr().write_all(buffer).map(|()| buffer.len()));
+            .above(|| written = output::err_bytes(buffer).map(|()| buffer.len()));
         written
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        Ok(())
     }
 }

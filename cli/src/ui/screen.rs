@@ -1,11 +1,11 @@
 //! Lines at the end of a terminal that are drawn again and again, and other text above them.
 
-use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, measure_text_width, truncate_str};
 
 use super::bars::Size;
+use super::output;
 
 /// Where there is no size to be had, as on a serial line.
 const USUAL: Size = Size {
@@ -32,7 +32,7 @@ impl Screen {
     /// The terminal that stderr is, if it is one on which the cursor can move.
     pub fn of_stderr() -> Option<Screen> {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        (std::io::stderr().is_terminal() && !is_dumb).then(|| Screen {
+        (output::err_is_terminal() && !is_dumb).then(|| Screen {
             term: Term::stderr(),
             drawn: Mutex::default(),
         })
@@ -57,7 +57,6 @@ impl Screen {
         self.send(&erase(&drawn, self.size().columns));
         drawn.lines.clear();
         write();
-        let _ = std::io::stdout().flush();
         self.draw_over(&mut drawn, lines);
     }
 
@@ -95,8 +94,7 @@ impl Screen {
     }
 
     fn send(&self, text: &str) {
-        // What a closed terminal can't show can't be shown anywhere.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        output::err(text);
     }
 
     fn lock(&self) -> MutexGuard<'_, Drawn> {

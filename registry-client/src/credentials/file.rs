@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::CredentialError;
 use super::docker::MAX_FILE_SIZE;
+use super::{CredentialError, planted};
 
 /// How many symbolic links are followed, one after the other.
 const MAX_LINKS: usize = 40;
@@ -43,6 +43,9 @@ pub(super) fn change(
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut file = path.to_owned();
     for _ in 0..MAX_LINKS {
+        if let Some(why) = planted(&file) {
+            return Err(io::Error::other(why));
+        }
         match fs::read_link(&file) {
             Ok(next) => file = file.parent().unwrap_or(Path::new("")).join(next),
             Err(_) => return Ok(file),

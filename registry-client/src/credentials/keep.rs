@@ -245,6 +245,29 @@ mod tests {
         );
     }
 
+    /// Only root can play another user.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_another_user_laid_where_everyone_may_is_not_followed() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        if folder.path().metadata().unwrap().uid() != 0 {
+            return;
+        }
+        let shared = folder.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let (link, precious) = (shared.join("link"), folder.path().join("precious"));
+        std::fs::write(&precious, "{}").unwrap();
+        symlink(&precious, &link).unwrap();
+        lchown(&link, Some(12345), None).unwrap();
+        let error = file::change(&link, |_| {}).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user"), "{error}");
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "{}");
+        lchown(&link, Some(0), None).unwrap();
+        file::change(&link, |_| {}).unwrap();
+    }
+
     #[test]
     fn a_loop_of_links_and_what_is_no_object_are_told() {
         let folder = tempfile::tempdir().unwrap();

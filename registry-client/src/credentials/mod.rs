@@ -118,6 +118,33 @@ pub fn exposure(_: &Path) -> Option<String> {
     None
 }
 
+/// Returns what is wrong with writing to a path: another user put a file or a symbolic link there, in a sticky directory that everyone
+/// may write to, such as /tmp. What is written there, or where, would be that user's choice. Linux has the same rule
+/// (`fs.protected_symlinks`, `fs.protected_regular`) where an administrator turned it on.
+#[cfg(unix)]
+pub fn planted(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY_FOR_ALL: u32 = 0o1002;
+    let found = path.symlink_metadata().ok().filter(|found| !found.is_dir())?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).metadata().ok()?;
+    let is_for_all = folder.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL;
+    let own = rustix::process::geteuid().as_raw();
+    let is_strange = found.uid() != own && found.uid() != folder.uid();
+    (is_for_all && is_strange).then(|| {
+        format!(
+            "{} belongs to another user, in a directory where every user may put files: it may be a trap",
+            path.display()
+        )
+    })
+}
+
+/// As on Unix, where it tells something.
+#[cfg(not(unix))]
+pub fn planted(_: &Path) -> Option<String> {
+    None
+}
+
 /// No credentials at all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCredentials;

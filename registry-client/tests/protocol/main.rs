@@ -1,5 +1,6 @@
 //! The client against a registry that does what each test tells it.
 
+mod alongside;
 mod auth;
 mod bodies;
 mod help;

@@ -254,3 +254,59 @@ fn the_password_of_a_proxy_is_not_shown() {
         }
     }
 }
+
+/// Only root can play another user.
+#[test]
+fn what_another_user_laid_in_a_shared_directory_is_not_written_through() {
+    use std::os::unix::fs::{MetadataExt, lchown, symlink};
+    let arena = Arena::new();
+    let registry = ScriptedRegistry::start();
+    registry.put_image("team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
+    let image = format!("{}/team/app:v1", registry.host());
+    let shared = arena.here().join("shared");
+    fs::create_dir(&shared).expect("a folder");
+    if shared.metadata().expect("a folder").uid() != 0 {
+        return;
+    }
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).expect("a mode");
+    let precious = arena.here().join("precious");
+    fs::write(&precious, "").expect("a file");
+    symlink(&precious, shared.join("link")).expect("a link");
+    lchown(shared.join("link"), Some(12345), None).expect("another owner");
+    for flag in ["--report", "--lock"] {
+        let args = [
+            "pull",
+            &image,
+            "--plain-http",
+            "--dest",
+            "out",
+            flag,
+            "shared/link",
+        ];
+        let output = arena.program(&args).run().expect_code(2);
+        assert!(
+            output.stderr.contains("shared/link belongs to another user")
+                && output.stderr.contains("hint: choose"),
+            "{}",
+            output.stderr
+        );
+        assert!(registry.log().requests().is_empty(), "nothing is asked before");
+        assert_eq!(fs::read_to_string(&precious).expect("the file"), "");
+    }
+    lchown(shared.join("link"), Some(0), None).expect("an own link");
+    let args = [
+        "pull",
+        &image,
+        "--plain-http",
+        "--dest",
+        "out",
+        "--report",
+        "shared/link",
+    ];
+    arena.program(&args).run().expect_code(0);
+    assert!(
+        fs::read_to_string(&precious)
+            .expect("the file")
+            .contains("\"status\"")
+    );
+}

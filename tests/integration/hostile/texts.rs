@@ -141,3 +141,66 @@ fn nothing_of_a_registrys_or_a_manifests_text_reaches_the_terminal_as_it_is() {
             .all(|request| request.path.starts_with("/v2/"))
     );
 }
+
+#[test]
+fn json_holds_such_text_escaped_and_means_the_same() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::single_builder(Family::Oci, "linux/amd64", 1)
+        .annotation("org.opencontainers.image.title", EVIL)
+        .annotation(EVIL, "key")
+        .foreign_layer(b"elsewhere", &[EVIL])
+        .build();
+    registry.put_image("evil/app", "v1", &image);
+    let name = format!("{}/evil/app:v1", registry.host());
+    let arena = Arena::new();
+    let (mut shown, mut all) = (0, 0);
+    let commands: [(&[&str], i32); 9] = [
+        (&["inspect", &name, "--plain-http", "--output", "json"], 0),
+        (
+            &[
+                "pull",
+                &name,
+                "--plain-http",
+                "--dest",
+                "new",
+                "--dry-run",
+                "--output",
+                "json",
+            ],
+            0,
+        ),
+        (
+            &[
+                "pull",
+                &name,
+                "--plain-http",
+                "--dest",
+                "out",
+                "--report",
+                "-",
+                "--progress",
+                "json",
+            ],
+            0,
+        ),
+        (&["inspect", &name, "--src", "out", "--output", "json"], 0),
+        (&["list", "out", "--output", "json"], 0),
+        (&["diff", "out", "out", "--output", "json"], 0),
+        (&["verify", "out", "--output", "json", "--progress", "json"], 0),
+        (&["prune", "out", "--output", "json"], 0),
+        (&["check", registry.host(), "--plain-http", "--output", "json"], 0),
+    ];
+    for (args, code) in commands {
+        let program = Transload::new().args(args).current_dir(arena.here());
+        let output = program.run().expect_code(code);
+        for text in [&output.stdout, &output.stderr] {
+            let is_obeyed = |c: char| c != '\n' && transload_reference::is_unprintable(c);
+            assert!(!text.contains(is_obeyed), "{args:?}: {text:?}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&output.stdout).expect("JSON");
+        all += 1;
+        shown += usize::from(json.to_string().contains('\u{202e}'));
+    }
+    // What no form shows can't be escaped in it.
+    assert!(shown >= 2 && all == 9, "{shown} of {all}");
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use transload_test_support::image::{Family, Image, ImageBuilder};
 use transload_test_support::real::{Tls, USER};
 use transload_test_support::scripted::{Action, Fault, Request};
-use transload_test_support::{Running, ScriptedRegistry};
+use transload_test_support::{Running, ScriptedRegistry, Transload};
 
 use super::help::*;
 
@@ -145,4 +145,34 @@ fn a_password_is_not_sent_over_plain_http_for_a_registry_with_tls() {
         "{told}"
     );
     assert_eq!(registry.token_requests(), []);
+}
+
+#[test]
+fn tasks_that_ask_in_the_same_way_share_a_token_and_it_serves_no_other_task() {
+    let (registry, folder) = (Site::with_images(TOKENS, "team/app"), folder());
+    let task = |number: usize, auths: Value| {
+        let dest = format!("local://{}", text(folder.path().join(number.to_string())));
+        let image = json!({"manifests": registry.references("team/app"), "dest": dest, "auths": auths});
+        json!({"name": format!("task {number}"), "image": image})
+    };
+    let own = json!([registry.entry()]);
+    let mut stranger = registry.entry();
+    stranger["password"] = json!("wrong");
+    let tasks = json!([task(1, own.clone()), task(2, own), task(3, json!([stranger]))]);
+    let output = Transload::new()
+        .args(["run", "-"])
+        .stdin(tasks.to_string())
+        .run()
+        .expect_code(1);
+    let requests = registry.token_requests();
+    let granted = requests.iter().filter(|request| request.granted).count();
+    assert_eq!(granted, 1, "{requests:?}");
+    assert!(requests.len() > 1, "the third task asks for one of its own");
+    let [one, two, three] = ["1", "2", "3"].map(|name| folder.path().join(name).join("blobs"));
+    let has_blobs = |path: &std::path::PathBuf| path.read_dir().is_ok_and(|mut blobs| blobs.next().is_some());
+    assert!(
+        has_blobs(&one) && has_blobs(&two) && !has_blobs(&three),
+        "{}",
+        output.stderr
+    );
 }

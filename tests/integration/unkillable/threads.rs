@@ -4,8 +4,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
+use transload_test_support::scripted::{Action, Fault, Request};
 use transload_test_support::{Output, Transload};
 
 use super::{folder, registry, text};
@@ -124,4 +127,35 @@ fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
             output.stderr
         );
     }
+}
+
+#[test]
+fn a_run_of_many_tasks_needs_no_more_threads_than_one_of_few() {
+    let (registry, names) = registry(&SIZES[..1]);
+    registry.fault(Fault::new("*", "/manifests/", Action::Stall { after: 0 }).every());
+    let dir = folder();
+    let tasks: Vec<_> = (0..100)
+        .map(|number| {
+            // No two tasks have the same settings.
+            let auths = json!([
+                {"repo": registry.host(), "plain_http": true},
+                {"repo": format!("host{number}.example"), "insecure": true},
+            ]);
+            let dest = format!("local://{}", text(dir.path().join(number.to_string())));
+            json!({"name": format!("task {number}"), "image": {"manifests": names, "dest": dest, "auths": auths}})
+        })
+        .collect();
+    let running = Transload::new()
+        .args(["run", "-"])
+        .stdin(json!(tasks).to_string())
+        .spawn();
+    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
+    assert!(registry.log().wait_for(is_stalled, Duration::from_secs(60)));
+    let threads = fs::read_dir(format!("/proc/{}/task", running.id()))
+        .expect("a process")
+        .count();
+    assert!(threads < 30, "{threads} threads");
+    running.signal("INT");
+    running.wait().expect_code(130);
+    registry.release();
 }

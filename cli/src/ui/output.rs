@@ -1,0 +1,100 @@
+//! The program's standard output and standard error: everything that is written to them goes through here.
+//!
+//! A message that standard error doesn't take is lost, and changes nothing else. A result that standard output doesn't take fails the
+//! command, unless its reader closed the pipe: `transload list images | head` is no error.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use crate::app::FAILED;
+
+/// Writes a message to standard error, in one piece.
+pub fn err(text: impl Display) {
+    let _ = err_bytes(text.to_string().as_bytes());
+}
+
+/// Writes a message and the end of its line to standard error, in one piece.
+pub fn err_line(text: impl Display) {
+    err(format_args!("{text}\n"));
+}
+
+/// Writes bytes to standard error, for a caller that has its own use for the error.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(super) fn err_bytes(bytes: &[u8]) -> io::Result<()> {
+    io::stderr().write_all(bytes)
+}
+
+/// Whether standard error is a terminal.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn err_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Writes a line to standard output that nothing depends on, such as an outcome that the report has as well.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn out_line(text: impl Display) {
+    let mut out = io::stdout().lock();
+    let _ = out
+        .write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| out.flush());
+}
+
+/// Writes a result to standard output, whole.
+///
+/// # Errors
+/// Where standard output doesn't take it. That its reader closed the pipe is no error.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn out(bytes: &[u8]) -> io::Result<()> {
+    finished(io::stdout().lock().write_all(bytes))
+}
+
+/// Writes a result to standard output, and returns the command's exit status: the given one, or [`FAILED`] where it couldn't be written.
+pub fn result(bytes: impl AsRef<[u8]>, status: u8) -> u8 {
+    status_of(out(bytes.as_ref()), status)
+}
+
+/// Writes what clap has to say, help or an error, and returns the exit status.
+pub(crate) fn clap_message(message: &clap::Error) -> u8 {
+    let status = u8::try_from(message.exit_code()).unwrap_or(FAILED);
+    let written = message.print();
+    if message.use_stderr() {
+        return status;
+    }
+    status_of(finished(written), status)
+}
+
+fn status_of(written: io::Result<()>, status: u8) -> u8 {
+    match written {
+        Ok(()) => status,
+        Err(error) => {
+            err_line(format_args!("error: standard output can't be written: {error}"));
+            FAILED
+        }
+    }
+}
+
+/// Makes sure that what was written has arrived.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn finished(written: io::Result<()>) -> io::Result<()> {
+    let done = written.and_then(|()| io::stdout().flush()).and_then(|()| sync());
+    match done {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Has a file's bytes written through: a network filesystem tells only then, or when the file is closed, that it is full.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn sync() -> io::Result<()> {
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    match file.sync_data() {
+        // A filesystem that can't do that has nothing to tell.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
