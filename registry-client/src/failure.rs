@@ -178,6 +178,10 @@ fn classify_tls(error: &rustls::Error) -> (Network, String) {
         Network::ClientCertificate => {
             format!("TLS: the registry refused the client's certificate or the lack of one ({error})")
         }
+        Network::Certificate => match error {
+            E::InvalidCertificate(C::Other(reason)) => format!("TLS: the certificate is refused: {reason}"),
+            _ => format!("TLS: {error}"),
+        },
         _ => format!("TLS: {error}"),
     };
     (network, message)

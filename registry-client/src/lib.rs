@@ -58,6 +58,7 @@ mod sample;
 mod scope;
 mod secret;
 mod secure;
+mod self_signed;
 mod session;
 mod shared;
 mod tags;

@@ -7,14 +7,11 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
     StreamOwned,
@@ -26,7 +23,9 @@ use ureq::unversioned::transport::{
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use crate::self_signed;
 use crate::tls::system_roots;
+use crate::transport::connecting;
 
 /// What a client shows of itself.
 #[derive(Debug)]
@@ -82,25 +81,6 @@ impl Judge {
             provider: provider(),
         })
     }
-
-    /// Whether a certificate that was given may stand for itself: it has to be for this host, and for this day.
-    fn stands_for_itself(
-        own: &CertificateDer<'_>,
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
-        let parsed = Certificate::from_der(own).map_err(|_| CertificateError::BadEncoding)?;
-        let validity = parsed.tbs_certificate.validity;
-        let now = UNIX_EPOCH + Duration::from_secs(now.as_secs());
-        if now < validity.not_before.to_system_time() {
-            return Err(CertificateError::NotValidYet.into());
-        }
-        if now > validity.not_after.to_system_time() {
-            return Err(CertificateError::Expired.into());
-        }
-        Ok(ServerCertVerified::assertion())
-    }
 }
 
 impl ServerCertVerifier for Judge {
@@ -119,10 +99,10 @@ impl ServerCertVerifier for Judge {
         match verdict {
             // That it is an authority's is a reason without a name of its own.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) if is_self_signed(own) => {
-                match self.given.contains(own) {
-                    true => Judge::stands_for_itself(own, name, now),
-                    false => Err(CertificateError::UnknownIssuer.into()),
+                if !self.given.contains(own) {
+                    return Err(CertificateError::UnknownIssuer.into());
                 }
+                self_signed::verify(own, name, now).map(|()| ServerCertVerified::assertion())
             }
             verdict => verdict,
         }
@@ -268,7 +248,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut connection = ClientConnection::new(self.config()?, name.to_owned())?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
-        connection.complete_io(&mut socket)?;
+        connecting(details.timeout, || Ok(connection.complete_io(&mut socket)?))?;
         Ok(Some(Either::B(TlsTransport {
             buffers: LazyBuffers::new(
                 details.config.input_buffer_size(),
@@ -325,6 +305,8 @@ impl Transport for TlsTransport {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
     use super::*;

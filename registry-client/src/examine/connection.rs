@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use rustls::RootCertStore;
@@ -23,6 +23,31 @@ const MAX_PROXY_HEAD: usize = 8 * 1024;
 
 /// A certificate with less than this many days left is told of.
 const SOON: u64 = 30;
+
+/// A connection that ends at a time, so that a peer that sends a byte now and then can't hold an examination.
+struct Limited {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
 
 impl Examination<'_> {
     /// Finds out whether the host can be reached. None where it can't: there is nothing more to find out then.
@@ -87,7 +112,7 @@ impl Examination<'_> {
         }
     }
 
-    fn connect(&mut self, addresses: &[SocketAddr], is_proxy: bool) -> Option<TcpStream> {
+    fn connect(&mut self, addresses: &[SocketAddr], is_proxy: bool) -> Option<Limited> {
         let whose = if is_proxy { "the proxy" } else { "somebody" };
         let wait = self.core.timeouts.connect.min(LONGEST_WAIT);
         let mut failure = None;
@@ -98,7 +123,11 @@ impl Examination<'_> {
                     self.note(Fact::good(Topic::Connection, text).value("address", address.to_string()));
                     let limits = stream.set_read_timeout(Some(wait));
                     return match limits.and_then(|()| stream.set_write_timeout(Some(wait))) {
-                        Ok(()) => Some(stream),
+                        Ok(()) => Some(Limited {
+                            stream,
+                            // A tunnel and a handshake.
+                            until: Instant::now() + 2 * wait,
+                        }),
                         Err(error) => {
                             self.refuse(Topic::Connection, error);
                             None
@@ -126,13 +155,13 @@ impl Examination<'_> {
     }
 
     /// Asks a proxy for a tunnel.
-    fn through(&mut self, proxy: &ureq::Proxy, stream: TcpStream, url: &Url) -> Option<TcpStream> {
+    fn through(&mut self, proxy: &ureq::Proxy, mut stream: Limited, url: &Url) -> Option<Limited> {
         if proxy.protocol() != ureq::ProxyProtocol::Http {
             let text = "the certificate can't be looked at through a proxy that speaks HTTPS itself";
             self.note(Fact::neutral(Topic::Tls, text));
             return None;
         }
-        match tunnel(proxy, &stream, url) {
+        match tunnel(proxy, &mut stream, url) {
             Ok(()) => Some(stream),
             Err(error) => {
                 let refused = ureq::Error::ConnectProxyFailed(error.to_string());
@@ -153,7 +182,7 @@ impl Examination<'_> {
     }
 
     /// Looks at the certificate, and whether the host can be spoken to with it.
-    fn look_at_certificates(&mut self, mut stream: TcpStream, url: &Url) -> bool {
+    fn look_at_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
         let host = bare(url.host());
         let Ok(name) = ServerName::try_from(host.clone()) else {
             self.note(Fact::bad(
@@ -277,7 +306,7 @@ fn roots<'a>(certificates: impl Iterator<Item = &'a [u8]>) -> RootCertStore {
     roots
 }
 
-fn tunnel(proxy: &ureq::Proxy, mut stream: &TcpStream, url: &Url) -> io::Result<()> {
+fn tunnel(proxy: &ureq::Proxy, stream: &mut Limited, url: &Url) -> io::Result<()> {
     let target = match bare(url.host()) {
         host if host.contains(':') => format!("[{host}]:{}", url.port()),
         host => format!("{host}:{}", url.port()),
@@ -313,4 +342,33 @@ fn bare(registry: &Registry) -> String {
     }
     let host = registry.host();
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_drips_its_answer_holds_no_examination() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // It ends with the connection.
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(b"a").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let mut stream = Limited {
+            stream: TcpStream::connect(address).unwrap(),
+            until: Instant::now() + Duration::from_millis(200),
+        };
+        let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
+        let url = Url::parse("https://hub.example.com/").unwrap();
+        let error = tunnel(&proxy, &mut stream, &url).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -1,7 +1,6 @@
 //! A TLS handshake that accepts every certificate, to see which one comes, and asks afterwards whether it should have.
 
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,7 +12,7 @@ use crate::secure::{Judge, provider};
 
 /// The certificates that a server shows, its own first. An error where none came.
 pub(super) fn certificates(
-    stream: &mut TcpStream,
+    stream: &mut (impl Read + Write),
     name: &ServerName<'static>,
 ) -> Result<Vec<CertificateDer<'static>>, io::Error> {
     let recorder = Arc::new(Recorder {

@@ -12,8 +12,10 @@ use std::sync::atomic::AtomicBool;
 use std::thread::LocalKey;
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
-use ureq::{Agent, Error};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport,
+};
+use ureq::{Agent, Error, Timeout};
 
 use self::answering::AnswerConnector;
 pub(crate) use self::answering::{EarlyAnswer, last_sent};
@@ -46,11 +48,35 @@ pub(crate) fn agent(
     rate: Option<Arc<Rate>>,
 ) -> Agent {
     let connector =
-        ().chain(ConnectProxyConnector::default())
+        ().chain(TunnelConnector(ConnectProxyConnector::default()))
             .chain(SocketConnector(Limits { cancel, rate }))
             .chain(TlsConnector::new(tls))
             .chain(AnswerConnector);
     Agent::with_parts(config, connector, Remembering::default())
+}
+
+/// Asks a proxy for a tunnel.
+#[derive(Debug)]
+struct TunnelConnector(ConnectProxyConnector);
+
+impl<In: Transport> Connector<In> for TunnelConnector {
+    type Out = <ConnectProxyConnector as Connector<In>>::Out;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        connecting(details.timeout, || self.0.connect(details, chained))
+    }
+}
+
+/// Does a step of connecting, all of which has to be over in time. ureq and rustls bound each read alone, so that a server that sends a byte
+/// now and then could hold them for ever.
+pub(crate) fn connecting<T>(
+    timeout: NextTimeout,
+    connect: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    bounded(Some(*timeout.after), connect).map_err(|error| match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(Timeout::Connect),
+        error => error,
+    })
 }
 
 /// Runs something with this in a slot of the thread: what it gave, and what was in the slot then. The slot has again what it had before,
@@ -125,4 +151,60 @@ pub(crate) fn bounded<T>(longest: Option<Duration>, wait: impl FnOnce() -> T) ->
     let deadline = longest.map(|longest| Instant::now() + longest);
     // One wait may be within another: an upload's bytes are read from an answer.
     within(&OVERHEAD, Overhead(Some((MAX_OVERHEAD, deadline))), wait).0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use ureq::Proxy;
+    use ureq::http::Request;
+
+    use super::*;
+
+    /// A server that sends these bytes, and then one now and then for ever.
+    fn dripping(start: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        // It ends with the test's process.
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut sent = stream.write_all(start);
+                while sent.is_ok() {
+                    thread::sleep(Duration::from_millis(20));
+                    sent = stream.write_all(b"a");
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn who_drips_while_a_connection_is_made_is_given_up_in_time() {
+        const TIMEOUT: Duration = Duration::from_millis(300);
+        let proxy = dripping(b"HTTP/1.1 200 Connection established\r\nX-A: ");
+        // The head of a record of 16 KiB of the handshake.
+        let server = dripping(&[22, 3, 3, 0x40, 0]);
+        for (case, proxy, url) in [
+            ("a proxy", Some(proxy), "https://192.0.2.1/".to_owned()),
+            ("a server of TLS", None, format!("https://{server}/")),
+        ] {
+            let proxy = proxy.map(|address| Proxy::new(&format!("http://{address}")).unwrap());
+            let config = Agent::config_builder()
+                .proxy(proxy)
+                .timeout_connect(Some(TIMEOUT))
+                .build();
+            let agent = agent(config, TlsSettings::default(), Arc::default(), None);
+            let began = Instant::now();
+            let request = Request::get(url).body(()).unwrap();
+            let error = bounded(None, || agent.run(request)).unwrap_err();
+            assert!(
+                matches!(error, Error::Timeout(Timeout::Connect)),
+                "{case}: {error}"
+            );
+            assert!(began.elapsed() < 20 * TIMEOUT, "{case}: {:?}", began.elapsed());
+        }
+    }
 }

@@ -14,6 +14,7 @@ use ureq::unversioned::transport::{
 use ureq::{Error, Timeout};
 
 use super::answering::WRITE_FAILED;
+use super::OVERHEAD;
 use crate::rate::Rate;
 
 /// How long a blocked read goes without a look at the cancel flag.
@@ -195,6 +196,8 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        // Where TLS reads here, what it reads may be no byte for whoever waits.
+        OVERHEAD.with_borrow_mut(|overhead| overhead.note(0))?;
         let buffer = self.buffers.input_append_buf();
         let count = receive(&self.stream, buffer, &self.limits, timeout.for_read())?;
         self.buffers.input_appended(count);

@@ -24,8 +24,12 @@ fn serve(name: &str) -> Server {
 
 /// The certificate is its own authority, as `openssl req -x509` makes it, where it is marked as one.
 fn serve_as(name: &str, is_ca: rcgen::IsCa) -> Server {
+    serve_with(name, |params| params.is_ca = is_ca)
+}
+
+fn serve_with(name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Server {
     let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
-    params.is_ca = is_ca;
+    change(&mut params);
     let signing_key = rcgen::KeyPair::generate().unwrap();
     let cert = params.self_signed(&signing_key).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -172,5 +176,47 @@ fn a_certificate_that_is_its_own_authority_is_trusted_where_it_is_given_and_for_
             _ => None,
         };
         assert_eq!(network, Some(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority_is_held_to_its_usages_and_its_names() {
+    let authority = |change: fn(&mut rcgen::CertificateParams)| {
+        serve_with("127.0.0.1", |params| {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            change(params);
+        })
+    };
+    let for_clients = authority(|params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let for_others = authority(|params| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::IpAddress(
+                rcgen::CidrSubnet::from_v4_prefix([10, 0, 0, 0], 8),
+            )],
+            excluded_subtrees: Vec::new(),
+        });
+    });
+    for (server, reason) in [
+        (
+            for_clients,
+            "does not allow extended key usage for server authentication",
+        ),
+        (for_others, "its name constraints don't allow it for this host"),
+    ] {
+        let client = builder().plain_http(Some(false)).hosts(vec![rule(&server)]);
+        let client = client.retry(RetryPolicy::attempts(1)).build().unwrap();
+        let repository = format!("{}/a/b", server.host).parse().unwrap();
+        let error = client.manifest(&repository, &tag("v1")).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Network { network: Network::Certificate, message } if message.contains(reason)),
+            "{error}"
+        );
+        assert!(
+            error.hint().unwrap().contains("isn't for a server"),
+            "{:?}",
+            error.hint()
+        );
     }
 }
