@@ -22,8 +22,8 @@ const DOCKER_HUB_SERVER: &str = "https://index.docker.io/v1/";
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Document {
-    auths: Option<BTreeMap<String, Entry>>,
-    cred_helpers: Option<BTreeMap<String, String>>,
+    auths: Option<BTreeMap<String, Option<Entry>>>,
+    cred_helpers: Option<BTreeMap<String, Option<String>>>,
     creds_store: Option<String>,
 }
 
@@ -38,9 +38,15 @@ struct Entry {
 }
 
 impl Document {
+    /// The entries with their keys. One that is null is as good as none.
+    fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        let entries = self.auths.iter().flatten();
+        entries.filter_map(|(key, entry)| Some((key, entry.as_ref()?)))
+    }
+
     /// Whether it says more than who knows the secrets.
     fn holds_a_secret(&self) -> bool {
-        self.auths.iter().flatten().any(|(_, entry)| {
+        self.entries().any(|(_, entry)| {
             let secrets = [
                 &entry.auth,
                 &entry.password,
@@ -100,13 +106,13 @@ impl ConfigFile {
             ))
         };
         let document = if is_old {
-            let auths = serde_json::from_slice(&text).map_err(place)?;
             Document {
-                auths: Some(auths),
+                auths: serde_json::from_slice(&text).map_err(place)?,
                 ..Document::default()
             }
         } else {
-            serde_json::from_slice(&text).map_err(place)?
+            let document: Option<Document> = serde_json::from_slice(&text).map_err(place)?;
+            document.unwrap_or_default()
         };
         if document.holds_a_secret()
             && let Some(warning) = exposure(path)
@@ -124,10 +130,7 @@ impl ConfigFile {
         let helpers = self.document.cred_helpers.as_ref()?;
         let matching = |key: &&String| normalise(key) == (registry.to_string(), String::new());
         let key = helpers.keys().find(matching)?;
-        helpers
-            .get(key)
-            .map(String::as_str)
-            .filter(|helper| !helper.is_empty())
+        helpers.get(key)?.as_deref().filter(|helper| !helper.is_empty())
     }
 
     /// The helper for all hosts.
@@ -145,7 +148,7 @@ impl ConfigFile {
 
     /// The keys of the entries for exactly this path of a registry, however they are written, and whether each has credentials.
     pub fn keys_of(&self, registry: &Registry, path: &str) -> Vec<(String, bool)> {
-        let entries = self.document.auths.iter().flatten();
+        let entries = self.document.entries();
         entries
             .filter(|(key, _)| is_key_of(key, registry, path))
             .map(|(key, entry)| (key.clone(), !matches!(entry.credential(), Ok(None))))
@@ -154,7 +157,7 @@ impl ConfigFile {
 
     /// The keys of the other entries of a registry that have credentials.
     pub fn other_keys_of(&self, registry: &Registry, path: &str) -> Vec<String> {
-        let entries = self.document.auths.iter().flatten();
+        let entries = self.document.entries();
         entries
             .filter(|(key, entry)| {
                 let (host, prefix) = normalise(key);
@@ -171,7 +174,7 @@ impl ConfigFile {
         path: &str,
     ) -> Result<Option<(String, Credential)>, CredentialError> {
         let mut best: Option<(usize, &String, Credential)> = None;
-        for (key, entry) in self.document.auths.iter().flatten() {
+        for (key, entry) in self.document.entries() {
             let (host, prefix) = normalise(key);
             let is_longer = best.as_ref().is_none_or(|(length, ..)| prefix.len() > *length);
             if host != registry.as_str() || !is_path_prefix(&prefix, path) || !is_longer {
@@ -198,9 +201,11 @@ impl Entry {
         if let Some(token) = given(&self.registrytoken) {
             return Ok(Some(Credential::RegistryToken(Secret::new(token))));
         }
-        if let Some(auth) = given(&self.auth) {
+        if let Some(mut auth) = given(&self.auth) {
+            // `base64` breaks its lines where nobody tells it not to.
+            auth.retain(|letter| !letter.is_ascii_whitespace());
             let bytes = base64::engine::general_purpose::STANDARD
-                .decode(auth.trim())
+                .decode(auth)
                 .map_err(|_| "\"auth\" isn't base64")?;
             let text = String::from_utf8(bytes).map_err(|_| "\"auth\" isn't text")?;
             let (username, password) = text.split_once(':').ok_or("\"auth\" has no colon in it")?;
@@ -305,6 +310,57 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(user(&old, "a.b", "x").as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn line_breaks_in_base64_are_passed_over() {
+        let token = "x".repeat(100);
+        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("robot:{token}"));
+        let (first, second) = encoded.split_at(76);
+        let auth = format!(" {first}\\r\\n{second}\\n");
+        let text = format!(r#"{{"auths":{{"a.b":{{"auth":"{auth}"}}}}}}"#);
+        let file = file("config.json", &text).unwrap().unwrap();
+        let (_, found) = file.entry(&"a.b".parse().unwrap(), "x").unwrap().unwrap();
+        assert_eq!(found, Credential::new("robot", token));
+    }
+
+    #[test]
+    fn what_is_null_is_passed_over() {
+        let host = "a.b".parse().unwrap();
+        let entry = r#""a.b":{"auth":"dTpw"}"#;
+        for (name, text) in [
+            ("config.json", "null"),
+            (
+                "config.json",
+                r#"{"auths":null,"credHelpers":null,"credsStore":null}"#,
+            ),
+            (
+                "config.json",
+                r#"{"auths":{"a.b":null},"credHelpers":{"a.b":null}}"#,
+            ),
+            (
+                "config.json",
+                r#"{"auths":{"a.b":{"auth":null,"username":null,"password":null,"identitytoken":null,"registrytoken":null}}}"#,
+            ),
+            (".dockercfg", "null"),
+            (".dockercfg", r#"{"a.b":null}"#),
+        ] {
+            let file = file(name, text).unwrap().unwrap();
+            assert_eq!(file.helper_of(&host), None, "{text}");
+            assert_eq!(file.store(), None, "{text}");
+            assert_eq!(file.entry(&host, "x").unwrap(), None, "{text}");
+            assert_eq!(file.other_keys_of(&host, "x"), [""; 0], "{text}");
+        }
+        for (name, text) in [
+            (
+                "config.json",
+                format!(r#"{{"auths":{{"c.d":null,{entry}}},"credHelpers":{{"c.d":null}}}}"#),
+            ),
+            (".dockercfg", format!(r#"{{"c.d":null,{entry}}}"#)),
+        ] {
+            let file = file(name, &text).unwrap().unwrap();
+            assert_eq!(user(&file, "a.b", "x").as_deref(), Some("u"), "{text}");
+        }
     }
 
     #[cfg(unix)]

@@ -31,6 +31,7 @@ pub(super) fn change(
         None => Map::new(),
         Some(text) => match serde_json::from_slice(&text) {
             Ok(Value::Object(document)) => document,
+            Ok(Value::Null) => Map::new(),
             // The parser's message may quote a secret.
             _ => return Err(fail("it isn't a JSON object".to_owned())),
         },
