@@ -11,12 +11,15 @@ use crate::target::check_target;
 use crate::url::{Scheme, Url};
 
 /// An upload that a registry has begun to take.
+#[derive(Clone)]
 pub(crate) struct Session {
     pub location: Url,
     /// How many bytes the registry has.
     pub offset: u64,
     /// The registry's smallest chunk, but for the last.
     pub least_chunk: u64,
+    /// The ranges in its answers aren't those of the bytes that it has.
+    pub is_doubtful: bool,
 }
 
 impl Session {
@@ -26,6 +29,7 @@ impl Session {
             location,
             offset: 0,
             least_chunk: 0,
+            is_doubtful: false,
         }
     }
 }
@@ -104,6 +108,7 @@ impl Core {
                 .header("oci-chunk-min-length")
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(0),
+            is_doubtful: false,
         })
     }
 }

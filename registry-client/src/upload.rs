@@ -82,6 +82,7 @@ impl Core {
             blob,
             chunk: None,
             is_narrow: false,
+            heeds_ranges: false,
             entry: None,
         }
         .run(open)
@@ -101,6 +102,8 @@ struct Upload<'a> {
     chunk: Option<u64>,
     /// Each chunk gets a connection of its own: those that carry more are cut.
     is_narrow: bool,
+    /// What a chunk's answer says in `Range` goes before its status: an upload that went by the status alone was refused.
+    heeds_ranges: bool,
     /// Where the session is kept for a later process.
     entry: Option<Box<dyn UploadEntry>>,
 }
@@ -136,6 +139,17 @@ impl Upload<'_> {
             let before = current.offset;
             let step = self.send(&mut current, open);
             count.progress(&mut best, current.offset);
+            if let Step::Lost(error) | Step::Damaged(error) | Step::Failed(error) = &step
+                && self.is_due_to_ranges(error, &current)
+            {
+                self.heeds_ranges = true;
+                self.tell_of_fallback(
+                    error,
+                    "its chunks may be stored in part; beginning anew".to_owned(),
+                );
+                self.cancel(&current);
+                continue;
+            }
             let (error, is_session_good) = match step {
                 Step::Done => break,
                 Step::More => {
@@ -152,7 +166,11 @@ impl Upload<'_> {
                     if count.renewals > 2 {
                         return Err(error);
                     }
-                    session = self.ask(&current);
+                    // A refused request has stored nothing.
+                    session = match current.is_doubtful {
+                        true => Some(current),
+                        false => self.ask(&current),
+                    };
                     continue;
                 }
                 Step::Damaged(error) => {
@@ -189,7 +207,12 @@ impl Upload<'_> {
             {
                 break;
             }
-            session = match is_session_good.then(|| self.ask(&current)).flatten() {
+            let known = match current.is_doubtful {
+                false => is_session_good.then(|| self.ask(&current)).flatten(),
+                // It can't say how far it got. A refused request has stored nothing.
+                true => (is_session_good && error.status().is_some()).then(|| current.clone()),
+            };
+            session = match known {
                 // "None" and "one byte" look alike; nothing is lost with either.
                 Some(empty) if empty.offset == 0 => {
                     self.cancel(&empty);
@@ -296,6 +319,7 @@ impl Upload<'_> {
             location: moved,
             offset,
             least_chunk: session.least_chunk,
+            is_doubtful: false,
         })
     }
 
@@ -322,6 +346,13 @@ impl Upload<'_> {
             .find(|size| *size < most && *size >= session.least_chunk)
     }
 
+    /// Whether the registry refused what it had taken in chunks whose answers named other ranges. Once in an upload: from then on these ranges
+    /// are heeded.
+    fn is_due_to_ranges(&self, error: &Error, session: &Session) -> bool {
+        let is_refusal = matches!(error.status(), Some(400 | 404 | 409 | 416 | 422));
+        session.is_doubtful && !self.heeds_ranges && is_refusal
+    }
+
     /// Goes to the next smaller size of chunks, where a body is refused.
     fn shrink(&mut self, error: Error, session: &Session) -> Result<(), Error> {
         let Some(size) = self.smaller(session) else {
@@ -345,7 +376,10 @@ impl Upload<'_> {
 
     fn tell_of_chunks(&self, error: &Error, why: &str) {
         let size = self.chunk.unwrap_or_default() >> 10;
-        let cause = format!("{why}; going on in chunks of {size} KiB");
+        self.tell_of_fallback(error, format!("{why}; going on in chunks of {size} KiB"));
+    }
+
+    fn tell_of_fallback(&self, error: &Error, cause: String) {
         let place = &error.inner().place;
         self.core
             .notify(NoticeKind::Fallback, place, 1, Duration::ZERO, cause);
@@ -364,9 +398,10 @@ impl Upload<'_> {
         let chunk = chunk.max(session.least_chunk).max(1);
         while session.offset < self.blob.size {
             let length = chunk.min(self.blob.size - session.offset);
+            let end = session.offset + length;
             let mut reader = ExactReader::new(bytes, length);
             match self.send_chunk(session, &mut reader, length) {
-                Step::More => self.keep(session),
+                Step::More if session.offset == end => self.keep(session),
                 other => return other,
             }
             bytes = reader.into_rest();
@@ -423,11 +458,11 @@ impl Upload<'_> {
     }
 
     fn send_chunk(&self, session: &mut Session, bytes: &mut ExactReader<'_>, length: u64) -> Step {
-        let last = session.offset + length - 1;
+        let (start, end) = (session.offset, session.offset + length);
         let mut call = match self.call_at("PATCH", &session.location) {
             Ok(call) => call
                 .header("content-type", "application/octet-stream")
-                .header("content-range", format!("{}-{last}", session.offset)),
+                .header("content-range", format!("{start}-{}", end - 1)),
             Err(error) => return Step::Failed(error),
         };
         if self.is_narrow {
@@ -436,18 +471,25 @@ impl Upload<'_> {
         match self.core.once(&mut call, &mut Payload::Stream(bytes)) {
             Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
                 session.location = self.moved(&answer, session);
-                let stored = answer.header("range").and_then(stored_bytes).unwrap_or(last + 1);
+                let stored = answer.header("range").and_then(stored_bytes).unwrap_or(end);
                 answer.drain();
-                session.offset = stored;
-                if stored == last + 1 {
-                    Step::More
-                } else {
-                    let message = format!(
-                        "the registry stored {stored} bytes of {} that were sent",
-                        last + 1
-                    );
-                    Step::Lost(call.protocol(message))
+                session.offset = end;
+                if stored == end {
+                    return Step::More;
                 }
+                // The status says that the chunk is stored. ECR's range is the first chunk's for good, and others count the chunk alone; the
+                // final PUT tells whether all is there.
+                session.is_doubtful = true;
+                if !self.heeds_ranges {
+                    return Step::More;
+                }
+                if (start + PROGRESS..end).contains(&stored) {
+                    session.offset = stored;
+                    return Step::More;
+                }
+                let message =
+                    format!("the registry says that it stored {stored} bytes of {end} that were sent");
+                Step::Lost(call.protocol(message))
             }
             other => self.judge(&call, other),
         }

@@ -197,6 +197,76 @@ fn a_chunk_is_never_smaller_than_the_registry_wants() {
     assert!(error.hint().unwrap().contains("client_max_body_size"));
 }
 
+/// A registry that takes only small bodies.
+fn narrow() -> ScriptedRegistry {
+    ScriptedRegistry::with(Options {
+        max_body: Some(1 << 20),
+        ..Options::default()
+    })
+}
+
+#[test]
+fn a_chunk_that_was_accepted_counts_whatever_the_range_says() {
+    let stands_still = "0-524287";
+    for range in [
+        stands_still,
+        "0-0",
+        "0-99999999",
+        "0-18446744073709551615",
+        "7-5",
+        "none",
+    ] {
+        let registry = narrow();
+        let headers = vec![("Range".to_owned(), range.to_owned())];
+        registry.fault(Fault::new("PATCH", "/blobs/uploads/", Action::Headers(headers)).every());
+        assert_eq!(push(&registry, &content(3_000_000)).unwrap(), [0, 0], "{range}");
+        assert_eq!(registry.log().count("PATCH", "/blobs/uploads/"), 6, "{range}");
+        assert_eq!(registry.open_sessions(), 0, "{range}");
+    }
+}
+
+#[test]
+fn a_token_that_ends_or_a_pause_costs_nothing_where_ranges_stand_still() {
+    let wait = Reply::status(429).header("Retry-After", "0");
+    let ended = Reply::status(401).header("WWW-Authenticate", "Basic realm=\"x\"");
+    for reply in [ended, wait] {
+        let registry = narrow();
+        registry.fault(Fault::new("PATCH", "/blobs/uploads/", Action::Answer(reply.clone())).nth(3));
+        let headers = vec![("Range".to_owned(), "0-524287".to_owned())];
+        registry.fault(Fault::new("PATCH", "/blobs/uploads/", Action::Headers(headers)).every());
+        let offsets = push(&registry, &content(3_000_000)).unwrap();
+        assert_eq!(offsets, [0, 0, 1_048_576], "{reply:?}");
+        assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 2, "{reply:?}");
+    }
+}
+
+#[test]
+fn a_chunk_that_was_stored_in_part_is_found_out_and_then_ranges_are_heeded() {
+    let registry = narrow();
+    for chunk in [2, 5] {
+        let part = Action::KeepPart { after: 100_000 };
+        registry.fault(Fault::new("PATCH", "/blobs/uploads/", part).nth(chunk));
+    }
+    let offsets = push(&registry, &content(3_000_000)).unwrap();
+    assert_eq!(offsets, [0, 0, 0, 524_288 + 100_000]);
+    assert_eq!(registry.open_sessions(), 0);
+}
+
+#[test]
+fn a_registry_that_stores_nothing_of_what_it_accepts_is_given_up() {
+    let registry = narrow();
+    let nothing = Action::KeepPart { after: 0 };
+    registry.fault(Fault::new("PATCH", "/blobs/uploads/", nothing).every());
+    let error = push(&registry, &content(3_000_000)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the registry says that it stored 0 bytes of 524288"),
+        "{error}"
+    );
+    assert!(registry.log().count("PATCH", "/blobs/uploads/") <= 6);
+}
+
 #[test]
 fn a_chunk_that_is_cut_is_not_sent_twice() {
     let registry = ScriptedRegistry::start();

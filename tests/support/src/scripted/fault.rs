@@ -28,6 +28,11 @@ pub enum Action {
         /// How many bytes.
         after: usize,
     },
+    /// The request is obeyed as if its body ended behind that many bytes.
+    KeepPart {
+        /// How many bytes.
+        after: usize,
+    },
     /// That many bytes of the request's body are read, and the rest when the registry is told to release.
     StallUpload {
         /// How many bytes.

@@ -159,7 +159,11 @@ impl Exchange<'_> {
             _ => read_body(reader, self.head)?,
         };
         self.log_body(body.len());
-        let call = self.call(&body);
+        let body = match &action {
+            Some(Action::KeepPart { after }) => &body[..(*after).min(body.len())],
+            _ => &body,
+        };
+        let call = self.call(body);
         match action {
             Some(Action::Close) => return Ok(Next::End(Ending::Cut)),
             Some(Action::Reset { after: None }) => return Ok(Next::End(Ending::Reset)),
