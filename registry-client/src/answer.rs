@@ -35,6 +35,8 @@ pub(crate) struct Answer {
     pub patience: Duration,
     /// Whether it came from another server than the registry, which had sent us there.
     pub is_elsewhere: bool,
+    /// The proxy that it came through.
+    pub proxy: Option<String>,
     /// What was asked for with a fresh token that turned out not to suffice.
     pub insufficient: Option<String>,
     /// The request isn't over before its answer was read.
@@ -72,8 +74,8 @@ impl Answer {
         self.header("content-length")?.parse().ok()
     }
 
-    /// The encoding of the body, where it has one: all requests ask for none, and an encoded body has another digest and may be a
-    /// bomb.
+    /// Returns the encoding that the server says the body has. All requests ask for none, and nothing is ever decoded: the bytes are taken as
+    /// they come, and are right or wrong by themselves. Some servers name an encoding of content that is compressed anyway.
     pub fn foreign_encoding(&self) -> Option<String> {
         let encoding = self.header("content-encoding")?;
         let is_foreign = !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
@@ -86,16 +88,12 @@ impl Answer {
         read_within(&mut self.body, MAX_ERROR_BODY, longest);
     }
 
-    /// The whole body, which must not be longer than `limit` bytes.
+    /// Returns the whole body of a JSON document, which must not be longer than `limit` bytes.
     pub fn bytes(mut self, limit: u64, place: &Place) -> Result<Vec<u8>, Error> {
         if let Some(length) = self.content_length()
             && length > limit
         {
             return Err(too_large(limit, place).at(&self.url));
-        }
-        if let Some(encoding) = self.foreign_encoding() {
-            let message = format!("the answer came encoded as {encoding}, which nobody asked for");
-            return Err(Error::new(place, ErrorKind::Protocol(message)).at(&self.url));
         }
         let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.patience);
         match end {
@@ -109,6 +107,13 @@ impl Answer {
         }
         if bytes.len() as u64 > limit {
             return Err(too_large(limit, place).at(&self.url));
+        }
+        // What is encoded, and not only said to be, is no JSON.
+        if let Some(encoding) = self.foreign_encoding()
+            && !bytes.trim_ascii_start().starts_with(b"{")
+        {
+            let message = format!("the answer came encoded as {encoding}, which nobody asked for");
+            return Err(Error::new(place, ErrorKind::Protocol(message)).at(&self.url));
         }
         Ok(bytes)
     }
@@ -128,8 +133,10 @@ impl Answer {
             .header("content-type")
             .unwrap_or_default()
             .to_ascii_lowercase();
-        let (code, message) = read_error(&bytes);
-        let is_html = content_type.starts_with("text/html") || bytes.trim_ascii_start().starts_with(b"<");
+        let storage_error = read_storage_error(&bytes);
+        let is_html = storage_error.is_none()
+            && (content_type.starts_with("text/html") || bytes.trim_ascii_start().starts_with(b"<"));
+        let (code, message) = storage_error.unwrap_or_else(|| read_error(&bytes, self.status));
         let quota = self.quota(message.as_deref());
         let lacks_right = self.insufficient.is_some();
         let message = match (message, self.insufficient) {
@@ -144,6 +151,7 @@ impl Answer {
             code,
             message,
             is_html,
+            proxy: self.proxy.filter(|_| is_html),
             retry_after: self
                 .headers
                 .get("retry-after")
@@ -224,8 +232,8 @@ fn too_large(limit: u64, place: &Place) -> Error {
     Error::new(place, ErrorKind::Protocol(message))
 }
 
-/// Code and message: the specification's form, and those of token servers and Harbor.
-fn read_error(bytes: &[u8]) -> (Option<String>, Option<String>) {
+/// Returns code and message, in the specification's form or those of token servers and Harbor.
+fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
     let Ok(document) = serde_json::from_slice::<Value>(bytes) else {
         return (None, None);
     };
@@ -240,11 +248,55 @@ fn read_error(bytes: &[u8]) -> (Option<String>, Option<String>) {
         .and_then(|errors| errors.get(0))
         .unwrap_or(&document);
     let code = text(first.get("code")).or_else(|| text(first.get("error")));
-    let message = text(first.get("message"))
-        .or_else(|| text(first.get("error_description")))
-        .or_else(|| text(first.get("details")))
-        .or_else(|| text(first.get("detail")));
+    let message = text(first.get("message")).or_else(|| text(first.get("error_description")));
+    let detail = text(first.get("details"))
+        .or_else(|| text(first.get("detail")))
+        .or_else(|| first.get("detail").and_then(flat));
+    let message = match (message, detail) {
+        // What is wrong with the content of a request is often said there alone.
+        (Some(message), Some(detail)) if matches!(status, 400 | 415 | 422) && !message.contains(&detail) => {
+            Some(shown(&format!("{message} ({detail})")))
+        }
+        (message, detail) => message.or(detail),
+    };
     (code, message)
+}
+
+/// Returns a flat object as `name: value, name: value`.
+fn flat(detail: &Value) -> Option<String> {
+    let fields = detail.as_object()?.iter();
+    let fields = fields.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
+    let text = fields.collect::<Vec<_>>().join(", ");
+    Some(shown(&text)).filter(|text| !text.is_empty())
+}
+
+/// Returns code and message of a storage's error: S3, Google's and Azure's have the same form in XML. Nothing else of it is shown: other
+/// elements have keys and signatures in them.
+fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option<String>)> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let (_, error) = text.strip_prefix('<').and_then(|_| text.split_once("<Error"))?;
+    let element = |name: &str| {
+        let (_, rest) = error.split_once(&format!("<{name}>"))?;
+        let (value, _) = rest.split_once(&format!("</{name}>"))?;
+        let line = value.trim().lines().next()?;
+        let line = [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&apos;", "'"),
+            ("&amp;", "&"),
+        ]
+        .iter()
+        .fold(line.to_owned(), |line, (escaped, letter)| {
+            line.replace(escaped, letter)
+        });
+        Some(shown(&line)).filter(|line| !line.is_empty())
+    };
+    let code = element("Code")?;
+    // A message that quotes the request may quote its signature.
+    let message = element("Message").filter(|message| !message.contains(['?', '=']));
+    Some((Some(code), message))
 }
 
 /// One line of a bounded length, in which nothing is left that a terminal would obey.
@@ -275,6 +327,7 @@ mod tests {
             was_authorized: false,
             patience: Duration::from_secs(60),
             is_elsewhere: false,
+            proxy: None,
             insufficient: None,
             permit: None,
         }
@@ -306,6 +359,71 @@ mod tests {
             assert_eq!((refusal.code, refusal.message), expected, "{body}");
         }
         assert!(answer(502, &[], " <!doctype html>").into_refusal().is_html);
+    }
+
+    #[test]
+    fn a_detail_is_shown_where_the_content_of_the_request_is_refused() {
+        let body = |detail: &str| {
+            format!(
+                r#"{{"errors":[{{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":{detail}}}]}}"#
+            )
+        };
+        let table = [
+            (
+                415,
+                r#"{"mediaType":"a/b","size":"7"}"#,
+                "manifest invalid (mediaType: a/b, size: 7)",
+            ),
+            (400, r#""no\nlayers""#, "manifest invalid (no layers)"),
+            (400, r#""manifest""#, "manifest invalid"),
+            (400, "{}", "manifest invalid"),
+            (400, r#"[{"Type":"repository"}]"#, "manifest invalid"),
+            (404, r#"{"Tag":"v1"}"#, "manifest invalid"),
+        ];
+        for (status, detail, message) in table {
+            let refusal = answer(status, &[], &body(detail)).into_refusal();
+            assert_eq!(refusal.message.as_deref(), Some(message), "{status} {detail}");
+        }
+    }
+
+    #[test]
+    fn a_storages_code_is_shown_and_none_of_its_secrets() {
+        let secrets = "<AWSAccessKeyId>KEY</AWSAccessKeyId><StringToSign>SECRET</StringToSign>\
+             <AuthenticationErrorDetail>SECRET</AuthenticationErrorDetail>";
+        let error = |inside: &str| {
+            format!("\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{inside}{secrets}</Error>")
+        };
+        let table = [
+            (
+                "<Code>RequestTimeTooSkewed</Code><Message>The difference is &gt; 15 minutes.</Message>",
+                Some("RequestTimeTooSkewed"),
+                Some("The difference is > 15 minutes."),
+            ),
+            (
+                "<Code>AuthenticationFailed</Code><Message>Server failed to authenticate.\nRequestId:x</Message>",
+                Some("AuthenticationFailed"),
+                Some("Server failed to authenticate."),
+            ),
+            (
+                "<Code>AccessDenied</Code><Message>no: https://s/x?X-Amz-Signature=SECRET</Message>",
+                Some("AccessDenied"),
+                None,
+            ),
+            ("<Code>AccessDenied</Code>", Some("AccessDenied"), None),
+        ];
+        for (inside, code, message) in table {
+            let refusal = answer(403, &[("content-type", "application/xml")], &error(inside)).into_refusal();
+            assert_eq!(
+                (refusal.code.as_deref(), refusal.message.as_deref()),
+                (code, message)
+            );
+            assert!(
+                !refusal.is_html && !format!("{refusal:?}").contains("SECRET"),
+                "{refusal:?}"
+            );
+        }
+        let page = "<html><body><Error><Message>x</Message></Error></body></html>";
+        assert!(answer(403, &[], page).into_refusal().is_html);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use transload_reference::{Descriptor, Digest, Repository};
 
 use crate::answer::{Answer, Body};
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Network, Place};
+use crate::error::{Error, ErrorKind, Network, Place, Refusal};
 use crate::failure;
 use crate::notice::NoticeKind;
 use crate::request::Call;
@@ -36,6 +36,8 @@ pub struct BlobReader {
     position: u64,
     end: u64,
     body: Option<Body>,
+    /// Why the present body may be another than the blob.
+    doubt: Option<Doubt>,
     /// Where the present connection, or else the last one, leads to.
     url: Option<Url>,
     /// Where the present connection began.
@@ -51,6 +53,32 @@ pub struct BlobReader {
     pace: (Duration, u64),
     /// The host's place that the transfer holds from its first answer to its last byte, connections that are cut in between included.
     permit: Option<Permit>,
+}
+
+/// What an answer says of its body that explains a wrong size.
+enum Doubt {
+    /// It is encoded.
+    Encoded(String),
+    /// It is a web page.
+    Page(Refusal),
+}
+
+impl Doubt {
+    fn of(answer: &Answer) -> Option<Doubt> {
+        if let Some(encoding) = answer.foreign_encoding() {
+            return Some(Doubt::Encoded(encoding));
+        }
+        let content_type = answer.header("content-type")?.to_ascii_lowercase();
+        content_type.starts_with("text/html").then(|| {
+            Doubt::Page(Refusal {
+                status: answer.status,
+                is_html: true,
+                proxy: answer.proxy.clone(),
+                is_elsewhere: answer.is_elsewhere,
+                ..Refusal::default()
+            })
+        })
+    }
 }
 
 impl fmt::Debug for BlobReader {
@@ -105,6 +133,7 @@ impl BlobReader {
             position: range.start,
             end: range.end.min(blob.size),
             body: None,
+            doubt: None,
             url: None,
             began: range.start,
             failures: 0,
@@ -177,7 +206,12 @@ impl BlobReader {
         // Requests that were repeated below have used up the tries.
         let is_spent = self.failures >= self.core.retry.tries(&error) || error.attempts() > 1;
         // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
-        let is_doubtful = matches!(error.kind(), ErrorKind::Size { .. }) && self.failures == 1;
+        let is_another = match error.kind() {
+            ErrorKind::Size { .. } => true,
+            ErrorKind::Status(refusal) => refusal.status == 200,
+            _ => false,
+        };
+        let is_doubtful = is_another && self.failures == 1;
         if error.is_cancelled() || !(error.is_retryable() || is_doubtful) || is_spent {
             let attempts = self.failures.max(error.attempts());
             return Err(error.after(attempts));
@@ -213,11 +247,7 @@ impl BlobReader {
         self.url = Some(answer.url.clone());
         self.began = self.position;
         self.pace = Default::default();
-        if let Some(encoding) = answer.foreign_encoding() {
-            return Err(call.protocol(format!(
-                "the blob came encoded as {encoding}, which would change its bytes"
-            )));
-        }
+        self.doubt = Doubt::of(&answer);
         match answer.status {
             206 if is_part => self.take_part(&call, answer),
             200 => self.take_whole(&call, answer),
@@ -245,7 +275,7 @@ impl BlobReader {
             return Err(call.protocol("a part of the blob came without a proper Content-Range"));
         };
         if let Some(total) = total {
-            self.check_size(call, total)?;
+            self.check_size(total)?;
         }
         let expected_last = self.end - 1;
         if first != self.position || last != expected_last {
@@ -262,13 +292,15 @@ impl BlobReader {
             return Err(call.protocol(message));
         }
         self.has_ranges = Some(true);
+        self.doubt = None;
         self.body = Some(answer.body);
         Ok(())
     }
 
     fn take_whole(&mut self, call: &Call<'_>, mut answer: Answer) -> Result<(), Error> {
         if let Some(length) = answer.content_length() {
-            self.check_size(call, length)?;
+            self.check_size(length)?;
+            self.doubt = None;
         }
         if self.position > 0 || self.end < self.blob.size {
             self.has_ranges = Some(false);
@@ -279,18 +311,39 @@ impl BlobReader {
         let skipped = io::copy(&mut (&mut answer.body).take(self.position), &mut io::sink());
         let skipped = skipped.map_err(|error| failure::from_io(error, &call.place).at(&answer.url))?;
         if skipped < self.position {
-            return Err(cut_short(&call.place).at(&answer.url));
+            return Err(self.ended_at(skipped));
         }
         self.body = Some(answer.body);
         Ok(())
     }
 
-    fn check_size(&self, call: &Call<'_>, got: u64) -> Result<(), Error> {
-        let expected = self.blob.size;
-        if got == expected {
+    fn check_size(&self, got: u64) -> Result<(), Error> {
+        if got == self.blob.size {
             Ok(())
         } else {
-            Err(call.fail(ErrorKind::Size { expected, got }))
+            Err(self.wrong_size(got))
+        }
+    }
+
+    fn wrong_size(&self, got: u64) -> Error {
+        let kind = match &self.doubt {
+            Some(Doubt::Encoded(encoding)) => ErrorKind::Protocol(format!(
+                "the blob came encoded as {encoding}, which changes its bytes"
+            )),
+            Some(Doubt::Page(page)) => ErrorKind::Status(page.clone()),
+            None => ErrorKind::Size {
+                expected: self.blob.size,
+                got,
+            },
+        };
+        self.at_url(Error::new(&self.place(), kind))
+    }
+
+    /// An error of a body that ended too early, behind this byte of the blob.
+    fn ended_at(&self, position: u64) -> Error {
+        match &self.doubt {
+            Some(_) => self.wrong_size(position),
+            None => self.at_url(cut_short(&self.place())),
         }
     }
 
@@ -305,13 +358,7 @@ impl BlobReader {
             return Ok(());
         }
         match body.read(&mut [0]) {
-            Ok(count) if count > 0 => {
-                let kind = ErrorKind::Size {
-                    expected: self.blob.size,
-                    got: self.blob.size + 1,
-                };
-                Err(Error::new(&self.place(), kind))
-            }
+            Ok(count) if count > 0 => Err(self.wrong_size(self.blob.size.saturating_add(1))),
             // All bytes are there, whatever became of the connection.
             _ => Ok(()),
         }
@@ -342,7 +389,7 @@ impl BlobReader {
                     Err(error) => error,
                 },
                 Some(body) => match timed(&mut self.pace.0, || body.read(&mut buffer[..most])) {
-                    Ok(0) => self.at_url(cut_short(&self.place())),
+                    Ok(0) => self.ended_at(self.position),
                     Ok(count) => {
                         self.position += count as u64;
                         self.permit.iter().for_each(|permit| permit.moved(count as u64));

@@ -30,7 +30,7 @@ use crate::url::{Scheme, Url};
 
 /// The buffers of each connection, in bytes: one for what comes, one for what goes.
 const INPUT_BUFFER: usize = 64 * 1024;
-const OUTPUT_BUFFER: usize = 64 * 1024;
+pub(crate) const OUTPUT_BUFFER: usize = 64 * 1024;
 
 /// How long a loopback registry has to answer the question whether it speaks TLS.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -279,6 +279,7 @@ impl Core {
             was_authorized: false,
             patience: self.timeouts.document,
             is_elsewhere: false,
+            proxy: None,
             insufficient: None,
             permit: None,
         };

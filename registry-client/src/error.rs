@@ -86,6 +86,8 @@ pub struct Refusal {
     pub message: Option<String>,
     /// Whether the body was a web page, as proxies and login forms send them.
     pub is_html: bool,
+    /// The proxy that a web page came through, and the variable that names it.
+    pub proxy: Option<String>,
     /// How long the registry asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
@@ -363,6 +365,9 @@ impl fmt::Display for Refusal {
         }
         if self.is_html {
             f.write_str(": the answer is a web page")?;
+        }
+        if let Some(proxy) = &self.proxy {
+            write!(f, ", through the proxy {proxy}")?;
         }
         Ok(())
     }

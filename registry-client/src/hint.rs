@@ -5,7 +5,9 @@ use std::time::Duration;
 use transload_reference::ManifestError;
 
 use crate::error::{Error, ErrorKind, Network, Refusal};
+use crate::manifests::OTHER_ALGORITHM;
 use crate::target::is_way_out_of_https;
+use crate::token::TOO_LARGE_TOKEN;
 
 pub(crate) fn of(error: &Error) -> Option<String> {
     let place = &error.inner().place;
@@ -38,6 +40,9 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             "{host} believes that it is reached by http: set its external address to https (Harbor: external_url; behind a proxy: \
              X-Forwarded-Proto); where it really speaks plain HTTP, set plain_http: true for it (or --plain-http)"
         )),
+        ErrorKind::Protocol(message) if message.starts_with(TOO_LARGE_TOKEN) => Some(format!(
+            "the token lists too many rights: give this user fewer of them or fewer groups, or use a robot account for {host}"
+        )),
         ErrorKind::Manifest(_) | ErrorKind::Protocol(_) | ErrorKind::Config(_) | ErrorKind::Cancelled => None,
     }
 }
@@ -53,7 +58,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     if refusal.quota.is_some() {
         return Some(quota_hint(refusal, place.has_credential));
     }
-    if refusal.is_elsewhere && matches!(refusal.status, 400 | 401 | 403 | 404 | 410) {
+    if refusal.is_elsewhere && !refusal.is_html && matches!(refusal.status, 400 | 401 | 403 | 404 | 410) {
         return Some(format!(
             "{host} sends us to a storage that refuses the address it signed: check its storage, its clock and this machine's, and \
              whether a proxy changes addresses"
@@ -63,10 +68,19 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     if refusal.status == 400 && is_plain_http(error) && refusal.code.is_none() {
         return Some(may_speak_https(host));
     }
-    if refusal.is_html && refusal.status != 413 && refusal.status < 500 {
+    if refusal.is_html && refusal.status != 413 && (refusal.status < 500 || refusal.proxy.is_some()) {
+        return Some(web_page(error, refusal, host));
+    }
+    if refusal.status == 415 || refusal.status == 400 && code == "MANIFEST_INVALID" && names_docker(refusal) {
+        return Some(no_such_manifests(refusal, host));
+    }
+    if refusal
+        .message
+        .as_deref()
+        .is_some_and(|message| message.contains(OTHER_ALGORITHM))
+    {
         return Some(format!(
-            "a web page came instead of a registry's answer: check that {host} is the registry itself and not a login page, a portal or a \
-             proxy (HTTPS_PROXY and NO_PROXY decide which proxy is used)"
+            "{host} may know sha256 alone: push an image whose manifests are named by sha256, or to a registry that takes others"
         ));
     }
     if lacks_project(refusal) {
@@ -97,6 +111,10 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         413 => format!(
             "a proxy in front of {host} limits the size of requests: raise it there (nginx: client_max_body_size 0)"
         ),
+        431 => format!(
+            "a proxy in front of {host} takes no heads of requests as large as a token makes them: raise its limit (nginx: \
+             large_client_header_buffers)"
+        ),
         429 => too_many_requests(refusal, host),
         507 => format!("the disk of {host} is full: free space there"),
         500..=599 => format!(
@@ -104,6 +122,39 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+fn web_page(error: &Error, refusal: &Refusal, host: &str) -> String {
+    // It may have sent us elsewhere.
+    let from = error.url().and_then(|url| url.split('/').nth(2)).unwrap_or(host);
+    match &refusal.proxy {
+        Some(proxy) => format!(
+            "the page may be the proxy's own: open {from} in a browser through {proxy}, ask for access to {from} there, or add {from} to \
+             NO_PROXY"
+        ),
+        None => format!(
+            "a web page came instead of a registry's answer: check that {from} is the registry itself and not a login page, a portal or a \
+             proxy (HTTPS_PROXY and NO_PROXY decide which proxy is used)"
+        ),
+    }
+}
+
+fn names_docker(refusal: &Refusal) -> bool {
+    let message = refusal.message.as_deref().unwrap_or_default();
+    message.contains("application/vnd.docker.")
+}
+
+fn no_such_manifests(refusal: &Refusal, host: &str) -> String {
+    if names_docker(refusal) {
+        format!(
+            "{host} takes no Docker manifests: allow them there (zot: \"compat\": [\"docker2s2\"] under \"http\"), or push an image that was \
+             converted to OCI (skopeo copy --format oci)"
+        )
+    } else {
+        format!(
+            "{host} takes no manifests of this type: check which types it allows, or use another registry"
+        )
+    }
 }
 
 /// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
@@ -271,7 +322,9 @@ fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> O
             format!("the certificate of {host} is out of date, or this machine's clock is wrong")
         }
         Network::Certificate => {
-            format!("the certificate of {host} is broken: renew it, or set insecure: true to trust any")
+            format!(
+                "the certificate of {host} is broken or isn't for a server: replace it, or set insecure: true to trust any"
+            )
         }
         Network::ClientCertificate => {
             format!("{host} wants a client certificate: give cert_file and key_file")

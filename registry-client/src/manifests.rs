@@ -3,7 +3,8 @@
 //! [distribution specification, "Pulling manifests" and "Pushing manifests"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 use transload_reference::{
-    Descriptor, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, MediaType, RawManifest, Repository,
+    Algorithm, Descriptor, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, MediaType, RawManifest,
+    Repository,
 };
 
 use crate::answer::Answer;
@@ -19,6 +20,10 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.o
 
 /// The largest manifest that registries take, in bytes.
 const MAX_PUSHED_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// What is said of a manifest that a registry refused under a digest of another algorithm than sha256.
+pub(crate) const OTHER_ALGORITHM: &str =
+    "registries needn't take a digest other than sha256, and this one is";
 
 impl Core {
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Descriptor, Error> {
@@ -171,21 +176,30 @@ impl Core {
         call.checked_bytes = manifest.bytes().len() as u64;
         let answer = self.run(&mut call, Some(manifest.bytes()))?;
         if !answer.is_success() {
-            return Err(answer.into_error(&call.place));
+            return Err(refused(answer, &call, identifier, manifest));
         }
         let told: Option<Digest> = answer
             .header("docker-content-digest")
             .and_then(|text| text.parse().ok());
         answer.drain();
-        match told {
-            Some(told) if told.algorithm() == manifest.digest().algorithm() && told != *manifest.digest() => {
-                Err(call.protocol(format!(
-                    "the registry stored {told} instead of {}",
-                    manifest.digest()
-                )))
-            }
-            _ => Ok(()),
+        let Some(told) = told.filter(|told| told != manifest.digest()) else {
+            return Ok(());
+        };
+        if told != Digest::with(told.algorithm(), manifest.bytes()) {
+            let message = format!("the registry stored {told} instead of {}", manifest.digest());
+            return Err(call.protocol(message));
         }
+        // The content is right, and named by another algorithm. An index that names it by this one needs it by this one.
+        if matches!(identifier, Identifier::Digest(_))
+            && self.find_manifest(repository, identifier)?.is_none()
+        {
+            let message = format!(
+                "the registry stored the manifest as {told} and doesn't have it as {}",
+                manifest.digest()
+            );
+            return Err(call.protocol(message));
+        }
+        Ok(())
     }
 
     fn manifest_call<'a>(
@@ -211,6 +225,29 @@ impl Core {
     }
 }
 
+/// An answer that refuses a manifest as an error that says what is unusual about it.
+fn refused(answer: Answer, call: &Call<'_>, identifier: &Identifier, manifest: &RawManifest) -> Error {
+    let url = answer.url.clone();
+    let mut refusal = answer.into_refusal();
+    let (media_type, algorithm) = (manifest.media_type().as_str(), manifest.digest().algorithm());
+    let is_of_content = matches!(refusal.status, 400 | 404 | 405 | 415 | 422);
+    let mut notes = Vec::new();
+    if refusal.status == 415 && !refusal.message.iter().any(|message| message.contains(media_type)) {
+        notes.push(format!("it was sent as {media_type}"));
+    }
+    if is_of_content && matches!(identifier, Identifier::Digest(_)) && algorithm != Algorithm::Sha256 {
+        notes.push(format!("{OTHER_ALGORITHM} {}", algorithm.as_str()));
+    }
+    if !notes.is_empty() {
+        let notes = notes.join("; ");
+        refusal.message = Some(match refusal.message {
+            Some(message) => format!("{message} ({notes})"),
+            None => notes,
+        });
+    }
+    Error::new(&call.place, ErrorKind::Status(refusal)).at(&url)
+}
+
 enum Fetched {
     Manifest(RawManifest),
     /// These bytes have this digest, and the header has another.
@@ -220,7 +257,10 @@ enum Fetched {
 /// What the head of an answer says of a manifest, if it says enough.
 fn described(answer: &Answer, identifier: &Identifier) -> Option<Descriptor> {
     let media_type = MediaType::new(answer.header("content-type")?);
-    let size = answer.content_length()?;
+    // The length of what is encoded isn't the manifest's.
+    let size = answer
+        .content_length()
+        .filter(|_| answer.foreign_encoding().is_none())?;
     let told: Option<Digest> = answer
         .header("docker-content-digest")
         .and_then(|text| text.parse().ok());

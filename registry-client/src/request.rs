@@ -11,7 +11,7 @@ use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
 use crate::auth::{Demand, is_home};
-use crate::core::{Core, lock};
+use crate::core::{Core, OUTPUT_BUFFER, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
 use crate::notice::NoticeKind;
@@ -25,6 +25,9 @@ use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
+
+/// The largest token or password that a request can carry, in bytes: ureq writes a header at once.
+pub(crate) const MAX_TOKEN: usize = OUTPUT_BUFFER - 4 * 1024;
 
 /// How long an upload waits for its turn while its source's connection is open.
 const MAX_WAIT_WITH_SOURCE: Duration = Duration::from_secs(20);
@@ -340,6 +343,15 @@ impl Core {
             request = request.header(*name, *value);
         }
         if let Some(authorization) = authorization {
+            let size = authorization.expose().len();
+            if size > OUTPUT_BUFFER - 1024 {
+                let message = format!(
+                    "the credentials have {} KiB; a request carries at most {} KiB",
+                    size.div_ceil(1024),
+                    MAX_TOKEN / 1024
+                );
+                return Err(Error::new(place, ErrorKind::Config(message)).at(url));
+            }
             let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| {
                 let message = "the credentials hold characters that no header can carry".to_owned();
                 Error::new(place, ErrorKind::Config(message))
@@ -396,6 +408,7 @@ impl Core {
                     was_authorized,
                     patience: self.timeouts.document,
                     is_elsewhere: false,
+                    proxy: self.proxies.shown(url),
                     insufficient: None,
                     permit: None,
                 })
@@ -423,6 +436,7 @@ impl Core {
                     was_authorized,
                     patience: self.timeouts.document,
                     is_elsewhere: false,
+                    proxy: self.proxies.shown(url),
                     insufficient: None,
                     permit: None,
                 })

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde::Deserialize;
+use serde_json::Value;
 use transload_reference::Repository;
 
 use crate::answer::Answer;
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
-use crate::request::{Exchange, MAX_REDIRECTS, Payload};
+use crate::request::{Exchange, MAX_REDIRECTS, MAX_TOKEN, Payload};
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::target::check_target;
@@ -25,6 +26,9 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// How long a token lives of which nothing is said, or nonsense (the specification's figure).
 const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+
+/// How the message begins about a token that no request can carry.
+pub(crate) const TOO_LARGE_TOKEN: &str = "the token server gave a token";
 
 /// Tokens by what they are for.
 #[derive(Default)]
@@ -63,7 +67,8 @@ pub(crate) struct Server {
 struct Grant {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<f64>,
+    /// A number of seconds; some servers send text, which counts as nothing.
+    expires_in: Option<Value>,
 }
 
 /// What a token is wanted for, and by whom.
@@ -101,6 +106,7 @@ impl Core {
         let grant = self.fetch_token(wanted, &scopes)?;
         let life = grant
             .expires_in
+            .and_then(|life| life.as_f64())
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .filter(|life| *life >= SHORTEST_LIFE)
             .unwrap_or(SHORTEST_LIFE);
@@ -112,6 +118,15 @@ impl Core {
             let message = "the token server's answer has no token in it".to_owned();
             Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm)
         })?;
+        let size = secret.expose().len();
+        if size > MAX_TOKEN {
+            let message = format!(
+                "{TOO_LARGE_TOKEN} of {} KiB; a request carries at most {} KiB",
+                size.div_ceil(1024),
+                MAX_TOKEN / 1024
+            );
+            return Err(Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm));
+        }
         // Early enough that it still holds when the request arrives, whatever the clocks say.
         let life = life.min(Duration::from_secs(24 * 3600));
         let renew_at = asked_at + life - (life / 5).min(SHORTEST_LIFE);

@@ -382,13 +382,16 @@ impl transload_registry_client::CredentialSource for Changing {
 
 #[test]
 fn a_token_of_short_or_unknown_life_is_used_for_a_minute() {
-    for expires_in in [None, Some(0), Some(2), Some(300)] {
+    let lives = [None, Some(0), Some(2), Some(300)].map(|number| (number, None));
+    let texts = ["300", "", "5m", "-1"].map(|text| (None, Some(text)));
+    for (expires_in, expires_in_text) in lives.into_iter().chain(texts) {
         for field in [TokenField::Token, TokenField::AccessToken] {
             let registry = ScriptedRegistry::with(Options {
                 authentication: TOKENS,
                 tokens: TokenAnswers {
                     field,
                     expires_in,
+                    expires_in_text,
                     uses: None,
                 },
                 ..Options::default()
@@ -401,7 +404,7 @@ fn a_token_of_short_or_unknown_life_is_used_for_a_minute() {
             assert_eq!(
                 registry.log().count("GET", "/token"),
                 1,
-                "{expires_in:?} {field:?}"
+                "{expires_in:?} {expires_in_text:?} {field:?}"
             );
         }
     }
@@ -417,6 +420,35 @@ fn a_token_servers_endless_answer_is_not_read_to_its_end() {
         .unwrap_err();
     assert!(
         error.to_string().contains("larger than the 1048576 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_token_that_no_request_can_carry_is_refused_by_name() {
+    let registry = registry(TOKENS);
+    let large = format!(r#"{{"token":"{}"}}"#, "x".repeat(70_000));
+    registry.fault(Fault::new("GET", "/token", Action::Answer(Reply::status(200).body(large))).every());
+    let repository = repository(&registry, "team/app");
+    let error = client().resolve(&repository, &tag("v1")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the token server gave a token of 69 KiB; a request carries at most 60 KiB"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("rights"), "{:?}", error.hint());
+    assert_eq!(
+        registry.log().count("GET", "/token"),
+        1,
+        "it isn't asked for again"
+    );
+    // A password goes in a header, too.
+    let client = client_of(Credential::new("u", "x".repeat(70_000)), &registry);
+    let error = client.resolve(&repository, &tag("v1")).unwrap_err();
+    assert!(
+        error.to_string().contains("the credentials have 92 KiB")
+            && matches!(error.kind(), ErrorKind::Config(_)),
         "{error}"
     );
 }

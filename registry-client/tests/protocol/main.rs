@@ -1,6 +1,7 @@
 //! The client against a registry that does what each test tells it.
 
 mod alongside;
+mod answers;
 mod auth;
 mod bodies;
 mod help;

@@ -173,18 +173,6 @@ fn a_blob_of_another_size_is_refused_early() {
 }
 
 #[test]
-fn an_encoded_blob_is_refused() {
-    let registry = ScriptedRegistry::start();
-    let blob = put(&registry, "a", b"abc");
-    let headers = vec![("Content-Encoding".to_owned(), "gzip".to_owned())];
-    registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)));
-    let error = client()
-        .open_blob(&repository(&registry, "a"), &blob, 0)
-        .unwrap_err();
-    assert!(error.to_string().contains("gzip"), "{error}");
-}
-
-#[test]
 fn blobs_are_fetched_from_where_a_redirect_leads_without_credentials() {
     use transload_test_support::scripted::Authentication;
     let authentication = Authentication::Basic;

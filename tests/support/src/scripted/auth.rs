@@ -156,6 +156,10 @@ impl Tokens {
         if let Some(seconds) = self.answers.expires_in {
             answer["expires_in"] = seconds.into();
         }
+        if let Some(text) = self.answers.expires_in_text {
+            answer["expires_in"] = text.into();
+            answer["issued_at"] = text.into();
+        }
         Reply::status(200)
             .header("Content-Type", "application/json")
             .body(answer.to_string())

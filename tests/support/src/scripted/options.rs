@@ -50,6 +50,8 @@ pub struct TokenAnswers {
     pub field: TokenField,
     /// What `expires_in` says, in seconds; `None` where there is no such field. The registry itself never looks at a clock.
     pub expires_in: Option<u64>,
+    /// What `expires_in` says in place of a number.
+    pub expires_in_text: Option<&'static str>,
     /// How many requests a token is good for; `None` is any number.
     pub uses: Option<usize>,
 }
@@ -60,6 +62,7 @@ impl Default for TokenAnswers {
         TokenAnswers {
             field: TokenField::default(),
             expires_in: Some(300),
+            expires_in_text: None,
             uses: None,
         }
     }
