@@ -18,8 +18,12 @@ use super::event::How;
 use super::fault::{Fault, Side};
 use super::fill::{StreamFailure, fill, wrong_content};
 use super::ranges::RangeWorkers;
+use super::refused::RefusedTypes;
 use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 use super::together::together;
+
+/// The status of a registry that doesn't take manifests of a type.
+const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
 
 /// How many bytes are read at a time on the way into a store.
 pub(crate) const CHUNK: usize = 64 * 1024;
@@ -53,6 +57,15 @@ pub trait Destination: Send + Sync {
 
     /// How many bytes of a blob would be written here: none where it is there or would be linked.
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64;
+
+    /// Fails where this run has learnt that one of these manifests won't be taken, so that no blob is moved for them.
+    fn check_manifests(
+        &self,
+        _: &Repository,
+        _: &mut dyn Iterator<Item = &RawManifest>,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Brings a blob here.
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
@@ -241,12 +254,34 @@ impl Destination for StoreDestination {
 pub struct RegistryDestination {
     client: Client,
     registry: Registry,
+    refused_types: RefusedTypes,
 }
 
 impl RegistryDestination {
     /// The registry, by this client.
     pub fn new(client: Client, registry: Registry) -> Self {
-        RegistryDestination { client, registry }
+        RegistryDestination {
+            client,
+            registry,
+            refused_types: RefusedTypes::default(),
+        }
+    }
+
+    fn push_manifest(
+        &self,
+        repository: &Repository,
+        identifier: &Identifier,
+        manifest: &RawManifest,
+    ) -> Result<(), Fault> {
+        let Err(error) = self.client.push_manifest(repository, identifier, manifest) else {
+            return Ok(());
+        };
+        let is_for_its_type = error.status() == Some(UNSUPPORTED_MEDIA_TYPE);
+        let fault = registry(error);
+        if is_for_its_type {
+            self.refused_types.note(repository, manifest, &fault);
+        }
+        Err(fault)
     }
 
     /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
@@ -366,7 +401,8 @@ impl Destination for RegistryDestination {
             .client
             .has_blob(repository, &blob.digest)
             .map_err(registry)?
-            .is_some())
+            // One of another size is damaged: the right one takes its place.
+            .is_some_and(|size| size == blob.size))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -375,6 +411,14 @@ impl Destination for RegistryDestination {
 
     fn bytes_to_write(&self, _: &dyn Source, _: &Descriptor) -> u64 {
         0
+    }
+
+    fn check_manifests(
+        &self,
+        repository: &Repository,
+        manifests: &mut dyn Iterator<Item = &RawManifest>,
+    ) -> Result<(), Fault> {
+        self.refused_types.check(repository, manifests)
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
@@ -401,19 +445,14 @@ impl Destination for RegistryDestination {
     }
 
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
-        let identifier = manifest.digest().clone().into();
-        self.client
-            .push_manifest(repository, &identifier, manifest)
-            .map_err(registry)
+        self.push_manifest(repository, &manifest.digest().clone().into(), manifest)
     }
 
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
         let identifier = image
             .tag()
             .map_or_else(|| root.digest().clone().into(), |tag: &Tag| tag.clone().into());
-        self.client
-            .push_manifest(image.repository(), &identifier, root)
-            .map_err(registry)
+        self.push_manifest(image.repository(), &identifier, root)
     }
 }
 

@@ -359,6 +359,15 @@ impl<'a> Executor<'a> {
             // The image failed by another blob; whoever else needs this one sees to it.
             return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
         }
+        if let Some(plan) = flight.plan()
+            && let Err(fault) = flight
+                .port
+                .destination
+                .check_manifests(repository, &mut plan.children.iter().chain([&plan.root]))
+        {
+            self.fail(image, fault);
+            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+        }
         let brought = flight.port.destination.bring_blob(&Bring {
             repository,
             blob: &blob,

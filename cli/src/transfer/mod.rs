@@ -27,6 +27,7 @@ mod prepare;
 mod preview;
 mod queue;
 mod ranges;
+mod refused;
 mod room;
 mod source;
 mod staff;

@@ -38,6 +38,9 @@ fn a_pull_that_cannot_be_helped_says_why() {
     let page = Reply::status(502)
         .header("Content-Type", "text/html")
         .body("<html>");
+    let login = Reply::status(200)
+        .header("Content-Type", "text/html")
+        .body("<html>");
     let spent = Reply::status(429).header("ratelimit-remaining", "0;w=3600");
     let cases = [
         (Action::Reset { after: Some(10) }, "the connection was cut"),
@@ -50,11 +53,16 @@ fn a_pull_that_cannot_be_helped_says_why() {
             "the registry has 5 bytes where 50000 are expected",
         ),
         (Action::Answer(Reply::status(503)), "503 Service Unavailable"),
+        (Action::Answer(login), "200 OK: the answer is a web page"),
         (Action::Answer(page), "502 Bad Gateway: the answer is a web page"),
         (Action::Answer(spent), "429 Too Many Requests"),
         (Action::Answer(Reply::status(404)), "404 Not Found"),
         (
-            Action::Headers(vec![("Content-Encoding".to_owned(), "gzip".to_owned())]),
+            Action::Answer(
+                Reply::status(200)
+                    .header("Content-Encoding", "gzip")
+                    .body("short"),
+            ),
             "encoded as gzip",
         ),
     ];

@@ -114,18 +114,24 @@ fn a_way_out_of_https() {
 /// What a push says, as a user whom the registry knows, that fails by this answer.
 #[track_caller]
 fn push_with(reply: Reply) -> String {
+    push_that_fails(Fault::new("POST", "/blobs/uploads/", answer(reply)), Family::Oci)
+}
+
+/// The same of an image of this family.
+#[track_caller]
+fn push_that_fails(fault: Fault, family: Family) -> String {
     let (scene, registry) = registry(Options {
         authentication: Authentication::Basic,
         ..Options::default()
     });
-    let image = samples::single(Family::Oci, "linux/amd64", 2);
+    let image = samples::single(family, "linux/amd64", 2);
     store_with(&scene, "store", "hub.example.org", "team/web", "v2", &image);
     let auths = format!(
         "- {{repo: {}, username: {USER}, password: '{PASSWORD}', plain_http: true}}\n",
         registry.host()
     );
     scene.write("auths.yaml", &auths);
-    registry.fault(Fault::new("POST", "/blobs/uploads/", answer(reply)).every());
+    registry.fault(fault.every());
     let args = [
         "push",
         "--src",
@@ -251,6 +257,25 @@ fn a_proxy_that_refuses() {
     ]
     .map(|proxy| told(&proxy));
     assert_said!(said.join("\n"));
+}
+
+/// As zot says it, which takes Docker's manifests only where it is told to.
+#[test]
+fn no_docker_manifests() {
+    let body = r#"{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":{"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}}]}"#;
+    let refusal = Reply::status(415).body(body);
+    assert_said!(push_that_fails(
+        Fault::new("PUT", "/manifests/", answer(refusal)),
+        Family::Docker
+    ));
+}
+
+#[test]
+fn a_web_page_in_place_of_a_layer() {
+    let page = Reply::status(200)
+        .header("Content-Type", "text/html")
+        .body("<html>Please log in</html>");
+    assert_said!(pull_with(Fault::new("GET", "/blobs/", answer(page))));
 }
 
 /// The page that lists them quotes what is said: it is in the snapshot of the test that it names, word for word.

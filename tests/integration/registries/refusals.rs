@@ -1,10 +1,14 @@
 //! Registries that say no to a user, or to everybody who isn't one.
 
+use std::path::Path;
+
 use serde_json::json;
-use transload_test_support::Output;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::kubekey::{self, Generation};
+use transload_test_support::proxy::Proxy;
 use transload_test_support::real::{PASSWORD, USER};
+use transload_test_support::scripted::{Action, Fault, Options, Reply, Tls};
+use transload_test_support::{Output, ScriptedRegistry, Transload};
 
 use super::help::*;
 
@@ -149,5 +153,101 @@ fn the_right_password_and_tokens_are_not_told_either() {
         for output in pull_and_push(&registry, Some(PASSWORD)) {
             assert_untold(&output.expect_code(0), &[PASSWORD, ENCODED, TOKEN]);
         }
+    }
+}
+
+/// A directory with an image under each of these names, all of the same type.
+fn stored(folder: &Path, names: &[&str]) -> Vec<Image> {
+    let write = |(seed, name): (u64, &&str)| {
+        let image = samples::single(Family::Docker, "linux/amd64", seed);
+        kubekey::write(folder, "hub.local", name, "v1", &image, Generation::Third);
+        image
+    };
+    (1..).zip(names).map(write).collect()
+}
+
+#[test]
+fn a_type_of_manifests_that_was_refused_costs_no_more_blobs() {
+    let registry = ScriptedRegistry::start();
+    let detail = r#"{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":{"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}}]}"#;
+    let refusal = Reply::status(415).body(detail);
+    registry.fault(Fault::new("PUT", "/manifests/", Action::Answer(refusal)).every());
+    let folder = folder();
+    let src = folder.path().join("src");
+    let images = stored(&src, &["team/one", "team/two", "team/three"]);
+    let dest = format!("{}/mirror", registry.host());
+    let output = transload(["push", "--src", &text(&src), "--dest", &dest, "--jobs", "1"]).expect_code(1);
+    let told = told(&output);
+    let project =
+        "refused another manifest of the type application/vnd.docker.distribution.manifest.v2+json in mirror";
+    assert!(
+        told.matches("manifest invalid (mediaType: application/vnd.docker.")
+            .count()
+            == 1
+            && told.matches(project).count() == 2
+            && told.contains("\"docker2s2\""),
+        "{told}"
+    );
+    assert_eq!(
+        registry.blobs().len(),
+        images[0].blobs.len(),
+        "those of the first image alone"
+    );
+    assert_eq!(registry.log().count("PUT", "/manifests/"), 1);
+}
+
+#[test]
+fn a_blob_of_another_size_in_a_registry_is_as_good_as_none() {
+    let registry = ScriptedRegistry::start();
+    let folder = folder();
+    let src = folder.path().join("src");
+    let images = stored(&src, &["team/one"]);
+    for (blob, bytes) in &images[0].blobs {
+        registry.put_blob("mirror/team/one", &blob.digest, &bytes[1..]);
+    }
+    let dest = format!("{}/mirror", registry.host());
+    transload(["push", "--src", &text(&src), "--dest", &dest]).expect_code(0);
+    assert!(registry.has_image("mirror/team/one", "v1", &images[0]));
+}
+
+#[test]
+fn a_proxys_page_in_place_of_a_blob_names_the_proxy() {
+    const NAME: &str = "hub.example.com";
+    let registry = ScriptedRegistry::with(Options {
+        tls: Tls::Named(&[NAME]),
+        ..Options::default()
+    });
+    let proxy = Proxy::start(&[(NAME, registry.host())]);
+    registry.put_image("team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
+    let (image, folder, ca_file) = (format!("{NAME}/team/app:v1"), folder(), text(registry.ca_file()));
+    let dest = text(folder.path().join("images"));
+    for status in [200, 403, 502] {
+        registry.clear_faults();
+        let page = Reply::status(status)
+            .header("Content-Type", "text/html")
+            .body("<html>blocked by policy</html>");
+        registry.fault(Fault::new("GET", "/blobs/", Action::Answer(page)).every());
+        let args = [
+            "pull",
+            &image,
+            "--dest",
+            &dest,
+            "--ca-file",
+            &ca_file,
+            "--retries",
+            "0",
+        ];
+        let output = Transload::new().args(args).env("HTTPS_PROXY", proxy.url()).run();
+        let told = told(&output.expect_code(1));
+        let through = format!(
+            "the answer is a web page, through the proxy {} (from HTTPS_PROXY)",
+            proxy.url()
+        );
+        assert!(
+            told.contains(&through)
+                && told.contains(&format!("add {NAME} to NO_PROXY"))
+                && !told.contains("damaged"),
+            "{status}: {told}"
+        );
     }
 }
