@@ -66,6 +66,18 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Whether it is a web page that says "200 OK", as portals and proxies answer anything. Registries answer what is sent to them with 201, 202
+    /// or 204, or without a body.
+    pub fn is_page(&self) -> bool {
+        self.is_html() && self.status == 200 && self.content_length() != Some(0)
+    }
+
+    /// Whether its body is said to be HTML.
+    pub fn is_html(&self) -> bool {
+        let content_type = self.header("content-type").unwrap_or_default();
+        content_type.to_ascii_lowercase().starts_with("text/html")
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
@@ -129,13 +141,9 @@ impl Answer {
         // What came of it is enough: the status decides.
         let longest = self.patience.min(LONGEST_ASIDE);
         let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
-        let content_type = self
-            .header("content-type")
-            .unwrap_or_default()
-            .to_ascii_lowercase();
         let storage_error = read_storage_error(&bytes);
-        let is_html = storage_error.is_none()
-            && (content_type.starts_with("text/html") || bytes.trim_ascii_start().starts_with(b"<"));
+        let is_html =
+            storage_error.is_none() && (self.is_html() || bytes.trim_ascii_start().starts_with(b"<"));
         let (code, message) = storage_error.unwrap_or_else(|| read_error(&bytes, self.status));
         let quota = self.quota(message.as_deref());
         let lacks_right = self.insufficient.is_some();

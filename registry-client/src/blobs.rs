@@ -68,8 +68,7 @@ impl Doubt {
         if let Some(encoding) = answer.foreign_encoding() {
             return Some(Doubt::Encoded(encoding));
         }
-        let content_type = answer.header("content-type")?.to_ascii_lowercase();
-        content_type.starts_with("text/html").then(|| {
+        answer.is_html().then(|| {
             Doubt::Page(Refusal {
                 status: answer.status,
                 is_html: true,

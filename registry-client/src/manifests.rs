@@ -175,7 +175,7 @@ impl Core {
         }
         call.checked_bytes = manifest.bytes().len() as u64;
         let answer = self.run(&mut call, Some(manifest.bytes()))?;
-        if !answer.is_success() {
+        if !answer.is_success() || answer.is_page() {
             return Err(refused(answer, &call, identifier, manifest));
         }
         let told: Option<Digest> = answer

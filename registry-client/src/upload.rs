@@ -290,7 +290,7 @@ impl Upload<'_> {
         let mut call = self.call("POST", "/blobs/uploads/")?;
         let answer = self.core.run(&mut call, None)?;
         match answer.status {
-            200 | 202 | 204 => {
+            200 | 202 | 204 if !answer.is_page() => {
                 let session = self.core.session(&call, &answer);
                 answer.drain();
                 session.map(Some)
@@ -441,7 +441,7 @@ impl Upload<'_> {
             }
         };
         match result {
-            Ok(answer) if matches!(answer.status, 200 | 201 | 204) => {
+            Ok(answer) if matches!(answer.status, 200 | 201 | 204) && !answer.is_page() => {
                 answer.drain();
                 session.offset = self.blob.size;
                 Step::Done
@@ -469,7 +469,7 @@ impl Upload<'_> {
             call = call.header("connection", "close");
         }
         match self.core.once(&mut call, &mut Payload::Stream(bytes)) {
-            Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) => {
+            Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) && !answer.is_page() => {
                 session.location = self.moved(&answer, session);
                 let stored = answer.header("range").and_then(stored_bytes).unwrap_or(end);
                 answer.drain();

@@ -73,7 +73,9 @@ pub(crate) fn connecting<T>(
     timeout: NextTimeout,
     connect: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    bounded(Some(*timeout.after), connect).map_err(|error| match error {
+    // ureq has a time that never comes, which no clock can be set to.
+    const A_DAY: Duration = Duration::from_secs(24 * 3600);
+    bounded(Some((*timeout.after).min(A_DAY)), connect).map_err(|error| match error {
         Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(Timeout::Connect),
         error => error,
     })

@@ -99,6 +99,38 @@ fn a_web_page_in_place_of_a_blob_is_told_as_one() {
     }
 }
 
+#[test]
+fn a_web_page_that_answers_a_push_is_no_success() {
+    let page = Reply::status(200)
+        .header("Content-Type", "text/html")
+        .body("<html>log in</html>");
+    let bytes = content(10_000);
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    let manifest = RawManifest::parse(image.root.bytes.clone(), None).unwrap();
+    for (method, path) in [
+        ("POST", "/blobs/uploads/"),
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", "/manifests/"),
+    ] {
+        let registry = ScriptedRegistry::start();
+        registry.fault(Fault::new(method, path, Action::Answer(page.clone())).every());
+        let (client, repository) = (client(), repository(&registry, "a"));
+        let pushed = match path {
+            "/manifests/" => client.push_manifest(&repository, &tag("v1"), &manifest),
+            _ => client.push_blob(
+                &repository,
+                &descriptor(&bytes),
+                &mut opener(&bytes, &mut Vec::new()),
+            ),
+        };
+        let error = pushed.unwrap_err();
+        assert!(
+            error.to_string().contains("200 OK: the answer is a web page"),
+            "{method} {path}: {error}"
+        );
+    }
+}
+
 /// What reading a blob comes to whose storage answers so.
 fn from_storage(reply: Reply) -> (transload_registry_client::Error, ScriptedRegistry) {
     let registry = ScriptedRegistry::with(Options {
