@@ -13,8 +13,8 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-use super::answering::WRITE_FAILED;
 use super::OVERHEAD;
+use super::answering::WRITE_FAILED;
 use crate::rate::Rate;
 
 /// How long a blocked read goes without a look at the cancel flag.
