@@ -115,7 +115,7 @@ impl Core {
 
     fn fetch_once(
         &self,
-        call: &mut Call<'_>,
+        call: &mut Call,
         identifier: &Identifier,
         doubted: Option<&Digest>,
     ) -> Result<Fetched, Error> {
@@ -194,7 +194,7 @@ impl Core {
         method: &'static str,
         repository: &'a Repository,
         identifier: &Identifier,
-    ) -> Result<Call<'a>, Error> {
+    ) -> Result<Call, Error> {
         let operation = format!("{what} the manifest {identifier}");
         let call = Call::new(
             self,
