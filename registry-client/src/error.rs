@@ -226,7 +226,9 @@ impl Error {
 
     /// Whether it says that the credentials are wrong, and not that their user lacks a right.
     pub(crate) fn refuses_credentials(&self) -> bool {
-        let is_about_right = self.refusal().is_some_and(hint::lacks_right);
+        let is_about_right = self
+            .refusal()
+            .is_some_and(|refusal| hint::lacks_right(refusal) || hint::lacks_project(refusal));
         let is_tokens = matches!(self.0.kind, ErrorKind::Token(_));
         match self.status() {
             Some(401) => !is_about_right,

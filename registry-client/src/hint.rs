@@ -131,7 +131,7 @@ fn may_speak_https(host: &str) -> String {
 }
 
 /// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
-fn lacks_project(refusal: &Refusal) -> bool {
+pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
     let message = refusal
         .message
         .as_deref()

@@ -44,6 +44,8 @@ pub(crate) struct Call {
     pub checked_bytes: u64,
     /// Whether it belongs to something that counts as one of the host's requests already.
     pub is_counted: bool,
+    /// Whether another origin may answer it, where the registry redirects it there.
+    pub may_leave: bool,
 }
 
 /// What is sent along.
@@ -154,6 +156,7 @@ impl Call {
             scopes: Scopes::pull(repository),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: matches!(method, "GET" | "HEAD"),
         })
     }
 
@@ -326,8 +329,7 @@ impl Core {
                 return Err(call.protocol(format!("more than {MAX_REDIRECTS} redirects")));
             }
             url = self.redirect_target(&call.place, &call.reach, &url, answer)?;
-            let is_read = matches!(call.method, "GET" | "HEAD");
-            if call.method == "DELETE" || !is_read && !call.reach.is_own(&url) {
+            if call.method == "DELETE" || !call.may_leave && !call.reach.is_own(&url) {
                 let message = format!("the registry redirects a {} to {url}: refused", call.method);
                 return Err(call.protocol(message));
             }

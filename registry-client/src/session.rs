@@ -134,6 +134,7 @@ impl Call {
             return Err(call.protocol(format!("no {method} goes to {session}: refused")));
         }
         call.url = session.clone();
+        call.may_leave = false;
         Ok(call.scopes(Scopes::push(repository)))
     }
 }

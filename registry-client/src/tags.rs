@@ -118,6 +118,7 @@ impl Core {
             scopes: Scopes::default(),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: true,
         };
         let answer = self.run(&mut call, None)?;
         if answer.is_success() {

@@ -207,6 +207,7 @@ impl Examination<'_> {
             scopes: Scopes::default(),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: true,
         };
         let answer = self.core.run(&mut call, None)?;
         if answer.is_success() {

@@ -495,7 +495,7 @@ fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
         registry.fault(fault.every());
         let client = client_of(user(), &registry);
         let secret = repository(&registry, "team/secret");
-        assert!(client.resolve(&secret, &tag("v1")).unwrap_err().is_denied());
+        assert!(client.manifest(&secret, &tag("v1")).unwrap_err().is_denied());
         client
             .resolve(&repository(&registry, "team/app"), &tag("v1"))
             .unwrap();

@@ -244,7 +244,8 @@ fn assert_named(error: &Error, registry: &ScriptedRegistry, address: &str, named
 #[test]
 fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
     let registry = ScriptedRegistry::start();
-    let client = builder().retry(RetryPolicy::attempts(1)).build().unwrap();
+    // Each has a client of its own: what one learns of logging in isn't the next one's.
+    let client = || builder().retry(RetryPolicy::attempts(1)).build().unwrap();
     let a = repository(&registry, "a");
     let blob = put(&registry, "a", b"bytes");
     let gone = format!("http://{}", dead());
@@ -261,9 +262,9 @@ fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
         let reply = Reply::status(401).header("WWW-Authenticate", &challenge);
         registry.fault(Fault::new("GET", "/tags/", Action::Answer(reply)).every());
         let errors = [
-            (client.open_blob(&a, &blob, 0).unwrap_err(), "sent us for the content"),
-            (push(&client, &a, b"other").unwrap_err(), "sent us with the upload"),
-            (client.tags(&a).unwrap_err(), "named as its token server"),
+            (client().open_blob(&a, &blob, 0).unwrap_err(), "sent us for the content"),
+            (push(&client(), &a, b"other").unwrap_err(), "sent us with the upload"),
+            (client().tags(&a).unwrap_err(), "named as its token server"),
         ];
         for (error, named) in errors {
             assert_named(&error, &registry, &address, named);
@@ -291,4 +292,16 @@ fn a_storage_with_a_certificate_of_its_own_wants_its_authority_in_the_registrys_
     let hint = error.hint().unwrap();
     assert!(hint.contains("as ca_file (--ca-file) of ") && hint.contains(storage.host()), "{hint}");
     assert_eq!(ask(Some(storage.ca_file())).status(), Some(404));
+}
+
+#[test]
+fn a_question_about_an_upload_is_not_redirected_to_another_origin() {
+    let (registry, elsewhere) = (ScriptedRegistry::start(), ScriptedRegistry::start());
+    let a = repository(&registry, "a");
+    redirect(&registry, "GET", "/blobs/uploads/", &format!("http://{}/x", elsewhere.host()));
+    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::CutUpload { after: 1000 }));
+    let bytes = content(LARGE);
+    push(&client(), &a, &bytes).unwrap();
+    assert!(registry.log().count("GET", "/blobs/uploads/") > 0, "it wasn't asked");
+    assert_eq!(asked(&elsewhere), [] as [&str; 0]);
 }
