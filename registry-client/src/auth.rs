@@ -122,7 +122,9 @@ impl Core {
                         basic(IDENTITY_TOKEN_USER, token)
                     }
                 };
-                let trial = login.admit(credential, &call.place)?;
+                let trial = login
+                    .admit(credential, &call.place)
+                    .map_err(|error| error.at(&call.url))?;
                 Ok(Some(Proof {
                     header,
                     trial: trial.map(|trial| (credential.clone(), trial)),
