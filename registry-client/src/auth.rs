@@ -136,16 +136,15 @@ impl Core {
         }
     }
 
-    /// Takes note of a 401, or of a 403 that says "insufficient scope". True: it is worth trying again.
+    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. True: it is worth trying again.
     pub fn heed(
         &self,
         login: &Login,
         call: &mut Call,
-        answer: &Answer,
+        demand: Result<Option<Demand>, String>,
         sent: Option<&Secret>,
     ) -> Result<bool, Error> {
-        let refuse = |message: String| Error::new(&call.place, ErrorKind::Protocol(message)).at(&answer.url);
-        let demand = match Demand::of(answer).map_err(refuse)? {
+        let demand = match demand.map_err(|message| call.protocol(message))? {
             Some(demand) => demand,
             None => match self.demand_of_ping(login, call)? {
                 Some(demand) => demand,

@@ -275,7 +275,7 @@ impl Core {
         if let Some(scheme) = AuthScheme::of(&answer) {
             let login = self.login(reach);
             *lock(&login.scheme) = Some(scheme);
-            login.is_known();
+            login.end_first_contact();
         }
         answer.drain();
     }

@@ -44,7 +44,7 @@ impl Login {
     }
 
     /// Ends the first contact.
-    pub fn is_known(&self) {
+    pub fn end_first_contact(&self) {
         self.is_known.store(true, Ordering::Release);
     }
 

@@ -107,10 +107,20 @@ impl Core {
     }
 }
 
-/// Whether a rule's registry is the host of a URL. A rule without a port is for the scheme's own.
+/// Whether a rule's registry is the host of a URL, however its address is written. A rule without a port is for the scheme's own.
 fn is_host_of(registry: &Registry, url: &Url) -> bool {
     let port = registry.port().unwrap_or(url.scheme().default_port());
-    registry.host() == url.host().host() && port == url.port()
+    let address = |host: &Registry| bare(host).parse().ok().map(|ip: IpAddr| ip.to_canonical());
+    let is_same = match (address(registry), address(url.host())) {
+        (Some(its), Some(other)) => its == other,
+        _ => registry.host() == url.host().host(),
+    };
+    is_same && port == url.port()
+}
+
+/// A host's name, or its address without brackets.
+fn bare(host: &Registry) -> &str {
+    host.host().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// What a redirect's `Location` means.
@@ -181,7 +191,7 @@ pub(crate) fn nearness(host: &Registry) -> Option<Nearness> {
         "ip6-localhost",
         "ip6-loopback",
     ];
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    let name = bare(host);
     if host.is_loopback() || name.ends_with(".localhost") || NAMES.contains(&name) {
         return Some(Nearness::ThisMachine);
     }
@@ -284,6 +294,25 @@ mod tests {
             let from_is = || nearness(from_url.host()).unwrap_or(Nearness::World);
             let checked = check_target(&from_url, &to_url, from_is);
             assert_eq!(checked.is_ok(), allowed, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn a_host_with_settings_is_known_however_its_address_is_written() {
+        let table = [
+            ("hub.local", "https://hub.local/x", true),
+            ("hub.local", "http://hub.local:80/x", true),
+            ("hub.local", "http://hub.local:443/x", false),
+            ("hub.local:5000", "https://hub.local:05000/x", true),
+            ("hub.local:5000", "https://hub.local/x", false),
+            ("10.0.0.5", "https://[::ffff:10.0.0.5]/x", true),
+            ("[fd00::5]", "https://[fd00:0:0::5]/x", true),
+            ("docker.io", "https://registry-1.docker.io/x", true),
+            ("hub.local", "https://other.local/x", false),
+        ];
+        for (registry, url, expected) in table {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(is_host_of(&registry.parse().unwrap(), &url), expected, "{registry} {url}");
         }
     }
 

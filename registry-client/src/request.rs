@@ -9,7 +9,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
-use crate::auth::Demand;
+use crate::auth::{Demand, Scheme as AuthScheme};
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
@@ -266,11 +266,11 @@ impl Core {
             if let (Some(_), Ok(answer)) = (&guard, &result)
                 && at_home
                 && answer.status == 401
-                && let Some(scheme) = crate::auth::Scheme::of(answer)
+                && let Some(scheme) = AuthScheme::of(answer)
             {
                 *lock(&login.scheme) = Some(scheme);
             }
-            login.is_known();
+            login.end_first_contact();
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;
@@ -290,23 +290,27 @@ impl Core {
                 None => (None, None),
             };
             if wants_more {
-                let worth_it =
-                    renewals < MAX_RENEWALS && self.heed(&login, call, &answer, header.as_ref())?;
-                if let Some((credential, trial)) = trial {
-                    let error = answer.into_error(&call.place);
-                    login.refuse(&credential, &error);
-                    drop(trial);
-                    if worth_it && !matches!(payload, Payload::Stream(_)) {
-                        renewals += 1;
-                        continue;
+                let demand = Demand::of(&answer);
+                let outcome = match trial {
+                    None => Ok(answer),
+                    // Who waits for the trial goes on once this is noted.
+                    Some((credential, _trial)) => {
+                        let error = answer.into_error(&call.place);
+                        let is_same_way = !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
+                        if is_same_way {
+                            login.refuse(&credential, &error);
+                        }
+                        Err(error)
                     }
-                    return Err(error);
-                }
+                };
+                let worth_it =
+                    renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
                 if worth_it && !matches!(payload, Payload::Stream(_)) {
                     renewals += 1;
-                    answer.drain();
+                    outcome.into_iter().for_each(Answer::drain);
                     continue;
                 }
+                let mut answer = outcome?;
                 if renewals >= MAX_RENEWALS {
                     answer.insufficient = Some(call.scopes.to_string());
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use transload_reference::{Digest, RawManifest, Repository};
 use transload_registry_client::{Client, Credential, Error, HostRule, RetryPolicy, UploadEntry, UploadJournal};
 use transload_test_support::ScriptedRegistry;
-use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply, Tls};
+use transload_test_support::scripted::{Action, Authentication, Fault, Listener, Options, Reply, Tls};
 
 use crate::help::*;
 
@@ -304,4 +304,29 @@ fn a_question_about_an_upload_is_not_redirected_to_another_origin() {
     push(&client(), &a, &bytes).unwrap();
     assert!(registry.log().count("GET", "/blobs/uploads/") > 0, "it wasn't asked");
     assert_eq!(asked(&elsewhere), [] as [&str; 0]);
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_the_registry_alone() {
+    let registry = ScriptedRegistry::with(Options {
+        tls: Tls::Mutual,
+        redirect_blobs: true,
+        ..Options::default()
+    });
+    let mut rule = HostRule::new(registry.host());
+    rule.ca_file = Some(registry.ca_file());
+    rule.cert_file = Some(registry.cert_file());
+    rule.key_file = Some(registry.key_file());
+    let client = builder()
+        .plain_http(None)
+        .retry(RetryPolicy::attempts(1))
+        .hosts(vec![rule])
+        .build()
+        .unwrap();
+    client.ping(&registry.host().parse().unwrap()).unwrap();
+    let blob = put(&registry, "a", b"bytes");
+    let error = client.open_blob(&repository(&registry, "a"), &blob, 0).unwrap_err();
+    assert!(error.url().unwrap().contains(registry.content_host().unwrap()), "{error}");
+    let requests = registry.log().requests();
+    assert!(requests.iter().all(|request| request.listener == Listener::Registry));
 }
