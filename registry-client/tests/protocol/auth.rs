@@ -546,3 +546,14 @@ fn a_token_server_that_was_named_under_one_rule_gets_no_password_of_another() {
         "the password went to it"
     );
 }
+
+#[test]
+fn a_registry_that_asks_another_way_than_before_is_followed() {
+    let registry = registry(TOKENS);
+    let basic = Reply::status(401).header("WWW-Authenticate", "Basic realm=\"x\"");
+    registry.fault(Fault::new("*", "/manifests/", Action::Answer(basic)).nth(1));
+    client_of(user(), &registry)
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap();
+    assert_eq!(registry.log().count("GET", "/token"), 1);
+}
