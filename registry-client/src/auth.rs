@@ -66,11 +66,7 @@ pub(crate) struct Proof<'a> {
 
 impl Core {
     /// What a request has to show, as far as the registry's wishes are known.
-    pub fn authorize<'l>(
-        &self,
-        login: &'l Login,
-        call: &mut Call,
-    ) -> Result<Option<Proof<'l>>, Error> {
+    pub fn authorize<'l>(&self, login: &'l Login, call: &mut Call) -> Result<Option<Proof<'l>>, Error> {
         let Some(scheme) = lock(&login.scheme).clone() else {
             return Ok(None);
         };
@@ -98,12 +94,7 @@ impl Core {
         scheme: &Scheme,
         credential: Option<&Credential>,
     ) -> Result<Option<Proof<'l>>, Error> {
-        let known = |header| {
-            Ok(Some(Proof {
-                header,
-                trial: None,
-            }))
-        };
+        let known = |header| Ok(Some(Proof { header, trial: None }));
         if credential.is_some() && self.is_plain_unasked(&call.reach) {
             let message = format!(
                 "{} speaks plain HTTP, and there are credentials for it, which go over plain HTTP only where that is asked for: set \

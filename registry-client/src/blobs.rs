@@ -158,9 +158,7 @@ impl BlobReader {
     }
 
     fn at_url(&self, error: Error) -> Error {
-        self.url
-            .iter()
-            .fold(error.named_for(self.named_for), Error::at)
+        self.url.iter().fold(error.named_for(self.named_for), Error::at)
     }
 
     /// Opens a connection at the present position, and another where that one fails before its first byte.

@@ -81,6 +81,9 @@ pub(crate) struct Certificates {
     pub client: Option<Arc<ClientIdentity>>,
 }
 
+/// The scheme that a probe found out, once it has.
+type Probed = Arc<Mutex<Option<Scheme>>>;
+
 pub(crate) type NoticeFn = dyn Fn(&Notice) + Send + Sync;
 
 pub(crate) struct Core {
@@ -100,7 +103,7 @@ pub(crate) struct Core {
     pub shared: Arc<Shared>,
     pub agents: Mutex<HashMap<AgentKey, Agent>>,
     /// The schemes that loopback registries turned out to speak, each as one rule has it asked for.
-    pub schemes: Mutex<HashMap<(Registry, Option<usize>), Arc<Mutex<Option<Scheme>>>>>,
+    pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
     pub tokens: Tokens,
@@ -194,11 +197,7 @@ impl Core {
             None if is_guarded || !registry.is_loopback() => return Ok(Scheme::Https),
             None => {}
         }
-        let known = Arc::clone(
-            lock(&self.schemes)
-                .entry((registry.clone(), rule))
-                .or_default(),
-        );
+        let known = Arc::clone(lock(&self.schemes).entry((registry.clone(), rule)).or_default());
         // Held while the question is put: the other workers need the same answer.
         let mut known = lock(&known);
         if known.is_none() {
@@ -299,7 +298,11 @@ impl Core {
         let own = self.own_identity(reach.rule);
         let is_same_host = url.host().host() == reach.registry.host();
         Identity {
-            insecure: if is_same_host { own.insecure } else { self.skip_tls_verify },
+            insecure: if is_same_host {
+                own.insecure
+            } else {
+                self.skip_tls_verify
+            },
             client_of: None,
             ..own
         }

@@ -305,7 +305,9 @@ fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> O
         Network::Reset => {
             let is_loopback = error.registry().is_some_and(|registry| registry.is_loopback());
             let plain = match is_loopback && !is_plain_http(error) {
-                true => format!("; if {host} speaks plain HTTP, set plain_http: true for it (or --plain-http)"),
+                true => {
+                    format!("; if {host} speaks plain HTTP, set plain_http: true for it (or --plain-http)")
+                }
                 false => String::new(),
             };
             format!(

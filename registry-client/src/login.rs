@@ -171,11 +171,22 @@ mod tests {
         assert!(first.as_ref().is_some_and(|trial| trial._alone.is_some()));
         thread::scope(|scope| {
             let waiters: Vec<_> = (0..3)
-                .map(|_| scope.spawn(|| login.admit(&credential, &place()).unwrap().unwrap()._alone.is_some()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        login
+                            .admit(&credential, &place())
+                            .unwrap()
+                            .unwrap()
+                            ._alone
+                            .is_some()
+                    })
+                })
                 .collect();
             drop(first);
             // None of them waits for another.
-            waiters.into_iter().for_each(|waiter| drop(waiter.join().unwrap()));
+            waiters
+                .into_iter()
+                .for_each(|waiter| drop(waiter.join().unwrap()));
         });
     }
 }

@@ -188,11 +188,11 @@ impl Core {
         }
     }
 
-    fn manifest_call<'a>(
+    fn manifest_call(
         &self,
         what: &str,
         method: &'static str,
-        repository: &'a Repository,
+        repository: &Repository,
         identifier: &Identifier,
     ) -> Result<Call, Error> {
         let operation = format!("{what} the manifest {identifier}");

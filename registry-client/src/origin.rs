@@ -312,7 +312,11 @@ mod tests {
         ];
         for (registry, url, expected) in table {
             let url = Url::parse(url).unwrap();
-            assert_eq!(is_host_of(&registry.parse().unwrap(), &url), expected, "{registry} {url}");
+            assert_eq!(
+                is_host_of(&registry.parse().unwrap(), &url),
+                expected,
+                "{registry} {url}"
+            );
         }
     }
 
@@ -359,7 +363,8 @@ mod tests {
         let methods = ["GET", "PUT", "PATCH", "DELETE"];
         for (path, expected) in table {
             let url = Url::parse(&format!("{own}{path}")).unwrap();
-            let taken = |method: &&str| may_be_session(&url) && reach(Scheme::Https).takes(method, &url, &repository);
+            let taken =
+                |method: &&str| may_be_session(&url) && reach(Scheme::Https).takes(method, &url, &repository);
             let taken: Vec<_> = methods.into_iter().filter(taken).collect();
             assert_eq!(taken.join(" "), expected, "{path}");
         }

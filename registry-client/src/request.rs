@@ -296,15 +296,15 @@ impl Core {
                     // Who waits for the trial goes on once this is noted.
                     Some((credential, _trial)) => {
                         let error = answer.into_error(&call.place);
-                        let is_same_way = !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
+                        let is_same_way =
+                            !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
                         if is_same_way {
                             login.refuse(&credential, &error);
                         }
                         Err(error)
                     }
                 };
-                let worth_it =
-                    renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
+                let worth_it = renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
                 if worth_it && !matches!(payload, Payload::Stream(_)) {
                     renewals += 1;
                     outcome.into_iter().for_each(Answer::drain);

@@ -5,9 +5,9 @@ use transload_reference::{Digest, Repository};
 use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::Error;
+use crate::origin::{Reach, may_be_session};
 use crate::request::{Call, Payload};
 use crate::scope::Scopes;
-use crate::origin::{Reach, may_be_session};
 use crate::url::{Scheme, Url};
 
 /// An upload that a registry has begun to take.
@@ -38,7 +38,8 @@ impl Core {
         from: &Repository,
     ) -> Result<bool, Error> {
         // One token would be for both, and what is kept for one rule is nothing for the other.
-        let is_alike = repository.registry() == from.registry() && self.rules.of(repository) == self.rules.of(from);
+        let is_alike =
+            repository.registry() == from.registry() && self.rules.of(repository) == self.rules.of(from);
         if !is_alike {
             return Ok(false);
         }
@@ -114,7 +115,9 @@ impl Core {
         let found = located(base, location)?;
         self.may_lead(reach, base, &found)?;
         if reach.is_own(&found) && !may_be_session(&found) {
-            return Err(format!("the upload's Location is none of an upload ({found}): refused"));
+            return Err(format!(
+                "the upload's Location is none of an upload ({found}): refused"
+            ));
         }
         Ok(found)
     }

@@ -455,12 +455,21 @@ fn a_wrong_password_is_sent_once_however_many_images_want_it() {
                 .iter()
                 .filter(|request| request.header("authorization").is_some());
             assert_eq!(sent.count(), 1, "{authentication:?}");
-            assert_eq!(before + requests.len(), asked, "asked once more after all was known");
+            assert_eq!(
+                before + requests.len(),
+                asked,
+                "asked once more after all was known"
+            );
             let hints: std::collections::HashSet<_> = errors.iter().map(|error| error.hint()).collect();
             assert_eq!(hints.len(), 1, "{hints:?}");
             for error in &errors {
                 assert_eq!(error.status(), Some(401), "{error}");
-                assert!(error.hint().unwrap().contains("refused the user name or the password"));
+                assert!(
+                    error
+                        .hint()
+                        .unwrap()
+                        .contains("refused the user name or the password")
+                );
             }
         }
     }
@@ -468,7 +477,8 @@ fn a_wrong_password_is_sent_once_however_many_images_want_it() {
 
 #[test]
 fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
-    let lacking = r#"{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository: team/secret"}]}"#;
+    let lacking =
+        r#"{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository: team/secret"}]}"#;
     for (authentication, fault) in [
         (
             Authentication::Basic,

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use transload_reference::{Digest, RawManifest, Repository};
-use transload_registry_client::{Client, Credential, Error, HostRule, RetryPolicy, UploadEntry, UploadJournal};
+use transload_registry_client::{
+    Client, Credential, Error, HostRule, RetryPolicy, UploadEntry, UploadJournal,
+};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Authentication, Fault, Listener, Options, Reply, Tls};
 
@@ -21,7 +23,11 @@ fn with_password() -> ScriptedRegistry {
 }
 
 fn push(client: &Client, repository: &Repository, bytes: &[u8]) -> Result<(), Error> {
-    client.push_blob(repository, &descriptor(bytes), &mut opener(bytes, &mut Vec::new()))
+    client.push_blob(
+        repository,
+        &descriptor(bytes),
+        &mut opener(bytes, &mut Vec::new()),
+    )
 }
 
 /// Opens each upload at this address.
@@ -106,7 +112,12 @@ fn an_upload_elsewhere_gets_the_blobs_bytes_and_no_other_request() {
     assert!(!requests.is_empty(), "the bytes weren't sent");
     for request in &requests {
         let is_bytes = matches!(request.method.as_str(), "PUT" | "PATCH");
-        assert!(is_bytes && request.path == victim, "{} {}", request.method, request.path);
+        assert!(
+            is_bytes && request.path == victim,
+            "{} {}",
+            request.method,
+            request.path
+        );
         assert_eq!(request.header("authorization"), None);
     }
     assert_eq!(journal.location(), None, "a session elsewhere was kept");
@@ -127,7 +138,11 @@ fn an_own_address_that_is_no_upload_gets_nothing() {
         let error = push(&client, &to, b"bytes").unwrap_err();
         assert!(error.to_string().contains("none of an upload"), "{error}");
         let blob = put(&registry, "to", b"there");
-        assert!(!client.mount_blob(&to, &blob.digest, &repository(&registry, "from")).unwrap());
+        assert!(
+            !client
+                .mount_blob(&to, &blob.digest, &repository(&registry, "from"))
+                .unwrap()
+        );
         client.has_blob(&to, &blob.digest).unwrap();
         let there = format!("HEAD /v2/to/blobs/{}", blob.digest);
         let expected = [there, "POST /v2/to/blobs/uploads/".to_owned()];
@@ -141,7 +156,11 @@ fn an_own_session_of_another_form_takes_bytes_and_is_not_cancelled() {
     lead(&registry, "/artifacts-uploads/1");
     let (client, to) = (client(), repository(&registry, "to"));
     let blob = put(&registry, "to", b"there");
-    assert!(!client.mount_blob(&to, &blob.digest, &repository(&registry, "from")).unwrap());
+    assert!(
+        !client
+            .mount_blob(&to, &blob.digest, &repository(&registry, "from"))
+            .unwrap()
+    );
     client.has_blob(&to, &blob.digest).unwrap();
     assert_eq!(registry.log().count("DELETE", "/"), 0);
     push(&client, &to, b"bytes").unwrap_err();
@@ -193,10 +212,16 @@ fn what_is_written_is_not_redirected_to_another_origin_and_nothing_is_deleted_by
     registry.clear_faults();
     redirect(&registry, "DELETE", "/blobs/uploads/", "/v2/a/manifests/v1");
     let blob = put(&registry, "a", b"there");
-    registry.fault(Fault::new("POST", "mount=", Action::Answer(
-        Reply::status(202).header("Location", "/v2/a/blobs/uploads/1"),
-    )));
-    assert!(!client.mount_blob(&a, &blob.digest, &repository(&registry, "b")).unwrap());
+    registry.fault(Fault::new(
+        "POST",
+        "mount=",
+        Action::Answer(Reply::status(202).header("Location", "/v2/a/blobs/uploads/1")),
+    ));
+    assert!(
+        !client
+            .mount_blob(&a, &blob.digest, &repository(&registry, "b"))
+            .unwrap()
+    );
     client.has_blob(&a, &blob.digest).unwrap();
     assert_eq!(registry.log().count("DELETE", "/blobs/uploads/"), 1);
     assert_eq!(registry.log().count("DELETE", "/manifests/"), 0);
@@ -208,8 +233,18 @@ fn who_is_redirected_away_and_back_shows_no_password_any_more() {
     let client = client_of(user(), &registry);
     let a = repository(&registry, "a");
     client.has_blob(&a, &descriptor(b"x").digest).unwrap();
-    redirect(&registry, "GET", "/tags/", &format!("http://{}/x", elsewhere.host()));
-    redirect(&elsewhere, "GET", "/x", &format!("http://{}/v2/a/secret", registry.host()));
+    redirect(
+        &registry,
+        "GET",
+        "/tags/",
+        &format!("http://{}/x", elsewhere.host()),
+    );
+    redirect(
+        &elsewhere,
+        "GET",
+        "/x",
+        &format!("http://{}/v2/a/secret", registry.host()),
+    );
     let error = client.tags(&a).unwrap_err();
     assert!(error.to_string().contains("sends us back"), "{error}");
     assert_eq!(registry.log().count("GET", "/secret"), 0);
@@ -253,7 +288,10 @@ fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
         (gone, "refuses connections"),
         ("http://nobody.invalid".to_owned(), "isn't known here"),
         // The registry speaks plain HTTP, and says https of itself.
-        (format!("https://{}", registry.host()), "speaks plain HTTP, and was named with https"),
+        (
+            format!("https://{}", registry.host()),
+            "speaks plain HTTP, and was named with https",
+        ),
     ] {
         registry.clear_faults();
         redirect(&registry, "GET", "/blobs/", &format!("{address}/x"));
@@ -262,8 +300,14 @@ fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
         let reply = Reply::status(401).header("WWW-Authenticate", &challenge);
         registry.fault(Fault::new("GET", "/tags/", Action::Answer(reply)).every());
         let errors = [
-            (client().open_blob(&a, &blob, 0).unwrap_err(), "sent us for the content"),
-            (push(&client(), &a, b"other").unwrap_err(), "sent us with the upload"),
+            (
+                client().open_blob(&a, &blob, 0).unwrap_err(),
+                "sent us for the content",
+            ),
+            (
+                push(&client(), &a, b"other").unwrap_err(),
+                "sent us with the upload",
+            ),
             (client().tags(&a).unwrap_err(), "named as its token server"),
         ];
         for (error, named) in errors {
@@ -281,16 +325,26 @@ fn a_storage_with_a_certificate_of_its_own_wants_its_authority_in_the_registrys_
         ..Options::default()
     });
     let blob = put(&registry, "a", b"bytes");
-    redirect(&registry, "GET", "/blobs/", &format!("https://{}/x", storage.host()));
+    redirect(
+        &registry,
+        "GET",
+        "/blobs/",
+        &format!("https://{}/x", storage.host()),
+    );
     let ask = |ca_file| {
         let mut rule = HostRule::new(registry.host());
         rule.ca_file = ca_file;
         let client = builder().hosts(vec![rule]).build().unwrap();
-        client.open_blob(&repository(&registry, "a"), &blob, 0).unwrap_err()
+        client
+            .open_blob(&repository(&registry, "a"), &blob, 0)
+            .unwrap_err()
     };
     let error = ask(None);
     let hint = error.hint().unwrap();
-    assert!(hint.contains("as ca_file (--ca-file) of ") && hint.contains(storage.host()), "{hint}");
+    assert!(
+        hint.contains("as ca_file (--ca-file) of ") && hint.contains(storage.host()),
+        "{hint}"
+    );
     assert_eq!(ask(Some(storage.ca_file())).status(), Some(404));
 }
 
@@ -298,11 +352,23 @@ fn a_storage_with_a_certificate_of_its_own_wants_its_authority_in_the_registrys_
 fn a_question_about_an_upload_is_not_redirected_to_another_origin() {
     let (registry, elsewhere) = (ScriptedRegistry::start(), ScriptedRegistry::start());
     let a = repository(&registry, "a");
-    redirect(&registry, "GET", "/blobs/uploads/", &format!("http://{}/x", elsewhere.host()));
-    registry.fault(Fault::new("PUT", "/blobs/uploads/", Action::CutUpload { after: 1000 }));
+    redirect(
+        &registry,
+        "GET",
+        "/blobs/uploads/",
+        &format!("http://{}/x", elsewhere.host()),
+    );
+    registry.fault(Fault::new(
+        "PUT",
+        "/blobs/uploads/",
+        Action::CutUpload { after: 1000 },
+    ));
     let bytes = content(LARGE);
     push(&client(), &a, &bytes).unwrap();
-    assert!(registry.log().count("GET", "/blobs/uploads/") > 0, "it wasn't asked");
+    assert!(
+        registry.log().count("GET", "/blobs/uploads/") > 0,
+        "it wasn't asked"
+    );
     assert_eq!(asked(&elsewhere), [] as [&str; 0]);
 }
 
@@ -325,8 +391,17 @@ fn a_client_certificate_is_shown_to_the_registry_alone() {
         .unwrap();
     client.ping(&registry.host().parse().unwrap()).unwrap();
     let blob = put(&registry, "a", b"bytes");
-    let error = client.open_blob(&repository(&registry, "a"), &blob, 0).unwrap_err();
-    assert!(error.url().unwrap().contains(registry.content_host().unwrap()), "{error}");
+    let error = client
+        .open_blob(&repository(&registry, "a"), &blob, 0)
+        .unwrap_err();
+    assert!(
+        error.url().unwrap().contains(registry.content_host().unwrap()),
+        "{error}"
+    );
     let requests = registry.log().requests();
-    assert!(requests.iter().all(|request| request.listener == Listener::Registry));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.listener == Listener::Registry)
+    );
 }

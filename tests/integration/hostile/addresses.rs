@@ -397,13 +397,7 @@ fn a_proxys_certificate_is_checked_whatever_is_said_of_the_registrys() {
     });
     let arena = Arena::new();
     let pull = |authorities: &std::path::Path| {
-        let args = [
-            "pull",
-            "--dest",
-            "images",
-            "--insecure",
-            "hub.example/app:v1",
-        ];
+        let args = ["pull", "--dest", "images", "--insecure", "hub.example/app:v1"];
         let program = arena
             .program(&args)
             .env("HTTPS_PROXY", format!("https://{}", proxy.host()));
@@ -412,8 +406,16 @@ fn a_proxys_certificate_is_checked_whatever_is_said_of_the_registrys() {
     let nobodys = arena.here().join("nobodys.pem");
     fs::write(&nobodys, "").expect("a writable folder");
     let output = pull(&nobodys);
-    let address = format!("the proxy https://{} (from HTTPS_PROXY): TLS with it failed", proxy.host());
-    assert!(output.stdout.contains(&address), "{}{}", output.stdout, output.stderr);
+    let address = format!(
+        "the proxy https://{} (from HTTPS_PROXY): TLS with it failed",
+        proxy.host()
+    );
+    assert!(
+        output.stdout.contains(&address),
+        "{}{}",
+        output.stdout,
+        output.stderr
+    );
     assert_eq!(proxy.log().requests().len(), 0);
     // The system's authorities are its own.
     pull(&proxy.ca_file());

@@ -133,7 +133,12 @@ fn an_address_that_the_registry_names_and_that_does_not_answer() {
     let session = Reply::status(202).header("Location", &own);
     registry.fault(Fault::new("POST", "/blobs/uploads/", answer(session)).every());
     let push = ["push", "--src", "store", "--dest", "HUB/mirror", "--plain-http"];
-    text += &said(&scene, &registry, &[&push[..], &["--jobs", "1", "--retries", "0"]].concat(), 1);
+    text += &said(
+        &scene,
+        &registry,
+        &[&push[..], &["--jobs", "1", "--retries", "0"]].concat(),
+        1,
+    );
     assert_said!(text);
 }
 

@@ -192,7 +192,8 @@ fn a_helper_that_is_not_installed_is_named() {
 fn what_a_task_says_wins() {
     let machine = Machine::new();
     let (host, docker) = (machine.registry.host(), machine.folder.path().join("docker"));
-    let entry = |password: &str| json!([{"repo": host, "username": USER, "password": password, "plain_http": true}]);
+    let entry =
+        |password: &str| json!([{"repo": host, "username": USER, "password": password, "plain_http": true}]);
     let files = [("DOCKER_CONFIG", docker.as_path())];
     machine.file("docker/config.json", &machine.auths(WRONG));
     machine.assert_pulled(machine.pull(&entry(PASSWORD), &files));
