@@ -86,7 +86,7 @@ impl Core {
             .map(str::to_owned);
         Ok(Access {
             plain_http: url.scheme() == Scheme::Http,
-            insecure: self.identity(rule, true).insecure,
+            insecure: self.own_identity(rule).insecure,
             ca_file: settings.and_then(|settings| settings.ca_file.clone()),
             cert_file: settings.and_then(|settings| settings.cert_file.clone()),
             proxy: self.proxies.shown(&url),

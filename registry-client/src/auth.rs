@@ -1,12 +1,11 @@
 //! Proving to a registry who one is.
 
-use transload_reference::Registry;
-
 use crate::answer::Answer;
 use crate::challenge::{self, Challenge};
-use crate::config::Credential;
-use crate::core::{Core, Host, lock};
+use crate::config::{Credential, IDENTITY_TOKEN_USER};
+use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
+use crate::login::{Login, Trial};
 use crate::request::{Call, Exchange, Payload};
 use crate::secret::Secret;
 use crate::token::{Server, Wanted, basic};
@@ -57,58 +56,93 @@ impl Demand {
     }
 }
 
+/// What a request shows of its user.
+pub(crate) struct Proof<'a> {
+    /// The `Authorization` header.
+    pub header: Secret,
+    /// Credentials that are sent for the first time, and the right to.
+    pub trial: Option<(Credential, Trial<'a>)>,
+}
+
 impl Core {
-    /// The `Authorization` header for a request, as far as the registry's wishes are known.
-    pub fn authorize(&self, host: &Host, call: &mut Call<'_>) -> Result<Option<Secret>, Error> {
-        let Some(scheme) = lock(&host.auth).clone() else {
+    /// What a request has to show, as far as the registry's wishes are known.
+    pub fn authorize<'l>(&self, login: &'l Login, call: &mut Call) -> Result<Option<Proof<'l>>, Error> {
+        let Some(scheme) = lock(&login.scheme).clone() else {
             return Ok(None);
         };
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        match (&scheme, &credential) {
-            (Scheme::Basic, Some(Credential::Basic { username, password })) => {
-                Ok(Some(basic(username, password)))
-            }
-            (Scheme::Basic, Some(Credential::IdentityToken(token))) => Ok(Some(basic("<token>", token))),
-            (_, Some(Credential::RegistryToken(token))) => Ok(Some(bearer(token))),
-            (Scheme::Basic, None) => Ok(None),
-            (Scheme::Bearer(server), credential) => {
-                let error = match self.token(&wanted(call, server, credential.as_ref())) {
-                    Ok(token) => return Ok(Some(bearer(&token))),
-                    Err(error) => error,
-                };
-                // What a helper gave may have run out meanwhile.
-                if !error.is_denied() || credential.is_none() {
-                    return Err(error);
-                }
+        let proof = self.prove(login, call, &scheme, credential.as_ref());
+        // What a helper gave may have run out meanwhile.
+        match proof {
+            Err(error) if error.is_denied() && credential.is_some() => {
                 self.forget_credential(&call.place);
                 let renewed = self.credential(&call.place)?;
-                if renewed == *credential {
+                if renewed == credential {
                     return Err(error);
                 }
-                let token = self.token(&wanted(call, server, renewed.as_ref()))?;
-                Ok(Some(bearer(&token)))
+                self.prove(login, call, &scheme, renewed.as_ref())
+            }
+            proof => proof,
+        }
+    }
+
+    fn prove<'l>(
+        &self,
+        login: &'l Login,
+        call: &Call,
+        scheme: &Scheme,
+        credential: Option<&Credential>,
+    ) -> Result<Option<Proof<'l>>, Error> {
+        let known = |header| Ok(Some(Proof { header, trial: None }));
+        if credential.is_some() && self.is_plain_unasked(&call.reach) {
+            let message = format!(
+                "{} speaks plain HTTP, and there are credentials for it, which go over plain HTTP only where that is asked for: set \
+                 plain_http: true for it (or --plain-http)",
+                call.reach.registry
+            );
+            return Err(Error::new(&call.place, ErrorKind::Config(message)).at(&call.url));
+        }
+        match (scheme, credential) {
+            (Scheme::Basic, None) => Ok(None),
+            (_, Some(Credential::RegistryToken(token))) => known(bearer(token)),
+            (Scheme::Basic, Some(credential)) => {
+                let header = match credential {
+                    Credential::Basic { username, password } => basic(username, password),
+                    Credential::IdentityToken(token) | Credential::RegistryToken(token) => {
+                        basic(IDENTITY_TOKEN_USER, token)
+                    }
+                };
+                let trial = login
+                    .admit(credential, &call.place)
+                    .map_err(|error| error.at(&call.url))?;
+                Ok(Some(Proof {
+                    header,
+                    trial: trial.map(|trial| (credential.clone(), trial)),
+                }))
+            }
+            (Scheme::Bearer(server), credential) => {
+                known(bearer(&self.token(&wanted(login, call, server, credential))?))
             }
         }
     }
 
-    /// Takes note of a 401, or of a 403 that says "insufficient scope". True: it is worth trying again.
+    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. True: it is worth trying again.
     pub fn heed(
         &self,
-        host: &Host,
-        call: &mut Call<'_>,
-        answer: &Answer,
+        login: &Login,
+        call: &mut Call,
+        demand: Result<Option<Demand>, String>,
         sent: Option<&Secret>,
     ) -> Result<bool, Error> {
-        let refuse = |message: String| Error::new(&call.place, ErrorKind::Protocol(message)).at(&answer.url);
-        let demand = match Demand::of(answer).map_err(refuse)? {
+        let demand = match demand.map_err(|message| call.protocol(message))? {
             Some(demand) => demand,
-            None => match self.demand_of_ping(host, call)? {
+            None => match self.demand_of_ping(login, call)? {
                 Some(demand) => demand,
                 None => return Ok(false),
             },
         };
-        *lock(&host.auth) = Some(demand.scheme.clone());
+        *lock(&login.scheme) = Some(demand.scheme.clone());
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
         match (&demand.scheme, &credential) {
@@ -121,7 +155,7 @@ impl Core {
             (_, Some(Credential::RegistryToken(_))) => Ok(sent.is_none()),
             (Scheme::Bearer(server), credential) => {
                 let refused = sent.and_then(|sent| sent.expose().strip_prefix("Bearer "));
-                let wanted = wanted(call, server, credential.as_ref());
+                let wanted = wanted(login, call, server, credential.as_ref());
                 self.refuse_token(&wanted, refused, demand.scope.as_deref());
                 Ok(true)
             }
@@ -129,22 +163,23 @@ impl Core {
     }
 
     /// Some registries refuse without saying what they want; the API's root says it.
-    fn demand_of_ping(&self, host: &Host, call: &Call<'_>) -> Result<Option<Demand>, Error> {
-        if let Some(scheme) = lock(&host.auth).clone() {
+    fn demand_of_ping(&self, login: &Login, call: &Call) -> Result<Option<Demand>, Error> {
+        if let Some(scheme) = lock(&login.scheme).clone() {
             return Ok(Some(Demand {
                 scheme,
                 scope: None,
                 is_insufficient_scope: false,
             }));
         }
-        let url = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
+        let url = call.reach.url("/v2/")?;
         let exchange = Exchange {
             method: "GET",
             url: &url,
             headers: &[],
             authorization: None,
-            identity: self.identity(call.rule, true),
+            identity: self.own_identity(call.reach.rule),
             place: &call.place,
+            named_for: None,
             checked_bytes: 0,
         };
         let answer = self.exchange(exchange, &mut Payload::None)?;
@@ -158,17 +193,18 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
-fn wanted<'a>(call: &'a Call<'_>, server: &'a Server, credential: Option<&'a Credential>) -> Wanted<'a> {
+fn wanted<'a>(
+    login: &'a Login,
+    call: &'a Call,
+    server: &'a Server,
+    credential: Option<&'a Credential>,
+) -> Wanted<'a> {
     Wanted {
         server,
         place: &call.place,
-        rule: call.rule,
+        reach: &call.reach,
+        login,
         credential,
         scopes: &call.scopes,
     }
-}
-
-/// Whether a registry's answer may be asked for with credentials: only the registry's own host sees them.
-pub(crate) fn is_home(registry: &Registry, home: &crate::url::Url, url: &crate::url::Url) -> bool {
-    url.host().host() == registry.host() && url.same_origin(home)
 }

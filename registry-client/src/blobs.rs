@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::error::{Error, ErrorKind, Network, Place, Refusal};
 use crate::failure;
 use crate::notice::NoticeKind;
+use crate::origin::Purpose;
 use crate::request::Call;
 use crate::scope::Scopes;
 use crate::throttle::Permit;
@@ -40,6 +41,8 @@ pub struct BlobReader {
     doubt: Option<Doubt>,
     /// Where the present connection, or else the last one, leads to.
     url: Option<Url>,
+    /// What the registry named that URL for, where it isn't its own.
+    named_for: Option<Purpose>,
     /// Where the present connection began.
     began: u64,
     failures: u32,
@@ -134,6 +137,7 @@ impl BlobReader {
             body: None,
             doubt: None,
             url: None,
+            named_for: None,
             began: range.start,
             failures: 0,
             has_ranges: None,
@@ -182,7 +186,7 @@ impl BlobReader {
     }
 
     fn at_url(&self, error: Error) -> Error {
-        self.url.iter().fold(error, Error::at)
+        self.url.iter().fold(error.named_for(self.named_for), Error::at)
     }
 
     /// Opens a connection at the present position, and another where that one fails before its first byte.
@@ -244,6 +248,7 @@ impl BlobReader {
             self.permit = answer.permit.take();
         }
         self.url = Some(answer.url.clone());
+        self.named_for = answer.is_elsewhere.then_some(Purpose::Content);
         self.began = self.position;
         self.pace = Default::default();
         self.doubt = Doubt::of(&answer);
@@ -268,7 +273,7 @@ impl BlobReader {
         }
     }
 
-    fn take_part(&mut self, call: &Call<'_>, answer: Answer) -> Result<(), Error> {
+    fn take_part(&mut self, call: &Call, answer: Answer) -> Result<(), Error> {
         let range = answer.header("content-range").and_then(parse_content_range);
         let Some((first, last, total)) = range else {
             return Err(call.protocol("a part of the blob came without a proper Content-Range"));
@@ -296,7 +301,7 @@ impl BlobReader {
         Ok(())
     }
 
-    fn take_whole(&mut self, call: &Call<'_>, mut answer: Answer) -> Result<(), Error> {
+    fn take_whole(&mut self, call: &Call, mut answer: Answer) -> Result<(), Error> {
         if let Some(length) = answer.content_length() {
             self.check_size(length)?;
             self.doubt = None;
@@ -474,7 +479,7 @@ impl Core {
         }
     }
 
-    fn size_by_get(&self, mut call: Call<'_>) -> Result<Option<u64>, Error> {
+    fn size_by_get(&self, mut call: Call) -> Result<Option<u64>, Error> {
         call.method = "GET";
         call.headers.push(("range", "bytes=0-0".to_owned()));
         let answer = self.run(&mut call, None)?;

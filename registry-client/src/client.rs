@@ -61,8 +61,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether plain HTTP is spoken with hosts whose rule doesn't say. `None`, which holds unless set: HTTPS; on this machine itself
-    /// HTTPS is tried first, then HTTP. See [`HostRule::plain_http`].
+    /// Whether plain HTTP is spoken with hosts whose rule doesn't say. `None`, which holds unless set: as [`HostRule::plain_http`] says.
     pub fn plain_http(mut self, plain: Option<bool>) -> Self {
         self.plain_http = plain;
         self
@@ -178,7 +177,8 @@ impl ClientBuilder {
                 None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
             },
             agents: HashMap::new().into(),
-            hosts: HashMap::new().into(),
+            schemes: HashMap::new().into(),
+            logins: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
             tokens: Tokens::default(),
             journal: self.journal,
@@ -312,12 +312,12 @@ impl Client {
     /// How many requests a registry is asked at once now, at most: the number begins modest, grows while that gets more done, and falls
     /// where the registry can't cope.
     pub fn places(&self, registry: &Registry) -> usize {
-        self.core.host(registry).throttle.limit()
+        self.core.throttle(registry).limit()
     }
 
     /// How many of its [`places`](Client::places) are free.
     pub fn free_places(&self, registry: &Registry) -> usize {
-        self.core.host(registry).throttle.free()
+        self.core.throttle(registry).free()
     }
 
     /// Asks the registry to take a blob from another of its repositories
@@ -437,7 +437,8 @@ impl Client {
     /// [`Error::is_denied`] where it refuses them; else where it gives no usable answer.
     pub fn log_in(&self, registry: &Registry) -> Result<bool, Error> {
         self.core.ping(registry)?;
-        Ok(lock(&self.core.host(registry).auth).is_some())
+        let reach = self.core.reach(registry, None)?;
+        Ok(lock(&self.core.login(&reach).scheme).is_some())
     }
 
     /// Finds out, step by step, what a registry answers, and what of it is as it should be; with a repository, whether it may be read and,

@@ -64,10 +64,11 @@ pub struct HostRule {
     pub repo: String,
     /// Who to be there; without one, the client's [`CredentialSource`](crate::CredentialSource) is asked.
     pub credential: Option<Credential>,
-    /// Whether certificates go unchecked; without a word on it, the client's default holds for hosts that no rule names, and
+    /// Whether the host's certificates go unchecked, and never a proxy's; without a word on it, the client's default holds for hosts that no rule names, and
     /// false for this one.
     pub insecure: Option<bool>,
-    /// Whether plain HTTP is spoken. `None`: HTTPS; on this machine itself HTTPS is tried first, then HTTP.
+    /// Whether plain HTTP is spoken. `None`: HTTPS. On this machine itself plain HTTP is spoken where the answer to TLS is none, and this rule
+    /// has neither credentials nor certificates; no credentials are sent over it.
     pub plain_http: Option<bool>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +15,9 @@ use crate::config::{Credential, Rules};
 use crate::credentials::CredentialSource;
 use crate::error::{Error, ErrorKind, Network, Place};
 use crate::journal::UploadJournal;
+use crate::login::Login;
 use crate::notice::{Notice, NoticeKind};
+use crate::origin::Reach;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
@@ -80,6 +81,9 @@ pub(crate) struct Certificates {
     pub client: Option<Arc<ClientIdentity>>,
 }
 
+/// The scheme that a probe found out, once it has.
+type Probed = Arc<Mutex<Option<Scheme>>>;
+
 pub(crate) type NoticeFn = dyn Fn(&Notice) + Send + Sync;
 
 pub(crate) struct Core {
@@ -98,7 +102,9 @@ pub(crate) struct Core {
     pub rate: Option<Arc<Rate>>,
     pub shared: Arc<Shared>,
     pub agents: Mutex<HashMap<AgentKey, Agent>>,
-    pub hosts: Mutex<HashMap<Registry, Arc<Host>>>,
+    /// The schemes that loopback registries turned out to speak, each as one rule has it asked for.
+    pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
+    pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
     pub tokens: Tokens,
     pub journal: Arc<dyn UploadJournal>,
@@ -116,28 +122,6 @@ pub(crate) struct AgentKey {
     proxy_of: Option<Scheme>,
 }
 
-/// What was learnt of a registry.
-pub(crate) struct Host {
-    pub throttle: Arc<Throttle>,
-    /// The scheme that a loopback registry turned out to speak.
-    scheme: Mutex<Option<Scheme>>,
-    pub auth: Mutex<Option<AuthScheme>>,
-    /// Held during the first request, so that all workers learn from it how to prove who they are.
-    first_contact: Mutex<()>,
-    pub is_known: AtomicBool,
-}
-
-impl Host {
-    /// Waits for the first request to be over, or is its guard. Who waited goes on together with the others who did.
-    pub fn first_contact(&self) -> Option<MutexGuard<'_, ()>> {
-        let is_known = || self.is_known.load(Ordering::Acquire);
-        if is_known() {
-            return None;
-        }
-        Some(lock(&self.first_contact)).filter(|_| !is_known())
-    }
-}
-
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -153,22 +137,15 @@ impl fmt::Debug for Core {
 }
 
 impl Core {
-    pub fn host(&self, registry: &Registry) -> Arc<Host> {
-        let mut hosts = lock(&self.hosts);
-        if let Some(host) = hosts.get(registry) {
-            return Arc::clone(host);
-        }
+    /// The pace that a registry is spoken to at, whatever the rule.
+    pub fn throttle(&self, registry: &Registry) -> Arc<Throttle> {
         let worthwhile = self.rate.as_ref().map_or(usize::MAX, |rate| rate.connections());
-        let most = self.jobs.min(worthwhile);
-        let host = Arc::new(Host {
-            throttle: self.shared.throttle(registry, most),
-            scheme: Mutex::default(),
-            auth: Mutex::default(),
-            first_contact: Mutex::default(),
-            is_known: AtomicBool::new(false),
-        });
-        hosts.insert(registry.clone(), Arc::clone(&host));
-        host
+        self.shared.throttle(registry, self.jobs.min(worthwhile))
+    }
+
+    /// What is known of logging in to a registry.
+    pub fn login(&self, reach: &Reach) -> Arc<Login> {
+        Arc::clone(lock(&self.logins).entry(reach.clone()).or_default())
     }
 
     /// The rule for a registry, or for a repository in it.
@@ -179,6 +156,16 @@ impl Core {
         }
     }
 
+    /// How a registry, or a repository in it, is spoken to. A loopback registry may be asked for its scheme.
+    pub fn reach(&self, registry: &Registry, repository: Option<&Repository>) -> Result<Reach, Error> {
+        let rule = self.rule(registry, repository);
+        Ok(Reach {
+            registry: registry.clone(),
+            rule,
+            scheme: self.scheme(registry, rule)?,
+        })
+    }
+
     /// The URL of a path of the API.
     pub fn url(
         &self,
@@ -186,48 +173,55 @@ impl Core {
         repository: Option<&Repository>,
         path: &str,
     ) -> Result<Url, Error> {
-        let scheme = self.scheme(registry, repository)?;
-        let url = Url::new(scheme, registry.as_str(), path);
-        url.map_err(|error| Error::config(format!("{registry} gives no URL: {error}")))
+        self.reach(registry, repository)?.url(path)
     }
 
-    fn scheme(&self, registry: &Registry, repository: Option<&Repository>) -> Result<Scheme, Error> {
-        let rule = self.rule(registry, repository);
-        let plain_http = self
-            .rules
-            .get(rule)
-            .and_then(|rule| rule.plain_http)
-            .or(self.plain_http);
-        match plain_http {
+    /// What is asked for: plain HTTP, HTTPS, or nothing.
+    fn asked_plain_http(&self, rule: Option<usize>) -> Option<bool> {
+        let rule = self.rules.get(rule).and_then(|rule| rule.plain_http);
+        rule.or(self.plain_http)
+    }
+
+    /// Whether plain HTTP is spoken that nobody asked for: no credentials go over it.
+    pub fn is_plain_unasked(&self, reach: &Reach) -> bool {
+        reach.scheme == Scheme::Http && self.asked_plain_http(reach.rule) != Some(true)
+    }
+
+    fn scheme(&self, registry: &Registry, rule: Option<usize>) -> Result<Scheme, Error> {
+        let is_guarded = self.rules.get(rule).is_some_and(|rule| {
+            rule.credential.is_some() || rule.ca_file.is_some() || rule.cert_file.is_some()
+        });
+        match self.asked_plain_http(rule) {
             Some(true) => return Ok(Scheme::Http),
             Some(false) => return Ok(Scheme::Https),
-            None if !registry.is_loopback() => return Ok(Scheme::Https),
+            None if is_guarded || !registry.is_loopback() => return Ok(Scheme::Https),
             None => {}
         }
-        let host = self.host(registry);
+        let known = Arc::clone(lock(&self.schemes).entry((registry.clone(), rule)).or_default());
         // Held while the question is put: the other workers need the same answer.
-        let mut known = lock(&host.scheme);
-        if let Some(scheme) = *known {
-            return Ok(scheme);
+        let mut known = lock(&known);
+        if known.is_none() {
+            *known = self.probe(registry, rule)?;
         }
-        let scheme = self.probe(registry, rule, &host)?;
-        if let Some(scheme) = scheme {
-            *known = Some(scheme);
-        }
-        Ok(scheme.unwrap_or(Scheme::Https))
+        Ok(known.unwrap_or(Scheme::Https))
     }
 
-    /// Whether a loopback registry speaks TLS. `None` where it doesn't answer at all.
-    fn probe(&self, registry: &Registry, rule: Option<usize>, host: &Host) -> Result<Option<Scheme>, Error> {
+    /// Whether a loopback registry speaks TLS. `None` where its answer says neither: only something else than TLS in an answer's place
+    /// shows that it speaks HTTP.
+    fn probe(&self, registry: &Registry, rule: Option<usize>) -> Result<Option<Scheme>, Error> {
         let place = Place {
             operation: "asking for the registry's scheme".to_owned(),
             registry: Some(registry.clone()),
             repository: None,
             has_credential: false,
         };
-        let url = Url::new(Scheme::Https, registry.as_str(), "/v2/")
-            .map_err(|error| Error::config(error.to_string()))?;
-        let agent = self.agent(&url, self.identity(rule, true))?;
+        let reach = Reach {
+            registry: registry.clone(),
+            rule,
+            scheme: Scheme::Https,
+        };
+        let url = reach.url("/v2/")?;
+        let agent = self.agent(&url, self.own_identity(rule))?;
         let request = ureq::http::Request::get(url.expose())
             .body(())
             .map_err(|_| Error::config(format!("{registry} gives no URL")))?;
@@ -239,7 +233,7 @@ impl Core {
             .build();
         match transport::bounded(None, || agent.run(request)) {
             Ok(answer) => {
-                self.learn_from_probe(host, &url, answer);
+                self.learn_from_probe(&reach, &url, answer);
                 Ok(Some(Scheme::Https))
             }
             Err(error) => {
@@ -247,12 +241,7 @@ impl Core {
                 match error.kind() {
                     ErrorKind::Cancelled => Err(error),
                     ErrorKind::Network { network, .. } => Ok(match network {
-                        Network::NotTls
-                        | Network::Reset
-                        | Network::Stalled
-                        | Network::ConnectTimeout
-                        | Network::Tls
-                        | Network::Http => Some(Scheme::Http),
+                        Network::NotTls => Some(Scheme::Http),
                         Network::UnknownIssuer
                         | Network::CertificateName
                         | Network::CertificateTime
@@ -266,7 +255,7 @@ impl Core {
         }
     }
 
-    fn learn_from_probe(&self, host: &Host, url: &Url, answer: ureq::http::Response<ureq::Body>) {
+    fn learn_from_probe(&self, reach: &Reach, url: &Url, answer: ureq::http::Response<ureq::Body>) {
         let (parts, body) = answer.into_parts();
         let answer = crate::answer::Answer {
             status: parts.status.as_u16(),
@@ -284,36 +273,39 @@ impl Core {
             permit: None,
         };
         if let Some(scheme) = AuthScheme::of(&answer) {
-            *lock(&host.auth) = Some(scheme);
-            host.is_known.store(true, Ordering::Release);
+            let login = self.login(reach);
+            *lock(&login.scheme) = Some(scheme);
+            login.end_first_contact();
         }
         answer.drain();
     }
 
-    /// How TLS is spoken to a registry itself (`at_home`), or to another host that it sends us to: that one is checked with the
-    /// same certificates besides the system's, but isn't shown the client's, and its own rule goes first.
-    pub fn identity(&self, rule: Option<usize>, at_home: bool) -> Identity {
+    /// How TLS is spoken to the registry itself.
+    pub fn own_identity(&self, rule: Option<usize>) -> Identity {
         let settings = self.rules.get(rule);
         let certificates = |at: &usize| self.certificates.get(*at);
         Identity {
-            insecure: match settings {
-                Some(settings) if at_home => settings.insecure.unwrap_or(false),
-                _ => self.skip_tls_verify,
-            },
+            insecure: settings.map_or(self.skip_tls_verify, |settings| {
+                settings.insecure.unwrap_or(false)
+            }),
             roots_of: rule.filter(|at| certificates(at).is_some_and(|found| !found.roots.is_empty())),
-            client_of: rule
-                .filter(|at| at_home && certificates(at).is_some_and(|found| found.client.is_some())),
+            client_of: rule.filter(|at| certificates(at).is_some_and(|found| found.client.is_some())),
         }
     }
 
-    /// The identity for a URL, as part of a request to a registry that `rule` is for.
-    pub fn identity_for(&self, url: &Url, rule: Option<usize>, at_home: bool) -> Identity {
-        if at_home {
-            return self.identity(rule, true);
-        }
-        match self.rules.find(url.host(), "") {
-            Some(own) => self.identity(Some(own), true),
-            None => self.identity(rule, false),
+    /// How TLS is spoken to another origin that the registry names. It is checked with the registry's authorities besides the system's, and
+    /// shown no client certificate. `insecure` is about one host, whatever the port.
+    pub fn foreign_identity(&self, reach: &Reach, url: &Url) -> Identity {
+        let own = self.own_identity(reach.rule);
+        let is_same_host = url.host().host() == reach.registry.host();
+        Identity {
+            insecure: if is_same_host {
+                own.insecure
+            } else {
+                self.skip_tls_verify
+            },
+            client_of: None,
+            ..own
         }
     }
 
@@ -450,7 +442,7 @@ impl Core {
             && (is_overload || is_slow)
         {
             let pause = if is_overload { wait } else { Duration::ZERO };
-            if let Some(concurrency) = self.host(registry).throttle.slow_down(pause) {
+            if let Some(concurrency) = self.throttle(registry).slow_down(pause) {
                 self.notify(
                     NoticeKind::SlowDown { concurrency },
                     place,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use transload_reference::{ManifestError, Registry, Repository, VerifyError, printable};
 
 use crate::hint;
+use crate::origin::Purpose;
 
 /// How many characters of a message are shown.
 const LONGEST_MESSAGE: usize = 1000;
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     pub attempts: u32,
     /// Whether the host had never answered before: it may not be there at all.
     pub is_strangers: bool,
+    /// What the registry named the URL for, where it isn't its own.
+    pub named_for: Option<Purpose>,
     pub kind: ErrorKind,
 }
 
@@ -178,6 +181,7 @@ impl Error {
             url: None,
             attempts: 1,
             is_strangers: false,
+            named_for: None,
             kind,
         }))
     }
@@ -195,6 +199,46 @@ impl Error {
     pub(crate) fn at(mut self, url: &crate::url::Url) -> Error {
         self.0.url = Some(url.to_string());
         self
+    }
+
+    /// An error of another origin, which the registry named for this.
+    pub(crate) fn named_for(mut self, purpose: Option<Purpose>) -> Error {
+        self.0.named_for = purpose;
+        self
+    }
+
+    /// The same refusal of another request, which isn't sent because of it.
+    pub(crate) fn of_another(&self, place: &Place) -> Error {
+        let mut place = place.clone();
+        place.has_credential = self.0.place.has_credential;
+        let kind = match &self.0.kind {
+            ErrorKind::Status(refusal) => ErrorKind::Status(refusal.clone()),
+            ErrorKind::Token(refusal) => ErrorKind::Token(refusal.clone()),
+            other => ErrorKind::Protocol(other.to_string()),
+        };
+        Error(Box::new(Inner {
+            place,
+            url: self.0.url.clone(),
+            attempts: 1,
+            is_strangers: self.0.is_strangers,
+            named_for: self.0.named_for,
+            kind,
+        }))
+    }
+
+    /// Whether it says that the credentials are wrong, and not that their user lacks a right.
+    pub(crate) fn refuses_credentials(&self) -> bool {
+        let is_about_right = self
+            .refusal()
+            .is_some_and(|refusal| hint::lacks_right(refusal) || hint::lacks_project(refusal));
+        let is_tokens = matches!(self.0.kind, ErrorKind::Token(_));
+        match self.status() {
+            Some(401) => !is_about_right,
+            Some(403) => is_tokens && !is_about_right && self.code() != Some("DENIED"),
+            // OAuth2's word for it (RFC 6749, section 5.2).
+            Some(400) => is_tokens && self.code() == Some("invalid_grant"),
+            _ => false,
+        }
     }
 
     /// The same of the registry as such: its repository was looked at for its rules alone.

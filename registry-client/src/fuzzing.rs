@@ -1,9 +1,9 @@
 //! What registries' answers are read by, for the workspace's fuzz targets alone. URLs are text here, whole, with their queries.
 
 use crate::challenge::{self, Challenge};
-use crate::session::session_url;
+use crate::origin::{Nearness, check_target, nearness, redirected};
+use crate::session::located;
 use crate::tags::page_after;
-use crate::target::follow;
 use crate::url::Url;
 
 /// A Bearer challenge: its realm, service, scope and error.
@@ -37,7 +37,9 @@ pub fn url(text: &str) -> Result<String, String> {
 /// # Errors
 /// Where it isn't followed.
 pub fn redirect(from: &str, location: &str) -> Result<String, String> {
-    follow(&base(from)?, location).map(|to| to.expose())
+    let from = base(from)?;
+    let to = redirected(&from, location)?;
+    checked(&from, to)
 }
 
 /// Where an upload session is, by the `Location` of an answer from a URL.
@@ -45,7 +47,9 @@ pub fn redirect(from: &str, location: &str) -> Result<String, String> {
 /// # Errors
 /// Where no blob is sent there.
 pub fn upload(from: &str, location: &str) -> Result<String, String> {
-    session_url(&base(from)?, location).map(|to| to.expose())
+    let from = base(from)?;
+    let to = located(&from, location)?;
+    checked(&from, to)
 }
 
 /// The page after the one at a URL, by its `Link` headers; none if there is none.
@@ -55,6 +59,11 @@ pub fn upload(from: &str, location: &str) -> Result<String, String> {
 pub fn next_page(page: &str, links: &[&str]) -> Result<Option<String>, String> {
     let next = page_after(&base(page)?, links.iter().copied())?;
     Ok(next.map(|next| next.expose()))
+}
+
+fn checked(from: &Url, to: Url) -> Result<String, String> {
+    let from_is = || nearness(from.host()).unwrap_or(Nearness::World);
+    check_target(from, &to, from_is).map(|()| to.expose())
 }
 
 fn base(text: &str) -> Result<Url, String> {

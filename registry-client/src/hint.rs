@@ -6,7 +6,7 @@ use transload_reference::ManifestError;
 
 use crate::error::{Error, ErrorKind, Network, Refusal};
 use crate::manifests::OTHER_ALGORITHM;
-use crate::target::is_way_out_of_https;
+use crate::origin::{Purpose, is_way_out_of_https};
 use crate::token::TOO_LARGE_TOKEN;
 
 pub(crate) fn of(error: &Error) -> Option<String> {
@@ -18,7 +18,10 @@ pub(crate) fn of(error: &Error) -> Option<String> {
     match error.kind() {
         ErrorKind::Status(refusal) => status(error, refusal, &host),
         ErrorKind::Token(refusal) => token(refusal, &host, place.has_credential),
-        ErrorKind::Network { network, message } => network_hint(error, *network, message, &host),
+        ErrorKind::Network { network, message } => match error.inner().named_for {
+            Some(purpose) if *network != Network::Proxy => named_hint(error, purpose, *network, &host),
+            _ => network_hint(error, *network, message, &host),
+        },
         ErrorKind::Manifest(ManifestError::Json(_)) => Some(format!(
             "{host} may not be a registry, or a proxy answered in its place: look at the URL in a browser"
         )),
@@ -158,7 +161,7 @@ fn no_such_manifests(refusal: &Refusal, host: &str) -> String {
 }
 
 /// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
-fn lacks_right(refusal: &Refusal) -> bool {
+pub(crate) fn lacks_right(refusal: &Refusal) -> bool {
     let message = refusal.message.as_deref().unwrap_or_default();
     refusal.lacks_right || message.contains("to access repository")
 }
@@ -179,7 +182,7 @@ fn may_speak_https(host: &str) -> String {
 }
 
 /// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
-fn lacks_project(refusal: &Refusal) -> bool {
+pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
     let message = refusal
         .message
         .as_deref()
@@ -285,6 +288,50 @@ fn token(refusal: &Refusal, host: &str, has_credential: bool) -> Option<String> 
     })
 }
 
+/// The hint for another origin that the registry named: it is the one that failed, and the registry's settings name it.
+fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> Option<String> {
+    let address = origin_of(error.url().unwrap_or_default());
+    let subject = match purpose {
+        Purpose::Content => format!("{address}, where {host} sent us for the content,"),
+        Purpose::Upload => format!("{address}, where {host} sent us with the upload,"),
+        Purpose::Tokens => format!("{address}, which {host} named as its token server,"),
+    };
+    let settings = format!(
+        "check the address that {host} is set to give (Harbor: external_url; behind a proxy: the headers Host, X-Forwarded-Host and \
+         X-Forwarded-Proto that it passes on)"
+    );
+    let trouble = match network {
+        Network::NoSuchHost => "has a name that isn't known here",
+        Network::Dns => "couldn't be looked up: the DNS server didn't answer",
+        Network::Refused => "refuses connections",
+        Network::Unreachable | Network::ConnectTimeout => "can't be reached from here",
+        Network::Stalled => "stopped answering",
+        Network::Reset => "cuts the connection",
+        Network::NotTls => "speaks plain HTTP, and was named with https",
+        Network::UnknownIssuer => {
+            return Some(format!(
+                "{subject} has a certificate from an authority that this machine doesn't know: give that authority's certificate (PEM) as \
+                 ca_file (--ca-file) of {host}"
+            ));
+        }
+        Network::CertificateName => "has a certificate for another name",
+        Network::CertificateTime => "has a certificate that is out of date, or this machine's clock is wrong",
+        Network::Certificate => "has a broken certificate",
+        Network::ClientCertificate => "wants a client certificate, and only the registry itself is shown one",
+        Network::Http if is_plain_http(error) => "may speak HTTPS, and was named with http",
+        Network::Tls | Network::Http | Network::Proxy => "doesn't answer as it should",
+        Network::Other => return None,
+    };
+    Some(format!("{subject} {trouble}: {settings}"))
+}
+
+/// Scheme, host and port of a URL.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
 fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> Option<String> {
     Some(match network {
         Network::NoSuchHost => format!(
@@ -307,8 +354,16 @@ fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> O
             format!("{host} stopped answering: check the network; run the same command again to go on")
         }
         Network::Reset => {
-            "the connection keeps being cut: run the same command again to go on; fewer --jobs may help"
-                .to_owned()
+            let is_loopback = error.registry().is_some_and(|registry| registry.is_loopback());
+            let plain = match is_loopback && !is_plain_http(error) {
+                true => {
+                    format!("; if {host} speaks plain HTTP, set plain_http: true for it (or --plain-http)")
+                }
+                false => String::new(),
+            };
+            format!(
+                "the connection keeps being cut: run the same command again to go on; fewer --jobs may help{plain}"
+            )
         }
         Network::NotTls => format!("{host} speaks plain HTTP: set plain_http: true for it (or --plain-http)"),
         Network::UnknownIssuer => format!(

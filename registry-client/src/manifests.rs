@@ -120,7 +120,7 @@ impl Core {
 
     fn fetch_once(
         &self,
-        call: &mut Call<'_>,
+        call: &mut Call,
         identifier: &Identifier,
         doubted: Option<&Digest>,
     ) -> Result<Fetched, Error> {
@@ -202,13 +202,13 @@ impl Core {
         Ok(())
     }
 
-    fn manifest_call<'a>(
+    fn manifest_call(
         &self,
         what: &str,
         method: &'static str,
-        repository: &'a Repository,
+        repository: &Repository,
         identifier: &Identifier,
-    ) -> Result<Call<'a>, Error> {
+    ) -> Result<Call, Error> {
         let operation = format!("{what} the manifest {identifier}");
         let call = Call::new(
             self,

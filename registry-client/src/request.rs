@@ -2,22 +2,21 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use transload_reference::{Registry, Repository};
+use transload_reference::Repository;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
-use crate::auth::{Demand, is_home};
+use crate::auth::{Demand, Scheme as AuthScheme};
 use crate::core::{Core, OUTPUT_BUFFER, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
 use crate::notice::NoticeKind;
+use crate::origin::{Purpose, Reach};
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::target::follow;
 use crate::throttle::{Patience, Throttle};
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, bounded, last_sent, reaching};
@@ -37,10 +36,9 @@ const MAX_RENEWALS: u32 = 2;
 
 /// A request to a registry.
 #[derive(Clone)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     pub place: Place,
-    pub registry: &'a Registry,
-    pub rule: Option<usize>,
+    pub reach: Reach,
     pub method: &'static str,
     pub url: Url,
     pub headers: Vec<(&'static str, String)>,
@@ -49,6 +47,8 @@ pub(crate) struct Call<'a> {
     pub checked_bytes: u64,
     /// Whether it belongs to something that counts as one of the host's requests already.
     pub is_counted: bool,
+    /// Whether another origin may answer it, where the registry redirects it there.
+    pub may_leave: bool,
 }
 
 /// What is sent along.
@@ -67,6 +67,8 @@ pub(crate) struct Exchange<'a> {
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
+    /// What the registry named the URL for, where it isn't its own.
+    pub named_for: Option<Purpose>,
     pub checked_bytes: u64,
 }
 
@@ -128,46 +130,45 @@ impl Read for ExactReader<'_> {
     }
 }
 
-impl<'a> Call<'a> {
+impl Call {
     pub fn new(
         core: &Core,
         operation: impl Into<String>,
-        repository: &'a Repository,
+        repository: &Repository,
         method: &'static str,
         path: &str,
-    ) -> Result<Call<'a>, Error> {
+    ) -> Result<Call, Error> {
         let registry = repository.registry();
-        let rule = core.rule(registry, Some(repository));
+        let reach = core.reach(registry, Some(repository))?;
         let place = Place {
             operation: operation.into(),
             registry: Some(registry.clone()),
             repository: Some(repository.clone()),
-            has_credential: core.rules.get(rule).is_some_and(|rule| rule.credential.is_some()),
+            has_credential: core
+                .rules
+                .get(reach.rule)
+                .is_some_and(|rule| rule.credential.is_some()),
         };
-        let url = core.url(
-            registry,
-            Some(repository),
-            &format!("/v2/{}{path}", repository.path()),
-        )?;
+        let url = reach.url(&format!("/v2/{}{path}", repository.path()))?;
         Ok(Call {
             place,
-            registry,
-            rule,
+            reach,
             method,
             url,
             headers: Vec::new(),
             scopes: Scopes::pull(repository),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: matches!(method, "GET" | "HEAD"),
         })
     }
 
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Call {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub fn scopes(mut self, scopes: Scopes) -> Call<'a> {
+    pub fn scopes(mut self, scopes: Scopes) -> Call {
         self.scopes = scopes;
         self
     }
@@ -183,7 +184,7 @@ impl<'a> Call<'a> {
 
 impl Core {
     /// Sends a request that may be sent again, until it has an answer that isn't a passing failure or the tries are used up.
-    pub fn run(&self, call: &mut Call<'_>, body: Option<&[u8]>) -> Result<Answer, Error> {
+    pub fn run(&self, call: &mut Call, body: Option<&[u8]>) -> Result<Answer, Error> {
         let mut attempt = 1;
         loop {
             let mut payload = body.map_or(Payload::None, Payload::Bytes);
@@ -209,34 +210,38 @@ impl Core {
     }
 
     /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
-    pub fn once(&self, call: &mut Call<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
-        let host = self.host(call.registry);
+    pub fn once(&self, call: &mut Call, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
+        let throttle = self.throttle(&call.reach.registry);
+        let login = self.login(&call.reach);
         let patience = match payload {
             _ if call.is_counted => Patience::None,
             // Its bytes may come from another host, where they hold a place.
             Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
             _ => Patience::Endless,
         };
-        let Some(permit) = host.throttle.acquire(&self.cancel, patience) else {
+        let Some(permit) = throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         if let Payload::Stream(reader) = payload {
-            reader.throttle = Some(Arc::clone(&host.throttle));
+            reader.throttle = Some(Arc::clone(&throttle));
         }
-        let home = self.url(call.registry, call.place.repository.as_ref(), "/v2/")?;
         let mut url = call.url.clone();
+        // Once an answer has led elsewhere, nothing that is the registry's alone goes along any more.
+        let mut named_for = (!call.reach.is_own(&url)).then_some(Purpose::Upload);
+        if named_for.is_some() && !matches!(call.method, "PUT" | "PATCH") {
+            return Err(call.protocol(format!("no {} goes to {}: refused", call.method, url.host())));
+        }
         let mut redirects = 0;
         let mut renewals = 0;
         loop {
-            let at_home = is_home(call.registry, &home, &url);
+            let at_home = named_for.is_none();
             // Who waits for the first answer learns from it what to prove. A registry of plain HTTP that no credentials are given for rarely
             // wants anything proved, and two round trips are saved where nobody waits.
             let may_ask = url.scheme() == Scheme::Https || call.place.has_credential;
-            let guard = may_ask.then(|| host.first_contact()).flatten();
-            let authorization = if at_home {
-                self.authorize(&host, call)?
-            } else {
-                None
+            let guard = may_ask.then(|| login.first_contact()).flatten();
+            let proof = match at_home {
+                true => self.authorize(&login, call)?,
+                false => None,
             };
             let headers: Vec<_> = call
                 .headers
@@ -247,53 +252,80 @@ impl Core {
                 method: call.method,
                 url: &url,
                 headers: &headers,
-                authorization: authorization.as_ref(),
-                identity: self.identity_for(&url, call.rule, at_home),
+                authorization: proof.as_ref().map(|proof| &proof.header),
+                identity: match at_home {
+                    true => self.own_identity(call.reach.rule),
+                    false => self.foreign_identity(&call.reach, &url),
+                },
                 place: &call.place,
+                named_for,
                 checked_bytes: call.checked_bytes,
             };
             let began = Instant::now();
-            let throttle = at_home.then_some(&host.throttle);
-            let result = reaching(throttle, || self.exchange(exchange, payload));
+            let result = reaching(at_home.then_some(&throttle), || self.exchange(exchange, payload));
             // To connect takes round trips of its own, which say nothing of how busy the registry is.
             let sent = last_sent().map_or(began, |sent| sent.max(began));
             let latency = sent.elapsed();
             if let (Some(_), Ok(answer)) = (&guard, &result)
                 && at_home
                 && answer.status == 401
-                && let Some(scheme) = crate::auth::Scheme::of(answer)
+                && let Some(scheme) = AuthScheme::of(answer)
             {
-                *lock(&host.auth) = Some(scheme);
+                *lock(&login.scheme) = Some(scheme);
             }
-            host.is_known.store(true, Ordering::Release);
+            login.end_first_contact();
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;
             if answer.status < 400 || answer.status == 404 {
                 // Only what a registry answers off-hand tells how busy everything is.
                 let is_offhand = matches!(call.method, "GET" | "HEAD");
-                host.throttle.speed_up(is_offhand.then_some(latency));
+                throttle.speed_up(is_offhand.then_some(latency));
             } else {
-                host.throttle.hears();
+                throttle.hears();
             }
             let wants_more = at_home
                 && (answer.status == 401
                     || answer.status == 403
                         && matches!(Demand::of(&answer), Ok(Some(demand)) if demand.is_insufficient_scope));
+            let (header, trial) = match proof {
+                Some(proof) => (Some(proof.header), proof.trial),
+                None => (None, None),
+            };
             if wants_more {
-                let worth_it =
-                    renewals < MAX_RENEWALS && self.heed(&host, call, &answer, authorization.as_ref())?;
+                let demand = Demand::of(&answer);
+                let outcome = match trial {
+                    None => Ok(answer),
+                    // Who waits for the trial goes on once this is noted.
+                    Some((credential, _trial)) => {
+                        let error = answer.into_error(&call.place);
+                        let is_same_way =
+                            !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
+                        if is_same_way {
+                            login.refuse(&credential, &error);
+                        }
+                        Err(error)
+                    }
+                };
+                let worth_it = renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
                 if worth_it && !matches!(payload, Payload::Stream(_)) {
                     renewals += 1;
-                    answer.drain();
+                    outcome.into_iter().for_each(Answer::drain);
                     continue;
                 }
+                let mut answer = outcome?;
                 if renewals >= MAX_RENEWALS {
                     answer.insufficient = Some(call.scopes.to_string());
                 }
                 answer.permit = Some(permit);
                 return Ok(answer);
             }
+            if let Some((credential, _)) = &trial
+                && !is_passing(&answer)
+            {
+                login.accept(credential);
+            }
+            drop(trial);
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || matches!(payload, Payload::Stream(_))
             {
                 answer.permit = Some(permit);
@@ -303,12 +335,25 @@ impl Core {
             if redirects > MAX_REDIRECTS {
                 return Err(call.protocol(format!("more than {MAX_REDIRECTS} redirects")));
             }
-            url = self.redirect_target(&call.place, &url, answer)?;
+            url = self.redirect_target(&call.place, &call.reach, &url, answer)?;
+            if call.method == "DELETE" || !call.may_leave && !call.reach.is_own(&url) {
+                let message = format!("the registry redirects a {} to {url}: refused", call.method);
+                return Err(call.protocol(message));
+            }
+            if !call.reach.is_own(&url) {
+                named_for = Some(Purpose::Content);
+            }
         }
     }
 
     /// Where a redirect leads, if one may go there.
-    pub fn redirect_target(&self, place: &Place, from: &Url, answer: Answer) -> Result<Url, Error> {
+    pub fn redirect_target(
+        &self,
+        place: &Place,
+        reach: &Reach,
+        from: &Url,
+        answer: Answer,
+    ) -> Result<Url, Error> {
         let refuse = |message: String| Error::new(place, ErrorKind::Protocol(message)).at(from);
         let location = answer.header("location").map(str::to_owned);
         let status = answer.status;
@@ -318,7 +363,7 @@ impl Core {
                 "the answer {status} doesn't say where to go (no Location)"
             ))
         })?;
-        follow(from, &location).map_err(refuse)
+        self.follow(reach, from, &location).map_err(refuse)
     }
 
     /// One request and its answer.
@@ -330,6 +375,7 @@ impl Core {
             authorization,
             identity,
             place,
+            named_for,
             checked_bytes,
         } = exchange;
         if self.cancel.is_set() {
@@ -442,7 +488,8 @@ impl Core {
                 })
             }
             Err(error) => {
-                let error = self.blame(failure::from_ureq(error, place), url).at(url);
+                let error = self.blame(failure::from_ureq(error, place), url);
+                let error = error.at(url).named_for(named_for);
                 log::debug!("{method} {url}: {}", error.kind());
                 Err(error)
             }

@@ -202,19 +202,33 @@ impl TlsSettings {
 
 /// Puts TLS over a connection where the URL asks for it.
 pub(crate) struct TlsConnector {
+    target: Side,
+    /// The proxy's, where there is one: a registry's settings say nothing about it, and it is shown no certificate.
+    proxy: Option<Side>,
+}
+
+/// One end of connections, and how TLS is spoken to it.
+#[derive(Default)]
+struct Side {
     settings: TlsSettings,
     /// Made for the first connection that needs it: plain HTTP needs no authorities.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsConnector {
-    pub fn new(settings: TlsSettings) -> TlsConnector {
+    /// For connections with these settings, which go through a proxy or don't.
+    pub fn new(settings: TlsSettings, has_proxy: bool) -> TlsConnector {
         TlsConnector {
-            settings,
-            config: OnceLock::new(),
+            target: Side {
+                settings,
+                config: OnceLock::new(),
+            },
+            proxy: has_proxy.then(Side::default),
         }
     }
+}
 
+impl Side {
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
@@ -245,10 +259,19 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host)
             .map_err(|_| Error::Tls("the host's name can't be one of a certificate"))?;
-        let mut connection = ClientConnection::new(self.config()?, name.to_owned())?;
+        // The connection to the proxy itself is made with the agent's settings less the proxy.
+        let proxy = self.proxy.as_ref().filter(|_| details.config.proxy().is_none());
+        let side = proxy.unwrap_or(&self.target);
+        let mut connection = ClientConnection::new(side.config()?, name.to_owned())?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
-        connecting(details.timeout, || Ok(connection.complete_io(&mut socket)?))?;
+        let shaken = connecting(details.timeout, || Ok(connection.complete_io(&mut socket)?));
+        match shaken {
+            Err(Error::Io(error)) if proxy.is_some() => {
+                return Err(Error::ConnectProxyFailed(format!("TLS with it failed: {error}")));
+            }
+            other => other?,
+        };
         Ok(Some(Either::B(TlsTransport {
             buffers: LazyBuffers::new(
                 details.config.input_buffer_size(),

@@ -5,9 +5,9 @@ use transload_reference::{Digest, Repository};
 use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::Error;
+use crate::origin::{Reach, may_be_session};
 use crate::request::{Call, Payload};
 use crate::scope::Scopes;
-use crate::target::check_target;
 use crate::url::{Scheme, Url};
 
 /// An upload that a registry has begun to take.
@@ -41,7 +41,10 @@ impl Core {
         digest: &Digest,
         from: &Repository,
     ) -> Result<bool, Error> {
-        if repository.registry() != from.registry() {
+        // One token would be for both, and what is kept for one rule is nothing for the other.
+        let is_alike =
+            repository.registry() == from.registry() && self.rules.of(repository) == self.rules.of(from);
+        if !is_alike {
             return Ok(false);
         }
         let operation = format!("mounting the blob {digest}");
@@ -80,29 +83,29 @@ impl Core {
     /// Closes the session that a refused mount left open, since it isn't needed. Registries forget it by themselves in time.
     pub fn close_session(&self, repository: &Repository, digest: &Digest) {
         let open = lock(&self.sessions).remove(&(repository.clone(), digest.clone()));
-        let operation = format!("closing the upload of {digest}");
-        if let Some(location) = open
-            && let Ok(mut call) = Call::new(self, operation, repository, "DELETE", "/blobs/uploads/")
-        {
-            call.url = location;
-            self.close(call.scopes(Scopes::push(repository)));
+        if let Some(location) = open {
+            self.cancel_session(repository, &location);
         }
     }
 
-    /// Sends a request whose failure changes nothing.
-    pub fn close(&self, mut call: Call<'_>) {
-        if let Ok(answer) = self.once(&mut call, &mut Payload::None) {
+    /// Cancels a session, where its address can be nothing else. Registries forget it by themselves in time.
+    pub fn cancel_session(&self, repository: &Repository, session: &Url) {
+        if let Ok(mut call) = Call::at_session(self, "cancelling an upload", repository, "DELETE", session)
+            && let Ok(answer) = self.once(&mut call, &mut Payload::None)
+        {
             answer.drain();
         }
     }
 
     /// The session that an answer opened or moved.
-    pub fn session(&self, call: &Call<'_>, answer: &Answer) -> Result<Session, Error> {
+    pub fn session(&self, call: &Call, answer: &Answer) -> Result<Session, Error> {
         let location = answer.header("location").ok_or_else(|| {
             call.protocol("the registry opened an upload and didn't say where (no Location)")
         })?;
         Ok(Session {
-            location: session_url(&answer.url, location).map_err(|message| call.protocol(message))?,
+            location: self
+                .session_url(&call.reach, &answer.url, location)
+                .map_err(|message| call.protocol(message))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")
@@ -111,10 +114,41 @@ impl Core {
             is_doubtful: false,
         })
     }
+
+    /// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
+    pub fn session_url(&self, reach: &Reach, base: &Url, location: &str) -> Result<Url, String> {
+        let found = located(base, location)?;
+        self.may_lead(reach, base, &found)?;
+        if reach.is_own(&found) && !may_be_session(&found) {
+            return Err(format!(
+                "the upload's Location is none of an upload ({found}): refused"
+            ));
+        }
+        Ok(found)
+    }
 }
 
-/// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
-pub(crate) fn session_url(base: &Url, location: &str) -> Result<Url, String> {
+impl Call {
+    /// A request of an upload to its session's address. An error where no such request goes there.
+    pub fn at_session(
+        core: &Core,
+        operation: impl Into<String>,
+        repository: &Repository,
+        method: &'static str,
+        session: &Url,
+    ) -> Result<Call, Error> {
+        let mut call = Call::new(core, operation, repository, method, "/blobs/uploads/")?;
+        if !call.reach.takes(method, session, repository) {
+            return Err(call.protocol(format!("no {method} goes to {session}: refused")));
+        }
+        call.url = session.clone();
+        call.may_leave = false;
+        Ok(call.scopes(Scopes::push(repository)))
+    }
+}
+
+/// What an upload's `Location` means.
+pub(crate) fn located(base: &Url, location: &str) -> Result<Url, String> {
     let found = base
         .join(location)
         .map_err(|error| format!("the upload's Location can't be used: {error}"))?;
@@ -122,14 +156,11 @@ pub(crate) fn session_url(base: &Url, location: &str) -> Result<Url, String> {
     let is_same_host = found.host().host() == base.host().host();
     let is_same_port =
         found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
-    let found =
-        if base.scheme() == Scheme::Https && found.scheme() == Scheme::Http && is_same_host && is_same_port {
-            found.at(Scheme::Https, base.host().clone())
-        } else {
-            found
-        };
-    check_target(base, &found)?;
-    Ok(found)
+    let is_downgraded = base.scheme() == Scheme::Https && found.scheme() == Scheme::Http;
+    Ok(match is_downgraded && is_same_host && is_same_port {
+        true => found.at(Scheme::Https, base.host().clone()),
+        false => found,
+    })
 }
 
 /// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one

@@ -33,7 +33,7 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Takes note of a page's size and whether anything was on it.
-    pub fn count(&mut self, call: &Call<'_>, bytes: usize, is_empty: bool) -> Result<(), Error> {
+    pub fn count(&mut self, call: &Call, bytes: usize, is_empty: bool) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         self.empty = if is_empty { self.empty + 1 } else { 0 };
         if self.bytes > MAX_LIST {
@@ -64,7 +64,7 @@ pub(crate) struct TagPage {
 
 impl TagPage {
     /// Reads an answer of at most so many bytes.
-    pub fn read(call: &Call<'_>, answer: Answer, most: u64) -> Result<TagPage, Error> {
+    pub fn read(call: &Call, answer: Answer, most: u64) -> Result<TagPage, Error> {
         if answer.status != 200 {
             return Err(answer.into_error(&call.place));
         }
@@ -100,22 +100,25 @@ impl Core {
     }
 
     pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
-        let rule = self.rule(registry, None);
+        let reach = self.reach(registry, None)?;
         let mut call = Call {
             place: Place {
                 operation: "asking for the API".to_owned(),
                 registry: Some(registry.clone()),
                 repository: None,
-                has_credential: self.rules.get(rule).is_some_and(|rule| rule.credential.is_some()),
+                has_credential: self
+                    .rules
+                    .get(reach.rule)
+                    .is_some_and(|rule| rule.credential.is_some()),
             },
-            registry,
-            rule,
             method: "GET",
-            url: self.url(registry, None, "/v2/")?,
+            url: reach.url("/v2/")?,
+            reach,
             headers: Vec::new(),
             scopes: Scopes::default(),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: true,
         };
         let answer = self.run(&mut call, None)?;
         if answer.is_success() {
@@ -128,7 +131,7 @@ impl Core {
 }
 
 /// The next page of a list, if there is one.
-pub(crate) fn next_page(call: &Call<'_>, answer: &Answer) -> Result<Option<Url>, Error> {
+pub(crate) fn next_page(call: &Call, answer: &Answer) -> Result<Option<Url>, Error> {
     let links = answer.headers.get_all("link");
     let links = links.iter().filter_map(|value| value.to_str().ok());
     page_after(&call.url, links).map_err(|message| call.protocol(message))

@@ -15,10 +15,11 @@ use crate::answer::Answer;
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
+use crate::login::Login;
+use crate::origin::{Purpose, Reach};
 use crate::request::{Exchange, MAX_REDIRECTS, MAX_TOKEN, Payload};
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::target::check_target;
 use crate::url::{Scheme, Url, encode_into};
 
 /// The largest answer of a token server that is read, in bytes.
@@ -36,6 +37,7 @@ pub(crate) struct Tokens(Mutex<HashMap<Key, Arc<Mutex<Slot>>>>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
+    reach: Reach,
     realm: Url,
     service: Option<String>,
     /// Credentials may differ from repository to repository.
@@ -75,7 +77,8 @@ struct Grant {
 pub(crate) struct Wanted<'a> {
     pub server: &'a Server,
     pub place: &'a Place,
-    pub rule: Option<usize>,
+    pub reach: &'a Reach,
+    pub login: &'a Login,
     pub credential: Option<&'a Credential>,
     pub scopes: &'a Scopes,
 }
@@ -83,6 +86,7 @@ pub(crate) struct Wanted<'a> {
 impl Core {
     fn slot(&self, wanted: &Wanted<'_>) -> Arc<Mutex<Slot>> {
         let key = Key {
+            reach: wanted.reach.clone(),
             realm: wanted.server.realm.clone(),
             service: wanted.server.service.clone(),
             repository: wanted.place.repository.clone(),
@@ -103,7 +107,7 @@ impl Core {
         let mut scopes = wanted.scopes.clone();
         scopes.add(slot.asked.as_deref().unwrap_or_default());
         let asked_at = Instant::now();
-        let grant = self.fetch_token(wanted, &scopes)?;
+        let grant = self.fetch_on_trial(wanted, &scopes)?;
         let life = grant
             .expires_in
             .and_then(|life| life.as_f64())
@@ -151,7 +155,28 @@ impl Core {
         }
     }
 
+    /// Fetches a token, alone where its credentials were never sent before.
+    fn fetch_on_trial(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
+        let Some(credential) = wanted.credential else {
+            return self.fetch_token(wanted, scopes);
+        };
+        let trial = wanted.login.admit(credential, wanted.place)?;
+        let grant = self.fetch_token(wanted, scopes);
+        match &grant {
+            Ok(_) => wanted.login.accept(credential),
+            Err(error) if trial.is_some() => wanted.login.refuse(credential, error),
+            Err(_) => {}
+        }
+        grant
+    }
+
     fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
+        let own = wanted.reach.url("/v2/")?;
+        self.may_lead(wanted.reach, &own, &wanted.server.realm)
+            .map_err(|error| {
+                let message = format!("the token server's URL can't be used: {error}");
+                Error::new(wanted.place, ErrorKind::Protocol(message)).at(&own)
+            })?;
         let answer = match wanted.credential {
             Some(Credential::IdentityToken(token)) => {
                 let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
@@ -218,7 +243,7 @@ impl Core {
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            url = self.redirect_target(wanted.place, &url, answer)?;
+            url = self.redirect_target(wanted.place, wanted.reach, &url, answer)?;
         }
         let message = format!("more than {MAX_REDIRECTS} redirects");
         Err(Error::new(wanted.place, ErrorKind::Protocol(message)).at(&first))
@@ -258,16 +283,18 @@ impl Core {
         wanted: &'a Wanted<'_>,
         authorization: Option<&'a Secret>,
     ) -> Exchange<'a> {
-        let registry = wanted.place.registry.as_ref();
-        let at_home =
-            registry.is_some_and(|registry| url.host() == registry || url.host().host() == registry.host());
+        let is_own = wanted.reach.is_own(url);
         Exchange {
             method,
             url,
             headers: &[],
             authorization,
-            identity: self.identity_for(url, wanted.rule, at_home),
+            identity: match is_own {
+                true => self.own_identity(wanted.reach.rule),
+                false => self.foreign_identity(wanted.reach, url),
+            },
             place: wanted.place,
+            named_for: (!is_own).then_some(Purpose::Tokens),
             checked_bytes: 0,
         }
     }
@@ -281,8 +308,7 @@ pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
 }
 
 impl Server {
-    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP, nor from
-    /// outside to this machine.
+    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP.
     pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, String> {
         let realm = asked_by
             .join(realm)
@@ -292,8 +318,6 @@ impl Server {
                 "the token server {realm} would get the credentials over plain HTTP: refused"
             ));
         }
-        check_target(asked_by, &realm)
-            .map_err(|error| format!("the token server's URL can't be used: {error}"))?;
         Ok(Server { realm, service })
     }
 }
@@ -310,8 +334,6 @@ mod tests {
         assert_eq!(realm("https://auth.local/t").unwrap(), "https://auth.local/t");
         assert!(realm("http://auth.local/t").is_err());
         assert!(realm("file:///etc/passwd").is_err());
-        assert!(realm("https://127.0.0.1/t").is_err());
-        assert!(realm("https://169.254.169.254/latest/meta-data").is_err());
         let plain = Url::parse("http://hub.local/v2/").unwrap();
         assert!(Server::read("http://auth.local/t", None, &plain).is_ok());
     }

@@ -18,9 +18,10 @@ use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
+use crate::origin::Reach;
 use crate::request::{BlobBytes, Call, ExactReader, Payload};
 use crate::scope::Scopes;
-use crate::session::{Session, session_url, stored_bytes};
+use crate::session::{Session, stored_bytes};
 use crate::url::Url;
 
 /// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
@@ -78,6 +79,7 @@ impl Core {
     ) -> Result<(), Error> {
         Upload {
             core: self,
+            reach: self.reach(repository.registry(), Some(repository))?,
             repository,
             blob,
             chunk: None,
@@ -96,6 +98,7 @@ fn is_wrong(error: &Error) -> bool {
 
 struct Upload<'a> {
     core: &'a Core,
+    reach: Reach,
     repository: &'a Repository,
     blob: &'a Descriptor,
     /// The size of chunks, where one body is refused or doesn't get through.
@@ -109,16 +112,17 @@ struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    fn call(&self, method: &'static str, path: &str) -> Result<Call<'_>, Error> {
-        let operation = format!("uploading the blob {}", self.blob.digest);
-        let call = Call::new(self.core, operation, self.repository, method, path)?;
+    fn operation(&self) -> String {
+        format!("uploading the blob {}", self.blob.digest)
+    }
+
+    fn call(&self, method: &'static str, path: &str) -> Result<Call, Error> {
+        let call = Call::new(self.core, self.operation(), self.repository, method, path)?;
         Ok(call.scopes(Scopes::push(self.repository)))
     }
 
-    fn call_at(&self, method: &'static str, url: &Url) -> Result<Call<'_>, Error> {
-        let mut call = self.call(method, "/blobs/uploads/")?;
-        call.url = url.clone();
-        Ok(call)
+    fn call_at(&self, method: &'static str, url: &Url) -> Result<Call, Error> {
+        Call::at_session(self.core, self.operation(), self.repository, method, url)
     }
 
     fn run(mut self, open: &mut Opener<'_, '_>) -> Result<(), Error> {
@@ -258,7 +262,7 @@ impl Upload<'_> {
         let saved = entry.location()?;
         // What was saved is trusted no more than an answer of the registry.
         let call = self.call("GET", "/blobs/uploads/").ok()?;
-        let located = session_url(&call.url, &saved).ok();
+        let located = self.core.session_url(&self.reach, &call.url, &saved).ok();
         let session = located.and_then(|location| self.ask(&Session::empty(location)));
         match session {
             Some(session) if session.offset > 0 => {
@@ -278,9 +282,11 @@ impl Upload<'_> {
         }
     }
 
-    /// Keeps a session for a later process.
+    /// Keeps a session for a later process, where it can be asked how far it got.
     fn keep(&mut self, session: &Session) {
-        if let Some(entry) = &mut self.entry {
+        if let Some(entry) = &mut self.entry
+            && self.reach.is_own(&session.location)
+        {
             entry.save(&session.location.expose());
         }
     }
@@ -303,7 +309,7 @@ impl Upload<'_> {
         }
     }
 
-    /// Asks a session how far it got. `None`: it is lost, and a new one is due.
+    /// Asks a session how far it got. `None`: it is lost or not at the registry, and a new one is due.
     fn ask(&self, session: &Session) -> Option<Session> {
         let mut call = self.call_at("GET", &session.location).ok()?;
         let answer = self.core.run(&mut call, None).ok()?;
@@ -327,15 +333,13 @@ impl Upload<'_> {
     fn moved(&self, answer: &Answer, session: &Session) -> Url {
         let location = answer
             .header("location")
-            .and_then(|location| session_url(&answer.url, location).ok());
+            .and_then(|location| self.core.session_url(&self.reach, &answer.url, location).ok());
         location.unwrap_or_else(|| session.location.clone())
     }
 
     /// A session that isn't wanted any more. Registries forget it by themselves in time.
     fn cancel(&self, session: &Session) {
-        if let Ok(call) = self.call_at("DELETE", &session.location) {
-            self.core.close(call);
-        }
+        self.core.cancel_session(self.repository, &session.location);
     }
 
     /// The next smaller size of chunks.
@@ -495,7 +499,7 @@ impl Upload<'_> {
         }
     }
 
-    fn judge(&self, call: &Call<'_>, result: Result<Answer, Error>) -> Step {
+    fn judge(&self, call: &Call, result: Result<Answer, Error>) -> Step {
         let answer = match result {
             Ok(answer) => answer,
             Err(error) => return Step::Failed(error),

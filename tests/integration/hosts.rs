@@ -32,6 +32,13 @@ impl Machine {
         }
     }
 
+    /// One whose registries are spoken to in plain HTTP: a password goes over that only where it is asked for.
+    fn plain() -> Machine {
+        let mut machine = Machine::new();
+        machine.envs.push(("TRANSLOAD_PLAIN_HTTP", "true".to_owned()));
+        machine
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.scene.path(&format!("home/{name}"))
     }

@@ -54,8 +54,9 @@ impl Examination<'_> {
             url: root,
             headers: &[],
             authorization: None,
-            identity: self.core.identity(self.rule(), true),
+            identity: self.core.own_identity(self.rule()),
             place: &place,
+            named_for: None,
             checked_bytes: 0,
         };
         let answer = match self.core.exchange(exchange, &mut Payload::None) {
@@ -196,16 +197,17 @@ impl Examination<'_> {
 
     /// Asks for the API's root as whoever one is.
     fn ask_root(&self) -> Result<(), Error> {
+        let reach = self.core.reach(self.registry, self.repository)?;
         let mut call = Call {
             place: self.place("logging in"),
-            registry: self.registry,
-            rule: self.rule(),
             method: "GET",
-            url: self.root()?,
+            url: reach.url("/v2/")?,
+            reach,
             headers: Vec::new(),
             scopes: Scopes::default(),
             checked_bytes: 0,
             is_counted: false,
+            may_leave: true,
         };
         let answer = self.core.run(&mut call, None)?;
         if answer.is_success() {
@@ -288,12 +290,7 @@ impl Examination<'_> {
         }
         let session = self.core.session(&call, &answer)?;
         answer.drain();
-        call.method = "DELETE";
-        call.url = session.location;
-        // Registries forget it by themselves in time.
-        if let Ok(answer) = self.core.once(&mut call, &mut Payload::None) {
-            answer.drain();
-        }
+        self.core.cancel_session(repository, &session.location);
         Ok(())
     }
 

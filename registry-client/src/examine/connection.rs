@@ -210,7 +210,7 @@ impl Examination<'_> {
             let values = values.iter().cloned();
             values.fold(fact, |fact, (name, value)| fact.value(name, value))
         };
-        let identity = self.core.identity(self.rule(), true);
+        let identity = self.core.own_identity(self.rule());
         let system = roots(tls::system_roots().iter().map(AsRef::as_ref));
         let error = match handshake::verify(chain, name, system, &[]) {
             Ok(()) => {

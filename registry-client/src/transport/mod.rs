@@ -47,10 +47,11 @@ pub(crate) fn agent(
     cancel: Arc<AtomicBool>,
     rate: Option<Arc<Rate>>,
 ) -> Agent {
+    let has_proxy = config.proxy().is_some();
     let connector =
         ().chain(TunnelConnector(ConnectProxyConnector::default()))
             .chain(SocketConnector(Limits { cancel, rate }))
-            .chain(TlsConnector::new(tls))
+            .chain(TlsConnector::new(tls, has_proxy))
             .chain(AnswerConnector);
     Agent::with_parts(config, connector, Remembering::default())
 }

@@ -10,7 +10,7 @@ use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::PASSWORD;
 use transload_test_support::scripted::{
-    Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply, Request, TokenAnswers, TokenField,
+    Action, Authentication, Fault, Options, REFRESH_TOKEN, Reply, Request, Tls, TokenAnswers, TokenField,
 };
 
 use crate::help::*;
@@ -451,4 +451,151 @@ fn a_token_that_no_request_can_carry_is_refused_by_name() {
             && matches!(error.kind(), ErrorKind::Config(_)),
         "{error}"
     );
+}
+
+/// So many workers find out together that a password is wrong: what they were told.
+fn refused_together(client: &Client, registry: &ScriptedRegistry) -> Vec<transload_registry_client::Error> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..40)
+            .map(|number| {
+                let repository = repository(registry, &format!("team/app{number}"));
+                scope.spawn(move || client.resolve(&repository, &tag("v1")).unwrap_err())
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_wrong_password_is_sent_once_however_many_images_want_it() {
+    let wrong = || Credential::new("tester", "hunter2-wrong");
+    for authentication in [Authentication::Basic, TOKENS] {
+        let registry = registry(authentication);
+        let mut rule = HostRule::new(registry.host());
+        rule.credential = Some(wrong());
+        let by_rule = builder().hosts(vec![rule]);
+        // What is found in files isn't known of before somebody asks for it.
+        let by_source = builder().credentials(Arc::new(Counting(wrong(), Mutex::new(0))));
+        for builder in [by_rule, by_source] {
+            let client = builder.jobs(40).build().unwrap();
+            let before = registry.log().requests().len();
+            let mut errors = refused_together(&client, &registry);
+            let asked = registry.log().requests().len();
+            errors.push(client.tags(&repository(&registry, "team/app")).unwrap_err());
+            let requests = registry.log().requests().split_off(before);
+            let sent = requests
+                .iter()
+                .filter(|request| request.header("authorization").is_some());
+            assert_eq!(sent.count(), 1, "{authentication:?}");
+            assert_eq!(
+                before + requests.len(),
+                asked,
+                "asked once more after all was known"
+            );
+            let hints: std::collections::HashSet<_> = errors.iter().map(|error| error.hint()).collect();
+            assert_eq!(hints.len(), 1, "{hints:?}");
+            for error in &errors {
+                assert_eq!(error.status(), Some(401), "{error}");
+                assert!(
+                    error
+                        .hint()
+                        .unwrap()
+                        .contains("refused the user name or the password")
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
+    let lacking =
+        r#"{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository: team/secret"}]}"#;
+    for (authentication, fault) in [
+        (
+            Authentication::Basic,
+            Fault::new(
+                "*",
+                "/team/secret/",
+                Action::Answer(
+                    Reply::status(401)
+                        .header("WWW-Authenticate", "Basic realm=\"x\"")
+                        .body(lacking),
+                ),
+            ),
+        ),
+        (
+            TOKENS,
+            Fault::new(
+                "GET",
+                "scope=repository%3Ateam%2Fsecret",
+                Action::Answer(Reply::status(403).error("DENIED", "access forbidden")),
+            ),
+        ),
+    ] {
+        let registry = registry(authentication);
+        registry.fault(fault.every());
+        let client = client_of(user(), &registry);
+        let secret = repository(&registry, "team/secret");
+        assert!(client.manifest(&secret, &tag("v1")).unwrap_err().is_denied());
+        client
+            .resolve(&repository(&registry, "team/app"), &tag("v1"))
+            .unwrap();
+    }
+}
+
+/// Whoever stands between is believed under the rule that checks nothing. What that teaches is nothing for the rule that does.
+#[test]
+fn a_token_server_that_was_named_under_one_rule_gets_no_password_of_another() {
+    let (registry, thief) = (
+        ScriptedRegistry::with(Options {
+            tls: Tls::Server,
+            authentication: Authentication::Basic,
+            ..Options::default()
+        }),
+        ScriptedRegistry::with(Options {
+            tls: Tls::Server,
+            ..Options::default()
+        }),
+    );
+    registry.put_image("private/app", "v1", &samples::multi_platform(Family::Oci, 1));
+    let challenge = format!("Bearer realm=\"https://{}/grab\",service=\"s\"", thief.host());
+    let reply = Reply::status(401).header("WWW-Authenticate", &challenge);
+    registry.fault(Fault::new("*", "/public/", Action::Answer(reply)).every());
+    let mut public = HostRule::new(format!("{}/public", registry.host()));
+    public.insecure = Some(true);
+    let mut private = HostRule::new(format!("{}/private", registry.host()));
+    private.ca_file = Some(registry.ca_file());
+    private.credential = Some(user());
+    let client = builder()
+        .plain_http(None)
+        .skip_tls_verify(true)
+        .hosts(vec![public, private])
+        .build()
+        .unwrap();
+    client
+        .resolve(&repository(&registry, "public/app"), &tag("v1"))
+        .unwrap_err();
+    assert!(thief.log().count("GET", "/grab") > 0, "it was named");
+    client
+        .resolve(&repository(&registry, "private/app"), &tag("v1"))
+        .unwrap();
+    let requests = thief.log().requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.header("authorization").is_none() && !request.query.contains("account")),
+        "the password went to it"
+    );
+}
+
+#[test]
+fn a_registry_that_asks_another_way_than_before_is_followed() {
+    let registry = registry(TOKENS);
+    let basic = Reply::status(401).header("WWW-Authenticate", "Basic realm=\"x\"");
+    registry.fault(Fault::new("*", "/manifests/", Action::Answer(basic)).nth(1));
+    client_of(user(), &registry)
+        .resolve(&repository(&registry, "team/app"), &tag("v1"))
+        .unwrap();
+    assert_eq!(registry.log().count("GET", "/token"), 1);
 }

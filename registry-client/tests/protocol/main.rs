@@ -6,6 +6,7 @@ mod auth;
 mod bodies;
 mod help;
 mod hostile;
+mod origin;
 mod pull;
 mod push;
 mod real;

@@ -13,8 +13,9 @@ use crate::help::*;
 fn rule(registry: &RealRegistry, tls: Tls) -> HostRule {
     let mut rule = HostRule::new(registry.host());
     rule.credential = Some(user());
-    if tls != Tls::Off {
-        rule.ca_file = Some(registry.ca_file());
+    match tls {
+        Tls::Off => rule.plain_http = Some(true),
+        _ => rule.ca_file = Some(registry.ca_file()),
     }
     if tls == Tls::Mutual {
         rule.cert_file = Some(registry.cert_file());

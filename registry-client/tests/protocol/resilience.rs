@@ -1,14 +1,16 @@
 //! Faults that are survived, and those that aren't.
 
-use std::io::Read;
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use transload_registry_client::{Client, ErrorKind, Network, NoticeKind, RetryPolicy, Timeouts};
+use transload_registry_client::{Client, ErrorKind, HostRule, Network, NoticeKind, RetryPolicy, Timeouts};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Fault, Options, Reply};
+use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply, Request, Tls};
 
 use crate::help::*;
 
@@ -259,6 +261,80 @@ fn a_registry_that_is_not_there_is_said_to_refuse() {
         );
         assert!(error.hint().unwrap().contains("port") && error.is_retryable());
     }
+}
+
+#[test]
+fn plain_http_that_nobody_asked_for_gets_no_password() {
+    let registry = ScriptedRegistry::with(Options {
+        authentication: Authentication::Basic,
+        ..Options::default()
+    });
+    let place = repository(&registry, "a");
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(ca.path(), made.cert.pem()).unwrap();
+    let rule = |change: &dyn Fn(&mut HostRule)| {
+        let mut rule = HostRule::new(registry.host());
+        change(&mut rule);
+        let client = builder().plain_http(None).hosts(vec![rule]);
+        client.retry(RetryPolicy::attempts(1)).build().unwrap()
+    };
+    // With either, HTTPS alone is spoken.
+    for client in [
+        rule(&|rule| rule.credential = Some(user())),
+        rule(&|rule| rule.ca_file = Some(ca.path().to_owned())),
+    ] {
+        let error = client.tags(&place).unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("set plain_http: true"), "{error}: {hint}");
+    }
+    assert_eq!(registry.log().requests().len(), 0);
+    // Credentials of files are looked for once they are asked for, and stay here.
+    let found = builder()
+        .plain_http(None)
+        .credentials(Arc::new(Counting(user(), Mutex::new(0))))
+        .build()
+        .unwrap();
+    let error = found.tags(&place).unwrap_err();
+    assert!(error.to_string().contains("set plain_http: true"), "{error}");
+    let is_shown = |request: &Request| request.header("authorization").is_some();
+    assert!(!registry.log().requests().iter().any(is_shown));
+    let asked = rule(&|rule| {
+        rule.credential = Some(user());
+        rule.plain_http = Some(true);
+    });
+    assert!(asked.tags(&place).unwrap_err().is_not_found());
+}
+
+/// A way to a registry that cuts its first connection.
+fn cutting_once(registry: &ScriptedRegistry) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, to) = (listener.local_addr().unwrap(), registry.host().to_owned());
+    // It ends with the test's process: nothing waits for it.
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            if number == 0 {
+                continue;
+            }
+            let there = TcpStream::connect(&to).unwrap();
+            let (mut from, mut back) = (stream.try_clone().unwrap(), there.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut from, &mut &there).ok());
+            thread::spawn(move || io::copy(&mut back, &mut &stream).ok());
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn a_probe_that_is_cut_is_no_sign_of_plain_http() {
+    let registry = ScriptedRegistry::with(Options {
+        tls: Tls::Server,
+        ..Options::default()
+    });
+    registry.put_image("a", "v1", &samples::multi_platform(Family::Oci, 1));
+    let client = builder().plain_http(None).skip_tls_verify(true).build().unwrap();
+    let repository = format!("{}/a", cutting_once(&registry)).parse().unwrap();
+    client.manifest(&repository, &tag("v1")).unwrap();
 }
 
 #[test]

@@ -132,13 +132,7 @@ fn a_killed_upload_that_the_registry_forgot_begins_anew() {
 #[test]
 fn what_is_kept_of_an_upload_is_for_its_owner_alone_and_in_no_log() {
     use std::os::unix::fs::PermissionsExt;
-    let (scene, registry) = (
-        Scene::new(),
-        ScriptedRegistry::with(Options {
-            uploads_elsewhere: true,
-            ..Options::default()
-        }),
-    );
+    let (scene, registry) = (Scene::new(), ScriptedRegistry::start());
     let layer = layer(&scene.image);
     registry.fault(Fault::new("PUT", &layer[7..], Action::StallUpload { after: MIB }));
     let running = scene.push(registry.host()).arg("-vvv").spawn();

@@ -62,7 +62,7 @@ fn a_token_that_ends_during_a_push_is_renewed_and_the_push_goes_on() {
     store(&dir, "team/app", &image);
     let auths = within(&dirs, "auths.yaml");
     let entry = format!(
-        "[{{repo: '{}', username: {USER}, password: '{PASSWORD}'}}]",
+        "[{{repo: '{}', username: {USER}, password: '{PASSWORD}', plain_http: true}}]",
         link.host()
     );
     std::fs::write(&auths, entry).expect("a writable temporary folder");

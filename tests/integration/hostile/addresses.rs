@@ -73,6 +73,8 @@ fn tunnel(client: TcpStream, server: &str, asked: &Mutex<Vec<String>>) -> Option
 /// Addresses that no registry outside of this machine may send anybody to, and what is said of each.
 fn forbidden(port: &str) -> Vec<(String, &'static str)> {
     let local = "to an address of this machine";
+    let link = "to a link-local address";
+    let private = "to a private address";
     let odd = "to an address in an odd notation";
     [
         ("file:///etc/passwd".to_owned(), "it has the scheme \"file\""),
@@ -93,8 +95,12 @@ fn forbidden(port: &str) -> Vec<(String, &'static str)> {
         (format!("http://0.0.0.0:{port}/x"), local),
         (format!("//127.0.0.1:{port}/x"), local),
         (format!("http://hub.example@127.0.0.1:{port}/x"), local),
-        ("http://169.254.169.254/latest/meta-data/".to_owned(), local),
-        ("http://[fe80::1]/x".to_owned(), local),
+        ("http://169.254.169.254/latest/meta-data/".to_owned(), link),
+        ("http://[fe80::1]/x".to_owned(), link),
+        ("http://10.0.0.5/x".to_owned(), private),
+        ("http://192.168.0.5/x".to_owned(), private),
+        ("http://100.64.0.5/x".to_owned(), private),
+        ("http://[fd00::5]/x".to_owned(), private),
         (format!("http://2130706433:{port}/x"), odd),
         (format!("http://0x7f000001:{port}/x"), odd),
         (format!("http://127.1:{port}/x"), odd),
@@ -109,10 +115,14 @@ fn port(registry: &ScriptedRegistry) -> &str {
 
 /// A file of credentials for hosts, for its owner's eyes only.
 fn auths(arena: &Arena, hosts: &[String], plain_http: bool) {
+    auths_with(arena, hosts, plain_http, PASSWORD);
+}
+
+fn auths_with(arena: &Arena, hosts: &[String], plain_http: bool, password: &str) {
     use std::os::unix::fs::PermissionsExt;
     let entries: Vec<String> = hosts
         .iter()
-        .map(|host| format!("- {{repo: {host}, username: tester, password: {PASSWORD}, plain_http: {plain_http}, insecure: true}}\n"))
+        .map(|host| format!("- {{repo: {host}, username: tester, password: '{password}', plain_http: {plain_http}, insecure: true}}\n"))
         .collect();
     let path = arena.here().join("auths.yaml");
     fs::write(&path, entries.concat()).expect("a writable folder");
@@ -132,7 +142,9 @@ fn assert_kept_from_others(registry: &ScriptedRegistry, own: &[&str]) {
             request.method,
             request.path
         );
-        assert!(!request.query.contains(PASSWORD) && !request.path.contains(PASSWORD));
+        for password in [PASSWORD, transload_test_support::real::PASSWORD] {
+            assert!(!request.query.contains(password) && !request.path.contains(password));
+        }
     }
 }
 
@@ -285,7 +297,9 @@ fn https_never_becomes_http_and_a_password_never_reaches_another_host() {
         ..Options::default()
     });
     let (arena, proxy) = (Arena::new(), Proxy::to(registry.host()));
-    auths(&arena, &["hub.example".to_owned()], false);
+    // The right one: a refused one would end all.
+    let password = transload_test_support::real::PASSWORD;
+    auths_with(&arena, &["hub.example".to_owned()], false, password);
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     let cases = [
         ("http://hub.example/v2/x", "from HTTPS to plain HTTP"),
@@ -372,4 +386,38 @@ fn a_token_server_gets_the_password_of_the_registry_that_named_it_and_no_other()
         .collect();
     assert_eq!(hosts_with_password, ["tokens.example"]);
     assert!(proxy.asked().contains(&"elsewhere.example:80".to_owned()));
+}
+
+/// A registry whose certificate goes unchecked says nothing of the proxy on the way to it.
+#[test]
+fn a_proxys_certificate_is_checked_whatever_is_said_of_the_registrys() {
+    let proxy = ScriptedRegistry::with(Options {
+        tls: Tls::Server,
+        ..Options::default()
+    });
+    let arena = Arena::new();
+    let pull = |authorities: &std::path::Path| {
+        let args = ["pull", "--dest", "images", "--insecure", "hub.example/app:v1"];
+        let program = arena
+            .program(&args)
+            .env("HTTPS_PROXY", format!("https://{}", proxy.host()));
+        program.env("SSL_CERT_FILE", authorities).run().expect_code(1)
+    };
+    let nobodys = arena.here().join("nobodys.pem");
+    fs::write(&nobodys, "").expect("a writable folder");
+    let output = pull(&nobodys);
+    let address = format!(
+        "the proxy https://{} (from HTTPS_PROXY): TLS with it failed",
+        proxy.host()
+    );
+    assert!(
+        output.stdout.contains(&address),
+        "{}{}",
+        output.stdout,
+        output.stderr
+    );
+    assert_eq!(proxy.log().requests().len(), 0);
+    // The system's authorities are its own.
+    pull(&proxy.ca_file());
+    assert!(proxy.log().count("CONNECT", "") > 0);
 }

@@ -106,7 +106,7 @@ fn a_registry_that_wants_a_client_certificate_shows_its_own_all_the_same() {
 
 #[test]
 fn credentials_that_are_missing_wrong_or_right() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::plain();
     let passwords = RealRegistry::start(Tls::Off, Auth::Htpasswd);
     machine.scene.name(passwords.host(), "passwords.local");
     let tokens = RealRegistry::start(

@@ -23,7 +23,7 @@ esac
 "#;
 
 fn with_helper(registry: &str, config: &Value) -> Machine {
-    let mut machine = Machine::new();
+    let mut machine = Machine::plain();
     machine.scene.name(registry, "hub.local");
     machine.write("bin/docker-credential-scripted", HELPER);
     let program = machine.path("bin/docker-credential-scripted");

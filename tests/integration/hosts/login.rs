@@ -26,7 +26,7 @@ fn tokens() -> Auth {
 #[test]
 fn a_password_is_stored_once_the_registry_has_accepted_it_and_used_from_then_on() {
     for auth in [Auth::Htpasswd, tokens()] {
-        let mut machine = Machine::new();
+        let mut machine = Machine::plain();
         let registry = RealRegistry::start(Tls::Off, auth);
         let host = registry.host().to_owned();
         machine.scene.name(&host, "hub.local");
@@ -70,7 +70,7 @@ fn what_is_refused_or_cannot_be_tried_is_not_stored() {
     machine.scene.name(token_server.host(), "tokens.local");
     let said = [
         machine.said(&login(&[host, "--ca-file", &ca]), "wrong\n", 1),
-        machine.said(&login(&[token_server.host()]), "wrong\n", 1),
+        machine.said(&login(&[token_server.host(), "--plain-http"]), "wrong\n", 1),
         machine.said(&login(&[host]), PASSWORD, 1),
         machine.said(&login(&["127.0.0.1:1"]), PASSWORD, 1),
         machine.said(&login(&["127.0.0.1:1", "--ca-file", "missing.pem"]), PASSWORD, 2),
@@ -98,7 +98,7 @@ fn what_is_refused_or_cannot_be_tried_is_not_stored() {
 
 #[test]
 fn a_password_among_the_arguments_is_warned_of_and_shown_nowhere() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::plain();
     let registry = RealRegistry::start(Tls::Off, Auth::Htpasswd);
     machine.scene.name(registry.host(), "hub.local");
     let output = machine.run(
@@ -120,7 +120,7 @@ fn a_password_among_the_arguments_is_warned_of_and_shown_nowhere() {
 
 #[test]
 fn everything_else_in_the_file_stays_and_a_link_stays_a_link() {
-    let machine = Machine::new();
+    let machine = Machine::plain();
     let registry = RealRegistry::start(Tls::Off, Auth::Htpasswd);
     let host = registry.host();
     let before = json!({
@@ -177,7 +177,7 @@ fn the_file_is_the_one_that_is_looked_into_first() {
         ),
     ];
     for (files, variables, expected) in cases {
-        let mut machine = Machine::new();
+        let mut machine = Machine::plain();
         for (name, text) in files {
             machine.write(name, text);
         }
@@ -194,7 +194,7 @@ fn the_file_is_the_one_that_is_looked_into_first() {
 
 #[test]
 fn a_namespace_has_credentials_of_its_own_and_docker_hub_its_old_name() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::plain();
     let registry = RealRegistry::start(Tls::Off, Auth::Htpasswd);
     machine.scene.name(registry.host(), "hub.local");
     let team = format!("{}/team", registry.host());
@@ -222,7 +222,7 @@ fn a_namespace_has_credentials_of_its_own_and_docker_hub_its_old_name() {
 
 #[test]
 fn identity_tokens_are_tried_stored_and_used_as_such() {
-    let machine = Machine::new();
+    let machine = Machine::plain();
     let registry = ScriptedRegistry::with(Options {
         authentication: Authentication::Bearer {
             anonymous: false,
@@ -247,7 +247,7 @@ fn identity_tokens_are_tried_stored_and_used_as_such() {
 
 #[test]
 fn a_registry_that_asks_nobody_and_files_that_cannot_be_used() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::plain();
     let registry = ScriptedRegistry::start();
     machine.scene.name(registry.host(), "hub.local");
     let mut said = machine.log_in(registry.host());

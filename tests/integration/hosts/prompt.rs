@@ -27,6 +27,7 @@ fn talk(machine: &Machine, args: &[&str], answers: &[(&str, &str)]) -> (String, 
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", machine.path(""))
         .env("SHELL", "/bin/sh")
+        .envs(machine.envs.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -62,7 +63,7 @@ fn talk(machine: &Machine, args: &[&str], answers: &[(&str, &str)]) -> (String, 
 
 #[test]
 fn a_password_is_asked_for_and_not_shown() {
-    let machine = Machine::new();
+    let machine = Machine::plain();
     let registry = RealRegistry::start(Tls::Off, Auth::Htpasswd);
     let host = registry.host();
     let answers = [

@@ -111,6 +111,37 @@ fn a_way_out_of_https() {
     assert_said!([told(redirect), told(realm)].join("\n"));
 }
 
+/// What registries behind proxies say of themselves: a token server without its port, an upload by https where there is none.
+#[test]
+fn an_address_that_the_registry_names_and_that_does_not_answer() {
+    let (mut scene, registry) = registry(Options::default());
+    let tokens = nobody();
+    scene.name(tokens.clone(), "tokens.example.com:443");
+    let challenge = format!("Bearer realm=\"http://{tokens}/service/token\",service=\"harbor-registry\"");
+    let realm = Reply::status(401).header("WWW-Authenticate", &challenge);
+    registry.fault(Fault::new("*", "/manifests/", answer(realm)).every());
+    let args = ["pull", "HUB/team/app:v1", "--dest", "out", "--retries", "0"];
+    let mut text = said(&scene, &registry, &args, 1);
+    registry.clear_faults();
+    let storage = format!("http://{tokens}/signed?x=1");
+    let redirect = Reply::status(307).header("Location", &storage);
+    registry.fault(Fault::new("GET", "/blobs/", answer(redirect)).every());
+    text += &said(&scene, &registry, &[&args[..], &["--jobs", "1"]].concat(), 1);
+    let image = samples::single(Family::Oci, "linux/amd64", 2);
+    store_with(&scene, "store", "hub.example.org", "team/web", "v2", &image);
+    let own = format!("https://{}/v2/mirror/team/web/blobs/uploads/1", registry.host());
+    let session = Reply::status(202).header("Location", &own);
+    registry.fault(Fault::new("POST", "/blobs/uploads/", answer(session)).every());
+    let push = ["push", "--src", "store", "--dest", "HUB/mirror", "--plain-http"];
+    text += &said(
+        &scene,
+        &registry,
+        &[&push[..], &["--jobs", "1", "--retries", "0"]].concat(),
+        1,
+    );
+    assert_said!(text);
+}
+
 /// What a push says, as a user whom the registry knows, that fails by this answer.
 #[track_caller]
 fn push_with(reply: Reply) -> String {

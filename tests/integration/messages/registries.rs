@@ -115,7 +115,7 @@ fn the_registry_wants_credentials_or_others() {
     });
     let without = said(&scene, &registry, &PULL, 1);
     let auths = format!(
-        "- {{repo: {}, username: tester, password: wrong-secret}}\n",
+        "- {{repo: {}, username: tester, password: wrong-secret, plain_http: true}}\n",
         registry.host()
     );
     scene.write("auths.yaml", &auths);
@@ -139,7 +139,7 @@ fn the_token_server_refuses() {
     });
     let without = said(&scene, &registry, &PULL, 1);
     let auths = format!(
-        "- {{repo: {}, username: tester, password: wrong-secret}}\n",
+        "- {{repo: {}, username: tester, password: wrong-secret, plain_http: true}}\n",
         registry.host()
     );
     scene.write("auths.yaml", &auths);

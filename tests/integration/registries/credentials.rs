@@ -106,9 +106,9 @@ fn write(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file of one's own");
 }
 
-/// What a task says of the registry beside who one is: nothing.
-fn nobody() -> Value {
-    json!([])
+/// What a task says of the registry beside who one is: that passwords may go to it over plain HTTP.
+fn nobody(machine: &Machine) -> Value {
+    json!([{"repo": machine.registry.host(), "plain_http": true}])
 }
 
 #[test]
@@ -116,14 +116,14 @@ fn dockers_configuration_is_looked_into() {
     let machine = Machine::new();
     machine.file("docker/config.json", &machine.auths(RIGHT));
     let docker = machine.folder.path().join("docker");
-    machine.assert_pulled(machine.pull(&nobody(), &[("DOCKER_CONFIG", &docker)]));
+    machine.assert_pulled(machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]));
     // A user's name and password that aren't encoded do, too.
     let host = machine.registry.host();
     let plain = json!({"auths": {format!("https://{host}/v2/"): {"username": USER, "password": PASSWORD}}});
     machine.file("docker/config.json", &plain);
-    machine.assert_pulled(machine.pull(&nobody(), &[("DOCKER_CONFIG", &docker)]));
+    machine.assert_pulled(machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]));
     machine.file("docker/config.json", &machine.auths(WRONG));
-    machine.assert_refused(machine.pull(&nobody(), &[("DOCKER_CONFIG", &docker)]));
+    machine.assert_refused(machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_podman_wrote_comes_before_what_docker_wrote() {
         ("XDG_RUNTIME_DIR", run.as_path()),
         ("DOCKER_CONFIG", docker.as_path()),
     ];
-    machine.assert_pulled(machine.pull(&nobody(), &files));
+    machine.assert_pulled(machine.pull(&nobody(&machine), &files));
 }
 
 #[test]
@@ -146,10 +146,10 @@ fn a_file_that_the_environment_names_is_the_only_one() {
     let docker = machine.folder.path().join("docker");
     machine.file("docker/config.json", &machine.auths(RIGHT));
     let named = machine.file("named.json", &machine.auths(RIGHT));
-    machine.assert_pulled(machine.pull(&nobody(), &[("REGISTRY_AUTH_FILE", &named)]));
+    machine.assert_pulled(machine.pull(&nobody(&machine), &[("REGISTRY_AUTH_FILE", &named)]));
     let wrong = machine.file("wrong.json", &machine.auths(WRONG));
     machine.assert_refused(machine.pull(
-        &nobody(),
+        &nobody(&machine),
         &[("REGISTRY_AUTH_FILE", &wrong), ("DOCKER_CONFIG", &docker)],
     ));
 }
@@ -165,7 +165,7 @@ fn helpers_are_asked_once_for_the_hosts_that_are_theirs() {
         machine.file("docker/config.json", &config);
         let (path, notes) = machine.helper(name);
         let files = [("DOCKER_CONFIG", docker.as_path()), ("PATH", Path::new(&path))];
-        machine.assert_pulled(machine.pull(&nobody(), &files));
+        machine.assert_pulled(machine.pull(&nobody(&machine), &files));
         let notes = fs::read_to_string(notes).expect("the helper wrote down what it was asked");
         assert_eq!(notes, format!("get {host}\n"));
     }
@@ -176,7 +176,7 @@ fn a_helper_that_is_not_installed_is_named() {
     let machine = Machine::new();
     let docker = machine.folder.path().join("docker");
     machine.file("docker/config.json", &json!({"credsStore": "of-nobody"}));
-    let pull = machine.pull(&nobody(), &[("DOCKER_CONFIG", &docker)]);
+    let pull = machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]);
     let told = told(&pull.expect_code(1));
     assert!(
         told.contains("credential helper docker-credential-of-nobody"),
@@ -192,21 +192,22 @@ fn a_helper_that_is_not_installed_is_named() {
 fn what_a_task_says_wins() {
     let machine = Machine::new();
     let (host, docker) = (machine.registry.host(), machine.folder.path().join("docker"));
-    let entry = |password: &str| json!([{"repo": host, "username": USER, "password": password}]);
+    let entry =
+        |password: &str| json!([{"repo": host, "username": USER, "password": password, "plain_http": true}]);
     let files = [("DOCKER_CONFIG", docker.as_path())];
     machine.file("docker/config.json", &machine.auths(WRONG));
     machine.assert_pulled(machine.pull(&entry(PASSWORD), &files));
     machine.file("docker/config.json", &machine.auths(RIGHT));
     machine.assert_refused(machine.pull(&entry("wrong"), &files));
     // An entry that says nothing of a user leaves that to the files.
-    machine.assert_pulled(machine.pull(&json!([{"repo": host, "plain_http": true}]), &files));
+    machine.assert_pulled(machine.pull(&nobody(&machine), &files));
 }
 
 #[test]
 fn of_several_entries_the_one_with_the_longest_path_counts() {
     let machine = Machine::new();
     let host = machine.registry.host();
-    let entry = |repo: String, password: &str| json!({"repo": repo, "username": USER, "password": password});
+    let entry = |repo: String, password: &str| json!({"repo": repo, "username": USER, "password": password, "plain_http": true});
     let (all, team) = (host.to_owned(), format!("{host}/team"));
     let right = json!([entry(all.clone(), "wrong"), entry(team.clone(), PASSWORD)]);
     machine.assert_pulled(machine.pull(&right, &[]));

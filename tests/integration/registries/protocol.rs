@@ -127,7 +127,7 @@ fn credentials_stay_with_their_registry_when_blobs_and_uploads_are_elsewhere() {
     let [(tag, image), _] = images();
     first.put_image("team/app", tag, &image);
     let auths: Vec<_> = [&first, &second]
-        .map(|registry| json!({"repo": registry.host(), "username": USER, "password": PASSWORD}))
+        .map(|registry| json!({"repo": registry.host(), "username": USER, "password": PASSWORD, "plain_http": true}))
         .into();
     let copy = json!({
         "manifests": [format!("{}/team/app:{tag}", first.host())],

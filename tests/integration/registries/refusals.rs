@@ -38,7 +38,9 @@ fn pull_and_push(registry: &Site, password: Option<&str>) -> [Output; 2] {
         Generation::Third,
     );
     let auth = match password {
-        Some(password) => json!({"repo": registry.host(), "username": USER, "password": password}),
+        Some(password) => {
+            json!({"repo": registry.host(), "username": USER, "password": password, "plain_http": true})
+        }
         None => json!({"repo": registry.host()}),
     };
     let pull = json!({

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::sync::Condvar;
 use std::sync::mpsc;
+use std::thread;
 
 use transload_reference::Reference;
 use transload_test_support::image::{Family, Image, ImageBuilder};

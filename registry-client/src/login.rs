@@ -1,0 +1,192 @@
+//! What a registry's answers taught about logging in there.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+use crate::auth::Scheme;
+use crate::config::Credential;
+use crate::core::lock;
+use crate::error::{Error, Place};
+
+/// How one registry is logged in to under one rule, and what came of it.
+#[derive(Default)]
+pub(crate) struct Login {
+    /// How it wants users to prove who they are.
+    pub scheme: Mutex<Option<Scheme>>,
+    /// Held during the first request, so that all workers learn from it how to prove who they are.
+    first_contact: Mutex<()>,
+    is_known: AtomicBool,
+    /// The credentials that were sent there.
+    standings: Mutex<Vec<(Credential, Standing)>>,
+    /// Held while credentials are sent there that were never sent before.
+    trial: Mutex<()>,
+}
+
+#[derive(Clone)]
+enum Standing {
+    Accepted,
+    Refused(Arc<Error>),
+}
+
+/// Credentials are sent of which nothing is known yet. Others wait until the first who does so drops this.
+pub(crate) struct Trial<'a> {
+    _alone: Option<MutexGuard<'a, ()>>,
+}
+
+impl Login {
+    /// Waits for the first request to be over, or is its guard. Those who waited go on together.
+    pub fn first_contact(&self) -> Option<MutexGuard<'_, ()>> {
+        let is_known = || self.is_known.load(Ordering::Acquire);
+        if is_known() {
+            return None;
+        }
+        Some(lock(&self.first_contact)).filter(|_| !is_known())
+    }
+
+    /// Ends the first contact.
+    pub fn end_first_contact(&self) {
+        self.is_known.store(true, Ordering::Release);
+    }
+
+    /// Waits until credentials were tried, or begins to try them. A wrong password is sent once: some servers lock a user out who sends it
+    /// often. Where the one who tried them got no verdict, those who waited for it go on together.
+    ///
+    /// # Errors
+    /// The refusal, where they were refused.
+    pub fn admit(&self, credential: &Credential, place: &Place) -> Result<Option<Trial<'_>>, Error> {
+        let settled = || match self.standing(credential) {
+            None => None,
+            Some(Standing::Accepted) => Some(Ok(None)),
+            Some(Standing::Refused(error)) => Some(Err(error.of_another(place))),
+        };
+        if let Some(settled) = settled() {
+            return settled;
+        }
+        let alone = match self.trial.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                drop(lock(&self.trial));
+                None
+            }
+        };
+        settled().unwrap_or(Ok(Some(Trial { _alone: alone })))
+    }
+
+    /// Takes note that credentials are good. What is refused afterwards isn't their fault.
+    pub fn accept(&self, credential: &Credential) {
+        if self.standing(credential).is_none() {
+            lock(&self.standings).push((credential.clone(), Standing::Accepted));
+        }
+    }
+
+    /// Takes note of what an error says of credentials that were never accepted.
+    pub fn refuse(&self, credential: &Credential, error: &Error) {
+        if self.standing(credential).is_some() {
+            return;
+        }
+        if error.refuses_credentials() {
+            let refused = Standing::Refused(Arc::new(error.of_another(&error.inner().place)));
+            lock(&self.standings).push((credential.clone(), refused));
+        } else if error.is_denied() {
+            self.accept(credential);
+        }
+    }
+
+    fn standing(&self, credential: &Credential) -> Option<Standing> {
+        let standings = lock(&self.standings);
+        let found = standings.iter().find(|(known, _)| known == credential);
+        found.map(|(_, standing)| standing.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::error::{ErrorKind, Refusal};
+
+    fn place() -> Place {
+        Place {
+            operation: "x".to_owned(),
+            registry: None,
+            repository: None,
+            has_credential: true,
+        }
+    }
+
+    fn refusal(is_tokens: bool, status: u16, code: Option<&str>, message: Option<&str>) -> Error {
+        let refusal = Refusal {
+            status,
+            code: code.map(str::to_owned),
+            message: message.map(str::to_owned),
+            ..Refusal::default()
+        };
+        let kind = match is_tokens {
+            true => ErrorKind::Token(refusal),
+            false => ErrorKind::Status(refusal),
+        };
+        Error::new(&place(), kind)
+    }
+
+    #[test]
+    fn a_refusal_of_credentials_is_told_from_one_of_a_right() {
+        let harbors = Some("unauthorized to access repository: a/b, action: pull");
+        let table = [
+            (false, 401, None, None, true),
+            (false, 401, Some("UNAUTHORIZED"), harbors, false),
+            (false, 401, None, Some("project team not found"), false),
+            (false, 403, None, None, false),
+            (false, 500, None, None, false),
+            (true, 401, None, None, true),
+            (true, 403, None, None, true),
+            (true, 403, Some("DENIED"), None, false),
+            (true, 400, Some("invalid_grant"), None, true),
+            (true, 400, None, None, false),
+            (true, 429, None, None, false),
+        ];
+        for (is_tokens, status, code, message, expected) in table {
+            let error = refusal(is_tokens, status, code, message);
+            assert_eq!(error.refuses_credentials(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_once_is_not_refused_and_other_credentials_are_their_own() {
+        let (login, refused) = (Login::default(), refusal(true, 401, None, None));
+        let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
+        login.accept(&good);
+        login.refuse(&good, &refused);
+        login.refuse(&bad, &refused);
+        assert!(login.admit(&good, &place()).unwrap().is_none());
+        assert_eq!(login.admit(&bad, &place()).err().unwrap().status(), Some(401));
+        assert!(login.admit(&new, &place()).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_waited_for_a_trial_without_a_verdict_goes_on() {
+        let (login, credential) = (Login::default(), Credential::new("anna", "word"));
+        let first = login.admit(&credential, &place()).unwrap();
+        assert!(first.as_ref().is_some_and(|trial| trial._alone.is_some()));
+        thread::scope(|scope| {
+            let waiters: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        login
+                            .admit(&credential, &place())
+                            .unwrap()
+                            .unwrap()
+                            ._alone
+                            .is_some()
+                    })
+                })
+                .collect();
+            drop(first);
+            // None of them waits for another.
+            waiters
+                .into_iter()
+                .for_each(|waiter| drop(waiter.join().unwrap()));
+        });
+    }
+}
