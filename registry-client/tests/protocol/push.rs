@@ -2,6 +2,7 @@
 
 use std::io;
 
+use transload_reference::{Verifier, VerifyingReader};
 use transload_registry_client::{ErrorKind, NoticeKind};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Fault, Locations, Options, Reply};
@@ -374,6 +375,47 @@ fn a_source_that_fails_is_not_the_registrys_fault() {
         );
     }
     assert_eq!(registry.blob("a/b", &blob.digest), None);
+}
+
+#[test]
+fn the_session_of_a_source_with_wrong_bytes_is_cancelled_and_that_of_one_that_fails_is_kept() {
+    let bytes = content(1_000_000);
+    let blob = descriptor(&content(1_000_001)[1..]);
+    let wrong = |_| {
+        let reader = VerifyingReader::new(io::Cursor::new(bytes.clone()), Verifier::of(&blob));
+        Ok(Box::new(reader) as Box<dyn io::Read + Send>)
+    };
+    let broken = |_| Err(io::Error::other("the disk is gone"));
+    type Open<'a> = dyn FnMut(u64) -> io::Result<Box<dyn io::Read + Send>> + 'a;
+    let table: [(Box<Open<'_>>, usize); 2] = [(Box::new(wrong), 0), (Box::new(broken), 1)];
+    for (mut open, sessions) in table {
+        let registry = ScriptedRegistry::start();
+        let repository = repository(&registry, "a/b");
+        let error = client().push_blob(&repository, &blob, &mut open).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Source(_)), "{error}");
+        assert_eq!(registry.open_sessions(), sessions, "{error}");
+        let requests = registry.log().requests();
+        let mut puts = requests.iter().filter(|request| request.method == "PUT");
+        assert!(puts.all(|request| request.status.is_none()), "{requests:#?}");
+    }
+}
+
+#[test]
+fn blobs_of_all_sizes_are_pushed_over_one_connection() {
+    let registry = ScriptedRegistry::start();
+    let (client, repository) = (client(), repository(&registry, "a/b"));
+    for length in [0, 1, 65_535, 65_536, 65_537, 3_000_000] {
+        let bytes = content(length);
+        let blob = descriptor(&bytes);
+        let mut offsets = Vec::new();
+        let pushed = client.push_blob(&repository, &blob, &mut opener(&bytes, &mut offsets));
+        pushed.unwrap();
+        assert!(registry.blob("a/b", &blob.digest).as_deref() == Some(bytes.as_slice()));
+        assert_eq!(offsets, [0]);
+    }
+    let requests = registry.log().requests();
+    let first = requests[0].connection;
+    assert!(requests.iter().all(|request| request.connection == first));
 }
 
 #[test]
