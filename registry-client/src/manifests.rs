@@ -226,7 +226,7 @@ impl Core {
 }
 
 /// An answer that refuses a manifest as an error that says what is unusual about it.
-fn refused(answer: Answer, call: &Call<'_>, identifier: &Identifier, manifest: &RawManifest) -> Error {
+fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawManifest) -> Error {
     let url = answer.url.clone();
     let mut refusal = answer.into_refusal();
     let (media_type, algorithm) = (manifest.media_type().as_str(), manifest.digest().algorithm());
