@@ -17,6 +17,7 @@ mod fault;
 mod fill;
 mod flight;
 mod globs;
+mod manifest_locks;
 mod near;
 mod outcome;
 mod places;
@@ -30,7 +31,6 @@ mod room;
 mod source;
 mod staff;
 mod together;
-mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -53,7 +53,7 @@ pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview}
 pub use source::Source;
 
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::{Preparation, client, prepare};
+pub(crate) use prepare::{Preparation, check_across, client, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
@@ -237,6 +237,16 @@ fn prepare_all<'a>(
         filled.extend(job.destination.store().map(whole));
     }
     if problems.is_empty() {
+        let ready = preparations
+            .iter()
+            .enumerate()
+            .filter_map(|(number, preparation)| match preparation {
+                Preparation::Ready(prepared) => Some((number, prepared)),
+                Preparation::Later => None,
+            });
+        problems = check_across(&ready.collect::<Vec<_>>());
+    }
+    if problems.is_empty() {
         Ok(preparations)
     } else {
         Err(problems)
@@ -272,8 +282,17 @@ fn run_job(prepared: Prepared<'_>, options: &Options, pool: &Pool, observer: &dy
     }
     let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
     executor.run();
-    let (flights, origins) = executor.into_parts();
-    let mut images: Vec<ImageOutcome> = flights.into_iter().map(Flight::into_outcome).collect();
+    let mut origins: BTreeMap<String, Count> = BTreeMap::new();
+    let mut images = Vec::new();
+    for flight in executor.into_flights() {
+        let origin = flight.source.describe();
+        let outcome = flight.into_outcome();
+        let moved = outcome.blobs.moved;
+        if moved.blobs > 0 {
+            origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
+        }
+        images.push(outcome);
+    }
     images.extend(grounded);
     JobSummary {
         job: job.name.clone(),
