@@ -293,7 +293,7 @@ fn what_a_directory_has_of_an_index_that_stays_as_it_is_can_be_pushed_alone() {
         &[&["copy", "--src", &src, "--dest", &dest][..], &options].concat(),
         0,
     );
-    let registry = ScriptedRegistry::new();
+    let registry = ScriptedRegistry::start();
     let output = transload(&["push", "--src", &dest, "--dest", registry.host()], 0);
     assert!(
         output.stderr.contains("the index is cut to these"),
