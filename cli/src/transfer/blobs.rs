@@ -1,6 +1,6 @@
 //! Who brings which blob: every digest moves once, however many images need it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Digest, Repository};
@@ -17,19 +17,30 @@ pub struct BlobMap {
     entries: Mutex<HashMap<Digest, Entry>>,
 }
 
+/// One blob. Thousands of repositories may share it: each step costs no more for that.
 #[derive(Debug, Default)]
 struct Entry {
-    present: Vec<Scope>,
-    /// Where it is on its way to, and the images that bring it.
-    moving: Vec<(Scope, ImageId)>,
-    waiting: Vec<(ImageId, Scope)>,
+    /// The first scope that had it, which lends it to the others.
+    first: Option<Scope>,
+    /// Its size, in bytes, once it is there.
+    size: u64,
+    present: HashSet<Scope>,
+    /// Where it is on its way to, and the image that brings it.
+    moving: HashMap<Scope, ImageId>,
+    /// The images that wait, by the scope that they need the blob in.
+    waiting: HashMap<Scope, BTreeSet<ImageId>>,
+    /// The scope that each of them waits for.
+    waits_for: BTreeMap<ImageId, Scope>,
 }
 
 /// What an image has to do about a blob that it needs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nothing: it is there, brought by another image of the run.
-    There,
+    /// Nothing: it is there with so many bytes, brought by another image of the run.
+    There {
+        /// Its size. A manifest that gives it another one is wrong.
+        size: u64,
+    },
     /// Wait: it is told when the blob is there.
     Wait,
     /// Bring it. `from` has it already and can lend it.
@@ -54,36 +65,44 @@ impl BlobMap {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
         if entry.present.contains(scope) {
-            return Claim::There;
+            return Claim::There { size: entry.size };
         }
-        // While it first comes in anywhere, others wait to borrow it rather than fetch it again.
-        let first_is_coming = entry.present.is_empty() && !entry.moving.is_empty();
-        if first_is_coming || entry.is_moving(scope) {
-            entry.waiting.push((image, scope.clone()));
+        // While the first copy is on its way, the others wait to mount it rather than fetch it again.
+        let first_is_coming = entry.first.is_none() && !entry.moving.is_empty();
+        if first_is_coming || entry.moving.contains_key(scope) {
+            entry.wait(image, scope.clone());
             return Claim::Wait;
         }
-        entry.moving.push((scope.clone(), image));
+        entry.moving.insert(scope.clone(), image);
         Claim::Bring {
             from: entry.lender(scope),
         }
     }
 
-    /// Says that the blob is in this scope now.
-    pub fn arrived(&self, digest: &Digest, scope: &Scope) -> Next {
+    /// Says that the blob is in this scope now, with so many bytes.
+    pub fn arrived(&self, digest: &Digest, scope: &Scope, size: u64) -> Next {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
-        entry.moving.retain(|(moving, _)| moving != scope);
-        entry.present.push(scope.clone());
-        let mut next = Next::default();
-        for (image, wanted) in std::mem::take(&mut entry.waiting) {
-            if entry.present.contains(&wanted) {
-                next.there.push(image);
-            } else if entry.is_moving(&wanted) {
-                entry.waiting.push((image, wanted));
-            } else {
-                next.bring.push((image, entry.lender(&wanted)));
-                entry.moving.push((wanted, image));
-            }
+        entry.moving.remove(scope);
+        entry.present.insert(scope.clone());
+        entry.size = size;
+        let mut next = Next {
+            there: entry.all_waiting_for(scope),
+            bring: Vec::new(),
+        };
+        if entry.first.is_none() {
+            // One image of each other scope can mount it now.
+            entry.first = Some(scope.clone());
+            let idle = entry
+                .waiting
+                .iter()
+                .filter(|(wanted, _)| !entry.moving.contains_key(*wanted));
+            let mut firsts: Vec<ImageId> = idle.filter_map(|(_, images)| images.first().copied()).collect();
+            firsts.sort_unstable();
+            next.bring = firsts
+                .into_iter()
+                .filter_map(|image| entry.set_out(image))
+                .collect();
         }
         next
     }
@@ -98,15 +117,11 @@ impl BlobMap {
     pub fn abandon(&self, image: ImageId) -> Vec<(Digest, Next)> {
         let mut next = Vec::new();
         for (digest, entry) in self.lock().iter_mut() {
-            let own = entry.moving.iter().filter(|(_, by)| *by == image);
+            let own = entry.moving.iter().filter(|(_, by)| **by == image);
             let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
-            next.extend(
-                scopes
-                    .iter()
-                    .map(|scope| (digest.clone(), entry.failed(scope, image))),
-            );
+            let others = scopes.iter().map(|scope| entry.failed(scope, image));
+            next.extend(others.map(|next| (digest.clone(), next)));
         }
-        next
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Entry>> {
@@ -115,39 +130,56 @@ impl BlobMap {
 }
 
 impl Entry {
-    fn is_moving(&self, scope: &Scope) -> bool {
-        self.moving.iter().any(|(moving, _)| moving == scope)
-    }
-
     fn failed(&mut self, scope: &Scope, image: ImageId) -> Next {
-        let before = self.moving.len();
-        self.moving.retain(|(moving, by)| moving != scope || *by != image);
-        let mut next = Next::default();
-        if self.moving.len() == before {
+        if self.moving.get(scope) != Some(&image) {
             // Another image has taken it over.
-            return next;
+            return Next::default();
         }
-        // Those who waited for another scope's first copy go on waiting only while one is still on its way.
-        let position = self.waiting.iter().position(|(_, wanted)| wanted == scope);
-        let position = position.or(if self.moving.is_empty() && !self.waiting.is_empty() {
-            Some(0)
-        } else {
-            None
-        });
-        if let Some(position) = position {
-            let (image, wanted) = self.waiting.remove(position);
-            next.bring.push((image, self.lender(&wanted)));
-            self.moving.push((wanted, image));
+        self.moving.remove(scope);
+        let same_scope = self.waiting.get(scope).and_then(|images| images.first().copied());
+        // Images of other scopes wait only for a copy that is on its way.
+        let anyone = || {
+            let first = self.waits_for.first_key_value();
+            first.filter(|_| self.moving.is_empty()).map(|(image, _)| *image)
+        };
+        let next = same_scope.or_else(anyone);
+        Next {
+            there: Vec::new(),
+            bring: next.and_then(|image| self.set_out(image)).into_iter().collect(),
         }
-        next
     }
 
+    /// Another scope that has the blob.
     fn lender(&self, scope: &Scope) -> Option<Repository> {
-        self.present
-            .iter()
-            .find(|present| *present != scope)
-            .cloned()
-            .flatten()
+        self.first.as_ref().filter(|first| *first != scope)?.clone()
+    }
+
+    fn wait(&mut self, image: ImageId, scope: Scope) {
+        self.waiting.entry(scope.clone()).or_default().insert(image);
+        self.waits_for.insert(image, scope);
+    }
+
+    /// Ends the wait of all images that need the blob in this scope.
+    fn all_waiting_for(&mut self, scope: &Scope) -> Vec<ImageId> {
+        let images = self.waiting.remove(scope).unwrap_or_default();
+        for image in &images {
+            self.waits_for.remove(image);
+        }
+        images.into_iter().collect()
+    }
+
+    /// Ends the wait of one image, which brings the blob itself.
+    fn set_out(&mut self, image: ImageId) -> Option<(ImageId, Option<Repository>)> {
+        let scope = self.waits_for.remove(&image)?;
+        if let Some(images) = self.waiting.get_mut(&scope) {
+            images.remove(&image);
+            if images.is_empty() {
+                self.waiting.remove(&scope);
+            }
+        }
+        let lender = self.lender(&scope);
+        self.moving.insert(scope, image);
+        Some((image, lender))
     }
 }
 
@@ -170,13 +202,13 @@ mod tests {
         assert_eq!(map.claim(&digest(), &None, 1), Claim::Wait);
         assert_eq!(map.claim(&digest(), &None, 2), Claim::Wait);
         assert_eq!(
-            map.arrived(&digest(), &None),
+            map.arrived(&digest(), &None, 9),
             Next {
                 there: vec![1, 2],
                 bring: vec![]
             }
         );
-        assert_eq!(map.claim(&digest(), &None, 3), Claim::There);
+        assert_eq!(map.claim(&digest(), &None, 3), Claim::There { size: 9 });
     }
 
     #[test]
@@ -186,7 +218,7 @@ mod tests {
         assert_eq!(map.claim(&digest(), &scope("b"), 1), Claim::Wait);
         assert_eq!(map.claim(&digest(), &scope("b"), 2), Claim::Wait);
         assert_eq!(map.claim(&digest(), &scope("c"), 3), Claim::Wait);
-        let next = map.arrived(&digest(), &scope("a"));
+        let next = map.arrived(&digest(), &scope("a"), 9);
         assert_eq!(
             next,
             Next {
@@ -195,7 +227,7 @@ mod tests {
             }
         );
         assert_eq!(
-            map.arrived(&digest(), &scope("b")),
+            map.arrived(&digest(), &scope("b"), 9),
             Next {
                 there: vec![2],
                 bring: vec![]
@@ -204,6 +236,22 @@ mod tests {
         assert_eq!(
             map.claim(&digest(), &scope("d"), 4),
             Claim::Bring { from: scope("a") }
+        );
+    }
+
+    #[test]
+    fn thousands_of_repositories_wait_for_one_blob_and_mount_it() {
+        let map = BlobMap::default();
+        let scopes: Vec<Scope> = (0..5000).map(|n| scope(&format!("r{n}"))).collect();
+        assert_eq!(map.claim(&digest(), &scopes[0], 0), Claim::Bring { from: None });
+        assert!((1..5000).all(|n| map.claim(&digest(), &scopes[n], n) == Claim::Wait));
+        let next = map.arrived(&digest(), &scopes[0], 9);
+        let all: Vec<_> = (1..5000).map(|n| (n, scopes[0].clone())).collect();
+        assert_eq!((next.there, next.bring), (vec![], all));
+        assert!((1..5000).all(|n| map.arrived(&digest(), &scopes[n], 9) == Next::default()));
+        assert_eq!(
+            map.claim(&digest(), &scopes[4999], 5000),
+            Claim::There { size: 9 }
         );
     }
 
@@ -221,7 +269,7 @@ mod tests {
             }
         );
         assert_eq!(
-            map.arrived(&digest(), &None),
+            map.arrived(&digest(), &None, 9),
             Next {
                 there: vec![2],
                 bring: vec![]

@@ -177,7 +177,7 @@ impl Destination for StoreDestination {
             .check_place(image.repository(), image.tag())
             .map_err(destination)?;
         self.store
-            .resolve(image.repository(), &image.identifier())
+            .resolve(image.repository(), &tag_or_digest(image))
             .map_err(destination)
     }
 

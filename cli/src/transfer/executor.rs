@@ -3,9 +3,9 @@
 //! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
@@ -16,9 +16,9 @@ use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
 use super::destination::Bring;
 use super::event::{Event, How, Observer};
-use super::fault::Fault;
+use super::fault::{Fault, Side};
 use super::flight::Flight;
-use super::outcome::{Count, Status};
+use super::outcome::Status;
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
@@ -50,7 +50,6 @@ pub(crate) struct Executor<'a> {
     registries: BTreeSet<Registry>,
     queue: Queue<ImageId, BlobWork, RangeWork>,
     staff: Staff,
-    origins: Mutex<BTreeMap<String, Count>>,
 }
 
 /// Idle workers, which may fetch ranges of a blob of an image.
@@ -126,7 +125,6 @@ impl<'a> Executor<'a> {
             cancel,
             queue: Queue::new(workers),
             staff: Staff::new(workers),
-            origins: Mutex::default(),
         }
     }
 
@@ -161,12 +159,9 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// The images' flights, and the bytes moved by where they came from.
-    pub fn into_parts(self) -> (Vec<Flight>, BTreeMap<String, Count>) {
-        (
-            self.flights,
-            self.origins.into_inner().unwrap_or_else(PoisonError::into_inner),
-        )
+    /// The images' flights.
+    pub fn into_flights(self) -> Vec<Flight> {
+        self.flights
     }
 
     fn is_cancelled(&self) -> bool {
@@ -248,7 +243,7 @@ impl<'a> Executor<'a> {
                 self.pass_on(scope, blob, next);
             }
         }
-        self.end_turn(scope, image);
+        self.unlock(scope, image);
     }
 
     /// Fetches ranges of a large blob of an image, until there is other work.
@@ -295,9 +290,13 @@ impl<'a> Executor<'a> {
         let mut to_write = 0u64;
         let mut work = Vec::new();
         let mut shared = Vec::new();
+        let mut wrong = None;
         for blob in &plan.blobs {
             match flight.port.blobs.claim(&blob.digest, &scope_of_blobs, image) {
-                Claim::There => shared.push(blob),
+                Claim::There { size } => match check_size(blob, size) {
+                    Ok(()) => shared.push(blob),
+                    Err(fault) => wrong = wrong.or(Some(fault)),
+                },
                 Claim::Wait => {}
                 Claim::Bring { from } => {
                     let bytes = flight
@@ -316,9 +315,15 @@ impl<'a> Executor<'a> {
             new_bytes,
         });
         let room = &flight.port.room;
-        if let Err(short) = room.reserve(to_write, || flight.port.destination.free_space()) {
+        let reserved = match wrong {
+            Some(fault) => Err(fault),
+            None => room
+                .reserve(to_write, || flight.port.destination.free_space())
+                .map_err(|short| short.fault(to_write)),
+        };
+        if let Err(fault) = reserved {
             // It is over before anything that it claimed is passed on to whoever else needs it, so that none of it is begun here.
-            self.fail(image, short.fault(to_write));
+            self.fail(image, fault);
             for (blob, ..) in work {
                 self.pass_on(
                     scope,
@@ -406,11 +411,8 @@ impl<'a> Executor<'a> {
                     blob: &blob,
                     how,
                 });
-                if how == How::Moved {
-                    self.note_origin(flight, blob.size.saturating_sub(flight.kept(&blob.digest)));
-                }
                 self.count(scope, image, Some((&blob, how)));
-                self.pass_on(scope, &blob, blobs.arrived(&blob.digest, &blob_scope));
+                self.pass_on(scope, &blob, blobs.arrived(&blob.digest, &blob_scope, blob.size));
             }
             Err(fault) => {
                 self.observer.event(&Event::BlobFailed {
@@ -425,7 +427,14 @@ impl<'a> Executor<'a> {
 
     fn pass_on<'scope>(&'scope self, scope: &Scope<'scope>, blob: &Descriptor, next: Next) {
         for image in next.there {
-            self.count(scope, image, Some((blob, How::Shared)));
+            // A wrong size in a manifest fails its image, whichever image brings the blob.
+            match self.flights[image]
+                .blob(&blob.digest)
+                .map_or(Ok(()), |own| check_size(&own, blob.size))
+            {
+                Ok(()) => self.count(scope, image, Some((blob, How::Shared))),
+                Err(fault) => self.fail(image, fault),
+            }
         }
         for (image, lender) in next.bring {
             // By what its own manifest says: what another one says of the same digest may have been the fault.
@@ -452,16 +461,18 @@ impl<'a> Executor<'a> {
     fn publish<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
         let flight = &self.flights[image];
         let _at = at_work::on(flight.name());
-        let Some(plan) = flight.plan() else { return };
+        let Some(plan) = flight.plan() else {
+            return self.unlock(scope, image);
+        };
         let repository = flight.mapping.to.reference().repository();
-        let turns = &flight.port.turns;
+        let locks = &flight.port.manifest_locks;
         let manifests: Vec<&Digest> = plan
             .children
             .iter()
             .chain([&plan.root])
             .map(RawManifest::digest)
             .collect();
-        if !turns.take(image, repository, &manifests) {
+        if !locks.lock(image, repository, &manifests) {
             return;
         }
         match self.write_manifests(flight, &plan) {
@@ -469,29 +480,29 @@ impl<'a> Executor<'a> {
             Ok(()) => self.end(image, Status::AlreadyThere),
             Err(fault) => self.fail(image, fault),
         }
-        self.end_turn(scope, image);
+        self.unlock(scope, image);
     }
 
-    /// Lets images write the manifests that this one had its turn for.
-    fn end_turn<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        for image in self.flights[image].port.turns.end(image) {
+    /// Unlocks the manifests of an image, and lets others write them.
+    fn unlock<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
+        for image in self.flights[image].port.manifest_locks.unlock(image) {
             self.push(scope, Work::Publish(image));
         }
     }
 
     fn write_manifests(&self, flight: &Flight, plan: &Plan) -> Result<(), Fault> {
         let destination = flight.port.destination.as_ref();
-        let (image, turns) = (flight.mapping.to.reference(), &flight.port.turns);
+        let (image, locks) = (flight.mapping.to.reference(), &flight.port.manifest_locks);
         let repository = image.repository();
         destination.settle()?;
         for child in &plan.children {
-            if !turns.is_written(repository, child.digest()) {
+            if !locks.is_written(repository, child.digest()) {
                 destination.put_manifest(repository, child)?;
-                turns.wrote(repository, child.digest());
+                locks.wrote(repository, child.digest());
             }
         }
         destination.publish(image, &plan.root)?;
-        turns.wrote(repository, plan.root.digest());
+        locks.wrote(repository, plan.root.digest());
         Ok(())
     }
 
@@ -509,13 +520,18 @@ impl<'a> Executor<'a> {
             self.observer.event(&Event::ImageFinished { outcome: &outcome });
         }
     }
+}
 
-    fn note_origin(&self, flight: &Flight, bytes: u64) {
-        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = origins.entry(flight.source.describe()).or_default();
-        count.blobs += 1;
-        count.bytes = count.bytes.saturating_add(bytes);
+/// Refuses a manifest that gives a blob another size than it has.
+fn check_size(blob: &Descriptor, size: u64) -> Result<(), Fault> {
+    if blob.size == size {
+        return Ok(());
     }
+    let message = format!(
+        "the manifest says that the blob {} has {} bytes, and it has {size}",
+        blob.digest, blob.size
+    );
+    Err(Fault::refused(Some(Side::Source), message).with_hint("build the image and push it again"))
 }
 
 #[cfg(test)]

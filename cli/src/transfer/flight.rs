@@ -69,11 +69,6 @@ impl Flight {
         *kept = offset.min(*kept);
     }
 
-    /// How many bytes of a blob an earlier run had brought.
-    pub fn kept(&self, digest: &Digest) -> u64 {
-        self.lock().kept.get(digest).copied().unwrap_or(0)
-    }
-
     /// Takes the plan. Until [`Flight::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
     pub fn planned(&self, plan: Plan) -> Arc<Plan> {
         let plan = Arc::new(plan);

@@ -18,6 +18,7 @@ mod fault;
 mod fill;
 mod flight;
 mod globs;
+mod manifest_locks;
 mod near;
 mod outcome;
 mod places;
@@ -32,7 +33,6 @@ mod room;
 mod source;
 mod staff;
 mod together;
-mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -56,7 +56,7 @@ pub use source::Source;
 
 pub(crate) use clients::Clients;
 pub(crate) use destination::{Bring, Destination, StoreDestination};
-pub(crate) use prepare::{Preparation, prepare};
+pub(crate) use prepare::{Preparation, check_across, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
@@ -238,6 +238,16 @@ fn prepare_all<'a>(jobs: &'a [Job], clients: &mut Clients<'_>) -> Result<Vec<Pre
         filled.extend(job.destination.store().map(whole));
     }
     if problems.is_empty() {
+        let ready = preparations
+            .iter()
+            .enumerate()
+            .filter_map(|(number, preparation)| match preparation {
+                Preparation::Ready(prepared) => Some((number, prepared)),
+                Preparation::Later => None,
+            });
+        problems = check_across(&ready.collect::<Vec<_>>());
+    }
+    if problems.is_empty() {
         Ok(preparations)
     } else {
         Err(problems)
@@ -291,10 +301,18 @@ fn run_job(
     executor.run();
     // Some show only once something was written.
     tell_cautions(&places);
-    let (flights, origins) = executor.into_parts();
     let is_stopped = options.cancel.load(Ordering::Relaxed);
-    let outcomes = flights.into_iter().map(|flight| flight.into_outcome(is_stopped));
-    let mut images: Vec<ImageOutcome> = outcomes.collect();
+    let mut origins: BTreeMap<String, Count> = BTreeMap::new();
+    let mut images = Vec::new();
+    for flight in executor.into_flights() {
+        let origin = flight.source.describe();
+        let outcome = flight.into_outcome(is_stopped);
+        let moved = outcome.blobs.moved;
+        if moved.blobs > 0 {
+            origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
+        }
+        images.push(outcome);
+    }
     images.extend(grounded);
     JobSummary {
         job: job.name.clone(),

@@ -1,8 +1,9 @@
-//! Tags that the writer of one that doesn't exist may have meant.
+//! Suggestions for an image or tag that doesn't exist.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use transload_reference::Tag;
+use transload_reference::{Reference, Repository, Tag};
 
 /// How many are named.
 const MOST_NAMED: usize = 5;
@@ -59,6 +60,57 @@ fn parts(tag: &str) -> Vec<Part> {
     parts
 }
 
+/// The names of a directory's images, by what a mistyped one has in common with them.
+pub(crate) struct Names {
+    tags: HashMap<Repository, Vec<Tag>>,
+    /// The repositories by the last part of their paths.
+    repositories: HashMap<String, Vec<Repository>>,
+}
+
+impl Names {
+    /// The names of these images.
+    pub fn new(images: impl Iterator<Item = Reference>) -> Names {
+        let mut names = Names {
+            tags: HashMap::new(),
+            repositories: HashMap::new(),
+        };
+        for image in images {
+            let Some(tag) = image.tag() else { continue };
+            let repository = image.repository();
+            let tags = names.tags.entry(repository.clone()).or_insert_with(|| {
+                let same_name = names.repositories.entry(last_part(repository).to_owned());
+                same_name.or_default().push(repository.clone());
+                Vec::new()
+            });
+            tags.push(tag.clone());
+        }
+        names
+    }
+
+    /// Returns at most five names like the wanted one: the nearest tags of its repository, then images of repositories with the same
+    /// last part.
+    pub fn near(&self, wanted: &Reference) -> Vec<String> {
+        let latest = Tag::latest();
+        let tag = wanted.tag().unwrap_or(&latest);
+        let same_name = self.repositories.get(last_part(wanted.repository()));
+        let others = same_name.into_iter().flatten();
+        let repositories =
+            std::iter::once(wanted.repository()).chain(others.filter(|other| *other != wanted.repository()));
+        let images = repositories.flat_map(|repository| {
+            let tags = self.tags.get(repository).map_or(&[] as &[Tag], Vec::as_slice);
+            nearest(tag, tags)
+                .into_iter()
+                .map(move |tag| format!("{repository}:{tag}"))
+        });
+        images.take(MOST_NAMED).collect()
+    }
+}
+
+fn last_part(repository: &Repository) -> &str {
+    let path = repository.path();
+    path.rsplit_once('/').map_or(path, |(_, last)| last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +156,26 @@ mod tests {
             nearest(&"v1".parse().unwrap(), &tags),
             ["v1.10", "v1.9", "v1.9-rc.1", "v1.08"]
         );
+    }
+
+    #[test]
+    fn names_like_a_missing_image_are_tags_of_its_repository_and_repositories_of_its_name() {
+        let images = [
+            "hub.io/a/app:v1",
+            "hub.io/a/app:v2",
+            "docker.io/b/app:v9",
+            "hub.io/a/web:v1",
+        ];
+        let names = Names::new(images.iter().map(|image| image.parse().unwrap()));
+        let near = |wanted: &str| names.near(&wanted.parse().unwrap());
+        assert_eq!(
+            near("hub.io/a/app:v3"),
+            ["hub.io/a/app:v2", "hub.io/a/app:v1", "docker.io/b/app:v9"]
+        );
+        assert_eq!(
+            near("app:v9"),
+            ["hub.io/a/app:v2", "hub.io/a/app:v1", "docker.io/b/app:v9"]
+        );
+        assert_eq!(near("hub.io/a/other:v1"), [""; 0]);
     }
 }

@@ -10,17 +10,17 @@ use transload_registry_client::Client;
 
 use super::blobs::BlobMap;
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
+use super::manifest_locks::ManifestLocks;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
-use super::turns::Turns;
 use crate::job::Target;
 
-/// A destination, who brings what to it, whether that fits, and whose turn it is to write manifests.
+/// A destination, who brings what to it, whether that fits, and the locks on its manifests.
 pub(crate) struct Port {
     pub destination: Box<dyn Destination>,
     pub blobs: BlobMap,
     pub room: Arc<Room>,
-    pub turns: Turns,
+    pub manifest_locks: ManifestLocks,
 }
 
 /// A store or a registry: what a target is in.
@@ -123,7 +123,7 @@ impl Places {
             destination,
             blobs: BlobMap::default(),
             room: self.room(target),
-            turns: Turns::default(),
+            manifest_locks: ManifestLocks::default(),
         });
         self.ports.insert(place, Arc::clone(&port));
         Ok(port)

@@ -2,7 +2,7 @@
 //!
 //! Planning reads manifests, and the config of a single image whose platform is asked for. It moves no blob.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use transload_policy::{
     Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
@@ -208,7 +208,13 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<(Option<RawManifest>, Selection), Fault> {
         check_shape(raw, depth)?;
-        let (keep, selection) = self.choose(index, depth)?;
+        let repository = self.mapping.from.reference().repository();
+        let left_out = self.source.left_out(repository, raw.digest());
+        let (keep, selection) = if left_out.is_empty() {
+            self.choose(index, depth)?
+        } else {
+            self.choose_of_sparse(index, &left_out, depth)?
+        };
         if !keep.is_empty() && keep.iter().all(|keep| *keep == Keep::No) {
             return Ok((None, selection));
         }
@@ -218,6 +224,36 @@ impl Walk<'_> {
             hint.into_iter().fold(fault, Fault::with_hint)
         })?;
         Ok((Some(cut), selection))
+    }
+
+    /// Chooses among the children that a sparse index has at the source.
+    fn choose_of_sparse(
+        &mut self,
+        index: &Index,
+        left_out: &BTreeSet<Digest>,
+        depth: usize,
+    ) -> Result<(Vec<Keep>, Selection), Fault> {
+        let is_there = |child: &Descriptor| !left_out.contains(&child.digest);
+        let mut there = index.clone();
+        there.manifests.retain(is_there);
+        if self.job.index != IndexMode::Original {
+            self.gathered.warnings.push(format!(
+                "{} has {} of the {} manifests that its index names: the index is cut to these (`--index original` keeps it)",
+                self.source.describe(),
+                there.manifests.len(),
+                index.manifests.len()
+            ));
+        }
+        let (keep, selection) = self.choose(&there, depth)?;
+        let mut keep = keep.into_iter();
+        let of_child = |child| {
+            if is_there(child) {
+                keep.next().unwrap_or(Keep::No)
+            } else {
+                Keep::No
+            }
+        };
+        Ok((index.manifests.iter().map(of_child).collect(), selection))
     }
 
     fn choose(&mut self, index: &Index, depth: usize) -> Result<(Vec<Keep>, Selection), Fault> {

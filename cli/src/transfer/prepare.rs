@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use transload_layout_store::{Opening, check_names};
-use transload_policy::Mode;
+use transload_policy::{Mode, PlatformSet};
 use transload_reference::Reference;
 use transload_registry_client::Client;
 
@@ -409,6 +409,80 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
         }
     }
     mappings
+}
+
+/// Refuses tasks of which a later one would take a tag from an image that an earlier one copies: nobody wants the first copy then.
+/// `tasks` are those whose images are known, with their numbers.
+pub(crate) fn check_across(tasks: &[(usize, &Prepared<'_>)]) -> Vec<Problem> {
+    let mut by_destination: HashMap<Target, (&Job, &Mapping)> = HashMap::new();
+    let mut problems = Vec::new();
+    for (number, prepared) in tasks {
+        let job = prepared.job;
+        let taken = prepared.images.iter().find_map(|mapping| {
+            let (other, earlier) = by_destination.get(&published_as(&mapping.to))?;
+            let is_same =
+                earlier.from == mapping.from && other.platforms == job.platforms && other.index == job.index;
+            (!is_same).then_some((mapping, *other, *earlier))
+        });
+        if let Some((mapping, other, earlier)) = taken {
+            problems.push(Problem {
+                number: *number,
+                ..taken_by_another(job, mapping, other, earlier)
+            });
+        }
+        let ends = prepared
+            .images
+            .iter()
+            .map(|mapping| (published_as(&mapping.to), (job, mapping)));
+        for (to, writer) in ends {
+            by_destination.entry(to).or_insert(writer);
+        }
+    }
+    problems
+}
+
+fn listed(platforms: &PlatformSet) -> String {
+    let patterns = platforms.patterns().unwrap_or_default();
+    match patterns {
+        [] => "all".to_owned(),
+        _ => patterns
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+/// Why a task can't write what an earlier one of the run writes, and what to do about it.
+fn taken_by_another(job: &Job, mapping: &Mapping, other: &Job, earlier: &Mapping) -> Problem {
+    let to = &mapping.to;
+    let (message, hint) = if earlier.from == mapping.from {
+        (
+            format!(
+                "{to} would have the platforms of this task alone ({}): the task \"{}\" writes the same tag with others ({})",
+                listed(&job.platforms),
+                other.name,
+                listed(&other.platforms)
+            ),
+            "list the platforms in one task: `platform: [linux/amd64, linux/arm64]` copies one image with both",
+        )
+    } else {
+        (
+            format!(
+                "{} would replace {} at {to}, which the task \"{}\" writes",
+                mapping.from, earlier.from, other.name
+            ),
+            "give one of the tasks another dest, or run them from two files",
+        )
+    };
+    Problem {
+        number: 0,
+        job: job.name.clone(),
+        side: Some(Side::Destination),
+        message,
+        hint: Some(hint.to_owned()),
+        failed: false,
+    }
 }
 
 /// How many images that a lock file lacks are told by name.

@@ -1,9 +1,10 @@
 //! Where images come from.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use transload_layout_store::Store;
 use transload_reference::{
@@ -12,7 +13,7 @@ use transload_reference::{
 use transload_registry_client::Client;
 
 use super::fault::{Fault, Side};
-use super::near::nearest;
+use super::near::{Names, nearest};
 
 /// The largest config that is read into memory, in bytes; its platform is wanted.
 const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
@@ -33,6 +34,11 @@ pub trait Source: Send + Sync {
 
     /// A part of an index, verified.
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault>;
+
+    /// The manifests that an index names and that this place lacks on purpose.
+    fn left_out(&self, _repository: &Repository, _index: &Digest) -> BTreeSet<Digest> {
+        BTreeSet::new()
+    }
 
     /// A blob's bytes from `offset` on. They aren't verified: whoever takes them does that.
     fn open_blob(
@@ -195,12 +201,17 @@ impl Source for RegistrySource {
 /// A store that images are read from.
 pub struct StoreSource {
     store: Arc<Store>,
+    /// The names that it has, read once an image is missing: a walk through the whole directory.
+    names: OnceLock<Names>,
 }
 
 impl StoreSource {
     /// The store.
     pub fn new(store: Arc<Store>) -> Self {
-        StoreSource { store }
+        StoreSource {
+            store,
+            names: OnceLock::new(),
+        }
     }
 
     fn missing_image(&self, image: &Reference) -> Fault {
@@ -208,11 +219,11 @@ impl StoreSource {
             Some(Side::Source),
             format!("{} has no image {image}", self.store.root().display()),
         );
-        let near = self
-            .store
-            .images()
-            .map(|images| near(image, images.into_iter().map(|image| image.reference)));
-        match near.unwrap_or_default().as_slice() {
+        let names = self.names.get_or_init(|| {
+            let images = self.store.images().unwrap_or_default();
+            Names::new(images.into_iter().map(|image| image.reference))
+        });
+        match names.near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the directory holds"),
             near => fault.with_hint(format!("it has {}", near.join(", "))),
         }
@@ -270,6 +281,13 @@ impl Source for StoreSource {
         self.read(repository, &part.digest)
     }
 
+    fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        let mut left_out = self.store.left_out(repository, index);
+        // What was added later is there.
+        left_out.retain(|digest| !matches!(self.store.manifest(repository, digest), Ok(Some(_))));
+        left_out
+    }
+
     fn open_blob(
         &self,
         _: &Repository,
@@ -308,31 +326,6 @@ fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault
         blob.size
     );
     Err(Fault::refused(Some(Side::Source), message).with_hint("remove that file and pull the image again"))
-}
-
-/// At most five names that an image's writer may have meant: other tags of the repository first, then other registries and
-/// folders of the same name.
-fn near(image: &Reference, existing: impl Iterator<Item = Reference>) -> Vec<String> {
-    let last = |reference: &Reference| {
-        reference
-            .repository()
-            .path()
-            .rsplit('/')
-            .next()
-            .map(str::to_owned)
-    };
-    let mut same_repository = Vec::new();
-    let mut same_name = Vec::new();
-    for other in existing {
-        if other.repository() == image.repository() {
-            same_repository.push(other.to_string());
-        } else if last(&other) == last(image) {
-            same_name.push(other.to_string());
-        }
-    }
-    same_repository.extend(same_name);
-    same_repository.truncate(5);
-    same_repository
 }
 
 /// Whether a manifest is an image that may have a platform in its config, and not an artifact.

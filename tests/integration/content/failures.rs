@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use transload_reference::Digest;
-use transload_test_support::image::{Family, Image, samples};
+use transload_test_support::image::{Document, Family, Image, samples};
 use transload_test_support::scripted::{Action, Fault};
 use transload_test_support::{Output, ScriptedRegistry};
 
@@ -315,4 +315,40 @@ fn a_directory_that_stayed_empty_fails_the_next_task_too() {
     let output = run_tasks(&tasks, &[], 1);
     let cause = format!("source: {first} holds no images");
     assert!(output.stderr.contains(&cause), "{}", output.stderr);
+}
+
+/// An image passes or fails by its own manifest, whichever image brings the blobs that it shares.
+#[test]
+fn a_wrong_size_in_a_manifest_fails_its_image_alone_and_behind_another() {
+    let registry = ScriptedRegistry::start();
+    let right = image(1);
+    registry.put_image("right", "v1", &right);
+    let mut manifest: serde_json::Value = serde_json::from_slice(&right.root.bytes).expect("JSON");
+    let size = &mut manifest["layers"][1]["size"];
+    *size = (size.as_u64().expect("the layer's size") + 1).into();
+    let wrong = Document::new(manifest.to_string().into_bytes(), right.root.media_type.clone());
+    registry.put_manifest("wrong", Some("v1"), &wrong);
+    for (blob, bytes) in &right.blobs {
+        registry.put_blob("wrong", &blob.digest, bytes);
+    }
+    let names = ["right", "wrong"].map(|name| format!("{}/{name}:v1", registry.host()));
+    for images in [&names[1..], &names[..]] {
+        let dirs = folder();
+        let dest = within(&dirs, "dest");
+        let images: Vec<&str> = images.iter().map(String::as_str).collect();
+        let output = transload(
+            &[&["pull", "--dest", &dest, "--jobs", "1"][..], &images].concat(),
+            1,
+        );
+        let failed: Vec<&str> = output
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("failed "))
+            .collect();
+        assert!(
+            failed.len() == 1 && failed[0].contains("/wrong:v1"),
+            "{}",
+            output.stdout
+        );
+    }
 }

@@ -321,3 +321,23 @@ fn what_is_named_by_sha512_moves_like_all_else() {
         assert_eq!(to.tags(repository), [""; 0], "{repository}");
     }
 }
+
+#[test]
+fn a_tag_that_moves_to_a_digest_that_is_there_counts_as_copied() {
+    let registry = ScriptedRegistry::start();
+    let [one, two] = [1, 2].map(|seed| samples::single(Family::Oci, "linux/amd64", seed));
+    registry.put_image("app", "v1", &one);
+    registry.put_image("app", "v2", &two);
+    let dirs = folder();
+    let dest = within(&dirs, "dest");
+    let name = |tag: &str| format!("{}/app:{tag}", registry.host());
+    let pull = |name: &str| transload(&["pull", name, "--dest", &dest], 0).stdout;
+    pull(&name("v1"));
+    pull(&name("v2"));
+    let moved = format!("{}@{}", name("v2"), one.digest());
+    let planned = transload(&["pull", &moved, "--dest", &dest, "--dry-run"], 0).stdout;
+    assert!(!planned.contains("already there"), "{planned}");
+    assert!(pull(&moved).starts_with("copied "));
+    assert_holds(&dest, &[held(&name("v1"), &one), held(&name("v2"), &one)]);
+    assert!(!pull(&moved).starts_with("copied "));
+}

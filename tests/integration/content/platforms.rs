@@ -362,6 +362,42 @@ fn an_index_may_stay_as_it_is_while_some_of_its_platforms_move() {
 }
 
 #[test]
+fn what_a_directory_has_of_an_index_that_stays_as_it_is_can_be_pushed_alone() {
+    let dirs = folder();
+    let (src, dest) = (within(&dirs, "src"), within(&dirs, "dest"));
+    let whole = samples::multi_platform(Family::Oci, 1);
+    store(&src, "app", "v1", &whole);
+    let kept = ["linux/amd64", "linux/arm/v6"];
+    let platforms = kept.join(",");
+    let options = ["--index", "original", "--platform", &platforms];
+    transload(
+        &[&["copy", "--src", &src, "--dest", &dest][..], &options].concat(),
+        0,
+    );
+    let registry = ScriptedRegistry::start();
+    let output = transload(&["push", "--src", &dest, "--dest", registry.host()], 0);
+    assert!(
+        output.stderr.contains("the index is cut to these"),
+        "{}",
+        output.stderr
+    );
+    assert!(registry.has_image("app", "v1", &samples::index_of(Family::Oci, &kept, 1)));
+    let lacking = transload(
+        &[
+            "push",
+            "--src",
+            &dest,
+            "--dest",
+            registry.host(),
+            "--platform",
+            "linux/arm64",
+        ],
+        1,
+    );
+    assert!(lacking.stdout.contains("linux/arm64"), "{}", lacking.stdout);
+}
+
+#[test]
 fn platforms_are_added_later_to_an_index_that_stays_as_it_is() {
     let dirs = folder();
     let (src, dest) = (within(&dirs, "src"), within(&dirs, "dest"));

@@ -181,3 +181,30 @@ fn directories_that_are_no_stores_stop_the_whole_file() {
     ];
     assert_said!(refused_in(&scene, &texts, &[]));
 }
+
+#[test]
+fn tasks_that_would_take_a_tag_from_one_another_are_refused() {
+    let scene = Scene::new();
+    let image = samples::multi_platform(Family::Oci, 1);
+    for store in ["store", "other"] {
+        kubekey::write(
+            &scene.path(store),
+            "hub.example.com",
+            "app",
+            "v1",
+            &image,
+            Generation::Third,
+        );
+    }
+    let texts = [
+        "- name: each\n  loop: [amd64, arm64]\n  image:\n    src: local://store\n    platform: 'linux/{{ .item }}'\n    \
+         dest: local://out\n",
+        "- name: one\n  image: {src: 'local://store', dest: 'local://out'}\n\
+         - name: another\n  image: {src: 'local://other', dest: 'local://out'}\n",
+    ];
+    assert_said!(refused_in(&scene, &texts, &[]));
+    // The same again takes nothing away.
+    let twice = "- image: {src: 'local://store', dest: 'local://out'}\n- image: {src: 'local://store', dest: 'local://out'}\n";
+    scene.write("tasks.yaml", twice);
+    scene.run(&["run", "tasks.yaml"], 0);
+}

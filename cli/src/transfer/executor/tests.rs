@@ -14,10 +14,10 @@ use super::*;
 use crate::job::{ImageName, Location};
 use crate::transfer::blobs::{BlobMap, Scope as BlobScope};
 use crate::transfer::destination::Destination;
+use crate::transfer::manifest_locks::ManifestLocks;
 use crate::transfer::places::Port;
 use crate::transfer::prepare::Mapping;
 use crate::transfer::source::{Offer, Source};
-use crate::transfer::turns::Turns;
 
 const IMAGES: usize = 3;
 
@@ -193,7 +193,7 @@ fn run(trap: &'static str) -> Vec<String> {
         destination: Box::new(Arc::clone(&world)),
         blobs: BlobMap::default(),
         room: Arc::default(),
-        turns: Turns::default(),
+        manifest_locks: ManifestLocks::default(),
     });
     let flights = (0..IMAGES).map(|number| {
         let from: Reference = format!("here.example/{}:v1", name(number)).parse().unwrap();
