@@ -366,7 +366,7 @@ impl<'a> Executor<'a> {
                 .check_manifests(repository, &mut plan.children.iter().chain([&plan.root]))
         {
             self.fail(image, fault);
-            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope));
+            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
         }
         let brought = flight.port.destination.bring_blob(&Bring {
             repository,
