@@ -1,5 +1,6 @@
 //! Clients with different settings in one program.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -62,8 +63,11 @@ fn each_of_them_is_stopped_by_its_own_flag() {
         let registry = ScriptedRegistry::start();
         thread::scope(|scope| {
             // The client hangs in a write.
-            let push =
-                scope.spawn(|| push_and_stall(&registry, client, &mut |_| Ok(Box::new(std::io::repeat(0)))));
+            let push = scope.spawn(|| {
+                push_and_stall(&registry, client, &mut |_| {
+                    Ok(Box::new(std::io::repeat(7).take(VAST)))
+                })
+            });
             let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
             assert!(registry.log().wait_for(is_stalled, Duration::from_secs(30)));
             flag.store(true, Ordering::Relaxed);
