@@ -152,7 +152,7 @@ pub fn config_platform(config: &[u8]) -> Option<Platform> {
     }
     let config: Config = serde_json::from_slice(config).ok()?;
     let mut platform = Platform::new(&config.os, &config.architecture, config.variant.as_deref());
-    platform.os_version = config.os_version.filter(|version| !version.is_empty());
+    platform.os_version = config.os_version;
     let is_told = !config.os.is_empty() && !config.architecture.is_empty() && !platform.is_unknown();
     is_told.then(|| platform.normalised())
 }

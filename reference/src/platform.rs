@@ -82,7 +82,7 @@ impl Platform {
             os,
             architecture: architecture.to_owned(),
             variant: (!variant.is_empty()).then(|| variant.to_owned()),
-            os_version: self.os_version.clone(),
+            os_version: self.os_version.clone().filter(|version| !version.is_empty()),
             os_features: self.os_features.clone(),
         }
     }
@@ -147,7 +147,7 @@ impl fmt::Display for Platform {
         // The text may come from a hostile manifest: nothing that a terminal would obey gets through.
         let mut write = |text: &str| f.write_str(&printable(text, LONGEST_PART));
         write(if self.os.is_empty() { "unknown" } else { &self.os })?;
-        if let Some(version) = &self.os_version {
+        if let Some(version) = self.os_version.as_deref().filter(|version| !version.is_empty()) {
             write("(")?;
             write(version)?;
             write(")")?;
@@ -246,6 +246,14 @@ mod tests {
             let error = input.parse::<Platform>().unwrap_err();
             assert_eq!(error.hint().as_deref(), hint, "{input}");
         }
+    }
+
+    #[test]
+    fn an_empty_version_is_none() {
+        let mut platform = Platform::new("windows", "amd64", None);
+        platform.os_version = Some(String::new());
+        assert_eq!(platform.to_string(), "windows/amd64");
+        assert_eq!(platform.normalised().os_version, None);
     }
 
     #[test]

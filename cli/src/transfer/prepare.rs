@@ -205,7 +205,7 @@ fn check_destination(path: &Path, source: Option<&Path>, opening: &Opening, wron
         let path = path.display();
         let message = format!("{path} is an archive's name, and images are written into a directory");
         let hint = format!(
-            "give a directory, and pack it afterwards: tar -cf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
+            "give a directory, and pack it afterwards: tar -caf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
         );
         wrong.note(Some(Side::Destination), message, Some(hint));
     } else {
