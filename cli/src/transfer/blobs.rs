@@ -122,6 +122,7 @@ impl BlobMap {
             let others = scopes.iter().map(|scope| entry.failed(scope, image));
             next.extend(others.map(|next| (digest.clone(), next)));
         }
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Entry>> {

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::ops::Range;
-use std::sync::Condvar;
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, mpsc};
 use std::thread;
 
 use transload_reference::Reference;
@@ -209,7 +208,7 @@ fn run(trap: &'static str) -> Vec<String> {
     let (client, watcher) = (Client::builder().build().unwrap(), Watcher(Arc::clone(&world)));
     let executor = Executor::new(&job, flights.collect(), client, &pool, &watcher, &cancel);
     executor.run();
-    let (flights, _) = executor.into_parts();
+    let flights = executor.into_flights();
     let outcomes: Vec<_> = flights
         .into_iter()
         .map(|flight| flight.into_outcome(false))
