@@ -145,6 +145,9 @@ fn transfer(
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;
     let lock = LockFile::open(&how.lock, cli.quiet)?;
+    for job in &mut jobs {
+        job.check_existing |= how.check_existing;
+    }
     Ok(transfer_all(cli, how, &lock.bind(&jobs), (report, lock), locate))
 }
 
@@ -350,8 +353,16 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
 
 /// Opens a directory that is there; the inner error is that the wait for somebody else was stopped.
 pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<Store, Error>, TaskErrors> {
+    open_with(dir, |dir| Opening::until(Arc::clone(cancel)).open(dir))
+}
+
+/// The same, opened in one way or another.
+pub(crate) fn open_with<T>(
+    dir: &Path,
+    open: impl FnOnce(&Path) -> Result<T, Error>,
+) -> Result<Result<T, Error>, TaskErrors> {
     check_dir(dir)?;
-    match Opening::until(Arc::clone(cancel)).open(dir) {
+    match open(dir) {
         Err(error) if !error.is_stopped() => Err(at_dir(&error).into()),
         opened => Ok(opened),
     }

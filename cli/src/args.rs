@@ -187,6 +187,11 @@ pub struct CopyArgs {
     #[arg(short, long, value_name = "DEST")]
     pub dest: String,
 
+    /// From a directory to a directory: make hard links, not copies. Only of files that are yours and that nobody else may write; the
+    /// others are copied
+    #[arg(long)]
+    pub link: bool,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -283,6 +288,7 @@ pub struct PruneArgs {
 
 const PRUNE_EXAMPLES: &str = "\
 Without --keep and --pattern, all images stay: only blobs that none of them needs and leftovers of interrupted transfers are removed.
+Signatures, attestations and other artifacts that refer to an image that stays stay with it.
 It waits for transfers that run in the directory; those that begin meanwhile wait for it.
 
 Examples:
@@ -366,6 +372,11 @@ pub struct HowArgs {
     #[arg(long, value_name = "RATE", value_parser = rate::parse,
           allow_negative_numbers = true)]
     pub limit_rate: Option<u64>,
+
+    /// Hash the blobs that the destination has before they count, and replace those with wrong bytes; a registry is asked for each
+    /// blob of an image that it has
+    #[arg(long)]
+    pub check_existing: bool,
 
     /// Show what would move, and move nothing
     #[arg(long)]

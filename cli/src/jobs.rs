@@ -16,7 +16,7 @@ use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, VerifyArgs, WhichArgs,
 };
 use crate::care::Keep;
-use crate::job::{Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, Location};
+use crate::job::{Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK};
 use crate::task::{self, Drawing, Problem, TaskErrors};
 
 use ends::{
@@ -108,8 +108,14 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     });
     let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
     let destination = endpoint("--dest", &args.dest, parsed, &mut wrong);
+    if let (true, Some(destination)) = (args.link, &destination)
+        && !Endpoint::may_be_linked(source.as_ref(), destination)
+    {
+        wrong.note_with_hint("--link", NO_LINK, LINK_HINT);
+    }
     let job = destination.map(|destination| Job {
         source,
+        link: args.link,
         ..Job::new("copy", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));

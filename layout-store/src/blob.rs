@@ -1,4 +1,4 @@
-//! Blobs: reading, writing, linking.
+//! Blobs: reading and writing.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, kind};
 use crate::lease::Share;
-use crate::{CommitError, Error, Store, colons, durable, lease};
+use crate::{CommitError, Error, Store, Verdict, colons, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -27,7 +27,8 @@ pub enum BlobWrite {
 }
 
 impl Store {
-    /// Whether the blob is there: a file of the right size. Its bytes were verified before they got their name.
+    /// Returns whether the blob is there: a file of the right size. Its bytes were hashed before they got their name, if this crate
+    /// wrote them; [`Store::check_blob`] hashes them again.
     ///
     /// # Errors
     /// Where that can't be told, or something else than a file is there.
@@ -42,6 +43,23 @@ impl Store {
                 Ok(size == blob.size)
             }
             Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
+        }
+    }
+
+    /// Returns whether the blob is there with the right bytes, which it hashes.
+    ///
+    /// # Errors
+    /// As [`Store::has_blob`], and where the flag of the store's [`Opening`](crate::Opening) is set.
+    pub fn check_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
+        if !self.has_blob(blob)? {
+            return Ok(false);
+        }
+        match self.verify_blob(blob, |_| self.check_stop().is_ok()) {
+            Verdict::Whole => Ok(true),
+            Verdict::Flawed(_) => Ok(false),
+            Verdict::Stopped => Err(Error::Stopped {
+                path: self.blob_path(&blob.digest),
+            }),
         }
     }
 
@@ -75,7 +93,7 @@ impl Store {
     }
 
     /// Refuses a folder of blobs that is a symbolic link, a file or a device: what it leads to isn't the store's.
-    fn check_blobs(&self) -> Result<(), Error> {
+    pub(crate) fn check_blobs(&self) -> Result<(), Error> {
         let blobs = self.root().join(BLOBS);
         match kind(&blobs)? {
             Kind::Nothing | Kind::Folder => Ok(()),
@@ -125,27 +143,6 @@ impl Store {
         }
     }
 
-    /// Gives this store a blob of another store on the same filesystem without copying it; false where that can't be. Only blobs
-    /// with a seal are taken so: their bytes were verified when they got their names, and nobody wrote to them since. What another
-    /// program wrote is to be copied and hashed.
-    ///
-    /// # Errors
-    /// Where this store can't be written.
-    pub fn link_blob(&self, from: &Store, blob: &Descriptor) -> Result<bool, Error> {
-        let path = from.blob_path(&blob.digest);
-        if from.check_blobs().is_err() || from.sealed(blob).is_none() {
-            return Ok(false);
-        }
-        self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
-        match fs::hard_link(&path, self.blob_path(&blob.digest)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.has_blob(blob)? => {}
-            Err(_) => return Ok(false),
-        }
-        self.names.note();
-        Ok(true)
-    }
-
     /// Makes the names of all blobs durable that were committed or found by this handle so far. What was written was made
     /// durable before it got its name. To be called before a manifest that names them is written.
     ///
@@ -163,7 +160,7 @@ impl Store {
 }
 
 /// Whether the file is the one that has this name now.
-fn is_at(file: &Metadata, path: &Path) -> bool {
+pub(crate) fn is_at(file: &Metadata, path: &Path) -> bool {
     path.symlink_metadata()
         .is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
 }
@@ -171,11 +168,11 @@ fn is_at(file: &Metadata, path: &Path) -> bool {
 /// Takes a blob's bytes. Dropped without [`BlobWriter::commit`], it keeps them for the next try.
 #[derive(Debug)]
 pub struct BlobWriter {
-    file: File,
+    pub(crate) file: File,
     pub(crate) partial: PathBuf,
     target: PathBuf,
     pub(crate) blob: Descriptor,
-    verifier: Verifier,
+    pub(crate) verifier: Verifier,
     pub(crate) position: u64,
     /// The store's, so that a writer needn't borrow the store.
     names: Arc<Names>,
@@ -193,7 +190,7 @@ impl BlobWriter {
     ) -> Result<Self, Error> {
         let mut verifier = Verifier::of(&blob);
         let offset = if (1..=blob.size).contains(&kept) {
-            hash(&mut file, &mut verifier, &partial)?
+            hash(&mut file, &mut verifier, &partial, |_| store.check_stop().is_ok())?
         } else {
             0
         };
@@ -273,8 +270,6 @@ impl BlobWriter {
             let _ = self.file.set_len(0);
             return Err(Error::io("making durable", &self.partial)(error));
         }
-        // A seal that a power cut takes away, or that the filesystem can't keep, costs a hash some day.
-        let _ = durable::seal(&self.file, &self.blob.digest);
         fs::rename(&self.partial, &self.target).map_err(Error::io("naming", &self.target))?;
         self.names.note();
         // There are none, but for those of a try that another one overtook.
@@ -282,8 +277,14 @@ impl BlobWriter {
     }
 }
 
-/// Hashes what a partial file holds, and stands at its end then. How much it was.
-fn hash(file: &mut File, verifier: &mut Verifier, path: &Path) -> Result<u64, Error> {
+/// Hashes a file's bytes up to its end, and returns how many there were. `watch` is told how many were read since it was last told,
+/// and stops it by `false`.
+pub(crate) fn hash(
+    file: &mut File,
+    verifier: &mut Verifier,
+    path: &Path,
+    mut watch: impl FnMut(u64) -> bool,
+) -> Result<u64, Error> {
     let mut chunk = vec![0; CHUNK];
     let mut total = 0;
     loop {
@@ -297,5 +298,10 @@ fn hash(file: &mut File, verifier: &mut Verifier, path: &Path) -> Result<u64, Er
             .update(&chunk[..count])
             .map_err(|source| Error::WrongContent { source })?;
         total += count as u64;
+        if !watch(count as u64) {
+            return Err(Error::Stopped {
+                path: path.to_owned(),
+            });
+        }
     }
 }

@@ -1,13 +1,10 @@
-//! What a power cut leaves: names that are durable, and files that are known to be whole.
+//! What a power cut leaves: names that are durable.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use transload_reference::Digest;
 
 use crate::Error;
 use crate::caution::{self, Caution, Cautions};
@@ -70,53 +67,9 @@ pub(crate) fn flush(file: &File, cautions: &Cautions) -> io::Result<()> {
     }
 }
 
-/// Seals a blob whose bytes were verified and made durable: the nanoseconds of its time of change say so, as a number that its
-/// digest gives. Whoever writes to the file later breaks the seal without knowing of it. A blob without a seal is as good, but is
-/// hashed where one with a seal is taken for what its name says.
-pub(crate) fn seal(file: &File, digest: &Digest) -> io::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    file.set_modified(UNIX_EPOCH + Duration::new(now.as_secs(), mark(digest)))
-}
-
-/// Whether a blob has its seal.
-pub(crate) fn is_sealed(metadata: &Metadata, digest: &Digest) -> bool {
-    let changed = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    changed.is_some_and(|time| time.subsec_nanos() == mark(digest))
-}
-
-/// Never zero, which filesystems without nanoseconds give every file.
-fn mark(digest: &Digest) -> u32 {
-    const NANOSECONDS: u32 = 1_000_000_000;
-    let number = digest
-        .hex()
-        .get(..8)
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    number.unwrap_or_default() % (NANOSECONDS - 1) + 1
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
-
-    #[test]
-    fn writing_to_a_sealed_file_breaks_the_seal() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("blob");
-        let digest = Digest::of(b"content");
-        let mut file = File::create(&path).unwrap();
-        file.write_all(b"content").unwrap();
-        assert!(!is_sealed(&path.metadata().unwrap(), &digest));
-        seal(&file, &digest).unwrap();
-        assert!(is_sealed(&path.metadata().unwrap(), &digest));
-        assert!(!is_sealed(&path.metadata().unwrap(), &Digest::of(b"other")));
-        File::create(&path).unwrap();
-        assert!(!is_sealed(&path.metadata().unwrap(), &digest));
-    }
 
     #[test]
     fn names_noted_after_a_flush_need_another() {

@@ -172,6 +172,11 @@ fn in_brackets(filesystem: Option<&str>) -> String {
 }
 
 fn io_hint(error: &io::Error) -> Option<&'static str> {
+    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+        return Some(
+            "the disk or its connection fails: look into the system's log (dmesg), and use another disk",
+        );
+    }
     Some(match error.kind() {
         io::ErrorKind::NotFound => {
             "check the path: if it was there at the beginning, it was removed or unmounted since"

@@ -1,6 +1,8 @@
 //! Who uses a store: everyone who opened it holds a lease, and nothing is removed while someone else does.
 //!
-//! The lease is a shared lock on the folder `.transload`. The kernel lets go of it when its process ends, however it ends.
+//! The lease is a shared lock on the store's own folder, which every directory has, whichever program made it, and which needs no
+//! right to write. Whoever removes something holds it alone, from opening on: a shared lock can't become an exclusive one without
+//! being let go of in between. The kernel lets go of a lock when its process ends, however it ends.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -69,17 +71,30 @@ fn lock(file: &File, path: &Path, share: Share, cancel: &AtomicBool, why: &str) 
     }
 }
 
-/// Takes a lease; none where the store has no folder for it or the filesystem knows no locks.
+/// Takes a lease on a store; none where the filesystem knows no locks.
 pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Result<Option<File>, Error> {
-    let path = root.join(OWN);
-    if kind(&path)? != Kind::Folder {
-        return Ok(None);
-    }
-    let folder = File::open(&path).map_err(Error::io("opening", &path))?;
-    match lock(&folder, &path, Share::Shared, cancel, "images are being removed") {
+    let folder = File::open(root).map_err(Error::io("opening", root))?;
+    match lock(&folder, root, Share::Shared, cancel, "images are being removed") {
         Ok(()) => Ok(Some(folder)),
         Err(Error::Io { source, .. }) => {
-            log::debug!("{}: no locks: {source}", path.display());
+            log::debug!("{}: no locks: {source}", root.display());
+            cautions.note(Caution::NoLocks);
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Takes the lease that nobody else has one beside; none where the filesystem knows no locks.
+pub(crate) fn take_alone(
+    root: &Path,
+    cancel: &AtomicBool,
+    cautions: &Cautions,
+) -> Result<Option<File>, Error> {
+    let folder = File::open(root).map_err(Error::io("opening", root))?;
+    match lock(&folder, root, Share::Alone, cancel, "others use the directory") {
+        Ok(()) => Ok(Some(folder)),
+        Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
             cautions.note(Caution::NoLocks);
             Ok(None)
         }
@@ -105,7 +120,7 @@ pub(crate) fn remove_leftovers(root: &Path) {
     if !matches!(kind(&own), Ok(Kind::Folder)) {
         return;
     }
-    let Ok(folder) = File::open(&own) else { return };
+    let Ok(folder) = File::open(root) else { return };
     if folder.try_lock().is_err() {
         return;
     }
@@ -119,19 +134,6 @@ pub(crate) fn remove_leftovers(root: &Path) {
     }
 }
 
-/// A store that nobody else uses, until this is dropped.
-#[derive(Debug)]
-pub struct Exclusive<'a> {
-    pub(crate) store: &'a Store,
-    lease: Lease<'a>,
-}
-
-#[derive(Debug)]
-enum Lease<'a> {
-    Of(&'a File),
-    Own(#[expect(dead_code, reason = "it is held, and let go when it is dropped")] File),
-}
-
 impl Store {
     /// Takes a lock, waiting for it until the store's cancel flag is set. Where the filesystem has no locks, that is noted.
     pub(crate) fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
@@ -141,41 +143,6 @@ impl Store {
                 Ok(())
             }
             result => result,
-        }
-    }
-
-    /// Waits until nobody else uses the store, then keeps everybody else out. Another [`Store`] of the same folder in the same
-    /// process counts as somebody else.
-    ///
-    /// # Errors
-    /// Where the folder can't be locked.
-    pub fn exclusively(&self) -> Result<Exclusive<'_>, Error> {
-        let path = self.root().join(OWN);
-        let own = match &self.lease {
-            Some(_) => None,
-            None => {
-                self.make_folder(&path, &"the folder of the lock")?;
-                Some(File::open(&path).map_err(Error::io("opening", &path))?)
-            }
-        };
-        if let Some(folder) = own.as_ref().or(self.lease.as_ref()) {
-            self.lock(folder, &path, Share::Alone, "others use the store")?;
-        }
-        let lease = match (own, &self.lease) {
-            (None, Some(lease)) => Lease::Of(lease),
-            (own, _) => Lease::Own(own.ok_or_else(|| Error::damaged(&path, "it can't be locked"))?),
-        };
-        Ok(Exclusive { store: self, lease })
-    }
-}
-
-impl Drop for Exclusive<'_> {
-    fn drop(&mut self) {
-        if let Lease::Of(lease) = self.lease {
-            // Without its lease, the store could lose something to another's pruning; nothing more can be done here.
-            if let Err(error) = lease.lock_shared() {
-                log::warn!("{}: {error}", self.store.root().display());
-            }
         }
     }
 }

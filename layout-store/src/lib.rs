@@ -7,7 +7,7 @@
 //! ├── docker.io/library/alpine/manifests/
 //! │   ├── layout                                          {"3.19": "sha256:<hex>"}
 //! │   ├── sha256:<hex>                                    manifests and indexes, as they came
-//! │   └── 3.19                                            the same file as its digest's, for old readers
+//! │   └── 3.19                                            the same bytes as its digest's, for old readers
 //! ├── registry-1.docker.io -> docker.io                   KubeKey's name for Docker Hub
 //! └── .transload/                                         partial blobs, the lock, and which platforms were left out
 //! ```
@@ -17,11 +17,11 @@
 //! - Open: [`Store::open`], [`Store::create`]; [`Opening`] where waits for other processes should be stoppable.
 //! - The disk: [`check_names`], [`free_space`], [`filesystem`]; [`Store::cautions`] tells what it lacks.
 //! - Read: [`Store::images`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
-//! - Write, in this order: [`Store::write_blob`] (or [`Store::link_blob`] from another store), [`Store::sync_blobs`],
+//! - Write, in this order: [`Store::write_blob`] (from another store with [`BlobWriter::reflink`], or [`Store::link_blob`]), [`Store::sync_blobs`],
 //!   [`Store::put_manifest`] with children first, [`Store::tag`].
 //! - What rotted: [`Store::listing`], [`Store::check_tags`], [`Store::manifest`] and [`Store::verify_blob`] tell;
 //!   [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole.
-//! - Remove: [`Store::exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
+//! - Remove: [`Store::open_exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
 
 mod archive;
 mod blob;
@@ -41,6 +41,7 @@ mod manifest;
 mod mend;
 mod part;
 mod prune;
+mod share;
 mod space;
 mod sparse;
 mod store;
@@ -53,10 +54,9 @@ pub use colons::check_names;
 pub use commit::CommitError;
 pub use error::Error;
 pub use images::{Damage, Listing, StoredImage};
-pub use lease::Exclusive;
 pub use mend::{SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
-pub use prune::Garbage;
+pub use prune::{Exclusive, Garbage};
 pub use space::{filesystem, free_space};
 pub use store::{Opening, Store};
 /// The crate whose types stand in this one's signatures.

@@ -185,7 +185,7 @@ impl Store {
             layout.set(tag, digest);
             self.write_layout(&folder, &layout, repository)?;
         }
-        self.name_by_tag(&folder, tag, &path)?;
+        self.name_by_tag(&folder, tag, digest)?;
         durable::sync(&folder)
     }
 
@@ -198,32 +198,26 @@ impl Store {
         self.replace(&folder.join(LAYOUT), &layout.to_bytes(), repository)
     }
 
-    /// Gives the manifest a second name, its tag, for the generation that reads those. Where the name is taken by a folder, or is
-    /// the format's own, only `layout` has the tag: what reads the oldest generation alone can't have it.
-    pub(crate) fn name_by_tag(&self, folder: &Path, tag: &Tag, manifest: &Path) -> Result<(), Error> {
+    /// Writes the manifest under its tag, too, for the generation that reads those: into a file of its own, since KubeKey 4.0.3
+    /// writes in place. Where the name is taken by a folder, or is the format's own, only `layout` has the tag: what reads the
+    /// oldest generation alone can't have it.
+    pub(crate) fn name_by_tag(&self, folder: &Path, tag: &Tag, digest: &Digest) -> Result<(), Error> {
         let path = folder.join(tag.as_str());
         if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
             return Ok(());
         }
-        // Renaming one of two names of a file to the other does nothing, and would leave the temporary name behind.
-        if folders::is_same_file(manifest, &path)? {
+        let manifest = folder.join(digest.to_string());
+        let bytes = read(&manifest)?.unwrap_or_default();
+        let verified = RawManifest::verified(bytes, None, digest);
+        let manifest = verified.map_err(|source| Error::Manifest {
+            path: manifest,
+            source,
+        })?;
+        let is_own = path.symlink_metadata().is_ok_and(|file| file.nlink() == 1);
+        if is_own && read(&path)?.is_some_and(|bytes| bytes == manifest.bytes()) {
             return Ok(());
         }
-        let own = self.own_folder()?;
-        let named = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .make_in(&own, |temporary| fs::hard_link(manifest, temporary));
-        match named {
-            Ok(named) => named
-                .persist(&path)
-                .map(|_| ())
-                .map_err(|error| Error::io("naming", &path)(error.error)),
-            // A filesystem without hard links gets a copy.
-            Err(_) => {
-                let bytes = fs::read(manifest).map_err(Error::io("reading", manifest))?;
-                self.replace(&path, &bytes, &tag)
-            }
-        }
+        self.replace(&path, manifest.bytes(), &tag)
     }
 
     fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
@@ -248,7 +242,7 @@ impl Store {
         Ok(())
     }
 
-    fn own_folder(&self) -> Result<PathBuf, Error> {
+    pub(crate) fn own_folder(&self) -> Result<PathBuf, Error> {
         let own = self.root().join(OWN);
         self.make_folder(&own, &"the folder of temporary files")?;
         Ok(own)

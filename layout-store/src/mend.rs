@@ -135,7 +135,7 @@ impl Store {
                     let reason = format!("the manifest that it should be, {digest}, is missing");
                     return Err(Error::damaged(&folder.join(tag.as_str()), reason));
                 }
-                self.name_by_tag(&folder, &tag, &manifest)?;
+                self.name_by_tag(&folder, &tag, &digest)?;
             }
             durable::sync(&folder)?;
         }

@@ -1,15 +1,14 @@
 //! Removing images, and what only they needed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, Reference, Repository};
+use transload_reference::{Digest, RawManifest, Reference, Repository, Tag};
 
 use crate::folders::{self, LAYOUT};
 use crate::layout::Layout;
-use crate::lease::Exclusive;
-use crate::manifest::tag_files;
+use crate::manifest::{read, tag_files};
 use crate::{BlobFile, Error, Store, StoredImage, durable};
 
 /// What would go from a store.
@@ -33,8 +32,30 @@ impl Garbage {
     }
 }
 
-impl Exclusive<'_> {
-    /// What would go if only the images stayed for which `keep` is true.
+/// How long the digest in a tag of the referrers' tag schema may be (distribution specification, "Referrers Tag Schema").
+const LONGEST_IN_TAG: usize = 64;
+
+/// The endings of the tags under which cosign keeps what belongs to a manifest.
+const COSIGN_ENDINGS: [&str; 3] = [".sig", ".att", ".sbom"];
+
+/// A store that nobody else has open, until this is dropped ([`Store::open_exclusively`]).
+#[derive(Debug)]
+pub struct Exclusive {
+    store: Store,
+}
+
+impl Exclusive {
+    pub(crate) fn new(store: Store) -> Exclusive {
+        Exclusive { store }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns what would go if only the images stayed for which `keep` is true, and what refers to them: signatures, attestations and
+    /// other artifacts, by their `subject` or by a tag that has a digest (`sha256-<hex>`, also with `.sig`, `.att` or `.sbom`).
     ///
     /// # Errors
     /// Where a tag map, or a manifest of an image that stays, is missing or can't be read: what is needed isn't known then. Where the
@@ -47,34 +68,27 @@ impl Exclusive<'_> {
                 "no image's name leads there, so what it needs isn't known: move it away",
             ));
         }
-        let (kept, images): (Vec<_>, Vec<_>) = listing
-            .images
-            .into_iter()
-            .partition(|image| keep(&image.reference));
+        let mut by_repository: BTreeMap<Repository, Vec<StoredImage>> = BTreeMap::new();
+        for image in listing.images {
+            let repository = image.reference.repository().clone();
+            by_repository.entry(repository).or_default().push(image);
+        }
+        let (mut images, mut manifests) = (Vec::new(), Vec::new());
         let mut reached = Reached::default();
-        for image in &kept {
-            let repository = image.reference.repository();
-            reached.walk(self.store, repository, &image.digest)?;
-            if let Some(tag) = image.reference.tag() {
-                // Docker Hub's two folders may differ in what a tag stands for.
-                for digest in self.store.every_meaning(repository, tag)? {
-                    reached.walk(self.store, repository, &digest)?;
-                }
+        for (repository, all) in by_repository {
+            reached.manifests.clear();
+            let (kept, mut others): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|image| keep(&image.reference));
+            for image in &kept {
+                reached.image(&self.store, image)?;
             }
-        }
-        let mut manifests = Vec::new();
-        let repositories: HashSet<&Repository> = images
-            .iter()
-            .chain(&kept)
-            .map(|image| image.reference.repository())
-            .collect();
-        for repository in repositories {
-            for folder in folders::manifests(self.store.root(), repository)? {
-                if folders::is_plain(self.store.root(), &folder)? {
-                    unreached(&folder, repository, &reached, &mut manifests)?;
-                }
+            reached.referrers(&self.store, &repository, &mut others)?;
+            for folder in self.store.readable_folders(&repository)? {
+                unreached(&folder, &repository, &reached, &mut manifests)?;
             }
+            images.append(&mut others);
         }
+        images.sort();
         manifests.sort();
         let mut blobs = self.store.blob_files()?;
         blobs.retain(|blob| {
@@ -95,7 +109,7 @@ impl Exclusive<'_> {
     /// # Errors
     /// Where the filesystem refuses, or the flag of the store's [`Opening`](crate::Opening) is set. What came before is gone, the
     /// rest is there, and is garbage the next time.
-    pub fn remove(&self, garbage: &Garbage) -> Result<(), Error> {
+    pub fn remove(&mut self, garbage: &Garbage) -> Result<(), Error> {
         for image in &garbage.images {
             self.store.check_stop()?;
             self.remove_name(image)?;
@@ -166,19 +180,76 @@ impl Exclusive<'_> {
     }
 }
 
-/// Manifests and blobs that images which stay need.
+/// What the images that stay need.
 #[derive(Default)]
 struct Reached {
-    manifests: HashSet<(Repository, Digest)>,
+    /// Manifests of the repository that is looked at.
+    manifests: HashSet<Digest>,
+    /// Blobs of all repositories.
     blobs: HashSet<Digest>,
 }
 
 impl Reached {
+    /// Adds an image that stays.
+    fn image(&mut self, store: &Store, image: &StoredImage) -> Result<(), Error> {
+        let repository = image.reference.repository();
+        self.walk(store, repository, &image.digest)?;
+        if let Some(tag) = image.reference.tag() {
+            // Docker Hub's two folders may differ in what a tag stands for.
+            for digest in store.every_meaning(repository, tag)? {
+                self.walk(store, repository, &digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what refers to a manifest that stays, and what refers to that. Images among it are taken out of `others`.
+    fn referrers(
+        &mut self,
+        store: &Store,
+        repository: &Repository,
+        others: &mut Vec<StoredImage>,
+    ) -> Result<(), Error> {
+        if self.manifests.is_empty() {
+            return Ok(());
+        }
+        let subjects = subjects(store, repository)?;
+        loop {
+            let tags: BTreeSet<String> = self.manifests.iter().map(in_tag).collect();
+            let refers = |image: &mut StoredImage| {
+                let subject = subjects.get(&image.digest);
+                subject.is_some_and(|subject| self.manifests.contains(subject))
+                    || image
+                        .reference
+                        .tag()
+                        .is_some_and(|tag| tags.contains(without_ending(tag)))
+            };
+            let found: Vec<StoredImage> = others.extract_if(.., refers).collect();
+            // Some are no images by themselves, but parts of one.
+            let parts: Vec<&Digest> = subjects
+                .iter()
+                .filter(|(digest, subject)| {
+                    self.manifests.contains(*subject) && !self.manifests.contains(*digest)
+                })
+                .map(|(digest, _)| digest)
+                .collect();
+            if found.is_empty() && parts.is_empty() {
+                return Ok(());
+            }
+            for image in &found {
+                self.image(store, image)?;
+            }
+            for digest in parts {
+                self.walk(store, repository, digest)?;
+            }
+        }
+    }
+
     fn walk(&mut self, store: &Store, repository: &Repository, digest: &Digest) -> Result<(), Error> {
         store.check_stop()?;
         let mut waiting = vec![digest.clone()];
         while let Some(digest) = waiting.pop() {
-            if !self.manifests.insert((repository.clone(), digest.clone())) {
+            if !self.manifests.insert(digest.clone()) {
                 continue;
             }
             let Some(manifest) = store.manifest(repository, &digest)? else {
@@ -204,6 +275,49 @@ impl Reached {
     }
 }
 
+/// The manifests of a repository that refer to another one, with that one. Of a file that isn't what its name says, nothing is
+/// believed; one that can't be read ends the search.
+fn subjects(store: &Store, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
+    let mut subjects = BTreeMap::new();
+    for folder in store.readable_folders(repository)? {
+        for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
+            store.check_stop()?;
+            let entry = entry.map_err(Error::io("reading", &folder))?;
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let named: Option<Digest> = name.parse().ok();
+            // The oldest generations have a manifest only under its tag.
+            if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
+                continue;
+            }
+            let bytes = match read(&entry.path()) {
+                Ok(Some(bytes)) => bytes,
+                Err(error @ Error::Io { .. }) => return Err(error),
+                _ => continue,
+            };
+            let digest = named.unwrap_or_else(|| Digest::of(&bytes));
+            if let Ok(manifest) = RawManifest::verified(bytes, None, &digest)
+                && let Some(subject) = manifest.view().subject()
+            {
+                subjects.insert(digest, subject.digest.clone());
+            }
+        }
+    }
+    Ok(subjects)
+}
+
+/// A digest as it stands in the tags of what refers to it: `sha256-<hex>`.
+fn in_tag(digest: &Digest) -> String {
+    let hex = digest.hex();
+    let hex = hex.get(..LONGEST_IN_TAG).unwrap_or(hex);
+    format!("{}-{hex}", digest.algorithm().as_str())
+}
+
+fn without_ending(tag: &Tag) -> &str {
+    let endings = COSIGN_ENDINGS.iter();
+    let mut bare = endings.filter_map(|ending| tag.as_str().strip_suffix(ending));
+    bare.next().unwrap_or(tag.as_str())
+}
+
 /// Notes the files in a folder of manifests that are named by a digest which isn't reached.
 fn unreached(
     folder: &Path,
@@ -220,7 +334,7 @@ fn unreached(
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if let Some(digest) = digest
             && is_file
-            && !reached.manifests.contains(&(repository.clone(), digest))
+            && !reached.manifests.contains(&digest)
         {
             found.push((repository.clone(), entry.path()));
         }

@@ -1,13 +1,12 @@
 //! How much room there is on a store's disk, and how much of it blobs need.
 
-use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use transload_reference::Descriptor;
 
 use crate::folders::{self, Kind, kind};
-use crate::{Error, Store, durable};
+use crate::{Error, Store};
 
 /// The bytes that this user may still write to the filesystem of a folder. Where the folder isn't there yet, that of the nearest one
 /// above it that is.
@@ -49,27 +48,6 @@ impl Store {
                 .saturating_sub(kept.saturating_add(self.part_bytes(blob))),
             _ => blob.size,
         })
-    }
-
-    /// Whether [`Store::link_blob`] of a store in `folder`, which needn't be there yet, would take this blob from here: it is
-    /// sealed, and on the same filesystem.
-    pub fn could_link_into(&self, folder: &Path, blob: &Descriptor) -> bool {
-        self.sealed(blob)
-            .is_some_and(|metadata| filesystem(folder) == Some(metadata.dev()))
-    }
-
-    /// Whether a blob's bytes were verified when they got their name, and nobody wrote to the file since, as far as its time of change
-    /// tells. Bytes that the disk itself lost aren't found so; hashing finds them.
-    pub fn is_sealed(&self, blob: &Descriptor) -> bool {
-        self.sealed(blob).is_some()
-    }
-
-    /// The file of a blob that is fit to be linked: nobody wrote to it since its bytes were verified.
-    pub(crate) fn sealed(&self, blob: &Descriptor) -> Option<Metadata> {
-        let metadata = self.blob_path(&blob.digest).symlink_metadata().ok()?;
-        let is_fit =
-            metadata.is_file() && metadata.len() == blob.size && durable::is_sealed(&metadata, &blob.digest);
-        is_fit.then_some(metadata)
     }
 }
 

@@ -12,7 +12,7 @@ use transload_reference::Digest;
 use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
-use crate::{Caution, Error, archive, colons, lease};
+use crate::{Caution, Error, Exclusive, archive, colons, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
 const DEPTH: usize = 8;
@@ -37,7 +37,7 @@ pub struct Store {
     /// The digests of tags' files as they were when they were last read.
     pub(crate) tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
     /// Keeps others from removing anything while this is open.
-    pub(crate) lease: Option<File>,
+    _lease: Option<File>,
 }
 
 /// How a store is opened.
@@ -57,7 +57,23 @@ impl Opening {
     /// # Errors
     /// Where the folder isn't there, can't be read or is something else.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
-        let path = path.as_ref();
+        self.open_with(path.as_ref(), lease::take)
+    }
+
+    /// See [`Store::open_exclusively`].
+    ///
+    /// # Errors
+    /// As [`Opening::open`], and where the folder can't be locked.
+    pub fn open_exclusively(&self, path: impl AsRef<Path>) -> Result<Exclusive, Error> {
+        self.open_with(path.as_ref(), lease::take_alone)
+            .map(Exclusive::new)
+    }
+
+    fn open_with(
+        &self,
+        path: &Path,
+        take: fn(&Path, &AtomicBool, &Cautions) -> Result<Option<File>, Error>,
+    ) -> Result<Store, Error> {
         let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
         let not_a_store = |looks_like| Error::NotAStore {
             path: path.to_owned(),
@@ -76,7 +92,7 @@ impl Opening {
             made: Made::default(),
             tagging: Mutex::default(),
             tag_digests: Mutex::default(),
-            lease: lease::take(path, &self.cancel, &cautions)?,
+            _lease: take(path, &self.cancel, &cautions)?,
             cautions,
             cancel: Arc::clone(&self.cancel),
         })
@@ -91,14 +107,11 @@ impl Opening {
         colons::check_names(path)?;
         folders::make_all(path)?;
         lease::remove_leftovers(path);
-        let mut store = self.open(path)?;
+        let store = self.open(path)?;
         store.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
-        if store.lease.is_none() {
-            store.make_folder(&path.join(OWN), &"the folder of the lock")?;
-            store.lease = lease::take(path, &self.cancel, &store.cautions)?;
-        }
+        // They are needed once all of an image is there: bad ones have to be told before.
+        store.make_folder(&path.join(OWN), &"the folder of partial blobs")?;
         lease::try_locks_of_files(path, &store.cautions);
-        // It is needed once all of an image is there: a bad one has to be told before.
         let lock = folders::layout_lock(path);
         if kind(&lock)? != Kind::Nothing {
             lease::open(&lock)?;
@@ -120,6 +133,15 @@ impl Store {
     /// Returns whether a folder looks like a store: it has a folder of blobs, or was written to by this crate.
     pub fn looks_like_one(path: impl AsRef<Path>) -> bool {
         has_sign(path.as_ref()).unwrap_or(false)
+    }
+
+    /// Opens a store that nobody else has open, another [`Store`] of the same folder in this process included, and keeps everybody else
+    /// out until the result is dropped. While somebody uses it, this waits.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and where the folder can't be locked.
+    pub fn open_exclusively(path: impl AsRef<Path>) -> Result<Exclusive, Error> {
+        Opening::default().open_exclusively(path)
     }
 
     /// Opens a store, making it if it isn't there.

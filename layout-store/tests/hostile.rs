@@ -406,7 +406,8 @@ fn tags_and_digests_that_lead_elsewhere_are_no_images_and_stay_in_the_map() {
     assert_eq!(kept.as_object().unwrap().len(), 8, "{kept}");
     outside.assert_untouched("tags");
     // Removing everything goes by the same names.
-    let exclusive = store.exclusively().unwrap();
+    drop(store);
+    let mut exclusive = Store::open_exclusively(folder.path()).unwrap();
     let garbage = exclusive.garbage(|_| false).unwrap();
     exclusive.remove(&garbage).unwrap();
     outside.assert_untouched("removal");
@@ -421,7 +422,8 @@ fn names_of_folders_that_a_terminal_would_obey_are_shown_escaped() {
     fs::write(evil.join("layout"), "{}").unwrap();
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.images().unwrap().len(), 1);
-    let exclusive = store.exclusively().unwrap();
+    drop(store);
+    let exclusive = Store::open_exclusively(folder.path()).unwrap();
     let message = exclusive.garbage(|_| true).unwrap_err().to_string();
     assert!(
         message.contains("evil\\u{1b}[2J\\n.local") && !message.contains('\u{1b}'),
@@ -444,7 +446,8 @@ fn manifests_that_name_each_other_end_no_walk() {
     fs::write(manifests.join("layout"), format!(r#"{{"v1":"{one}"}}"#)).unwrap();
     let error = in_time("a walk", move || {
         store.images().unwrap();
-        let exclusive = store.exclusively().unwrap();
+        drop(store);
+        let exclusive = Store::open_exclusively(folder.path()).unwrap();
         exclusive.garbage(|_| true).map(|_| ()).unwrap_err().to_string()
     });
     assert!(error.contains(one.as_str()), "{error}");

@@ -376,17 +376,56 @@ fn no_tag_is_lost_when_many_tag_at_once() {
 }
 
 #[test]
-fn a_blob_of_another_store_is_linked_and_not_copied() {
-    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (from, to) = (
-        Store::create(one.path()).unwrap(),
-        Store::create(other.path()).unwrap(),
+fn a_tags_file_is_its_own_so_that_writing_in_place_spares_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = publish(&Store::create(folder.path()).unwrap(), "hub.local/app", "v1").unwrap();
+    let repository = "hub.local/app".parse().unwrap();
+    let tag_file = folder.path().join("hub.local/app/manifests/v1");
+    let digest_file = Store::open(folder.path())
+        .unwrap()
+        .manifest_path(&repository, manifest.digest());
+    assert_eq!(fs::read(&tag_file).unwrap(), manifest.bytes());
+    fs::write(&tag_file, "{}").unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let found = store.manifest(&repository, manifest.digest()).unwrap();
+    assert_eq!(found.unwrap().bytes(), manifest.bytes());
+
+    // Earlier versions made a link. The next tagging makes it a file of its own.
+    fs::remove_file(&tag_file).unwrap();
+    fs::hard_link(&digest_file, &tag_file).unwrap();
+    assert!(store.check_tags(&repository).unwrap().is_empty());
+    store
+        .tag(&repository, &"v1".parse().unwrap(), manifest.digest())
+        .unwrap();
+    fs::write(&tag_file, "{}").unwrap();
+    assert!(store.manifest(&repository, manifest.digest()).unwrap().is_some());
+    assert_eq!(
+        store.check_tags(&repository).unwrap().len(),
+        1,
+        "the tag's file is told as wrong"
     );
-    let blob = put(&from, b"content");
-    assert!(to.link_blob(&from, &blob).unwrap());
-    assert!(to.has_blob(&blob).unwrap());
-    assert!(to.link_blob(&from, &blob).unwrap(), "again is no error");
-    assert!(!to.link_blob(&from, &descriptor(b"absent")).unwrap());
+    store.mend_tags(&repository).unwrap();
+    assert_eq!(fs::read(&tag_file).unwrap(), manifest.bytes());
+}
+
+#[test]
+fn a_manifest_that_is_not_what_its_name_says_gets_no_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let manifest = publish(&store, "hub.local/app", "v1").unwrap();
+    let repository = "hub.local/app".parse().unwrap();
+    let path = store.manifest_path(&repository, manifest.digest());
+    let mut bytes = manifest.bytes().to_vec();
+    bytes.push(b' ');
+    fs::write(&path, bytes).unwrap();
+    let tagged = store.tag(&repository, &"v2".parse().unwrap(), manifest.digest());
+    assert!(
+        tagged
+            .unwrap_err()
+            .to_string()
+            .contains(manifest.digest().as_str())
+    );
+    assert!(!folder.path().join("hub.local/app/manifests/v2").exists());
 }
 
 #[test]

@@ -218,6 +218,16 @@ impl Manifest {
         config.into_iter().chain(layers)
     }
 
+    /// The manifest that it is about, such as a signature's image.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match self {
+            Manifest::Image(image) => image.subject.as_ref(),
+            Manifest::Index(index) => index.subject.as_ref(),
+            Manifest::Artifact(artifact) => artifact.subject.as_ref(),
+            Manifest::Opaque => None,
+        }
+    }
+
     /// The manifests that it refers to as its parts.
     pub fn children(&self) -> &[Descriptor] {
         match self {

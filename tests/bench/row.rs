@@ -51,7 +51,7 @@ pub const ROWS: [Row; 10] = [
     Row { name: "tiny",       title: "pull 200 tiny images, loopback",              kind: Kind::Pull,  set: Which::Tiny200, path: Path::Plain, target: 0.8 },
     Row { name: "rerun",      title: "pull again what is there, loopback",          kind: Kind::Rerun, set: Which::Tenth,   path: Path::Plain, target: 0.3 },
     Row { name: "push",       title: "push the release, loopback",                  kind: Kind::Push,  set: Which::Release, path: Path::Plain, target: 0.8 },
-    Row { name: "copy",       title: "copy the release, directory to directory",    kind: Kind::Copy,  set: Which::Release, path: Path::Plain, target: 0.02 },
+    Row { name: "copy",       title: "copy the release, directory to directory",    kind: Kind::Copy,  set: Which::Release, path: Path::Plain, target: 0.8 },
     Row { name: "pull-slow",  title: "pull a tenth of the release, slow link",      kind: Kind::Pull,  set: Which::Tenth,   path: Path::Slow,  target: 0.3 },
     Row { name: "tiny-slow",  title: "pull 50 tiny images, slow link",              kind: Kind::Pull,  set: Which::Tiny50,  path: Path::Slow,  target: 0.25 },
     Row { name: "push-slow",  title: "push a tenth of the release, slow link",      kind: Kind::Push,  set: Which::Tenth,   path: Path::Slow,  target: 0.3 },

@@ -1,5 +1,6 @@
 //! Every kind of content, through stores and registries.
 
+mod copies;
 mod documented;
 mod failures;
 mod foreign;

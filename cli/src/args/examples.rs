@@ -32,6 +32,7 @@ Exit status:
 pub(super) const COPY: &str = "\
 Examples:
   transload copy --src ./images --dest /mnt/usb/images
+  transload copy --src ./images --dest ./calico --pattern '/calico/' --link
   transload copy alpine:3.20 --dest hub.local/mirror
   transload copy --images-file images.txt --src hub.local/staging --dest hub.local/production
 

@@ -1,8 +1,10 @@
 //! `transload prune`.
 
-use transload_layout_store::{Error, Garbage, StoredImage};
+use std::sync::Arc;
 
-use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store};
+use transload_layout_store::{Error, Garbage, Opening, StoredImage};
+
+use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_with};
 use crate::args::{Cli, Output, PruneArgs};
 use crate::care::{Keep, Kept};
 use crate::jobs;
@@ -13,19 +15,16 @@ use crate::ui::{self, ProgressMode, Pruned};
 pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     let keep = jobs::keep(args)?;
     let session = Session::begin(cli, ProgressMode::None);
-    let store = match open_store(&args.dir, &session.cancel)? {
-        Ok(store) => store,
+    let opening = Opening::until(Arc::clone(&session.cancel));
+    let mut exclusive = match open_with(&args.dir, |dir| opening.open_exclusively(dir))? {
+        Ok(exclusive) => exclusive,
         Err(stopped) => return Ok(not_begun(args, &stopped)),
     };
-    let looked = store.exclusively().and_then(|exclusive| {
-        let images = store.images()?;
-        Ok((exclusive, images))
-    });
-    let (exclusive, images) = match looked {
-        Ok(looked) => looked,
+    let images: Vec<StoredImage> = match exclusive.store().images() {
+        Ok(images) => images,
         Err(error) => return Ok(not_begun(args, &error)),
     };
-    for caution in store.cautions() {
+    for caution in exclusive.store().cautions() {
         log::warn!("{}: {caution}", args.dir.display());
     }
     let kept = choose(&keep, args, &images)?;
@@ -38,7 +37,8 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     {
         return Ok(not_finished(&error));
     }
-    Ok(show(args, &garbage, kept.images.len()))
+    let kept_in_all = images.len() - garbage.images.len();
+    Ok(show(args, &garbage, kept_in_all, kept.images.len()))
 }
 
 /// The images that stay. None would: that is a mistake, or done better without this program.
@@ -68,12 +68,13 @@ fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept,
     Ok(kept)
 }
 
-fn show(args: &PruneArgs, garbage: &Garbage, kept: usize) -> u8 {
+fn show(args: &PruneArgs, garbage: &Garbage, kept: usize, by_rule: usize) -> u8 {
     let pruned = Pruned {
         dir: &args.dir,
         garbage,
         rule: rule(args),
         kept,
+        referrers: kept - by_rule,
         dry_run: args.dry_run,
     };
     let text = match args.output {

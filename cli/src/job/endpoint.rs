@@ -14,6 +14,11 @@ use super::{ImageName, transport};
 const LOCAL: &str = "local://";
 const OCI: &str = "oci://";
 
+/// Why a task can't have links.
+pub const NO_LINK: &str = "links are made from a directory to a directory alone";
+/// What to do about it.
+pub const LINK_HINT: &str = "leave it out, or give a directory as the source and the destination";
+
 /// A `src` or `dest`, before any image is looked at.
 #[derive(Debug, Clone)]
 pub enum Endpoint {
@@ -240,6 +245,13 @@ impl Endpoint {
                 host.parse().ok()
             }
         }
+    }
+
+    /// Whether blobs on their way from `source` to `destination` may be linked: both are directories, or may be.
+    pub fn may_be_linked(source: Option<&Endpoint>, destination: &Endpoint) -> bool {
+        let may_be_a_store =
+            |end: &Endpoint| matches!(end, Endpoint::Fixed(Location::Store(_)) | Endpoint::Template(_));
+        source.is_some_and(may_be_a_store) && may_be_a_store(destination)
     }
 
     /// The store, if it is one and the same for every image.

@@ -12,7 +12,7 @@ mod transport;
 
 pub use earlier::Earlier;
 pub(crate) use endpoint::has_archive_name;
-pub use endpoint::{Endpoint, EndpointError, Location, Target};
+pub use endpoint::{Endpoint, EndpointError, LINK_HINT, Location, NO_LINK, Target};
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 
@@ -40,6 +40,10 @@ pub struct Job {
     pub mode: Mode,
     /// What becomes of an index of which only some platforms move.
     pub index: IndexMode,
+    /// Whether blobs are linked between directories, where they can be, and not copied.
+    pub link: bool,
+    /// Whether what the destination has is looked at before it counts.
+    pub check_existing: bool,
     /// Where the images come from: each image's own registry where there is none.
     pub source: Option<Endpoint>,
     /// Where they go.
@@ -69,6 +73,8 @@ impl Job {
             platforms: PlatformSet::All,
             mode: Mode::Strict,
             index: IndexMode::Filtered,
+            link: false,
+            check_existing: false,
             source: None,
             destination,
             hosts: Vec::new(),

@@ -340,6 +340,7 @@ impl BlobReport {
             (&mut self.skipped, more.skipped),
             (&mut self.mounted, more.mounted),
             (&mut self.linked, more.linked),
+            (&mut self.cloned, more.cloned),
             (&mut self.shared, more.shared),
         ] {
             count.blobs += other.blobs;

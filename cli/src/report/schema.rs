@@ -83,6 +83,8 @@ pub struct BlobReport {
     pub mounted: BlobCount,
     /// That the filesystem gave a second name.
     pub linked: BlobCount,
+    /// That were copied without moving bytes: they share their blocks with the source's files.
+    pub cloned: BlobCount,
     /// That another image of the run brought.
     pub shared: BlobCount,
 }
@@ -258,6 +260,7 @@ impl From<&Tally> for BlobReport {
             skipped: tally.present.into(),
             mounted: tally.mounted.into(),
             linked: tally.linked.into(),
+            cloned: tally.cloned.into(),
             shared: tally.shared.into(),
         }
     }

@@ -10,7 +10,7 @@ use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
 use super::{auths, deprecated, playbook, suggest};
-use crate::job::{ImageEntry, IndexMode, Job};
+use crate::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {
@@ -50,6 +50,8 @@ pub(super) struct Request<'n> {
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
+    pub link: Option<&'n Node>,
+    pub check_existing: Option<&'n Node>,
 }
 
 /// Whether the module has this key.
@@ -124,6 +126,8 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         skip_tls_verify: fields.get("skip_tls_verify"),
         skip_for_auths: false,
         index: fields.get("index"),
+        link: fields.get("link"),
+        check_existing: fields.get("check_existing"),
     }
 }
 
@@ -159,10 +163,10 @@ fn build(
         )
     });
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
-    let skip_tls_verify = request
-        .skip_tls_verify
-        .and_then(|node| reader.flag("skip_tls_verify", node))
-        .unwrap_or(false);
+    let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
+    let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
+    let link = flag("link", request.link);
+    let check_existing = flag("check_existing", request.check_existing);
     let entries: Vec<_> = request
         .auths
         .iter()
@@ -218,6 +222,12 @@ fn build(
         None => wanted,
     };
     places::check_ways(request.src.as_ref(), dest, &chosen, reader);
+    if let Some(node) = request.link.filter(|_| link) {
+        let source = request.src.as_ref().map(|src| &src.endpoint);
+        if !Endpoint::may_be_linked(source, &dest.endpoint) {
+            reader.sink.error(node.id, NO_LINK).hint(LINK_HINT);
+        }
+    }
     if reader.sink.error_count() > errors {
         return None;
     }
@@ -229,6 +239,8 @@ fn build(
         platforms,
         mode: mode.unwrap_or(Mode::Strict),
         index: index.unwrap_or_default(),
+        link,
+        check_existing,
         source: request.src.as_ref().map(|src| src.endpoint.clone()),
         hosts,
         skip_tls_verify,

@@ -155,6 +155,22 @@ pub(super) static IMAGE: Table = Table {
              it, digest and all.",
         ),
         key(
+            "link",
+            Kind::Flag,
+            "false",
+            "true",
+            "From a directory to a directory: whether blobs become hard links instead of copies. Whoever writes to such a file in place changes both \
+             directories. Only files that belong to the same user and that nobody else may write are linked; all others are copied.",
+        ),
+        key(
+            "check_existing",
+            Kind::Flag,
+            "false",
+            "true",
+            "Whether blobs that the destination has are checked before they count: a directory's are hashed, and those with wrong bytes replaced; a \
+             registry is asked for each blob of an image that it has.",
+        ),
+        key(
             "pull",
             Kind::Map(&PULL),
             "none",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use transload_layout_store::{BlobWrite, Error, Store, free_space};
+use transload_layout_store::{BlobWrite, Error, SetAside, Store, free_space};
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
     VerifyingReader,
@@ -17,10 +17,12 @@ use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
 use super::fill::{StreamFailure, fill, wrong_content};
+use super::local;
 use super::ranges::RangeWorkers;
 use super::refused::RefusedTypes;
 use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 use super::together::together;
+use crate::job::Job;
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -55,7 +57,7 @@ pub trait Destination: Send + Sync {
         Vec::new()
     }
 
-    /// How many bytes of a blob would be written here: none where it is there or would be linked.
+    /// How many bytes of a blob would be written here: none where it is there, would be linked, or would share its source's blocks.
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64;
 
     /// Fails where this run has learnt that one of these manifests won't be taken, so that no blob is moved for them.
@@ -154,12 +156,35 @@ impl Bring<'_> {
 /// A store that images are written to.
 pub struct StoreDestination {
     store: Arc<Store>,
+    link: bool,
+    check_existing: bool,
 }
 
 impl StoreDestination {
     /// The store.
     pub fn new(store: Arc<Store>) -> Self {
-        StoreDestination { store }
+        StoreDestination {
+            store,
+            link: false,
+            check_existing: false,
+        }
+    }
+
+    /// Brings blobs as a task says.
+    pub fn with(self, job: &Job) -> Self {
+        StoreDestination {
+            link: job.link,
+            check_existing: job.check_existing,
+            ..self
+        }
+    }
+
+    fn is_there(&self, blob: &Descriptor) -> Result<bool, Fault> {
+        let is_there = match self.check_existing {
+            true => self.store.check_blob(blob),
+            false => self.store.has_blob(blob),
+        };
+        is_there.map_err(destination)
     }
 }
 
@@ -191,7 +216,7 @@ impl Destination for StoreDestination {
     }
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
-        self.store.has_blob(blob).map_err(destination)
+        self.is_there(blob)
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -205,26 +230,34 @@ impl Destination for StoreDestination {
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
-        match source.offer() {
-            Offer::Store(from) if from.could_link_into(self.store.root(), blob) => 0,
-            // What can't be told is told by the attempt to write.
-            _ => self.store.bytes_to_write(blob).unwrap_or(0),
+        // What can't be told is told by the attempt to write.
+        match self.store.bytes_to_write(blob).unwrap_or(0) {
+            0 => 0,
+            _ if local::takes_no_room(source, self.store.root(), blob, self.link) => 0,
+            bytes => bytes,
         }
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        if let Offer::Store(from) = request.source.offer() {
-            if self.store.has_blob(request.blob).map_err(destination)? {
+        let mut damaged = None;
+        if self.check_existing {
+            if self.is_there(request.blob)? {
                 return Ok(How::Present);
             }
-            if self.store.link_blob(from, request.blob).map_err(destination)? {
-                return Ok(How::Linked);
-            }
+            // It goes back to its place if no other comes.
+            damaged = Some(self.store.set_aside(&request.blob.digest).map_err(destination)?);
         }
-        match self.store.write_blob(request.blob).map_err(destination)? {
-            BlobWrite::Present => Ok(How::Present),
-            BlobWrite::Writer(writer) => fill(request, writer).map(|()| How::Moved),
-        }
+        let is_linked = self.link && local::link(request, &self.store)?;
+        let how = match self.store.write_blob(request.blob).map_err(destination)? {
+            BlobWrite::Present if is_linked => How::Linked,
+            BlobWrite::Present => How::Present,
+            BlobWrite::Writer(writer) => match local::reflink(request, writer)? {
+                None => How::Cloned,
+                Some(writer) => fill(request, writer).map(|()| How::Moved)?,
+            },
+        };
+        damaged.map_or(Ok(()), SetAside::discard).map_err(destination)?;
+        Ok(how)
     }
 
     fn settle(&self) -> Result<(), Fault> {
@@ -255,6 +288,7 @@ pub struct RegistryDestination {
     client: Client,
     registry: Registry,
     refused_types: RefusedTypes,
+    check_existing: bool,
 }
 
 impl RegistryDestination {
@@ -264,6 +298,15 @@ impl RegistryDestination {
             client,
             registry,
             refused_types: RefusedTypes::default(),
+            check_existing: false,
+        }
+    }
+
+    /// Brings blobs as a task says.
+    pub fn with(self, job: &Job) -> Self {
+        RegistryDestination {
+            check_existing: job.check_existing,
+            ..self
         }
     }
 
@@ -379,6 +422,9 @@ impl Destination for RegistryDestination {
     }
 
     fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault> {
+        if self.check_existing {
+            return Ok(false);
+        }
         let found = together(children, |child| {
             let identifier = child.digest().clone().into();
             self.client.find_manifest(repository, &identifier)
@@ -466,12 +512,13 @@ fn tag_or_digest(image: &Reference) -> Identifier {
 /// A folder that a run would make: nothing is in it, and nothing is written to it.
 pub struct FolderToBe {
     path: PathBuf,
+    link: bool,
 }
 
 impl FolderToBe {
-    /// The folder.
-    pub fn new(path: PathBuf) -> Self {
-        FolderToBe { path }
+    /// The folder, and whether blobs would be linked into it where they can be.
+    pub fn new(path: PathBuf, link: bool) -> Self {
+        FolderToBe { path, link }
     }
 
     fn refuse<T>(&self) -> Result<T, Fault> {
@@ -509,9 +556,9 @@ impl Destination for FolderToBe {
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
-        match source.offer() {
-            Offer::Store(from) if from.could_link_into(&self.path, blob) => 0,
-            _ => blob.size,
+        match local::takes_no_room(source, &self.path, blob, self.link) {
+            true => 0,
+            false => blob.size,
         }
     }
 

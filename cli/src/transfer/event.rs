@@ -114,8 +114,10 @@ pub enum How {
     Present,
     /// The registry took it from another of its repositories.
     Mounted,
-    /// The filesystem gave it a second name, or shares its blocks.
+    /// The filesystem gave it a second name.
     Linked,
+    /// The filesystem let it share the blocks of the file that it was copied from.
+    Cloned,
     /// Another image of this run brought it.
     Shared,
 }

@@ -95,7 +95,8 @@ impl Flight {
         let state = self.lock();
         let tally = tally(&state);
         let was_published = state.plan.as_ref().is_some_and(|plan| plan.was_published);
-        !was_published || tally.moved.blobs + tally.linked.blobs + tally.mounted.blobs > 0
+        let brought = [tally.moved, tally.linked, tally.cloned, tally.mounted];
+        !was_published || brought.iter().any(|count| count.blobs > 0)
     }
 
     pub fn plan(&self) -> Option<Arc<Plan>> {

@@ -18,6 +18,7 @@ mod fault;
 mod fill;
 mod flight;
 mod globs;
+mod local;
 mod manifest_locks;
 mod near;
 mod outcome;
@@ -276,7 +277,7 @@ fn run_job(
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
-    let mut places = Places::new(options.opening());
+    let mut places = Places::new(options.opening(), job);
     let mut flights = Vec::new();
     let mut grounded = Vec::new();
     for mapping in images {
@@ -326,7 +327,7 @@ fn run_job(
 
 type Ends = (Arc<dyn source::Source>, Arc<Port>);
 
-fn open(places: &mut Places, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
+fn open(places: &mut Places<'_>, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
     let source = places
         .source(client, &mapping.from)
         .map_err(|error| Fault::store(Side::Source, error))?;

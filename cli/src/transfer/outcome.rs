@@ -115,6 +115,8 @@ pub struct Tally {
     pub mounted: Count,
     /// Linked on the filesystem.
     pub linked: Count,
+    /// Copied without moving bytes: they share their blocks with the source's file.
+    pub cloned: Count,
     /// Brought by another image of the run.
     pub shared: Count,
 }
@@ -149,6 +151,7 @@ impl Tally {
             How::Present => &mut self.present,
             How::Mounted => &mut self.mounted,
             How::Linked => &mut self.linked,
+            How::Cloned => &mut self.cloned,
             How::Shared => &mut self.shared,
         };
         count.add(1, bytes);
@@ -162,6 +165,7 @@ impl Tally {
             (&mut self.present, other.present),
             (&mut self.mounted, other.mounted),
             (&mut self.linked, other.linked),
+            (&mut self.cloned, other.cloned),
             (&mut self.shared, other.shared),
         ] {
             count.add(more.blobs, more.bytes);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transload_layout_store::{Opening, filesystem};
-use transload_reference::Registry;
+use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
 use super::blobs::BlobMap;
@@ -13,7 +13,7 @@ use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDest
 use super::manifest_locks::ManifestLocks;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
-use crate::job::Target;
+use crate::job::{Job, Target};
 
 /// A destination, who brings what to it, whether that fits, and the locks on its manifests.
 pub(crate) struct Port {
@@ -45,19 +45,21 @@ pub(crate) fn whole(path: &Path) -> PathBuf {
 }
 
 /// The open ends of a task: every store and registry once.
-pub(crate) struct Places {
+pub(crate) struct Places<'a> {
     opening: Opening,
+    job: &'a Job,
     sources: HashMap<Place, Arc<dyn Source>>,
     ports: HashMap<Place, Arc<Port>>,
     /// By filesystem: directories on one share its space.
     rooms: HashMap<u64, Arc<Room>>,
 }
 
-impl Places {
-    /// None yet. Waits for stores end as `opening` says.
-    pub fn new(opening: Opening) -> Places {
+impl<'a> Places<'a> {
+    /// None of this task's yet. Waits for stores end as `opening` says.
+    pub fn new(opening: Opening, job: &'a Job) -> Places<'a> {
         Places {
             opening,
+            job,
             sources: HashMap::new(),
             ports: HashMap::new(),
             rooms: HashMap::new(),
@@ -92,13 +94,13 @@ impl Places {
     ) -> Result<Arc<dyn Destination>, transload_layout_store::Error> {
         Ok(match target {
             Target::Store(path, _) if path.symlink_metadata().is_err() => {
-                Arc::new(FolderToBe::new(path.clone()))
+                Arc::new(FolderToBe::new(path.clone(), self.job.link))
             }
-            Target::Store(path, _) => Arc::new(StoreDestination::new(Arc::new(self.opening.open(path)?))),
-            Target::Registry(reference) => Arc::new(RegistryDestination::new(
-                client.clone(),
-                reference.registry().clone(),
-            )),
+            Target::Store(path, _) => {
+                let store = Arc::new(self.opening.open(path)?);
+                Arc::new(StoreDestination::new(store).with(self.job))
+            }
+            Target::Registry(reference) => Arc::new(self.registry(client, reference)),
         })
     }
 
@@ -113,11 +115,11 @@ impl Places {
             return Ok(Arc::clone(port));
         }
         let destination: Box<dyn Destination> = match target {
-            Target::Store(path, _) => Box::new(StoreDestination::new(Arc::new(self.opening.create(path)?))),
-            Target::Registry(reference) => Box::new(RegistryDestination::new(
-                client.clone(),
-                reference.registry().clone(),
-            )),
+            Target::Store(path, _) => {
+                let store = Arc::new(self.opening.create(path)?);
+                Box::new(StoreDestination::new(store).with(self.job))
+            }
+            Target::Registry(reference) => Box::new(self.registry(client, reference)),
         };
         let port = Arc::new(Port {
             destination,
@@ -149,5 +151,9 @@ impl Places {
             .collect();
         found.sort();
         found
+    }
+
+    fn registry(&self, client: &Client, reference: &Reference) -> RegistryDestination {
+        RegistryDestination::new(client.clone(), reference.registry().clone()).with(self.job)
     }
 }

@@ -166,7 +166,7 @@ fn preview_job(
         job: &job.name,
         images: images.len(),
     });
-    let mut places = Places::new(options.opening());
+    let mut places = Places::new(options.opening(), job);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| open(&mut places, &client, mapping))
@@ -246,7 +246,7 @@ fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
 
 type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
 
-fn open(places: &mut Places, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
+fn open(places: &mut Places<'_>, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
     let source = places
         .source(client, &mapping.from)
         .map_err(|error| Fault::store(Side::Source, error))?;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_layout_store::Store;
+use transload_layout_store::{Error as StoreError, Store};
 use transload_reference::{
     Descriptor, Digest, Identifier, Manifest, RawManifest, Reference, Registry, Repository, Verifier,
 };
@@ -100,11 +101,39 @@ pub enum Offer<'a> {
     Registry(&'a Registry),
 }
 
-/// An error of reading a source's blob: the registry's own, where it is one.
+/// An error of reading a source's blob: the registry's or the store's own. No other reader has errors, and to try a file again is for
+/// nothing.
 pub(crate) fn read_fault(error: io::Error) -> Fault {
-    match error.downcast::<transload_registry_client::Error>() {
-        Ok(error) => Fault::registry(Side::Source, error),
-        Err(error) => Fault::caused(Side::Source, error, true),
+    let error = match error.downcast::<transload_registry_client::Error>() {
+        Ok(error) => return Fault::registry(Side::Source, error),
+        Err(error) => error,
+    };
+    match error.downcast::<StoreError>() {
+        Ok(error) => Fault::store(Side::Source, error),
+        Err(error) => Fault::caused(Side::Source, error, false),
+    }
+}
+
+/// A blob's file of a store, whose errors say which file it is.
+struct StoredBlob {
+    file: File,
+    path: PathBuf,
+}
+
+impl Read for StoredBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => io::Error::other(reading(&self.path)(error)),
+        })
+    }
+}
+
+fn reading(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    move |source| StoreError::Io {
+        operation: "reading",
+        path: path.to_owned(),
+        source,
     }
 }
 
@@ -255,8 +284,10 @@ impl StoreSource {
                 .with_hint("pull the image into the directory again"));
         };
         check_size(&self.store, &file, blob)?;
-        file.seek(SeekFrom::Start(offset))
-            .map_err(|error| Fault::caused(Side::Source, error, false))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| {
+            let path = self.store.blob_path(&blob.digest);
+            Fault::store(Side::Source, reading(&path)(error))
+        })?;
         Ok(file)
     }
 }
@@ -294,7 +325,10 @@ impl Source for StoreSource {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault> {
-        Ok(Box::new(self.stored(blob, offset)?))
+        Ok(Box::new(StoredBlob {
+            file: self.stored(blob, offset)?,
+            path: self.store.blob_path(&blob.digest),
+        }))
     }
 
     fn open_part(
@@ -312,14 +346,14 @@ impl Source for StoreSource {
 }
 
 fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault> {
+    let path = store.blob_path(&blob.digest);
     let length = file
         .metadata()
-        .map_err(|error| Fault::caused(Side::Source, error, false))?
+        .map_err(|error| Fault::store(Side::Source, reading(&path)(error)))?
         .len();
     if length == blob.size {
         return Ok(());
     }
-    let path = store.blob_path(&blob.digest);
     let message = format!(
         "{} has {length} bytes where {} are expected",
         path.display(),

@@ -20,6 +20,8 @@ pub struct Pruned<'a> {
     pub rule: Option<String>,
     /// How many images stay.
     pub kept: usize,
+    /// How many of them stay because they refer to one that does.
+    pub referrers: usize,
     /// Whether nothing was removed.
     pub dry_run: bool,
 }
@@ -29,7 +31,12 @@ pub fn garbage_text(pruned: &Pruned<'_>) -> String {
     let garbage = pruned.garbage;
     let mut text = String::new();
     if let Some(rule) = &pruned.rule {
-        let _ = writeln!(text, "keeping {}, {rule}", count(pruned.kept, "image"));
+        let by_rule = pruned.kept - pruned.referrers;
+        let referrers = match pruned.referrers {
+            0 => String::new(),
+            more => format!(", and {more} that refer to them (signatures and the like)"),
+        };
+        let _ = writeln!(text, "keeping {}, {rule}{referrers}", count(by_rule, "image"));
     }
     let verb = if pruned.dry_run { "would remove" } else { "removed" };
     for image in &garbage.images {
@@ -79,7 +86,7 @@ pub fn garbage_text(pruned: &Pruned<'_>) -> String {
 /// {
 ///   "directory": "images",
 ///   "dry_run": true,            // whether nothing was removed
-///   "kept": 2,                  // images
+///   "kept": 2,                  // images, with those that refer to others that stay
 ///   "images": [{"image": "docker.io/library/alpine:3.19", "digest": "sha256:…"}],    // those that go
 ///   "manifests": ["images/docker.io/library/alpine/manifests/sha256:…"],
 ///   "blobs": [{"path": "…", "digest": "sha256:…", "size": 12}],

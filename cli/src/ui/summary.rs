@@ -136,6 +136,7 @@ fn job_summary(text: &mut String, job: &JobSummary) {
         (tally.present, "there before"),
         (tally.mounted, "mounted from other repositories"),
         (tally.linked, "linked, without copying"),
+        (tally.cloned, "copied as shared blocks"),
         (tally.shared, "shared with other images of this run"),
     ] {
         if amount_of.blobs > 0 {

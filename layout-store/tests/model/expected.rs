@@ -9,16 +9,10 @@ type File = usize;
 /// A tag's number.
 pub type Label = usize;
 
-/// A file's bytes, and whether the store that wrote it would take it for what its name says without reading it.
-#[derive(Debug, Clone)]
-struct Content {
-    bytes: Vec<u8>,
-    is_sealed: bool,
-}
-
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    files: Vec<Content>,
+    /// Their bytes.
+    files: Vec<Vec<u8>>,
     /// The store's blobs.
     blobs: BTreeMap<Blob, File>,
     /// The blobs of another store, from which some can be linked.
@@ -64,10 +58,7 @@ pub enum Side {
 
 impl Model {
     fn new_file(&mut self, bytes: &[u8]) -> File {
-        self.files.push(Content {
-            bytes: bytes.to_vec(),
-            is_sealed: true,
-        });
+        self.files.push(bytes.to_vec());
         self.files.len() - 1
     }
 
@@ -80,16 +71,14 @@ impl Model {
 
     /// The bytes under a blob's name.
     pub fn blob(&self, blob: Blob) -> Option<&[u8]> {
-        self.blobs
-            .get(&blob)
-            .map(|file| self.files[*file].bytes.as_slice())
+        self.blobs.get(&blob).map(|file| self.files[*file].as_slice())
     }
 
     /// Blobs whose names are taken.
     pub fn blobs(&self) -> impl Iterator<Item = (Blob, usize)> {
         self.blobs
             .iter()
-            .map(|(blob, file)| (*blob, self.files[*file].bytes.len()))
+            .map(|(blob, file)| (*blob, self.files[*file].len()))
     }
 
     /// Whether the store takes it for there: it has the right size.
@@ -114,18 +103,14 @@ impl Model {
 
     /// The blob is linked from the other store, where it can be. Whether it is there then.
     pub fn link(&mut self, blob: Blob) -> bool {
-        let is_good = |content: &Content| content.is_sealed && content.bytes.len() == CONTENT[blob].len();
         let Some(file) = self
             .elsewhere
             .get(&blob)
             .copied()
-            .filter(|file| is_good(&self.files[*file]))
+            .filter(|file| self.files[*file] == CONTENT[blob])
         else {
             return false;
         };
-        if self.blobs.contains_key(&blob) {
-            return self.has_blob(blob);
-        }
         self.blobs.insert(blob, file);
         self.harmed.remove(&blob);
         true
@@ -134,10 +119,7 @@ impl Model {
     /// Somebody changes a file's bytes in place.
     pub fn changed(&mut self, side: Side, blob: Blob, bytes: Vec<u8>) {
         let file = self.on(side)[&blob];
-        self.files[file] = Content {
-            bytes,
-            is_sealed: false,
-        };
+        self.files[file] = bytes;
         if self.blobs.get(&blob) == Some(&file) {
             self.harmed.insert(blob);
         }
@@ -145,7 +127,7 @@ impl Model {
 
     pub fn bytes_on(&mut self, side: Side, blob: Blob) -> Option<Vec<u8>> {
         let file = *self.on(side).get(&blob)?;
-        Some(self.files[file].bytes.clone())
+        Some(self.files[file].clone())
     }
 
     /// A blob's name goes.
@@ -163,16 +145,17 @@ impl Model {
         self.harmed_manifests.remove(&(repository, image));
     }
 
-    /// Whether there is a file under the manifest's digest, so that it can be tagged.
+    /// Whether the manifest is there whole, so that it can be tagged.
     pub fn can_tag(&self, repository: usize, image: Image) -> bool {
-        self.repositories[repository].by_digest.contains_key(&image)
+        self.by_digest(repository, image) == Found::Whole
     }
 
     pub fn tag(&mut self, repository: usize, tag: Label, image: Image) {
+        let file = self.new_file(MADE[image].manifest.bytes());
         let tags = &mut self.repositories[repository];
         tags.stands_for.insert(tag, image);
         if tag != LAYOUT_TAG {
-            tags.by_tag.insert(tag, tags.by_digest[&image]);
+            tags.by_tag.insert(tag, file);
         }
     }
 
@@ -185,7 +168,7 @@ impl Model {
         let Some(file) = self.repositories[repository].by_digest.get(&image) else {
             return false;
         };
-        self.files[*file].bytes = bytes.to_vec();
+        self.files[*file] = bytes.to_vec();
         self.harmed_manifests.insert((repository, image));
         true
     }
@@ -200,7 +183,7 @@ impl Model {
     }
 
     fn is_manifest(&self, file: File, image: Image) -> bool {
-        self.files[file].bytes == MADE[image].manifest.bytes()
+        self.files[file] == MADE[image].manifest.bytes()
     }
 
     fn by_digest(&self, repository: usize, image: Image) -> Found {
@@ -237,7 +220,7 @@ impl Model {
             for file in files {
                 let read = MADE
                     .iter()
-                    .find(|made| made.manifest.bytes() == self.files[*file].bytes);
+                    .find(|made| made.manifest.bytes() == self.files[*file]);
                 named.extend(read.iter().flat_map(|made| &made.children));
             }
             let untagged = tags

@@ -1,10 +1,11 @@
 //! What `prune` removes, and what it doesn't.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use transload_test_support::image::{Family, samples};
+use transload_test_support::image::{Family, Image, ImageBuilder, samples};
 use transload_test_support::kubekey::{self, Generation};
 
 use super::{APP, Scene, WEB, contents, names};
@@ -209,4 +210,50 @@ fn nothing_goes_from_a_damaged_directory() {
         scene.repair(0);
         scene.run(&["prune", "images", "--pattern", "team/app"], 0);
     }
+}
+
+#[test]
+fn signatures_and_other_referrers_stay_with_their_image_and_are_told_so() {
+    let scene = Scene::pulled();
+    let referrers = |image: &Image, seed: u64| {
+        let tag = format!("{}.sig", image.digest().as_str().replace(':', "-"));
+        let signature = samples::single(Family::Oci, "linux/amd64", seed);
+        let sbom = ImageBuilder::new(Family::Oci)
+            .noise_layer(seed + 1, 100)
+            .subject(&image.descriptor())
+            .build();
+        [(tag, signature), (format!("sbom-{seed}"), sbom)]
+    };
+    let mut names = BTreeMap::new();
+    for (repository, image, seed) in [("app", &scene.app, 10), ("web", &scene.web, 20)] {
+        for (tag, referrer) in referrers(image, seed) {
+            scene
+                .registry
+                .put_image(&format!("mirror/team/{repository}"), &tag, &referrer);
+            let name = format!("hub.example.com/team/{repository}:{tag}");
+            scene.pull(&[&name], &[]);
+            names.entry(repository).or_insert_with(Vec::new).push(name);
+        }
+    }
+    fs::write(scene.dir.path().join("keep.txt"), WEB).expect("a writable folder");
+    let args = ["prune", "images", "--keep", "keep.txt"];
+    let planned = scene.run(&[&args[..], &["--dry-run"]].concat(), 0).stdout;
+    let told = "keeping 1 image, named in keep.txt, and 2 that refer to them (signatures and the like)";
+    assert!(planned.starts_with(told), "{planned}");
+    for gone in [&[APP.to_owned()][..], &names["app"]].concat() {
+        assert!(
+            planned.contains(&format!("would remove  {gone}  ")),
+            "{gone}: {planned}"
+        );
+    }
+    let report = scene.json(&args, 0);
+    assert_eq!(report["kept"], 3);
+    assert_eq!(report["images"].as_array().map(Vec::len), Some(3));
+    let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
+    for name in [&[WEB.to_owned()][..], &names["web"]].concat() {
+        assert!(listed.contains(&name), "{name}: {listed}");
+    }
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let report = scene.verify(0);
+    assert_eq!(report["orphans"], serde_json::json!([]));
 }

@@ -1,5 +1,6 @@
 //! `prune` beside others who use the directory.
 
+use std::fs;
 use std::time::Duration;
 
 use transload_layout_store::Store;
@@ -67,7 +68,7 @@ fn prunes_amid_four_pulls_take_nothing_that_is_needed() {
         .map(|_| scene.program(&["prune", "images"]).spawn())
         .collect();
     for prune in &mut prunes {
-        let told = prune.wait_for_stderr(|text| text.contains("others use the store"));
+        let told = prune.wait_for_stderr(|text| text.contains("others use the directory"));
         let holder = format!("process {}: transload pull", pulls[0].id());
         assert!(told.contains(&holder), "{told}");
     }
@@ -90,8 +91,7 @@ fn prunes_amid_four_pulls_take_nothing_that_is_needed() {
 #[test]
 fn a_pull_that_begins_during_a_prune_waits_and_says_for_whom() {
     let scene = Scene::pulled();
-    let store = Store::open(scene.store()).expect("a store");
-    let exclusive = store.exclusively().expect("nobody else uses it");
+    let exclusive = Store::open_exclusively(scene.store()).expect("nobody else uses it");
     let mut pull = pull(&scene, WEB);
     let told = pull.wait_for_stderr(|text| text.contains("images are being removed"));
     assert!(
@@ -99,15 +99,13 @@ fn a_pull_that_begins_during_a_prune_waits_and_says_for_whom() {
         "{told}"
     );
     drop(exclusive);
-    drop(store);
     pull.wait().expect_code(0);
 }
 
 #[test]
 fn a_prune_or_a_verify_that_waits_can_be_stopped() {
     let scene = Scene::pulled();
-    let store = Store::open(scene.store()).expect("a store");
-    let _exclusive = store.exclusively().expect("nobody else uses it");
+    let _exclusive = Store::open_exclusively(scene.store()).expect("nobody else uses it");
     for command in ["prune", "verify"] {
         let mut waiting = scene.program(&[command, "images"]).spawn();
         waiting.wait_for_stderr(|text| text.contains("waiting for"));
@@ -119,4 +117,41 @@ fn a_prune_or_a_verify_that_waits_can_be_stopped() {
             output.stderr
         );
     }
+}
+
+/// KubeKey's directories have nothing of ours to be locked.
+#[test]
+fn a_prune_waits_for_a_push_from_a_directory_that_kubekey_made() {
+    let scene = Scene::pulled();
+    fs::remove_dir_all(scene.store().join(".transload")).expect("an own folder");
+    scene
+        .registry
+        .fault(Fault::new("HEAD", "/target/", Action::Hold).every());
+    let dest = format!("{}/target", scene.registry.host());
+    let args = [
+        "push",
+        "--src",
+        "images",
+        "--dest",
+        &dest,
+        "--plain-http",
+        "--jobs",
+        "2",
+    ];
+    let push = scene.program(&args).spawn();
+    let asked = |requests: &[Request]| requests.iter().any(|request| request.is("HEAD", "/target/"));
+    assert!(scene.registry.log().wait_for(asked, Duration::from_secs(40)));
+    let mut prune = scene
+        .program(&["prune", "images", "--pattern", "team/app"])
+        .spawn();
+    let told = prune.wait_for_stderr(|text| text.contains("others use the directory"));
+    let holder = format!("process {}: transload push", push.id());
+    assert!(told.contains(&holder), "{told}");
+    scene.registry.clear_faults();
+    scene.registry.release();
+    push.wait().expect_code(0);
+    prune.wait().expect_code(0);
+    assert!(scene.registry.has_image("target/team/web", "v1", &scene.web));
+    let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
+    assert!(listed.starts_with(APP) && listed.lines().count() == 1, "{listed}");
 }

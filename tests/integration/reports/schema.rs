@@ -12,7 +12,7 @@ pub const SCHEMA: &str = "report.schema.json";
 fn what_is_no_report_is_found_out() {
     let counts = json!({"total": 1, "copied": 0, "there": 0, "skipped": 0, "failed": 1, "stopped": 0, "not_reached": 0});
     let none = json!({"blobs": 0, "bytes": 0});
-    let blobs = json!({"moved": none, "resumed": none, "skipped": none, "mounted": none, "linked": none, "shared": none});
+    let blobs = json!({"moved": none, "resumed": none, "skipped": none, "mounted": none, "linked": none, "cloned": none, "shared": none});
     let totals = json!({"images": counts, "blobs": blobs, "retries": 0});
     let error = json!({"message": "no", "side": null, "chain": ["no"], "hint": null, "retryable": false});
     let image = json!({

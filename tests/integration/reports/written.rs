@@ -199,7 +199,7 @@ fn blobs_are_told_apart_by_how_they_got_there() {
     );
     desk.run(
         &[
-            "copy", "--src", "./out", "--dest", "./again", "--jobs", "1", "--report", "r.json",
+            "copy", "--src", "./out", "--dest", "./again", "--link", "--jobs", "1", "--report", "r.json",
         ],
         0,
     );

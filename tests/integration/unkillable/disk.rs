@@ -418,19 +418,153 @@ fn clocks_that_are_wrong_or_jump_change_nothing() {
             "{time}\n{}",
             again.stderr
         );
-        // What it wrote then is known as its own: it is linked, not copied.
-        let copied = Transload::new().args([
-            "copy",
-            "--src",
-            &text(&store),
-            "--dest",
-            &text(dir.path().join(format!("copy{number}"))),
-        ]);
-        let copied = copied.run().expect_code(0);
-        assert!(
-            copied.stderr.contains("linked, without copying") && !copied.stderr.contains("moved"),
-            "{}",
-            copied.stderr
+    }
+}
+
+/// The program with the command line `"$1" …` of a script, in a namespace of its own with a new filesystem at `disk`; none where there
+/// is no program to make it, which is said.
+fn with_filesystem(make: &str, disk: &Path, image: &Path, script: &str) -> Option<Transload> {
+    let file = fs::File::create(image).expect("a writable folder");
+    file.set_len(512 << 20).expect("a sparse file");
+    let made = Command::new(make).arg("-q").arg(image).output();
+    if !made.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: {make}: {made:?}");
+        return None;
+    }
+    let script = format!("set -u; mount -o loop \"$IMAGE\" \"$DISK\" || exit 99; {script}");
+    let program = Transload::new().env("DISK", disk).env("IMAGE", image);
+    Some(program.under("unshare", ["-m", "sh", "-c", &script, "sh"]))
+}
+
+#[test]
+fn where_the_filesystem_shares_blocks_a_copy_takes_no_room_and_is_a_copy_all_the_same() {
+    if !may_mount() {
+        return;
+    }
+    let (_registry, names) = registry(&[9 * MIB]);
+    let layer = layer(0, 9 * MIB);
+    for make in ["mkfs.btrfs", "mkfs.xfs"] {
+        let (dir, disk, out) = folders();
+        let script = "p=$1; export OUT BLOB; \
+             \"$@\" && \"$p\" copy --src \"$DISK/one\" --dest \"$DISK/two\" --report \"$OUT/two.json\" && \
+             \"$p\" copy --src \"$DISK/one\" --dest \"$DISK/three\" --link --report \"$OUT/three.json\" && \
+             \"$p\" copy --src \"$DISK/two\" --dest \"$DISK/new\" --dry-run --output json > \"$OUT/plan.json\" && \
+             printf x | dd of=\"$DISK/one/blobs/$BLOB\" conv=notrunc status=none && \
+             cp -a \"$DISK/two\" \"$OUT/two\" && ! \"$p\" copy --src \"$DISK/one\" --dest \"$DISK/four\" 2> \"$OUT/told\" && \
+             ls -R \"$DISK/four\" > \"$OUT/four\"";
+        let Some(program) = with_filesystem(make, &disk, &dir.path().join("image"), script) else {
+            continue;
+        };
+        program
+            .env("OUT", &out)
+            .env("BLOB", layer.as_str())
+            .args(["pull", "--plain-http", "--dest", &text(disk.join("one"))])
+            .args(&names)
+            .run()
+            .expect_code(0);
+        let json = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(out.join(name)).expect("a file")).expect("JSON")
+        };
+        let blobs = |report: &str, how: &str| json(report)["totals"]["blobs"][how]["blobs"].clone();
+        assert_eq!(
+            (blobs("two.json", "cloned"), blobs("two.json", "moved")),
+            (2.into(), 0.into()),
+            "{make}"
         );
+        assert_eq!(blobs("three.json", "linked"), 2, "{make}");
+        assert!(
+            json("plan.json").to_string().contains(r#""to_write":0"#),
+            "{make}"
+        );
+        assert_eq!(assert_sound(&out.join("two")), ["team/app0:v1"], "{make}");
+        let told = fs::read_to_string(out.join("told")).expect("a file");
+        assert!(
+            told.contains(&format!("one/blobs/{layer} is damaged")),
+            "{make}: {told}"
+        );
+        let four = fs::read_to_string(out.join("four")).expect("a file");
+        let named = four.lines().filter(|line| *line == layer.as_str());
+        assert_eq!(
+            named.count(),
+            1,
+            "{make}: wrong bytes may be a partial file, and no more: {four}"
+        );
+    }
+}
+
+/// Trying again is for networks. The image fails once, with the file's name, and the others go on.
+#[test]
+fn an_error_of_a_disk_is_told_with_its_file_and_not_tried_again() {
+    let (registry, names) = registry(&[MIB, MIB]);
+    let dir = folder();
+    let store = dir.path().join("images");
+    Transload::new()
+        .args(["pull", "--plain-http", "--dest", &text(&store)])
+        .args(&names)
+        .run()
+        .expect_code(0);
+    let layer = layer(0, MIB);
+    let host = registry.host();
+    let source = store.join("blobs").join(layer.as_str());
+    let partial = dir.path().join("copy/.transload/partial").join(layer.as_str());
+    let copy = format!("local://{}", dir.path().join("copy").display());
+    let push = format!("{host}/target");
+    for (dest, file, call, error, told) in [
+        (&copy, &source, "read", "EIO", "source: reading"),
+        (&push, &source, "read,pread64,sendfile", "EIO", "source: reading"),
+        (&copy, &partial, "write", "EIO", "destination: writing"),
+        (&copy, &partial, "write", "ENOSPC", "destination: writing"),
+        (&copy, &partial, "write", "EDQUOT", "destination: writing"),
+        (&copy, &partial, "write", "EROFS", "destination: writing"),
+    ] {
+        let _ = fs::remove_dir_all(dir.path().join("copy"));
+        let task = format!(
+            "- retries: 2\n  image: {{src: 'local://{}', dest: '{dest}', auths: [{{repo: '{host}', plain_http: true}}]}}",
+            store.display()
+        );
+        let (file, trace, inject) = (
+            text(file),
+            format!("trace={call}"),
+            format!("inject={call}:error={error}"),
+        );
+        let report = text(dir.path().join("report.json"));
+        let output = Transload::new()
+            .under(
+                "strace",
+                [
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-P",
+                    &file,
+                    "-e",
+                    &trace,
+                    "-e",
+                    &inject,
+                ],
+            )
+            .args(["run", "-", "--report", &report])
+            .stdin(task)
+            .run()
+            .expect_code(1);
+        let report: serde_json::Value =
+            serde_json::from_slice(&fs::read(&report).expect("a report")).expect("JSON");
+        let images = report["tasks"][0]["images"].as_array().expect("images").clone();
+        let failed: Vec<_> = images
+            .iter()
+            .filter(|image| image["status"] == "failed")
+            .collect();
+        let [failed] = failed.as_slice() else {
+            panic!("{call} {error}: {report:#}{}", output.stderr);
+        };
+        let message = failed["error"]["message"].as_str().expect("a message");
+        assert!(
+            message.starts_with(&format!("{told} {file}: ")),
+            "{call} {error}: {message}"
+        );
+        assert_eq!(failed["attempts"], 1, "{call} {error}");
+        assert_eq!(failed["error"]["retryable"], false, "{call} {error}");
+        assert!(failed["error"]["hint"].is_string(), "{call} {error}: {failed:#}");
     }
 }
