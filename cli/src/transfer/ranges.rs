@@ -9,7 +9,6 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use transload_layout_store::{KeptPart, Parts};
@@ -330,12 +329,6 @@ impl Piece<'_> {
 
 impl Drop for Piece<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            log::warn!(
-                "a range worker panicked; {} is fetched without",
-                self.fetch.digest()
-            );
-        }
         let mut state = self.fetch.lock();
         state.busy -= 1;
         state.parts.remove(&self.range.start);

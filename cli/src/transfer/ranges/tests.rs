@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::thread;
 
 use transload_layout_store::{BlobWrite, Store};
 use transload_reference::{MediaType, RawManifest, Reference, Registry};
