@@ -117,7 +117,7 @@ impl BlobMap {
     pub fn abandon(&self, image: ImageId) -> Vec<(Digest, Next)> {
         let mut next = Vec::new();
         for (digest, entry) in self.lock().iter_mut() {
-            let own = entry.moving.iter().filter(|(_, by)| *by == image);
+            let own = entry.moving.iter().filter(|(_, by)| **by == image);
             let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
             for scope in &scopes {
                 next.push((digest.clone(), entry.failed(scope, image)));
