@@ -184,9 +184,9 @@ mod tests {
                 .collect();
             drop(first);
             // None of them waits for another.
-            waiters
-                .into_iter()
-                .for_each(|waiter| drop(waiter.join().unwrap()));
+            for waiter in waiters {
+                waiter.join().unwrap();
+            }
         });
     }
 }
