@@ -459,18 +459,18 @@ fn taken_by_another(job: &Job, mapping: &Mapping, other: &Job, earlier: &Mapping
     let (message, hint) = if earlier.from == mapping.from {
         (
             format!(
-                "{to} would have the platforms of this task alone ({}): the task \"{}\" writes the same tag with others ({})",
-                listed(&job.platforms),
+                "the task \"{}\" writes {to} with the platforms {}, and this one would replace it with {}",
                 other.name,
-                listed(&other.platforms)
+                listed(&other.platforms),
+                listed(&job.platforms)
             ),
             "list the platforms in one task: `platform: [linux/amd64, linux/arm64]` copies one image with both",
         )
     } else {
         (
             format!(
-                "{} would replace {} at {to}, which the task \"{}\" writes",
-                mapping.from, earlier.from, other.name
+                "the task \"{}\" writes {to} from {}, and this one would replace it with {}",
+                other.name, earlier.from, mapping.from
             ),
             "give one of the tasks another dest, or run them from two files",
         )

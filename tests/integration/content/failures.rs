@@ -159,7 +159,7 @@ fn what_a_directory_lacks_fails_with_the_nearest_names() {
     let absent = [
         (
             "hub.local/team/app:v3",
-            "it has hub.local/team/app:v1, hub.local/team/app:v2, hub.local/other/app:v1",
+            "it has hub.local/team/app:v2, hub.local/team/app:v1, hub.local/other/app:v1",
         ),
         ("hub.local/team/db:1.0", "it has hub.local/db:1.0"),
         (

@@ -377,9 +377,9 @@ fn what_a_directory_has_of_an_index_that_stays_as_it_is_can_be_pushed_alone() {
     let registry = ScriptedRegistry::start();
     let output = transload(&["push", "--src", &dest, "--dest", registry.host()], 0);
     assert!(
-        output.stderr.contains("the index is cut to these"),
+        output.stdout.contains("the index is cut to these"),
         "{}",
-        output.stderr
+        output.stdout
     );
     assert!(registry.has_image("app", "v1", &samples::index_of(Family::Oci, &kept, 1)));
     let lacking = transload(
