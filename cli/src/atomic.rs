@@ -104,9 +104,9 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = beside(&path)?;
     file.write_all(text.as_bytes())?;
     if let Ok(before) = fs::metadata(&path) {
-        file.as_file().set_permissions(before.permissions())?;
+        where_supported(file.as_file().set_permissions(before.permissions()))?;
     }
-    file.as_file().sync_all()?;
+    where_supported(file.as_file().sync_all())?;
     file.persist(&path)?;
     Ok(())
 }
@@ -121,6 +121,15 @@ pub(crate) fn exclusively(path: &Path) -> io::Result<File> {
     let folder = File::open(folder(&target(path)?))?;
     let _ = folder.lock();
     Ok(folder)
+}
+
+/// Passes over what a filesystem such as exFAT or FAT can't do: modes and flushes. The file is this user's own.
+fn where_supported(done: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match done {
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        done => done,
+    }
 }
 
 fn beside(path: &Path) -> io::Result<NamedTempFile> {

@@ -30,11 +30,16 @@ fn run_well(example: &str, args: &[&str]) -> String {
 
 /// A registry that wants a password of who reads or writes.
 fn closed_registry() -> RealRegistry {
-    RealRegistry::start(Tls::Off, Auth::Htpasswd)
+    RealRegistry::start(Tls::Server, Auth::Htpasswd)
 }
 
 /// The user and password of [`closed_registry`] as `docker login` writes them.
 const LOGIN: &str = "dGVzdGVyOmNvcnJlY3Q6aG9yc2U=";
+
+/// An example that trusts the registry's authority.
+fn trusting(example: &str, registry: &RealRegistry) -> Transload {
+    Transload::example(example).env("SSL_CERT_FILE", registry.ca_file())
+}
 
 /// Leaves in a program's home what a login leaves.
 fn log_in(program: &Transload, registry: &RealRegistry) {
@@ -81,7 +86,7 @@ fn a_program_of_40_lines_mirrors_an_image_with_the_client_alone() {
             format!("{}/team/{name}:v1", from.host()),
             format!("{}/mirror/{name}:v2", to.host()),
         ];
-        let program = Transload::example("mirror_image").args(&names);
+        let program = trusting("mirror_image", &to).args(&names);
         log_in(&program, &to);
         let output = program.run();
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{name}");
@@ -121,7 +126,7 @@ fn a_mirror_that_fails_says_where_and_what_to_do() {
         ),
         (vec![here("app:v1")], "usage: mirror_image FROM TO", ""),
     ] {
-        let output = Transload::example("mirror_image").args(&args).run();
+        let output = trusting("mirror_image", &to).args(&args).run();
         assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{args:?}");
         let told = output.stderr;
         assert!(
@@ -149,7 +154,7 @@ fn platforms_of_a_list_of_images_are_checked() {
     }
     let name = |name: &str| format!("{}/{name}:v1", registry.host());
     let check = |args: &[String], lines: &[String]| {
-        let program = Transload::example("check_platforms")
+        let program = trusting("check_platforms", &registry)
             .arg("linux/amd64,linux/arm64")
             .args(args)
             .stdin(lines.iter().map(|line| format!("{line}\n")).collect::<String>());

@@ -4,13 +4,15 @@ use crate::command::{build, cargo, run as run_command};
 use crate::programs;
 
 /// Programs that the tests run, and the Debian packages that hold them.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 8] = [
     ("docker-registry", "docker-registry"),
     ("skopeo", "skopeo"),
     ("strace", "strace"),
     ("faketime", "faketime"),
     ("mkfs.exfat", "exfatprogs"),
     ("mount.exfat-fuse", "exfat-fuse"),
+    ("mkfs.btrfs", "btrfs-progs"),
+    ("mkfs.xfs", "xfsprogs"),
 ];
 
 /// Sees to the programs that the tests need, builds transload and the libraries' examples once, and runs all tests. `args` go to `cargo test`.
