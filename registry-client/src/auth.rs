@@ -113,9 +113,7 @@ impl Core {
                         basic(IDENTITY_TOKEN_USER, token)
                     }
                 };
-                let trial = login
-                    .admit(credential, &call.place)
-                    .map_err(|error| error.at(&call.url))?;
+                let trial = login.admit(credential)?;
                 Ok(Some(Proof {
                     header,
                     trial: trial.map(|trial| (credential.clone(), trial)),

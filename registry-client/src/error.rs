@@ -207,17 +207,19 @@ impl Error {
         self
     }
 
-    /// The same refusal of another request, which isn't sent because of it.
-    pub(crate) fn of_another(&self, place: &Place) -> Error {
-        let mut place = place.clone();
-        place.has_credential = self.0.place.has_credential;
+    /// The same refusal of credentials as everybody is told of it: it is about the registry, whichever request met it first.
+    pub(crate) fn of_login(&self) -> Error {
         let kind = match &self.0.kind {
             ErrorKind::Status(refusal) => ErrorKind::Status(refusal.clone()),
             ErrorKind::Token(refusal) => ErrorKind::Token(refusal.clone()),
             other => ErrorKind::Protocol(other.to_string()),
         };
         Error(Box::new(Inner {
-            place,
+            place: Place {
+                operation: "logging in".to_owned(),
+                repository: None,
+                ..self.0.place.clone()
+            },
             url: self.0.url.clone(),
             attempts: 1,
             is_strangers: self.0.is_strangers,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use crate::auth::Scheme;
 use crate::config::Credential;
 use crate::core::lock;
-use crate::error::{Error, Place};
+use crate::error::Error;
 
 /// How one registry is logged in to under one rule, and what came of it.
 #[derive(Default)]
@@ -53,11 +53,11 @@ impl Login {
     ///
     /// # Errors
     /// The refusal, where they were refused.
-    pub fn admit(&self, credential: &Credential, place: &Place) -> Result<Option<Trial<'_>>, Error> {
+    pub fn admit(&self, credential: &Credential) -> Result<Option<Trial<'_>>, Error> {
         let settled = || match self.standing(credential) {
             None => None,
             Some(Standing::Accepted) => Some(Ok(None)),
-            Some(Standing::Refused(error)) => Some(Err(error.of_another(place))),
+            Some(Standing::Refused(error)) => Some(Err(error.of_login())),
         };
         if let Some(settled) = settled() {
             return settled;
@@ -80,17 +80,24 @@ impl Login {
         }
     }
 
-    /// Takes note of what an error says of credentials that were never accepted.
-    pub fn refuse(&self, credential: &Credential, error: &Error) {
+    /// Records what an error says of credentials that were never accepted. Returns the error to tell: one for all requests, where it
+    /// refuses the credentials.
+    pub fn refuse(&self, credential: &Credential, error: Error) -> Error {
         if self.standing(credential).is_some() {
-            return;
+            return error;
         }
         if error.refuses_credentials() {
-            let refused = Standing::Refused(Arc::new(error.of_another(&error.inner().place)));
-            lock(&self.standings).push((credential.clone(), refused));
-        } else if error.is_denied() {
+            let refused = error.of_login();
+            lock(&self.standings).push((
+                credential.clone(),
+                Standing::Refused(Arc::new(refused.of_login())),
+            ));
+            return refused;
+        }
+        if error.is_denied() {
             self.accept(credential);
         }
+        error
     }
 
     fn standing(&self, credential: &Credential) -> Option<Standing> {
@@ -105,7 +112,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::error::{ErrorKind, Refusal};
+    use crate::error::{ErrorKind, Place, Refusal};
 
     fn place() -> Place {
         Place {
@@ -154,33 +161,27 @@ mod tests {
 
     #[test]
     fn what_was_accepted_once_is_not_refused_and_other_credentials_are_their_own() {
-        let (login, refused) = (Login::default(), refusal(true, 401, None, None));
+        let login = Login::default();
+        let refused = || refusal(true, 401, None, None);
         let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
         login.accept(&good);
-        login.refuse(&good, &refused);
-        login.refuse(&bad, &refused);
-        assert!(login.admit(&good, &place()).unwrap().is_none());
-        assert_eq!(login.admit(&bad, &place()).err().unwrap().status(), Some(401));
-        assert!(login.admit(&new, &place()).unwrap().is_some());
+        assert_eq!(login.refuse(&good, refused()).inner().place.operation, "x");
+        let told = login.refuse(&bad, refused()).to_string();
+        assert!(told.starts_with("logging in: "), "{told}");
+        assert!(login.admit(&good).unwrap().is_none());
+        let again = login.admit(&bad).err().unwrap();
+        assert_eq!((again.status(), again.to_string()), (Some(401), told));
+        assert!(login.admit(&new).unwrap().is_some());
     }
 
     #[test]
     fn who_waited_for_a_trial_without_a_verdict_goes_on() {
         let (login, credential) = (Login::default(), Credential::new("anna", "word"));
-        let first = login.admit(&credential, &place()).unwrap();
+        let first = login.admit(&credential).unwrap();
         assert!(first.as_ref().is_some_and(|trial| trial._alone.is_some()));
         thread::scope(|scope| {
             let waiters: Vec<_> = (0..3)
-                .map(|_| {
-                    scope.spawn(|| {
-                        login
-                            .admit(&credential, &place())
-                            .unwrap()
-                            .unwrap()
-                            ._alone
-                            .is_some()
-                    })
-                })
+                .map(|_| scope.spawn(|| login.admit(&credential).unwrap().unwrap()._alone.is_some()))
                 .collect();
             drop(first);
             // None of them waits for another.

@@ -301,10 +301,10 @@ impl Core {
                         let error = answer.into_error(&call.place);
                         let is_same_way =
                             !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
-                        if is_same_way {
-                            login.refuse(&credential, &error);
-                        }
-                        Err(error)
+                        Err(match is_same_way {
+                            true => login.refuse(&credential, error),
+                            false => error,
+                        })
                     }
                 };
                 let worth_it = renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;

@@ -160,14 +160,15 @@ impl Core {
         let Some(credential) = wanted.credential else {
             return self.fetch_token(wanted, scopes);
         };
-        let trial = wanted.login.admit(credential, wanted.place)?;
-        let grant = self.fetch_token(wanted, scopes);
-        match &grant {
-            Ok(_) => wanted.login.accept(credential),
-            Err(error) if trial.is_some() => wanted.login.refuse(credential, error),
-            Err(_) => {}
+        let trial = wanted.login.admit(credential)?;
+        match self.fetch_token(wanted, scopes) {
+            Ok(grant) => {
+                wanted.login.accept(credential);
+                Ok(grant)
+            }
+            Err(error) if trial.is_some() => Err(wanted.login.refuse(credential, error)),
+            Err(error) => Err(error),
         }
-        grant
     }
 
     fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {

@@ -1,5 +1,6 @@
 //! What became of a run, for people.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::format::{bytes, count, duration, platform_list, short_digest, way, wrap};
@@ -149,18 +150,37 @@ fn amount(of: Count) -> String {
     format!("{} in {}", bytes(of.bytes), count(of.blobs, "blob"))
 }
 
-/// The failures, those with the same advice together: a registry that is down fails every image, and is told of once.
+/// The failures by what to do about them, and then by their cause: a registry that refuses a password fails every image, and is told of
+/// once.
 fn failures(text: &mut String, failed: &[(&ImageOutcome, &crate::transfer::Fault)], width: Option<usize>) {
-    let mut hints: Vec<Option<&str>> = Vec::new();
-    for (_, fault) in failed {
-        if !hints.contains(&fault.hint()) {
-            hints.push(fault.hint());
+    let mut places: HashMap<(Option<&str>, String), usize> = HashMap::new();
+    let mut causes: Vec<(Option<&str>, String, Vec<&ImageOutcome>)> = Vec::new();
+    for (outcome, fault) in failed {
+        let cause = fault.to_string();
+        let at = *places
+            .entry((fault.hint(), cause.clone()))
+            .or_insert(causes.len());
+        if at == causes.len() {
+            causes.push((fault.hint(), cause, Vec::new()));
         }
+        causes[at].2.push(outcome);
+    }
+    let mut hints: Vec<Option<&str>> = Vec::new();
+    let mut by_hint: HashMap<Option<&str>, Vec<usize>> = HashMap::new();
+    for (at, (hint, ..)) in causes.iter().enumerate() {
+        let group = by_hint.entry(*hint).or_insert_with(|| {
+            hints.push(*hint);
+            Vec::new()
+        });
+        group.push(at);
     }
     for hint in hints {
-        for (outcome, fault) in failed.iter().filter(|(_, fault)| fault.hint() == hint) {
-            let _ = writeln!(text, "  {}", way(&outcome.source, &outcome.destination));
-            let _ = writeln!(text, "{}", wrap(&fault.to_string(), "    ", width));
+        for at in &by_hint[&hint] {
+            let (_, cause, outcomes) = &causes[*at];
+            for outcome in outcomes {
+                let _ = writeln!(text, "  {}", way(&outcome.source, &outcome.destination));
+            }
+            let _ = writeln!(text, "{}", wrap(cause, "    ", width));
         }
         if let Some(hint) = hint {
             let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "  ", width));

@@ -245,3 +245,45 @@ fn the_destination_fails_and_is_named_as_such() {
     ];
     assert_said!(said.join("\n"));
 }
+
+/// A password is refused once, and that is said once, with the images that wait for it.
+#[test]
+fn a_wrong_password_is_one_message_for_all_images() {
+    let scene = Scene::new();
+    let registry = ScriptedRegistry::with(Options {
+        authentication: Authentication::Basic,
+        ..Options::default()
+    });
+    let names: Vec<String> = (0..12)
+        .map(|number| format!("{}/team/app{number}:v1", registry.host()))
+        .collect();
+    let auths = format!(
+        "- repo: {}\n  username: tester\n  password: wrong\n  plain_http: true\n",
+        registry.host()
+    );
+    scene.write("auths.yaml", &auths);
+    let args = ["pull", "--dest", "out", "--auths", "auths.yaml"];
+    let args: Vec<&str> = args.into_iter().chain(names.iter().map(String::as_str)).collect();
+    let said = scene.run(&args, 1).stderr;
+    assert_eq!(
+        said.matches(": logging in: the registry answered 401").count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("refused the user name or the password").count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        names
+            .iter()
+            .all(|name| said.contains(&format!("  {name} -> out\n"))),
+        "{said}"
+    );
+    let requests = registry.log().requests();
+    let sent = requests
+        .iter()
+        .filter(|request| request.header("authorization").is_some());
+    assert_eq!(sent.count(), 1);
+}

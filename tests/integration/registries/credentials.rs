@@ -81,7 +81,7 @@ impl Machine {
     fn assert_refused(&self, output: Output) {
         let host = self.registry.host();
         let reason = format!(
-            "source: {host}/team/app: reading the manifest oci: the registry answered 401 Unauthorized: UNAUTHORIZED: \
+            "source: {host}: logging in: the registry answered 401 Unauthorized: UNAUTHORIZED: \
              authentication required"
         );
         let hint = format!(
