@@ -18,6 +18,7 @@ use crate::job::Job;
 use crate::jobs;
 use crate::journal::Journal;
 use crate::lock::LockFile;
+use crate::open_files;
 use crate::panics;
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
@@ -44,6 +45,7 @@ fn outlive_file_size_limit() {
 /// Does what the arguments say.
 pub fn main(cli: &Cli) -> ExitCode {
     outlive_file_size_limit();
+    open_files::raise_limit();
     panics::install_hook();
     let status = panics::caught(|| command(cli));
     ExitCode::from(status.unwrap_or_else(|panicked| {
@@ -168,7 +170,7 @@ fn transfer_all(
     let session = Session::begin(cli, shown);
     let (progress, cancel) = (&session.progress, &session.cancel);
     let options = Options {
-        jobs: usize::from(how.jobs),
+        jobs: open_files::workers(how.jobs),
         request_retries: how.retries,
         idle: Duration::from_secs(u64::from(how.timeout)),
         limit_rate: how.limit_rate,

@@ -17,6 +17,7 @@ pub mod job;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
+mod open_files;
 mod panics;
 mod records;
 pub mod report;

@@ -327,7 +327,7 @@ impl Core {
         let certificates = |at: Option<usize>| at.and_then(|at| self.certificates.get(at));
         let given = certificates(key.identity.roots_of).map(|found| found.roots.clone());
         let client = certificates(key.identity.client_of).and_then(|found| found.client.clone());
-        // A worker may hold one connection to read from and one to write to.
+        // A worker may hold one connection to read from and one to write to. No more are kept in all: each is an open file.
         let idle = self.jobs.saturating_mul(2).max(8);
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -341,7 +341,7 @@ impl Core {
             .timeout_per_read(Some(self.timeouts.idle))
             .timeout_recv_response(Some(self.timeouts.document))
             .timeout_per_write(Some(self.timeouts.idle))
-            .max_idle_connections(idle.saturating_mul(4))
+            .max_idle_connections(idle)
             .max_idle_connections_per_host(idle)
             // What fills the buffer and is no whole head yet would look like a cut connection.
             .max_response_header_size(INPUT_BUFFER / 2)

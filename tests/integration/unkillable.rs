@@ -6,6 +6,7 @@ mod disk;
 mod filesystems;
 mod images;
 mod kill;
+mod open_files;
 mod power;
 mod processes;
 mod stop;

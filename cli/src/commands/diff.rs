@@ -13,6 +13,7 @@ use crate::args::{Cli, DiffArgs, Output};
 use crate::inside::{Comparison, compare_stores, compare_with_registry};
 use crate::job::Job;
 use crate::jobs::{self, Ends};
+use crate::open_files;
 use crate::task::{Problem, TaskErrors};
 use crate::transfer::{self, Clients, Observer, Options, Preparation, Side};
 use crate::ui::{self, Compared, ProgressMode};
@@ -66,7 +67,7 @@ fn stores(args: &DiffArgs, a: &Path, b: &Path, session: &Session) -> Result<Opti
     let (Some(first), Some(second)) = (open("A", a, session)?, open("B", b, session)?) else {
         return Ok(None);
     };
-    let pool = transfer::pool(usize::from(args.jobs)).map_err(problem)?;
+    let pool = transfer::pool(open_files::workers(args.jobs)).map_err(problem)?;
     match compare_stores(&first, &second, pattern.as_ref(), &pool) {
         Ok(comparison) => Ok(Some(comparison)),
         Err(Error::Stopped { .. }) => Ok(None),
@@ -84,7 +85,8 @@ fn registry(
     let Some(store) = open("DIR", folder, session)? else {
         return Ok(None);
     };
-    let options = Options::looking(usize::from(args.jobs), args.retries, &session.cancel);
+    let workers = open_files::workers(args.jobs);
+    let options = Options::looking(workers, args.retries, &session.cancel);
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
     let prepared = match transfer::prepare(job, &HashSet::new(), &mut Clients::new(&options, &observer)) {
         Ok(Preparation::Ready(prepared)) => prepared,
@@ -95,7 +97,7 @@ fn registry(
     for warning in &prepared.warnings {
         ui::err_line(format_args!("warning: {warning}"));
     }
-    let pool = transfer::pool(usize::from(args.jobs)).map_err(problem)?;
+    let pool = transfer::pool(workers).map_err(problem)?;
     let pattern: Option<&ImagePattern> = job.pattern.as_ref();
     let compared = compare_with_registry(
         &store,

@@ -12,6 +12,7 @@ use crate::args::{Cli, Output, VerifyArgs};
 use crate::care::{Checkup, Look, Mender, Report, repair};
 use crate::job::{ImageName, Job};
 use crate::jobs;
+use crate::open_files;
 use crate::task::{Problem, TaskErrors};
 use crate::transfer::{self, Clients, Observer, Options};
 use crate::ui::{self, Checked};
@@ -63,7 +64,7 @@ fn with_store(
         Err(stopped) => return Ok(Err(stopped)),
     };
     let options = Options {
-        jobs: usize::from(args.jobs),
+        jobs: open_files::workers(args.jobs),
         request_retries: args.retries,
         idle: Timeouts::default().idle,
         limit_rate: None,
