@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use transload_reference::{ManifestError, VerifyError, printable};
 
+use crate::folders::LAYOUT;
+
 /// How many characters of what is wrong with a file are shown: parsers quote what they don't expect, however long it is.
 const LONGEST_REASON: usize = 300;
 
@@ -125,6 +127,9 @@ impl Error {
                 ..
             } => {
                 "pull and push the image with a current docker, podman or skopeo, then pull it into the directory again"
+            }
+            Error::Damaged { path, .. } if path.ends_with(LAYOUT) => {
+                "keep this file: it may be all that tells what the tags stand for. `transload verify DIR --repair` makes it anew from the files of its tags, where there are any, and keeps the old one as layout~"
             }
             Error::Damaged { .. } | Error::Manifest { .. } => {
                 "move that file away and pull its image into the directory again"

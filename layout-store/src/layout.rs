@@ -2,12 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, Tag};
 
 use crate::Error;
 use crate::folders::LAYOUT;
 use crate::manifest::read;
+
+/// How often a file is read that may be being written, and how long is waited in between.
+const MOST_LOOKS: u32 = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// So long after its last change, a file isn't being written any more.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Whether a file changed within the last moment. A clock that runs ahead, as on a network filesystem, says so for a while, too.
+fn is_being_written(path: &Path) -> bool {
+    let modified = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().unwrap_or_default() < SETTLED)
+}
 
 /// A repository's tags, as its file `layout` has them.
 #[derive(Debug, Default)]
@@ -18,8 +33,22 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Reads the file; without one, there are no tags.
+    /// Reads the file; without one, there are no tags. KubeKey rewrites it in place: one that makes no sense and was written just now is read
+    /// again before that is believed.
     pub fn read(folder: &Path) -> Result<Layout, Error> {
+        let mut looks = 1;
+        loop {
+            match Layout::read_once(folder) {
+                Err(_) if looks < MOST_LOOKS && is_being_written(&folder.join(LAYOUT)) => {
+                    looks += 1;
+                    thread::sleep(BETWEEN_LOOKS);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn read_once(folder: &Path) -> Result<Layout, Error> {
         let path = folder.join(LAYOUT);
         match read(&path) {
             Ok(Some(bytes)) => Layout::parse(&bytes, &path),
@@ -88,5 +117,46 @@ impl Layout {
     /// The file's bytes: sorted keys and an indent of two spaces, as Go's encoder writes them.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(&self.tags).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_tag_map_that_is_being_rewritten_in_place_is_read_once_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LAYOUT);
+        let digest = Digest::of(b"manifest");
+        for half in ["", r#"{"v1": "sha2"#] {
+            fs::write(&path, half).unwrap();
+            let found = thread::scope(|scope| {
+                let reader = scope.spawn(|| Layout::read(folder.path()));
+                // A reader that begins later than this finds a whole file at once.
+                thread::sleep(Duration::from_millis(100));
+                fs::write(&path, format!(r#"{{"v1": "{digest}"}}"#)).unwrap();
+                reader.join().unwrap().unwrap()
+            });
+            assert_eq!(found.get(&"v1".parse().unwrap()), Some(&digest), "{half:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_map_that_makes_no_sense_and_is_not_being_written_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LAYOUT);
+        fs::write(&path, "").unwrap();
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+        assert!(!is_being_written(&path));
+        assert!(matches!(Layout::read(folder.path()), Err(Error::Damaged { .. })));
     }
 }

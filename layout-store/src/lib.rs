@@ -54,7 +54,7 @@ pub use colons::check_names;
 pub use commit::CommitError;
 pub use error::Error;
 pub use images::{Damage, Listing, StoredImage};
-pub use mend::{SetAside, TagFlaw};
+pub use mend::{OldTagFile, SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::{Exclusive, Garbage};
 pub use space::{filesystem, free_space};

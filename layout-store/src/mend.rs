@@ -17,16 +17,26 @@ const KEPT: &str = "layout~";
 /// How many characters of a strange entry are shown.
 const LONGEST_ENTRY: usize = 200;
 
-/// Something that is wrong with a repository's tags.
+/// Something that is wrong with a repository's tag map.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TagFlaw {
-    /// The file.
+    /// The file `layout`.
     pub path: PathBuf,
-    /// The tag whose file it is; none for the tag map itself.
-    pub tag: Option<Tag>,
     /// What is wrong.
     pub flaw: Flaw,
+}
+
+/// A tag's file, for readers of the oldest generation, that held something else than `layout` says: KubeKey moves a tag in `layout` alone.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OldTagFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The tag.
+    pub tag: Tag,
+    /// Why it is still old; none where it holds now what `layout` says.
+    pub failure: Option<String>,
 }
 
 /// A bad blob that is out of the way. Dropped, it goes back to its place, unless a good one is there now.
@@ -85,8 +95,7 @@ impl Store {
         Ok(SetAside { place, aside })
     }
 
-    /// What is wrong with a repository's tag maps and the files of its tags. A tag whose manifest is missing is told of by
-    /// [`Store::manifest`].
+    /// What is wrong with a repository's tag maps. A tag whose manifest is missing is told of by [`Store::manifest`].
     ///
     /// # Errors
     /// Where a folder of the repository can't be read.
@@ -97,56 +106,87 @@ impl Store {
             let layout = Layout::read(&folder).unwrap_or_else(|error| {
                 flaws.push(TagFlaw {
                     path: path.clone(),
-                    tag: None,
                     flaw: Flaw::Damaged(error.reason()),
                 });
                 Layout::default()
             });
             if let Some(reason) = strange_entries(&layout) {
                 let flaw = Flaw::Damaged(reason);
-                flaws.push(TagFlaw {
-                    path,
-                    tag: None,
-                    flaw,
-                });
+                flaws.push(TagFlaw { path, flaw });
             }
-            let disagreeing = disagreeing(&folder, &layout)?;
-            flaws.extend(disagreeing.into_iter().map(|(tag, _)| TagFlaw {
-                path: folder.join(tag.as_str()),
-                tag: Some(tag),
-                flaw: Flaw::Disagrees,
-            }));
         }
         Ok(flaws)
     }
 
-    /// Mends a repository's tags as far as its own files tell them: a damaged `layout` is made anew from the tags that have files (the
-    /// damaged one stays as `layout~`), and files that disagree with it get the manifest that it tells.
+    /// Lets the files of tags hold what `layout` says, and returns those that didn't. A manifest that one held stays under its digest: KubeKey
+    /// 4.0.3 writes the file alone.
     ///
     /// # Errors
-    /// Where no file tells what a tag stood for, a manifest that should get its tag is missing, or the filesystem refuses.
+    /// Where a folder of the repository can't be read. A `layout` that can't be read is told of by [`Store::check_tags`].
+    pub fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
+        let mut old = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            let Ok(layout) = Layout::read(&folder) else {
+                continue;
+            };
+            let found = disagreeing(&folder, &layout)?;
+            if found.is_empty() {
+                continue;
+            }
+            let failure = match self.renew_in(&folder, repository) {
+                Ok(renewed) => {
+                    old.extend(renewed);
+                    continue;
+                }
+                Err(error) => error.to_string(),
+            };
+            old.extend(found.into_iter().map(|(tag, _)| OldTagFile {
+                path: folder.join(tag.as_str()),
+                tag,
+                failure: Some(failure.clone()),
+            }));
+        }
+        Ok(old)
+    }
+
+    fn renew_in(&self, folder: &Path, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
+        let _lock = self.lock_layouts()?;
+        let layout = Layout::read(folder)?;
+        let mut renewed = Vec::new();
+        for (tag, digest) in disagreeing(folder, &layout)? {
+            let path = folder.join(tag.as_str());
+            let renew = || {
+                if let Some(manifest) = manifest_of(&path) {
+                    self.mend_manifest(repository, &manifest)?;
+                }
+                self.name_by_tag(folder, &tag, &digest)
+            };
+            let failure = renew().err().map(|error| error.to_string());
+            renewed.push(OldTagFile { path, tag, failure });
+        }
+        durable::sync(folder)?;
+        Ok(renewed)
+    }
+
+    /// Mends a repository's tag maps as far as its own files tell them: a damaged `layout` is made anew from the tags that have files (the
+    /// damaged one stays as `layout~`).
+    ///
+    /// # Errors
+    /// Where no file tells what a tag stood for, or the filesystem refuses.
     pub fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
         let _lock = self.lock_layouts()?;
         for folder in self.readable_folders(repository)? {
-            let layout = self.mend_layout(&folder, repository)?;
-            for (tag, digest) in disagreeing(&folder, &layout)? {
-                let manifest = folder.join(digest.to_string());
-                if !matches!(kind(&manifest)?, Kind::File(_)) {
-                    let reason = format!("the manifest that it should be, {digest}, is missing");
-                    return Err(Error::damaged(&folder.join(tag.as_str()), reason));
-                }
-                self.name_by_tag(&folder, &tag, &digest)?;
-            }
+            self.mend_layout(&folder, repository)?;
             durable::sync(&folder)?;
         }
         Ok(())
     }
 
-    fn mend_layout(&self, folder: &Path, repository: &Repository) -> Result<Layout, Error> {
+    fn mend_layout(&self, folder: &Path, repository: &Repository) -> Result<(), Error> {
         let path = folder.join(LAYOUT);
         let (mut layout, damage) = match Layout::read(folder) {
             Ok(layout) => match strange_entries(&layout) {
-                None => return Ok(layout),
+                None => return Ok(()),
                 Some(reason) => (layout, Error::damaged(&path, reason)),
             },
             Err(error) => (Layout::default(), error),
@@ -157,8 +197,7 @@ impl Store {
             return Err(damage);
         }
         fs::rename(&path, folder.join(KEPT)).map_err(Error::io("renaming", &path))?;
-        self.write_layout(folder, &layout, repository)?;
-        Ok(layout)
+        self.write_layout(folder, &layout, repository)
     }
 
     /// Lets tags that have files, and that `layout` tells nothing of, stand for what is in them. Whether there were some.
@@ -170,14 +209,10 @@ impl Store {
     ) -> Result<bool, Error> {
         let mut told = false;
         for tag in tag_files(folder)? {
-            let Ok(Some(bytes)) = read(&folder.join(tag.as_str())) else {
+            let Some(manifest) = manifest_of(&folder.join(tag.as_str())) else {
                 continue;
             };
-            let Ok(manifest) = RawManifest::parse(bytes, None) else {
-                continue;
-            };
-            // What could be anything isn't made a tag's meaning.
-            if layout.get(&tag).is_none() && !matches!(manifest.view(), Manifest::Opaque) {
+            if layout.get(&tag).is_none() {
                 self.mend_manifest(repository, &manifest)?;
                 layout.set(&tag, manifest.digest());
                 told = true;
@@ -185,6 +220,12 @@ impl Store {
         }
         Ok(told)
     }
+}
+
+/// What a tag's file holds, if it is a manifest and not what could be anything.
+fn manifest_of(path: &Path) -> Option<RawManifest> {
+    let manifest = RawManifest::parse(read(path).ok()??, None).ok()?;
+    (!matches!(manifest.view(), Manifest::Opaque)).then_some(manifest)
 }
 
 /// What is wrong with single entries of a tag map: all of them are damage, the first is shown.

@@ -44,9 +44,6 @@ pub enum Flaw {
     /// A tag map of which a part, or all, makes no sense.
     #[error("is damaged: {0}")]
     Damaged(String),
-    /// A tag's file that holds another manifest than the one that `layout` lets the tag stand for.
-    #[error("holds another manifest than `layout` says, and old readers take the file's")]
-    Disagrees,
 }
 
 /// A file among the blobs, finished or partial.

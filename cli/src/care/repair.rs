@@ -60,7 +60,7 @@ pub fn repair(checkup: &mut Checkup<'_>, mender: &Mender<'_>, health: Health) ->
             report.health.findings = others;
             break;
         }
-        // What a tag map tells leads to manifests, and what they are is what tags' files should hold.
+        // What a tag map tells leads to manifests.
         if let Some(first) = round.iter().map(|finding| stage(&finding.thing)).min() {
             round.retain(|finding| stage(&finding.thing) == first);
         }
@@ -75,7 +75,10 @@ pub fn repair(checkup: &mut Checkup<'_>, mender: &Mender<'_>, health: Health) ->
             }
             tried.insert(key);
         }
+        let renewed = std::mem::take(&mut report.health.old_tag_files).into_iter();
+        let renewed: Vec<_> = renewed.filter(|file| file.failure.is_none()).collect();
         report.health = checkup.look()?;
+        report.health.old_tag_files.extend(renewed);
     }
     let still: HashSet<String> = report
         .health
@@ -92,7 +95,6 @@ fn stage(thing: &Thing) -> u8 {
     match thing {
         Thing::Folder | Thing::TagMap(_) => 0,
         Thing::Manifest(..) | Thing::Blob(_) => 1,
-        Thing::TagFile(..) => 2,
     }
 }
 
@@ -144,7 +146,6 @@ impl Mender<'_> {
                 Err(Fault::refused(None, "no registry can help with that").with_hint(hint))
             }
             Thing::TagMap(repository) => self.store.mend_tags(repository).map_err(no_tags),
-            Thing::TagFile(repository, _) => self.store.mend_tags(repository).map_err(at_store),
             Thing::Manifest(repository, digest) => self.manifest(repository, digest, &finding.images),
             Thing::Blob(blob) => self.blob(blob, finding),
         }
@@ -160,12 +161,7 @@ impl Mender<'_> {
             }
             other => other?,
         };
-        self.store
-            .mend_manifest(repository, &manifest)
-            .map_err(at_store)?;
-        // Its tags' files may be the damaged one. What keeps other tags from being mended is found by the next look.
-        let _ = self.store.mend_tags(repository);
-        Ok(())
+        self.store.mend_manifest(repository, &manifest).map_err(at_store)
     }
 
     /// An index that was cut down to some platforms, which no registry has: made again from the one that its tag stands for.
@@ -309,7 +305,7 @@ fn no_tags(error: Error) -> Fault {
     match error {
         Error::Damaged { .. } => Fault::refused(None, "no file beside it tells what its tags stood for")
             .with_hint(
-                "move it away and pull the repository's images again: what is there isn't moved again",
+                "pull the repository's images into another directory: keep this file, which is all that tells what its tags stood for",
             ),
         other => at_store(other),
     }

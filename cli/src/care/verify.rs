@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
-use transload_layout_store::{BlobFile, Damage, Error, Flaw, Listing, Store, StoredImage, Verdict};
+use transload_layout_store::{
+    BlobFile, Damage, Error, Flaw, Listing, OldTagFile, Store, StoredImage, Verdict,
+};
 use transload_policy::ImagePattern;
-use transload_reference::{Descriptor, Digest, ManifestError, Reference, Repository, Tag};
+use transload_reference::{Descriptor, Digest, ManifestError, Reference, Repository};
 
 use super::read::read_all;
 
@@ -30,6 +32,8 @@ pub struct Health {
     pub orphans: Vec<BlobFile>,
     /// Files among the blobs, and folders of manifests, that aren't the format's.
     pub strangers: Vec<PathBuf>,
+    /// Tags' files for old readers that held something else than `layout` says: nothing is wrong with their images.
+    pub old_tag_files: Vec<OldTagFile>,
     /// What interrupted transfers left.
     pub leftovers: Vec<BlobFile>,
     /// Whether the look was stopped before its end.
@@ -49,7 +53,7 @@ impl Health {
             && self
                 .findings
                 .iter()
-                .all(|finding| matches!(finding.thing, Thing::Blob(_) | Thing::TagFile(..)))
+                .all(|finding| matches!(finding.thing, Thing::Blob(_)))
     }
 }
 
@@ -73,8 +77,6 @@ pub enum Thing {
     Folder,
     /// A repository's tag map, the file `layout`.
     TagMap(Repository),
-    /// The file that a tag has for old readers.
-    TagFile(Repository, Tag),
     /// A manifest or index of a repository.
     Manifest(Repository, Digest),
     /// A blob.
@@ -205,7 +207,7 @@ impl<'a> Checkup<'a> {
             }
             walk.image(image);
         }
-        walk.tags(images, &|image| self.is_wanted(image));
+        walk.tags(images);
         walk
     }
 
@@ -255,8 +257,7 @@ fn rank(thing: &Thing) -> u8 {
         Thing::Folder => 0,
         Thing::TagMap(_) => 1,
         Thing::Manifest(..) => 2,
-        Thing::TagFile(..) => 3,
-        Thing::Blob(_) => 4,
+        Thing::Blob(_) => 3,
     }
 }
 
@@ -324,6 +325,7 @@ struct Walk<'a> {
     read: HashMap<Digest, Parts>,
     flaws: BTreeMap<Digest, Finding>,
     tag_flaws: Vec<Finding>,
+    old_tag_files: Vec<OldTagFile>,
     left_out: Vec<LeftOut>,
     blobs: Blobs,
 }
@@ -336,6 +338,7 @@ impl<'a> Walk<'a> {
             read: HashMap::new(),
             flaws: BTreeMap::new(),
             tag_flaws: Vec::new(),
+            old_tag_files: Vec::new(),
             left_out: Vec::new(),
             blobs: Blobs::new(),
         }
@@ -432,39 +435,28 @@ impl<'a> Walk<'a> {
                 .is_ok_and(|file| file.is_some())
     }
 
-    fn tags(&mut self, images: &[StoredImage], is_wanted: &dyn Fn(&Reference) -> bool) {
+    fn tags(&mut self, images: &[StoredImage]) {
         let flaws = match self.store.check_tags(&self.repository) {
             Ok(flaws) => flaws,
             // The folder can't be read, which the listing told.
             Err(_) => return,
         };
         for flaw in flaws {
-            let (thing, images) = match flaw.tag {
-                None => {
-                    let images = images.iter().map(|image| image.reference.clone());
-                    (Thing::TagMap(self.repository.clone()), images.collect())
-                }
-                Some(tag) => {
-                    let image = Reference::new(self.repository.clone(), Some(tag.clone()), None);
-                    if !is_wanted(&image) {
-                        continue;
-                    }
-                    (Thing::TagFile(self.repository.clone(), tag), vec![image])
-                }
-            };
             self.tag_flaws.push(Finding {
-                thing,
+                thing: Thing::TagMap(self.repository.clone()),
                 path: flaw.path,
                 flaw: flaw.flaw,
-                images,
+                images: images.iter().map(|image| image.reference.clone()).collect(),
             });
         }
+        self.old_tag_files = self.store.renew_tag_files(&self.repository).unwrap_or_default();
     }
 
     fn add_to(self, health: &mut Health, blobs: &mut Blobs) {
         health.manifests += self.read.len() - self.flaws.len();
         health.left_out.extend(self.left_out);
         health.findings.extend(self.tag_flaws);
+        health.old_tag_files.extend(self.old_tag_files);
         health.findings.extend(self.flaws.into_values());
         for (key, blob) in self.blobs {
             match blobs.get_mut(&key) {

@@ -127,6 +127,18 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
             path(dir)
         );
     }
+    for file in &health.old_tag_files {
+        let what = match &file.failure {
+            None => "renewed".to_owned(),
+            Some(failure) => format!("it couldn't be renewed: {failure}"),
+        };
+        let _ = writeln!(
+            text,
+            "  the file of the tag {} was old (KubeKey moves a tag in layout alone): {what}\n    {}",
+            file.tag,
+            path(&file.path)
+        );
+    }
     for stranger in &health.strangers {
         let _ = writeln!(text, "  not of an image directory: {}", path(stranger));
     }
@@ -216,7 +228,6 @@ fn flaw(flaw: &Flaw) -> &'static str {
         Flaw::WrongSize { .. } => "long",
         Flaw::Corrupt => "corrupt",
         Flaw::Damaged(_) => "damaged",
-        Flaw::Disagrees => "disagreeing",
         _ => "unreadable",
     }
 }
@@ -225,7 +236,6 @@ fn thing(thing: &Thing) -> &'static str {
     match thing {
         Thing::Folder => "folder",
         Thing::TagMap(_) => "tag_map",
-        Thing::TagFile(..) => "tag_file",
         Thing::Manifest(..) => "manifest",
         Thing::Blob(_) => "blob",
     }
@@ -240,10 +250,10 @@ fn thing(thing: &Thing) -> &'static str {
 ///   "stopped": false,           // whether it was stopped before everything was looked at
 ///   "images": 3, "affected": 1, "manifests": 4, "blobs": 9, "bytes": 4711,
 ///   "findings": [{
-///     "thing": "blob",          // folder, tag_map, tag_file, manifest, blob
-///     "flaw": "corrupt",        // missing, short, long, corrupt, unreadable, damaged, disagreeing
+///     "thing": "blob",          // folder, tag_map, manifest, blob
+///     "flaw": "corrupt",        // missing, short, long, corrupt, unreadable, damaged
 ///     "path": "images/blobs/sha256:…", "detail": "holds other bytes than its name says",
-///     "digest": "sha256:…", "size": 12, "repository": null, "tag": null,   // null where the thing has none
+///     "digest": "sha256:…", "size": 12, "repository": null,   // null where the thing has none
 ///     "images": ["docker.io/library/alpine:3.19"],
 ///     "fault": null             // why it couldn't be mended, where that was tried
 ///   }],
@@ -251,6 +261,7 @@ fn thing(thing: &Thing) -> &'static str {
 ///   "left_out": [{"repository": "…", "index": "sha256:…", "manifests": ["sha256:…"]}],
 ///   "orphans": [{"path": "…", "digest": "sha256:…", "size": 12}],
 ///   "leftovers": [],            // of the same shape
+///   "old_tag_files": [{"path": "…", "tag": "v1", "failure": null}],   // renewed where there is no failure
 ///   "strangers": ["images/blobs/notes.txt"]
 /// }
 /// ```
@@ -271,6 +282,13 @@ pub fn health_json(checked: &Checked<'_>) -> Value {
             "manifests": left.manifests.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     });
+    let old_tag_files = health.old_tag_files.iter().map(|file| {
+        json!({
+            "path": file.path.display().to_string(),
+            "tag": file.tag.to_string(),
+            "failure": file.failure,
+        })
+    });
     json!({
         "directory": checked.dir.display().to_string(),
         "whole": health.findings.is_empty() && !health.stopped,
@@ -285,17 +303,17 @@ pub fn health_json(checked: &Checked<'_>) -> Value {
         "left_out": left_out.collect::<Vec<_>>(),
         "orphans": files_json(&health.orphans),
         "leftovers": files_json(&health.leftovers),
+        "old_tag_files": old_tag_files.collect::<Vec<_>>(),
         "strangers": health.strangers.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     })
 }
 
 fn finding_json(finding: &Finding, report: &Report) -> Value {
-    let (digest, size, repository, tag) = match &finding.thing {
-        Thing::Folder => (None, None, None, None),
-        Thing::TagMap(repository) => (None, None, Some(repository), None),
-        Thing::TagFile(repository, tag) => (None, None, Some(repository), Some(tag)),
-        Thing::Manifest(repository, digest) => (Some(digest), None, Some(repository), None),
-        Thing::Blob(blob) => (Some(&blob.digest), Some(blob.size), None, None),
+    let (digest, size, repository) = match &finding.thing {
+        Thing::Folder => (None, None, None),
+        Thing::TagMap(repository) => (None, None, Some(repository)),
+        Thing::Manifest(repository, digest) => (Some(digest), None, Some(repository)),
+        Thing::Blob(blob) => (Some(&blob.digest), Some(blob.size), None),
     };
     json!({
         "thing": thing(&finding.thing),
@@ -305,7 +323,6 @@ fn finding_json(finding: &Finding, report: &Report) -> Value {
         "digest": digest.map(ToString::to_string),
         "size": size,
         "repository": repository.map(ToString::to_string),
-        "tag": tag.map(ToString::to_string),
         "images": finding.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "fault": report.fault(finding).map(ToString::to_string),
     })

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use serde_json::json;
 use transload_test_support::image::{Family, samples};
 
 use super::{APP, Scene, WEB, contents, findings};
@@ -133,16 +134,6 @@ const CASES: &[Case] = &[
         fetched: |_| vec![],
     },
     Case {
-        name: "a tag's file is another manifest than its tag map says",
-        make: |scene| {
-            let path = scene.manifest("app", "v1");
-            fs::remove_file(&path).expect("a tag that is there");
-            fs::copy(scene.manifest("app", &child(scene)), path).expect("a writable folder");
-        },
-        found: |_| of_app("disagreeing tag_file", "v1"),
-        fetched: |_| vec![],
-    },
-    Case {
         name: "much is wrong at once",
         make: |scene| {
             flip(&scene.manifest("app", &root(scene)));
@@ -164,6 +155,24 @@ const CASES: &[Case] = &[
         },
     },
 ];
+
+#[test]
+fn a_tags_file_that_kubekey_left_behind_is_renewed_without_a_network_and_nothing_is_wrong() {
+    let scene = Scene::pulled();
+    let before = contents(&scene.store());
+    fs::copy(scene.manifest("app", &child(&scene)), scene.manifest("app", "v1")).expect("a writable folder");
+    let report = scene.verify(0);
+    assert_eq!(report["whole"], true);
+    let old = &report["old_tag_files"][0];
+    assert_eq!(
+        (&old["tag"], &old["failure"]),
+        (&json!("v1"), &json!(null)),
+        "{report:#}"
+    );
+    assert!(contents(&scene.store()) == before);
+    assert_eq!(scene.registry.log().requests().len(), 0);
+    assert_eq!(scene.verify(0)["old_tag_files"], json!([]));
+}
 
 #[test]
 fn each_flaw_is_found_with_what_it_affects_and_mended_by_fetching_it_alone() {
