@@ -161,6 +161,10 @@ pub struct PushArgs {
     #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
     pub dest: String,
 
+    /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
+    #[arg(long)]
+    pub untagged: bool,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -191,6 +195,10 @@ pub struct CopyArgs {
     /// others are copied
     #[arg(long)]
     pub link: bool,
+
+    /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
+    #[arg(long)]
+    pub untagged: bool,
 
     /// Which images.
     #[command(flatten)]

@@ -90,6 +90,7 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     let destination = registry("--dest", &args.dest, &mut wrong);
     let job = source.zip(destination).map(|(source, destination)| Job {
         source: Some(source.into()),
+        untagged: args.untagged,
         ..Job::new("push", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
@@ -116,6 +117,7 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     let job = destination.map(|destination| Job {
         source,
         link: args.link,
+        untagged: args.untagged,
         ..Job::new("copy", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));

@@ -32,6 +32,8 @@ pub struct Job {
     pub images: Vec<ImageName>,
     /// Globs for tags, which stand for more images: those that the source has when the task is prepared.
     pub globs: Vec<TagGlob>,
+    /// Whether all that the source store holds includes images that a tag of their repository stood for before it was moved.
+    pub untagged: bool,
     /// Which of the images: all where there is none.
     pub pattern: Option<ImagePattern>,
     /// Which platforms of each image.
@@ -69,6 +71,7 @@ impl Job {
             name: name.into(),
             images: Vec::new(),
             globs: Vec::new(),
+            untagged: false,
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,

@@ -51,6 +51,7 @@ pub(super) struct Request<'n> {
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
     pub link: Option<&'n Node>,
+    pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
 }
 
@@ -127,6 +128,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         skip_for_auths: false,
         index: fields.get("index"),
         link: fields.get("link"),
+        untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
     }
 }
@@ -166,6 +168,7 @@ fn build(
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
     let link = flag("link", request.link);
+    let untagged = flag("untagged", request.untagged);
     let check_existing = flag("check_existing", request.check_existing);
     let entries: Vec<_> = request
         .auths
@@ -240,6 +243,7 @@ fn build(
         mode: mode.unwrap_or(Mode::Strict),
         index: index.unwrap_or_default(),
         link,
+        untagged,
         check_existing,
         source: request.src.as_ref().map(|src| src.endpoint.clone()),
         hosts,

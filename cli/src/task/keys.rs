@@ -163,6 +163,14 @@ pub(super) static IMAGE: Table = Table {
              directories. Only files that belong to the same user and that nobody else may write are linked; all others are copied.",
         ),
         key(
+            "untagged",
+            Kind::Flag,
+            "false",
+            "true",
+            "Without `manifests`, all images of the directory in `src` move that have a tag, or whose repository has none. Whether images without a tag \
+             move as well that were left in a repository when its tags moved on.",
+        ),
+        key(
             "check_existing",
             Kind::Flag,
             "false",

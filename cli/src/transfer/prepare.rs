@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use transload_layout_store::{Opening, check_names};
 use transload_policy::{Mode, PlatformSet};
-use transload_reference::Reference;
+use transload_reference::{Reference, Repository};
 use transload_registry_client::Client;
 
 use super::clients::Clients;
@@ -272,7 +272,7 @@ fn named_images(
                 .collect()
         }
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
-        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(opening, path, wrong),
+        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(opening, path, wrong, warnings),
         (_, []) => {
             let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
             wrong.note(None, "no images are named", Some(hint.to_owned()));
@@ -324,7 +324,12 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
         .collect()
 }
 
-fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
+fn stored_images(
+    opening: &Opening,
+    path: &Path,
+    wrong: &mut Wrong<'_>,
+    warnings: &mut Vec<String>,
+) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
     let Ok(store) = opening.open(path) else {
         return Vec::new();
@@ -336,12 +341,38 @@ fn stored_images(opening: &Opening, path: &Path, wrong: &mut Wrong<'_>) -> Vec<I
             wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
             Vec::new()
         }
-        Ok(images) => images.into_iter().map(|image| image.reference.into()).collect(),
+        Ok(images) => {
+            let images = images.into_iter().map(|image| image.reference);
+            match wrong.job.untagged {
+                true => images.map(ImageName::from).collect(),
+                false => without_leftovers(images.collect(), warnings),
+            }
+        }
         Err(error) => {
             wrong.note(Some(Side::Source), &error, error.hint());
             Vec::new()
         }
     }
+}
+
+/// Images but those without a tag in a repository that has tags: most are what a tag stood for before it was moved. In a repository without
+/// tags, they are what was asked for by digest.
+fn without_leftovers(images: Vec<Reference>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+    let tagged = images.iter().filter(|image| image.tag().is_some());
+    let tagged: HashSet<Repository> = tagged.map(|image| image.repository().clone()).collect();
+    let (wanted, leftovers): (Vec<_>, Vec<_>) = images
+        .into_iter()
+        .partition(|image| image.tag().is_some() || !tagged.contains(image.repository()));
+    if let [first, others @ ..] = leftovers.as_slice() {
+        let (number, more) = match others.len() {
+            0 => ("an image".to_owned(), String::new()),
+            more => (format!("{} images", more + 1), format!(" and {more} more")),
+        };
+        warnings.push(format!(
+            "{number} without a tag left out, beside tagged ones of the same repository: {first}{more} (--untagged or `untagged: true` includes them)"
+        ));
+    }
+    wanted.into_iter().map(ImageName::from).collect()
 }
 
 fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<Mapping> {

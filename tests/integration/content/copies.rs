@@ -269,3 +269,66 @@ fn a_registry_is_asked_for_every_blob_where_that_is_asked_for() {
     push(&["--check-existing"]);
     assert!(has());
 }
+
+/// The images that a dry run of a copy of the whole directory would move, and the warnings.
+fn would_copy(scene: &Scene, more: &[&str]) -> (Vec<String>, String) {
+    let copy = [
+        "copy",
+        "--src",
+        "images",
+        "--dest",
+        "./other",
+        "--dry-run",
+        "--output",
+        "json",
+    ];
+    let output = scene.run(&[&copy, more].concat(), 0);
+    let plan: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let images = plan["tasks"][0]["images"].as_array().expect("images");
+    let names = images
+        .iter()
+        .map(|image| image["image"].as_str().expect("a name").to_owned());
+    (names.collect(), plan["tasks"][0]["warnings"].to_string())
+}
+
+#[test]
+fn what_a_moved_tag_left_in_a_directory_moves_on_request_alone() {
+    let scene = Scene::new();
+    let newer = samples::single(Family::Oci, "linux/amd64", 2);
+    scene.registry.put_image("mirror/team/app", "v1", &newer);
+    scene.pull(&[], 0);
+    let leftover = format!("hub.example.com/team/app@{}", scene.image.digest());
+
+    let (images, said) = would_copy(&scene, &[]);
+    assert_eq!(images, [NAME]);
+    assert!(
+        said.contains("an image without a tag left out") && said.contains(&leftover),
+        "{said}"
+    );
+    let (images, said) = would_copy(&scene, &["--untagged"]);
+    assert_eq!(images, [&leftover, NAME]);
+    assert!(!said.contains("left out"), "{said}");
+    let (images, _) = would_copy(&scene, &[&leftover]);
+    assert_eq!(images, [leftover], "it was asked for");
+}
+
+#[test]
+fn images_that_were_pulled_by_digest_alone_move_with_their_directory() {
+    let scene = Scene::new();
+    fs::remove_dir_all(scene.dir.path().join("images")).expect("a folder that is there");
+    let pinned = format!("hub.example.com/team/app@{}", scene.image.digest());
+    let mirror = format!("{}/mirror", scene.registry.host());
+    let pull = [
+        "pull",
+        &pinned,
+        "--dest",
+        "images",
+        "--src",
+        &mirror,
+        "--plain-http",
+    ];
+    scene.run(&pull, 0);
+    let (images, said) = would_copy(&scene, &[]);
+    assert_eq!(images, [pinned]);
+    assert!(!said.contains("left out"), "{said}");
+}
