@@ -81,16 +81,31 @@ pub(crate) fn layout_lock(root: &Path) -> PathBuf {
     root.join(OWN).join("lock")
 }
 
-/// The folders that hold a repository's manifests, the one that is written to first. Docker Hub has two names.
+/// The folders that may hold a repository's manifests, the one that is written to first. Docker Hub has two names, and a repository of it that
+/// KubeKey pulled by a short name (`kubesphere/app`) is in a folder without either.
 pub(crate) fn manifests(root: &Path, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
-    let mut folders = Vec::new();
-    for registry in registry_folders(root, repository.registry())? {
-        let mut folder = root.join(registry);
+    let mut folders: Vec<PathBuf> = registry_folders(root, repository.registry())?
+        .into_iter()
+        .map(|registry| root.join(registry))
+        .collect();
+    let namespace = repository.path().split('/').next().unwrap_or_default();
+    if repository.registry().is_docker_hub() && is_namespace_of_docker_hub(namespace) {
+        folders.push(root.to_owned());
+    }
+    for folder in &mut folders {
         folder.extend(repository.path().split('/'));
         folder.push(MANIFESTS);
-        folders.push(folder);
     }
     Ok(folders)
+}
+
+/// Whether a folder of a store is what KubeKey takes a short name's namespace for: a registry. Names that begin so are Docker Hub's.
+pub(crate) fn is_namespace_of_docker_hub(name: &str) -> bool {
+    let path = format!("{name}/x");
+    name != BLOBS
+        && path
+            .parse::<Repository>()
+            .is_ok_and(|repository| repository.registry().is_docker_hub() && repository.path() == path)
 }
 
 fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a str>, Error> {

@@ -1,13 +1,15 @@
 //! Which images a store holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use transload_reference::{Digest, RawManifest, Reference, Registry, Repository};
+use transload_reference::{Digest, RawManifest, Reference, Registry, Repository, Tag};
 
 use crate::error::shown;
-use crate::folders::{BLOBS, DOCKER_HUB_API, LAYOUT, MANIFESTS, OWN};
+use crate::folders::{BLOBS, DOCKER_HUB, DOCKER_HUB_API, LAYOUT, MANIFESTS, OWN, is_namespace_of_docker_hub};
 use crate::layout::Layout;
 use crate::manifest::{read, tag_files};
 use crate::{Error, Store};
@@ -43,26 +45,24 @@ impl Store {
     /// Where the store's own folder can't be read.
     pub fn listing(&self) -> Result<Listing, Error> {
         let mut walk = Walk::default();
-        for (name, path) in subfolders(self.root())? {
+        let mut folders = subfolders(self.root())?;
+        // Of two that say something else at the same time, Docker Hub's own name counts.
+        folders.sort_by_key(|(name, _)| (name != DOCKER_HUB, name != DOCKER_HUB_API));
+        for (name, path) in folders {
             if name == BLOBS || name == OWN {
+                continue;
+            }
+            if is_namespace_of_docker_hub(&name) {
+                walk.folder(Some(&Registry::docker_hub()), &mut vec![name], &path);
                 continue;
             }
             // A folder that is written in another way than its registry is out of reach by name.
             let registry = name.parse::<Registry>().ok().filter(|registry| {
                 registry.as_str() == name || (registry.is_docker_hub() && name == DOCKER_HUB_API)
             });
-            walk.is_second = name == DOCKER_HUB_API;
             walk.folder(registry.as_ref(), &mut Vec::new(), &path);
         }
-        let images = walk
-            .images
-            .into_iter()
-            .map(|(reference, (_, digest))| StoredImage { reference, digest });
-        Ok(Listing {
-            images: images.collect(),
-            nameless: walk.nameless,
-            damage: walk.damage,
-        })
+        Ok(walk.into_listing())
     }
 }
 
@@ -74,8 +74,41 @@ pub struct Listing {
     pub images: Vec<StoredImage>,
     /// Folders of manifests that no image's name leads to.
     pub nameless: Vec<PathBuf>,
+    /// Tags that two folders of one repository tell differently.
+    pub disputed: Vec<Disputed>,
     /// Tag maps and folders that can't be read: what images they tell of isn't known.
     pub damage: Vec<Damage>,
+}
+
+/// A tag of Docker Hub that two folders of its repository let stand for different images: `docker.io` and `registry-1.docker.io` as folders of
+/// their own, after a copy that followed links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disputed {
+    /// The tag.
+    pub reference: Reference,
+    /// What it stands for: the image that came last.
+    pub newer: Digest,
+    /// What the other folder says. It is listed by its digest.
+    pub older: Digest,
+    /// That folder.
+    pub folder: PathBuf,
+}
+
+impl fmt::Display for Disputed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Disputed {
+            reference,
+            newer,
+            older,
+            folder,
+        } = self;
+        write!(
+            f,
+            "{reference} is {newer}, which came last; {} says {older}",
+            shown(folder)
+        )
+    }
 }
 
 impl Listing {
@@ -101,11 +134,12 @@ pub struct Damage {
 
 #[derive(Default)]
 struct Walk {
-    /// Images by name, each with whether it was found under Docker Hub's other name, which counts less.
-    images: BTreeMap<Reference, (bool, Digest)>,
+    /// Images by name, each with its folder's place in `folders`.
+    images: BTreeMap<Reference, (usize, Digest)>,
+    folders: Vec<PathBuf>,
     nameless: Vec<PathBuf>,
+    disputed: Vec<Disputed>,
     damage: Vec<Damage>,
-    is_second: bool,
 }
 
 impl Walk {
@@ -125,7 +159,7 @@ impl Walk {
                 // Docker Hub's `library/` isn't added here: the folder's own name counts.
                 match repository.filter(|repository| repository.path() == path) {
                     Some(repository) => match images_in(&repository, &folder, &mut self.damage) {
-                        Ok(images) => self.add(images),
+                        Ok(images) => self.add(&folder, images),
                         Err(error) => self.damage.push(Damage::new(&folder, Some(repository), error)),
                     },
                     // One that can't be read is told of below.
@@ -139,14 +173,78 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, images: Vec<(Reference, Digest)>) {
+    fn add(&mut self, folder: &Path, images: Vec<(Reference, Digest)>) {
+        let place = self.folders.len();
+        self.folders.push(folder.to_owned());
         for (reference, digest) in images {
-            let known = self.images.get(&reference);
-            if known.is_none_or(|(other_is_second, _)| *other_is_second && !self.is_second) {
-                self.images.insert(reference, (self.is_second, digest));
+            let Some((other_place, other)) = self.images.get(&reference) else {
+                self.images.insert(reference, (place, digest));
+                continue;
+            };
+            let Some(tag) = reference.tag().filter(|_| *other != digest) else {
+                continue;
+            };
+            let other_folder = &self.folders[*other_place];
+            let is_newer = age(folder, tag, &digest) > age(other_folder, tag, other);
+            let (newer, older, loser) = match is_newer {
+                true => (digest, other.clone(), other_folder.clone()),
+                false => (other.clone(), digest, folder.to_owned()),
+            };
+            self.disputed.push(Disputed {
+                reference: reference.clone(),
+                newer: newer.clone(),
+                older,
+                folder: loser,
+            });
+            if is_newer {
+                self.images.insert(reference, (place, newer));
             }
         }
     }
+
+    fn into_listing(self) -> Listing {
+        let named = self.images.into_iter();
+        let mut images: Vec<StoredImage> = named
+            .map(|(reference, (_, digest))| StoredImage { reference, digest })
+            .collect();
+        if !self.disputed.is_empty() {
+            let named: HashSet<_> = images
+                .iter()
+                .map(|image| (image.reference.repository(), &image.digest))
+                .collect();
+            let older = self
+                .disputed
+                .iter()
+                .map(|disputed| (disputed.reference.repository(), &disputed.older));
+            let nameless: BTreeSet<_> = older.filter(|older| !named.contains(older)).collect();
+            let nameless: Vec<_> = nameless
+                .into_iter()
+                .map(|(repository, digest)| StoredImage {
+                    reference: Reference::new(repository.clone(), None, Some(digest.clone())),
+                    digest: digest.clone(),
+                })
+                .collect();
+            images.extend(nameless);
+        }
+        images.sort();
+        Listing {
+            images,
+            nameless: self.nameless,
+            disputed: self.disputed,
+            damage: self.damage,
+        }
+    }
+}
+
+/// When a folder came to say what a tag stands for: when the manifest came, and when the tag map was written. Anybody can set a file's times: they
+/// only choose between two images that are both there.
+pub(crate) fn age(folder: &Path, tag: &Tag, digest: &Digest) -> (Option<SystemTime>, Option<SystemTime>) {
+    let time = |name: &str| {
+        let metadata = folder.join(name).symlink_metadata();
+        metadata.and_then(|metadata| metadata.modified()).ok()
+    };
+    let manifest = time(&digest.to_string()).or_else(|| time(tag.as_str()));
+    (manifest, time(LAYOUT))
 }
 
 impl Damage {

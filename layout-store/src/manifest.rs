@@ -11,6 +11,7 @@ use transload_reference::{
 };
 
 use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, TEMPORARY, kind};
+use crate::images::age;
 use crate::layout::Layout;
 use crate::lease::{self, Share};
 use crate::{Error, Store, durable};
@@ -22,12 +23,50 @@ impl Store {
     /// # Errors
     /// Where a file can't be read.
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
-        self.first_of(repository, |folder| match identifier {
+        match identifier {
             Identifier::Digest(digest) => Ok(self
-                .manifest_in(folder, digest)?
+                .manifest(repository, digest)?
                 .map(|manifest| manifest.digest().clone())),
-            Identifier::Tag(tag) => tagged(folder, tag),
-        })
+            Identifier::Tag(tag) => self.newest_of(repository, tag),
+        }
+    }
+
+    /// What a tag stands for in that of the repository's folders which came to say so last. A folder that can't be read spoils nothing that
+    /// another has.
+    fn newest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
+        let (mut newest, mut failure) = (None::<(PathBuf, Digest)>, None);
+        for folder in self.readable_folders(repository)? {
+            let digest = match tagged(&folder, tag) {
+                Ok(Some(digest)) => digest,
+                Ok(None) => continue,
+                Err(error) => {
+                    failure = failure.or(Some(error));
+                    continue;
+                }
+            };
+            let Some((other_folder, other)) = &newest else {
+                newest = Some((folder, digest));
+                continue;
+            };
+            if digest != *other {
+                let is_newer = age(&folder, tag, &digest) > age(other_folder, tag, other);
+                let (last, older) = if is_newer {
+                    (&digest, other)
+                } else {
+                    (other, &digest)
+                };
+                log::warn!(
+                    "{repository}:{tag} is {last}, which came last; another folder of the directory says {older}"
+                );
+                if is_newer {
+                    newest = Some((folder, digest));
+                }
+            }
+        }
+        match newest {
+            Some((_, digest)) => Ok(Some(digest)),
+            None => failure.map_or(Ok(None), Err),
+        }
     }
 
     /// A manifest of a repository, verified; none if there is no such thing.
@@ -54,15 +93,6 @@ impl Store {
             }
         }
         failure.map_or(Ok(None), Err)
-    }
-
-    /// What a tag stands for in each of the repository's folders that has it.
-    pub(crate) fn every_meaning(&self, repository: &Repository, tag: &Tag) -> Result<Vec<Digest>, Error> {
-        let mut meanings = Vec::new();
-        for folder in self.readable_folders(repository)? {
-            meanings.extend(tagged(&folder, tag)?);
-        }
-        Ok(meanings)
     }
 
     /// Where a manifest is or would be.

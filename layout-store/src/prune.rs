@@ -68,6 +68,16 @@ impl Exclusive {
                 "no image's name leads there, so what it needs isn't known: move it away",
             ));
         }
+        // What the other of two folders lets a tag stand for goes and stays with the tag.
+        let disputed: HashSet<(&Repository, &Digest)> = listing
+            .disputed
+            .iter()
+            .filter(|disputed| keep(&disputed.reference))
+            .map(|disputed| (disputed.reference.repository(), &disputed.older))
+            .collect();
+        let stays = |image: &StoredImage| {
+            keep(&image.reference) || disputed.contains(&(image.reference.repository(), &image.digest))
+        };
         let mut by_repository: BTreeMap<Repository, Vec<StoredImage>> = BTreeMap::new();
         for image in listing.images {
             let repository = image.reference.repository().clone();
@@ -77,10 +87,9 @@ impl Exclusive {
         let mut reached = Reached::default();
         for (repository, all) in by_repository {
             reached.manifests.clear();
-            let (kept, mut others): (Vec<_>, Vec<_>) =
-                all.into_iter().partition(|image| keep(&image.reference));
+            let (kept, mut others): (Vec<_>, Vec<_>) = all.into_iter().partition(&stays);
             for image in &kept {
-                reached.image(&self.store, image)?;
+                reached.walk(&self.store, &repository, &image.digest)?;
             }
             reached.referrers(&self.store, &repository, &mut others)?;
             for folder in self.store.readable_folders(&repository)? {
@@ -190,19 +199,6 @@ struct Reached {
 }
 
 impl Reached {
-    /// Adds an image that stays.
-    fn image(&mut self, store: &Store, image: &StoredImage) -> Result<(), Error> {
-        let repository = image.reference.repository();
-        self.walk(store, repository, &image.digest)?;
-        if let Some(tag) = image.reference.tag() {
-            // Docker Hub's two folders may differ in what a tag stands for.
-            for digest in store.every_meaning(repository, tag)? {
-                self.walk(store, repository, &digest)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Adds what refers to a manifest that stays, and what refers to that. Images among it are taken out of `others`.
     fn referrers(
         &mut self,
@@ -237,7 +233,7 @@ impl Reached {
                 return Ok(());
             }
             for image in &found {
-                self.image(store, image)?;
+                self.walk(store, repository, &image.digest)?;
             }
             for digest in parts {
                 self.walk(store, repository, digest)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use transload_layout_store::{
-    BlobFile, Damage, Error, Flaw, Listing, OldTagFile, Store, StoredImage, Verdict,
+    BlobFile, Damage, Disputed, Error, Flaw, Listing, OldTagFile, Store, StoredImage, Verdict,
 };
 use transload_policy::ImagePattern;
 use transload_reference::{Descriptor, Digest, ManifestError, Reference, Repository};
@@ -32,6 +32,8 @@ pub struct Health {
     pub orphans: Vec<BlobFile>,
     /// Files among the blobs, and folders of manifests, that aren't the format's.
     pub strangers: Vec<PathBuf>,
+    /// Tags that two folders of one repository tell differently: both images were looked at.
+    pub disputed: Vec<Disputed>,
     /// Tags' files for old readers that held something else than `layout` says: nothing is wrong with their images.
     pub old_tag_files: Vec<OldTagFile>,
     /// What interrupted transfers left.
@@ -165,12 +167,14 @@ impl<'a> Checkup<'a> {
         let Listing {
             mut images,
             nameless,
+            disputed,
             damage,
         } = self.store.listing()?;
         images.retain(|image| self.is_wanted(&image.reference));
         let mut health = Health {
             images: images.len(),
             strangers: nameless,
+            disputed,
             ..Health::default()
         };
         let repositories = by_repository(images, damage, &mut health.findings);

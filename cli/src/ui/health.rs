@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use transload_layout_store::{BlobFile, Flaw};
+use transload_layout_store::{BlobFile, Disputed, Flaw};
 use transload_reference::Reference;
 
 use super::format::{bytes, count, duration, path};
@@ -126,6 +126,9 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
             amount(&health.leftovers, "file"),
             path(dir)
         );
+    }
+    for disputed in &health.disputed {
+        let _ = writeln!(text, "  two folders tell a tag differently: {disputed}");
     }
     for file in &health.old_tag_files {
         let what = match &file.failure {
@@ -261,6 +264,7 @@ fn thing(thing: &Thing) -> &'static str {
 ///   "left_out": [{"repository": "…", "index": "sha256:…", "manifests": ["sha256:…"]}],
 ///   "orphans": [{"path": "…", "digest": "sha256:…", "size": 12}],
 ///   "leftovers": [],            // of the same shape
+///   "disputed": [{"image": "docker.io/library/alpine:3.19", "newer": "sha256:…", "older": "sha256:…", "folder": "…"}],
 ///   "old_tag_files": [{"path": "…", "tag": "v1", "failure": null}],   // renewed where there is no failure
 ///   "strangers": ["images/blobs/notes.txt"]
 /// }
@@ -303,9 +307,23 @@ pub fn health_json(checked: &Checked<'_>) -> Value {
         "left_out": left_out.collect::<Vec<_>>(),
         "orphans": files_json(&health.orphans),
         "leftovers": files_json(&health.leftovers),
+        "disputed": disputed_json(&health.disputed),
         "old_tag_files": old_tag_files.collect::<Vec<_>>(),
         "strangers": health.strangers.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     })
+}
+
+/// Tags that two folders tell differently.
+fn disputed_json(disputed: &[Disputed]) -> Vec<Value> {
+    let one = |disputed: &Disputed| {
+        json!({
+            "image": disputed.reference.to_string(),
+            "newer": disputed.newer.to_string(),
+            "older": disputed.older.to_string(),
+            "folder": disputed.folder.display().to_string(),
+        })
+    };
+    disputed.iter().map(one).collect()
 }
 
 fn finding_json(finding: &Finding, report: &Report) -> Value {

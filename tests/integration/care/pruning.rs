@@ -170,9 +170,15 @@ fn both_folders_of_docker_hub_count() {
             .stdout
             .lines()
             .count(),
-        1
+        2,
+        "the older one by its digest"
     );
-    scene.run(&["verify", "images"], 0);
+    let verified = scene.run(&["verify", "images"], 0).stdout;
+    assert!(
+        verified.contains("two folders tell a tag differently: docker.io/library/app:v1"),
+        "{verified}"
+    );
+    assert!(!verified.contains("no image needs"), "{verified}");
 
     // Removed, a tag goes from both.
     write("library/other", &other);

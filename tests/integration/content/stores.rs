@@ -287,7 +287,7 @@ fn a_directory_with_both_folders_of_docker_hub_gives_the_images_of_both() {
     let dirs = folder();
     let src = within(&dirs, "images");
     let (registry, old, new) = hub(&src);
-    // The same name in both folders: what stands under docker.io counts.
+    // The same name in both folders: what came last counts, and the other image is there by its digest.
     let newest = samples::single(Family::Oci, "linux/amd64", 3);
     for (repository, image) in [("library/new", &new), ("library/old", &newest)] {
         kubekey::write(
@@ -301,9 +301,10 @@ fn a_directory_with_both_folders_of_docker_hub_gives_the_images_of_both() {
     }
     fs::rename(format!("{src}/hub.local"), format!("{src}/docker.io")).unwrap();
     let list = format!(
-        "docker.io/library/new:v1  {}\ndocker.io/library/old:v1  {}\n",
+        "docker.io/library/new:v1  {}\ndocker.io/library/old@{older}  {older}\ndocker.io/library/old:v1  {}\n",
         new.digest(),
-        newest.digest()
+        newest.digest(),
+        older = old.digest()
     );
     assert_eq!(transload(&["list", &src, "--output", "names"], 0).stdout, list);
     transload(
