@@ -7,7 +7,7 @@
 //! ├── docker.io/library/alpine/manifests/
 //! │   ├── layout                                          {"3.19": "sha256:<hex>"}
 //! │   ├── sha256:<hex>                                    manifests and indexes, as they came
-//! │   └── 3.19                                            the same bytes as its digest's, for old readers
+//! │   └── 3.19                                            the same bytes as its digest's: the oldest form, and a second record of the tag
 //! ├── registry-1.docker.io -> docker.io                   KubeKey's name for Docker Hub
 //! └── .transload/                                         partial blobs, the lock, and which platforms were left out
 //! ```

@@ -27,7 +27,7 @@ pub struct TagFlaw {
     pub flaw: Flaw,
 }
 
-/// A tag's file, for readers of the oldest generation, that held something else than `layout` says: KubeKey moves a tag in `layout` alone.
+/// A tag's file that held something else than `layout` says: KubeKey moves a tag in `layout` alone.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OldTagFile {

@@ -34,7 +34,7 @@ pub struct Health {
     pub strangers: Vec<PathBuf>,
     /// Tags that two folders of one repository tell differently: both images were looked at.
     pub disputed: Vec<Disputed>,
-    /// Tags' files for old readers that held something else than `layout` says: nothing is wrong with their images.
+    /// Tags' files that held something else than `layout` says: nothing is wrong with their images.
     pub old_tag_files: Vec<OldTagFile>,
     /// What interrupted transfers left.
     pub leftovers: Vec<BlobFile>,
