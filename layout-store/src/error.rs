@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{ManifestError, VerifyError, printable};
+use transload_reference::{MAX_MANIFEST_SIZE, ManifestError, VerifyError, printable};
 
 use crate::folders::LAYOUT;
 
@@ -67,6 +67,19 @@ pub enum Error {
     Stopped {
         /// What was waited for, or worked at.
         path: PathBuf,
+    },
+    /// A tag map that would be larger than one that is read back.
+    #[error(
+        "{} would have {size} bytes for {tags} tags; at most {MAX_MANIFEST_SIZE} are read back",
+        shown(path)
+    )]
+    TooManyTags {
+        /// The file.
+        path: PathBuf,
+        /// How many tags it would have.
+        tags: usize,
+        /// Its size in bytes.
+        size: u64,
     },
     /// The filesystem takes no colon in a name.
     #[error("{}: its filesystem{} takes no colon in a name, which an image directory needs", shown(path), in_brackets(filesystem.as_deref()))]
@@ -141,6 +154,7 @@ impl Error {
             Error::NoColons { .. } => {
                 "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or format the disk with one of them; as it is, it can carry a tar of such a directory"
             }
+            Error::TooManyTags { .. } => "put some of the repository's tags into another directory",
             Error::Collision { .. } => "put this image into a directory of its own",
         };
         Some(text.to_owned())

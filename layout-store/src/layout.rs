@@ -1,15 +1,20 @@
 //! The file `layout`: what a repository's tags stand for.
+//!
+//! Parsing one takes as long as it has tags, and each of its images asks for one: [`Layouts`] keeps what was read.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, Tag};
 
 use crate::Error;
 use crate::folders::LAYOUT;
 use crate::manifest::read;
+use crate::store::FileState;
 
 /// How often a file is read that may be being written, and how long is waited in between.
 const MOST_LOOKS: u32 = 40;
@@ -24,12 +29,10 @@ fn is_being_written(path: &Path) -> bool {
     modified.is_ok_and(|modified| modified.elapsed().unwrap_or_default() < SETTLED)
 }
 
-/// A repository's tags, as its file `layout` has them.
-#[derive(Debug, Default)]
+/// A repository's tags, as its file `layout` has them: as text, so that a tag that we wouldn't accept is still there after writing.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
-    /// By text, so that a tag that we wouldn't accept is still there after writing.
     tags: BTreeMap<String, String>,
-    parsed: BTreeMap<Tag, Digest>,
 }
 
 impl Layout {
@@ -69,43 +72,37 @@ impl Layout {
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Layout, Error> {
         let tags: BTreeMap<String, String> = serde_json::from_slice(bytes)
             .map_err(|error| Error::damaged(path, format!("it should map tags to digests: {error}")))?;
-        let mut parsed = BTreeMap::new();
-        for (tag, digest) in &tags {
-            if let (Ok(tag), Ok(digest)) = (tag.parse(), digest.parse()) {
-                parsed.insert(tag, digest);
-            }
-        }
-        Ok(Layout { tags, parsed })
+        Ok(Layout { tags })
     }
 
     /// What a tag stands for.
-    pub fn get(&self, tag: &Tag) -> Option<&Digest> {
-        self.parsed.get(tag)
+    pub fn get(&self, tag: &Tag) -> Option<Digest> {
+        self.tags.get(tag.as_str())?.parse().ok()
     }
 
     /// All tags and what they stand for, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&Tag, &Digest)> {
-        self.parsed.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (Tag, Digest)> {
+        self.tags
+            .iter()
+            .filter_map(|(tag, digest)| Some((tag.parse().ok()?, digest.parse().ok()?)))
     }
 
     /// Entries that are no tag and digest, as text, and so stand for no image.
     pub fn strange(&self) -> impl Iterator<Item = (&str, &str)> {
-        let is_parsed = |tag: &str| tag.parse().is_ok_and(|tag: Tag| self.parsed.contains_key(&tag));
         self.tags
             .iter()
-            .filter(move |(tag, _)| !is_parsed(tag))
+            .filter(|(tag, digest)| tag.parse::<Tag>().is_err() || digest.parse::<Digest>().is_err())
             .map(|(tag, digest)| (tag.as_str(), digest.as_str()))
     }
 
-    /// Lets a tag stand for a manifest.
-    pub fn set(&mut self, tag: &Tag, digest: &Digest) {
-        self.tags.insert(tag.to_string(), digest.to_string());
-        self.parsed.insert(tag.clone(), digest.clone());
+    /// Lets a tag stand for a manifest. Returns whether it stood for something else.
+    pub fn set(&mut self, tag: &Tag, digest: &Digest) -> bool {
+        let earlier = self.tags.insert(tag.to_string(), digest.to_string());
+        earlier.is_none_or(|earlier| earlier != digest.to_string())
     }
 
     /// Lets a tag stand for nothing. Whether it stood for something.
     pub fn remove(&mut self, tag: &Tag) -> bool {
-        self.parsed.remove(tag);
         self.tags.remove(tag.as_str()).is_some()
     }
 
@@ -114,10 +111,94 @@ impl Layout {
         self.tags.is_empty()
     }
 
-    /// The file's bytes: sorted keys and an indent of two spaces, as Go's encoder writes them.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(&self.tags).unwrap_or_default()
+    /// The bytes of the file at `path`: sorted keys and an indent of two spaces, as Go's encoder writes them.
+    ///
+    /// # Errors
+    /// Where there are more than [`Layout::read`] reads back.
+    pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let bytes = serde_json::to_vec_pretty(&self.tags).unwrap_or_default();
+        if bytes.len() as u64 > MAX_MANIFEST_SIZE {
+            return Err(Error::TooManyTags {
+                path: path.to_owned(),
+                tags: self.tags.len(),
+                size: bytes.len() as u64,
+            });
+        }
+        Ok(bytes)
     }
+}
+
+/// The tag maps that a store has read or written, for as long as their files stay the same.
+#[derive(Debug, Default)]
+pub(crate) struct Layouts {
+    known: Mutex<HashMap<PathBuf, (FileState, Arc<Layout>)>>,
+    /// How many files were parsed.
+    #[cfg(test)]
+    parsed: std::sync::atomic::AtomicUsize,
+}
+
+impl Layouts {
+    /// The tag map of a folder, read where it isn't known or its file has changed.
+    pub fn read(&self, folder: &Path) -> Result<Arc<Layout>, Error> {
+        let path = folder.join(LAYOUT);
+        let state = state(&path);
+        if let Some(state) = &state
+            && let Some((known, layout)) = self.lock().get(&path)
+            && known == state
+        {
+            return Ok(Arc::clone(layout));
+        }
+        #[cfg(test)]
+        self.parsed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let layout = Arc::new(Layout::read(folder)?);
+        // One that changes again at the same time, by the clock of the filesystem, can't be told from what was read.
+        if let Some(state) = state.filter(is_settled) {
+            self.keep(path, state, &layout);
+        }
+        Ok(layout)
+    }
+
+    /// Remembers a tag map that was written to a folder under the lock of all tag maps. A program without locks that writes in place in the
+    /// same tick of the clock loses what it wrote, or what was written here, in any case.
+    pub fn wrote(&self, folder: &Path, layout: Layout) {
+        let path = folder.join(LAYOUT);
+        if let Some(state) = state(&path).filter(has_fine_time) {
+            self.keep(path, state, &Arc::new(layout));
+        }
+    }
+
+    fn keep(&self, path: PathBuf, state: FileState, layout: &Arc<Layout>) {
+        if layout.tags.len() >= WORTH_KEEPING {
+            self.lock().insert(path, (state, Arc::clone(layout)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, (FileState, Arc<Layout>)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tag map of fewer tags is quickly parsed, and a store may have thousands of them.
+const WORTH_KEEPING: usize = 16;
+
+/// How long ago a file changed, at least, where its time is told to the nanosecond, and where it is told in seconds.
+const TICK: Duration = Duration::from_millis(50);
+const COARSE_TICK: Duration = Duration::from_secs(3);
+
+fn state(path: &Path) -> Option<FileState> {
+    let metadata = path.symlink_metadata().ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
+}
+
+fn has_fine_time((_, _, modified): &FileState) -> bool {
+    let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.is_some_and(|since| since.subsec_nanos() % 1_000_000 != 0)
+}
+
+fn is_settled(state: &FileState) -> bool {
+    let tick = if has_fine_time(state) { TICK } else { COARSE_TICK };
+    let age = state.2.and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age >= tick)
 }
 
 #[cfg(test)]
@@ -140,7 +221,11 @@ mod tests {
                 fs::write(&path, format!(r#"{{"v1": "{digest}"}}"#)).unwrap();
                 reader.join().unwrap().unwrap()
             });
-            assert_eq!(found.get(&"v1".parse().unwrap()), Some(&digest), "{half:?}");
+            assert_eq!(
+                found.get(&"v1".parse().unwrap()).as_ref(),
+                Some(&digest),
+                "{half:?}"
+            );
         }
     }
 

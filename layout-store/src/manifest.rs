@@ -36,7 +36,7 @@ impl Store {
     fn newest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
         let (mut newest, mut failure) = (None::<(PathBuf, Digest)>, None);
         for folder in self.readable_folders(repository)? {
-            let digest = match tagged(&folder, tag) {
+            let digest = match self.tagged(&folder, tag) {
                 Ok(Some(digest)) => digest,
                 Ok(None) => continue,
                 Err(error) => {
@@ -67,6 +67,17 @@ impl Store {
             Some((_, digest)) => Ok(Some(digest)),
             None => failure.map_or(Ok(None), Err),
         }
+    }
+
+    /// What a tag stands for in a folder of manifests.
+    fn tagged(&self, folder: &Path, tag: &Tag) -> Result<Option<Digest>, Error> {
+        if let Some(digest) = self.layouts.read(folder)?.get(tag) {
+            return Ok(Some(digest));
+        }
+        if tag.as_str() == LAYOUT {
+            return Ok(None);
+        }
+        Ok(read(&folder.join(tag.as_str()))?.map(|bytes| Digest::of(&bytes)))
     }
 
     /// A manifest of a repository, verified; none if there is no such thing.
@@ -125,9 +136,9 @@ impl Store {
                 .map_err(|source| Error::Manifest { path, source });
         }
         // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
-        let layout = Layout::read(folder)?;
+        let layout = self.layouts.read(folder)?;
         for tag in tag_files(folder)? {
-            if layout.get(&tag).is_some_and(|tagged| tagged != digest) {
+            if layout.get(&tag).is_some_and(|tagged| tagged != *digest) {
                 continue;
             }
             let path = folder.join(tag.as_str());
@@ -196,36 +207,58 @@ impl Store {
         durable::sync(&self.writable_folder(repository)?)
     }
 
-    /// Lets a tag stand for a manifest that is there.
+    /// Lets a tag stand for a manifest that is there. Where many tags of a repository are written, [`Store::tag_all`] writes its tag map once.
     ///
     /// # Errors
     /// Where the manifest isn't there, the folder can't be written, or its `layout` can't be read: nothing is lost then.
     pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
+        self.write_tag_file(repository, tag, digest)?;
+        self.tag_all(repository, &[(tag.clone(), digest.clone())])
+    }
+
+    /// Writes a manifest that is there under a tag, too, for the generation that has no tag map: what comes before [`Store::tag_all`], for each
+    /// of its tags.
+    ///
+    /// # Errors
+    /// Where the manifest isn't there or isn't what its name says, or the folder can't be written.
+    pub fn write_tag_file(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
+        self.name_by_tag(&self.writable_folder(repository)?, tag, digest)
+    }
+
+    /// Lets tags of a repository stand for manifests that are there, all in one change of its tag map, which is durable then.
+    ///
+    /// # Errors
+    /// Where the folder can't be written, or its `layout` can't be read or would grow too large: no tag is changed then.
+    pub fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
-        let path = folder.join(digest.to_string());
-        if !matches!(kind(&path)?, Kind::File(_)) {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Error::io("tagging", &path)(missing));
+        for (_, digest) in tags {
+            let path = folder.join(digest.to_string());
+            if !matches!(kind(&path)?, Kind::File(_)) {
+                let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+                return Err(Error::io("tagging", &path)(missing));
+            }
         }
         // What a tag stands for must last longer than the tag.
         durable::sync(&folder)?;
         let _lock = self.lock_layouts()?;
-        let mut layout = Layout::read(&folder)?;
-        if layout.get(tag) != Some(digest) {
-            layout.set(tag, digest);
-            self.write_layout(&folder, &layout, repository)?;
+        let mut layout = Layout::clone(&*self.layouts.read(&folder)?);
+        let changes = tags.iter().filter(|(tag, digest)| layout.set(tag, digest));
+        if changes.count() > 0 {
+            self.write_layout(&folder, layout, repository)?;
         }
-        self.name_by_tag(&folder, tag, digest)?;
         durable::sync(&folder)
     }
 
     pub(crate) fn write_layout(
         &self,
         folder: &Path,
-        layout: &Layout,
+        layout: Layout,
         repository: &Repository,
     ) -> Result<(), Error> {
-        self.replace(&folder.join(LAYOUT), &layout.to_bytes(), repository)
+        let path = folder.join(LAYOUT);
+        self.replace(&path, &layout.to_bytes(&path)?, repository)?;
+        self.layouts.wrote(folder, layout);
+        Ok(())
     }
 
     /// Writes the manifest under its tag, too, for the generation that reads those: into a file of its own, since KubeKey 4.0.3
@@ -321,17 +354,6 @@ impl Store {
 pub(crate) struct LayoutLock<'a> {
     _process: File,
     _thread: MutexGuard<'a, ()>,
-}
-
-/// What a tag stands for in a folder of manifests.
-fn tagged(folder: &Path, tag: &Tag) -> Result<Option<Digest>, Error> {
-    if let Some(digest) = Layout::read(folder)?.get(tag) {
-        return Ok(Some(digest.clone()));
-    }
-    if tag.as_str() == LAYOUT {
-        return Ok(None);
-    }
-    Ok(read(&folder.join(tag.as_str()))?.map(|bytes| Digest::of(&bytes)))
 }
 
 /// The tags that a folder of manifests has as files.

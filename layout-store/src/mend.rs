@@ -197,7 +197,7 @@ impl Store {
             return Err(damage);
         }
         fs::rename(&path, folder.join(KEPT)).map_err(Error::io("renaming", &path))?;
-        self.write_layout(folder, &layout, repository)
+        self.write_layout(folder, layout, repository)
     }
 
     /// Lets tags that have files, and that `layout` tells nothing of, stand for what is in them. Whether there were some.
@@ -250,12 +250,12 @@ fn disagreeing(folder: &Path, layout: &Layout) -> Result<Vec<(Tag, Digest)>, Err
             continue;
         }
         let agrees = match read(&path) {
-            Ok(Some(bytes)) => Digest::with(digest.algorithm(), &bytes) == *digest,
+            Ok(Some(bytes)) => Digest::with(digest.algorithm(), &bytes) == digest,
             Ok(None) => continue,
             Err(_) => false,
         };
         if !agrees {
-            found.push((tag, digest.clone()));
+            found.push((tag, digest));
         }
     }
     found.sort();

@@ -119,9 +119,15 @@ impl Exclusive {
     /// Where the filesystem refuses, or the flag of the store's [`Opening`](crate::Opening) is set. What came before is gone, the
     /// rest is there, and is garbage the next time.
     pub fn remove(&mut self, garbage: &Garbage) -> Result<(), Error> {
-        for image in &garbage.images {
+        for images in garbage
+            .images
+            .chunk_by(|a, b| a.reference.repository() == b.reference.repository())
+        {
             self.store.check_stop()?;
-            self.remove_name(image)?;
+            let tags: Vec<&Tag> = images.iter().filter_map(|image| image.reference.tag()).collect();
+            if let ([image, ..], false) = (images, tags.is_empty()) {
+                self.remove_tags(image.reference.repository(), &tags)?;
+            }
         }
         let mut folders = HashSet::new();
         for (repository, path) in &garbage.manifests {
@@ -140,25 +146,26 @@ impl Exclusive {
             self.store.check_stop()?;
             folders::remove(&file.path)?;
         }
-        self.remove_empty_repositories(&garbage.images);
+        let repositories: BTreeSet<&Repository> = garbage
+            .images
+            .iter()
+            .map(|image| image.reference.repository())
+            .collect();
+        self.remove_empty_repositories(&repositories);
         self.store.made.forget();
         Ok(())
     }
 
-    fn remove_name(&self, image: &StoredImage) -> Result<(), Error> {
-        let Some(tag) = image.reference.tag() else {
-            return Ok(());
-        };
-        for folder in folders::manifests(self.store.root(), image.reference.repository())? {
-            if !folders::is_plain(self.store.root(), &folder)? {
-                continue;
-            }
+    /// Removes tags of a repository from its tag maps, each written once, and their files.
+    fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<(), Error> {
+        for folder in self.store.readable_folders(repository)? {
             let mut layout = Layout::read(&folder)?;
-            if layout.remove(tag) {
-                self.store
-                    .write_layout(&folder, &layout, image.reference.repository())?;
+            let removed = tags.iter().filter(|tag| layout.remove(tag));
+            if removed.count() > 0 {
+                self.store.write_layout(&folder, layout, repository)?;
             }
-            if tag.as_str() != LAYOUT && tag_files(&folder)?.contains(tag) {
+            let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();
+            for tag in tags.iter().filter(|tag| files.contains(**tag)) {
                 folders::remove(&folder.join(tag.as_str()))?;
             }
             durable::sync(&folder)?;
@@ -167,10 +174,10 @@ impl Exclusive {
     }
 
     /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
-    fn remove_empty_repositories(&self, images: &[StoredImage]) {
-        for image in images {
-            self.store.remove_empty_notes(image.reference.repository());
-            let Ok(folders) = folders::manifests(self.store.root(), image.reference.repository()) else {
+    fn remove_empty_repositories(&self, repositories: &BTreeSet<&Repository>) {
+        for repository in repositories {
+            self.store.remove_empty_notes(repository);
+            let Ok(folders) = folders::manifests(self.store.root(), repository) else {
                 continue;
             };
             for folder in folders {

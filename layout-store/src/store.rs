@@ -12,6 +12,7 @@ use transload_reference::Digest;
 use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
+use crate::layout::Layouts;
 use crate::{Caution, Error, Exclusive, archive, colons, lease};
 
 /// How deep a folder that may be a store is looked through for one of manifests.
@@ -34,6 +35,8 @@ pub struct Store {
     pub(crate) cancel: Arc<AtomicBool>,
     /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
     pub(crate) tagging: Mutex<()>,
+    /// The tag maps as they were when they were last read or written.
+    pub(crate) layouts: Layouts,
     /// The digests of tags' files as they were when they were last read.
     pub(crate) tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
     /// Keeps others from removing anything while this is open.
@@ -91,6 +94,7 @@ impl Opening {
             names: Arc::default(),
             made: Made::default(),
             tagging: Mutex::default(),
+            layouts: Layouts::default(),
             tag_digests: Mutex::default(),
             _lease: take(path, &self.cancel, &cautions)?,
             cautions,

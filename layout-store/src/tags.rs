@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use transload_reference::{Repository, Tag};
 
 use crate::images::may_be_a_manifest;
-use crate::layout::Layout;
 use crate::manifest::{read, tag_files};
 use crate::{Error, Store};
 
@@ -26,7 +25,7 @@ impl Store {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Error> {
         let mut tags = BTreeSet::new();
         for folder in self.readable_folders(repository)? {
-            tags.extend(Layout::read(&folder)?.iter().map(|(tag, _)| tag.clone()));
+            tags.extend(self.layouts.read(&folder)?.iter().map(|(tag, _)| tag));
             for tag in tag_files(&folder)? {
                 // What is no manifest is somebody's notes, as it is for [`Store::images`].
                 if !tags.contains(&tag)
