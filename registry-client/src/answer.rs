@@ -260,9 +260,11 @@ fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
     let detail = text(first.get("details"))
         .or_else(|| text(first.get("detail")))
         .or_else(|| first.get("detail").and_then(flat));
+    let is_of_content = matches!(status, 400 | 415 | 422)
+        || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
     let message = match (message, detail) {
         // What is wrong with the content of a request is often said there alone.
-        (Some(message), Some(detail)) if matches!(status, 400 | 415 | 422) && !message.contains(&detail) => {
+        (Some(message), Some(detail)) if is_of_content && !message.contains(&detail) => {
             Some(shown(&format!("{message} ({detail})")))
         }
         (message, detail) => message.or(detail),

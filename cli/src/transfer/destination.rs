@@ -18,11 +18,12 @@ use super::event::How;
 use super::fault::{Fault, Side};
 use super::fill::{StreamFailure, fill, wrong_content};
 use super::local;
+use super::losses::Losses;
 use super::ranges::RangeWorkers;
 use super::refused::RefusedTypes;
 use super::source::{FRESH_STARTS, Offer, Source, read_fault};
 use super::together::together;
-use crate::job::Job;
+use crate::job::{IndexMode, Job};
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -38,10 +39,18 @@ pub trait Destination: Send + Sync {
     /// What a reference stands for now, if it stands for something.
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
 
-    /// Whether a published index or image vouches for its parts; `children` are the manifests below it that should be there. A
-    /// registry checks an image's blobs when it takes the manifest, though it may take an index of which some manifests are
-    /// missing; a folder's files may have been removed since.
-    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault>;
+    /// What is there of an image that its name stands for already. `children` are the manifests below its root that should be there.
+    fn presence(
+        &self,
+        repository: &Repository,
+        children: &[RawManifest],
+        blobs: &[Descriptor],
+    ) -> Result<Presence, Fault>;
+
+    /// What this run has learnt about its losses; none where blobs are looked up in any case.
+    fn losses(&self) -> Option<&Losses> {
+        None
+    }
 
     /// A manifest that is there already.
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
@@ -82,6 +91,28 @@ pub trait Destination: Send + Sync {
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault>;
 }
 
+/// What a destination has of an image that its name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// All of it, as far as it was looked up.
+    Whole,
+    /// Its manifests. Whether its blobs are there is to be looked up one by one.
+    Manifests,
+    /// Perhaps less: its manifests are written again.
+    Unknown,
+}
+
+/// What is to be expected of a registry that is brought a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The blob may be missing: a mount, which costs no more than a look, comes first.
+    Missing,
+    /// The registry lists the image, so the blob should be there: the look comes first.
+    There,
+    /// The registry refused the image's manifest for lack of blobs: its mounts aren't believed.
+    Lost,
+}
+
 /// A blob that is to be brought.
 pub struct Bring<'a> {
     /// Where it goes.
@@ -90,6 +121,8 @@ pub struct Bring<'a> {
     pub blob: &'a Descriptor,
     /// A repository of the destination that has it.
     pub lender: Option<&'a Repository>,
+    /// What is to be expected of the destination.
+    pub expected: Expected,
     /// Where it comes from.
     pub source: &'a dyn Source,
     /// The repository there.
@@ -206,8 +239,9 @@ impl Destination for StoreDestination {
             .map_err(destination)
     }
 
-    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
-        Ok(false)
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        // A look at a file costs next to nothing.
+        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -289,6 +323,9 @@ pub struct RegistryDestination {
     registry: Registry,
     refused_types: RefusedTypes,
     check_existing: bool,
+    /// Whether the job writes indexes of which only some manifests are there.
+    writes_sparse: bool,
+    losses: Arc<Losses>,
 }
 
 impl RegistryDestination {
@@ -296,9 +333,11 @@ impl RegistryDestination {
     pub fn new(client: Client, registry: Registry) -> Self {
         RegistryDestination {
             client,
+            losses: Arc::new(Losses::new(registry.clone())),
             registry,
             refused_types: RefusedTypes::default(),
             check_existing: false,
+            writes_sparse: false,
         }
     }
 
@@ -306,8 +345,46 @@ impl RegistryDestination {
     pub fn with(self, job: &Job) -> Self {
         RegistryDestination {
             check_existing: job.check_existing,
+            writes_sparse: job.index == IndexMode::Original,
             ..self
         }
+    }
+
+    /// Shares what other tasks of the run learn about its losses.
+    pub fn with_losses(self, losses: Arc<Losses>) -> Self {
+        RegistryDestination { losses, ..self }
+    }
+
+    /// The size of a blob that the registry has, by the sample's answer or by a look.
+    fn blob_size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Fault> {
+        match self.losses.take_answer(repository, digest) {
+            Some(size) => Ok(size),
+            None => self.client.has_blob(repository, digest).map_err(registry),
+        }
+    }
+
+    /// Whether the registry has all of these manifests.
+    fn has_manifests(&self, repository: &Repository, manifests: &[RawManifest]) -> Result<bool, Fault> {
+        let found = together(manifests, |manifest| {
+            let identifier = manifest.digest().clone().into();
+            self.client.find_manifest(repository, &identifier)
+        });
+        for found in found {
+            if found.map_err(registry)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks up some of an image's blobs, as long as the run's sample of the registry isn't large enough.
+    fn sample(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<(), Fault> {
+        let chosen = self.losses.choose(repository, blobs);
+        let sizes = together(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
+        for (blob, size) in chosen.into_iter().zip(sizes) {
+            self.losses.answer(repository, blob, size.map_err(registry)?);
+        }
+        Ok(())
     }
 
     fn push_manifest(
@@ -421,20 +498,31 @@ impl Destination for RegistryDestination {
         Ok(found.map(|found| found.digest))
     }
 
-    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault> {
-        if self.check_existing {
-            return Ok(false);
-        }
-        let found = together(children, |child| {
-            let identifier = child.digest().clone().into();
-            self.client.find_manifest(repository, &identifier)
-        });
-        for found in found {
-            if found.map_err(registry)?.is_none() {
-                return Ok(false);
+    fn presence(
+        &self,
+        repository: &Repository,
+        children: &[RawManifest],
+        blobs: &[Descriptor],
+    ) -> Result<Presence, Fault> {
+        if !self.has_manifests(repository, children)? {
+            // An index that was written with fewer of its manifests has lost none.
+            if !self.writes_sparse {
+                self.losses.note();
             }
+            return Ok(Presence::Unknown);
         }
-        Ok(true)
+        let looks_at_all = || self.check_existing || self.losses.is_found();
+        if !looks_at_all() {
+            self.sample(repository, blobs)?;
+        }
+        Ok(match looks_at_all() {
+            true => Presence::Manifests,
+            false => Presence::Whole,
+        })
+    }
+
+    fn losses(&self) -> Option<&Losses> {
+        (!self.check_existing).then_some(&self.losses)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -443,12 +531,8 @@ impl Destination for RegistryDestination {
     }
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
-        Ok(self
-            .client
-            .has_blob(repository, &blob.digest)
-            .map_err(registry)?
-            // One of another size is damaged: the right one takes its place.
-            .is_some_and(|size| size == blob.size))
+        // One of another size is damaged: the right one takes its place.
+        Ok(self.blob_size(repository, &blob.digest)? == Some(blob.size))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -472,16 +556,28 @@ impl Destination for RegistryDestination {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
             _ => None,
         };
-        if let Some(lender) = request.lender.or(own)
-            && self
+        let mount_from = request.lender.or(own);
+        let mount = || match mount_from {
+            None => Ok(false),
+            Some(from) => self
                 .client
-                .mount_blob(request.repository, &request.blob.digest, lender)
-                .map_err(registry)?
-        {
+                .mount_blob(request.repository, &request.blob.digest, from)
+                .map_err(registry),
+        };
+        if request.expected == Expected::Missing && mount()? {
             return Ok(How::Mounted);
         }
-        if self.has_blob(request.repository, request.blob)? {
+        if request.expected == Expected::Lost {
+            // An answer from before the refusal counts no more.
+            self.losses.take_answer(request.repository, &request.blob.digest);
+        }
+        let found = self.blob_size(request.repository, &request.blob.digest)?;
+        if found == Some(request.blob.size) {
             return Ok(How::Present);
+        }
+        // Repositories share their blobs' bytes: one of another size would be mounted as it is.
+        if request.expected == Expected::There && found.is_none() && mount()? {
+            return Ok(How::Mounted);
         }
         self.push(request).map(|()| How::Moved)
     }
@@ -539,8 +635,8 @@ impl Destination for FolderToBe {
         Ok(None)
     }
 
-    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
-        Ok(false)
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
