@@ -91,14 +91,16 @@ pub trait Destination: Send + Sync {
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault>;
 }
 
-/// What a destination has of an image that its name stands for.
+/// What a destination has of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
     /// All of it, as far as it was looked up.
     Whole,
     /// Its manifests. Whether its blobs are there is to be looked up one by one.
     Manifests,
-    /// Perhaps less: its manifests are written again.
+    /// Less: a manifest is missing.
+    Incomplete,
+    /// That is found out while it is written.
     Unknown,
 }
 
@@ -509,7 +511,7 @@ impl Destination for RegistryDestination {
             if !self.writes_sparse {
                 self.losses.note();
             }
-            return Ok(Presence::Unknown);
+            return Ok(Presence::Incomplete);
         }
         let looks_at_all = || self.check_existing || self.losses.is_found();
         if !looks_at_all() {

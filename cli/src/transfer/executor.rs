@@ -16,7 +16,7 @@ use transload_registry_client::Client;
 
 use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
-use super::destination::{Bring, Expected};
+use super::destination::{Bring, Expected, Presence};
 use super::event::{Event, How, Observer};
 use super::fault::{Fault, Side};
 use super::flight::Flight;
@@ -498,7 +498,7 @@ impl<'a> Executor<'a> {
         let Some(plan) = flight.plan() else {
             return self.unlock(scope, image);
         };
-        if plan.manifests_are_there && !flight.has_changed() {
+        if plan.presence == Presence::Manifests && !flight.has_changed() {
             return self.end(image, Status::AlreadyThere);
         }
         let repository = flight.mapping.to.reference().repository();

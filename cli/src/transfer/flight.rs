@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use transload_reference::{Descriptor, Digest};
 
-use super::destination::Expected;
+use super::destination::{Expected, Presence};
 use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
@@ -95,11 +95,11 @@ impl Flight {
         state.plan = Some(Arc::new(plan));
     }
 
-    /// Whether this run changed anything for the image: a blob that wasn't there, or what its tag stands for.
+    /// Whether this run changed anything for the image: a blob or manifest that wasn't there, or what its tag stands for.
     pub fn has_changed(&self) -> bool {
         let state = self.lock();
-        let was_published = state.plan.as_ref().is_some_and(|plan| plan.was_published);
-        !was_published || state.lacked
+        let presence = state.plan.as_ref().map(|plan| plan.presence);
+        state.lacked || presence.is_none_or(|presence| presence == Presence::Incomplete)
     }
 
     /// What is to be expected of the destination when a blob is brought.

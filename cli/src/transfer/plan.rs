@@ -57,8 +57,8 @@ pub(crate) struct Plan {
     pub warnings: Vec<String>,
     /// Whether the destination's name stands for the root already.
     pub was_published: bool,
-    /// Whether the destination has all manifests already.
-    pub manifests_are_there: bool,
+    /// What the destination has of it.
+    pub presence: Presence,
 }
 
 /// What is to be done about an image.
@@ -134,17 +134,16 @@ pub(crate) fn plan(
         parts: gathered.platforms,
         warnings: gathered.warnings,
         was_published,
-        manifests_are_there: false,
+        presence: Presence::Incomplete,
     };
     if !was_published {
         return Ok(Planned::Move(plan));
     }
     let repository = mapping.to.reference().repository();
-    let presence = destination.presence(repository, &plan.children, &plan.blobs)?;
-    plan.manifests_are_there = presence != Presence::Unknown;
-    Ok(match presence {
+    plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
+    Ok(match plan.presence {
         Presence::Whole => Planned::AlreadyThere(plan),
-        Presence::Manifests | Presence::Unknown => Planned::Move(plan),
+        _ => Planned::Move(plan),
     })
 }
 

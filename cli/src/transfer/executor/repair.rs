@@ -57,3 +57,6 @@ impl Executor<'_> {
         self.heed_losses(scope, image);
     }
 }
+
+#[cfg(test)]
+mod tests;
