@@ -69,7 +69,7 @@ impl Losses {
         }
         let registry = &self.registry;
         let warning = format!(
-            "{registry} lost blobs or manifests of images that it still lists: checking all images (as with --check-existing)"
+            "{registry} lacks blobs or manifests that it listed or took: checking all images there (as with --check-existing)"
         );
         Some(match self.unchecked.load(Ordering::SeqCst) {
             0 => warning,
@@ -162,7 +162,7 @@ mod tests {
             losses.answer(&repository("b"), blob, size);
             assert!(losses.is_found());
             let warning = losses.warning().unwrap();
-            assert!(warning.starts_with("hub.local lost blobs"), "{warning}");
+            assert!(warning.starts_with("hub.local lacks blobs"), "{warning}");
             assert!(!warning.contains("earlier tasks"), "{warning}");
             assert_eq!(losses.warning(), None);
             assert_eq!(losses.take_answer(&repository("b"), &blob.digest), Some(size));

@@ -272,7 +272,7 @@ fn a_registry_that_lost_a_blob_gets_it_again_and_the_user_is_told() {
     };
     let has = || scene.registry.blob("target/team/app", scene.layer()).is_some();
     let warning = format!(
-        "warning: {host} lost blobs or manifests of images that it still lists: checking all images (as with --check-existing)\n"
+        "warning: {host} lacks blobs or manifests that it listed or took: checking all images there (as with --check-existing)\n"
     );
     push(&[]);
     for more in [&[][..], &["--check-existing"]] {

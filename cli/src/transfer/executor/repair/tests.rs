@@ -180,7 +180,7 @@ impl Ran {
     /// Fails unless the loss was told once, in these words.
     fn assert_told(&self, scene: &Scene) {
         let warning = format!(
-            "{} lost blobs or manifests of images that it still lists: checking all images (as with --check-existing)",
+            "{} lacks blobs or manifests that it listed or took: checking all images there (as with --check-existing)",
             scene.to.host()
         );
         assert_eq!(self.warnings, [warning]);
