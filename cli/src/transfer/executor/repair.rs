@@ -1,11 +1,15 @@
 //! What to do once a registry turns out to lack what it lists or took: look again, send what is missing, and write the manifests again.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use rayon::Scope;
-use transload_reference::Digest;
+use transload_reference::{Digest, RawManifest};
 
 use super::{Event, Executor, Fault, ImageId, Plan, Work};
+
+/// What to do where an index that keeps its platforms is refused.
+const NO_SPARSE: &str = "the registry may take no index that names manifests it lacks: leave out index: original (--index), or copy all platforms";
 
 impl Executor<'_> {
     /// Looks at all images again that were taken as there without looking up their blobs, once their registry shows a sign of loss.
@@ -42,12 +46,22 @@ impl Executor<'_> {
         fault: Fault,
     ) {
         let flight = &self.flights[image];
-        if !fault.is_for_lack_of_parts() || !flight.begin_repair() {
+        if !fault.is_for_lack_of_parts() {
+            return self.fail(image, fault);
+        }
+        let is_sparse = is_sparse(plan);
+        if !flight.begin_repair() {
+            let fault = if is_sparse {
+                fault.with_hint(NO_SPARSE)
+            } else {
+                fault
+            };
             return self.fail(image, fault);
         }
         log::debug!("{}: looking up its blobs again: {fault}", flight.name());
         let port = &flight.port;
-        if let Some(losses) = port.destination.losses() {
+        // What a sparse index lacks, the registry never had.
+        if let Some(losses) = port.destination.losses().filter(|_| !is_sparse) {
             losses.note();
         }
         let blobs: Vec<&Digest> = plan.blobs.iter().map(|blob| &blob.digest).collect();
@@ -56,6 +70,14 @@ impl Executor<'_> {
         self.claim_blobs(scope, image, plan);
         self.heed_losses(scope, image);
     }
+}
+
+/// Whether an index names manifests that don't move.
+fn is_sparse(plan: &Plan) -> bool {
+    let moved: HashSet<&Digest> = plan.children.iter().map(RawManifest::digest).collect();
+    let manifests = plan.children.iter().chain([&plan.root]);
+    let mut named = manifests.flat_map(|manifest| manifest.view().children());
+    named.any(|child| !moved.contains(&child.digest))
 }
 
 #[cfg(test)]

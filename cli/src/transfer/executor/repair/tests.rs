@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use transload_policy::PlatformSet;
 use transload_reference::Digest;
 use transload_registry_client::{HostRule, NoCredentials};
 use transload_test_support::ScriptedRegistry;
@@ -405,6 +406,22 @@ fn a_manifest_that_is_refused_for_another_reason_is_sent_once() {
     assert_eq!(ran.statuses(), ["failed"]);
     assert_eq!(scene.paths("PUT", "/manifests/").len(), 1);
     assert_eq!(ran.warnings, [""; 0]);
+}
+
+#[test]
+fn a_sparse_index_that_is_refused_is_no_sign_of_loss() {
+    let scene = Scene::to_nowhere([("app:v1".to_owned(), samples::multi_platform(Family::Oci, 1))]);
+    let ran = scene.run(|job| {
+        job.index = IndexMode::Original;
+        job.platforms = PlatformSet::parse(&["linux/amd64"]).unwrap();
+    });
+    assert_eq!(ran.statuses(), ["failed"]);
+    assert_eq!(ran.warnings, [""; 0]);
+    assert_eq!(scene.paths("PUT", "/manifests/v1").len(), 2);
+    let Status::Failed(fault) = &ran.outcomes[0].status else {
+        unreachable!()
+    };
+    assert!(fault.hint().unwrap().contains("leave out index: original"));
 }
 
 #[test]
