@@ -188,7 +188,8 @@ fn transfer_all(
             Err(problems) => refuse(&problems, locate),
         };
     }
-    let records = Arc::new(Records::new(lock, report, progress));
+    let tasks = jobs.iter().map(|job| job.name.as_str());
+    let records = Arc::new(Records::new(tasks, lock, report, progress));
     let observer: Arc<dyn Observer> = Arc::new(Observers(vec![
         Arc::clone(progress) as Arc<dyn Observer>,
         Arc::clone(&records) as Arc<dyn Observer>,
@@ -204,6 +205,8 @@ fn transfer_all(
     let is_written = match &run {
         Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),
         Ok(Ok(_)) => records.write(Ending::Done),
+        // Stopped while it was prepared.
+        Ok(Err(_)) if cancel.load(Ordering::Relaxed) => records.write(Ending::Interrupted),
         // Nothing was begun.
         Ok(Err(_)) => true,
         Err(_) => records.write(Ending::Broken),

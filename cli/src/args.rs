@@ -381,8 +381,8 @@ pub struct HowArgs {
           allow_negative_numbers = true)]
     pub limit_rate: Option<u64>,
 
-    /// Hash the blobs that the destination has before they count, and replace those with wrong bytes; a registry is asked for each
-    /// blob of an image that it has
+    /// Hash the blobs that a destination directory has before they count, and replace those with wrong bytes; look up every blob
+    /// of the images that a destination registry lists, and send those that it lost
     #[arg(long)]
     pub check_existing: bool,
 

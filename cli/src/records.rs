@@ -31,15 +31,20 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Of a run that begins now.
-    pub fn new(lock: LockFile, report: Option<ReportFile>, progress: &Arc<Progress>) -> Records {
+    /// Of a run that begins now, with tasks of these names.
+    pub fn new<'a>(
+        tasks: impl IntoIterator<Item = &'a str>,
+        lock: LockFile,
+        report: Option<ReportFile>,
+        progress: &Arc<Progress>,
+    ) -> Records {
         if report.as_ref().is_some_and(ReportFile::is_stdout) {
             progress.give_way();
         }
         Records {
             lock,
             report,
-            recorder: Recorder::new(),
+            recorder: Recorder::new(tasks),
             arrived: Mutex::default(),
             progress: Arc::clone(progress),
             is_written: OnceLock::new(),
@@ -113,6 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (lock, report) = (dir.path().join("t.lock"), dir.path().join("r.json"));
         let records = Records::new(
+            ["pull"],
             LockFile::Kept(lock.clone()),
             Some(ReportFile::prepare(&report).unwrap()),
             &Arc::new(Progress::new(ProgressMode::None, true)),

@@ -24,6 +24,9 @@ const LONGEST_ASIDE: Duration = Duration::from_secs(5);
 /// How much of a registry's message is shown, in characters.
 const MAX_MESSAGE: usize = 300;
 
+/// How many errors of one kind are shown by their details.
+const MOST_DETAILS: usize = 5;
+
 pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
@@ -251,18 +254,29 @@ fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
             .map(shown)
             .filter(|text| !text.is_empty())
     };
-    let first = document
+    let errors = document
         .get("errors")
-        .and_then(|errors| errors.get(0))
-        .unwrap_or(&document);
+        .and_then(Value::as_array)
+        .map_or(std::slice::from_ref(&document), Vec::as_slice);
+    let first = errors.first().unwrap_or(&document);
     let code = text(first.get("code")).or_else(|| text(first.get("error")));
     let message = text(first.get("message")).or_else(|| text(first.get("error_description")));
-    let detail = text(first.get("details"))
-        .or_else(|| text(first.get("detail")))
-        .or_else(|| first.get("detail").and_then(flat));
+    let detail = |error: &Value| {
+        text(error.get("details"))
+            .or_else(|| text(error.get("detail")))
+            .or_else(|| error.get("detail").and_then(flat))
+    };
+    // Of several blobs that a manifest names and that aren't there, each is an error of its own.
+    let same = errors
+        .iter()
+        .filter(|error| error.get("code") == first.get("code"));
+    let details: Vec<String> = same.filter_map(detail).take(MOST_DETAILS).collect();
+    let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
+    let is_of_content = matches!(status, 400 | 415 | 422)
+        || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
     let message = match (message, detail) {
         // What is wrong with the content of a request is often said there alone.
-        (Some(message), Some(detail)) if matches!(status, 400 | 415 | 422) && !message.contains(&detail) => {
+        (Some(message), Some(detail)) if is_of_content && !message.contains(&detail) => {
             Some(shown(&format!("{message} ({detail})")))
         }
         (message, detail) => message.or(detail),
@@ -392,6 +406,38 @@ mod tests {
             let refusal = answer(status, &[], &body(detail)).into_refusal();
             assert_eq!(refusal.message.as_deref(), Some(message), "{status} {detail}");
         }
+    }
+
+    #[test]
+    fn the_blobs_that_a_manifest_lacks_are_shown_by_their_details() {
+        let error = |code: &str, detail: &str| {
+            format!(r#"{{"code":"{code}","message":"blob unknown","detail":{detail}}}"#)
+        };
+        let lacks = |detail: &str| error("MANIFEST_BLOB_UNKNOWN", detail);
+        let table = [
+            (vec![lacks(r#""sha256:a""#)], "blob unknown (sha256:a)"),
+            (
+                vec![
+                    lacks(r#"{"digest":"sha256:a"}"#),
+                    lacks(r#"{"digest":"sha256:b"}"#),
+                ],
+                "blob unknown (digest: sha256:a, digest: sha256:b)",
+            ),
+            (
+                vec![lacks(r#""sha256:a""#), error("MANIFEST_INVALID", r#""other""#)],
+                "blob unknown (sha256:a)",
+            ),
+            (vec![lacks("null")], "blob unknown"),
+        ];
+        for status in [400, 404] {
+            for (errors, message) in &table {
+                let body = format!(r#"{{"errors":[{}]}}"#, errors.join(","));
+                let refusal = answer(status, &[], &body).into_refusal();
+                assert_eq!(refusal.message.as_deref(), Some(*message));
+                assert!(refusal.is_blob_unknown());
+            }
+        }
+        assert!(!answer(500, &[], &lacks("null")).into_refusal().is_blob_unknown());
     }
 
     #[test]

@@ -337,6 +337,12 @@ impl Error {
         matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.status == 404)
     }
 
+    /// Whether the registry refused a manifest because it lacks a blob or manifest that it names.
+    pub fn is_blob_unknown(&self) -> bool {
+        matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.is_blob_unknown())
+            && self.operation().starts_with("writing the manifest")
+    }
+
     /// Whether the registry says that this user may not (401 or 403, from it or from its token server).
     pub fn is_denied(&self) -> bool {
         matches!(self.status(), Some(401 | 403))
@@ -386,6 +392,16 @@ impl Error {
 }
 
 impl Refusal {
+    /// Whether it says that something isn't there that a manifest names.
+    pub(crate) fn is_blob_unknown(&self) -> bool {
+        let code = self.code.as_deref();
+        matches!(self.status, 400..500)
+            && matches!(
+                code,
+                Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN")
+            )
+    }
+
     /// Whether the same request may be answered otherwise later.
     pub fn is_retryable(&self) -> bool {
         // The registry signs a new address for the next try.

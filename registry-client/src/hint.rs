@@ -89,6 +89,12 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     if lacks_project(refusal) {
         return Some(no_project(error, project, host));
     }
+    if error.is_blob_unknown() {
+        return Some(format!(
+            "{host} doesn't find what it took or said to have: look at its log and its storage, restart it if it keeps in memory what it has, \
+             and run the same command again"
+        ));
+    }
     Some(match refusal.status {
         401 if place.has_credential && !lacks_right(refusal) => wrong_password(host),
         401 if !place.has_credential => no_credential(host),

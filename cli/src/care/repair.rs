@@ -13,7 +13,7 @@ use transload_registry_client::Client;
 use super::verify::{Checkup, Finding, Health, Look, Thing};
 use crate::job::{Endpoint, ImageName, Target};
 use crate::transfer::{
-    Bring, Destination, Event, Fault, How, Observer, RegistrySource, Side, Source, StoreDestination,
+    Bring, Destination, Event, Expected, Fault, How, Observer, RegistrySource, Side, Source, StoreDestination,
 };
 
 /// What became of a repair.
@@ -229,6 +229,7 @@ impl Mender<'_> {
             repository: there,
             blob,
             lender: None,
+            expected: Expected::Missing,
             source,
             source_repository: there,
             started: &|offset| {

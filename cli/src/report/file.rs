@@ -160,7 +160,7 @@ mod tests {
             "nothing is written before the end"
         );
         assert_eq!(names(dir.path()), ["link.json", "report.json"]);
-        let report = Recorder::new().report(true);
+        let report = Recorder::new([]).report(true);
         file.write(&report).unwrap();
         let read: Report = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(read, report);
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_device_is_written_to_as_it_is() {
         let file = ReportFile::prepare(Path::new("/dev/null")).unwrap();
-        file.write(&Recorder::new().report(false)).unwrap();
+        file.write(&Recorder::new([]).report(false)).unwrap();
         assert!(!Path::new("/dev/null").is_file());
     }
 }

@@ -61,12 +61,20 @@ struct End {
 }
 
 impl Recorder {
-    /// Of a run that begins now.
-    pub fn new() -> Recorder {
+    /// Of a run that begins now, with tasks of these names. Their images are told once the run has prepared them.
+    pub fn new<'a>(tasks: impl IntoIterator<Item = &'a str>) -> Recorder {
+        let unprepared = |name: &str| Task {
+            name: name.to_owned(),
+            ..Task::default()
+        };
+        let state = State {
+            tasks: tasks.into_iter().map(unprepared).collect(),
+            now: None,
+        };
         Recorder {
             began: SystemTime::now(),
             since: Instant::now(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -100,12 +108,6 @@ impl Recorder {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Recorder {
-    fn default() -> Recorder {
-        Recorder::new()
     }
 }
 
@@ -148,6 +150,11 @@ impl Observer for Recorder {
             Event::ImageFinished { outcome } => {
                 if let Some(row) = state.row(&outcome.image) {
                     row.outcome = Some((*outcome).clone());
+                }
+            }
+            Event::ImageReopened { image } => {
+                if let Some(row) = state.row(image) {
+                    row.outcome = None;
                 }
             }
             Event::JobFinished { number, summary } => {

@@ -175,8 +175,8 @@ pub(super) static IMAGE: Table = Table {
             Kind::Flag,
             "false",
             "true",
-            "Whether blobs that the destination has are checked before they count: a directory's are hashed, and those with wrong bytes replaced; a \
-             registry is asked for each blob of an image that it has.",
+            "Whether blobs that the destination has are checked before they count. In a directory, they are hashed, and those with wrong bytes \
+             replaced. In a registry, every blob of the images that it lists is looked up, and those that it lost are sent.",
         ),
         key(
             "pull",

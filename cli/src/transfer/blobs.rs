@@ -1,9 +1,11 @@
 //! Who brings which blob: every digest moves once, however many images need it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Digest, Repository};
+
+use super::event::How;
 
 /// Where at a destination a blob is needed: in the whole of it (a store), or in one repository (a registry).
 pub type Scope = Option<Repository>;
@@ -24,7 +26,8 @@ struct Entry {
     first: Option<Scope>,
     /// Its size, in bytes, once it is there.
     size: u64,
-    present: HashSet<Scope>,
+    /// Where it is, and how it got there.
+    present: HashMap<Scope, How>,
     /// Where it is on its way to, and the image that brings it.
     moving: HashMap<Scope, ImageId>,
     /// The images that wait, by the scope that they need the blob in.
@@ -36,10 +39,12 @@ struct Entry {
 /// What an image has to do about a blob that it needs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nothing: it is there with so many bytes, brought by another image of the run.
+    /// Nothing: another image of the run found it there, or brought it.
     There {
         /// Its size. A manifest that gives it another one is wrong.
         size: u64,
+        /// How it got there.
+        how: How,
     },
     /// Wait: it is told when the blob is there.
     Wait,
@@ -64,8 +69,9 @@ impl BlobMap {
     pub fn claim(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Claim {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
-        if entry.present.contains(scope) {
-            return Claim::There { size: entry.size };
+        if let Some(&how) = entry.present.get(scope) {
+            let size = entry.size;
+            return Claim::There { size, how };
         }
         // While the first copy is on its way, the others wait to mount it rather than fetch it again.
         let first_is_coming = entry.first.is_none() && !entry.moving.is_empty();
@@ -80,11 +86,11 @@ impl BlobMap {
     }
 
     /// Says that the blob is in this scope now, with so many bytes.
-    pub fn arrived(&self, digest: &Digest, scope: &Scope, size: u64) -> Next {
+    pub fn arrived(&self, digest: &Digest, scope: &Scope, size: u64, how: How) -> Next {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
         entry.moving.remove(scope);
-        entry.present.insert(scope.clone());
+        entry.present.insert(scope.clone(), how);
         entry.size = size;
         let mut next = Next {
             there: entry.all_waiting_for(scope),
@@ -111,6 +117,17 @@ impl BlobMap {
     pub fn failed(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Next {
         let mut entries = self.lock();
         entries.entry(digest.clone()).or_default().failed(scope, image)
+    }
+
+    /// Forgets that blobs are in a scope: the next image that needs one looks it up, and brings it where it is missing.
+    pub fn forget(&self, digests: &[&Digest], scope: &Scope) {
+        let mut entries = self.lock();
+        for digest in digests {
+            if let Some(entry) = entries.get_mut(*digest) {
+                entry.present.remove(scope);
+                entry.first.take_if(|first| first == scope);
+            }
+        }
     }
 
     /// Says that the image brings nothing any more, and returns who goes on with each of its blobs.
@@ -204,13 +221,19 @@ mod tests {
         assert_eq!(map.claim(&digest(), &None, 1), Claim::Wait);
         assert_eq!(map.claim(&digest(), &None, 2), Claim::Wait);
         assert_eq!(
-            map.arrived(&digest(), &None, 9),
+            map.arrived(&digest(), &None, 9, How::Moved),
             Next {
                 there: vec![1, 2],
                 bring: vec![]
             }
         );
-        assert_eq!(map.claim(&digest(), &None, 3), Claim::There { size: 9 });
+        assert_eq!(
+            map.claim(&digest(), &None, 3),
+            Claim::There {
+                size: 9,
+                how: How::Moved
+            }
+        );
     }
 
     #[test]
@@ -220,7 +243,7 @@ mod tests {
         assert_eq!(map.claim(&digest(), &scope("b"), 1), Claim::Wait);
         assert_eq!(map.claim(&digest(), &scope("b"), 2), Claim::Wait);
         assert_eq!(map.claim(&digest(), &scope("c"), 3), Claim::Wait);
-        let next = map.arrived(&digest(), &scope("a"), 9);
+        let next = map.arrived(&digest(), &scope("a"), 9, How::Moved);
         assert_eq!(
             next,
             Next {
@@ -229,7 +252,7 @@ mod tests {
             }
         );
         assert_eq!(
-            map.arrived(&digest(), &scope("b"), 9),
+            map.arrived(&digest(), &scope("b"), 9, How::Moved),
             Next {
                 there: vec![2],
                 bring: vec![]
@@ -247,13 +270,16 @@ mod tests {
         let scopes: Vec<Scope> = (0..5000).map(|n| scope(&format!("r{n}"))).collect();
         assert_eq!(map.claim(&digest(), &scopes[0], 0), Claim::Bring { from: None });
         assert!((1..5000).all(|n| map.claim(&digest(), &scopes[n], n) == Claim::Wait));
-        let next = map.arrived(&digest(), &scopes[0], 9);
+        let next = map.arrived(&digest(), &scopes[0], 9, How::Moved);
         let all: Vec<_> = (1..5000).map(|n| (n, scopes[0].clone())).collect();
         assert_eq!((next.there, next.bring), (vec![], all));
-        assert!((1..5000).all(|n| map.arrived(&digest(), &scopes[n], 9) == Next::default()));
+        assert!((1..5000).all(|n| map.arrived(&digest(), &scopes[n], 9, How::Moved) == Next::default()));
         assert_eq!(
             map.claim(&digest(), &scopes[4999], 5000),
-            Claim::There { size: 9 }
+            Claim::There {
+                size: 9,
+                how: How::Moved
+            }
         );
     }
 
@@ -271,7 +297,7 @@ mod tests {
             }
         );
         assert_eq!(
-            map.arrived(&digest(), &None, 9),
+            map.arrived(&digest(), &None, 9, How::Moved),
             Next {
                 there: vec![2],
                 bring: vec![]
@@ -316,5 +342,28 @@ mod tests {
         );
         assert_eq!(map.failed(&digest(), &scope("b"), 1), Next::default());
         assert_eq!(map.claim(&digest(), &scope("a"), 0), Claim::Bring { from: None });
+    }
+
+    #[test]
+    fn what_is_forgotten_in_one_repository_is_brought_there_again_and_stays_in_the_others() {
+        let map = BlobMap::default();
+        for (image, repository, how) in [(0, "a", How::Present), (1, "b", How::Mounted)] {
+            map.claim(&digest(), &scope(repository), image);
+            map.arrived(&digest(), &scope(repository), 9, how);
+        }
+        map.forget(&[&digest(), &Digest::of(b"unknown")], &scope("a"));
+        let mounted = Claim::There {
+            size: 9,
+            how: How::Mounted,
+        };
+        assert_eq!(map.claim(&digest(), &scope("b"), 2), mounted);
+        assert_eq!(map.claim(&digest(), &scope("a"), 3), Claim::Bring { from: None });
+        assert_eq!(map.claim(&digest(), &scope("a"), 4), Claim::Wait);
+        let next = map.arrived(&digest(), &scope("a"), 9, How::Moved);
+        assert_eq!((next.there, next.bring), (vec![4], vec![]));
+        assert_eq!(
+            map.claim(&digest(), &scope("c"), 5),
+            Claim::Bring { from: scope("a") }
+        );
     }
 }

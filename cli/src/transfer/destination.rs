@@ -1,14 +1,16 @@
 //! Where images go.
 
+mod push;
+
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use transload_layout_store::{BlobWrite, Error, SetAside, Store, free_space};
 use transload_reference::{
-    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
+    Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
     VerifyingReader,
 };
 use transload_registry_client::Client;
@@ -16,13 +18,14 @@ use transload_registry_client::Client;
 use super::blobs::Scope;
 use super::event::How;
 use super::fault::{Fault, Side};
-use super::fill::{StreamFailure, fill, wrong_content};
+use super::fill::fill;
 use super::local;
+use super::losses::Losses;
 use super::ranges::RangeWorkers;
 use super::refused::RefusedTypes;
-use super::source::{FRESH_STARTS, Offer, Source, read_fault};
+use super::source::{Offer, Source};
 use super::together::together;
-use crate::job::Job;
+use crate::job::{IndexMode, Job};
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -38,10 +41,18 @@ pub trait Destination: Send + Sync {
     /// What a reference stands for now, if it stands for something.
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
 
-    /// Whether a published index or image vouches for its parts; `children` are the manifests below it that should be there. A
-    /// registry checks an image's blobs when it takes the manifest, though it may take an index of which some manifests are
-    /// missing; a folder's files may have been removed since.
-    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault>;
+    /// What is there of an image that its name stands for already. `children` are the manifests below its root that should be there.
+    fn presence(
+        &self,
+        repository: &Repository,
+        children: &[RawManifest],
+        blobs: &[Descriptor],
+    ) -> Result<Presence, Fault>;
+
+    /// What this run has learnt about its losses; none where blobs are looked up in any case.
+    fn losses(&self) -> Option<&Losses> {
+        None
+    }
 
     /// A manifest that is there already.
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
@@ -82,6 +93,30 @@ pub trait Destination: Send + Sync {
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault>;
 }
 
+/// What a destination has of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// All of it, as far as it was looked up.
+    Whole,
+    /// Its manifests. Whether its blobs are there is to be looked up one by one.
+    Manifests,
+    /// Less: a manifest is missing.
+    Incomplete,
+    /// That is found out while it is written.
+    Unknown,
+}
+
+/// What is to be expected of a registry that is brought a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// The blob may be missing: a mount, which costs no more than a look, comes first.
+    Missing,
+    /// The registry lists the image, so the blob should be there: the look comes first.
+    There,
+    /// The registry refused the image's manifest for lack of blobs: its mounts aren't believed.
+    Lost,
+}
+
 /// A blob that is to be brought.
 pub struct Bring<'a> {
     /// Where it goes.
@@ -90,6 +125,8 @@ pub struct Bring<'a> {
     pub blob: &'a Descriptor,
     /// A repository of the destination that has it.
     pub lender: Option<&'a Repository>,
+    /// What is to be expected of the destination.
+    pub expected: Expected,
     /// Where it comes from.
     pub source: &'a dyn Source,
     /// The repository there.
@@ -206,8 +243,9 @@ impl Destination for StoreDestination {
             .map_err(destination)
     }
 
-    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
-        Ok(false)
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        // A look at a file costs next to nothing.
+        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -289,6 +327,9 @@ pub struct RegistryDestination {
     registry: Registry,
     refused_types: RefusedTypes,
     check_existing: bool,
+    /// Whether the job writes indexes of which only some manifests are there.
+    writes_sparse: bool,
+    losses: Arc<Losses>,
 }
 
 impl RegistryDestination {
@@ -296,9 +337,11 @@ impl RegistryDestination {
     pub fn new(client: Client, registry: Registry) -> Self {
         RegistryDestination {
             client,
+            losses: Arc::new(Losses::new(registry.clone())),
             registry,
             refused_types: RefusedTypes::default(),
             check_existing: false,
+            writes_sparse: false,
         }
     }
 
@@ -306,8 +349,46 @@ impl RegistryDestination {
     pub fn with(self, job: &Job) -> Self {
         RegistryDestination {
             check_existing: job.check_existing,
+            writes_sparse: job.index == IndexMode::Original,
             ..self
         }
+    }
+
+    /// Shares what other tasks of the run learn about its losses.
+    pub fn with_losses(self, losses: Arc<Losses>) -> Self {
+        RegistryDestination { losses, ..self }
+    }
+
+    /// The size of a blob that the registry has, by the sample's answer or by a look.
+    fn blob_size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Fault> {
+        match self.losses.take_answer(repository, digest) {
+            Some(size) => Ok(size),
+            None => self.client.has_blob(repository, digest).map_err(registry),
+        }
+    }
+
+    /// Whether the registry has all of these manifests.
+    fn has_manifests(&self, repository: &Repository, manifests: &[RawManifest]) -> Result<bool, Fault> {
+        let found = together(manifests, |manifest| {
+            let identifier = manifest.digest().clone().into();
+            self.client.find_manifest(repository, &identifier)
+        });
+        for found in found {
+            if found.map_err(registry)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Looks up some of an image's blobs, as long as the run's sample of the registry isn't large enough.
+    fn sample(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<(), Fault> {
+        let chosen = self.losses.choose(repository, blobs);
+        let sizes = together(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
+        for (blob, size) in chosen.into_iter().zip(sizes) {
+            self.losses.answer(repository, blob, size.map_err(registry)?);
+        }
+        Ok(())
     }
 
     fn push_manifest(
@@ -325,81 +406,6 @@ impl RegistryDestination {
             self.refused_types.note(repository, manifest, &fault);
         }
         Err(fault)
-    }
-
-    /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
-    fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
-        let mut fresh_starts = 0;
-        loop {
-            match self.push_once(request) {
-                Ok(()) => return Ok(()),
-                Err(StreamFailure::WrongBytes(_)) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
-                Err(StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) => return Err(fault),
-            }
-        }
-    }
-
-    fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
-        let failure = SourceFailure {
-            request,
-            noted: Mutex::default(),
-        };
-        let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
-            (request.started)(offset);
-            Ok(Box::new(Sent {
-                bytes: request
-                    .open_verified(offset)
-                    .map_err(|error| failure.note(error))?,
-                position: offset,
-                failure: &failure,
-            }))
-        };
-        let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
-        let noted = failure.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| noted.unwrap_or_else(|| StreamFailure::Other(registry(error))))
-    }
-}
-
-/// A source's failure in the course of a push: it passes through the registry's client as an error of reading, and is noted here.
-struct SourceFailure<'a> {
-    request: &'a Bring<'a>,
-    noted: Mutex<Option<StreamFailure>>,
-}
-
-impl SourceFailure<'_> {
-    fn note(&self, error: io::Error) -> io::Error {
-        let kind = error.kind();
-        if kind == io::ErrorKind::Interrupted {
-            return error;
-        }
-        let failure = match error.downcast::<VerifyError>() {
-            Ok(source) => wrong_content(self.request, false, Error::WrongContent { source }),
-            Err(error) => StreamFailure::Other(error.downcast::<Fault>().unwrap_or_else(read_fault)),
-        };
-        let (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) = &failure;
-        let told = io::Error::new(kind, fault.clone());
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-        told
-    }
-}
-
-/// A source's bytes as they are sent to a registry.
-struct Sent<'a> {
-    bytes: Box<dyn Read + Send>,
-    /// The offset of the next byte.
-    position: u64,
-    failure: &'a SourceFailure<'a>,
-}
-
-impl Read for Sent<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let request = self.failure.request;
-        let stop = request.check_cancel().map_err(io::Error::other);
-        let read = stop.and_then(|()| self.bytes.read(buffer));
-        let count = read.map_err(|error| self.failure.note(error))?;
-        self.position += count as u64;
-        (request.progress)(self.position);
-        Ok(count)
     }
 }
 
@@ -421,20 +427,31 @@ impl Destination for RegistryDestination {
         Ok(found.map(|found| found.digest))
     }
 
-    fn vouches_for_parts(&self, repository: &Repository, children: &[RawManifest]) -> Result<bool, Fault> {
-        if self.check_existing {
-            return Ok(false);
-        }
-        let found = together(children, |child| {
-            let identifier = child.digest().clone().into();
-            self.client.find_manifest(repository, &identifier)
-        });
-        for found in found {
-            if found.map_err(registry)?.is_none() {
-                return Ok(false);
+    fn presence(
+        &self,
+        repository: &Repository,
+        children: &[RawManifest],
+        blobs: &[Descriptor],
+    ) -> Result<Presence, Fault> {
+        if !self.has_manifests(repository, children)? {
+            // An index that was written with fewer of its manifests has lost none.
+            if !self.writes_sparse {
+                self.losses.note();
             }
+            return Ok(Presence::Incomplete);
         }
-        Ok(true)
+        let looks_at_all = || self.check_existing || self.losses.is_found();
+        if !looks_at_all() {
+            self.sample(repository, blobs)?;
+        }
+        Ok(match looks_at_all() {
+            true => Presence::Manifests,
+            false => Presence::Whole,
+        })
+    }
+
+    fn losses(&self) -> Option<&Losses> {
+        (!self.check_existing).then_some(&self.losses)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -443,12 +460,8 @@ impl Destination for RegistryDestination {
     }
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
-        Ok(self
-            .client
-            .has_blob(repository, &blob.digest)
-            .map_err(registry)?
-            // One of another size is damaged: the right one takes its place.
-            .is_some_and(|size| size == blob.size))
+        // One of another size is damaged: the right one takes its place.
+        Ok(self.blob_size(repository, &blob.digest)? == Some(blob.size))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -472,16 +485,28 @@ impl Destination for RegistryDestination {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
             _ => None,
         };
-        if let Some(lender) = request.lender.or(own)
-            && self
+        let mount_from = request.lender.or(own);
+        let mount = || match mount_from {
+            None => Ok(false),
+            Some(from) => self
                 .client
-                .mount_blob(request.repository, &request.blob.digest, lender)
-                .map_err(registry)?
-        {
+                .mount_blob(request.repository, &request.blob.digest, from)
+                .map_err(registry),
+        };
+        if request.expected == Expected::Missing && mount()? {
             return Ok(How::Mounted);
         }
-        if self.has_blob(request.repository, request.blob)? {
+        if request.expected == Expected::Lost {
+            // An answer from before the refusal counts no more.
+            self.losses.take_answer(request.repository, &request.blob.digest);
+        }
+        let found = self.blob_size(request.repository, &request.blob.digest)?;
+        if found == Some(request.blob.size) {
             return Ok(How::Present);
+        }
+        // Repositories share their blobs' bytes: one of another size would be mounted as it is.
+        if request.expected == Expected::There && found.is_none() && mount()? {
+            return Ok(How::Mounted);
         }
         self.push(request).map(|()| How::Moved)
     }
@@ -539,8 +564,8 @@ impl Destination for FolderToBe {
         Ok(None)
     }
 
-    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
-        Ok(false)
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {

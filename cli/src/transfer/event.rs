@@ -79,6 +79,11 @@ pub enum Event<'a> {
         /// What became of it.
         outcome: &'a ImageOutcome,
     },
+    /// An image that was taken as there is looked at again: its registry has lost blobs. [`Event::ImageFinished`] follows once more.
+    ImageReopened {
+        /// The image, as it was written.
+        image: &'a str,
+    },
     /// A request is tried again, a transfer goes on where it was cut, or a registry asks for patience: the work goes on.
     Trouble {
         /// The image that the request was for, where it was for one.

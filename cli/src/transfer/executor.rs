@@ -3,9 +3,11 @@
 //! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
+mod repair;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
@@ -14,7 +16,7 @@ use transload_registry_client::Client;
 
 use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
-use super::destination::Bring;
+use super::destination::{Bring, Expected, Presence};
 use super::event::{Event, How, Observer};
 use super::fault::{Fault, Side};
 use super::flight::Flight;
@@ -50,6 +52,8 @@ pub(crate) struct Executor<'a> {
     registries: BTreeSet<Registry>,
     queue: Queue<ImageId, BlobWork, RangeWork>,
     staff: Staff,
+    /// Those that belong to no image.
+    warnings: Mutex<Vec<String>>,
 }
 
 /// Idle workers, which may fetch ranges of a blob of an image.
@@ -125,6 +129,7 @@ impl<'a> Executor<'a> {
             cancel,
             queue: Queue::new(workers),
             staff: Staff::new(workers),
+            warnings: Mutex::default(),
         }
     }
 
@@ -133,7 +138,10 @@ impl<'a> Executor<'a> {
         let mut images: Vec<ImageId> = (0..self.flights.len()).collect();
         for attempt in 0..=self.job.retries {
             if attempt > 0 {
-                images.retain(|&image| self.flights[image].renew());
+                // Any of them: one that was done may have been opened again.
+                images = (0..self.flights.len())
+                    .filter(|&image| self.flights[image].renew())
+                    .collect();
                 if images.is_empty() || self.is_cancelled() {
                     break;
                 }
@@ -157,6 +165,14 @@ impl<'a> Executor<'a> {
                 }
             });
         }
+    }
+
+    /// The warnings that were told and belong to no image.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The images' flights.
@@ -206,7 +222,10 @@ impl<'a> Executor<'a> {
                 Work::Ranges(work) => (work.image, None, false),
             };
             let done = panics::caught(|| match work {
-                Work::Plan(image) => self.plan(scope, image),
+                Work::Plan(image) => {
+                    self.plan(scope, image);
+                    self.heed_losses(scope, image);
+                }
                 Work::Blob(work, _) => self.bring(scope, work),
                 Work::Publish(image) => self.publish(scope, image),
                 Work::Ranges(work) => self.fetch_ranges(work),
@@ -277,11 +296,18 @@ impl<'a> Executor<'a> {
             Ok(Planned::Move(plan)) => flight.planned(plan),
             Ok(Planned::AlreadyThere(plan)) => {
                 flight.already_there(plan);
-                return self.end(image, Status::AlreadyThere);
+                self.end(image, Status::AlreadyThere);
+                return flight.port.unchecked().push(image);
             }
             Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
             Err(fault) => return self.fail(image, fault),
         };
+        self.claim_blobs(scope, image, &plan);
+    }
+
+    /// Queues the blobs of an image that nobody else brings.
+    fn claim_blobs<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, plan: &Plan) {
+        let flight = &self.flights[image];
         let scope_of_blobs = flight
             .port
             .destination
@@ -293,8 +319,11 @@ impl<'a> Executor<'a> {
         let mut wrong = None;
         for blob in &plan.blobs {
             match flight.port.blobs.claim(&blob.digest, &scope_of_blobs, image) {
-                Claim::There { size } => match check_size(blob, size) {
-                    Ok(()) => shared.push(blob),
+                Claim::There { size, how } => match check_size(blob, size) {
+                    Ok(()) => {
+                        flight.shares(how);
+                        shared.push(blob);
+                    }
                     Err(fault) => wrong = wrong.or(Some(fault)),
                 },
                 Claim::Wait => {}
@@ -377,6 +406,7 @@ impl<'a> Executor<'a> {
             repository,
             blob: &blob,
             lender: lender.as_ref(),
+            expected: flight.expected(),
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
@@ -412,7 +442,11 @@ impl<'a> Executor<'a> {
                     how,
                 });
                 self.count(scope, image, Some((&blob, how)));
-                self.pass_on(scope, &blob, blobs.arrived(&blob.digest, &blob_scope, blob.size));
+                let next = blobs.arrived(&blob.digest, &blob_scope, blob.size, how);
+                for &image in &next.there {
+                    self.flights[image].shares(how);
+                }
+                self.pass_on(scope, &blob, next);
             }
             Err(fault) => {
                 self.observer.event(&Event::BlobFailed {
@@ -464,6 +498,9 @@ impl<'a> Executor<'a> {
         let Some(plan) = flight.plan() else {
             return self.unlock(scope, image);
         };
+        if plan.presence == Presence::Manifests && !flight.has_changed() {
+            return self.end(image, Status::AlreadyThere);
+        }
         let repository = flight.mapping.to.reference().repository();
         let locks = &flight.port.manifest_locks;
         let manifests: Vec<&Digest> = plan
@@ -475,12 +512,13 @@ impl<'a> Executor<'a> {
         if !locks.lock(image, repository, &manifests) {
             return;
         }
-        match self.write_manifests(flight, &plan) {
+        let written = self.write_manifests(flight, &plan);
+        self.unlock(scope, image);
+        match written {
             Ok(()) if flight.has_changed() => self.end(image, Status::Copied),
             Ok(()) => self.end(image, Status::AlreadyThere),
-            Err(fault) => self.fail(image, fault),
+            Err(fault) => self.refused(scope, image, &plan, fault),
         }
-        self.unlock(scope, image);
     }
 
     /// Unlocks the manifests of an image, and lets others write them.
@@ -494,9 +532,10 @@ impl<'a> Executor<'a> {
         let destination = flight.port.destination.as_ref();
         let (image, locks) = (flight.mapping.to.reference(), &flight.port.manifest_locks);
         let repository = image.repository();
+        let is_repair = flight.expected() == Expected::Lost;
         destination.settle()?;
         for child in &plan.children {
-            if !locks.is_written(repository, child.digest()) {
+            if is_repair || !locks.is_written(repository, child.digest()) {
                 destination.put_manifest(repository, child)?;
                 locks.wrote(repository, child.digest());
             }

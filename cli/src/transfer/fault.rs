@@ -150,6 +150,12 @@ impl Fault {
         self.retryable
     }
 
+    /// Whether a registry refused a manifest because it lacks a blob or manifest that it names.
+    pub(crate) fn is_for_lack_of_parts(&self) -> bool {
+        let error = self.cause.downcast_ref::<transload_registry_client::Error>();
+        error.is_some_and(transload_registry_client::Error::is_blob_unknown)
+    }
+
     /// Whether the user stopped it.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted

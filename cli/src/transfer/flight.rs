@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use transload_reference::{Descriptor, Digest};
 
+use super::destination::{Expected, Presence};
 use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
@@ -32,6 +33,10 @@ struct State {
     pending: usize,
     /// How each blob got there. A later try finds there what an earlier one brought: the first word counts.
     settled: HashMap<Digest, (How, u64)>,
+    /// Whether a blob wasn't there when this run first looked.
+    lacked: bool,
+    /// Whether the destination refused the manifest for lack of blobs, and they are looked up again.
+    is_repair: bool,
     /// Of blobs whose bytes move, how many an earlier run had brought.
     kept: HashMap<Digest, u64>,
     outcome: Option<ImageOutcome>,
@@ -90,13 +95,45 @@ impl Flight {
         state.plan = Some(Arc::new(plan));
     }
 
-    /// Whether this run changed anything for the image: a blob that wasn't there, or what its tag stands for.
+    /// Whether this run changed anything for the image: a blob or manifest that wasn't there, or what its tag stands for.
     pub fn has_changed(&self) -> bool {
         let state = self.lock();
-        let tally = tally(&state);
-        let was_published = state.plan.as_ref().is_some_and(|plan| plan.was_published);
-        let brought = [tally.moved, tally.linked, tally.cloned, tally.mounted];
-        !was_published || brought.iter().any(|count| count.blobs > 0)
+        let presence = state.plan.as_ref().map(|plan| plan.presence);
+        state.lacked || presence.is_none_or(|presence| presence == Presence::Incomplete)
+    }
+
+    /// What is to be expected of the destination when a blob is brought.
+    pub fn expected(&self) -> Expected {
+        let state = self.lock();
+        match &state.plan {
+            _ if state.is_repair => Expected::Lost,
+            Some(plan) if plan.was_published => Expected::There,
+            _ => Expected::Missing,
+        }
+    }
+
+    /// Begins anew with the blobs of an image whose manifest was refused for lack of them. Returns whether it wasn't refused before.
+    pub fn begin_repair(&self) -> bool {
+        let mut state = self.lock();
+        let Some(plan) = state.plan.clone().filter(|_| !state.is_repair) else {
+            return false;
+        };
+        state.is_repair = true;
+        state.pending = plan.blobs.len() + 1;
+        // What was thought to be there doesn't count.
+        state.settled.retain(|_, (how, _)| *how == How::Moved);
+        true
+    }
+
+    /// Undoes the end of an image that was taken as there.
+    pub fn reopen(&self) {
+        let mut state = self.lock();
+        *state = State {
+            started: state.started,
+            // It is begun again, and it is the same try.
+            attempts: state.attempts.saturating_sub(1),
+            ..State::default()
+        };
     }
 
     pub fn plan(&self) -> Option<Arc<Plan>> {
@@ -109,6 +146,11 @@ impl Flight {
         plan.blobs.iter().find(|blob| blob.digest == *digest).cloned()
     }
 
+    /// Notes how another image found or brought a blob that this one needs.
+    pub fn shares(&self, how: How) {
+        self.lock().lacked |= how != How::Present;
+    }
+
     /// Counts a blob that is there now (none for the plan itself). Whether the image is complete by that.
     pub fn blob_is_there(&self, blob: Option<(&Descriptor, How)>) -> bool {
         let mut state = self.lock();
@@ -116,6 +158,7 @@ impl Flight {
             return false;
         }
         if let Some((blob, how)) = blob {
+            state.lacked |= !matches!(how, How::Present | How::Shared);
             state
                 .settled
                 .entry(blob.digest.clone())
@@ -156,6 +199,7 @@ impl Flight {
                 started: state.started,
                 attempts: state.attempts,
                 settled: std::mem::take(&mut state.settled),
+                lacked: state.lacked,
                 kept: std::mem::take(&mut state.kept),
                 ..State::default()
             };

@@ -19,6 +19,7 @@ mod fill;
 mod flight;
 mod globs;
 mod local;
+mod losses;
 mod manifest_locks;
 mod near;
 mod outcome;
@@ -56,13 +57,14 @@ pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview}
 pub use source::Source;
 
 pub(crate) use clients::Clients;
-pub(crate) use destination::{Bring, Destination, StoreDestination};
+pub(crate) use destination::{Bring, Destination, Expected, StoreDestination};
 pub(crate) use prepare::{Preparation, check_across, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
 use executor::Executor;
 use flight::Flight;
+use losses::AllLosses;
 use places::{Places, Port, whole};
 use pool::Pool;
 use prepare::Prepared;
@@ -178,7 +180,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
         vec![no_threads(&error, hint)]
     })?;
     let mut summaries = Vec::new();
-    let mut told = HashSet::new();
+    let (mut told, losses) = (HashSet::new(), AllLosses::default());
     let mut clients = Clients::new(options, observer);
     let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
@@ -198,7 +200,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
                     number,
                     routes: &routes,
                 });
-                run_job(prepared, options, &pool, observer.as_ref(), &mut told)
+                run_job(prepared, options, &pool, observer.as_ref(), &losses, &mut told)
             }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
@@ -261,6 +263,7 @@ fn run_job(
     options: &Options,
     pool: &Pool,
     observer: &dyn Observer,
+    losses: &AllLosses,
     told: &mut HashSet<String>,
 ) -> JobSummary {
     let started = Instant::now();
@@ -277,7 +280,7 @@ fn run_job(
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
-    let mut places = Places::new(options.opening(), job);
+    let mut places = Places::new(options.opening(), job).with_losses(losses);
     let mut flights = Vec::new();
     let mut grounded = Vec::new();
     for mapping in images {
@@ -302,6 +305,8 @@ fn run_job(
     executor.run();
     // Some show only once something was written.
     tell_cautions(&places);
+    places.leave_unchecked();
+    warnings.extend(executor.warnings());
     let is_stopped = options.cancel.load(Ordering::Relaxed);
     let mut origins: BTreeMap<String, Count> = BTreeMap::new();
     let mut images = Vec::new();

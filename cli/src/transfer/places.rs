@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_layout_store::{Opening, filesystem};
 use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
-use super::blobs::BlobMap;
+use super::blobs::{BlobMap, ImageId};
 use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
+use super::losses::AllLosses;
 use super::manifest_locks::ManifestLocks;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
@@ -21,6 +22,26 @@ pub(crate) struct Port {
     pub blobs: BlobMap,
     pub room: Arc<Room>,
     pub manifest_locks: ManifestLocks,
+    /// The images that were taken as there without looking up their blobs.
+    unchecked: Mutex<Vec<ImageId>>,
+}
+
+impl Port {
+    /// Returns the state of a destination that nothing was brought to.
+    pub fn new(destination: Box<dyn Destination>, room: Arc<Room>) -> Port {
+        Port {
+            destination,
+            blobs: BlobMap::default(),
+            room,
+            manifest_locks: ManifestLocks::default(),
+            unchecked: Mutex::default(),
+        }
+    }
+
+    /// The images that were taken as there without looking up their blobs.
+    pub fn unchecked(&self) -> MutexGuard<'_, Vec<ImageId>> {
+        self.unchecked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A store or a registry: what a target is in.
@@ -52,6 +73,7 @@ pub(crate) struct Places<'a> {
     ports: HashMap<Place, Arc<Port>>,
     /// By filesystem: directories on one share its space.
     rooms: HashMap<u64, Arc<Room>>,
+    losses: AllLosses,
 }
 
 impl<'a> Places<'a> {
@@ -63,6 +85,24 @@ impl<'a> Places<'a> {
             sources: HashMap::new(),
             ports: HashMap::new(),
             rooms: HashMap::new(),
+            losses: AllLosses::default(),
+        }
+    }
+
+    /// Shares what other tasks of the run learn about registries' losses.
+    pub fn with_losses(self, losses: &AllLosses) -> Places<'a> {
+        Places {
+            losses: losses.clone(),
+            ..self
+        }
+    }
+
+    /// Records the images that this task took as there without looking up their blobs, for later tasks of the run.
+    pub fn leave_unchecked(&self) {
+        for port in self.ports.values() {
+            if let Some(losses) = port.destination.losses() {
+                losses.leave_unchecked(port.unchecked().len());
+            }
         }
     }
 
@@ -121,12 +161,7 @@ impl<'a> Places<'a> {
             }
             Target::Registry(reference) => Box::new(self.registry(client, reference)),
         };
-        let port = Arc::new(Port {
-            destination,
-            blobs: BlobMap::default(),
-            room: self.room(target),
-            manifest_locks: ManifestLocks::default(),
-        });
+        let port = Arc::new(Port::new(destination, self.room(target)));
         self.ports.insert(place, Arc::clone(&port));
         Ok(port)
     }
@@ -154,6 +189,9 @@ impl<'a> Places<'a> {
     }
 
     fn registry(&self, client: &Client, reference: &Reference) -> RegistryDestination {
-        RegistryDestination::new(client.clone(), reference.registry().clone()).with(self.job)
+        let registry = reference.registry();
+        RegistryDestination::new(client.clone(), registry.clone())
+            .with(self.job)
+            .with_losses(self.losses.of(registry))
     }
 }

@@ -9,7 +9,7 @@ use transload_policy::{
 };
 use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
-use super::destination::Destination;
+use super::destination::{Destination, Presence};
 use super::fault::{Fault, Side};
 use super::prepare::Mapping;
 use super::source::{Source, config_of};
@@ -57,6 +57,8 @@ pub(crate) struct Plan {
     pub warnings: Vec<String>,
     /// Whether the destination's name stands for the root already.
     pub was_published: bool,
+    /// What the destination has of it.
+    pub presence: Presence,
 }
 
 /// What is to be done about an image.
@@ -64,7 +66,7 @@ pub(crate) struct Plan {
 pub(crate) enum Planned {
     /// Move what isn't there.
     Move(Plan),
-    /// Nothing: the destination vouches for all of it.
+    /// Nothing: the destination has it, as far as it was looked up.
     AlreadyThere(Plan),
     /// Nothing, by rule, and why.
     Skip(String),
@@ -124,7 +126,7 @@ pub(crate) fn plan(
     }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
-    let plan = Plan {
+    let mut plan = Plan {
         source_digest: original.digest().clone(),
         root,
         children: gathered.manifests,
@@ -132,13 +134,16 @@ pub(crate) fn plan(
         parts: gathered.platforms,
         warnings: gathered.warnings,
         was_published,
+        presence: Presence::Incomplete,
     };
+    if !was_published {
+        return Ok(Planned::Move(plan));
+    }
     let repository = mapping.to.reference().repository();
-    let is_there = was_published && destination.vouches_for_parts(repository, &plan.children)?;
-    Ok(if is_there {
-        Planned::AlreadyThere(plan)
-    } else {
-        Planned::Move(plan)
+    plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
+    Ok(match plan.presence {
+        Presence::Whole => Planned::AlreadyThere(plan),
+        _ => Planned::Move(plan),
     })
 }
 

@@ -253,21 +253,42 @@ fn what_is_there_is_hashed_and_replaced_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_registry_is_asked_for_every_blob_where_that_is_asked_for() {
+fn a_registry_that_lost_a_blob_gets_it_again_and_the_user_is_told() {
     let scene = Scene::new();
     let host = scene.registry.host();
     let push = |more: &[&str]| {
         let dest = format!("{host}/target");
-        let args = ["push", "--src", "images", "--dest", &dest, "--plain-http"];
+        let args = [
+            "push",
+            "--src",
+            "images",
+            "--dest",
+            &dest,
+            "--plain-http",
+            "--report",
+            "report.json",
+        ];
         scene.run(&[&args, more].concat(), 0)
     };
-    push(&[]);
-    scene.registry.remove_blob("target/team/app", scene.layer());
-    push(&[]);
     let has = || scene.registry.blob("target/team/app", scene.layer()).is_some();
-    assert!(!has(), "the registry's word for its manifest is taken");
-    push(&["--check-existing"]);
-    assert!(has());
+    let warning = format!(
+        "warning: {host} lacks blobs or manifests that it listed or took: checking all images there (as with --check-existing)\n"
+    );
+    push(&[]);
+    for more in [&[][..], &["--check-existing"]] {
+        scene.registry.remove_blob("target/team/app", scene.layer());
+        let mended = push(more);
+        assert!(has());
+        assert!(mended.stdout.contains("copied   "), "{}", mended.stdout);
+        assert_eq!(
+            mended.stderr.matches(&warning).count(),
+            usize::from(more.is_empty())
+        );
+        assert_eq!(count(&scene.blobs(), "moved"), 1);
+        let again = push(&[]);
+        assert!(again.stderr.contains("1 there already"), "{}", again.stderr);
+        assert!(!again.stderr.contains("warning"), "{}", again.stderr);
+    }
 }
 
 /// The images that a dry run of a copy of the whole directory would move, and the warnings.

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::thread;
 
 use serde_json::json;
+use transload_reference::Digest;
 use transload_test_support::image::{Family, ImageBuilder, samples};
 use transload_test_support::real::{PASSWORD, USER};
 use transload_test_support::scripted::{Authentication, Fault, Options, Reply, Tls};
@@ -190,6 +191,21 @@ fn no_such_project() {
     let pull = Reply::status(404).error("NOT_FOUND", "project team not found");
     said.push(pull_with(Fault::new("*", "/v2/team/app/", answer(pull))));
     assert_said!(said.join("\n"));
+}
+
+#[test]
+fn a_registry_that_lacks_a_blob_that_it_took() {
+    let lacking = Digest::of(b"a layer");
+    let body = json!({
+        "errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown to registry", "detail": lacking}],
+    });
+    let refusal = Reply::status(404)
+        .header("Content-Type", "application/json")
+        .body(body.to_string());
+    assert_said!(push_that_fails(
+        Fault::new("PUT", "/manifests/", answer(refusal)),
+        Family::Oci
+    ));
 }
 
 #[test]

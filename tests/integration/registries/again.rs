@@ -58,14 +58,17 @@ impl Places {
     }
 }
 
-/// Checks that requests only look at manifests.
+/// Checks that requests only look at manifests, and at a sample of blobs.
 #[track_caller]
 fn assert_harmless(requests: &[Request]) {
     for request in requests {
-        let is_look =
-            matches!(request.method.as_str(), "HEAD" | "GET") && request.path.contains("/manifests/");
+        let is_look = request.is("HEAD", "/manifests/")
+            || request.is("GET", "/manifests/")
+            || request.is("HEAD", "/blobs/");
         assert!(is_look, "{} {}", request.method, request.path);
     }
+    let blobs = requests.iter().filter(|request| request.is("HEAD", "/blobs/"));
+    assert!(blobs.count() <= 16);
 }
 
 /// The files of a directory, with what changes where one is written anew.

@@ -284,6 +284,50 @@ fn a_run_that_is_stopped_reports_what_it_reached_and_the_next_what_it_resumed() 
     );
 }
 
+/// A glob is looked up: the registry doesn't answer, or asks for another try.
+#[test]
+fn a_run_that_is_stopped_while_it_prepares_reports_tasks_that_are_not_begun() {
+    let busy = Reply::status(503);
+    for action in [Action::Hold, Action::Answer(busy)] {
+        let registry = registry(&["app"], 1000);
+        registry.fault(Fault::new("GET", "/tags/list", action.clone()).every());
+        let desk = Desk::new();
+        let glob = format!("{}/team/app:v*", registry.host());
+        let pull = [
+            "pull",
+            &glob,
+            "--dest",
+            "out",
+            "--plain-http",
+            "--retries",
+            "50",
+            "--report",
+            "r.json",
+        ];
+        let running = desk.program(&pull).spawn();
+        let is_asked = |requests: &[Request]| {
+            let mut lists = requests.iter().filter(|request| request.is("GET", "/tags/list"));
+            lists.any(|request| request.stalled || request.status == Some(503))
+        };
+        assert!(registry.log().wait_for(is_asked, Duration::from_secs(40)));
+        running.signal("INT");
+        running.wait().expect_code(130);
+        let report = desk.report("r.json");
+        assert_eq!(report["status"], "interrupted", "{action:?}");
+        let task = &report["tasks"][0];
+        assert_eq!(
+            (&task["name"], &task["status"], &task["images"]),
+            (&json!("pull"), &json!("not_begun"), &json!([])),
+            "{action:?}"
+        );
+        // What wasn't begun is done as a whole.
+        registry.clear_faults();
+        registry.release();
+        desk.run(&[&pull[..], &["--only-failed", "r.json"]].concat(), 0);
+        assert_eq!(statuses(&desk.report("r.json")), ["app:v1 copied"]);
+    }
+}
+
 #[test]
 fn a_second_signal_leaves_a_report_too() {
     let registry = registry(&["app", "web"], 3 * MIB);

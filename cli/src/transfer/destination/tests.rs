@@ -60,6 +60,7 @@ impl Scene {
             repository: &repository,
             blob: &self.blob,
             lender: None,
+            expected: Expected::Missing,
             source,
             source_repository: &there.parse().unwrap(),
             started: &|_| {},

@@ -11,9 +11,8 @@ use transload_test_support::image::{Family, Image, ImageBuilder};
 
 use super::*;
 use crate::job::{ImageName, Location};
-use crate::transfer::blobs::{BlobMap, Scope as BlobScope};
-use crate::transfer::destination::Destination;
-use crate::transfer::manifest_locks::ManifestLocks;
+use crate::transfer::blobs::Scope as BlobScope;
+use crate::transfer::destination::{Destination, Presence};
 use crate::transfer::places::Port;
 use crate::transfer::prepare::Mapping;
 use crate::transfer::source::{Offer, Source};
@@ -108,8 +107,8 @@ impl Destination for Arc<World> {
         Ok(None)
     }
 
-    fn vouches_for_parts(&self, _: &Repository, _: &[RawManifest]) -> Result<bool, Fault> {
-        Ok(false)
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -188,12 +187,7 @@ fn run(trap: &'static str) -> Vec<String> {
         planned: Mutex::default(),
         grew: Condvar::new(),
     });
-    let port = Arc::new(Port {
-        destination: Box::new(Arc::clone(&world)),
-        blobs: BlobMap::default(),
-        room: Arc::default(),
-        manifest_locks: ManifestLocks::default(),
-    });
+    let port = Arc::new(Port::new(Box::new(Arc::clone(&world)), Arc::default()));
     let flights = (0..IMAGES).map(|number| {
         let from: Reference = format!("here.example/{}:v1", name(number)).parse().unwrap();
         let mapping = Mapping {

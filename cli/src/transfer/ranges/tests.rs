@@ -4,7 +4,7 @@ use std::thread;
 use transload_layout_store::{BlobWrite, Store};
 use transload_reference::{MediaType, RawManifest, Reference, Registry};
 
-use super::super::destination::Bring;
+use super::super::destination::{Bring, Expected};
 use super::super::fill::fill;
 use super::super::source::Offer;
 use super::*;
@@ -284,6 +284,7 @@ fn a_range_worker_that_panics_leaves_no_owner_waiting_and_the_blob_comes_without
             repository: &repository,
             blob: &blob,
             lender: None,
+            expected: Expected::Missing,
             source: &source,
             source_repository: &repository,
             started: &|_| {},
