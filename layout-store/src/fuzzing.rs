@@ -38,6 +38,6 @@ impl TagMap {
 
     /// The file's new bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.to_bytes()
+        self.0.to_bytes(Path::new("layout")).unwrap_or_default()
     }
 }

@@ -138,38 +138,40 @@ pub(crate) struct Layouts {
 }
 
 impl Layouts {
-    /// The tag map of a folder, read where it isn't known or its file has changed.
+    /// The tag map of a folder, read where it isn't known or its file has changed. A large one is read by one thread alone, for all.
     pub fn read(&self, folder: &Path) -> Result<Arc<Layout>, Error> {
         let path = folder.join(LAYOUT);
+        if state(&path).is_none_or(|(_, size, _)| size < WORTH_KEEPING) {
+            return self.parse(folder).map(Arc::new);
+        }
+        let mut known = self.lock();
+        // Another thread may have read it meanwhile.
         let state = state(&path);
-        if let Some(state) = &state
-            && let Some((known, layout)) = self.lock().get(&path)
+        if let (Some(state), Some((known, layout))) = (&state, known.get(&path))
             && known == state
         {
             return Ok(Arc::clone(layout));
         }
-        #[cfg(test)]
-        self.parsed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let layout = Arc::new(Layout::read(folder)?);
+        let layout = Arc::new(self.parse(folder)?);
         // One that changes again at the same time, by the clock of the filesystem, can't be told from what was read.
         if let Some(state) = state.filter(is_settled) {
-            self.keep(path, state, &layout);
+            known.insert(path, (state, Arc::clone(&layout)));
         }
         Ok(layout)
+    }
+
+    fn parse(&self, folder: &Path) -> Result<Layout, Error> {
+        #[cfg(test)]
+        self.parsed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Layout::read(folder)
     }
 
     /// Remembers a tag map that was written to a folder under the lock of all tag maps. A program without locks that writes in place in the
     /// same tick of the clock loses what it wrote, or what was written here, in any case.
     pub fn wrote(&self, folder: &Path, layout: Layout) {
         let path = folder.join(LAYOUT);
-        if let Some(state) = state(&path).filter(has_fine_time) {
-            self.keep(path, state, &Arc::new(layout));
-        }
-    }
-
-    fn keep(&self, path: PathBuf, state: FileState, layout: &Arc<Layout>) {
-        if layout.tags.len() >= WORTH_KEEPING {
-            self.lock().insert(path, (state, Arc::clone(layout)));
+        if let Some(state) = state(&path).filter(|state| state.1 >= WORTH_KEEPING && has_fine_time(state)) {
+            self.lock().insert(path, (state, Arc::new(layout)));
         }
     }
 
@@ -178,8 +180,8 @@ impl Layouts {
     }
 }
 
-/// A tag map of fewer tags is quickly parsed, and a store may have thousands of them.
-const WORTH_KEEPING: usize = 16;
+/// A tag map of fewer bytes is quickly parsed, and a store may have thousands of them.
+const WORTH_KEEPING: u64 = 2048;
 
 /// How long ago a file changed, at least, where its time is told to the nanosecond, and where it is told in seconds.
 const TICK: Duration = Duration::from_millis(50);
@@ -243,5 +245,101 @@ mod tests {
             .unwrap();
         assert!(!is_being_written(&path));
         assert!(matches!(Layout::read(folder.path()), Err(Error::Damaged { .. })));
+    }
+
+    /// A layout of so many tags, written a while ago.
+    fn written(folder: &Path, tags: usize, digest: &Digest) {
+        let mut layout = Layout::default();
+        for number in 0..tags {
+            layout.set(&format!("v{number}").parse().unwrap(), digest);
+        }
+        let path = folder.join(LAYOUT);
+        fs::write(&path, layout.to_bytes(&path).unwrap()).unwrap();
+        let ago = SystemTime::now() - Duration::from_secs(60);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(ago).unwrap();
+    }
+
+    fn parsed(layouts: &Layouts) -> usize {
+        layouts.parsed.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_tag_map_is_parsed_once_and_again_after_somebody_changed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = [b"one", b"two"].map(|bytes| Digest::of(bytes));
+        let tag = "v7".parse().unwrap();
+        let layouts = Layouts::default();
+        written(folder.path(), 40, &one);
+        for _ in 0..1000 {
+            assert_eq!(
+                layouts.read(folder.path()).unwrap().get(&tag).as_ref(),
+                Some(&one)
+            );
+        }
+        assert_eq!(parsed(&layouts), 1);
+        // In place, with the same size.
+        written(folder.path(), 40, &two);
+        assert_eq!(
+            layouts.read(folder.path()).unwrap().get(&tag).as_ref(),
+            Some(&two)
+        );
+        assert_eq!(parsed(&layouts), 2);
+        fs::remove_file(folder.path().join(LAYOUT)).unwrap();
+        assert!(layouts.read(folder.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_tag_map_that_changed_just_now_may_change_again_in_the_same_tick_and_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let layouts = Layouts::default();
+        written(folder.path(), 40, &Digest::of(b"one"));
+        let file = fs::File::options()
+            .write(true)
+            .open(folder.path().join(LAYOUT))
+            .unwrap();
+        // By a clock that runs ahead, so that the test has time.
+        file.set_modified(SystemTime::now() + Duration::from_secs(3600))
+            .unwrap();
+        for reads in 1..4 {
+            layouts.read(folder.path()).unwrap();
+            assert_eq!(parsed(&layouts), reads);
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_known_and_small_tag_maps_are_parsed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let layouts = Layouts::default();
+        for (tags, expected) in [(40, 0), (4, 1)] {
+            written(folder.path(), tags, &Digest::of(b"one"));
+            let now = SystemTime::UNIX_EPOCH + Duration::new(1_000_000, 123_456_789);
+            let file = fs::File::options()
+                .write(true)
+                .open(folder.path().join(LAYOUT))
+                .unwrap();
+            file.set_modified(now).unwrap();
+            layouts.wrote(folder.path(), Layout::read(folder.path()).unwrap());
+            assert!(!layouts.read(folder.path()).unwrap().is_empty());
+            assert_eq!(parsed(&layouts), expected, "{tags} tags");
+        }
+    }
+
+    #[test]
+    fn a_tag_map_that_would_not_be_read_back_is_refused() {
+        let mut layout = Layout::default();
+        let digest = Digest::of(b"one");
+        for number in 0..120_000 {
+            layout.set(&format!("v{number}").parse().unwrap(), &digest);
+        }
+        let written = layout.to_bytes(Path::new("hub.local/app/manifests/layout"));
+        let error = written.err().unwrap();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("hub.local/app/manifests/layout would have ")
+                && text.contains("for 120000 tags"),
+            "{text}"
+        );
+        assert!(error.hint().unwrap().contains("another directory"));
     }
 }

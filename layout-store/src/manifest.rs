@@ -88,6 +88,19 @@ impl Store {
         self.first_of(repository, |folder| self.manifest_in(folder, digest))
     }
 
+    /// A manifest that has a file of its own, verified. One of the oldest generation, which has it only under a tag, isn't looked for: that
+    /// would take a look at all tags.
+    ///
+    /// # Errors
+    /// Where the file can't be read or holds something else.
+    pub fn manifest_by_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<RawManifest>, Error> {
+        self.first_of(repository, |folder| own_file(folder, digest))
+    }
+
     /// What is found in the first of the repository's folders that has it. A folder that can't be read spoils nothing that
     /// another has.
     fn first_of<T>(
@@ -128,12 +141,8 @@ impl Store {
     }
 
     fn manifest_in(&self, folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-        let path = folder.join(digest.to_string());
-        if let Some(bytes) = read(&path)? {
-            let parsed = RawManifest::verified(bytes, None, digest);
-            return parsed
-                .map(Some)
-                .map_err(|source| Error::Manifest { path, source });
+        if let Some(manifest) = own_file(folder, digest)? {
+            return Ok(Some(manifest));
         }
         // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
         let layout = self.layouts.read(folder)?;
@@ -354,6 +363,18 @@ impl Store {
 pub(crate) struct LayoutLock<'a> {
     _process: File,
     _thread: MutexGuard<'a, ()>,
+}
+
+/// The manifest that a folder has under its digest, verified.
+fn own_file(folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+    let path = folder.join(digest.to_string());
+    let Some(bytes) = read(&path)? else {
+        return Ok(None);
+    };
+    let verified = RawManifest::verified(bytes, None, digest);
+    verified
+        .map(Some)
+        .map_err(|source| Error::Manifest { path, source })
 }
 
 /// The tags that a folder of manifests has as files.

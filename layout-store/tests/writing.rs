@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::sync::Barrier;
 
@@ -689,4 +689,41 @@ fn another_process_that_looks_at_the_filesystem_makes_no_folder_a_strange_one() 
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(".transloadAbCdEf:"), "").unwrap();
     Store::create(folder.path()).unwrap();
+}
+
+#[test]
+fn many_tags_of_a_repository_are_one_change_of_its_tag_map_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path()).unwrap();
+    let manifest = publish(&store, "hub.local/app", "v0").unwrap();
+    let repository: Repository = "hub.local/app".parse().unwrap();
+    let tags = |count: usize, digest: &Digest| -> Vec<(Tag, Digest)> {
+        let tags = (0..count).map(|number| format!("v{number}").parse().unwrap());
+        tags.map(|tag| (tag, digest.clone())).collect()
+    };
+    store
+        .tag_all(&repository, &tags(5000, manifest.digest()))
+        .unwrap();
+    assert_eq!(store.tags(&repository).unwrap().len(), 5000);
+    let layout = folder.path().join("hub.local/app/manifests/layout");
+    let before = fs::read(&layout).unwrap();
+
+    // Nothing is written where nothing changes, nor where a manifest isn't there or the map would be too large to be read back.
+    let inode = fs::metadata(&layout).unwrap().ino();
+    store
+        .tag_all(&repository, &tags(5000, manifest.digest()))
+        .unwrap();
+    assert_eq!(fs::metadata(&layout).unwrap().ino(), inode);
+    let mut with_a_missing_one = tags(2, manifest.digest());
+    with_a_missing_one.push(("v9999".parse().unwrap(), Digest::of(b"missing")));
+    assert!(store.tag_all(&repository, &with_a_missing_one).is_err());
+    let error = store
+        .tag_all(&repository, &tags(120_000, manifest.digest()))
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::TooManyTags { tags: 120_000, .. }),
+        "{error}"
+    );
+    assert_eq!(fs::read(&layout).unwrap(), before);
+    assert_eq!(store.tags(&repository).unwrap().len(), 5000);
 }

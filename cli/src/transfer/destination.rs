@@ -89,8 +89,22 @@ pub trait Destination: Send + Sync {
     /// Writes a manifest whose parts are all there.
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault>;
 
-    /// Writes an image's root manifest, and its tag if it has one.
-    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault>;
+    /// Writes an image's root manifest, and its tag if it has one and tags aren't written together here.
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault>;
+
+    /// Writes tags of a repository whose manifests are there, all or none: those that [`publish`](Self::publish) left.
+    fn write_tags(&self, _: &Repository, _: &[(Tag, Digest)]) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// What was written of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// All of it.
+    Whole,
+    /// All but its tag.
+    Untagged,
 }
 
 /// What a destination has of an image.
@@ -250,7 +264,7 @@ impl Destination for StoreDestination {
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
         // A manifest that is damaged here is as good as missing: a whole one takes its place.
-        Ok(self.store.manifest(repository, digest).ok().flatten())
+        Ok(self.store.manifest_by_digest(repository, digest).ok().flatten())
     }
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
@@ -306,7 +320,7 @@ impl Destination for StoreDestination {
         self.store.put_manifest(repository, manifest).map_err(destination)
     }
 
-    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
         let repository = image.repository();
         if !root.view().children().is_empty() {
             // An index must not last longer than what it names.
@@ -314,10 +328,17 @@ impl Destination for StoreDestination {
         }
         self.put_manifest(repository, root)?;
         let published = match image.tag() {
-            Some(tag) => self.store.tag(repository, tag, root.digest()),
-            None => self.store.sync_manifests(repository),
+            Some(tag) => {
+                let written = self.store.write_tag_file(repository, tag, root.digest());
+                written.map(|()| Published::Untagged)
+            }
+            None => self.store.sync_manifests(repository).map(|()| Published::Whole),
         };
         published.map_err(destination)
+    }
+
+    fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
+        self.store.tag_all(repository, tags).map_err(destination)
     }
 }
 
@@ -519,11 +540,12 @@ impl Destination for RegistryDestination {
         self.push_manifest(repository, &manifest.digest().clone().into(), manifest)
     }
 
-    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<(), Fault> {
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
         let identifier = image
             .tag()
             .map_or_else(|| root.digest().clone().into(), |tag: &Tag| tag.clone().into());
         self.push_manifest(image.repository(), &identifier, root)
+            .map(|()| Published::Whole)
     }
 }
 
@@ -599,7 +621,7 @@ impl Destination for FolderToBe {
         self.refuse()
     }
 
-    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<(), Fault> {
+    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<Published, Fault> {
         self.refuse()
     }
 }

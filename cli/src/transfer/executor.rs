@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
-use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository};
+use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository, Tag};
 use transload_registry_client::Client;
 
 use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
-use super::destination::{Bring, Expected, Presence};
+use super::destination::{Bring, Expected, Presence, Published};
 use super::event::{Event, How, Observer};
 use super::fault::{Fault, Side};
 use super::flight::Flight;
@@ -27,6 +27,7 @@ use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::room::Berth;
 use super::staff::Staff;
+use super::tagging::Waiting;
 use crate::job::{Job, Target};
 use crate::panics::{self, Panicked};
 
@@ -514,10 +515,44 @@ impl<'a> Executor<'a> {
         }
         let written = self.write_manifests(flight, &plan);
         self.unlock(scope, image);
-        match written {
-            Ok(()) if flight.has_changed() => self.end(image, Status::Copied),
-            Ok(()) => self.end(image, Status::AlreadyThere),
-            Err(fault) => self.refused(scope, image, &plan, fault),
+        match (written, flight.mapping.to.reference().tag()) {
+            (Ok(Published::Untagged), Some(tag)) => self.tag(image, tag, plan.root.digest()),
+            (Ok(_), _) => self.published(image),
+            (Err(fault), _) => self.refused(scope, image, &plan, fault),
+        }
+    }
+
+    /// Ends an image whose manifests and tag are written.
+    fn published(&self, image: ImageId) {
+        let status = match self.flights[image].has_changed() {
+            true => Status::Copied,
+            false => Status::AlreadyThere,
+        };
+        self.end(image, status);
+    }
+
+    /// Leaves an image's tag to be written with others, and writes what waits unless another worker is at that.
+    fn tag(&self, image: ImageId, tag: &Tag, digest: &Digest) {
+        let (flight, digest) = (&self.flights[image], digest.clone());
+        let (port, tag) = (&flight.port, tag.clone());
+        let repository = flight.mapping.to.reference().repository();
+        if !port.tagging.add(repository, Waiting { image, tag, digest }) {
+            return;
+        }
+        while let Some((repository, waiting)) = port.tagging.next() {
+            let tags: Vec<_> = waiting
+                .iter()
+                .map(|waiting| (waiting.tag.clone(), waiting.digest.clone()))
+                .collect();
+            // A panic mustn't leave the others' tags to nobody.
+            let written = panics::caught(|| port.destination.write_tags(&repository, &tags));
+            let written = written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)));
+            for Waiting { image, .. } in waiting {
+                match &written {
+                    Ok(()) => self.published(image),
+                    Err(fault) => self.fail(image, fault.clone()),
+                }
+            }
         }
     }
 
@@ -528,7 +563,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn write_manifests(&self, flight: &Flight, plan: &Plan) -> Result<(), Fault> {
+    fn write_manifests(&self, flight: &Flight, plan: &Plan) -> Result<Published, Fault> {
         let destination = flight.port.destination.as_ref();
         let (image, locks) = (flight.mapping.to.reference(), &flight.port.manifest_locks);
         let repository = image.repository();
@@ -540,9 +575,9 @@ impl<'a> Executor<'a> {
                 locks.wrote(repository, child.digest());
             }
         }
-        destination.publish(image, &plan.root)?;
+        let published = destination.publish(image, &plan.root)?;
         locks.wrote(repository, plan.root.digest());
-        Ok(())
+        Ok(published)
     }
 
     fn fail(&self, image: ImageId, fault: Fault) {

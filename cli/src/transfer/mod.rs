@@ -34,6 +34,7 @@ mod refused;
 mod room;
 mod source;
 mod staff;
+mod tagging;
 mod together;
 
 use std::collections::{BTreeMap, HashSet};

@@ -14,6 +14,7 @@ use super::losses::AllLosses;
 use super::manifest_locks::ManifestLocks;
 use super::room::Room;
 use super::source::{RegistrySource, Source, StoreSource};
+use super::tagging::Tagging;
 use crate::job::{Job, Target};
 
 /// A destination, who brings what to it, whether that fits, and the locks on its manifests.
@@ -22,6 +23,7 @@ pub(crate) struct Port {
     pub blobs: BlobMap,
     pub room: Arc<Room>,
     pub manifest_locks: ManifestLocks,
+    pub tagging: Tagging,
     /// The images that were taken as there without looking up their blobs.
     unchecked: Mutex<Vec<ImageId>>,
 }
@@ -34,6 +36,7 @@ impl Port {
             blobs: BlobMap::default(),
             room,
             manifest_locks: ManifestLocks::default(),
+            tagging: Tagging::default(),
             unchecked: Mutex::default(),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use transload_layout_store::filesystem;
 use transload_policy::PlatformPattern;
-use transload_reference::{Digest, Platform};
+use transload_reference::{Descriptor, Digest, Platform};
 
 use hosts::Hosts;
 pub use hosts::{Host, Login};
@@ -256,42 +256,72 @@ fn open(places: &mut Places<'_>, client: &transload_registry_client::Client, map
     Ok((source, destination))
 }
 
-/// A plan with a look at each of its blobs.
+/// What was found out about an image. Its manifests aren't kept: there may be thousands of images.
 enum Looked {
-    Plan(Box<Plan>, Vec<Look>),
+    Plan(Box<Outline>),
     Skip(String),
+}
+
+/// What a plan comes to, with a look at each of its blobs.
+struct Outline {
+    source_digest: Digest,
+    digest: Digest,
+    platforms: Vec<Platform>,
+    warnings: Vec<String>,
+    was_published: bool,
+    blobs: Vec<Look>,
 }
 
 /// Whether a blob is there, and how many of its bytes would be written to a disk.
 struct Look {
+    digest: Digest,
+    size: u64,
     is_there: bool,
     to_write: u64,
 }
 
+impl Outline {
+    fn of(plan: Plan, blobs: Vec<Look>) -> Looked {
+        Looked::Plan(Box::new(Outline {
+            source_digest: plan.source_digest,
+            digest: plan.root.digest().clone(),
+            platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
+            warnings: plan.warnings,
+            was_published: plan.was_published,
+            blobs,
+        }))
+    }
+}
+
 fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
     let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
-    match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
-        Planned::Skip(reason) => Ok(Looked::Skip(reason)),
+    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+        Planned::Skip(reason) => return Ok(Looked::Skip(reason)),
         Planned::AlreadyThere(plan) => {
-            let there = plan.blobs.iter().map(|_| Look {
+            let there = |blob: &Descriptor| Look {
+                digest: blob.digest.clone(),
+                size: blob.size,
                 is_there: true,
                 to_write: 0,
-            });
-            let there = there.collect();
-            Ok(Looked::Plan(Box::new(plan), there))
+            };
+            let looks = plan.blobs.iter().map(there).collect();
+            (plan, looks)
         }
         Planned::Move(plan) => {
             let repository = mapping.to.reference().repository();
-            let look = |blob| {
+            let look = |blob: &Descriptor| {
                 Ok(Look {
+                    digest: blob.digest.clone(),
+                    size: blob.size,
                     is_there: destination.has_blob(repository, blob)?,
                     to_write: destination.bytes_to_write(source.as_ref(), blob),
                 })
             };
             let looks: Result<Vec<Look>, Fault> = plan.blobs.iter().map(look).collect();
-            Ok(Looked::Plan(Box::new(plan), looks?))
+            (plan, looks?)
         }
-    }
+    };
+    Ok(Outline::of(plan, looks))
 }
 
 fn count(
@@ -300,11 +330,11 @@ fn count(
     counted: &mut HashSet<(Place, Digest)>,
     disks: &mut [Disk],
 ) -> Preview {
-    let (plan, looks) = match looked {
+    let outline = match looked {
         Looked::Skip(reason) => return Preview::Skipped(reason),
-        Looked::Plan(plan, looks) => (plan, looks),
+        Looked::Plan(outline) => outline,
     };
-    let is_whole = plan.was_published && looks.iter().all(|look| look.is_there);
+    let is_whole = outline.was_published && outline.blobs.iter().all(|look| look.is_there);
     let folder = match &mapping.to {
         Target::Store(folder, _) => Some(folder),
         Target::Registry(_) => None,
@@ -312,8 +342,8 @@ fn count(
     let mut disk = disks.iter_mut().find(|disk| Some(&disk.folder) == folder);
     let place = Place::of(&mapping.to);
     let (mut to_move, mut is_there) = (Count::default(), Count::default());
-    for (blob, look) in plan.blobs.iter().zip(looks) {
-        let first = counted.insert((place.clone(), blob.digest.clone()));
+    for look in outline.blobs {
+        let first = counted.insert((place.clone(), look.digest));
         if let (true, Some(disk)) = (first, &mut disk) {
             disk.to_write = disk.to_write.saturating_add(look.to_write);
         }
@@ -322,15 +352,15 @@ fn count(
         } else {
             &mut to_move
         };
-        count.add(1, blob.size);
+        count.add(1, look.size);
     }
     Preview::Moves {
-        source_digest: plan.source_digest,
-        digest: plan.root.digest().clone(),
-        platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
+        source_digest: outline.source_digest,
+        digest: outline.digest,
+        platforms: outline.platforms,
         to_move,
         there: is_there,
-        warnings: plan.warnings,
+        warnings: outline.warnings,
         is_there: is_whole,
     }
 }

@@ -1,0 +1,84 @@
+//! Tags that are written many at a time: a directory has all tags of a repository in one file.
+//!
+//! A worker that has written an image's manifests leaves its tag here. The first to do so writes all that are there, again and again until
+//! there are none; the others go on with other images meanwhile. So a tag that comes alone is written at once, and the more come at a time, the
+//! more are written at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use transload_reference::{Digest, Repository, Tag};
+
+use super::blobs::ImageId;
+
+/// The tags of one destination whose manifests are written, and that wait to be written themselves.
+#[derive(Debug, Default)]
+pub struct Tagging {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: BTreeMap<Repository, Vec<Waiting>>,
+    is_being_written: bool,
+}
+
+/// An image whose tag waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub image: ImageId,
+    pub tag: Tag,
+    pub digest: Digest,
+}
+
+impl Tagging {
+    /// Adds a tag. Returns whether the caller has to write what waits: it asks for the [`next`](Self::next) until there is none.
+    #[must_use]
+    pub fn add(&self, repository: &Repository, tag: Waiting) -> bool {
+        let mut inner = self.inner();
+        inner.waiting.entry(repository.clone()).or_default().push(tag);
+        !std::mem::replace(&mut inner.is_being_written, true)
+    }
+
+    /// All waiting tags of one repository, to be written together. After none, the next that is added is somebody else's to write.
+    pub fn next(&self) -> Option<(Repository, Vec<Waiting>)> {
+        let mut inner = self.inner();
+        let next = inner.waiting.pop_first();
+        inner.is_being_written = next.is_some();
+        next
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(image: ImageId) -> Waiting {
+        Waiting {
+            image,
+            tag: format!("v{image}").parse().unwrap(),
+            digest: Digest::of(b"image"),
+        }
+    }
+
+    #[test]
+    fn who_comes_first_writes_what_comes_meanwhile_all_tags_of_a_repository_at_once() {
+        let tagging = Tagging::default();
+        let [a, b]: [Repository; 2] = ["hub.local/a", "hub.local/b"].map(|name| name.parse().unwrap());
+        assert!(tagging.add(&a, waiting(0)));
+        assert!(!tagging.add(&b, waiting(1)));
+        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(0)])));
+        assert!(!tagging.add(&a, waiting(2)));
+        assert!(!tagging.add(&a, waiting(3)));
+        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(2), waiting(3)])));
+        assert_eq!(tagging.next(), Some((b, vec![waiting(1)])));
+        assert!(!tagging.add(&a, waiting(4)), "the last is still being written");
+        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(4)])));
+        assert_eq!(tagging.next(), None);
+        assert!(tagging.add(&a, waiting(5)));
+    }
+}
