@@ -442,8 +442,9 @@ impl<'a> Executor<'a> {
                     blob: &blob,
                     how,
                 });
-                self.count(scope, image, Some((&blob, how)));
+                // First of all: once its last blob is counted, the image is published, and a refusal makes it forget what arrived.
                 let next = blobs.arrived(&blob.digest, &blob_scope, blob.size, how);
+                self.count(scope, image, Some((&blob, how)));
                 for &image in &next.there {
                     self.flights[image].shares(how);
                 }
