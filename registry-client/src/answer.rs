@@ -136,8 +136,11 @@ impl Answer {
     /// The answer as an error, with what its body says.
     pub fn into_error(self, place: &Place) -> Error {
         let url = self.url.clone();
+        let began = self.permit.as_ref().map(Permit::began);
         let refusal = self.into_refusal();
-        Error::new(place, ErrorKind::Status(refusal)).at(&url)
+        Error::new(place, ErrorKind::Status(refusal))
+            .at(&url)
+            .of_request(began)
     }
 
     pub fn into_refusal(mut self) -> Refusal {

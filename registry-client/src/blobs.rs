@@ -19,6 +19,7 @@ use crate::origin::Purpose;
 use crate::request::Call;
 use crate::scope::Scopes;
 use crate::throttle::Permit;
+use crate::tries::Tries;
 use crate::url::Url;
 
 /// A connection that brought this many bytes did its duty: the tries are counted anew.
@@ -45,7 +46,7 @@ pub struct BlobReader {
     named_for: Option<Purpose>,
     /// Where the present connection began.
     began: u64,
-    failures: u32,
+    tries: Tries,
     has_ranges: Option<bool>,
     /// The registry said that there is nothing at an offset; the whole is asked for from then on.
     avoid_ranges: bool,
@@ -54,8 +55,10 @@ pub struct BlobReader {
     is_finished: bool,
     /// How long the connection was waited for, and what it brought meanwhile.
     pace: (Duration, u64),
-    /// The host's place that the transfer holds from its first answer to its last byte, connections that are cut in between included.
+    /// The permit that the transfer holds from an answer to its last byte.
     permit: Option<Permit>,
+    /// A transfer that had a permit goes on without waiting for another: who holds one may be waiting for its bytes.
+    was_counted: bool,
 }
 
 /// What an answer says of its body that explains a wrong size.
@@ -139,13 +142,14 @@ impl BlobReader {
             url: None,
             named_for: None,
             began: range.start,
-            failures: 0,
+            tries: Tries::default(),
             has_ranges: None,
             avoid_ranges: false,
             only_part: false,
             is_finished: false,
             pace: Default::default(),
             permit: None,
+            was_counted: false,
         };
         if reader.position > blob.size || range.end > blob.size || range.start > range.end {
             let message = format!(
@@ -203,29 +207,26 @@ impl BlobReader {
     fn recover(&mut self, error: Error) -> Result<(), Error> {
         self.body = None;
         if self.position - self.began >= PROGRESS {
-            self.failures = 0;
+            self.tries.progress();
         }
-        self.failures += 1;
-        // Requests that were repeated below have used up the tries.
-        let is_spent = self.failures >= self.core.retry.tries(&error) || error.attempts() > 1;
         // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
         let is_another = match error.kind() {
             ErrorKind::Size { .. } => true,
             ErrorKind::Status(refusal) => refusal.status == 200,
             _ => false,
         };
-        let is_doubtful = is_another && self.failures == 1;
-        if error.is_cancelled() || !(error.is_retryable() || is_doubtful) || is_spent {
-            let attempts = self.failures.max(error.attempts());
-            return Err(error.after(attempts));
+        let is_doubtful = is_another && self.tries.count() == 0;
+        if !(error.is_retryable() || is_doubtful) {
+            return Err(self.tries.end(error));
         }
-        self.core.back_off(
-            &error,
-            NoticeKind::Resume {
-                offset: self.position,
-            },
-            self.failures,
-        )
+        let error = error.of_request(self.permit.as_ref().map(Permit::began));
+        // Others may use the permit during the wait.
+        self.permit = None;
+        let kind = NoticeKind::Resume {
+            offset: self.position,
+        };
+        self.core.again(&mut self.tries, error, kind)?;
+        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), Error> {
@@ -242,10 +243,11 @@ impl BlobReader {
             };
             call = call.header("range", format!("bytes={}-{last}", self.position));
         }
-        call.is_counted = self.permit.is_some();
+        call.is_counted = self.was_counted;
         let mut answer = core.run(&mut call, None)?;
         if self.permit.is_none() {
             self.permit = answer.permit.take();
+            self.was_counted = true;
         }
         self.url = Some(answer.url.clone());
         self.named_for = answer.is_elsewhere.then_some(Purpose::Content);

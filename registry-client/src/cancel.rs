@@ -20,15 +20,15 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Waits, unless the flag is set before the end; then false.
-    pub fn sleep(&self, wait: Duration) -> bool {
+    /// Waits, or until `is_over`. Returns false where the flag is set first.
+    pub fn sleep(&self, wait: Duration, is_over: impl Fn() -> bool) -> bool {
         let until = Instant::now() + wait;
         loop {
             if self.is_set() {
                 return false;
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || is_over() {
                 return true;
             }
             std::thread::sleep(left.min(SLICE));
@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn a_set_flag_ends_a_wait_at_once() {
-        let cancel = Cancel::default();
-        assert!(cancel.sleep(Duration::ZERO));
+        let (cancel, hour) = (Cancel::default(), Duration::from_secs(3600));
+        assert!(cancel.sleep(Duration::ZERO, || false) && cancel.sleep(hour, || true));
         cancel.set();
-        assert!(!cancel.sleep(Duration::from_secs(3600)));
+        assert!(!cancel.sleep(hour, || false));
     }
 }

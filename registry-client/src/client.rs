@@ -1,6 +1,6 @@
 //! The client, and what it is built from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -183,7 +183,6 @@ impl ClientBuilder {
             tokens: Tokens::default(),
             journal: self.journal,
             sessions: HashMap::new().into(),
-            answered: HashSet::new().into(),
         };
         let core = Arc::new(core);
         core.shared.shut_when_cancelled(&core);

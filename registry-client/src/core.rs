@@ -1,6 +1,6 @@
 //! What all requests of a client share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -110,8 +110,6 @@ pub(crate) struct Core {
     pub journal: Arc<dyn UploadJournal>,
     /// Upload sessions that a refused mount left open.
     pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
-    /// The hosts that have answered something.
-    pub answered: Mutex<HashSet<Registry>>,
 }
 
 /// What an agent's connections have in common.
@@ -414,48 +412,6 @@ impl Core {
         match &self.on_notice {
             Some(on_notice) => on_notice(&notice),
             None => log::info!("{notice}"),
-        }
-    }
-
-    /// Waits before the next try, and slows everyone down where the host asked for it.
-    pub fn back_off(&self, error: &Error, kind: NoticeKind, attempt: u32) -> Result<(), Error> {
-        let place = &error.inner().place;
-        let retry_after = error.refusal().and_then(|refusal| refusal.retry_after);
-        let mut wait = self.retry.wait(attempt, retry_after);
-        let network = match error.kind() {
-            ErrorKind::Network { network, .. } => Some(*network),
-            _ => None,
-        };
-        // A kept connection that the server had closed meanwhile says nothing about the server's state.
-        if network == Some(Network::Reset) && attempt == 1 {
-            wait = wait.min(Duration::from_millis(50));
-        }
-        let is_overload = matches!(error.status(), Some(429 | 503));
-        // A cut now and then is the link's; one after the other without a byte in between may be a registry that can't cope.
-        let is_slow = match network {
-            Some(Network::ConnectTimeout | Network::Stalled) => true,
-            Some(Network::Reset | Network::Refused) => attempt > 1,
-            _ => false,
-        };
-        self.notify(kind, place, attempt, wait, error.kind());
-        if let Some(registry) = &place.registry
-            && (is_overload || is_slow)
-        {
-            let pause = if is_overload { wait } else { Duration::ZERO };
-            if let Some(concurrency) = self.throttle(registry).slow_down(pause) {
-                self.notify(
-                    NoticeKind::SlowDown { concurrency },
-                    place,
-                    attempt,
-                    wait,
-                    error.kind(),
-                );
-            }
-        }
-        if self.cancel.sleep(wait) {
-            Ok(())
-        } else {
-            Err(Error::new(place, ErrorKind::Cancelled))
         }
     }
 }

@@ -8,6 +8,7 @@ use transload_reference::{ManifestError, Registry, Repository, VerifyError, prin
 
 use crate::hint;
 use crate::origin::Purpose;
+use crate::throttle::Began;
 
 /// How many characters of a message are shown.
 const LONGEST_MESSAGE: usize = 1000;
@@ -22,7 +23,13 @@ pub struct Error(Box<Inner>);
 pub(crate) struct Inner {
     pub place: Place,
     pub url: Option<String>,
+    /// The URL's host.
+    pub host: Option<Registry>,
+    /// When the request began that failed.
+    pub began: Option<Began>,
     pub attempts: u32,
+    /// Whether the tries were used up, or the host was given up: no further try is due.
+    pub is_final: bool,
     /// Whether the host had never answered before: it may not be there at all.
     pub is_strangers: bool,
     /// What the registry named the URL for, where it isn't its own.
@@ -149,6 +156,8 @@ pub enum Network {
     Proxy,
     /// What came isn't HTTP.
     Http,
+    /// This process, or the system, may open no more files, and a connection is one.
+    NoFiles,
     /// Anything else.
     Other,
 }
@@ -156,7 +165,7 @@ pub enum Network {
 impl Network {
     pub(crate) fn is_retryable(self) -> bool {
         use Network::{
-            ConnectTimeout, Dns, Http, NoSuchHost, Other, Proxy, Refused, Reset, Stalled, Unreachable,
+            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, Refused, Reset, Stalled, Unreachable,
         };
         matches!(
             self,
@@ -169,6 +178,7 @@ impl Network {
                 | Reset
                 | Proxy
                 | Http
+                | NoFiles
                 | Other
         )
     }
@@ -179,7 +189,10 @@ impl Error {
         Error(Box::new(Inner {
             place: place.clone(),
             url: None,
+            host: None,
+            began: None,
             attempts: 1,
+            is_final: false,
             is_strangers: false,
             named_for: None,
             kind,
@@ -198,6 +211,13 @@ impl Error {
 
     pub(crate) fn at(mut self, url: &crate::url::Url) -> Error {
         self.0.url = Some(url.to_string());
+        self.0.host = Some(url.host().clone());
+        self
+    }
+
+    /// An error of a request that began then.
+    pub(crate) fn of_request(mut self, began: Option<Began>) -> Error {
+        self.0.began = began;
         self
     }
 
@@ -207,25 +227,58 @@ impl Error {
         self
     }
 
-    /// The same refusal of credentials as everybody is told of it: it is about the registry, whichever request met it first.
-    pub(crate) fn of_login(&self) -> Error {
+    /// The same once more, for another request that it ends. What can't be copied is kept as text.
+    pub(crate) fn copy(&self) -> Error {
         let kind = match &self.0.kind {
             ErrorKind::Status(refusal) => ErrorKind::Status(refusal.clone()),
             ErrorKind::Token(refusal) => ErrorKind::Token(refusal.clone()),
+            ErrorKind::Network { network, message } => ErrorKind::Network {
+                network: *network,
+                message: message.clone(),
+            },
+            ErrorKind::Config(message) => ErrorKind::Config(message.clone()),
+            ErrorKind::Cancelled => ErrorKind::Cancelled,
             other => ErrorKind::Protocol(other.to_string()),
         };
         Error(Box::new(Inner {
-            place: Place {
-                operation: "logging in".to_owned(),
-                repository: None,
-                ..self.0.place.clone()
-            },
+            place: self.0.place.clone(),
             url: self.0.url.clone(),
-            attempts: 1,
-            is_strangers: self.0.is_strangers,
-            named_for: self.0.named_for,
+            host: self.0.host.clone(),
             kind,
+            ..*self.0
         }))
+    }
+
+    /// The same as everybody is told of it: it is about the registry, whichever request met it first.
+    fn of_everybody(&self, operation: String) -> Error {
+        let mut error = self.copy();
+        error.0.place.operation = operation;
+        error.0.place.repository = None;
+        error
+    }
+
+    /// The same refusal of credentials as everybody is told of it.
+    pub(crate) fn of_login(&self) -> Error {
+        self.of_everybody("logging in".to_owned()).after(1)
+    }
+
+    /// The same error as everybody is told of it whose host is given up.
+    pub(crate) fn of_host(&self) -> Error {
+        let host = self.0.host.as_ref().or(self.0.place.registry.as_ref());
+        let host = host.map_or_else(|| "the host".to_owned(), ToString::to_string);
+        self.of_everybody(format!("{host} was given up, since nothing succeeds there"))
+            .after(1)
+            .into_final()
+    }
+
+    /// The same of another request that waited for it.
+    pub(crate) fn of_place(&self, place: &Place) -> Error {
+        let mut error = self.copy();
+        // A refused password and a host that was given up are everybody's.
+        if !error.0.is_final && !error.refuses_credentials() {
+            error.0.place = place.clone();
+        }
+        error
     }
 
     /// Whether it says that the credentials are wrong, and not that their user lacks a right.
@@ -273,6 +326,17 @@ impl Error {
     pub(crate) fn after(mut self, attempts: u32) -> Error {
         self.0.attempts = attempts;
         self
+    }
+
+    /// The same where no further try is due.
+    pub(crate) fn into_final(mut self) -> Error {
+        self.0.is_final = true;
+        self
+    }
+
+    /// Whether no further try is due: the tries are used up, or the host is given up.
+    pub(crate) fn is_final(&self) -> bool {
+        self.0.is_final
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -370,6 +434,12 @@ impl Error {
             ErrorKind::Cancelled => true,
             ErrorKind::Protocol(_) | ErrorKind::Size { .. } | ErrorKind::Config(_) => false,
         }
+    }
+
+    /// Whether it is a passing failure to get an answer from the host, and not one of this machine's.
+    pub(crate) fn is_hosts(&self) -> bool {
+        matches!(&self.0.kind, ErrorKind::Network { network, .. }
+            if network.is_retryable() && *network != Network::NoFiles)
     }
 
     /// What to do about it, where there is something.

@@ -70,6 +70,7 @@ fn classify_io(error: &io::Error) -> (Network, String) {
     }
     use io::ErrorKind as K;
     let network = match error.kind() {
+        _ if is_out_of_files(error) => Network::NoFiles,
         K::ConnectionRefused => Network::Refused,
         K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown | K::AddrNotAvailable => {
             Network::Unreachable
@@ -88,10 +89,24 @@ fn classify_io(error: &io::Error) -> (Network, String) {
         Network::Refused => "the connection was refused".to_owned(),
         Network::Reset => format!("the connection was cut: {error}"),
         Network::Stalled => "no byte moved for too long".to_owned(),
+        Network::NoFiles => format!("no connection can be opened: {error}"),
         Network::NoSuchHost | Network::Dns => format!("the host's address wasn't found: {error}"),
         _ => format!("the connection failed: {error}"),
     };
     (network, message)
+}
+
+/// Whether this process, or the system, may open no more files.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    let numbers = match cfg!(windows) {
+        // WSAEMFILE, and the system's own.
+        true => [10024, 4],
+        // EMFILE and ENFILE, the same numbers on every Unix.
+        false => [24, 23],
+    };
+    error
+        .raw_os_error()
+        .is_some_and(|number| numbers.contains(&number))
 }
 
 /// How a name lookup failed.
@@ -206,6 +221,12 @@ mod tests {
         };
         assert_eq!(network(io(io::ErrorKind::ConnectionRefused)), Network::Refused);
         assert_eq!(network(io(io::ErrorKind::UnexpectedEof)), Network::Reset);
+        if cfg!(unix) {
+            for number in [23, 24] {
+                let error = io::Error::from_raw_os_error(number);
+                assert_eq!(network(error.into()), Network::NoFiles, "{number}");
+            }
+        }
         assert_eq!(network(ureq::Error::HostNotFound), Network::NoSuchHost);
         assert_eq!(network(ureq::Error::Timeout(Timeout::PerRead)), Network::Stalled);
         assert_eq!(

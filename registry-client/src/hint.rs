@@ -9,6 +9,9 @@ use crate::manifests::OTHER_ALGORITHM;
 use crate::origin::{Purpose, is_way_out_of_https};
 use crate::token::TOO_LARGE_TOKEN;
 
+/// What to do where a connection can't be opened for want of open files.
+const NO_FILES: &str = "raise the limit on open files (ulimit -n shows it), or use fewer --jobs";
+
 pub(crate) fn of(error: &Error) -> Option<String> {
     let place = &error.inner().place;
     let host = place
@@ -326,6 +329,7 @@ fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> 
         Network::ClientCertificate => "wants a client certificate, and only the registry itself is shown one",
         Network::Http if is_plain_http(error) => "may speak HTTPS, and was named with http",
         Network::Tls | Network::Http | Network::Proxy => "doesn't answer as it should",
+        Network::NoFiles => return Some(NO_FILES.to_owned()),
         Network::Other => return None,
     };
     Some(format!("{subject} {trouble}: {settings}"))
@@ -404,6 +408,7 @@ fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> O
         Network::Tls | Network::Http => {
             format!("something that is no registry seems to answer at {host}: check host, port and proxy")
         }
+        Network::NoFiles => NO_FILES.to_owned(),
         Network::Other => return None,
     })
 }

@@ -44,6 +44,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod growth;
+mod health;
 mod hint;
 mod journal;
 mod login;
@@ -68,6 +69,7 @@ mod throttle;
 mod tls;
 mod token;
 mod transport;
+mod tries;
 mod upload;
 mod url;
 mod whole;

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::notice::NoticeKind;
 use crate::request::Call;
 use crate::scope::Scopes;
+use crate::tries::Tries;
 
 /// What is asked for: everything that can be moved. Schema 1 isn't.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
@@ -92,29 +93,22 @@ impl Core {
         let mut call = self
             .manifest_call("reading", "GET", repository, identifier)?
             .scopes(scopes);
-        let mut attempt = 1;
+        let mut tries = Tries::default();
         let mut doubted: Option<Digest> = None;
         loop {
-            let error = match self.fetch_once(&mut call, identifier, doubted.as_ref()) {
-                Ok(Fetched::Manifest(manifest)) => return Ok(manifest),
-                Ok(Fetched::Doubtful(digest)) => {
-                    doubted = Some(digest);
-                    continue;
-                }
+            let is_first_doubt = doubted.is_none();
+            let error = match self.fetch_once(&mut call, identifier, &mut doubted) {
+                Ok(manifest) => return Ok(manifest),
+                // A second answer tells whether the header is wrong or the bytes are.
+                Err(_) if is_first_doubt && doubted.is_some() => continue,
                 Err(error) => error,
             };
             // Requests were repeated below; here it is only about bytes that were damaged or cut short.
             let is_damage = matches!(error.kind(), ErrorKind::Manifest(_) | ErrorKind::Network { .. });
-            if !is_damage
-                || !error.is_retryable()
-                || error.attempts() > 1
-                || attempt >= self.retry.tries(&error)
-            {
-                let attempts = attempt.max(error.attempts());
-                return Err(error.after(attempts));
+            if !is_damage || !error.is_retryable() {
+                return Err(tries.end(error));
             }
-            self.back_off(&error, NoticeKind::Retry, attempt)?;
-            attempt += 1;
+            self.again(&mut tries, error, NoticeKind::Retry)?;
         }
     }
 
@@ -122,8 +116,8 @@ impl Core {
         &self,
         call: &mut Call,
         identifier: &Identifier,
-        doubted: Option<&Digest>,
-    ) -> Result<Fetched, Error> {
+        doubted: &mut Option<Digest>,
+    ) -> Result<RawManifest, Error> {
         let answer = self.run(call, None)?;
         if answer.status != 200 {
             return Err(answer.into_error(&call.place));
@@ -144,16 +138,15 @@ impl Core {
             Identifier::Tag(_) => {
                 let digest = Digest::of(&bytes);
                 // A header that disagrees means a damaged transfer, or a wrong header. Bytes that come twice are right.
-                let disagrees =
-                    told.is_some_and(|told| told.algorithm() == digest.algorithm() && told != digest);
-                if disagrees && doubted != Some(&digest) {
-                    return Ok(Fetched::Doubtful(digest));
+                match told.filter(|told| told.algorithm() == digest.algorithm() && *told != digest) {
+                    Some(told) if doubted.replace(digest.clone()) != Some(digest) => {
+                        RawManifest::verified(bytes, content_type, &told)
+                    }
+                    _ => RawManifest::parse(bytes, content_type),
                 }
-                RawManifest::parse(bytes, content_type)
             }
         };
-        read.map(Fetched::Manifest)
-            .map_err(|error| call.fail(ErrorKind::Manifest(error)))
+        read.map_err(|error| call.fail(ErrorKind::Manifest(error)))
     }
 
     pub fn push_manifest(
@@ -246,12 +239,6 @@ fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawM
         });
     }
     Error::new(&call.place, ErrorKind::Status(refusal)).at(&url)
-}
-
-enum Fetched {
-    Manifest(RawManifest),
-    /// These bytes have this digest, and the header has another.
-    Doubtful(Digest),
 }
 
 /// What the head of an answer says of a manifest, if it says enough.

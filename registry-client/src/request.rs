@@ -17,9 +17,10 @@ use crate::notice::NoticeKind;
 use crate::origin::{Purpose, Reach};
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::throttle::{Patience, Throttle};
+use crate::throttle::{Patience, Permit, Throttle};
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, bounded, last_sent, reaching};
+use crate::tries::Tries;
 use crate::url::{Scheme, Url};
 
 /// How many redirects are followed, one after the other.
@@ -185,34 +186,24 @@ impl Call {
 impl Core {
     /// Sends a request that may be sent again, until it has an answer that isn't a passing failure or the tries are used up.
     pub fn run(&self, call: &mut Call, body: Option<&[u8]>) -> Result<Answer, Error> {
-        let mut attempt = 1;
+        let mut tries = Tries::default();
         loop {
             let mut payload = body.map_or(Payload::None, Payload::Bytes);
             let error = match self.once(call, &mut payload) {
-                Ok(answer) => {
-                    if !is_passing(&answer) {
-                        return Ok(answer);
-                    }
-                    let error = answer.into_error(&call.place);
-                    if !error.is_retryable() {
-                        return Err(error.after(attempt));
-                    }
-                    error
-                }
+                Ok(answer) if is_passing(answer.status) => answer.into_error(&call.place),
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if error.is_cancelled() || !error.is_retryable() || attempt >= self.retry.tries(&error) {
-                return Err(error.after(attempt));
+            if !error.is_retryable() {
+                return Err(tries.end(error));
             }
-            self.back_off(&error, NoticeKind::Retry, attempt)?;
-            attempt += 1;
+            self.again(&mut tries, error, NoticeKind::Retry)?;
         }
     }
 
     /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
     pub fn once(&self, call: &mut Call, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         let throttle = self.throttle(&call.reach.registry);
-        let login = self.login(&call.reach);
         let patience = match payload {
             _ if call.is_counted => Patience::None,
             // Its bytes may come from another host, where they hold a place.
@@ -225,6 +216,20 @@ impl Core {
         if let Payload::Stream(reader) = payload {
             reader.throttle = Some(Arc::clone(&throttle));
         }
+        let began = permit.began();
+        self.converse(call, payload, permit)
+            .map_err(|error| error.of_request(Some(began)))
+    }
+
+    /// Sends a request that has its permit, and follows redirects.
+    fn converse(
+        &self,
+        call: &mut Call,
+        payload: &mut Payload<'_, '_>,
+        permit: Permit,
+    ) -> Result<Answer, Error> {
+        let throttle = self.throttle(&call.reach.registry);
+        let login = self.login(&call.reach);
         let mut url = call.url.clone();
         // Once an answer has led elsewhere, nothing that is the registry's alone goes along any more.
         let mut named_for = (!call.reach.is_own(&url)).then_some(Purpose::Upload);
@@ -281,8 +286,6 @@ impl Core {
                 // Only what a registry answers off-hand tells how busy everything is.
                 let is_offhand = matches!(call.method, "GET" | "HEAD");
                 throttle.speed_up(is_offhand.then_some(latency));
-            } else {
-                throttle.hears();
             }
             let wants_more = at_home
                 && (answer.status == 401
@@ -321,7 +324,7 @@ impl Core {
                 return Ok(answer);
             }
             if let Some((credential, _)) = &trial
-                && !is_passing(&answer)
+                && !is_passing(answer.status)
             {
                 login.accept(credential);
             }
@@ -380,6 +383,10 @@ impl Core {
         } = exchange;
         if self.cancel.is_set() {
             return Err(Error::new(place, ErrorKind::Cancelled).at(url));
+        }
+        let host = self.throttle(url.host());
+        if let Some(given_up) = host.given_up() {
+            return Err(given_up);
         }
         let agent = self.agent(url, identity)?;
         let unsendable =
@@ -442,7 +449,7 @@ impl Core {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 log::debug!("{method} {url}: {}", parts.status);
-                self.note_answer(url);
+                host.hears(Instant::now(), !is_passing(parts.status.as_u16()));
                 Ok(Answer {
                     status: parts.status.as_u16(),
                     headers: parts.headers,
@@ -467,6 +474,7 @@ impl Core {
                 let parts = early.ok_or_else(|| {
                     failure::from_ureq(ureq::Error::Io(io::ErrorKind::ConnectionReset.into()), place).at(url)
                 })?;
+                host.hears(Instant::now(), !is_passing(parts.status));
                 let mut headers = HeaderMap::new();
                 for (name, value) in parts.headers {
                     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
@@ -488,8 +496,11 @@ impl Core {
                 })
             }
             Err(error) => {
-                let error = self.blame(failure::from_ureq(error, place), url);
+                let error = self.blame(failure::from_ureq(error, place), url, &host);
                 let error = error.at(url).named_for(named_for);
+                if error.is_hosts() {
+                    host.fails(Instant::now());
+                }
                 log::debug!("{method} {url}: {}", error.kind());
                 Err(error)
             }
@@ -498,21 +509,13 @@ impl Core {
 }
 
 impl Core {
-    /// Takes note that a host has answered.
-    fn note_answer(&self, url: &Url) {
-        let mut answered = lock(&self.answered);
-        if !answered.contains(url.host()) {
-            answered.insert(url.host().clone());
-        }
-    }
-
     /// An error of a connection, with what is known of who is to blame.
-    fn blame(&self, error: Error, url: &Url) -> Error {
+    fn blame(&self, error: Error, url: &Url, host: &Throttle) -> Error {
         let error = match self.proxies.shown(url) {
             Some(proxy) => error.through(&proxy),
             None => error,
         };
-        if lock(&self.answered).contains(url.host()) {
+        if host.has_answered() {
             error
         } else {
             error.of_stranger()
@@ -533,8 +536,8 @@ fn with_wait<B: AsSendBody>(
         .build()
 }
 
-fn is_passing(answer: &Answer) -> bool {
-    matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504)
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! look-up of a name costs a thread.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::unversioned::transport::time::Duration as Span;
+
+use crate::failure::is_out_of_files;
 
 /// How long an address is believed. A name that moves meanwhile is found again by the tries that follow a failed connection.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -42,7 +44,7 @@ impl Resolver for Remembering {
         {
             return Ok(addresses.clone());
         }
-        let addresses = self.ask(uri, config, timeout)?;
+        let addresses = self.ask(uri, config, timeout).map_err(why_no_address)?;
         known().insert(name, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
@@ -73,6 +75,14 @@ impl Remembering {
             // Then the system's own patience is the limit.
             Err(_) => self.system.resolve(uri, config, unbounded),
         }
+    }
+}
+
+/// The failure of a look-up. Resolvers that can't open a file say that there is no such name, or that no server answers.
+fn why_no_address(error: Error) -> Error {
+    match UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
+        Err(cause) if is_out_of_files(&cause) => Error::Io(cause),
+        _ => error,
     }
 }
 

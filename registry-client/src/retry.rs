@@ -18,6 +18,8 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
     /// The longest wait that a registry's Retry-After is granted.
     pub longest_retry_after: Duration,
+    /// How long a host that served requests before may fail them all until it is given up, at least.
+    pub longest_outage: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -27,6 +29,7 @@ impl Default for RetryPolicy {
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(30),
             longest_retry_after: Duration::from_secs(120),
+            longest_outage: Duration::from_secs(60),
         }
     }
 }
@@ -63,12 +66,25 @@ impl RetryPolicy {
         few.min(self.attempts)
     }
 
-    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
-    pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+    /// The longest wait after the `attempt`-th failure (from 1).
+    fn longest(&self, attempt: u32) -> Duration {
         let doubled = self
             .first_wait
             .saturating_mul(1 << attempt.saturating_sub(1).min(16));
-        let longest = doubled.min(self.longest_wait);
+        doubled.min(self.longest_wait)
+    }
+
+    /// How long a request waits in all, at least, until it has used up so many tries.
+    pub(crate) fn patience(&self, tries: u32) -> Duration {
+        let waits = (1..tries).fold(Duration::ZERO, |sum, attempt| {
+            sum.saturating_add(self.longest(attempt) / 2)
+        });
+        waits.max(self.first_wait)
+    }
+
+    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
+    pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+        let longest = self.longest(attempt);
         // Between half and all of it: workers that failed together don't come back together.
         let wait = longest.mul_f64(0.5 + 0.5 * chance());
         match retry_after {
@@ -133,6 +149,14 @@ mod tests {
                 let longest = Duration::from_secs(longest);
                 assert!(wait >= longest / 2 && wait <= longest, "{attempt}: {wait:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_patience_of_a_request_is_the_sum_of_its_shortest_waits() {
+        let policy = RetryPolicy::default();
+        for (tries, millis) in [(1, 500), (2, 500), (3, 750), (6, 7750)] {
+            assert_eq!(policy.patience(tries), Duration::from_millis(millis), "{tries}");
         }
     }
 

@@ -25,6 +25,9 @@ impl Shared {
     /// The pace of a registry, which is asked at most so many things at once.
     pub fn throttle(&self, registry: &Registry, most: usize) -> Arc<Throttle> {
         let mut throttles = lock(&self.throttles);
+        if let Some(throttle) = throttles.get(registry) {
+            return Arc::clone(throttle);
+        }
         let throttle = throttles.entry(registry.clone());
         Arc::clone(throttle.or_insert_with(|| Throttle::new(most)))
     }

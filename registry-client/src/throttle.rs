@@ -7,10 +7,16 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
+use crate::error::Error;
 use crate::growth::{Growth, MODEST};
+use crate::health::Health;
+use crate::retry::RetryPolicy;
 
 /// How long a wait goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// What the pause of a host that asks for none grows to while nothing succeeds there.
+const LONGEST_BRIEF: Duration = Duration::from_secs(3);
 
 /// How many requests may run at once, and until when none may start.
 #[derive(Debug)]
@@ -30,8 +36,12 @@ struct State {
     /// How many of those that run were begun by which thread. An upload whose bytes come from the same host must not wait for itself.
     by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
-    slowed_at: Option<Instant>,
+    /// Pauses that the host didn't ask for since something succeeded.
+    briefs: u32,
+    /// How often the host was overloaded. Requests that began before the last time say nothing new.
+    overloads: u64,
     growth: Growth,
+    health: Health,
 }
 
 /// The right to run one request, its answer's body included; given back when dropped.
@@ -39,6 +49,21 @@ struct State {
 pub(crate) struct Permit {
     throttle: Arc<Throttle>,
     thread: ThreadId,
+    began: Began,
+}
+
+/// When a request began: after how many overloads of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Began(u64);
+
+/// How long nobody may start a request after an overload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    None,
+    /// This long, and twice as long each time while nothing succeeds.
+    Brief(Duration),
+    /// As long as the host asked for.
+    Asked(Duration),
 }
 
 /// How long a request waits for its turn.
@@ -62,8 +87,10 @@ impl Throttle {
                 running: 0,
                 by_thread: HashMap::new(),
                 paused_until: None,
-                slowed_at: None,
+                briefs: 0,
+                overloads: 0,
                 growth: Growth::new(Instant::now()),
+                health: Health::default(),
             }),
             freed: Condvar::new(),
             moved: AtomicU64::new(0),
@@ -93,6 +120,10 @@ impl Throttle {
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
+            // The request fails at once.
+            if state.health.given_up().is_some() {
+                break;
+            }
             state.growth.is_full();
             if self.grow(&mut state) {
                 continue;
@@ -109,6 +140,7 @@ impl Throttle {
         Some(Permit {
             throttle: Arc::clone(self),
             thread,
+            began: Began(state.overloads),
         })
     }
 
@@ -123,20 +155,29 @@ impl Throttle {
         state.limit().saturating_sub(state.running)
     }
 
-    /// The host was overloaded: nobody starts a request for `wait`, and fewer run at once afterwards. Returns their number if
-    /// it fell: failures of requests that were under way together count once.
-    pub fn slow_down(&self, wait: Duration) -> Option<usize> {
-        let now = Instant::now();
+    /// The host was overloaded: nobody starts a request during the pause, and fewer run at once afterwards. Returns their number if
+    /// it fell. Failures of requests that were under way together count once; `None` in `began` is a request of which that isn't known.
+    pub fn slow_down(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
         let mut state = self.lock();
-        let until = now + wait;
+        let is_news = began.is_none_or(|began| began.0 == state.overloads);
+        let pause = match pause {
+            Pause::Asked(asked) => asked,
+            Pause::Brief(first) if is_news => {
+                let doubled = first.saturating_mul(1 << state.briefs.min(16));
+                state.briefs += 1;
+                doubled.min(LONGEST_BRIEF)
+            }
+            Pause::Brief(_) | Pause::None => Duration::ZERO,
+        };
+        let until = now + pause;
         state.paused_until = Some(state.paused_until.map_or(until, |earlier| earlier.max(until)));
-        let recently = state
-            .slowed_at
-            .is_some_and(|at| now.duration_since(at) < Duration::from_secs(1).max(wait));
-        if recently || state.limit <= 1.0 {
+        if !is_news {
             return None;
         }
-        state.slowed_at = Some(now);
+        state.overloads += 1;
+        if state.limit <= 1.0 {
+            return None;
+        }
         state.limit = (state.limit / 2.0).max(1.0);
         Some(state.limit())
     }
@@ -149,16 +190,60 @@ impl Throttle {
         }
     }
 
-    /// The host has answered something, if only that it won't.
-    pub fn hears(&self) {
-        self.lock().growth.hears();
+    /// The host has answered. `is_good`: it isn't a passing failure.
+    pub fn hears(&self, now: Instant, is_good: bool) {
+        let mut state = self.lock();
+        state.growth.hears();
+        if is_good {
+            state.briefs = 0;
+            state.health.succeeds();
+        } else {
+            state.health.fails(now, true);
+        }
+    }
+
+    /// No answer came.
+    pub fn fails(&self, now: Instant) {
+        self.lock().health.fails(now, false);
+    }
+
+    /// Whether the host has answered anything.
+    pub fn has_answered(&self) -> bool {
+        self.lock().health.has_answered()
+    }
+
+    /// How many requests succeeded at the host.
+    pub fn successes(&self) -> u64 {
+        self.lock().health.successes()
+    }
+
+    /// Gives the host up with this error where nothing has succeeded there for too long; `tries` is how often a request with this error
+    /// is tried.
+    pub fn give_up(&self, now: Instant, error: &Error, tries: u32, policy: &RetryPolicy) {
+        let (patience, outage) = (policy.patience(tries), policy.longest_outage);
+        let mut state = self.lock();
+        state.health.give_up(now, error, tries, patience, outage);
+        if state.health.given_up().is_some() {
+            self.freed.notify_all();
+        }
+    }
+
+    /// The error of every request to a host that was given up.
+    pub fn given_up(&self) -> Option<Error> {
+        let state = self.lock();
+        state.health.given_up().map(|error| error.copy())
+    }
+
+    /// Whether the host was given up.
+    pub fn is_given_up(&self) -> bool {
+        self.lock().health.given_up().is_some()
     }
 
     /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
     pub fn speed_up(&self, latency: Option<Duration>) {
         let mut state = self.lock();
         state.growth.answered(latency);
-        if state.slowed_at.is_some() {
+        if state.overloads > 0 {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
         } else {
             self.grow(&mut state);
@@ -205,11 +290,16 @@ impl State {
 
     /// Whether more than now may run at once if that pays.
     fn may_grow(&self) -> bool {
-        self.slowed_at.is_none() && self.limit < self.most
+        self.overloads == 0 && self.limit < self.most
     }
 }
 
 impl Permit {
+    /// When the request began that it was given for.
+    pub fn began(&self) -> Began {
+        self.began
+    }
+
     /// Takes note of a blob's bytes that moved.
     pub fn moved(&self, bytes: u64) {
         self.throttle.moved(bytes);
@@ -237,14 +327,65 @@ mod tests {
 
     #[test]
     fn concurrency_falls_once_per_overload_and_recovers() {
-        let throttle = Throttle::new(8);
-        assert_eq!(throttle.slow_down(Duration::ZERO), Some(4));
-        assert_eq!(throttle.slow_down(Duration::ZERO), None);
-        assert_eq!(throttle.limit(), 4);
+        let (throttle, cancel, now) = (Throttle::new(8), Cancel::default(), Instant::now());
+        let begin = || throttle.acquire(&cancel, Patience::None).unwrap().began();
+        let together = [begin(), begin(), begin()].map(Some);
+        let fallen = together.map(|began| throttle.slow_down(now, began, Pause::None));
+        assert_eq!(fallen, [Some(4), None, None]);
+        assert_eq!(throttle.slow_down(now, Some(begin()), Pause::None), Some(2));
+        assert_eq!(throttle.limit(), 2);
         for _ in 0..100 {
             throttle.speed_up(None);
         }
         assert_eq!(throttle.limit(), 8);
+    }
+
+    #[test]
+    fn a_pause_is_brief_and_grows_while_nothing_succeeds() {
+        const BRIEF: Duration = Duration::from_millis(100);
+        let (throttle, now) = (Throttle::new(8), Instant::now());
+        let overload = |now, began| {
+            throttle.slow_down(now, began, Pause::Brief(BRIEF));
+            throttle.lock().pause(now).unwrap_or_default()
+        };
+        let mut at = now;
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            pauses.push(overload(at, None).as_millis());
+            at += LONGEST_BRIEF;
+        }
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000]);
+        throttle.hears(at, false);
+        assert_eq!(overload(at, None), LONGEST_BRIEF);
+        at += LONGEST_BRIEF;
+        throttle.hears(at, true);
+        assert_eq!(overload(at, Some(Began(0))), Duration::ZERO, "it began before");
+        assert_eq!(overload(at, None), BRIEF);
+        throttle.slow_down(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
+        assert_eq!(overload(at, None), Duration::from_secs(7), "the longer one holds");
+    }
+
+    #[test]
+    fn a_host_that_is_given_up_keeps_nobody_waiting() {
+        let (throttle, cancel, now) = (Throttle::new(1), Cancel::default(), Instant::now());
+        let place = crate::error::Place {
+            operation: "x".to_owned(),
+            registry: None,
+            repository: None,
+            has_credential: false,
+        };
+        let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
+        let policy = RetryPolicy::attempts(1);
+        let _held = throttle.acquire(&cancel, Patience::Endless);
+        throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
+            let sleeper = scope.spawn(|| cancel.sleep(Duration::from_secs(3600), || throttle.is_given_up()));
+            (0..3).for_each(|_| throttle.fails(now));
+            throttle.give_up(now + Duration::from_secs(60), &error, 1, &policy);
+            assert!(waiter.join().unwrap() && sleeper.join().unwrap());
+        });
+        assert!(throttle.given_up().is_some_and(|error| error.is_final()));
     }
 
     #[test]
@@ -269,7 +410,10 @@ mod tests {
         });
         let grown = throttle.limit();
         assert!(grown > MODEST && grown.is_multiple_of(MODEST), "{grown}");
-        assert_eq!(throttle.slow_down(Duration::ZERO), Some(grown / 2));
+        assert_eq!(
+            throttle.slow_down(Instant::now(), None, Pause::None),
+            Some(grown / 2)
+        );
         throttle.moved(1 << 40);
         throttle.speed_up(None);
         assert_eq!(throttle.limit(), grown / 2, "after an overload, growth is slow");
@@ -287,7 +431,7 @@ mod tests {
         assert_eq!(throttle.lock().nap(now), SLICE);
         assert_eq!(silent(&throttle), Duration::ZERO);
         assert_eq!(silent(&Throttle::new(MODEST)), SLICE, "as many as may");
-        throttle.slow_down(Duration::ZERO);
+        throttle.slow_down(now, None, Pause::None);
         assert_eq!(silent(&throttle), SLICE, "overloaded");
     }
 
@@ -339,7 +483,8 @@ mod tests {
     #[test]
     fn a_pause_holds_everyone_and_the_cancel_flag_ends_the_wait() {
         let throttle = Throttle::new(4);
-        throttle.slow_down(Duration::from_secs(3600));
+        let hour = Duration::from_secs(3600);
+        throttle.slow_down(Instant::now(), None, Pause::Asked(hour));
         let cancel = Cancel::default();
         cancel.set();
         for patience in [Patience::Endless, Patience::None] {

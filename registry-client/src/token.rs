@@ -33,7 +33,7 @@ pub(crate) const TOO_LARGE_TOKEN: &str = "the token server gave a token";
 
 /// Tokens by what they are for.
 #[derive(Default)]
-pub(crate) struct Tokens(Mutex<HashMap<Key, Arc<Mutex<Slot>>>>);
+pub(crate) struct Tokens(Mutex<HashMap<Key, Arc<Slot>>>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
@@ -47,9 +47,27 @@ struct Key {
 
 #[derive(Default)]
 struct Slot {
+    /// Held while a token is fetched.
+    fetching: Mutex<()>,
+    /// Held for a moment.
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
     token: Option<Token>,
     /// What a challenge asked for besides the scopes that the client thought of.
     asked: Option<String>,
+    /// How many fetches have failed, and how the last one did.
+    failures: u64,
+    failure: Option<Error>,
+}
+
+impl Held {
+    fn valid_token(&self) -> Option<Secret> {
+        let token = self.token.as_ref()?;
+        (Instant::now() < token.renew_at).then(|| token.secret.clone())
+    }
 }
 
 #[derive(Clone)]
@@ -84,7 +102,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Core {
-    fn slot(&self, wanted: &Wanted<'_>) -> Arc<Mutex<Slot>> {
+    fn slot(&self, wanted: &Wanted<'_>) -> Arc<Slot> {
         let key = Key {
             reach: wanted.reach.clone(),
             realm: wanted.server.realm.clone(),
@@ -95,19 +113,44 @@ impl Core {
         Arc::clone(lock(&self.tokens.0).entry(key).or_default())
     }
 
-    /// The token for these scopes: the one in store, or a new one. One worker asks, the others wait for what it gets.
+    /// The token for these scopes: the one in store, or a new one. One worker asks, and the others wait for the token that it gets, or for
+    /// its failure.
     pub fn token(&self, wanted: &Wanted<'_>) -> Result<Secret, Error> {
         let slot = self.slot(wanted);
-        let mut slot = lock(&slot);
-        if let Some(token) = &slot.token
-            && Instant::now() < token.renew_at
-        {
-            return Ok(token.secret.clone());
-        }
+        let seen = {
+            let held = lock(&slot.held);
+            if let Some(secret) = held.valid_token() {
+                return Ok(secret);
+            }
+            held.failures
+        };
+        let _fetching = lock(&slot.fetching);
         let mut scopes = wanted.scopes.clone();
-        scopes.add(slot.asked.as_deref().unwrap_or_default());
+        {
+            let held = lock(&slot.held);
+            if let Some(secret) = held.valid_token() {
+                return Ok(secret);
+            }
+            if let Some(failure) = held.failure.as_ref().filter(|_| held.failures > seen) {
+                return Err(failure.of_place(wanted.place));
+            }
+            scopes.add(held.asked.as_deref().unwrap_or_default());
+        }
+        let fetched = self.new_token(wanted, &scopes);
+        let mut held = lock(&slot.held);
+        match fetched {
+            Ok(token) => Ok(held.token.insert(token).secret.clone()),
+            Err(error) => {
+                held.failures += 1;
+                held.failure = Some(error.copy());
+                Err(error)
+            }
+        }
+    }
+
+    fn new_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
         let asked_at = Instant::now();
-        let grant = self.fetch_on_trial(wanted, &scopes)?;
+        let grant = self.fetch_on_trial(wanted, scopes)?;
         let life = grant
             .expires_in
             .and_then(|life| life.as_f64())
@@ -134,24 +177,20 @@ impl Core {
         // Early enough that it still holds when the request arrives, whatever the clocks say.
         let life = life.min(Duration::from_secs(24 * 3600));
         let renew_at = asked_at + life - (life / 5).min(SHORTEST_LIFE);
-        slot.token = Some(Token {
-            secret: secret.clone(),
-            renew_at,
-        });
-        Ok(secret)
+        Ok(Token { secret, renew_at })
     }
 
     /// A token was refused: the next request gets a new one, unless somebody else renewed it already. `asked` is the refusal's
     /// own idea of the scope.
     pub fn refuse_token(&self, wanted: &Wanted<'_>, refused: Option<&str>, asked: Option<&str>) {
         let slot = self.slot(wanted);
-        let mut slot = lock(&slot);
+        let mut held = lock(&slot.held);
         if let Some(asked) = asked {
-            slot.asked = Some(asked.to_owned());
+            held.asked = Some(asked.to_owned());
         }
         let is_current = |token: &Token| refused.is_none_or(|refused| token.secret.expose() == refused);
-        if refused.is_some() && slot.token.as_ref().is_some_and(is_current) {
-            slot.token = None;
+        if refused.is_some() && held.token.as_ref().is_some_and(is_current) {
+            held.token = None;
         }
     }
 

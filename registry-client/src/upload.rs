@@ -22,6 +22,7 @@ use crate::origin::Reach;
 use crate::request::{BlobBytes, Call, ExactReader, Payload};
 use crate::scope::Scopes;
 use crate::session::{Session, stored_bytes};
+use crate::tries::Tries;
 use crate::url::Url;
 
 /// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
@@ -54,7 +55,7 @@ enum Step {
 /// What went wrong since the last progress.
 #[derive(Default)]
 struct Failures {
-    failures: u32,
+    tries: Tries,
     renewals: u32,
     /// Not forgiven by progress: each costs the whole blob.
     damages: u32,
@@ -64,7 +65,7 @@ impl Failures {
     fn progress(&mut self, best: &mut u64, offset: u64) {
         if offset >= *best + PROGRESS {
             *best = offset;
-            self.failures = 0;
+            self.tries.progress();
             self.renewals = 0;
         }
     }
@@ -187,7 +188,6 @@ impl Upload<'_> {
                 Step::Lost(error) => (error, false),
                 Step::Failed(error) => (error, true),
             };
-            count.failures += 1;
             if is_wrong(&error) {
                 self.cancel(&current);
                 self.entry.iter_mut().for_each(|entry| entry.forget());
@@ -196,15 +196,15 @@ impl Upload<'_> {
             // A source that gave up has tried long enough by itself.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
-            if error.is_cancelled() || !may_retry || count.failures >= core.retry.tries(&error) {
-                return Err(error.after(count.failures));
+            if !may_retry {
+                return Err(count.tries.end(error));
             }
             let resumed = if is_session_good {
                 before.max(current.offset)
             } else {
                 0
             };
-            core.back_off(&error, NoticeKind::Resume { offset: resumed }, count.failures)?;
+            let error = core.again(&mut count.tries, error, NoticeKind::Resume { offset: resumed })?;
             // The last answer may have been lost after the blob was stored.
             if let Ok(Some(size)) = core.has_blob(self.repository, &self.blob.digest)
                 && size == self.blob.size

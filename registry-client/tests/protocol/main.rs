@@ -7,6 +7,7 @@ mod bodies;
 mod help;
 mod hostile;
 mod origin;
+mod pace;
 mod pull;
 mod push;
 mod real;

@@ -1,0 +1,206 @@
+//! What happens between two tries: the request backs off, the host is paused, or the host is given up.
+//!
+//! Two clocks run. A request that failed waits by itself, without a permit, twice as long after each failure. The host's
+//! [`Throttle`](crate::throttle::Throttle) pauses everybody: as long as the host asked for, else briefly.
+
+use std::time::{Duration, Instant};
+
+use transload_reference::Registry;
+
+use crate::core::{Core, lock};
+use crate::error::{Error, ErrorKind, Network};
+use crate::notice::NoticeKind;
+use crate::throttle::Pause;
+
+/// How often a request waits without a try being counted: where a host asks for a slower pace while it serves other requests, and
+/// where this process may open no more files.
+const MAX_WAITS: u32 = 50;
+
+/// After so many successes of others between two refusals of a request, the refusal is about the request, and the host isn't paused.
+const MANY: u64 = 16;
+
+/// What one request has been through.
+#[derive(Debug, Default)]
+pub(crate) struct Tries {
+    failures: u32,
+    /// Refusals (429) since something succeeded at the host. They count as failures while nothing does.
+    refusals: u32,
+    /// Waits that weren't tries.
+    waits: u32,
+    /// The host of the last failure, and how many requests had succeeded there.
+    seen: Option<(Registry, u64)>,
+}
+
+/// What a failure says of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// It asks for a slower pace.
+    Refusal,
+    /// It can't cope, unless the fault is the one request's.
+    Overload,
+    /// It, or the link, may carry fewer requests at once.
+    Slow,
+    /// A cut now and then is the link's; one after the other without a byte in between may be a host that can't cope.
+    Cut,
+    /// This process may open no more files.
+    NoFiles,
+    Nothing,
+}
+
+impl Sign {
+    fn of(error: &Error) -> Sign {
+        let asks = error
+            .refusal()
+            .is_some_and(|refusal| refusal.retry_after.is_some());
+        match error.kind() {
+            ErrorKind::Network { network, .. } => match network {
+                Network::ConnectTimeout | Network::Stalled => Sign::Slow,
+                Network::Reset | Network::Refused => Sign::Cut,
+                Network::NoFiles => Sign::NoFiles,
+                _ => Sign::Nothing,
+            },
+            _ => match error.status() {
+                Some(429) => Sign::Refusal,
+                Some(503) if asks => Sign::Refusal,
+                Some(503) => Sign::Overload,
+                _ => Sign::Nothing,
+            },
+        }
+    }
+}
+
+impl Tries {
+    /// How many tries have failed.
+    pub fn count(&self) -> u32 {
+        self.failures + self.refusals
+    }
+
+    /// Something came of the last try: the tries are counted anew.
+    pub fn progress(&mut self) {
+        *self = Tries::default();
+    }
+
+    /// The error to end with, after one more failure that no further try mends.
+    pub fn end(&self, error: Error) -> Error {
+        match error.is_final() {
+            true => error,
+            false => {
+                let count = self.count().saturating_add(1).max(error.attempts());
+                error.after(count)
+            }
+        }
+    }
+
+    /// Counts a failure. Returns whether it is a try.
+    fn count_failure(&mut self, sign: Sign, others_succeed: bool) -> bool {
+        if sign == Sign::Refusal && others_succeed {
+            self.refusals = 0;
+        }
+        let is_wait = sign == Sign::NoFiles || sign == Sign::Refusal && others_succeed;
+        if is_wait && self.waits < MAX_WAITS {
+            self.waits += 1;
+            return false;
+        }
+        match sign {
+            Sign::Refusal => self.refusals += 1,
+            _ => self.failures += 1,
+        }
+        true
+    }
+}
+
+impl Core {
+    /// Waits before the next try, and gives the error back.
+    ///
+    /// # Errors
+    /// The error to end with, where the tries are used up or the host is given up.
+    pub fn again(&self, tries: &mut Tries, error: Error, kind: NoticeKind) -> Result<Error, Error> {
+        if error.is_cancelled() || error.is_final() {
+            return Err(error);
+        }
+        let most = self.retry.tries(&error);
+        let place = &error.inner().place;
+        let Some(registry) = &place.registry else {
+            return Err(error);
+        };
+        let pace = self.throttle(registry);
+        let host = error.inner().host.as_ref().unwrap_or(registry);
+        let health = self.throttle(host);
+        let successes = health.successes();
+        let others = match tries.seen.replace((host.clone(), successes)) {
+            Some((before, seen)) if before == *host => successes - seen,
+            _ => 0,
+        };
+        let others_succeed = others > 0;
+        let sign = Sign::of(&error);
+        if tries.count_failure(sign, others_succeed) {
+            health.give_up(Instant::now(), &error, most, &self.retry);
+            if let Some(given_up) = health.given_up() {
+                return Err(given_up);
+            }
+            if tries.count() >= most {
+                return Err(error.after(tries.count()).into_final());
+            }
+        }
+        let count = tries.count().max(1);
+        let asked = error.refusal().and_then(|refusal| refusal.retry_after);
+        let asked = asked.map(|asked| asked.min(self.retry.longest_retry_after));
+        // Damaged bytes are no sign of a busy host: the wait doesn't grow.
+        let is_damage = matches!(error.kind(), ErrorKind::Manifest(_));
+        let mut wait = self.retry.wait(if is_damage { 1 } else { count }, asked);
+        // A kept connection that the server had closed meanwhile says nothing about the server's state.
+        if sign == Sign::Cut && count == 1 {
+            wait = wait.min(Duration::from_millis(50));
+        }
+        self.notify(kind, place, count, wait, error.kind());
+        let brief = Pause::Brief(self.retry.first_wait / 5);
+        let pause = match sign {
+            Sign::Refusal if asked.is_some() || others < MANY => Some(asked.map_or(brief, Pause::Asked)),
+            // A request that fails again while others succeed has a fault of its own.
+            Sign::Overload if !others_succeed => Some(brief),
+            Sign::Slow | Sign::NoFiles => Some(Pause::None),
+            Sign::Cut if count > 1 => Some(Pause::None),
+            Sign::Refusal | Sign::Overload | Sign::Cut | Sign::Nothing => None,
+        };
+        let slowed = pause.and_then(|pause| pace.slow_down(Instant::now(), error.inner().began, pause));
+        if let Some(concurrency) = slowed {
+            let kind = NoticeKind::SlowDown { concurrency };
+            self.notify(kind, place, count, wait, error.kind());
+        }
+        if sign == Sign::NoFiles {
+            // Idle connections hold files, too.
+            lock(&self.agents).clear();
+        }
+        match self.cancel.sleep(wait, || health.is_given_up()) {
+            true => Ok(error),
+            false => Err(Error::new(place, ErrorKind::Cancelled)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_no_try_while_others_succeed_and_every_wait_is_counted() {
+        let mut tries = Tries::default();
+        assert!(tries.count_failure(Sign::Refusal, false) && tries.count_failure(Sign::Refusal, false));
+        assert_eq!(tries.count(), 2);
+        assert!(!tries.count_failure(Sign::Refusal, true));
+        assert_eq!(tries.count(), 0, "those before weren't tries either");
+        assert!(tries.count_failure(Sign::Overload, true));
+        for _ in 1..MAX_WAITS {
+            assert!(!tries.count_failure(Sign::Refusal, true));
+        }
+        assert!(tries.count_failure(Sign::Refusal, true), "the last wait was used up");
+        assert_eq!(tries.count(), 2);
+    }
+
+    #[test]
+    fn too_few_files_are_waited_for_a_bounded_number_of_times() {
+        let mut tries = Tries::default();
+        let waits = (0..1000).take_while(|_| !tries.count_failure(Sign::NoFiles, false));
+        assert_eq!(waits.count(), MAX_WAITS as usize);
+    }
+}
