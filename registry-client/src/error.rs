@@ -264,11 +264,12 @@ impl Error {
 
     /// The same error as everybody is told of it whose host is given up.
     pub(crate) fn of_host(&self) -> Error {
-        let host = self.0.host.as_ref().or(self.0.place.registry.as_ref());
-        let host = host.map_or_else(|| "the host".to_owned(), ToString::to_string);
-        self.of_everybody(format!("{host} was given up, since nothing succeeds there"))
-            .after(1)
-            .into_final()
+        let host = self.0.host.as_ref();
+        let operation = match host.filter(|host| self.0.place.registry.as_ref() != Some(*host)) {
+            Some(host) => format!("{host} was given up, since nothing succeeds there"),
+            None => "given up, since nothing succeeds there".to_owned(),
+        };
+        self.of_everybody(operation).after(1).into_final()
     }
 
     /// The same of another request that waited for it.

@@ -51,16 +51,16 @@ impl Health {
         self.given_up.as_ref()
     }
 
-    /// Gives the host up with this error where nothing has succeeded for too long. `tries` and `patience` are those of one request; a host
-    /// where something has succeeded before is waited for as long as `outage`.
-    pub fn give_up(&mut self, now: Instant, error: &Error, tries: u32, patience: Duration, outage: Duration) {
-        let longest = match self.successes {
-            0 => patience,
-            _ => patience.max(outage),
+    /// Gives the host up with the error of a request that has used up so many tries, where as many failed in a row as several requests have,
+    /// and for long enough: `silence` for a host where nothing ever succeeded, `outage` for others.
+    pub fn give_up(&mut self, now: Instant, error: &Error, tries: u32, silence: Duration, outage: Duration) {
+        let least = match self.successes {
+            0 => silence,
+            _ => outage,
         };
         let is_over = self
             .failing_since
-            .is_some_and(|since| now.saturating_duration_since(since) >= longest);
+            .is_some_and(|since| now.saturating_duration_since(since) >= least);
         if is_over && self.failures >= tries.saturating_mul(REQUESTS) && self.given_up.is_none() {
             self.given_up = Some(Arc::new(error.of_host()));
         }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::error::{ErrorKind, Network, Place};
 
-    const PATIENCE: Duration = Duration::from_secs(8);
+    const SILENCE: Duration = Duration::from_millis(500);
     const OUTAGE: Duration = Duration::from_secs(60);
 
     fn error() -> Error {
@@ -90,13 +90,13 @@ mod tests {
     fn is_given_up(health: &mut Health, failures: u32, ago: Duration) -> bool {
         let start = Instant::now();
         (0..failures).for_each(|_| health.fails(start, true));
-        health.give_up(start + ago, &error(), 6, PATIENCE, OUTAGE);
+        health.give_up(start + ago, &error(), 6, SILENCE, OUTAGE);
         health.given_up().is_some()
     }
 
     #[test]
-    fn a_host_is_given_up_after_the_tries_of_three_requests_and_the_patience_of_one() {
-        let table = [(18, PATIENCE, true), (17, PATIENCE, false), (1000, PATIENCE / 2, false)];
+    fn a_host_is_given_up_after_the_tries_of_three_requests() {
+        let table = [(18, SILENCE, true), (17, SILENCE, false), (1000, SILENCE / 2, false)];
         for (failures, ago, expected) in table {
             let mut health = Health::default();
             assert_eq!(is_given_up(&mut health, failures, ago), expected, "{failures}, {ago:?}");
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_success_resets_the_count_and_takes_a_host_back() {
         let mut health = Health::default();
-        assert!(!is_given_up(&mut health, 17, PATIENCE));
+        assert!(!is_given_up(&mut health, 17, SILENCE));
         health.succeeds();
         assert!(!is_given_up(&mut health, 17, OUTAGE));
         assert!(is_given_up(&mut health, 1, OUTAGE));

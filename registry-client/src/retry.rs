@@ -66,25 +66,12 @@ impl RetryPolicy {
         few.min(self.attempts)
     }
 
-    /// The longest wait after the `attempt`-th failure (from 1).
-    fn longest(&self, attempt: u32) -> Duration {
+    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
+    pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = self
             .first_wait
             .saturating_mul(1 << attempt.saturating_sub(1).min(16));
-        doubled.min(self.longest_wait)
-    }
-
-    /// How long a request waits in all, at least, until it has used up so many tries.
-    pub(crate) fn patience(&self, tries: u32) -> Duration {
-        let waits = (1..tries).fold(Duration::ZERO, |sum, attempt| {
-            sum.saturating_add(self.longest(attempt) / 2)
-        });
-        waits.max(self.first_wait)
-    }
-
-    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
-    pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
-        let longest = self.longest(attempt);
+        let longest = doubled.min(self.longest_wait);
         // Between half and all of it: workers that failed together don't come back together.
         let wait = longest.mul_f64(0.5 + 0.5 * chance());
         match retry_after {
@@ -149,14 +136,6 @@ mod tests {
                 let longest = Duration::from_secs(longest);
                 assert!(wait >= longest / 2 && wait <= longest, "{attempt}: {wait:?}");
             }
-        }
-    }
-
-    #[test]
-    fn the_patience_of_a_request_is_the_sum_of_its_shortest_waits() {
-        let policy = RetryPolicy::default();
-        for (tries, millis) in [(1, 500), (2, 500), (3, 750), (6, 7750)] {
-            assert_eq!(policy.patience(tries), Duration::from_millis(millis), "{tries}");
         }
     }
 

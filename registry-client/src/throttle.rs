@@ -16,7 +16,7 @@ use crate::retry::RetryPolicy;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// What the pause of a host that asks for none grows to while nothing succeeds there.
-const LONGEST_BRIEF: Duration = Duration::from_secs(3);
+const LONGEST_BRIEF: Duration = Duration::from_millis(400);
 
 /// How many requests may run at once, and until when none may start.
 #[derive(Debug)]
@@ -217,12 +217,11 @@ impl Throttle {
         self.lock().health.successes()
     }
 
-    /// Gives the host up with this error where nothing has succeeded there for too long; `tries` is how often a request with this error
-    /// is tried.
+    /// Gives the host up with the error of a request that has used up its tries, where nothing has succeeded there for too long.
     pub fn give_up(&self, now: Instant, error: &Error, tries: u32, policy: &RetryPolicy) {
-        let (patience, outage) = (policy.patience(tries), policy.longest_outage);
+        let (silence, outage) = (policy.first_wait, policy.longest_outage);
         let mut state = self.lock();
-        state.health.give_up(now, error, tries, patience, outage);
+        state.health.give_up(now, error, tries, silence, outage);
         if state.health.given_up().is_some() {
             self.freed.notify_all();
         }
@@ -350,11 +349,11 @@ mod tests {
         };
         let mut at = now;
         let mut pauses = Vec::new();
-        for _ in 0..7 {
+        for _ in 0..4 {
             pauses.push(overload(at, None).as_millis());
             at += LONGEST_BRIEF;
         }
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3000, 3000]);
+        assert_eq!(pauses, [100, 200, 400, 400]);
         throttle.hears(at, false);
         assert_eq!(overload(at, None), LONGEST_BRIEF);
         at += LONGEST_BRIEF;

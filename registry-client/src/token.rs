@@ -132,6 +132,7 @@ impl Core {
                 return Ok(secret);
             }
             if let Some(failure) = held.failure.as_ref().filter(|_| held.failures > seen) {
+                self.count_failure(failure);
                 return Err(failure.of_place(wanted.place));
             }
             scopes.add(held.asked.as_deref().unwrap_or_default());
@@ -145,6 +146,13 @@ impl Core {
                 held.failure = Some(error.copy());
                 Err(error)
             }
+        }
+    }
+
+    /// Counts the failure of another request to the same host.
+    fn count_failure(&self, failure: &Error) {
+        if let Some(host) = failure.inner().host.as_ref().filter(|_| failure.is_retryable()) {
+            self.throttle(host).fails(Instant::now());
         }
     }
 

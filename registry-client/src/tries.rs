@@ -133,14 +133,10 @@ impl Core {
         };
         let others_succeed = others > 0;
         let sign = Sign::of(&error);
-        if tries.count_failure(sign, others_succeed) {
+        if tries.count_failure(sign, others_succeed) && tries.count() >= most {
             health.give_up(Instant::now(), &error, most, &self.retry);
-            if let Some(given_up) = health.given_up() {
-                return Err(given_up);
-            }
-            if tries.count() >= most {
-                return Err(error.after(tries.count()).into_final());
-            }
+            let own = || error.after(tries.count()).into_final();
+            return Err(health.given_up().unwrap_or_else(own));
         }
         let count = tries.count().max(1);
         let asked = error.refusal().and_then(|refusal| refusal.retry_after);
