@@ -138,9 +138,8 @@ impl Answer {
         let url = self.url.clone();
         let began = self.permit.as_ref().map(Permit::began);
         let refusal = self.into_refusal();
-        Error::new(place, ErrorKind::Status(refusal))
-            .at(&url)
-            .of_request(began)
+        let error = Error::new(place, ErrorKind::Status(refusal)).at(&url);
+        began.into_iter().fold(error, Error::of_request)
     }
 
     pub fn into_refusal(mut self) -> Refusal {

@@ -219,9 +219,11 @@ impl BlobReader {
         if !(error.is_retryable() || is_doubtful) {
             return Err(self.tries.end(error));
         }
-        let error = error.of_request(self.permit.as_ref().map(Permit::began));
         // Others may use the permit during the wait.
-        self.permit = None;
+        let error = match self.permit.take() {
+            Some(permit) => error.of_request(permit.began()),
+            None => error,
+        };
         let kind = NoticeKind::Resume {
             offset: self.position,
         };

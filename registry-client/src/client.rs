@@ -132,7 +132,7 @@ impl ClientBuilder {
     }
 
     /// Shares with another client what doesn't depend on who asks (nothing unless set): how many requests each registry is asked at once,
-    /// the pauses that it asked for, the limit of [`limit_rate`](ClientBuilder::limit_rate), and a thread. Credentials, tokens,
+    /// the pauses that it asked for, which hosts were given up, the limit of [`limit_rate`](ClientBuilder::limit_rate), and a thread. Credentials, tokens,
     /// connections and whatever else was learnt of a registry stay each client's own.
     pub fn alongside(mut self, other: &Client) -> Self {
         self.other = Some(other.clone());
@@ -449,6 +449,12 @@ impl Client {
 
     pub(crate) fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// Lets requests go to hosts again that were given up, because nothing succeeded there for too long. Until then every request to
+    /// such a host fails at once with the same error, for this client and those [`alongside`](ClientBuilder::alongside) it.
+    pub fn take_back_hosts(&self) {
+        self.core.shared.take_back_hosts();
     }
 
     /// Closes the connections that nobody uses. New requests open new ones.

@@ -165,7 +165,8 @@ pub enum Network {
 impl Network {
     pub(crate) fn is_retryable(self) -> bool {
         use Network::{
-            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, Refused, Reset, Stalled, Unreachable,
+            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, Refused, Reset, Stalled,
+            Unreachable,
         };
         matches!(
             self,
@@ -216,8 +217,8 @@ impl Error {
     }
 
     /// An error of a request that began then.
-    pub(crate) fn of_request(mut self, began: Option<Began>) -> Error {
-        self.0.began = began;
+    pub(crate) fn of_request(mut self, began: Began) -> Error {
+        self.0.began = Some(began);
         self
     }
 
@@ -438,7 +439,7 @@ impl Error {
     }
 
     /// Whether it is a passing failure to get an answer from the host, and not one of this machine's.
-    pub(crate) fn is_hosts(&self) -> bool {
+    pub(crate) fn is_of_host(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Network { network, .. }
             if network.is_retryable() && *network != Network::NoFiles)
     }

@@ -36,6 +36,13 @@ impl Health {
         self.failing_since.get_or_insert(now);
     }
 
+    /// Lets requests go to a host again that was given up.
+    pub fn take_back(&mut self) {
+        self.given_up = None;
+        self.failures = 0;
+        self.failing_since = None;
+    }
+
     /// Whether the host has answered anything.
     pub fn has_answered(&self) -> bool {
         self.has_answered
@@ -96,10 +103,18 @@ mod tests {
 
     #[test]
     fn a_host_is_given_up_after_the_tries_of_three_requests() {
-        let table = [(18, SILENCE, true), (17, SILENCE, false), (1000, SILENCE / 2, false)];
+        let table = [
+            (18, SILENCE, true),
+            (17, SILENCE, false),
+            (1000, SILENCE / 2, false),
+        ];
         for (failures, ago, expected) in table {
             let mut health = Health::default();
-            assert_eq!(is_given_up(&mut health, failures, ago), expected, "{failures}, {ago:?}");
+            assert_eq!(
+                is_given_up(&mut health, failures, ago),
+                expected,
+                "{failures}, {ago:?}"
+            );
         }
     }
 
@@ -121,6 +136,9 @@ mod tests {
         assert!(is_given_up(&mut health, 1, OUTAGE));
         health.succeeds();
         assert!(health.given_up().is_none() && health.successes() == 2);
+        assert!(is_given_up(&mut health, 18, OUTAGE));
+        health.take_back();
+        assert!(!is_given_up(&mut health, 17, OUTAGE) && health.successes() == 2);
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Core {
         }
         let began = permit.began();
         self.converse(call, payload, permit)
-            .map_err(|error| error.of_request(Some(began)))
+            .map_err(|error| error.of_request(began))
     }
 
     /// Sends a request that has its permit, and follows redirects.
@@ -498,7 +498,7 @@ impl Core {
             Err(error) => {
                 let error = self.blame(failure::from_ureq(error, place), url, &host);
                 let error = error.at(url).named_for(named_for);
-                if error.is_hosts() {
+                if error.is_of_host() {
                     host.fails(Instant::now());
                 }
                 log::debug!("{method} {url}: {}", error.kind());

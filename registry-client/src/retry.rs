@@ -18,7 +18,8 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
     /// The longest wait that a registry's Retry-After is granted.
     pub longest_retry_after: Duration,
-    /// How long a host that served requests before may fail them all until it is given up, at least.
+    /// How long a host that served requests before has to fail them all until it is given up: until every request to it fails at once
+    /// ([`Client::take_back_hosts`](crate::Client::take_back_hosts)).
     pub longest_outage: Duration,
 }
 

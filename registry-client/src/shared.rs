@@ -32,6 +32,13 @@ impl Shared {
         Arc::clone(throttle.or_insert_with(|| Throttle::new(most)))
     }
 
+    /// Lets requests go to hosts again that were given up.
+    pub fn take_back_hosts(&self) {
+        lock(&self.throttles)
+            .values()
+            .for_each(|throttle| throttle.take_back());
+    }
+
     /// Ends whatever of a client hangs in a write once its flag is set: reads look at it by themselves, and writes can't.
     pub fn shut_when_cancelled(self: &Arc<Self>, core: &Arc<Core>) {
         let mut cores = lock(&self.cores);

@@ -233,6 +233,11 @@ impl Throttle {
         state.health.given_up().map(|error| error.copy())
     }
 
+    /// Lets requests go to a host again that was given up.
+    pub fn take_back(&self) {
+        self.lock().health.take_back();
+    }
+
     /// Whether the host was given up.
     pub fn is_given_up(&self) -> bool {
         self.lock().health.given_up().is_some()

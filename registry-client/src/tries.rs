@@ -189,7 +189,10 @@ mod tests {
         for _ in 1..MAX_WAITS {
             assert!(!tries.count_failure(Sign::Refusal, true));
         }
-        assert!(tries.count_failure(Sign::Refusal, true), "the last wait was used up");
+        assert!(
+            tries.count_failure(Sign::Refusal, true),
+            "the last wait was used up"
+        );
         assert_eq!(tries.count(), 2);
     }
 
