@@ -30,6 +30,8 @@ const MOST_DETAILS: usize = 5;
 pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
+    /// Whether the request was a POST, PUT or PATCH.
+    pub is_write: bool,
     pub body: Body,
     /// Where it came from, after redirects.
     pub url: Url,
@@ -136,9 +138,12 @@ impl Answer {
     /// The answer as an error, with what its body says.
     pub fn into_error(self, place: &Place) -> Error {
         let url = self.url.clone();
+        let is_write = self.is_write;
         let began = self.permit.as_ref().map(Permit::began);
         let refusal = self.into_refusal();
-        let error = Error::new(place, ErrorKind::Status(refusal)).at(&url);
+        let error = Error::new(place, ErrorKind::Status(refusal))
+            .at(&url)
+            .writing(is_write);
         began.into_iter().fold(error, Error::of_request)
     }
 
@@ -347,6 +352,7 @@ mod tests {
             status,
             headers: map,
             body: Body::Bytes(io::Cursor::new(body.as_bytes().to_vec())),
+            is_write: false,
             url: Url::parse("https://a/").unwrap(),
             was_authorized: false,
             patience: Duration::from_secs(60),

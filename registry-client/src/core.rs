@@ -258,6 +258,7 @@ impl Core {
         let answer = crate::answer::Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
+            is_write: false,
             body: crate::answer::Body::Stream {
                 reader: body.into_reader(),
                 patience: self.timeouts.document,

@@ -25,6 +25,8 @@ pub(crate) struct Inner {
     pub url: Option<String>,
     /// The URL's host.
     pub host: Option<Registry>,
+    /// Whether the request wrote: it was a POST, PUT or PATCH.
+    pub is_write: bool,
     /// When the request began that failed.
     pub began: Option<Began>,
     pub attempts: u32,
@@ -191,6 +193,7 @@ impl Error {
             place: place.clone(),
             url: None,
             host: None,
+            is_write: false,
             began: None,
             attempts: 1,
             is_final: false,
@@ -213,6 +216,12 @@ impl Error {
     pub(crate) fn at(mut self, url: &crate::url::Url) -> Error {
         self.0.url = Some(url.to_string());
         self.0.host = Some(url.host().clone());
+        self
+    }
+
+    /// An error of a request that reads or writes.
+    pub(crate) fn writing(mut self, is_write: bool) -> Error {
+        self.0.is_write = is_write;
         self
     }
 
@@ -266,9 +275,13 @@ impl Error {
     /// The same error as everybody is told of it whose host is given up.
     pub(crate) fn of_host(&self) -> Error {
         let host = self.0.host.as_ref();
+        let nothing = match self.0.is_write {
+            true => "no upload",
+            false => "nothing",
+        };
         let operation = match host.filter(|host| self.0.place.registry.as_ref() != Some(*host)) {
-            Some(host) => format!("{host} was given up, since nothing succeeds there"),
-            None => "given up, since nothing succeeds there".to_owned(),
+            Some(host) => format!("{host} was given up, since {nothing} succeeds there"),
+            None => format!("given up, since {nothing} succeeds there"),
         };
         self.of_everybody(operation).after(1).into_final()
     }

@@ -385,7 +385,8 @@ impl Core {
             return Err(Error::new(place, ErrorKind::Cancelled).at(url));
         }
         let host = self.throttle(url.host());
-        if let Some(given_up) = host.given_up() {
+        let is_write = matches!(method, "POST" | "PUT" | "PATCH");
+        if let Some(given_up) = host.given_up(is_write) {
             return Err(given_up);
         }
         let agent = self.agent(url, identity)?;
@@ -449,10 +450,11 @@ impl Core {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
                 log::debug!("{method} {url}: {}", parts.status);
-                host.hears(Instant::now(), !is_passing(parts.status.as_u16()));
+                host.hears(Instant::now(), is_write, !is_passing(parts.status.as_u16()));
                 Ok(Answer {
                     status: parts.status.as_u16(),
                     headers: parts.headers,
+                    is_write,
                     body: Body::Stream {
                         reader: body.into_reader(),
                         patience: self.timeouts.document,
@@ -474,7 +476,7 @@ impl Core {
                 let parts = early.ok_or_else(|| {
                     failure::from_ureq(ureq::Error::Io(io::ErrorKind::ConnectionReset.into()), place).at(url)
                 })?;
-                host.hears(Instant::now(), !is_passing(parts.status));
+                host.hears(Instant::now(), is_write, !is_passing(parts.status));
                 let mut headers = HeaderMap::new();
                 for (name, value) in parts.headers {
                     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
@@ -485,6 +487,7 @@ impl Core {
                 Ok(Answer {
                     status: parts.status,
                     headers,
+                    is_write,
                     body: Body::Bytes(io::Cursor::new(parts.body)),
                     url: url.clone(),
                     was_authorized,
@@ -497,9 +500,9 @@ impl Core {
             }
             Err(error) => {
                 let error = self.blame(failure::from_ureq(error, place), url, &host);
-                let error = error.at(url).named_for(named_for);
+                let error = error.at(url).named_for(named_for).writing(is_write);
                 if error.is_of_host() {
-                    host.fails(Instant::now());
+                    host.fails(Instant::now(), is_write);
                 }
                 log::debug!("{method} {url}: {}", error.kind());
                 Err(error)

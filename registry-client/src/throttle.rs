@@ -41,7 +41,9 @@ struct State {
     /// How often the host was overloaded. Requests that began before the last time say nothing new.
     overloads: u64,
     growth: Growth,
-    health: Health,
+    /// Of requests that read, and of those that write: a registry may serve the ones and refuse the others.
+    reads: Health,
+    writes: Health,
 }
 
 /// The right to run one request, its answer's body included; given back when dropped.
@@ -90,7 +92,8 @@ impl Throttle {
                 briefs: 0,
                 overloads: 0,
                 growth: Growth::new(Instant::now()),
-                health: Health::default(),
+                reads: Health::default(),
+                writes: Health::default(),
             }),
             freed: Condvar::new(),
             moved: AtomicU64::new(0),
@@ -118,10 +121,6 @@ impl Throttle {
                 Patience::None => false,
             };
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
-                break;
-            }
-            // The request fails at once.
-            if state.health.given_up().is_some() {
                 break;
             }
             state.growth.is_full();
@@ -191,56 +190,62 @@ impl Throttle {
     }
 
     /// The host has answered. `is_good`: it isn't a passing failure.
-    pub fn hears(&self, now: Instant, is_good: bool) {
+    pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
         state.growth.hears();
         if is_good {
             state.briefs = 0;
-            state.health.succeeds();
+            state.health(is_write).succeeds();
         } else {
-            state.health.fails(now, true);
+            state.health(is_write).fails(now, true);
         }
     }
 
     /// No answer came.
-    pub fn fails(&self, now: Instant) {
-        self.lock().health.fails(now, false);
+    pub fn fails(&self, now: Instant, is_write: bool) {
+        self.lock().health(is_write).fails(now, false);
     }
 
     /// Whether the host has answered anything.
     pub fn has_answered(&self) -> bool {
-        self.lock().health.has_answered()
+        let state = self.lock();
+        state.reads.has_answered() || state.writes.has_answered()
     }
 
-    /// How many requests succeeded at the host.
-    pub fn successes(&self) -> u64 {
-        self.lock().health.successes()
+    /// How many requests of this kind succeeded at the host.
+    pub fn successes(&self, is_write: bool) -> u64 {
+        self.lock().health(is_write).successes()
     }
 
     /// Gives the host up with the error of a request that has used up its tries, where nothing has succeeded there for too long.
     pub fn give_up(&self, now: Instant, error: &Error, tries: u32, policy: &RetryPolicy) {
         let (silence, outage) = (policy.first_wait, policy.longest_outage);
         let mut state = self.lock();
-        state.health.give_up(now, error, tries, silence, outage);
-        if state.health.given_up().is_some() {
+        let health = state.health(error.inner().is_write);
+        health.give_up(now, error, tries, silence, outage);
+        if health.given_up().is_some() {
+            // Those that wait fail at once.
+            state.paused_until = None;
             self.freed.notify_all();
         }
     }
 
-    /// The error of every request to a host that was given up.
-    pub fn given_up(&self) -> Option<Error> {
-        let state = self.lock();
-        state.health.given_up().map(|error| error.copy())
+    /// The error of every request of this kind to a host that was given up.
+    pub fn given_up(&self, is_write: bool) -> Option<Error> {
+        let mut state = self.lock();
+        state.health(is_write).given_up().map(|error| error.copy())
     }
 
     /// Lets requests go to a host again that was given up.
     pub fn take_back(&self) {
-        self.lock().health.take_back();
+        let mut state = self.lock();
+        state.reads.take_back();
+        state.writes.take_back();
     }
 
-    /// Whether the host was given up.
-    pub fn is_given_up(&self) -> bool {
-        self.lock().health.given_up().is_some()
+    /// Whether the host was given up for requests of this kind.
+    pub fn is_given_up(&self, is_write: bool) -> bool {
+        self.lock().health(is_write).given_up().is_some()
     }
 
     /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
@@ -274,6 +279,13 @@ impl Throttle {
 }
 
 impl State {
+    fn health(&mut self, is_write: bool) -> &mut Health {
+        match is_write {
+            true => &mut self.writes,
+            false => &mut self.reads,
+        }
+    }
+
     fn limit(&self) -> usize {
         self.limit.floor().max(1.0) as usize
     }
@@ -359,10 +371,10 @@ mod tests {
             at += LONGEST_BRIEF;
         }
         assert_eq!(pauses, [100, 200, 400, 400]);
-        throttle.hears(at, false);
+        throttle.hears(at, false, false);
         assert_eq!(overload(at, None), LONGEST_BRIEF);
         at += LONGEST_BRIEF;
-        throttle.hears(at, true);
+        throttle.hears(at, false, true);
         assert_eq!(overload(at, Some(Began(0))), Duration::ZERO, "it began before");
         assert_eq!(overload(at, None), BRIEF);
         throttle.slow_down(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
@@ -380,16 +392,19 @@ mod tests {
         };
         let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
         let policy = RetryPolicy::attempts(1);
-        let _held = throttle.acquire(&cancel, Patience::Endless);
         throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
         thread::scope(|scope| {
             let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
-            let sleeper = scope.spawn(|| cancel.sleep(Duration::from_secs(3600), || throttle.is_given_up()));
-            (0..3).for_each(|_| throttle.fails(now));
+            let sleeper =
+                scope.spawn(|| cancel.sleep(Duration::from_secs(3600), || throttle.is_given_up(false)));
+            (0..3).for_each(|_| throttle.fails(now, false));
             throttle.give_up(now + Duration::from_secs(60), &error, 1, &policy);
             assert!(waiter.join().unwrap() && sleeper.join().unwrap());
         });
-        assert!(throttle.given_up().is_some_and(|error| error.is_final()));
+        assert!(throttle.given_up(false).is_some_and(|error| error.is_final()));
+        assert!(!throttle.is_given_up(true), "writes may succeed");
+        throttle.take_back();
+        assert!(!throttle.is_given_up(false));
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub(crate) struct Tries {
     refusals: u32,
     /// Waits that weren't tries.
     waits: u32,
-    /// The host of the last failure, and how many requests had succeeded there.
-    seen: Option<(Registry, u64)>,
+    /// The host of the last failure, whether that was a write, and how many of these had succeeded there.
+    seen: Option<(Registry, bool, u64)>,
 }
 
 /// What a failure says of the host.
@@ -126,9 +126,10 @@ impl Core {
         let pace = self.throttle(registry);
         let host = error.inner().host.as_ref().unwrap_or(registry);
         let health = self.throttle(host);
-        let successes = health.successes();
-        let others = match tries.seen.replace((host.clone(), successes)) {
-            Some((before, seen)) if before == *host => successes - seen,
+        let is_write = error.inner().is_write;
+        let successes = health.successes(is_write);
+        let others = match tries.seen.replace((host.clone(), is_write, successes)) {
+            Some((before, wrote, seen)) if before == *host && wrote == is_write => successes - seen,
             _ => 0,
         };
         let others_succeed = others > 0;
@@ -136,7 +137,7 @@ impl Core {
         if tries.count_failure(sign, others_succeed) && tries.count() >= most {
             health.give_up(Instant::now(), &error, most, &self.retry);
             let own = || error.after(tries.count()).into_final();
-            return Err(health.given_up().unwrap_or_else(own));
+            return Err(health.given_up(is_write).unwrap_or_else(own));
         }
         let count = tries.count().max(1);
         let asked = error.refusal().and_then(|refusal| refusal.retry_after);
@@ -167,7 +168,7 @@ impl Core {
             // Idle connections hold files, too.
             lock(&self.agents).clear();
         }
-        match self.cancel.sleep(wait, || health.is_given_up()) {
+        match self.cancel.sleep(wait, || health.is_given_up(is_write)) {
             true => Ok(error),
             false => Err(Error::new(place, ErrorKind::Cancelled)),
         }

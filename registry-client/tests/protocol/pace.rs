@@ -145,6 +145,25 @@ fn a_host_where_nothing_succeeds_is_given_up_once_and_told_once() {
 }
 
 #[test]
+fn a_registry_that_takes_no_upload_is_given_up_for_uploads_alone() {
+    let registry = registry();
+    let busy = Action::Answer(Reply::status(429));
+    registry.fault(Fault::new("POST", "/blobs/uploads/", busy).every());
+    let client = builder().retry(policy_of(2)).build().unwrap();
+    let blob = descriptor(b"x");
+    let told: Vec<Error> = (0..IMAGES)
+        .map(|number| {
+            fetch(&client, &registry, number).unwrap();
+            let repository = repository(&registry, &format!("r{number}"));
+            let pushed = client.push_blob(&repository, &blob, &mut |_| Ok(Box::new(&b"x"[..])));
+            pushed.unwrap_err()
+        })
+        .collect();
+    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 6);
+    assert!(told[IMAGES - 1].operation().contains("no upload succeeds there"), "{told:?}");
+}
+
+#[test]
 fn a_host_that_served_before_is_waited_for_longer() {
     for (outage, is_given_up_soon) in [(Duration::from_secs(60), false), (Duration::ZERO, true)] {
         let registry = registry();
