@@ -152,7 +152,8 @@ impl Core {
     /// Counts the failure of another request to the same host.
     fn count_failure(&self, failure: &Error) {
         if let Some(host) = failure.inner().host.as_ref().filter(|_| failure.is_retryable()) {
-            self.throttle(host).fails(Instant::now(), failure.inner().is_write);
+            self.throttle(host)
+                .fails(Instant::now(), failure.inner().is_write);
         }
     }
 

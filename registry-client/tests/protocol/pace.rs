@@ -160,7 +160,10 @@ fn a_registry_that_takes_no_upload_is_given_up_for_uploads_alone() {
         })
         .collect();
     assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 6);
-    assert!(told[IMAGES - 1].operation().contains("no upload succeeds there"), "{told:?}");
+    assert!(
+        told[IMAGES - 1].operation().contains("no upload succeeds there"),
+        "{told:?}"
+    );
 }
 
 #[test]
