@@ -16,6 +16,9 @@ use crate::throttle::Pause;
 /// where this process may open no more files.
 const MAX_WAITS: u32 = 50;
 
+/// How long it waits like this in all, at most.
+const MAX_WAITED: Duration = Duration::from_secs(600);
+
 /// After so many successes of others between two refusals of a request, the refusal is about the request, and the host isn't paused.
 const MANY: u64 = 16;
 
@@ -25,8 +28,9 @@ pub(crate) struct Tries {
     failures: u32,
     /// Refusals (429) since something succeeded at the host. They count as failures while nothing does.
     refusals: u32,
-    /// Waits that weren't tries.
+    /// Waits that weren't tries, and how long they were.
     waits: u32,
+    waited: Duration,
     /// The host of the last failure, whether that was a write, and how many of these had succeeded there.
     seen: Option<(Registry, bool, u64)>,
 }
@@ -93,12 +97,10 @@ impl Tries {
 
     /// Counts a failure. Returns whether it is a try.
     fn count_failure(&mut self, sign: Sign, others_succeed: bool) -> bool {
-        if sign == Sign::Refusal && others_succeed {
-            self.refusals = 0;
-        }
         let is_wait = sign == Sign::NoFiles || sign == Sign::Refusal && others_succeed;
-        if is_wait && self.waits < MAX_WAITS {
+        if is_wait && self.waits < MAX_WAITS && self.waited < MAX_WAITED {
             self.waits += 1;
+            self.refusals = 0;
             return false;
         }
         match sign {
@@ -134,7 +136,8 @@ impl Core {
         };
         let others_succeed = others > 0;
         let sign = Sign::of(&error);
-        if tries.count_failure(sign, others_succeed) && tries.count() >= most {
+        let is_try = tries.count_failure(sign, others_succeed);
+        if is_try && tries.count() >= most {
             health.give_up(Instant::now(), &error, most, &self.retry);
             let own = || error.after(tries.count()).into_final();
             return Err(health.given_up(is_write).unwrap_or_else(own));
@@ -149,11 +152,15 @@ impl Core {
         if sign == Sign::Cut && count == 1 {
             wait = wait.min(Duration::from_millis(50));
         }
+        if !is_try {
+            tries.waited += wait;
+        }
         self.notify(kind, place, count, wait, error.kind());
         let brief = Pause::Brief(self.retry.first_wait / 5);
         let pause = match sign {
-            Sign::Refusal if asked.is_some() || others < MANY => Some(asked.map_or(brief, Pause::Asked)),
-            // A request that fails again while others succeed has a fault of its own.
+            // A request that fails again while others succeed may have a fault of its own.
+            Sign::Refusal if !others_succeed => Some(asked.map_or(brief, Pause::Asked)),
+            Sign::Refusal if others < MANY => Some(brief),
             Sign::Overload if !others_succeed => Some(brief),
             Sign::Slow | Sign::NoFiles => Some(Pause::None),
             Sign::Cut if count > 1 => Some(Pause::None),
@@ -190,11 +197,15 @@ mod tests {
         for _ in 1..MAX_WAITS {
             assert!(!tries.count_failure(Sign::Refusal, true));
         }
-        assert!(
-            tries.count_failure(Sign::Refusal, true),
-            "the last wait was used up"
-        );
-        assert_eq!(tries.count(), 2);
+        for count in 2..5 {
+            assert!(tries.count_failure(Sign::Refusal, true), "the waits are used up");
+            assert_eq!(tries.count(), count);
+        }
+        let mut tries = Tries {
+            waited: MAX_WAITED,
+            ..Tries::default()
+        };
+        assert!(tries.count_failure(Sign::Refusal, true));
     }
 
     #[test]

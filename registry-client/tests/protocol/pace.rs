@@ -86,6 +86,23 @@ fn a_request_that_fails_backs_off_alone_and_holds_no_permit() {
 }
 
 #[test]
+fn a_request_that_is_refused_for_ever_ends_while_others_succeed() {
+    let registry = registry();
+    refuse(&registry, "/v2/r0/", 429);
+    let client = builder().retry(policy_of(3)).build().unwrap();
+    let refused = thread::scope(|scope| {
+        let broken = scope.spawn(|| fetch(&client, &registry, 0));
+        while !broken.is_finished() {
+            fetch(&client, &registry, 1).unwrap();
+        }
+        broken.join().unwrap().unwrap_err()
+    });
+    assert_eq!((refused.status(), refused.attempts()), (Some(429), 3));
+    let asked = registry.log().count("GET", "/v2/r0/");
+    assert!((4..=53).contains(&asked), "{asked}");
+}
+
+#[test]
 fn one_image_that_always_fails_never_makes_its_host_given_up() {
     for (status, workers) in [(503, 1), (503, 4), (429, 1), (429, 4)] {
         let registry = registry();
