@@ -45,13 +45,17 @@ fn a_request_waits_for_files_a_bounded_number_of_times() {
             .unwrap()
     };
     // A name, which has to be looked up, and an address.
+    // Connections stay until the end: the registry's side of each is a file of this process, too.
+    let mut kept = Vec::new();
     let port = registry.host().rsplit(':').next().unwrap();
     for host in [registry.host().to_owned(), format!("localhost:{port}")] {
         let repository = format!("{host}/a").parse().unwrap();
         let tag = Identifier::Tag("v1".parse().unwrap());
         notices.lock().unwrap().clear();
         fill(&hoard);
-        client(true).manifest(&repository, &tag).unwrap();
+        let freed = client(true);
+        freed.manifest(&repository, &tag).unwrap();
+        kept.push(freed);
         let told = notices.lock().unwrap().clone();
         assert_eq!(
             told[..2],

