@@ -54,6 +54,7 @@
 //! - Blocks and expressions nest at most 50 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text.
 
 mod ast;
+mod budget;
 mod error;
 mod evaluate;
 mod expression;
@@ -61,12 +62,20 @@ mod functions;
 mod lexer;
 mod literal;
 mod lower;
+mod nested;
 mod parser;
 mod render;
 mod value;
 mod words;
+mod yaml;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
+
+use budget::Budget;
 
 use evaluate::{Missing, Scope};
 
@@ -83,6 +92,8 @@ struct Inner {
     nodes: Vec<ast::Node>,
     lowered: String,
     variables: Vec<String>,
+    /// The same with their first places.
+    paths: BTreeMap<String, Range<usize>>,
 }
 
 impl Template {
@@ -96,7 +107,8 @@ impl Template {
             source: source.to_owned(),
             lowered: lower::lower(&parsed.nodes, source),
             nodes: parsed.nodes,
-            variables: parsed.paths.into_iter().collect(),
+            variables: parsed.paths.keys().cloned().collect(),
+            paths: parsed.paths,
         })))
     }
 
@@ -105,13 +117,17 @@ impl Template {
     /// # Errors
     /// Where it names what isn't there, or gives a function what it can't use.
     pub fn render(&self, variables: &Value) -> Result<String, Error> {
+        self.render_within(variables, &Rc::default())
+    }
+
+    fn render_within(&self, variables: &Value, budget: &Rc<Budget>) -> Result<String, Error> {
         let Inner {
             source,
             nodes,
             lowered,
             ..
         } = &*self.0;
-        render::render(nodes, lowered, variables).map_err(|fault| fault.of(source))
+        render::render(nodes, lowered, variables, budget).map_err(|fault| fault.of(source))
     }
 
     /// Returns the value of a template that is one action between blanks, such as `{{ .images }}`, and the rendered text of any other.
@@ -127,14 +143,58 @@ impl Template {
     /// # Ok::<(), transload_template::Error>(())
     /// ```
     pub fn evaluate(&self, variables: &Value) -> Result<Value, Error> {
+        self.evaluate_within(variables, &Rc::default())
+    }
+
+    fn evaluate_within(&self, variables: &Value, budget: &Rc<Budget>) -> Result<Value, Error> {
         match render::only_action(&self.0.nodes, &self.0.source) {
             Some(expr) => {
-                let value = Scope::new(variables).evaluate(expr, Missing::Refused);
+                let value = Scope::new(variables, Rc::clone(budget)).evaluate(expr, Missing::Refused);
                 let value = value.map_err(|fault| fault.of(&self.0.source))?;
                 Ok(value.into_owned())
             }
-            None => self.render(variables).map(Value::String),
+            None => self.render_within(variables, budget).map(Value::String),
         }
+    }
+
+    /// Returns the variables, with those rendered that the template names and that are templates themselves.
+    ///
+    /// Of such a variable that is one action, the action's value is taken, as by [`Template::evaluate`]. What a variable gives is rendered
+    /// again until no template is left.
+    ///
+    /// # Errors
+    /// Where such a variable can't be rendered, or needs itself. The error names the variable, and its place is where this template names it.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use transload_template::{Template, Value};
+    /// let variables = Value::from(json!({"host": "hub.{{ .domain }}", "domain": "kubekey"}));
+    /// let template = Template::parse("{{ .host }}/library")?;
+    /// assert_eq!(template.render(&*template.resolve(&variables)?)?, "hub.kubekey/library");
+    ///
+    /// let variables = Value::from(json!({"a": "{{ .b }}", "b": "{{ .a }}"}));
+    /// let error = Template::parse("{{ .a }}")?.resolve(&variables).unwrap_err();
+    /// assert_eq!(error.message(), "the variable `.a` needs itself: `.a` → `.b` → `.a`");
+    /// # Ok::<(), transload_template::Error>(())
+    /// ```
+    pub fn resolve<'v>(&'v self, variables: &'v Value) -> Result<Cow<'v, Value>, Error> {
+        let resolved = nested::resolved(self.0.paths.iter(), variables, &Rc::default());
+        resolved.map_err(|fault| fault.of(&self.0.source))
+    }
+
+    /// Returns the paths that the template names, and those that the variables name which [`Template::resolve`] would render; sorted.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use transload_template::{Template, Value};
+    /// let variables = Value::from(json!({"host": "hub.{{ .domain }}"}));
+    /// assert_eq!(Template::parse("{{ .host }}")?.all_variables(&variables), ["domain", "host"]);
+    /// # Ok::<(), transload_template::Error>(())
+    /// ```
+    pub fn all_variables(&self, variables: &Value) -> Vec<String> {
+        nested::all_paths(self.0.variables.iter(), variables)
+            .into_iter()
+            .collect()
     }
 
     /// The paths from the root that the template names, such as `module.image.reference.registry`, sorted, each once; the root

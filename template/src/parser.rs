@@ -1,6 +1,6 @@
 //! Blocks: text, actions, and what `if`, `with` and `range` enclose. Expressions are read in `expression`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::ast::{Arm, Binding, Expr, Id, Loop, Node};
@@ -19,10 +19,10 @@ pub(crate) fn is_keyword(word: &str) -> bool {
     KEYWORDS.contains(&word)
 }
 
-/// A template's nodes, and the paths of variables that it names.
+/// A template's nodes, and the paths of variables that it names with their first places.
 pub(crate) struct Parsed {
     pub nodes: Vec<Node>,
-    pub paths: BTreeSet<String>,
+    pub paths: BTreeMap<String, Range<usize>>,
 }
 
 pub(crate) fn parse(source: &str) -> Result<Parsed, Fault> {
@@ -34,7 +34,7 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, Fault> {
         parens: 0,
         variables: Vec::new(),
         dot: Some(String::new()),
-        paths: BTreeSet::new(),
+        paths: BTreeMap::new(),
     };
     let (nodes, stop) = parser.nodes()?;
     match stop {
@@ -60,7 +60,7 @@ pub(super) struct Parser<'s> {
     pub(super) variables: Vec<(String, Option<String>)>,
     /// The path that the dot stands for, where it is one.
     pub(super) dot: Option<String>,
-    pub(super) paths: BTreeSet<String>,
+    pub(super) paths: BTreeMap<String, Range<usize>>,
 }
 
 /// What ended a list of nodes.

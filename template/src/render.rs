@@ -2,27 +2,26 @@
 //! text together.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::rc::Rc;
 
 use tinytemplate::{TinyTemplate, format_unescaped};
 
 use crate::ast::{Arm, Binding, Expr, Loop, Node};
+use crate::budget::Budget;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope, rendered};
 use crate::lower::{Slot, Slots, condition_name, constants, rounds_name, value_name};
 use crate::value::{Value, described, is_true};
 
-/// The most bytes that actions and loops may add to a template's own text.
-const MAX_OUTPUT: usize = 16 << 20;
-/// The most rounds of all loops, and nodes in them, together.
-const MAX_STEPS: usize = 200_000;
-
 /// Renders `lowered`, which `nodes` were lowered to.
-pub(crate) fn render(nodes: &[Node], lowered: &str, variables: &Value) -> Result<String, Fault> {
+pub(crate) fn render(
+    nodes: &[Node],
+    lowered: &str,
+    variables: &Value,
+    budget: &Rc<Budget>,
+) -> Result<String, Fault> {
     let mut filler = Filler {
-        scope: Scope::new(variables),
-        output: 0,
-        steps: 0,
+        scope: Scope::new(variables, Rc::clone(budget)),
         loops: 0,
     };
     let mut slots = constants();
@@ -56,8 +55,6 @@ pub(crate) fn assemble(lowered: &str, slots: &Slots) -> Result<String, Fault> {
 /// Fills the context: the values of everything that tinytemplate will come by.
 struct Filler<'v> {
     scope: Scope<'v>,
-    output: usize,
-    steps: usize,
     loops: usize,
 }
 
@@ -67,13 +64,13 @@ impl<'v> Filler<'v> {
             match node {
                 Node::Text(span) => {
                     if self.loops > 0 {
-                        self.spend(span.len(), span)?;
+                        self.scope.budget.write(span.len(), span)?;
                     }
                 }
                 Node::Value { id, value: expr } => {
                     let value = self.scope.evaluate(expr, Missing::Refused)?;
                     let text = rendered(&value, expr)?;
-                    self.spend(text.len(), &expr.span)?;
+                    self.scope.budget.write(text.len(), &expr.span)?;
                     slots.insert(value_name(*id), Slot::Text(text));
                 }
                 Node::Set { binding, value } => {
@@ -83,15 +80,6 @@ impl<'v> Filler<'v> {
                 Node::Choice { arms, otherwise } => self.choice(arms, otherwise, slots)?,
                 Node::Range(range) => self.range(range, slots)?,
             }
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self, bytes: usize, span: &Range<usize>) -> Result<(), Fault> {
-        self.output = self.output.saturating_add(bytes);
-        if self.output > MAX_OUTPUT {
-            let message = format!("the template gives more than {} MiB of text", MAX_OUTPUT >> 20);
-            return Err(Fault::new(ErrorKind::Limit, span, message));
         }
         Ok(())
     }
@@ -153,11 +141,7 @@ impl<'v> Filler<'v> {
         let mut rounds = Vec::with_capacity(items.len());
         self.loops += 1;
         for (index, item) in items {
-            self.steps += 1 + range.body.len();
-            if self.steps > MAX_STEPS {
-                let message = "the template's loops run too often";
-                return Err(Fault::new(ErrorKind::Limit, &range.over.span, message));
-            }
+            self.scope.budget.step(1 + range.body.len(), &range.over.span)?;
             if let Some(name) = &range.index {
                 self.scope.declare(name, Cow::Owned(index));
             }

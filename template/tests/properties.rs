@@ -315,13 +315,13 @@ fn texts_that_grow_and_grow_are_refused() {
     assert_limit(&grow("quote $x $x"), "`quote` gives more than 1 MiB of text");
     assert_limit(
         &grow("list $x $x"),
-        "what `list` is given is too large or nested too deep",
+        "what `list` gives is too large or nested too deep",
     );
     let deep = format!(
         "{{{{ $x := 1 }}}}{}{{{{ toJson $x }}}}",
         "{{ $x = list $x }}".repeat(10_000)
     );
-    assert_limit(&deep, "what `list` is given is too large or nested too deep");
+    assert_limit(&deep, "what `list` gives is too large or nested too deep");
 }
 
 #[test]
