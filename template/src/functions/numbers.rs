@@ -39,6 +39,7 @@ fn unread(args: &Arguments<'_>, at: usize, what: &str) -> Fault {
 
 /// Digits in any base that Go's literals have, and a fraction of nothing but zeros.
 fn read_integer(text: &str) -> Option<i64> {
+    let text = text.trim();
     let text = match text.split_once('.') {
         Some((before, zeros)) if !zeros.is_empty() && zeros.chars().all(|digit| digit == '0') => before,
         _ => text,

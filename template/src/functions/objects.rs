@@ -107,7 +107,6 @@ fn merged(args: &Arguments<'_>, overwrite: bool) -> Given {
     Ok(Value::Object(all))
 }
 
-/// As mergo does: a list replaces another only where it has elements.
 fn merge_into(all: &mut Object, more: &Object, overwrite: bool) {
     for (key, value) in more {
         match (all.get_mut(key), value) {
@@ -116,11 +115,6 @@ fn merge_into(all: &mut Object, more: &Object, overwrite: bool) {
                 all.insert(key.clone(), value.clone());
             }
             (Some(Value::Object(known)), Value::Object(value)) => merge_into(known, value, overwrite),
-            (Some(known), Value::Array(list)) if is_true(known) => {
-                if overwrite && !list.is_empty() {
-                    *known = value.clone();
-                }
-            }
             (Some(_), Value::Null) if !overwrite => {}
             (Some(known), value) if overwrite || !is_true(known) => *known = value.clone(),
             _ => {}

@@ -5,6 +5,7 @@ use std::str::Chars;
 
 use super::{Arguments, format, kinds};
 use crate::error::{ErrorKind, Fault};
+use crate::evaluate::is_null;
 use crate::value::{Value, described, quoted, whole};
 use crate::words::{counted, printable};
 
@@ -64,6 +65,9 @@ pub(super) fn printf(args: &Arguments<'_>) -> Result<Value, Fault> {
         // What is missing is counted to the end, for the message.
         if format.used >= args.values.len() {
             continue;
+        }
+        if args.values[format.used].is_null() && verb != 'T' {
+            return Err(is_null(&args.exprs[format.used]));
         }
         text.push_str(&formatted(
             args,
@@ -273,8 +277,10 @@ fn mismatch(args: &Arguments<'_>, at: usize, value: &Value, verb: char) -> Fault
         _ => "text",
     };
     let found = match value {
-        Value::Number(number) if number.value.is_f64() => "a number with a fraction",
-        Value::Number(_) => "a whole number",
+        Value::Number(number) if number.value.is_f64() && wanted.ends_with("whole number") => {
+            "a number with a fraction"
+        }
+        Value::Number(_) if wanted == "a number with a fraction" => "a whole number",
         other => described(other),
     };
     let message = format!("`%{verb}` of `printf` needs {wanted}, and this is {found}");

@@ -2,6 +2,7 @@
 
 use super::{Arguments, format};
 use crate::error::Fault;
+use crate::evaluate::is_null;
 use crate::value::{Value, quoted};
 
 type Given = Result<Value, Fault>;
@@ -87,28 +88,33 @@ pub(super) fn println(args: &Arguments<'_>) -> Given {
     Ok(format!("{}\n", words.join(" ")).into())
 }
 
-/// Sprig's `quote`: null is left out.
 pub(super) fn quote(args: &Arguments<'_>) -> Given {
-    let words = args.values.iter().filter(|value| !value.is_null());
-    let words: Vec<String> = words.map(|value| quoted(&format::plain(value))).collect();
-    Ok(words.join(" ").into())
+    words(args, |value| quoted(&format::plain(value)))
 }
 
 pub(super) fn squote(args: &Arguments<'_>) -> Given {
-    let words = args.values.iter().filter(|value| !value.is_null());
-    let words: Vec<String> = words.map(|value| format!("'{}'", format::plain(value))).collect();
-    Ok(words.join(" ").into())
+    words(args, |value| format!("'{}'", format::plain(value)))
 }
 
-/// Values with blanks between them, without null.
+/// Values with blanks between them.
 pub(super) fn cat(args: &Arguments<'_>) -> Given {
-    let words = args.values.iter().filter(|value| !value.is_null());
-    let words: Vec<String> = words.map(|value| format::plain(value)).collect();
-    Ok(words.join(" ").into())
+    words(args, format::plain)
 }
 
 pub(super) fn to_string(args: &Arguments<'_>) -> Given {
-    Ok(format::plain(&args.values[0]).into())
+    words(args, format::plain)
+}
+
+/// Sprig leaves null out; here it is an error, as wherever nothing would be written.
+fn words(args: &Arguments<'_>, word: impl Fn(&Value) -> String) -> Given {
+    let mut words = Vec::with_capacity(args.values.len());
+    for (value, expr) in args.values.iter().zip(args.exprs) {
+        if value.is_null() {
+            return Err(is_null(expr));
+        }
+        words.push(word(value));
+    }
+    Ok(words.join(" ").into())
 }
 
 /// The first bytes, or the last where the count is negative. Go cuts letters in two; here one that would be is left out.
