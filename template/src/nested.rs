@@ -164,14 +164,19 @@ impl Resolver<'_> {
 
     /// Renders the value, if it is a text that is a template, until it is none.
     fn text(&mut self, steps: &[Step]) -> Result<(), Fault> {
-        for _ in 0..MAX_ROUNDS {
+        for round in 0..MAX_ROUNDS {
             let text = match value_at(&self.variables, steps) {
                 Some(Value::String(text)) if has_actions(text) => text.clone(),
                 _ => return Ok(()),
             };
+            let template = match Template::parse(&text) {
+                Ok(template) => template,
+                // What a template gave and is none has braces as its own, such as a password.
+                Err(_) if round > 0 => return Ok(()),
+                Err(error) => return Err(unreadable(steps, &error)),
+            };
             self.check_chain(steps)?;
             self.chain.push(steps.to_vec());
-            let template = Template::parse(&text).map_err(|error| of_variable(steps, &error))?;
             for path in template.variables() {
                 self.path(path)?;
             }
@@ -218,6 +223,18 @@ fn slot<'v>(root: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
         (Value::Array(list), Step::At(at)) => list.get_mut(*at),
         _ => None,
     })
+}
+
+/// A variable that has braces and is no template. What stands in them isn't quoted: it may be a password.
+fn unreadable(steps: &[Step], error: &crate::Error) -> Fault {
+    let message = format!(
+        "the variable `{}` has `{{{{` in it and can't be read as a template (its line {}, column {})",
+        named(steps),
+        error.line(),
+        error.column()
+    );
+    let hint = "text with braces of its own is written as a literal, such as '{{ \"a{{b\" }}'";
+    Fault::new(error.kind(), &(0..0), message).hint(hint)
 }
 
 /// An error of a variable's template. The template isn't shown: it may hold a secret.
