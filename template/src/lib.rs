@@ -31,27 +31,43 @@
 //! # Language
 //!
 //! As in [Go](https://pkg.go.dev/text/template): paths (`.a.b`, `.`, `$`, `$.a`), pipelines whose piped value is the last argument,
-//! parentheses, literals, trim markers, comments, variables, `if`, `with` and `range` with `else`. `define`, `template`, `block`,
-//! `break` and `continue` are refused by name. Functions have Go's and [sprig](https://masterminds.github.io/sprig/)'s order of
+//! parentheses, literals, trim markers, comments, variables, `if`, `with` and `range` with `else`, `break` and `continue`. `define`,
+//! `template` and `block` are refused by name. Functions have Go's and [Sprig](https://masterminds.github.io/sprig/)'s order of
 //! arguments:
 //!
-//! - choosing: `and` `or` `not` `default` `coalesce` `empty` `ternary`
-//! - comparing: `eq` `ne` `lt` `le` `gt` `ge`
-//! - text: `print` `printf` (`%s %d %v %q %t %%`) `quote` `contains` `hasPrefix` `hasSuffix` `replace` `trim` `trimAll` `trimPrefix`
-//!   `trimSuffix` `lower` `upper` `base` `dir` `toString` `int`
-//! - lists and objects: `index` `len` `list` `first` `last` `splitList` `join` `toJson` `fromJson`
+//! - choosing: `and` `or` `not` `default` `coalesce` `ternary` `empty` `all` `any` `required` `fail` `tpl`
+//! - comparing: `eq` `ne` `lt` `le` `gt` `ge` `deepEqual` `kindIs` `kindOf` `typeIs` `typeIsLike` `typeOf`
+//! - text: `print` `printf` `println` `quote` `squote` `unquote` `cat` `contains` `hasPrefix` `hasSuffix` `replace` `trim` `trimAll` `trimPrefix` `trimSuffix` `trunc` `substr` `repeat` `nospace` `lower` `upper` `title` `untitle` `indent` `nindent` `plural` `toString` `splitList` `join`
+//! - patterns and versions: `regexMatch` `regexFind` `regexFindAll` `regexReplaceAll` `regexReplaceAllLiteral` `regexSplit` `regexQuoteMeta` `semver` `semverCompare`
+//! - lists: `list` `tuple` `index` `len` `first` `last` `rest` `initial` `append` `push` `prepend` `concat` `slice` `chunk` `reverse` `sortAlpha` `uniq` `compact` `without` `subtractList` `has` `toStrings` `until` `untilStep` `seq`
+//! - dictionaries: `dict` `get` `set` `unset` `hasKey` `keys` `values` `pick` `omit` `pluck` `dig` `merge` `mergeOverwrite` `deepCopy`
+//! - numbers: `int` `int64` `float64` `atoi` `toBool` `add` `add1` `sub` `mul` `div` `mod` `max` `biggest` `min` `maxf` `minf` `pow` `floor` `ceil` `round`
+//! - encodings and paths: `toJson` `toPrettyJson` `toRawJson` `fromJson` `toYaml` `fromYaml` `b64enc` `b64dec` `base` `dir` `clean` `ext` `isAbs`
+//!
+//! `must…` means the same where Sprig has it. Functions of Sprig's and KubeKey's that depend on the machine, the time or chance are
+//! refused by name, with the reason.
+//!
+//! Variables may be templates themselves: [`Template::resolve`].
 //!
 //! # What differs from Go
 //!
+//! `tests/go.rs` compares thousands of templates with Go's own. These differences are meant:
+//!
 //! - A missing or null value never becomes an empty text or `<no value>`: it is an error. Missing paths are allowed where they are a
-//!   condition themselves or in `and`, `or` (but its last argument) and `not` there, in the argument that `default`, `coalesce` and
-//!   `empty` look at, and beside a literal `nil` in `eq` and `ne`.
-//! - Values are JSON's: whole numbers and floats compare with each other, and `%d` takes 3.0.
+//!   condition themselves or in `and`, `or` (but its last argument) and `not` there, in the argument that `default`, `coalesce`,
+//!   `empty`, `has`, `kindIs` and `required` look at, and beside a literal `nil` in `eq` and `ne`.
+//! - Values are JSON's: whole numbers and floats compare with each other, `%d` takes 3.0, and whole numbers have one kind, `int`.
 //! - A boolean or a number prints as it was written: `1.10` is never `1.1`, and `0x1F` never `31`.
-//! - Lists and objects have no text: `join` or `toJson` give it.
-//! - `int`, `fromJson` and `printf` fail where Go and sprig give 0, nothing, or `%!d(string=x)`.
+//! - Lists and objects have no text in an action, `print` or `join`: `toJson` gives it, or `printf` and `toString` as Go writes it.
+//! - `int`, `float64`, `atoi`, `fromJson` and `printf` fail where Go and Sprig give 0, nothing, or `%!d(string=x)`; so does arithmetic that
+//!   goes beyond 64 bits.
 //! - `default`, `coalesce` and `ternary` evaluate only the arguments that they need.
-//! - Blocks and expressions nest at most 50 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text.
+//! - `keys` and `values` are in the order of the keys. An empty list is `[]` in JSON, where Sprig's is sometimes `null`.
+//! - `set`, `unset` and `merge` change a variable that is their first argument (`$d`), as Go's maps change; variables from outside stay as
+//!   they are.
+//! - `trunc` and `substr` count bytes and cut no letter in two.
+//! - Blocks and expressions nest at most 50 deep, a function gives at most 1 MiB of text, a template 16 MiB beside its own text. Loops, and
+//!   the values that functions look at, are bounded, too.
 
 mod ast;
 mod budget;

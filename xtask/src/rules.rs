@@ -56,7 +56,7 @@ pub const DIRECTIONS: &[Directions] = &[
 #[rustfmt::skip]
 pub const AGREED: &[(&str, Users)] = &[
     ("ar",                 Users::Only(&[XTASK])),
-    ("base64",             Users::Only(&[REFERENCE, CLIENT])),
+    ("base64",             Users::Only(&[REFERENCE, CLIENT, TEMPLATE])),
     ("cargo_metadata",     Users::Only(&[XTASK])),
     ("clap",               Users::Only(&[CLI])),
     ("clap_complete",      Users::Tests),
