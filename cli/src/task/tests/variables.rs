@@ -63,6 +63,7 @@ fn an_assignment_has_the_type_that_yaml_gives_it() {
         ("n=\"3\"", json!("3")),
         ("n=a=b", json!("a=b")),
         ("n=v1.2.3", json!("v1.2.3")),
+        ("n={{ .m }}", json!("{{ .m }}")),
         ("n=*.example.com", json!("*.example.com")),
         ("n=@x", json!("@x")),
         ("n=%x", json!("%x")),
