@@ -127,7 +127,10 @@ impl<'v> Scope<'v> {
             }
             ExprKind::Call { function, args } => {
                 let value = self.call(function, args, &expr.span, missing)?;
-                check_size(function, &value, &expr.span)?;
+                // What is borrowed was checked, or comes from outside.
+                if let Cow::Owned(value) = &value {
+                    check_size(function, value, &expr.span)?;
+                }
                 Ok(value)
             }
         }
@@ -180,18 +183,14 @@ impl<'v> Scope<'v> {
 }
 
 /// Texts and lists double quickly, and what is nested deep exhausts the stack of whoever walks it.
-fn check_size(function: &Function, value: &Cow<'_, Value>, span: &Range<usize>) -> Result<(), Fault> {
-    let message = match &**value {
+fn check_size(function: &Function, value: &Value, span: &Range<usize>) -> Result<(), Fault> {
+    let message = match value {
         Value::String(text) if text.len() > MAX_TEXT => format!(
             "`{}` gives more than {} MiB of text",
             function.name,
             MAX_TEXT >> 20
         ),
-        // What is borrowed was checked, or comes from outside.
-        Value::Array(_) | Value::Object(_) if matches!(value, Cow::Owned(_)) => {
-            if is_light(value, MAX_NESTING, &mut { MAX_VALUES }) {
-                return Ok(());
-            }
+        _ if !is_light(value, MAX_NESTING, &mut { MAX_VALUES }) => {
             format!("what `{}` gives is too large or nested too deep", function.name)
         }
         _ => return Ok(()),

@@ -124,10 +124,12 @@ pub(super) fn trunc(args: &Arguments<'_>) -> Given {
     if size >= text.len() {
         return Ok(text.into());
     }
-    Ok(match count {
-        0.. => text[..text.floor_char_boundary(size)].into(),
-        _ => text[text.ceil_char_boundary(text.len() - size)..].into(),
-    })
+    let mut cut = if count < 0 { text.len() - size } else { size };
+    while !text.is_char_boundary(cut) {
+        cut = if count < 0 { cut + 1 } else { cut - 1 };
+    }
+    let (before, after) = text.split_at(cut);
+    Ok(if count < 0 { after } else { before }.into())
 }
 
 /// `substr START END TEXT`, in bytes: a negative start is the beginning, a negative end or one beyond the text its end.
