@@ -14,8 +14,8 @@ use crate::value::Value;
 const MAX_OUTPUT: usize = 16 << 20;
 /// The most rounds of all loops, and nodes in them, together.
 const MAX_STEPS: usize = 200_000;
-/// The most values that functions may look at, or 64 bytes of text each.
-const MAX_WORK: usize = 20_000_000;
+/// The most values that functions may look at, or 16 bytes of text each.
+const MAX_WORK: usize = 8_000_000;
 /// Templates that `tpl` renders inside one another: each takes a good part of a thread's stack.
 const MAX_NESTED: usize = 3;
 
@@ -79,14 +79,14 @@ fn spend(
     Ok(())
 }
 
-/// How much a value weighs: 1 for each value in it, and for every 64 bytes of text.
+/// How much a value weighs: 1 for each value in it, and for every 16 bytes of text.
 pub(crate) fn weight(value: &Value) -> usize {
     1 + match value {
-        Value::String(text) => text.len() / 64,
+        Value::String(text) => text.len() / 16,
         Value::Array(list) => list.iter().map(weight).sum(),
         Value::Object(object) => object
             .iter()
-            .map(|(key, value)| key.len() / 64 + weight(value))
+            .map(|(key, value)| key.len() / 16 + weight(value))
             .sum(),
         _ => 0,
     }
