@@ -12,6 +12,7 @@ static VARIABLES: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "a": "x", "n": 3, "f": 1.5, "yes": true, "empty": "", "null": null, "list": ["p", 1, null, [2]],
         "b": {"c": {"d": "<e>"}},
+        "host": "hub.{{ .a }}", "twice": "{{ .host }}{{ .host }}", "cycle": "{{ .cycle }}", "nested": {"list": ["{{ .n }}", "{{ index . \"a\" }}"]},
         "module": {"image": {"src": {"reference": {"registry": "docker.io", "repository": "library/alpine", "reference": "3.19"}},
             "reference": {"registry": "docker.io", "repository": "library/alpine", "reference": "3.19"}}},
     })
@@ -31,6 +32,15 @@ pub fn check(input: &[u8]) {
     assert!(template.variables().is_sorted());
     let rendered = template.render(&VARIABLES);
     assert_eq!(template.render(&VARIABLES), rendered, "the same each time");
+    let resolved = template.resolve(&VARIABLES);
+    if let Err(error) = &resolved {
+        has_a_place(error, text);
+    }
+    let names = template.all_variables(&VARIABLES);
+    assert!(template.variables().iter().all(|name| names.contains(name)));
+    if let Ok(variables) = resolved {
+        let _ = template.evaluate(&variables);
+    }
     match &rendered {
         Ok(rendered) => assert!(rendered.len() <= text.len() + MAX_OUTPUT),
         Err(error) => has_a_place(error, text),

@@ -24,8 +24,32 @@ pub(crate) enum Node {
     Choice {
         arms: Vec<Arm>,
         otherwise: Vec<Node>,
+        /// Whether a `break` or `continue` is inside, for the loop around.
+        leaves: bool,
     },
     Range(Box<Loop>),
+    Leave(Leave),
+}
+
+/// How a loop's round ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// The loop ends.
+    Break,
+    /// The next round comes.
+    Continue,
+}
+
+impl Node {
+    /// Whether a `break` or `continue` for the loop around is inside.
+    pub fn leaves(&self) -> bool {
+        match self {
+            Node::Leave(_) => true,
+            Node::Choice { leaves, .. } => *leaves,
+            Node::Range(range) => range.leaves,
+            Node::Text(_) | Node::Value { .. } | Node::Set { .. } => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +71,8 @@ pub(crate) struct Loop {
     pub over: Expr,
     pub body: Vec<Node>,
     pub otherwise: Vec<Node>,
+    /// Whether `otherwise` has a `break` or `continue`: it is for the loop around this one.
+    pub leaves: bool,
 }
 
 /// A variable that gets a value.

@@ -1,17 +1,25 @@
 //! Expressions over variables.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::ast::{Base, Expr, ExprKind, Key};
+use crate::budget::{Budget, weight};
 use crate::error::{ErrorKind, Fault};
-use crate::functions::{Arguments, Body, Function};
+use crate::functions::{Arguments, Body, Function, Plain};
 use crate::value::{Value, described, printed};
 use crate::words::{guess, listed, shown, there_are};
 
 /// The longest text that a function may give, in bytes: templates that double a text again and again end here.
 pub(crate) const MAX_TEXT: usize = 1 << 20;
+
+/// Lists and objects inside one another, in what templates make themselves.
+const MAX_NESTING: usize = 200;
+/// The most values in what a template makes itself.
+const MAX_VALUES: usize = 1 << 20;
 
 /// What to do about null.
 pub(crate) const DEFAULT_HINT: &str = "`… | default \"x\"` gives \"x\" in its place";
@@ -29,35 +37,60 @@ pub(crate) enum Missing {
 pub(crate) struct Scope<'v> {
     root: &'v Value,
     pub dot: Cow<'v, Value>,
-    /// Later ones hide earlier ones of the same name.
-    variables: Vec<(&'v str, Cow<'v, Value>)>,
+    /// Later ones hide earlier ones of the same name. `set` changes them in the middle of an expression.
+    variables: RefCell<Vec<(&'v str, Cow<'v, Value>)>>,
+    pub budget: Rc<Budget>,
 }
 
 impl<'v> Scope<'v> {
-    pub fn new(root: &'v Value) -> Scope<'v> {
+    pub fn new(root: &'v Value, budget: Rc<Budget>) -> Scope<'v> {
         Scope {
             root,
             dot: Cow::Borrowed(root),
-            variables: Vec::new(),
+            variables: RefCell::default(),
+            budget,
         }
     }
 
     /// How many variables there are, to forget later ones at a block's end.
     pub fn mark(&self) -> usize {
-        self.variables.len()
+        self.variables.borrow().len()
     }
 
-    pub fn forget(&mut self, mark: usize) {
-        self.variables.truncate(mark);
+    pub fn forget(&self, mark: usize) {
+        self.variables.borrow_mut().truncate(mark);
     }
 
-    pub fn declare(&mut self, name: &'v str, value: Cow<'v, Value>) {
-        self.variables.push((name, value));
+    pub fn declare(&self, name: &'v str, value: Cow<'v, Value>) {
+        self.variables.borrow_mut().push((name, value));
     }
 
-    pub fn assign(&mut self, name: &str, value: Cow<'v, Value>) {
-        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+    pub fn assign(&self, name: &str, value: Cow<'v, Value>) {
+        let mut variables = self.variables.borrow_mut();
+        if let Some((_, slot)) = variables.iter_mut().rev().find(|(known, _)| *known == name) {
             *slot = value;
+        }
+    }
+
+    /// Puts `value` where a path from a variable leads, such as `$dict.key`. Data from outside stays as it is.
+    fn change(&self, path: &Expr, value: &Value) {
+        let ExprKind::Path {
+            base: Base::Variable(name),
+            keys,
+        } = &path.kind
+        else {
+            return;
+        };
+        let mut variables = self.variables.borrow_mut();
+        let Some((_, slot)) = variables.iter_mut().rev().find(|(known, _)| known == name) else {
+            return;
+        };
+        let target = keys.iter().try_fold(slot.to_mut(), |target, key| match target {
+            Value::Object(object) => object.get_mut(&key.name),
+            _ => None,
+        });
+        if let Some(target) = target {
+            *target = value.clone();
         }
     }
 
@@ -65,35 +98,41 @@ impl<'v> Scope<'v> {
         match &expr.kind {
             ExprKind::Literal(value) => Ok(Cow::Borrowed(value)),
             ExprKind::Path { base, keys } => {
-                let start = self.base(base, missing)?;
-                let walk = Walk {
-                    base,
-                    keys,
-                    missing,
-                    from_root: std::ptr::eq(&*start, self.root),
+                let walk = |start: &Cow<'v, Value>| {
+                    let walk = Walk {
+                        base,
+                        keys,
+                        missing,
+                        from_root: std::ptr::eq(&**start, self.root),
+                    };
+                    match start {
+                        Cow::Borrowed(start) => walk.to(start).map(Cow::Borrowed),
+                        Cow::Owned(start) => {
+                            let found = walk.to(start)?;
+                            self.budget.work(weight(found), &expr.span)?;
+                            Ok(Cow::Owned(found.clone()))
+                        }
+                    }
                 };
-                match start {
-                    Cow::Borrowed(start) => walk.to(start).map(Cow::Borrowed),
-                    Cow::Owned(start) => walk.to(&start).cloned().map(Cow::Owned),
+                match base {
+                    Base::Dot => walk(&self.dot),
+                    Base::Root => walk(&Cow::Borrowed(self.root)),
+                    Base::Variable(name) => {
+                        let variables = self.variables.borrow();
+                        let found = variables.iter().rev().find(|(known, _)| known == name);
+                        found.map_or(Ok(Cow::Owned(Value::Null)), |(_, value)| walk(value))
+                    }
+                    Base::Inner(inner) => walk(&self.evaluate(inner, missing)?),
                 }
             }
             ExprKind::Call { function, args } => {
                 let value = self.call(function, args, &expr.span, missing)?;
-                check_size(function, &value, &expr.span)?;
+                // What is borrowed was checked, or comes from outside.
+                if let Cow::Owned(value) = &value {
+                    check_size(function, value, &expr.span)?;
+                }
                 Ok(value)
             }
-        }
-    }
-
-    fn base(&self, base: &'v Base, missing: Missing) -> Result<Cow<'v, Value>, Fault> {
-        match base {
-            Base::Dot => Ok(self.dot.clone()),
-            Base::Root => Ok(Cow::Borrowed(self.root)),
-            Base::Variable(name) => {
-                let found = self.variables.iter().rev().find(|(known, _)| known == name);
-                Ok(found.map_or(Cow::Borrowed(&Value::Null), |(_, value)| value.clone()))
-            }
-            Base::Inner(inner) => self.evaluate(inner, missing),
         }
     }
 
@@ -106,34 +145,72 @@ impl<'v> Scope<'v> {
     ) -> Result<Cow<'v, Value>, Fault> {
         match function.body {
             Body::Choosing(choose) => choose(self, args, missing),
-            Body::Plain(run) => {
-                let values: Vec<Cow<'v, Value>> = args
-                    .iter()
-                    .map(|arg| self.evaluate(arg, Missing::Refused))
-                    .collect::<Result<_, _>>()?;
-                let arguments = Arguments {
-                    function,
-                    values: &values,
-                    exprs: args,
-                    span,
-                };
-                run(&arguments).map(Cow::Owned)
+            Body::Plain(run) => self.run(run, function, args, span, Missing::Refused),
+            Body::Lenient(run) => self.run(run, function, args, span, Missing::Allowed),
+            Body::Changing(run) => {
+                let value = self.run(run, function, args, span, Missing::Refused)?;
+                self.change(&args[0], &value);
+                Ok(value)
             }
         }
     }
+
+    fn run(
+        &self,
+        run: Plain,
+        function: &'static Function,
+        args: &'v [Expr],
+        span: &Range<usize>,
+        missing: Missing,
+    ) -> Result<Cow<'v, Value>, Fault> {
+        let mut values = Vec::with_capacity(args.len());
+        let mut total = 1;
+        for arg in args {
+            let value = self.evaluate(arg, missing)?;
+            total += weight(&value);
+            values.push(value);
+        }
+        self.budget.work(total, span)?;
+        let arguments = Arguments {
+            function,
+            values: &values,
+            exprs: args,
+            span,
+            budget: &self.budget,
+        };
+        run(&arguments).map(Cow::Owned)
+    }
 }
 
+/// Texts and lists double quickly, and what is nested deep exhausts the stack of whoever walks it.
 fn check_size(function: &Function, value: &Value, span: &Range<usize>) -> Result<(), Fault> {
-    match value {
-        Value::String(text) if text.len() > MAX_TEXT => {
-            let message = format!(
-                "`{}` gives more than {} MiB of text",
-                function.name,
-                MAX_TEXT >> 20
-            );
-            Err(Fault::new(ErrorKind::Limit, span, message))
+    let message = match value {
+        Value::String(text) if text.len() > MAX_TEXT => format!(
+            "`{}` gives more than {} MiB of text",
+            function.name,
+            MAX_TEXT >> 20
+        ),
+        _ if !is_light(value, MAX_NESTING, &mut { MAX_VALUES }) => {
+            format!("what `{}` gives is too large or nested too deep", function.name)
         }
-        _ => Ok(()),
+        _ => return Ok(()),
+    };
+    Err(Fault::new(ErrorKind::Limit, span, message))
+}
+
+fn is_light(value: &Value, depth: usize, room: &mut usize) -> bool {
+    let own = match value {
+        Value::String(text) => 1 + text.len() / 64,
+        _ => 1,
+    };
+    if depth == 0 || *room < own {
+        return false;
+    }
+    *room -= own;
+    match value {
+        Value::Array(list) => list.iter().all(|item| is_light(item, depth - 1, room)),
+        Value::Object(object) => object.values().all(|item| is_light(item, depth - 1, room)),
+        _ => true,
     }
 }
 

@@ -181,8 +181,8 @@ impl<'s> Parser<'s> {
         let kind = ExprKind::Path { base, keys };
         let expr = Expr { kind, span, depth };
         if let Some(path) = self.path_of(&expr) {
-            self.paths
-                .insert(if path.is_empty() { ".".to_owned() } else { path });
+            let path = if path.is_empty() { ".".to_owned() } else { path };
+            self.paths.entry(path).or_insert_with(|| expr.span.clone());
         }
         Ok(expr)
     }
@@ -296,7 +296,16 @@ fn too_deep(span: &Range<usize>) -> Fault {
 }
 
 fn unknown_function(word: &str, span: &Range<usize>, may_be_variable: bool) -> Fault {
-    let names = || functions::all().map(|function| function.name);
+    if let Some(why) = functions::why_not(word) {
+        let message = format!("the function `{word}` isn't available: {why}");
+        return Fault::new(ErrorKind::Unsupported, span, message);
+    }
+    // `mustAppend` is `append`: the errors are the same.
+    let is_alias = |name: &str| name.starts_with("must") || name == "trimall";
+    let names = || {
+        let names = functions::all().map(|function| function.name);
+        names.filter(|name| !is_alias(name))
+    };
     let known: Vec<String> = names().map(|name| format!("`{name}`")).collect();
     let message = format!(
         "there is no function `{}`: there are {}",

@@ -2,7 +2,7 @@
 //!
 //! What a node needs at rendering is in tinytemplate's context under a name made of the node's number: `v1` is the text of an
 //! action, `c2` whether a condition holds, `r3` the rounds of a loop, each an object like the context itself that `i3` stands for
-//! in the loop's body.
+//! in the loop's body, `g4` whether a round goes on behind a node in which it may be left.
 
 use std::fmt::{self, Write};
 
@@ -37,6 +37,10 @@ pub(crate) fn rounds_name(id: Id) -> String {
     format!("r{id}")
 }
 
+pub(crate) fn goes_on_name(id: Id) -> String {
+    format!("g{id}")
+}
+
 /// What is in every template's context.
 pub(crate) fn constants() -> Slots {
     let constant = |(letter, name): (char, &str)| (name.to_owned(), Slot::Text(letter.to_string()));
@@ -62,12 +66,23 @@ struct Lowered<'s> {
 impl Lowered<'_> {
     /// `place` is what the names of values begin with: the loop around them.
     fn nodes(&mut self, nodes: &[Node], place: &str) -> fmt::Result {
+        let mut open = 0;
         for node in nodes {
-            match node {
-                Node::Text(span) => self.literal(&self.source[span.clone()])?,
-                Node::Value { id, .. } => write!(self.text, "{{{place}{}}}", value_name(*id))?,
-                Node::Set { .. } => {}
-                Node::Choice { arms, otherwise } => {
+            let leaving = match node {
+                Node::Text(span) => {
+                    self.literal(&self.source[span.clone()])?;
+                    None
+                }
+                Node::Value { id, .. } => {
+                    write!(self.text, "{{{place}{}}}", value_name(*id))?;
+                    None
+                }
+                Node::Set { .. } => None,
+                Node::Choice {
+                    arms,
+                    otherwise,
+                    leaves,
+                } => {
                     for arm in arms {
                         write!(self.text, "{{{{ if {place}{} }}}}", condition_name(arm.id))?;
                         self.nodes(&arm.body, place)?;
@@ -75,6 +90,7 @@ impl Lowered<'_> {
                     }
                     self.nodes(otherwise, place)?;
                     self.text.push_str(&"{{ endif }}".repeat(arms.len()));
+                    arms.first().filter(|_| *leaves).map(|arm| arm.id)
                 }
                 Node::Range(range) => {
                     let (rounds, round) = (rounds_name(range.id), format!("i{}", range.id));
@@ -86,9 +102,17 @@ impl Lowered<'_> {
                     self.text.push_str("{{ endfor }}{{ else }}");
                     self.nodes(&range.otherwise, place)?;
                     self.text.push_str("{{ endif }}");
+                    range.leaves.then_some(range.id)
                 }
+                // Nothing behind it is reached.
+                Node::Leave(_) => break,
+            };
+            if let Some(id) = leaving {
+                write!(self.text, "{{{{ if {place}{} }}}}", goes_on_name(id))?;
+                open += 1;
             }
         }
+        self.text.push_str(&"{{ endif }}".repeat(open));
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! Blocks: text, actions, and what `if`, `with` and `range` enclose. Expressions are read in `expression`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::ast::{Arm, Binding, Expr, Id, Loop, Node};
+use crate::ast::{Arm, Binding, Expr, Id, Leave, Loop, Node};
 use crate::error::{ErrorKind, Fault};
 use crate::lexer::{Lexeme, Lexer, Token};
 use crate::words::{guess, shown, there_are};
@@ -19,10 +19,10 @@ pub(crate) fn is_keyword(word: &str) -> bool {
     KEYWORDS.contains(&word)
 }
 
-/// A template's nodes, and the paths of variables that it names.
+/// A template's nodes, and the paths of variables that it names with their first places.
 pub(crate) struct Parsed {
     pub nodes: Vec<Node>,
-    pub paths: BTreeSet<String>,
+    pub paths: BTreeMap<String, Range<usize>>,
 }
 
 pub(crate) fn parse(source: &str) -> Result<Parsed, Fault> {
@@ -31,10 +31,11 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, Fault> {
         ahead: Vec::new(),
         next_id: 0,
         blocks: 0,
+        loops: 0,
         parens: 0,
         variables: Vec::new(),
         dot: Some(String::new()),
-        paths: BTreeSet::new(),
+        paths: BTreeMap::new(),
     };
     let (nodes, stop) = parser.nodes()?;
     match stop {
@@ -55,12 +56,13 @@ pub(super) struct Parser<'s> {
     ahead: Vec<Lexeme<'s>>,
     next_id: Id,
     blocks: usize,
+    loops: usize,
     pub(super) parens: usize,
     /// The variables in scope, and for those that are nothing but a path that path.
     pub(super) variables: Vec<(String, Option<String>)>,
     /// The path that the dot stands for, where it is one.
     pub(super) dot: Option<String>,
-    pub(super) paths: BTreeSet<String>,
+    pub(super) paths: BTreeMap<String, Range<usize>>,
 }
 
 /// What ended a list of nodes.
@@ -136,13 +138,24 @@ impl<'s> Parser<'s> {
                 "range" => nodes.push(self.range(&span)?),
                 "else" => return Ok((nodes, Stop::Word("else", span))),
                 "end" => return Ok((nodes, Stop::Word("end", span))),
+                "break" => nodes.push(self.leave(Leave::Break, word, &span)?),
+                "continue" => nodes.push(self.leave(Leave::Continue, word, &span)?),
                 _ => {
                     let message = format!("`{word}` is not supported here");
                     return Err(Fault::new(ErrorKind::Unsupported, &span, message)
-                        .hint("of Go's actions there are `if`, `else`, `with`, `range`, `end`, variables and pipelines"));
+                        .hint("of Go's actions there are `if`, `else`, `with`, `range`, `break`, `continue`, `end`, variables and pipelines"));
                 }
             }
         }
+    }
+
+    fn leave(&mut self, leave: Leave, word: &str, span: &Range<usize>) -> Result<Node, Fault> {
+        if self.loops == 0 {
+            let message = format!("`{word}` has no loop to leave: no `range` is open");
+            return Err(Fault::syntax(span, message));
+        }
+        self.close()?;
+        Ok(Node::Leave(leave))
     }
 
     /// An action that isn't a block, up to its end.
@@ -292,7 +305,13 @@ impl<'s> Parser<'s> {
         }
         self.variables.truncate(in_scope);
         self.blocks -= 1;
-        Ok(Node::Choice { arms, otherwise })
+        let bodies = arms.iter().map(|arm| &arm.body).chain([&otherwise]);
+        let leaves = bodies.flatten().any(Node::leaves);
+        Ok(Node::Choice {
+            arms,
+            otherwise,
+            leaves,
+        })
     }
 
     /// Reads the rest of `{{ end }}` and is true, or is false behind `else`.
@@ -344,7 +363,9 @@ impl<'s> Parser<'s> {
             self.variables.push((name.clone(), None));
         }
         let around = self.dot.take();
+        self.loops += 1;
         let (body, stop) = self.body()?;
+        self.loops -= 1;
         self.dot = around;
         self.variables.truncate(in_scope);
         let otherwise = if self.ends(stop, Block::Range, opened)? {
@@ -359,6 +380,7 @@ impl<'s> Parser<'s> {
             element,
             over,
             body,
+            leaves: otherwise.iter().any(Node::leaves),
             otherwise,
         })))
     }

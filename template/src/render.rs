@@ -2,27 +2,26 @@
 //! text together.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::rc::Rc;
 
 use tinytemplate::{TinyTemplate, format_unescaped};
 
-use crate::ast::{Arm, Binding, Expr, Loop, Node};
+use crate::ast::{Arm, Binding, Expr, Leave, Loop, Node};
+use crate::budget::Budget;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope, rendered};
-use crate::lower::{Slot, Slots, condition_name, constants, rounds_name, value_name};
+use crate::lower::{Slot, Slots, condition_name, constants, goes_on_name, rounds_name, value_name};
 use crate::value::{Value, described, is_true};
 
-/// The most bytes that actions and loops may add to a template's own text.
-const MAX_OUTPUT: usize = 16 << 20;
-/// The most rounds of all loops, and nodes in them, together.
-const MAX_STEPS: usize = 200_000;
-
 /// Renders `lowered`, which `nodes` were lowered to.
-pub(crate) fn render(nodes: &[Node], lowered: &str, variables: &Value) -> Result<String, Fault> {
+pub(crate) fn render(
+    nodes: &[Node],
+    lowered: &str,
+    variables: &Value,
+    budget: &Rc<Budget>,
+) -> Result<String, Fault> {
     let mut filler = Filler {
-        scope: Scope::new(variables),
-        output: 0,
-        steps: 0,
+        scope: Scope::new(variables, Rc::clone(budget)),
         loops: 0,
     };
     let mut slots = constants();
@@ -56,44 +55,57 @@ pub(crate) fn assemble(lowered: &str, slots: &Slots) -> Result<String, Fault> {
 /// Fills the context: the values of everything that tinytemplate will come by.
 struct Filler<'v> {
     scope: Scope<'v>,
-    output: usize,
-    steps: usize,
     loops: usize,
 }
 
 impl<'v> Filler<'v> {
-    fn nodes(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+    /// Fills the nodes up to a `break` or `continue`, which is returned.
+    fn nodes(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<Option<Leave>, Fault> {
         for node in nodes {
-            match node {
+            let left = match node {
                 Node::Text(span) => {
                     if self.loops > 0 {
-                        self.spend(span.len(), span)?;
+                        self.scope.budget.write(span.len(), span)?;
                     }
+                    None
                 }
                 Node::Value { id, value: expr } => {
                     let value = self.scope.evaluate(expr, Missing::Refused)?;
                     let text = rendered(&value, expr)?;
-                    self.spend(text.len(), &expr.span)?;
+                    self.scope.budget.write(text.len(), &expr.span)?;
                     slots.insert(value_name(*id), Slot::Text(text));
+                    None
                 }
                 Node::Set { binding, value } => {
                     let value = self.scope.evaluate(value, Missing::Refused)?;
                     self.bind(binding, value);
+                    None
                 }
-                Node::Choice { arms, otherwise } => self.choice(arms, otherwise, slots)?,
-                Node::Range(range) => self.range(range, slots)?,
+                Node::Choice {
+                    arms,
+                    otherwise,
+                    leaves,
+                } => {
+                    let left = self.choice(arms, otherwise, slots)?;
+                    if let Some(arm) = arms.first().filter(|_| *leaves) {
+                        slots.insert(goes_on_name(arm.id), Slot::Holds(left.is_none()));
+                    }
+                    left
+                }
+                Node::Range(range) => {
+                    let left = self.range(range, slots)?;
+                    if range.leaves {
+                        slots.insert(goes_on_name(range.id), Slot::Holds(left.is_none()));
+                    }
+                    left
+                }
+                Node::Leave(leave) => Some(*leave),
+            };
+            if left.is_some() {
+                return Ok(left);
             }
         }
-        Ok(())
-    }
-
-    fn spend(&mut self, bytes: usize, span: &Range<usize>) -> Result<(), Fault> {
-        self.output = self.output.saturating_add(bytes);
-        if self.output > MAX_OUTPUT {
-            let message = format!("the template gives more than {} MiB of text", MAX_OUTPUT >> 20);
-            return Err(Fault::new(ErrorKind::Limit, span, message));
-        }
-        Ok(())
+        Ok(None)
     }
 
     fn bind(&mut self, binding: &'v Binding, value: Cow<'v, Value>) {
@@ -105,14 +117,19 @@ impl<'v> Filler<'v> {
     }
 
     /// Fills one body; the variables that it sets end with it.
-    fn body(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+    fn body(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<Option<Leave>, Fault> {
         let mark = self.scope.mark();
-        self.nodes(nodes, slots)?;
+        let left = self.nodes(nodes, slots)?;
         self.scope.forget(mark);
-        Ok(())
+        Ok(left)
     }
 
-    fn choice(&mut self, arms: &'v [Arm], otherwise: &'v [Node], slots: &mut Slots) -> Result<(), Fault> {
+    fn choice(
+        &mut self,
+        arms: &'v [Arm],
+        otherwise: &'v [Node],
+        slots: &mut Slots,
+    ) -> Result<Option<Leave>, Fault> {
         let mark = self.scope.mark();
         let mut taken = otherwise;
         let mut dot = None;
@@ -129,19 +146,21 @@ impl<'v> Filler<'v> {
                 break;
             }
         }
-        match dot {
+        let left = match dot {
             None => self.body(taken, slots)?,
             Some(dot) => {
                 let around = std::mem::replace(&mut self.scope.dot, dot);
-                self.body(taken, slots)?;
+                let left = self.body(taken, slots)?;
                 self.scope.dot = around;
+                left
             }
-        }
+        };
         self.scope.forget(mark);
-        Ok(())
+        Ok(left)
     }
 
-    fn range(&mut self, range: &'v Loop, slots: &mut Slots) -> Result<(), Fault> {
+    /// Fills a loop's rounds. Its `else` may leave the loop around it.
+    fn range(&mut self, range: &'v Loop, slots: &mut Slots) -> Result<Option<Leave>, Fault> {
         let over = self.scope.evaluate(&range.over, Missing::Refused)?;
         let items = items(over, &range.over)?;
         if items.is_empty() {
@@ -153,11 +172,7 @@ impl<'v> Filler<'v> {
         let mut rounds = Vec::with_capacity(items.len());
         self.loops += 1;
         for (index, item) in items {
-            self.steps += 1 + range.body.len();
-            if self.steps > MAX_STEPS {
-                let message = "the template's loops run too often";
-                return Err(Fault::new(ErrorKind::Limit, &range.over.span, message));
-            }
+            self.scope.budget.step(1 + range.body.len(), &range.over.span)?;
             if let Some(name) = &range.index {
                 self.scope.declare(name, Cow::Owned(index));
             }
@@ -166,14 +181,17 @@ impl<'v> Filler<'v> {
             }
             self.scope.dot = item;
             let mut round = Slots::new();
-            self.nodes(&range.body, &mut round)?;
+            let left = self.nodes(&range.body, &mut round)?;
             rounds.push(round);
             self.scope.forget(mark);
+            if left == Some(Leave::Break) {
+                break;
+            }
         }
         self.loops -= 1;
         self.scope.dot = around;
         slots.insert(rounds_name(range.id), Slot::Rounds(rounds));
-        Ok(())
+        Ok(None)
     }
 }
 

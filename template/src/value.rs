@@ -218,20 +218,12 @@ pub(crate) fn printed(value: &Value) -> Option<String> {
 }
 
 fn printed_number(number: &Number) -> String {
-    let value = match (number.is_f64(), number.as_f64()) {
-        (true, Some(value)) => value,
-        _ => return number.to_string(),
-    };
-    let size = value.abs();
-    // Go's %v of a float is %g: an exponent below 1e-4 and from 1e6.
-    if size == 0.0 || (1e-4..1e6).contains(&size) {
-        return format!("{value}");
-    }
-    let text = format!("{value:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    match exponent.strip_prefix('-') {
-        Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-        None => format!("{digits}e+{exponent:0>2}"),
+    match (number.is_f64(), number.as_f64()) {
+        (true, Some(value)) if value.is_sign_negative() => {
+            format!("-{}", crate::functions::general(value.abs(), None))
+        }
+        (true, Some(value)) => crate::functions::general(value, None),
+        _ => number.to_string(),
     }
 }
 
@@ -252,49 +244,130 @@ pub(crate) fn compare(a: &Number, b: &Number) -> Option<Ordering> {
     }
 }
 
-/// JSON as Go's encoder writes it: keys sorted, whole numbers without a fraction. `<`, `>` and `&` stay, and so does a number's text
-/// where it is one in JSON, too.
+/// How JSON is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Json {
+    /// On lines of their own, with two blanks for each level.
+    pretty: bool,
+    /// `<`, `>` and `&` as escapes, so that the text may stand in HTML.
+    escape_html: bool,
+}
+
+impl Json {
+    pub const PRETTY: Json = Json {
+        pretty: true,
+        escape_html: true,
+    };
+    pub const RAW: Json = Json {
+        pretty: false,
+        escape_html: false,
+    };
+}
+
+/// JSON as Go's encoder writes it: keys sorted, whole numbers without a fraction, escapes for HTML. A number's text stays where it
+/// is one in JSON, too.
 pub(crate) fn to_json(value: &Value) -> String {
+    write_json(
+        value,
+        Json {
+            pretty: false,
+            escape_html: true,
+        },
+    )
+}
+
+pub(crate) fn write_json(value: &Value, how: Json) -> String {
     let mut json = String::new();
-    write_json(value, &mut json);
+    how.value(value, 0, &mut json);
     json
 }
 
-fn write_json(value: &Value, json: &mut String) {
-    match value {
-        Value::Array(list) => {
-            json.push('[');
-            for (at, item) in list.iter().enumerate() {
-                if at > 0 {
-                    json.push(',');
+impl Json {
+    fn value(self, value: &Value, level: usize, json: &mut String) {
+        match value {
+            Value::Array(list) => {
+                let items = list.iter().map(|item| (None, item));
+                self.items(['[', ']'], items, level, json);
+            }
+            Value::Object(object) => {
+                let items = object.iter().map(|(key, item)| (Some(key.as_str()), item));
+                self.items(['{', '}'], items, level, json);
+            }
+            Value::Number(number) => {
+                let is_json = |text: &&str| serde_json::from_str::<Number>(text).is_ok();
+                match number.text().filter(is_json) {
+                    Some(text) => json.push_str(text),
+                    None => json.push_str(&json_number(&number.value)),
                 }
-                write_json(item, json);
             }
-            json.push(']');
+            Value::Null => json.push_str("null"),
+            Value::Bool(value) => json.push_str(&value.value.to_string()),
+            Value::String(text) => self.text(text, json),
         }
-        Value::Object(object) => {
-            json.push('{');
-            for (at, (key, item)) in object.iter().enumerate() {
-                if at > 0 {
-                    json.push(',');
-                }
-                json.push_str(&serde_json::Value::from(key.as_str()).to_string());
-                json.push(':');
-                write_json(item, json);
+    }
+
+    fn items<'a>(
+        self,
+        [open, close]: [char; 2],
+        items: impl ExactSizeIterator<Item = (Option<&'a str>, &'a Value)>,
+        level: usize,
+        json: &mut String,
+    ) {
+        let is_empty = items.len() == 0;
+        let line = |level: usize, json: &mut String| {
+            if self.pretty && !is_empty {
+                json.push('\n');
+                json.extend(std::iter::repeat_n("  ", level));
             }
-            json.push('}');
+        };
+        json.push(open);
+        for (at, (key, item)) in items.enumerate() {
+            if at > 0 {
+                json.push(',');
+            }
+            line(level + 1, json);
+            if let Some(key) = key {
+                self.text(key, json);
+                json.push_str(if self.pretty { ": " } else { ":" });
+            }
+            self.value(item, level + 1, json);
         }
-        Value::Number(number) => {
-            let is_json = |text: &&str| serde_json::from_str::<Number>(text).is_ok();
-            match (number.text().filter(is_json), whole(&number.value)) {
-                (Some(text), _) => json.push_str(text),
-                (None, Some(whole)) => json.push_str(&whole.to_string()),
-                (None, None) => json.push_str(&number.value.to_string()),
+        line(level, json);
+        json.push(close);
+    }
+
+    fn text(self, text: &str, json: &mut String) {
+        for letter in serde_json::Value::from(text).to_string().chars() {
+            let escape = match letter {
+                '<' | '>' | '&' => self.escape_html,
+                '\u{2028}' | '\u{2029}' => true,
+                _ => false,
+            };
+            if escape {
+                // Writing to a String can't fail.
+                let _ = write!(json, "\\u{:04x}", u32::from(letter));
+            } else {
+                json.push(letter);
             }
         }
-        Value::Null => json.push_str("null"),
-        Value::Bool(value) => json.push_str(&value.value.to_string()),
-        Value::String(text) => json.push_str(&serde_json::Value::from(text.as_str()).to_string()),
+    }
+}
+
+/// A number without an exponent unless it is very small or very large.
+fn json_number(number: &Number) -> String {
+    if let Some(whole) = whole(number) {
+        return whole.to_string();
+    }
+    let value = number.as_f64().unwrap_or_default();
+    let size = value.abs();
+    if (1e-6..1e21).contains(&size) {
+        return format!("{value}");
+    }
+    let text = format!("{value:e}");
+    if text.contains("e-") {
+        text
+    } else {
+        text.replace('e', "e+")
     }
 }
 
@@ -422,10 +495,16 @@ mod tests {
 
     #[test]
     fn json_is_sorted_and_plain() {
-        let value = json!({"b": [1, 2.0, 1.5, null, true], "a": "<&>\"\n", "c": {}});
+        let value =
+            Value::from(json!({"b": [1, 2.0, 1.5, null, true, 1e21, 1.5e-7], "a": "<&>\"\n", "c": {}}));
         assert_eq!(
-            to_json(&value.into()),
-            r#"{"a":"<&>\"\n","b":[1,2,1.5,null,true],"c":{}}"#
+            write_json(&value, Json::RAW),
+            r#"{"a":"<&>\"\n","b":[1,2,1.5,null,true,1e+21,1.5e-7],"c":{}}"#
+        );
+        assert!(to_json(&value).starts_with(r#"{"a":"\u003c\u0026\u003e\"\n","#));
+        assert_eq!(
+            write_json(&json!({"a": [1, {}], "b": []}).into(), Json::PRETTY),
+            "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}"
         );
     }
 

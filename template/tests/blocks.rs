@@ -259,3 +259,36 @@ fn a_template_can_be_shared_between_threads() {
     });
     assert_eq!(rendered, ["0", "1", "2", "3"]);
 }
+
+#[test]
+fn break_and_continue_leave_the_innermost_loop() {
+    let variables = serde_json::json!({"rows": [[1, 2, 3], [], [4]]}).into();
+    for (text, expected) in [
+        (
+            "{{ range .rows }}[{{ range . }}{{ if eq . 2 }}{{ break }}{{ end }}{{ . }}{{ end }}]{{ end }}",
+            "[1][][4]",
+        ),
+        (
+            "{{ range .rows }}[{{ range . }}{{ if eq . 2 }}{{ continue }}{{ end }}{{ . }}{{ end }}]{{ end }}",
+            "[13][][4]",
+        ),
+        (
+            "{{ range .rows }}{{ range . }}{{ . }}{{ else }}{{ break }}{{ end }};{{ end }}",
+            "123;",
+        ),
+        (
+            "{{ range .rows }}{{ range . }}{{ . }}{{ else }}{{ continue }}{{ end }};{{ end }}",
+            "123;4;",
+        ),
+        ("{{ range .rows }}a{{ break }}b{{ end }}c", "ac"),
+        (
+            "{{ range .rows }}{{ with . }}{{ if gt (len .) 1 }}{{ continue }}{{ end }}x{{ end }}y{{ end }}",
+            "yxy",
+        ),
+    ] {
+        let rendered = transload_template::Template::parse(text)
+            .unwrap()
+            .render(&variables);
+        assert_eq!(rendered.as_deref(), Ok(expected), "{text}");
+    }
+}

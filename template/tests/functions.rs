@@ -308,9 +308,63 @@ fn json_is_written_and_read() {
         ("toJson .object.k1", r#"{"deep":["d0","d1"]}"#),
         ("toJson .null", "null"),
         ("toJson .whole", "8443"),
-        (r#"toJson "<a&b>""#, r#""<a&b>""#),
+        (r#"toJson "<a&b>""#, r#""\u003ca\u0026b\u003e""#),
+        (r#"toRawJson "<a&b>""#, r#""<a&b>""#),
         (r#"(fromJson "{\"a\": [1, \"x\"]}").a | last"#, "x"),
         (r#"fromJson "[1, 2]" | len"#, "2"),
         ("(.object | toJson | fromJson).k2", "v2"),
     ]);
+}
+
+#[test]
+fn yaml_is_written_and_read() {
+    check(&[
+        ("toYaml .list", "- a\n- b\n- c"),
+        (
+            "toYaml (dict \"b\" (list 1 2.5) \"a\" \"x\")",
+            "a: x\nb:\n- 1\n- 2.5",
+        ),
+        ("fromYaml \"a: [1, {b: c}]\" | toJson", r#"{"a":[1,{"b":"c"}]}"#),
+        ("(.object | toYaml | fromYaml).k2", "v2"),
+    ]);
+}
+
+#[test]
+fn kubekeys_own_functions_are_there() {
+    check(&[
+        ("subtractList (list 1 \"a\" 2) (list \"a\") | toJson", "[1,2]"),
+        ("pow 2 10", "1024"),
+        ("toBool \"t\"", "true"),
+        ("toBool 0", "false"),
+        ("unquote (quote .tag)", "3.9"),
+        ("unquote \"plain\"", "plain"),
+        ("required \"no\" .tag", "3.9"),
+    ]);
+}
+
+#[test]
+fn a_dictionary_in_a_variable_is_changed_as_in_go() {
+    for (text, expected) in [
+        ("{{ $d := dict }}{{ $_ := set $d \"a\" 1 }}{{ $d.a }}", "1"),
+        (
+            "{{ $d := dict \"e\" (dict) }}{{ $_ := set $d.e \"a\" 1 }}{{ toJson $d }}",
+            r#"{"e":{"a":1}}"#,
+        ),
+        (
+            "{{ $d := dict \"a\" 1 }}{{ $_ := unset $d \"a\" }}{{ len $d }}",
+            "0",
+        ),
+        (
+            "{{ $d := dict \"a\" 1 }}{{ $_ := merge $d (dict \"b\" 2) }}{{ $d.b }}",
+            "2",
+        ),
+        // What comes from outside stays.
+        ("{{ $_ := set .object \"k2\" 1 }}{{ .object.k2 }}", "v2"),
+    ] {
+        assert_eq!(
+            Template::parse(text).unwrap().render(&variables()).as_deref(),
+            Ok(expected),
+            "{text}"
+        );
+    }
 }

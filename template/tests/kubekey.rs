@@ -90,6 +90,6 @@ fn lists_come_as_json() {
     let variables = json!({"image_manifests": ["docker.io/library/alpine:3.19", "a<b>&c"]}).into();
     assert_eq!(
         template.render(&variables).unwrap(),
-        r#"["docker.io/library/alpine:3.19","a<b>&c"]"#
+        r#"["docker.io/library/alpine:3.19","a\u003cb\u003e\u0026c"]"#
     );
 }

@@ -144,7 +144,48 @@ fn action() -> impl Strategy<Value = String> {
         "int",
         "print",
         "printf",
+        "append",
+        "concat",
+        "uniq",
+        "slice",
+        "dict",
+        "set",
+        "merge",
+        "keys",
+        "dig",
+        "toYaml",
+        "fromYaml",
+        "toPrettyJson",
+        "trunc",
+        "substr",
+        "repeat",
+        "title",
+        "indent",
+        "regexMatch",
+        "regexReplaceAll",
+        "regexSplit",
+        "semver",
+        "semverCompare",
+        "add",
+        "div",
+        "mod",
+        "round",
+        "seq",
+        "until",
+        "untilStep",
+        "tpl",
+        "chunk",
+        "b64dec",
+        "kindIs",
+        "without",
+        "has",
+        "sortAlpha",
+        "\"^1.2 || ~0\"",
+        "\"[a-\\\\d\"",
+        "\"é\"",
+        "-9223372036854775808",
         "\"%v\"",
+        "\"%*d%[2]s%#x%+.3g\"",
         "1e300",
         "18446744073709551615",
     ]);
@@ -315,13 +356,13 @@ fn texts_that_grow_and_grow_are_refused() {
     assert_limit(&grow("quote $x $x"), "`quote` gives more than 1 MiB of text");
     assert_limit(
         &grow("list $x $x"),
-        "what `list` is given is too large or nested too deep",
+        "what `list` gives is too large or nested too deep",
     );
     let deep = format!(
         "{{{{ $x := 1 }}}}{}{{{{ toJson $x }}}}",
         "{{ $x = list $x }}".repeat(10_000)
     );
-    assert_limit(&deep, "what `list` is given is too large or nested too deep");
+    assert_limit(&deep, "what `list` gives is too large or nested too deep");
 }
 
 #[test]
@@ -340,6 +381,88 @@ fn loops_that_run_and_run_are_refused() {
         (error.kind(), error.message()),
         (ErrorKind::Limit, "the template gives more than 16 MiB of text")
     );
+}
+
+#[test]
+fn functions_that_would_give_too_much_are_refused() {
+    for (text, message) in [
+        (
+            "repeat 1000000000 \"xx\"",
+            "`repeat` gives more than 1 MiB of text",
+        ),
+        ("indent 1000000000 .a", "`indent` gives more than 1 MiB of text"),
+        ("seq 1 1000000000", "`seq` gives more than 1 MiB of text"),
+        ("until 1000000000", "`until` gives more than 1 MiB of text"),
+        (
+            "untilStep 0 9223372036854775807 1",
+            "`untilStep` gives more than 1 MiB of text",
+        ),
+        (
+            "regexReplaceAll \"\" (repeat 100000 \"x\") (repeat 100 \"y\")",
+            "`regexReplaceAll` gives more than 1 MiB of text",
+        ),
+    ] {
+        assert_limit(&format!("{{{{ {text} }}}}"), message);
+    }
+    let bomb = render("{{ regexMatch \"(a{1000}){1000}\" .a }}").unwrap_err();
+    assert_eq!(bomb.kind(), ErrorKind::Value, "{bomb}");
+}
+
+#[test]
+fn work_that_grows_and_grows_is_refused() {
+    let too_much = "the template works on too many values";
+    // A list that is copied for each of its elements.
+    assert_limit(
+        "{{ $l := list }}{{ range until 90000 }}{{ $l = append $l . }}{{ end }}",
+        too_much,
+    );
+    assert_limit(
+        "{{ $x := repeat 1000000 \"x\" }}{{ range until 90000 }}{{ $y := upper $x }}{{ end }}",
+        too_much,
+    );
+    assert_limit(
+        "{{ range until 90000 }}{{ $x := regexMatch (print \"a\" .) \"b\" }}{{ end }}",
+        too_much,
+    );
+}
+
+#[test]
+fn templates_in_templates_are_bounded() {
+    let variables = Value::from(json!({"again": "{{ tpl .again . }}", "text": "x{{ .a }}", "a": "y"}));
+    let rendered = |text: &str| Template::parse(text).unwrap().render(&variables);
+    assert_eq!(rendered("{{ tpl .text . }}").as_deref(), Ok("xy"));
+    let error = rendered("{{ tpl .again . }}").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(
+        error
+            .message()
+            .ends_with("`tpl` is nested too deep: more than 3 templates"),
+        "{error}"
+    );
+}
+
+#[test]
+fn variables_that_are_templates_are_bounded() {
+    let chain: serde_json::Map<_, _> = (0..200)
+        .map(|at| (format!("v{at}"), json!(format!("{{{{ .v{} }}}}", at + 1))))
+        .collect();
+    let doubling: serde_json::Map<_, _> = (0..45)
+        .map(|at| {
+            (
+                format!("v{at}"),
+                json!(format!("xxxx{{{{ .v{0} }}}}{{{{ .v{0} }}}}", at + 1)),
+            )
+        })
+        .chain([("v45".to_owned(), json!("end"))])
+        .collect();
+    for variables in [chain, doubling] {
+        let variables = Value::from(serde_json::Value::Object(variables));
+        let error = Template::parse("{{ .v0 }}")
+            .unwrap()
+            .resolve(&variables)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
 }
 
 #[test]

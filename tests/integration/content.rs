@@ -9,6 +9,7 @@ mod names;
 mod platforms;
 mod playbooks;
 mod policies;
+mod roles;
 mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -94,6 +94,9 @@ pub enum EndpointError {
     /// Empty.
     #[error("it is empty")]
     Empty,
+    /// A template that gave a template.
+    #[error("it is a template again")]
+    Braces,
     /// A bad template.
     #[error("the template: {}", .0.message())]
     Template(#[from] transload_template::Error),
@@ -158,6 +161,10 @@ impl EndpointError {
         Some(match self {
             EndpointError::Empty => {
                 format!("give {LOCAL}/a/directory, a registry, or a registry and a repository")
+            }
+            EndpointError::Braces => {
+                "name the variable by itself, as in {{ .name }}: then its own templates are rendered, too"
+                    .to_owned()
             }
             EndpointError::Template(error) => return error.hint().map(str::to_owned),
             EndpointError::Rendered { cause, .. } => return cause.hint(),
@@ -280,7 +287,8 @@ impl fmt::Display for Endpoint {
 
 impl ImageTemplate {
     fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
-        let rendered = self.template.render(&with_image(&self.variables, image))?;
+        let variables = with_image(&self.variables, image);
+        let rendered = self.template.render(&*self.template.resolve(&variables)?)?;
         Location::parse(&rendered).map_err(|cause| EndpointError::Rendered {
             image: image.written().to_owned(),
             rendered: rendered.trim().to_owned(),
@@ -328,6 +336,9 @@ impl Location {
     /// See [`EndpointError`].
     pub fn parse(text: &str) -> Result<Location, EndpointError> {
         let text = text.trim();
+        if transload_template::has_actions(text) {
+            return Err(EndpointError::Braces);
+        }
         if let Some(path) = text.strip_prefix(LOCAL) {
             return Location::directory(path);
         }

@@ -1,14 +1,14 @@
-//! `when`: whether a task runs.
+//! `when`: whether a task runs. It does where the condition's text is `true`, and nowhere else, as in KubeKey.
 
-use transload_template::Template;
+use transload_template::{Template, Value};
 
 use super::problem::Part;
-use super::reader::{Reader, describe, shortened, single_action, truth};
+use super::reader::{Reader, describe, shortened, single_action};
 use super::yaml::{Id, Node, Yaml};
 
-/// What makes a template of an expression.
-const START: &str = "{{ if (";
-const END: &str = ") }}true{{ end }}";
+/// What makes a template of an expression, in which what doesn't exist is false. It gives no text where the value is false.
+const START: &str = "{{ with (";
+const END: &str = ") }}{{ toString . }}{{ end }}";
 
 impl Reader<'_> {
     /// Whether a condition holds: true or false, a bare expression, a template, or a list of which all must hold.
@@ -47,24 +47,26 @@ impl Reader<'_> {
             Yaml::Text(text) => format!("{START}{text}{END}"),
             _ => return Vec::new(),
         };
-        let variables = Template::parse(&text).map(|template| template.variables().to_vec());
-        let exists = |path: &str| {
-            let mut parts = path.split('.').filter(|part| !part.is_empty());
-            parts
-                .try_fold(&*self.variables, |value, part| value.get(part))
-                .is_some()
+        let Ok(template) = Template::parse(&text) else {
+            return Vec::new();
         };
-        variables
-            .into_iter()
-            .flatten()
-            .filter(|path| !exists(path))
-            .collect()
+        let variables = template
+            .resolve(&self.variables)
+            .unwrap_or(std::borrow::Cow::Borrowed(&self.variables));
+        let exists = |path: &&String| {
+            let mut parts = path.split('.').filter(|part| !part.is_empty());
+            parts.try_fold(&*variables, Value::get).is_some()
+        };
+        let names = template.variables().iter();
+        names.filter(|path| !exists(path)).cloned().collect()
     }
 
-    fn expression_holds(&mut self, at: Id, expression: &str) -> Option<bool> {
+    fn expression(&mut self, at: Id, expression: &str) -> Option<String> {
         let text = format!("{START}{expression}{END}");
-        match Template::parse(&text).and_then(|template| template.render(&self.variables)) {
-            Ok(rendered) => Some(rendered == "true"),
+        let rendered =
+            Template::parse(&text).and_then(|template| template.render(&*template.resolve(&self.variables)?));
+        match rendered {
+            Ok(rendered) => Some(rendered),
             Err(error) => {
                 let message = format!("the condition in `when`: {}", error.message());
                 let mut part = Part::of_template(&error);
@@ -86,29 +88,49 @@ impl Reader<'_> {
     }
 
     fn text_condition(&mut self, at: Id, text: &str) -> Option<bool> {
-        if text.trim().is_empty() {
+        let given = if is_word(text) {
+            text.to_owned()
+        } else if !transload_template::has_actions(text) {
+            self.expression(at, text.trim())?
+        } else if let Some(expression) = single_action(text) {
+            // What stands around an action is part of the text, unless the action trims it.
+            let (start, end) = (text.trim_start(), text.trim_end());
+            let before = if start.starts_with("{{- ") {
+                ""
+            } else {
+                &text[..text.len() - start.len()]
+            };
+            let after = if end.ends_with(" -}}") {
+                ""
+            } else {
+                &text[end.len()..]
+            };
+            format!("{before}{}{after}", self.expression(at, expression)?)
+        } else {
+            self.render("when", at, text)?
+        };
+        if given.eq_ignore_ascii_case("true") {
             return Some(true);
         }
-        if let Some(value) = truth(text) {
-            return Some(value);
+        let plain = given.trim().to_ascii_lowercase();
+        if !matches!(plain.as_str(), "" | "false" | "no" | "0") {
+            let message = format!(
+                "`when` gives \"{}\", and only true runs a task: this one doesn't run",
+                shortened(&given)
+            );
+            let hint = if plain == "true" {
+                "no blanks or line ends may stand around it: write {{- … -}}"
+            } else {
+                "write what is asked, such as `eq .name \"value\"` or `not (empty .name)`"
+            };
+            self.sink.warn(at, message).hint(hint);
         }
-        let expression = if transload_template::has_actions(text) {
-            single_action(text)
-        } else {
-            Some(text.trim())
-        };
-        if let Some(expression) = expression {
-            return self.expression_holds(at, expression);
-        }
-        let rendered = self.render("when", at, text)?;
-        match rendered.trim() {
-            "" => Some(false),
-            text => truth(text).or_else(|| {
-                let found = shortened(text).into_owned();
-                self.sink
-                    .error(at, format!("`when` must give true or false, not \"{found}\""));
-                None
-            }),
-        }
+        Some(false)
     }
+}
+
+/// Whether a condition is no expression but a word that stands for itself.
+fn is_word(text: &str) -> bool {
+    let words = ["", "true", "false", "yes", "no", "on", "off"];
+    words.contains(&text.trim().to_ascii_lowercase().as_str())
 }

@@ -1,5 +1,7 @@
 //! KubeKey's earlier forms of the module, `pull:`, `push:` and `copy:`, as the form of today.
 
+use std::borrow::Cow;
+
 use super::image::Request;
 use super::keys::{COPY, FROM, PULL, PUSH, TO};
 use super::places::Place;
@@ -13,6 +15,7 @@ pub(super) const FORMS: [&str; 3] = ["pull", "push", "copy"];
 pub(super) fn read<'n>(key: &Key, node: &'n Node, reader: &mut Reader<'_>) -> Option<Request<'n>> {
     let mut request = Request {
         at: node.id,
+        platforms_of_old: true,
         ..Request::default()
     };
     let today = match key.name.as_str() {
@@ -30,7 +33,7 @@ fn pull<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
     fields.check(&PULL.names(), reader.sink);
     request.manifests = fields.get("manifests");
     request.platform = fields.get("platform");
-    request.auths.extend(fields.get("auths"));
+    request.auths.extend(fields.get("auths").map(Cow::Borrowed));
     request.skip_tls_verify = fields.either("skip_tls_verify", "skipTLSVerify", reader.sink);
     if request.manifests.is_none() {
         reader
@@ -45,7 +48,8 @@ fn push<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
     let fields = Fields::of("`push`", node, reader.sink)?;
     fields.check(&PUSH.names(), reader.sink);
     request.pattern = fields.get("src_pattern");
-    request.auths.extend(fields.get("auths"));
+    request.auths.extend(credential(&fields, node));
+    request.auths.extend(fields.get("auths").map(Cow::Borrowed));
     request.skip_tls_verify = fields.either("skip_tls_verify", "skipTLSVerify", reader.sink);
     // Here it wins over what the entries of `auths` don't say, too.
     request.skip_for_auths = true;
@@ -60,6 +64,18 @@ fn push<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
         }
     };
     Some("write `src: local://…`, dest, pattern and auths right under `image`")
+}
+
+/// `username` and `password` beside `dest`, as KubeKey had them up to v4.0.2: an entry of `auths` for the registry of `dest`.
+fn credential<'n>(fields: &Fields<'n>, of: &Node) -> Option<Cow<'n, Node>> {
+    let named = |(key, _): &&(Key, Node)| matches!(key.name.as_str(), "username" | "password");
+    let given: Vec<(Key, Node)> = fields.iter().filter(named).cloned().collect();
+    let node = |value| Node {
+        id: of.id,
+        literal: false,
+        value,
+    };
+    (!given.is_empty()).then(|| Cow::Owned(node(Yaml::List(vec![node(Yaml::Map(given))]))))
 }
 
 fn copy<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) -> Option<&'static str> {
@@ -80,9 +96,12 @@ fn copy<'n>(node: &'n Node, request: &mut Request<'n>, reader: &mut Reader<'_>) 
     to.check(&TO.names(), reader.sink);
     request.manifests = from.get("manifests");
     request.pattern = to.either("pattern", "src_pattern", reader.sink);
-    request
-        .auths
-        .extend(from.get("auths").into_iter().chain(to.get("auths")));
+    request.auths.extend(
+        [from.get("auths"), to.get("auths")]
+            .into_iter()
+            .flatten()
+            .map(Cow::Borrowed),
+    );
 
     let from_hub = is_hub(&from, reader)?;
     let to_hub = is_hub(&to, reader)?;

@@ -1,5 +1,6 @@
 //! The `image` module: its keys as a [`Job`].
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
@@ -41,9 +42,11 @@ pub(super) struct Request<'n> {
     pub at: Id,
     pub manifests: Option<&'n Node>,
     pub platform: Option<&'n Node>,
+    /// Whether a platform may be an architecture alone, which is Linux's, or `*`.
+    pub platforms_of_old: bool,
     pub policy: Option<&'n Node>,
     pub pattern: Option<&'n Node>,
-    pub auths: Vec<&'n Node>,
+    pub auths: Vec<Cow<'n, Node>>,
     pub src: Option<Place>,
     pub dest: Option<Place>,
     pub skip_tls_verify: Option<&'n Node>,
@@ -117,9 +120,10 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         at: fields.at,
         manifests: fields.get("manifests"),
         platform: fields.get("platform"),
+        platforms_of_old: false,
         policy: fields.get("policy"),
         pattern: fields.get("pattern"),
-        auths: fields.get("auths").into_iter().collect(),
+        auths: fields.get("auths").map(Cow::Borrowed).into_iter().collect(),
         src: fields
             .get("src")
             .and_then(|node| Place::read("src", "", node, reader)),
@@ -143,7 +147,7 @@ fn build(
     let images = request.manifests.map(|node| (node, images(node, reader)));
     let platforms = request
         .platform
-        .and_then(|node| platforms(node, reader))
+        .and_then(|node| platforms(node, request.platforms_of_old, reader))
         .unwrap_or(PlatformSet::All);
     let mode = request.policy.and_then(|node| {
         choice(
@@ -309,8 +313,15 @@ fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
     images
 }
 
-fn platforms(node: &Node, reader: &mut Reader<'_>) -> Option<PlatformSet> {
-    let list: Vec<TextAt> = reader.list("platform", node)?;
+fn platforms(node: &Node, of_old: bool, reader: &mut Reader<'_>) -> Option<PlatformSet> {
+    let mut list: Vec<TextAt> = reader.list("platform", node)?;
+    for (_, text) in list.iter_mut().filter(|_| of_old) {
+        if text == "*" {
+            "all".clone_into(text);
+        } else if !text.contains('/') && !text.eq_ignore_ascii_case("all") {
+            text.insert_str(0, "linux/");
+        }
+    }
     let mut all_good = true;
     for (at, text) in list.iter().filter(|(_, text)| !text.eq_ignore_ascii_case("all")) {
         if let Err(cause) = text.parse::<PlatformPattern>() {

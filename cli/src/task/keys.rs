@@ -306,7 +306,7 @@ const PLATFORM: Key = key(
     Kind::Texts,
     "all",
     "linux/amd64",
-    "As `image.platform`.",
+    "As `image.platform`. Here an architecture alone, such as `amd64`, is Linux's, and `*` is all.",
 );
 const AUTHS: Key = key(
     "auths",
@@ -385,11 +385,28 @@ pub(super) static PUSH: Table = Table {
             "As `image.pattern`.",
         ),
         key("dest", Kind::Text, "", "hub.kubekey/mirror", "As `image.dest`."),
+        key(
+            "username",
+            Kind::Text,
+            "nobody",
+            "admin",
+            "The user at the registry of `dest`. It needs `password`.",
+        ),
+        key(
+            "password",
+            Kind::Text,
+            "nobody",
+            "'{{ .hub_password }}'",
+            "That user's password. It needs `username`.",
+        ),
         AUTHS,
         SKIP,
         SKIP_AS_IN_GO,
     ],
-    rules: r#"{"required": ["images_dir", "dest"], "not": {"required": ["skip_tls_verify", "skipTLSVerify"]}}"#,
+    rules: r#"{
+        "required": ["images_dir", "dest"], "not": {"required": ["skip_tls_verify", "skipTLSVerify"]},
+        "dependentRequired": {"username": ["password"], "password": ["username"]}
+    }"#,
 };
 
 /// KubeKey's earlier form of a copy.

@@ -20,7 +20,7 @@ impl Place {
     pub(super) fn read(name: &str, scheme: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Place> {
         let text = match &node.value {
             // Without an image's names in it, a template is the same for all images and can be checked here and now.
-            Yaml::Text(text) if !text.contains("module") => reader.render(name, node.id, text)?,
+            Yaml::Text(text) if !reader.is_for_each_image(text) => reader.render(name, node.id, text)?,
             Yaml::Text(text) => text.clone(),
             _ => {
                 reader

@@ -179,9 +179,9 @@ impl<'o> Playbook<'o> {
         match &node.value {
             Yaml::Null => {}
             Yaml::Map(entries) => {
-                for (key, value) in entries {
-                    // A variable may use those above it.
-                    let value = self.reader(&inherited).variable(&key.name, value)?;
+                for (at, (key, value)) in entries.iter().enumerate() {
+                    let below = &entries[at + 1..];
+                    let value = self.reader(&inherited).own_variable(key, value, below)?;
                     inherited.variables.insert(key.name.clone(), value);
                 }
             }

@@ -169,13 +169,42 @@ impl Reader<'_> {
         if !transload_template::has_actions(text) {
             return Some(text.to_owned());
         }
-        match Template::parse(text).and_then(|template| template.render(&self.variables)) {
-            Ok(text) => Some(text),
+        let rendered =
+            Template::parse(text).and_then(|template| template.render(&*template.resolve(&self.variables)?));
+        match rendered {
+            Ok(text) => self.without_braces(name, at, &text).map(|()| text),
             Err(error) => {
                 self.template_error(name, at, &error);
                 None
             }
         }
+    }
+
+    /// Refuses what is a template again: no braces get into a name or a path.
+    fn without_braces(&mut self, name: &str, at: Id, rendered: &str) -> Option<()> {
+        // A password may have braces: it gets into no name.
+        if !transload_template::has_actions(rendered) || secret::is_secret_key(name) {
+            return Some(());
+        }
+        let shown = shortened(rendered);
+        let message = format!("the template in `{name}` gives \"{shown}\", which is a template again");
+        let note = self.sink.error(at, message);
+        note.hint("name the variable by itself, as in {{ .name }}: then its own templates are rendered, too");
+        None
+    }
+
+    /// Whether a text is rendered for each image: it names `.module`, or variables that do.
+    pub(super) fn is_for_each_image(&self, text: &str) -> bool {
+        text.contains("module") || self.needs(text, "module")
+    }
+
+    /// Whether a template names this variable, or variables that are templates and do.
+    fn needs(&self, text: &str, name: &str) -> bool {
+        transload_template::has_actions(text)
+            && Template::parse(text).is_ok_and(|template| {
+                let paths = template.all_variables(&self.variables);
+                paths.iter().any(|path| path.split('.').next() == Some(name))
+            })
     }
 
     /// Reports a template that can't be read or rendered.
@@ -322,12 +351,50 @@ impl Reader<'_> {
         if !transload_template::has_actions(text) {
             return Some(Value::String(text.to_owned()));
         }
-        match Template::parse(text).and_then(|template| template.evaluate(&self.variables)) {
+        let value = Template::parse(text)
+            .and_then(|template| template.evaluate(&*template.resolve(&self.variables)?));
+        match value {
+            Ok(Value::String(text)) => self.without_braces(name, at, &text).map(|()| Value::String(text)),
             Ok(value) => Some(value),
             Err(error) => {
                 self.template_error(name, at, &error);
                 None
             }
+        }
+    }
+
+    /// The value of one of the variables of a `vars`. It may use those around and above, and those `below` it.
+    ///
+    /// What needs an image's names or a loop's item stays a template, and is rendered where it is used.
+    pub(super) fn own_variable(&mut self, key: &Key, node: &Node, below: &[(Key, Node)]) -> Option<Value> {
+        let mut variables = (*self.variables).clone();
+        if let Value::Object(all) = &mut variables {
+            // Itself among them, so that one that needs itself is told so.
+            let itself = (key, node);
+            for (key, node) in below.iter().map(|(key, node)| (key, node)).chain([itself]) {
+                all.entry(key.name.clone()).or_insert_with(|| node.to_value());
+            }
+        }
+        let mut reader = Reader {
+            variables: Arc::new(variables),
+            sink: self.sink,
+        };
+        let has_item = reader.variables.get("item").is_some();
+        if reader.any_text(node, |reader, text| {
+            reader.needs(text, "module") || (!has_item && reader.needs(text, "item"))
+        }) {
+            return Some(node.to_value());
+        }
+        reader.variable(&key.name, node)
+    }
+
+    /// Whether a text in a value that may be a template is so.
+    fn any_text(&self, node: &Node, is_so: impl Fn(&Self, &str) -> bool + Copy) -> bool {
+        match &node.value {
+            Yaml::Text(text) => !node.literal && is_so(self, text),
+            Yaml::List(items) => items.iter().any(|item| self.any_text(item, is_so)),
+            Yaml::Map(entries) => entries.iter().any(|(_, value)| self.any_text(value, is_so)),
+            _ => false,
         }
     }
 

@@ -17,7 +17,7 @@ const SET: &str = "--set";
 /// Reads variables: files of YAML or JSON, of which later ones win, and assignments `a.b.c=value`, which win over files.
 ///
 /// Mappings are merged key by key, at every depth; everything else is replaced. An assignment's value is read as YAML, so that
-/// `n=3` is a number, `on=true` is true and `list=[a, b]` is a list; `n="3"` is text. Numbers keep their texts: `v=1.10` is rendered as
+/// `n=3` is a number, `on=true` is true and `list=[a, b]` is a list; `n="3"` and `n={{ .m }}` are text. Numbers keep their texts: `v=1.10` is rendered as
 /// 1.10. The result is an object.
 ///
 /// # Errors
@@ -101,8 +101,9 @@ fn read_assignment(set: &str) -> Result<(&str, Value), Problem> {
             Problem::of_file(SET, message).with_hint("names are separated by single dots, as in a.b.c=value")
         );
     }
-    if value.is_empty() {
-        return Ok((name, Value::String(String::new())));
+    // To YAML, a template's braces would begin a mapping.
+    if value.is_empty() || value.starts_with("{{") {
+        return Ok((name, Value::String(value.to_owned())));
     }
     match yaml::parse_value(value) {
         Ok(value) => Ok((name, value)),

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::wrong_type;
+use super::{Arguments, wrong_type};
+use crate::Template;
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope};
 use crate::value::{Value, is_true};
+use crate::words::printable;
 
 type Chosen<'v> = Result<Cow<'v, Value>, Fault>;
 
@@ -79,4 +81,48 @@ pub(super) fn ternary<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing)
         Value::Bool(_) => scope.evaluate(&args[1], missing),
         other => Err(wrong_type("ternary", 2, "a boolean", other, &args[2])),
     }
+}
+
+/// Helm's and KubeKey's: a text rendered as a template over data.
+pub(super) fn tpl<'v>(scope: &Scope<'v>, args: &'v [Expr], _: Missing) -> Chosen<'v> {
+    let text = scope.evaluate(&args[0], Missing::Refused)?;
+    let data = scope.evaluate(&args[1], Missing::Refused)?;
+    let Value::String(text) = &*text else {
+        return Err(wrong_type("tpl", 0, "text", &text, &args[0]));
+    };
+    let span = &args[0].span;
+    scope.budget.work(text.len() / 16, span)?;
+    let rendered = scope.budget.nest(span, || {
+        let rendered =
+            Template::parse(text).and_then(|template| template.render_within(&data, &scope.budget));
+        rendered.map_err(|error| {
+            let message = format!("the template that `tpl` is given: {}", error.message());
+            let hint = error.hint().map(str::to_owned);
+            Fault::new(error.kind(), span, message).maybe_hint(hint)
+        })
+    })?;
+    Ok(Cow::Owned(rendered.into()))
+}
+
+/// `required MESSAGE VALUE`: the value, or an error where it is missing or an empty text.
+pub(super) fn required(args: &Arguments<'_>) -> Result<Value, Fault> {
+    match &*args.values[1] {
+        Value::Null => Err(failed(args)),
+        Value::String(text) if text.is_empty() => Err(failed(args)),
+        value => Ok(value.clone()),
+    }
+}
+
+/// An error with the template's own words.
+pub(super) fn fail(args: &Arguments<'_>) -> Result<Value, Fault> {
+    args.text(0)?;
+    Err(failed(args))
+}
+
+fn failed(args: &Arguments<'_>) -> Fault {
+    let text = match &*args.values[0] {
+        Value::String(text) => text.chars().take(200).map(printable).collect(),
+        _ => "a value is required here".to_owned(),
+    };
+    Fault::new(ErrorKind::Value, args.span, text)
 }

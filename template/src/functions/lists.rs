@@ -5,17 +5,12 @@ use std::borrow::Cow;
 use super::{Arguments, wrong_type};
 use crate::ast::Expr;
 use crate::error::{ErrorKind, Fault};
-use crate::evaluate::{MAX_TEXT, Missing, Scope};
+use crate::evaluate::{Missing, Scope};
 use crate::value::{Value, described, printed, whole};
 use crate::words::{counted, guess, listed, ordinal, shown};
 
 type Given = Result<Value, Fault>;
 type Chosen<'v> = Result<Cow<'v, Value>, Fault>;
-
-/// Lists and objects inside one another, in what templates make themselves or write as JSON.
-const MAX_NESTING: usize = 200;
-/// The most values in what a template makes itself.
-const MAX_VALUES: usize = 1 << 20;
 
 pub(super) fn len(args: &Arguments<'_>) -> Given {
     let length = match &*args.values[0] {
@@ -28,41 +23,7 @@ pub(super) fn len(args: &Arguments<'_>) -> Given {
 }
 
 pub(super) fn list(args: &Arguments<'_>) -> Given {
-    check_weight(args)?;
     Ok(args.values.iter().map(|value| Value::clone(value)).collect())
-}
-
-/// Lists of lists double quickly, and what is nested deep exhausts the stack of whoever walks it.
-fn check_weight(args: &Arguments<'_>) -> Result<(), Fault> {
-    let mut room = MAX_VALUES;
-    if args
-        .values
-        .iter()
-        .all(|value| is_light(value, MAX_NESTING, &mut room))
-    {
-        return Ok(());
-    }
-    let message = format!(
-        "what `{}` is given is too large or nested too deep",
-        args.function.name
-    );
-    Err(Fault::new(ErrorKind::Limit, args.span, message))
-}
-
-fn is_light(value: &Value, depth: usize, room: &mut usize) -> bool {
-    let weight = match value {
-        Value::String(text) => 1 + text.len() / 64,
-        _ => 1,
-    };
-    if depth == 0 || *room < weight {
-        return false;
-    }
-    *room -= weight;
-    match value {
-        Value::Array(list) => list.iter().all(|item| is_light(item, depth - 1, room)),
-        Value::Object(object) => object.values().all(|item| is_light(item, depth - 1, room)),
-        _ => true,
-    }
 }
 
 pub(super) fn first<'v>(scope: &Scope<'v>, args: &'v [Expr], missing: Missing) -> Chosen<'v> {
@@ -190,48 +151,33 @@ fn nothing_there(value: &Value, key: &Value, expr: &Expr) -> Fault {
     }
 }
 
+/// Sprig's `join`: null elements are left out, and text, a number or a boolean alone is one element.
+pub(super) fn join(args: &Arguments<'_>) -> Given {
+    let separator = args.text(0)?;
+    let items = match &*args.values[1] {
+        Value::Array(list) => list.as_slice(),
+        other @ (Value::Null | Value::Object(_)) => return Err(args.wrong(1, "a list", other)),
+        scalar => std::slice::from_ref(scalar),
+    };
+    let mut texts = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate().filter(|(_, item)| !item.is_null()) {
+        texts.push(printed(item).ok_or_else(|| {
+            let message = format!(
+                "`join` needs text: the list's {} element is {}",
+                ordinal(at),
+                described(item)
+            );
+            Fault::new(ErrorKind::Type, &args.exprs[1].span, message)
+        })?);
+    }
+    args.check_length(texts.iter().map(|text| text.len() + separator.len()).sum())?;
+    Ok(texts.join(separator).into())
+}
+
 pub(super) fn split_list(args: &Arguments<'_>) -> Given {
     let (separator, text) = (args.text(0)?, args.text(1)?);
     if separator.is_empty() {
         return Ok(text.chars().map(|letter| Value::String(letter.into())).collect());
     }
     Ok(text.split(separator).map(Value::from).collect())
-}
-
-pub(super) fn join(args: &Arguments<'_>) -> Given {
-    let separator = args.text(0)?;
-    let list = match &*args.values[1] {
-        Value::Array(list) => list,
-        Value::Null | Value::Object(_) => return Err(args.wrong(1, "a list", &args.values[1])),
-        _ => return args.printed(1).map(Value::String),
-    };
-    let mut joined = String::new();
-    for (at, item) in list.iter().enumerate() {
-        if at > 0 {
-            joined.push_str(separator);
-        }
-        let Some(text) = printed(item) else {
-            let message = format!(
-                "`join` needs text: the list's {} element is {}",
-                ordinal(at),
-                described(item)
-            );
-            return Err(Fault::new(ErrorKind::Type, &args.exprs[1].span, message));
-        };
-        joined.push_str(&text);
-        if joined.len() > MAX_TEXT {
-            break;
-        }
-    }
-    Ok(joined.into())
-}
-
-pub(super) fn to_json(args: &Arguments<'_>) -> Given {
-    check_weight(args)?;
-    Ok(crate::value::to_json(&args.values[0]).into())
-}
-
-pub(super) fn from_json(args: &Arguments<'_>) -> Given {
-    let value = crate::value::from_json(args.text(0)?);
-    value.map_err(|cause| args.refused(0, format!("`fromJson` can't read this text: {cause}")))
 }

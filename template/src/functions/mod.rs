@@ -2,21 +2,35 @@
 
 mod choose;
 mod compare;
+mod encodings;
+mod format;
+mod kinds;
 mod lists;
+mod numbers;
+mod objects;
+mod paths;
 mod printf;
+mod regexes;
+mod sequences;
+mod table;
 mod text;
+mod versions;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::ast::Expr;
+use crate::budget::Budget;
 use crate::error::{ErrorKind, Fault};
-use crate::evaluate::{DEFAULT_HINT, Missing, Scope, is_null, no_text};
-use crate::value::{Value, described, printed};
+use crate::evaluate::{DEFAULT_HINT, MAX_TEXT, Missing, Scope, is_null, no_text};
+use crate::value::{Value, described, printed, whole};
 use crate::words::ordinal;
+pub(crate) use format::general;
+use table::{FUNCTIONS, REFUSED};
 
 type Choose = for<'v> fn(&Scope<'v>, &'v [Expr], Missing) -> Result<Cow<'v, Value>, Fault>;
-type Plain = fn(&Arguments<'_>) -> Result<Value, Fault>;
+pub(crate) type Plain = fn(&Arguments<'_>) -> Result<Value, Fault>;
 
 #[derive(Debug)]
 pub(crate) struct Function {
@@ -34,79 +48,26 @@ pub(crate) enum Body {
     Choosing(Choose),
     /// Works on values.
     Plain(Plain),
+    /// Works on values, of which any may be missing.
+    Lenient(Plain),
+    /// Works on values, and changes the variable that its first argument is, as Go's maps change.
+    Changing(Plain),
 }
 
-const MANY: usize = usize::MAX;
-
-const fn plain(name: &'static str, usage: &'static str, min: usize, max: usize, body: Plain) -> Function {
-    Function {
-        name,
-        usage,
-        min,
-        max,
-        body: Body::Plain(body),
-    }
-}
-
-const fn choosing(name: &'static str, usage: &'static str, min: usize, max: usize, body: Choose) -> Function {
-    Function {
-        name,
-        usage,
-        min,
-        max,
-        body: Body::Choosing(body),
-    }
-}
-
-/// Sorted by name.
-static FUNCTIONS: [Function; 39] = [
-    choosing("and", "and A B", 1, MANY, choose::and),
-    plain("base", "base PATH", 1, 1, text::base),
-    choosing("coalesce", "coalesce A B", 1, MANY, choose::coalesce),
-    plain("contains", "contains PART TEXT", 2, 2, text::contains),
-    choosing("default", "default FALLBACK VALUE", 2, 2, choose::default),
-    plain("dir", "dir PATH", 1, 1, text::dir),
-    choosing("empty", "empty VALUE", 1, 1, choose::empty),
-    choosing("eq", "eq A B", 2, MANY, compare::eq),
-    choosing("first", "first LIST", 1, 1, lists::first),
-    plain("fromJson", "fromJson TEXT", 1, 1, lists::from_json),
-    plain("ge", "ge A B", 2, 2, compare::ge),
-    plain("gt", "gt A B", 2, 2, compare::gt),
-    plain("hasPrefix", "hasPrefix START TEXT", 2, 2, text::has_prefix),
-    plain("hasSuffix", "hasSuffix END TEXT", 2, 2, text::has_suffix),
-    choosing("index", "index LIST_OR_OBJECT KEY", 1, MANY, lists::index),
-    plain("int", "int VALUE", 1, 1, text::int),
-    plain("join", "join SEPARATOR LIST", 2, 2, lists::join),
-    choosing("last", "last LIST", 1, 1, lists::last),
-    plain("le", "le A B", 2, 2, compare::le),
-    plain("len", "len VALUE", 1, 1, lists::len),
-    plain("list", "list A B", 0, MANY, lists::list),
-    plain("lower", "lower TEXT", 1, 1, text::lower),
-    plain("lt", "lt A B", 2, 2, compare::lt),
-    choosing("ne", "ne A B", 2, 2, compare::ne),
-    choosing("not", "not VALUE", 1, 1, choose::not),
-    choosing("or", "or A B", 1, MANY, choose::or),
-    plain("print", "print A B", 0, MANY, text::print),
-    plain("printf", "printf FORMAT A B", 1, MANY, printf::printf),
-    plain("quote", "quote VALUE", 1, MANY, text::quote),
-    plain("replace", "replace OLD NEW TEXT", 3, 3, text::replace),
-    plain("splitList", "splitList SEPARATOR TEXT", 2, 2, lists::split_list),
-    choosing("ternary", "ternary THEN ELSE CONDITION", 3, 3, choose::ternary),
-    plain("toJson", "toJson VALUE", 1, 1, lists::to_json),
-    plain("toString", "toString VALUE", 1, 1, text::to_string),
-    plain("trim", "trim TEXT", 1, 1, text::trim),
-    plain("trimAll", "trimAll LETTERS TEXT", 2, 2, text::trim_all),
-    plain("trimPrefix", "trimPrefix START TEXT", 2, 2, text::trim_prefix),
-    plain("trimSuffix", "trimSuffix END TEXT", 2, 2, text::trim_suffix),
-    plain("upper", "upper TEXT", 1, 1, text::upper),
-];
-
+/// Every function, sorted by name.
 pub(crate) fn all() -> impl Iterator<Item = &'static Function> {
     FUNCTIONS.iter()
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+    let at = FUNCTIONS.binary_search_by_key(&name, |function| function.name);
+    at.ok().map(|at| &FUNCTIONS[at])
+}
+
+/// Why a function that Sprig or KubeKey has isn't among these.
+pub(crate) fn why_not(name: &str) -> Option<&'static str> {
+    let (_, why) = REFUSED.iter().find(|(names, _)| names.contains(&name))?;
+    Some(why)
 }
 
 /// The arguments of one call.
@@ -115,6 +76,7 @@ pub(crate) struct Arguments<'a> {
     pub values: &'a [Cow<'a, Value>],
     pub exprs: &'a [Expr],
     pub span: &'a Range<usize>,
+    pub budget: &'a Budget,
 }
 
 impl Arguments<'_> {
@@ -123,6 +85,29 @@ impl Arguments<'_> {
             Value::String(text) => Ok(text),
             other => Err(self.wrong(at, "text", other)),
         }
+    }
+
+    pub fn list(&self, at: usize) -> Result<&[Value], Fault> {
+        match &*self.values[at] {
+            Value::Array(list) => Ok(list),
+            other => Err(self.wrong(at, "a list", other)),
+        }
+    }
+
+    pub fn object(&self, at: usize) -> Result<&BTreeMap<String, Value>, Fault> {
+        match &*self.values[at] {
+            Value::Object(object) => Ok(object),
+            other => Err(self.wrong(at, "an object", other)),
+        }
+    }
+
+    /// A whole number, as Go's `int` parameters take it.
+    pub fn whole(&self, at: usize) -> Result<i64, Fault> {
+        let number = match &*self.values[at] {
+            Value::Number(number) => whole(&number.value).and_then(|number| i64::try_from(number).ok()),
+            _ => None,
+        };
+        number.ok_or_else(|| self.wrong(at, "a whole number", &self.values[at]))
     }
 
     /// The text that a value prints as.
@@ -136,6 +121,19 @@ impl Arguments<'_> {
 
     pub fn wrong(&self, at: usize, wanted: &str, found: &Value) -> Fault {
         wrong_type(self.function.name, at, wanted, found, &self.exprs[at])
+    }
+
+    /// Refuses a text that is about to grow too long.
+    pub fn check_length(&self, bytes: usize) -> Result<(), Fault> {
+        if bytes <= MAX_TEXT {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` gives more than {} MiB of text",
+            self.function.name,
+            MAX_TEXT >> 20
+        );
+        Err(Fault::new(ErrorKind::Limit, self.span, message))
     }
 
     /// A value of the right type that doesn't do.
@@ -170,8 +168,9 @@ mod tests {
 
     #[test]
     fn functions_are_sorted_and_their_usage_names_them() {
-        assert!(FUNCTIONS.is_sorted_by_key(|function| function.name));
-        for function in &FUNCTIONS {
+        let names: Vec<&str> = all().map(|function| function.name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        for function in all() {
             let words: Vec<&str> = function.usage.split(' ').collect();
             assert_eq!(words[0], function.name);
             assert!(
@@ -179,6 +178,7 @@ mod tests {
                 "{}",
                 function.usage
             );
+            assert_eq!(why_not(function.name), None, "{}", function.name);
         }
     }
 }

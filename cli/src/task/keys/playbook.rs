@@ -20,8 +20,8 @@ const WHEN: Key = key(
     "when",
     Kind::Condition,
     "true",
-    "'.registry'",
-    "Runs only where this holds: `true`, `false`, a template or a bare expression; of a list, all must hold. What isn't defined is false.",
+    "not (empty .registry)",
+    "Runs only where this gives `true`, in capitals or not: a template or a bare expression; of a list, all must. What isn't defined is false. Where it gives neither `true` nor `false`, `no`, `0` or nothing, a warning says so.",
 );
 const TAGS: Key = key(
     "tags",

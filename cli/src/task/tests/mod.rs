@@ -1,6 +1,7 @@
 //! Task files as people write them, right and wrong.
 
 mod documented;
+mod kubekey;
 mod messages;
 mod properties;
 mod reference;

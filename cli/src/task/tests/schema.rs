@@ -185,21 +185,25 @@ fn with(table: &Table, key: &str, value: &Value) -> Value {
     };
     let image = |image: Value| json!([{"image": image}]);
     let task = json!({"image": {"dest": "hub.kubekey", "manifests": "alpine:1"}});
+    let partner = match key {
+        "username" => "password",
+        "password" => "username",
+        _ => "plain_http",
+    };
     match table.name {
         "image" if ["pull", "push", "copy"].contains(&key) => image(json!({key: value})),
         "image" => image(set(json!({"dest": "hub.kubekey", "manifests": "alpine:1"}))),
-        "auth" => {
-            let partner = match key {
-                "username" => "password",
-                "password" => "username",
-                _ => "plain_http",
-            };
-            image(
-                json!({"dest": "hub.kubekey", "manifests": "alpine:1", "auths": [set(json!({partner: "true"}))]}),
-            )
-        }
+        "auth" => image(
+            json!({"dest": "hub.kubekey", "manifests": "alpine:1", "auths": [set(json!({partner: "true"}))]}),
+        ),
         "pull" => image(json!({"pull": set(json!({"images_dir": "/tmp/x", "manifests": "alpine:1"}))})),
-        "push" => image(json!({"push": set(json!({"images_dir": "/tmp/x", "dest": "hub.kubekey"}))})),
+        "push" => {
+            let mut push = set(json!({"images_dir": "/tmp/x", "dest": "hub.kubekey"}));
+            if partner != "plain_http" {
+                push[partner] = json!("x");
+            }
+            image(json!({"push": push}))
+        }
         "copy" => image(json!({"copy": set(json!({"from": {"path": "/tmp/x"}, "to": {"path": "/tmp/y"}}))})),
         "copy.from" => {
             let base = if key == "images_dir" {

@@ -129,42 +129,84 @@ fn roles_are_an_error_and_left_out_where_only_image_tasks_run() {
 
 #[test]
 fn conditions_hold_or_not() {
-    let variables = json!({"yes": true, "no": false, "none": [], "text": "x", "empty": "", "zero": 0, "one": 1, "word": "false"});
+    let variables = json!({
+        "yes": true, "no": false, "none": [], "text": "x", "empty": "", "zero": 0, "one": 1, "word": "false", "loud": "TRUE",
+        "host": "{{ .text }}", "on": "{{ eq .text \"x\" }}",
+    });
+    // Whether it holds, and what a warning shows where it is neither true nor plainly false.
     let cases = [
-        ("true", true),
-        ("false", false),
-        ("'yes'", true),
-        ("", true),
-        (".yes", true),
-        (".no", false),
-        (".none", false),
-        (".text", true),
-        (".empty", false),
-        (".zero", false),
-        (".one", true),
-        ("not .no", true),
-        ("'eq .text \"x\"'", true),
-        ("'ne .text \"x\"'", false),
-        ("'{{ .yes }}'", true),
-        ("'{{ .no }}'", false),
-        ("'{{- .yes -}}'", true),
-        ("'{{ if .yes }}true{{ end }}'", true),
-        ("'{{ if .no }}true{{ end }}'", false),
-        ("'{{ .empty }}{{ .yes }}'", true),
-        ("[.yes, 'not .no']", true),
-        ("[.yes, .no]", false),
-        // The first that is false ends the list: what follows may need what isn't there.
-        ("[.no, .missing]", false),
-        ("[]", true),
+        ("true", true, None),
+        ("false", false, None),
+        ("'TRUE'", true, None),
+        ("'yes'", false, Some("yes")),
+        ("'no'", false, None),
+        ("'0'", false, None),
+        ("''", false, None),
+        ("", true, None),
+        (".yes", true, None),
+        (".no", false, None),
+        (".none", false, None),
+        (".missing", false, None),
+        (".text", false, Some("x")),
+        (".empty", false, None),
+        (".zero", false, None),
+        (".one", false, Some("1")),
+        (".word", false, None),
+        (".loud", true, None),
+        (".host", false, Some("x")),
+        (".on", true, None),
+        ("list 1 2", false, Some("[1 2]")),
+        ("not .no", true, None),
+        (".none | empty | not", false, None),
+        (".missing | default list | empty | not", false, None),
+        ("'eq .text \"x\"'", true, None),
+        ("'ne .text \"x\"'", false, None),
+        ("'{{ .yes }}'", true, None),
+        ("'{{ .no }}'", false, None),
+        ("'{{ .word }}'", false, None),
+        ("'{{ .loud }}'", true, None),
+        ("'{{- .yes -}}'", true, None),
+        ("'{{ .yes }} '", false, Some("true ")),
+        ("' {{- .yes -}} '", true, None),
+        ("'{{ if .yes }}true{{ end }}'", true, None),
+        ("'{{ if .no }}true{{ end }}'", false, None),
+        ("'{{ .empty }}{{ .yes }}'", true, None),
+        ("'x{{ .yes }}'", false, Some("xtrue")),
+        ("[.yes, 'not .no']", true, None),
+        ("[.yes, .no]", false, None),
+        ("[.yes, .text]", false, Some("x")),
+        // The first that doesn't hold ends the list: what follows may need what isn't there.
+        ("[.no, .missing]", false, None),
+        ("[]", true, None),
     ];
-    for (when, expected) in cases {
+    for (when, expected, shown) in cases {
         let text = format!("- image: {{manifests: a, dest: 'local:///x'}}\n  when: {when}\n");
+        let loaded = loaded(&text, &options(variables.clone()));
+        assert_eq!(loaded.jobs.len(), usize::from(expected), "{when}");
+        let warnings: Vec<&str> = loaded.warnings.iter().map(|warning| warning.message()).collect();
+        let told = shown
+            .map(|text| format!("`when` gives \"{text}\", and only true runs a task: this one doesn't run"));
         assert_eq!(
-            loaded(&text, &options(variables.clone())).jobs.len(),
-            usize::from(expected),
+            warnings,
+            told.as_deref().into_iter().collect::<Vec<_>>(),
             "{when}"
         );
     }
+}
+
+#[test]
+fn a_condition_that_may_be_meant_otherwise_is_warned_of_once_and_at_its_place() {
+    let text = "- when: [.push, .registry]
+  block:
+    - image: {manifests: a, dest: 'local:///x'}
+    - image: {manifests: b, dest: 'local:///x'}
+";
+    assert_eq!(
+        warnings(text, json!({"push": true, "registry": "hub.kubekey"})),
+        [
+            "1:17: `when` gives \"hub.kubekey\", and only true runs a task: this one doesn't run (hint: write what is asked, such as `eq .name \"value\"` or `not (empty .name)`)"
+        ]
+    );
 }
 
 #[test]
@@ -180,7 +222,7 @@ fn variables_that_a_false_condition_lacks_are_told() {
             "its `when` is false, and there is no variable `.registry.name`",
         ),
         (
-            "[.registry, 'or .a .b.c .no', .d]",
+            "['not (empty .registry)', 'or .a .b.c .no', .d]",
             "its `when` is false, and there is no variable `.a`, `.b.c`",
         ),
         (".no", "its `when` is false"),
@@ -314,10 +356,6 @@ fn mistakes_around_a_module() {
         (
             "when: 3",
             "2:9: `when` must be a condition or a list of them, not the number 3",
-        ),
-        (
-            "when: 'x {{ .y }}'",
-            "2:9: `when` must give true or false, not \"x 1\"",
         ),
         (
             "tags: {a: b}",

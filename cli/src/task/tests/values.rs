@@ -18,7 +18,7 @@ fn variables() -> Value {
         "registry": "hub.kubekey",
         "insecure": true,
         "n": 7,
-        "auths": [{"repo": "hub.kubekey", "username": "me", "password": "{{ not a template }}"}],
+        "auths": [{"repo": "hub.kubekey", "username": "me", "password": "{{ `a{{b}}c` }}"}],
     })
 }
 
@@ -266,7 +266,7 @@ fn an_entry_without_a_host_covers_the_one_registry_that_is_named() {
 }
 
 #[test]
-fn credentials_that_a_variable_holds_are_no_templates() {
+fn credentials_come_from_a_variable_and_may_have_braces_as_a_literal() {
     let text = "- image: {manifests: a, dest: hub.kubekey, auths: '{{ .auths }}'}";
     assert!(job(text, variables()).hosts[0].credential.is_some());
     let empty_ones = "- image: {manifests: a, dest: hub.kubekey, auths: [{username: '', password: ''}]}";

@@ -63,6 +63,7 @@ fn an_assignment_has_the_type_that_yaml_gives_it() {
         ("n=\"3\"", json!("3")),
         ("n=a=b", json!("a=b")),
         ("n=v1.2.3", json!("v1.2.3")),
+        ("n={{ .m }}", json!("{{ .m }}")),
         ("n=*.example.com", json!("*.example.com")),
         ("n=@x", json!("@x")),
         ("n=%x", json!("%x")),
@@ -377,4 +378,176 @@ fn a_file_of_credentials_is_a_list_or_a_mapping_with_one() {
         path.display()
     );
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn variables_are_templates_wherever_they_come_from() {
+    let task = "image: {manifests: ['{{ .name }}:1'], dest: 'local://{{ .root }}/{{ .name }}'}";
+    let ways = [
+        (
+            "--vars or --set",
+            format!("- {task}\n"),
+            json!({"root": "/var/{{ .sub }}", "sub": "{{ .deep.er }}", "deep": {"er": "lib"}, "name": "a"}),
+        ),
+        (
+            "a task's vars, in any order",
+            format!(
+                "- {task}\n  vars: {{root: '/var/{{{{ .sub }}}}', sub: '{{{{ .deep.er }}}}', deep: {{er: lib}}, name: a}}\n"
+            ),
+            empty(),
+        ),
+        (
+            "a play's and a block's vars",
+            format!(
+                "- vars: {{root: '/var/{{{{ .sub }}}}', sub: lib}}\n  tasks:\n    - vars: {{name: '{{{{ lower \"A\" }}}}'}}\n      block:\n        - {task}\n"
+            ),
+            empty(),
+        ),
+        (
+            "vars over --vars",
+            format!("- {task}\n  vars: {{root: '/var/{{{{ .sub }}}}', name: a}}\n"),
+            json!({"sub": "{{ .other }}", "other": "lib"}),
+        ),
+        (
+            "an item of a loop",
+            format!(
+                "- {task}\n  loop: ['{{{{ .first }}}}']\n  vars: {{root: '/var/{{{{ .sub }}}}', sub: lib, name: '{{{{ .item }}}}'}}\n"
+            ),
+            json!({"first": "{{ .second }}", "second": "a"}),
+        ),
+        (
+            "a template that a template gives",
+            format!("- {task}\n"),
+            json!({"root": "/var/{{ .one }}", "one": "{{ `{{ .two }}` }}", "two": "lib", "name": "a"}),
+        ),
+    ];
+    for (way, text, variables) in ways {
+        let job = job(&text, variables);
+        assert_eq!(
+            (images(&job), job.destination.to_string()),
+            (vec!["a:1"], "/var/lib/a".to_owned()),
+            "{way}"
+        );
+    }
+}
+
+#[test]
+fn variables_that_use_an_images_names_are_rendered_for_each_image() {
+    let text = "
+- image:
+    manifests: [docker.io/library/alpine:3.19, registry.k8s.io/pause:3.9]
+    dest: '{{ .target }}:{{ .tag }}'
+  vars: {target: '{{ .hub }}/{{ .path }}', tag: '{{ .module.image.reference.reference }}'}
+";
+    let variables =
+        json!({"hub": "hub.kubekey", "path": "mirror/{{ .module.image.src.reference.repository | base }}"});
+    let job = job(text, variables);
+    let targets: Vec<String> = job
+        .images
+        .iter()
+        .map(|image| {
+            job.destination
+                .locate(image)
+                .unwrap()
+                .target(image)
+                .unwrap()
+                .to_string()
+        })
+        .collect();
+    assert_eq!(
+        targets,
+        ["hub.kubekey/mirror/alpine:3.19", "hub.kubekey/mirror/pause:3.9"]
+    );
+}
+
+#[test]
+fn values_keep_their_types_through_variables_that_are_templates() {
+    let text = "- {image: {manifests: '{{ .all }}', dest: 'local:///x', auths: '{{ .logins | toJson }}'}, when: .push}\n";
+    let variables = json!({
+        "all": "{{ concat .first .second }}", "first": ["a"], "second": ["{{ .b }}"], "b": "b:2", "push": "{{ .on }}", "on": true,
+        "logins": [{"repo": "{{ .hub }}", "username": "me", "password": "{{ .secret }}"}], "hub": "hub.kubekey", "secret": "p<&>w",
+    });
+    let job = job(text, variables);
+    assert_eq!(images(&job), ["a", "b:2"]);
+    assert_eq!(job.hosts[0].repo, "hub.kubekey");
+    assert!(job.hosts[0].credential.is_some());
+}
+
+#[test]
+fn variables_that_need_themselves_are_an_error_that_names_the_cycle() {
+    let cases = [
+        (
+            "- image: {manifests: a, dest: 'local://{{ .root }}'}",
+            json!({"root": "{{ .a }}/x", "a": "{{ .b }}", "b": "{{ .root }}"}),
+            "1:43: the template in `dest`: the variable `.root` needs itself: `.root` → `.a` → `.b` → `.root` (hint: give one of them a value without a template)",
+        ),
+        (
+            "- {image: {manifests: a, dest: 'local://{{ .x }}'}, vars: {x: '{{ .y }}', y: '{{ .x }}'}}",
+            empty(),
+            "1:67: the template in `x`: the variable `.y` needs itself: `.y` → `.x` → `.y` (hint: give one of them a value without a template)",
+        ),
+        (
+            "- image: {manifests: '{{ .list | toJson }}', dest: 'local:///x'}",
+            json!({"list": ["a", "{{ first .list }}"]}),
+            "1:26: the template in `manifests`: the variable `.list[1]` needs itself: `.list[1]` → `.list[1]` (hint: give one of them a value without a template)",
+        ),
+    ];
+    for (text, variables, expected) in cases {
+        assert_eq!(messages(text, variables), [expected], "{text}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_rendered_is_named_without_its_text() {
+    let text = "- image: {manifests: a, dest: 'local:///x', auths: [{repo: a, username: b, password: '{{ .login }}'}]}";
+    let variables = json!({"login": "hunter2{{ .nope }}"});
+    let shown = errors(text, &options(variables)).to_string();
+    assert!(
+        shown.contains("the variable `.login` is a template itself: there is no variable `.nope`"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for password in ["x{{hunter2", "{{hunter2}}"] {
+        let shown = errors(text, &options(json!({"login": password}))).to_string();
+        assert!(
+            shown.contains("the variable `.login` has `{{` in it and can't be read as a template"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn variables_that_nothing_uses_may_be_wrong() {
+    let text = "- image: {manifests: '{{ .a }}', dest: 'local:///x'}";
+    assert_eq!(
+        images(&job(
+            text,
+            json!({"a": "b", "unused": "{{ .nope", "more": "{{ .gone }}"})
+        )),
+        ["b"]
+    );
+}
+
+#[test]
+fn no_braces_get_into_a_name_or_a_path() {
+    for (text, expected) in [
+        (
+            "- image: {manifests: a, dest: 'local:///x/{{ `{{` }} .a }}'}",
+            "1:31: the template in `dest` gives \"local:///x/{{ .a }}\", which is a template again (hint: name the variable by itself, as in {{ .name }}: then its own templates are rendered, too)",
+        ),
+        (
+            "- image: {manifests: '{{ `{{` }} .a }}', dest: 'local:///x'}",
+            "1:22: the template in `manifests` gives \"{{ .a }}\", which is a template again (hint: name the variable by itself, as in {{ .name }}: then its own templates are rendered, too)",
+        ),
+    ] {
+        assert_eq!(messages(text, json!({"a": 1})), [expected]);
+    }
+    let text =
+        "- image: {manifests: a, dest: 'local:///x/{{ .module.image.reference.repository }}/{{ `{{` }}'}";
+    let found = messages(text, empty()).join("\n");
+    assert!(
+        found.contains("that is no place: it is a template again"),
+        "{found}"
+    );
 }
