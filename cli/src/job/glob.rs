@@ -26,6 +26,8 @@ pub struct TagGlob {
     prefix: String,
     repository: Repository,
     pattern: Vec<Piece>,
+    /// Where it stands: a file's line and column, or an argument.
+    place: String,
 }
 
 /// What a part of a pattern stands for.
@@ -224,12 +226,22 @@ impl TagGlob {
             prefix: prefix.to_owned(),
             repository,
             pattern: pieces,
+            place: "IMAGE".to_owned(),
         })
     }
 
     /// The text as it was written.
     pub fn written(&self) -> &str {
         &self.written
+    }
+
+    /// Where it stands, for messages: `file:line:column`, or an argument's name.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(crate) fn set_place(&mut self, place: String) {
+        self.place = place;
     }
 
     /// The repository whose tags are meant.

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
+use transload_template::Value;
 
+use super::files::Files;
 use super::keys::{AUTH, IMAGE};
 use super::places::{self, Place};
 use super::problem::Part;
@@ -25,6 +27,19 @@ pub(super) struct Places {
     pub task: Id,
     pub src: Option<Id>,
     pub dest: Id,
+    /// Of each of the job's globs.
+    pub globs: Vec<Id>,
+    /// The loop's item that it is for.
+    pub item: Option<Value>,
+}
+
+impl Places {
+    /// Tells the globs of a job where they were written.
+    pub fn mark_globs(&self, job: &mut Job, files: &Files) {
+        for (glob, at) in job.globs.iter_mut().zip(&self.globs) {
+            glob.set_place(files.place(*at));
+        }
+    }
 }
 
 /// What a module's mapping came to.
@@ -42,6 +57,7 @@ pub(super) struct Request<'n> {
     pub manifests: Option<&'n Node>,
     pub platform: Option<&'n Node>,
     pub policy: Option<&'n Node>,
+    pub single: Option<&'n Node>,
     pub pattern: Option<&'n Node>,
     pub auths: Vec<&'n Node>,
     pub src: Option<Place>,
@@ -118,6 +134,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         manifests: fields.get("manifests"),
         platform: fields.get("platform"),
         policy: fields.get("policy"),
+        single: fields.get("single"),
         pattern: fields.get("pattern"),
         auths: fields.get("auths").into_iter().collect(),
         src: fields
@@ -140,7 +157,13 @@ fn build(
     errors: usize,
     reader: &mut Reader<'_>,
 ) -> Option<Outcome> {
-    let images = request.manifests.map(|node| (node, images(node, reader)));
+    let (images, globs_at) = match request.manifests {
+        None => (None, Vec::new()),
+        Some(node) => {
+            let (images, globs_at) = images(node, reader);
+            (Some((node, images)), globs_at)
+        }
+    };
     let platforms = request
         .platform
         .and_then(|node| platforms(node, reader))
@@ -149,7 +172,16 @@ fn build(
         choice(
             "policy",
             node,
-            &[("strict", Mode::Strict), ("warn", Mode::Warn)],
+            // Empty is as good as none: templates give that.
+            &[("strict", Mode::Strict), ("warn", Mode::Warn), ("", Mode::Strict)],
+            reader,
+        )
+    });
+    let single = request.single.and_then(|node| {
+        choice(
+            "single",
+            node,
+            &[("refuse", Single::Refuse), ("accept", Single::Accept)],
             reader,
         )
     });
@@ -240,7 +272,8 @@ fn build(
         globs,
         pattern,
         platforms,
-        mode: mode.unwrap_or(Mode::Strict),
+        mode: mode.unwrap_or_default(),
+        single: single.unwrap_or_default(),
         index: index.unwrap_or_default(),
         link,
         untagged,
@@ -256,6 +289,8 @@ fn build(
         task: request.at,
         src: request.src.as_ref().map(|src| src.at),
         dest: dest.at,
+        globs: globs_at,
+        item: None,
     };
     Some(Outcome::Job(Box::new(job), places))
 }
@@ -270,8 +305,10 @@ fn is_written_empty(node: &Node) -> bool {
     }
 }
 
-fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
+/// The images of a list, and the places of the globs among them.
+fn images(node: &Node, reader: &mut Reader<'_>) -> (Vec<ImageEntry>, Vec<Id>) {
     let mut images: Vec<ImageEntry> = Vec::new();
+    let mut globs_at = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (at, text) in reader.list("manifests", node).unwrap_or_default() {
         let image: ImageEntry = match text.parse() {
@@ -302,11 +339,14 @@ fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
             }
             None => {
                 seen.insert(what, text);
+                if let ImageEntry::Glob(_) = image {
+                    globs_at.push(at);
+                }
                 images.push(image);
             }
         }
     }
-    images
+    (images, globs_at)
 }
 
 fn platforms(node: &Node, reader: &mut Reader<'_>) -> Option<PlatformSet> {
@@ -359,7 +399,8 @@ fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut 
     if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text.trim()) {
         return Some(*chosen);
     }
-    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let words = choices.iter().map(|(word, _)| *word);
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let message = format!(
         "`{name}` must be {}, not \"{}\"",
         words.join(" or "),

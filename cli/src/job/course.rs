@@ -1,0 +1,73 @@
+//! How a job depends on the jobs before it in its run: blocks, registered results, and tasks that are read late.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use transload_template::Value;
+
+use super::Job;
+
+/// The results that were registered so far, by their variables' names.
+pub type Results = BTreeMap<String, Value>;
+
+/// How a job depends on the jobs before it in its run.
+#[derive(Debug, Clone, Default)]
+pub struct Course {
+    /// The blocks around it, outermost first.
+    pub within: Vec<Within>,
+    /// The variable that takes its result.
+    pub register: Option<Register>,
+    /// Reads the job in its turn, where its task needs a registered result. Until then the job has a name and nothing else.
+    pub late: Option<Arc<dyn Bind>>,
+}
+
+/// A block around a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    /// The block's number in its run.
+    pub block: usize,
+    /// The part of the block that the job is in.
+    pub part: Part,
+    /// Whether the block has a `rescue` with image tasks: a failure in its tasks ends them and starts these.
+    pub is_rescued: bool,
+}
+
+/// A part of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// `block`: its tasks.
+    Tasks,
+    /// `rescue`: runs where a task failed.
+    Rescue,
+    /// `always`: runs last, whatever happened.
+    Always,
+}
+
+/// The variable that takes a job's result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Register {
+    /// Its name.
+    pub name: String,
+    /// Whether `stdout` is the report itself, as a mapping, and not its JSON text.
+    pub is_parsed: bool,
+    /// The loop's item, for a task with a loop: its results are a list.
+    pub item: Option<Value>,
+}
+
+/// Reads a task once the results that it needs are there.
+pub trait Bind: fmt::Debug + Send + Sync {
+    /// The task over these results.
+    fn bind(&self, results: &Results) -> Bound;
+}
+
+/// What a task that is read late came to.
+#[derive(Debug)]
+pub enum Bound {
+    /// A job, with warnings.
+    Job(Box<Job>, Vec<String>),
+    /// Nothing to do, and why.
+    Skipped(String),
+    /// Mistakes, each with its place and perhaps a hint.
+    Wrong(Vec<(String, Option<String>)>),
+}
