@@ -22,6 +22,13 @@ pub struct Course {
     pub late: Option<Arc<dyn Bind>>,
 }
 
+impl Course {
+    /// Whether the job runs only where another one failed.
+    pub fn is_in_a_rescue(&self) -> bool {
+        self.within.iter().any(|within| within.part == Part::Rescue)
+    }
+}
+
 /// A block around a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Within {

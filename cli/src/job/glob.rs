@@ -249,6 +249,19 @@ impl TagGlob {
         &self.repository
     }
 
+    /// Itself in the place of an image, where it stands for none.
+    pub(crate) fn as_image(&self) -> ImageName {
+        ImageName {
+            written: self.written.clone(),
+            reference: Reference::new(self.repository.clone(), None, None),
+        }
+    }
+
+    /// Whether it stands for this image.
+    pub fn stands_for(&self, image: &Reference) -> bool {
+        *image.repository() == self.repository && image.tag().is_some_and(|tag| self.matches(tag))
+    }
+
     /// Whether it stands for this tag.
     pub fn matches(&self, tag: &Tag) -> bool {
         let letters: Vec<char> = tag.as_str().chars().collect();

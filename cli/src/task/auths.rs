@@ -126,6 +126,10 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
             .text("repo", node)
             .and_then(|text| checked_repo(node.id, &text, reader))
     });
+    let repo = match fields.get("registry") {
+        Some(node) => repo.map(|repo| repo.map(|repo| whole_registry(node.id, repo, reader))),
+        None => repo,
+    };
     let insecure = fields.either("insecure", "skip_tls_verify", reader.sink);
     let insecure = insecure.and_then(|node| reader.flag("insecure", node));
     let plain_http = fields
@@ -240,6 +244,17 @@ fn checked_repo(at: Id, text: &str, reader: &mut Reader<'_>) -> Option<Option<St
             None
         }
     }
+}
+
+/// The registry alone of what stands under `registry`, since KubeKey compares the host alone.
+fn whole_registry(at: Id, repo: String, reader: &mut Reader<'_>) -> String {
+    let Some((host, _)) = repo.split_once('/') else {
+        return repo;
+    };
+    let message = format!("`registry: {repo}` stands for all of {host}, as in KubeKey");
+    let hint = format!("write `repo: {repo}` for its repositories below this path alone");
+    reader.sink.warn(at, message).hint(hint);
+    host.to_owned()
 }
 
 fn credential(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Credential> {

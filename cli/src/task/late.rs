@@ -17,7 +17,6 @@ use super::{LoadOptions, SkipReason};
 use crate::job::{Bind, Bound, Job, Location, Results};
 
 /// A task, with all that is needed to read it later.
-#[derive(Debug)]
 struct Late {
     node: Node,
     outer: Inherited,
@@ -27,6 +26,15 @@ struct Late {
     /// Results of tasks that didn't run, known when the file was read.
     known: BTreeMap<String, Value>,
     files: Arc<OnceLock<Files>>,
+}
+
+/// Without the variables: some of them are secret.
+impl std::fmt::Debug for Late {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Late")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Playbook<'_> {

@@ -142,6 +142,10 @@ impl Loaded {
     /// A job's problem that showed once it was looked at how it can be done, at its place in the file.
     pub fn locate(&self, problem: &transfer::Problem) -> Problem {
         let message = format!("{}: {}", problem.job, problem.message);
+        if let Some(place) = &problem.place {
+            let found = Problem::of_file(place, message);
+            return problem.hint.iter().cloned().fold(found, Problem::with_hint);
+        }
         let Some(places) = self.places.get(problem.number) else {
             return Problem::of_file(self.files.main(), message);
         };
@@ -161,6 +165,13 @@ pub struct Skipped {
     pub name: String,
     /// Why.
     pub reason: SkipReason,
+}
+
+/// `name: why`.
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
 }
 
 /// Why a task doesn't run.
