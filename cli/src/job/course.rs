@@ -62,6 +62,25 @@ pub struct Register {
     pub item: Option<Value>,
 }
 
+impl Register {
+    /// A result: what the task did, and what went wrong, nothing where it didn't.
+    pub fn result(stdout: Value, error: String) -> BTreeMap<String, Value> {
+        let failed = !error.is_empty();
+        let fields: [(&str, Value); 4] = [
+            ("stdout", stdout),
+            ("stderr", error.clone().into()),
+            ("error", error.into()),
+            ("failed", failed.into()),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The result of a task that doesn't run, as KubeKey has it.
+    pub fn of_nothing() -> BTreeMap<String, Value> {
+        Register::result("skip".into(), String::new())
+    }
+}
+
 /// Reads a task once the results that it needs are there.
 pub trait Bind: fmt::Debug + Send + Sync {
     /// The task over these results.

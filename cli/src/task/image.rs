@@ -172,8 +172,7 @@ fn build(
         choice(
             "policy",
             node,
-            // Empty is as good as none: templates give that.
-            &[("strict", Mode::Strict), ("warn", Mode::Warn), ("", Mode::Strict)],
+            &[("strict", Mode::Strict), ("warn", Mode::Warn)],
             reader,
         )
     });
@@ -396,11 +395,14 @@ fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
 
 fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut Reader<'_>) -> Option<T> {
     let text = reader.text(name, node)?;
+    // Empty is as good as none: templates give that.
+    if text.trim().is_empty() {
+        return None;
+    }
     if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text.trim()) {
         return Some(*chosen);
     }
-    let words = choices.iter().map(|(word, _)| *word);
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
     let message = format!(
         "`{name}` must be {}, not \"{}\"",
         words.join(" or "),

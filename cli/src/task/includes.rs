@@ -383,8 +383,12 @@ impl Playbook<'_> {
     fn find(&mut self, at: Id, what: &str, written: &str, places: &[PathBuf]) -> Option<PathBuf> {
         let found = places.iter().find(|place| place.exists()).cloned();
         if found.is_none() {
-            let mut looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-            looked.dedup();
+            let mut looked: Vec<String> = Vec::new();
+            for place in places.iter().map(|place| place.display().to_string()) {
+                if !looked.contains(&place) {
+                    looked.push(place);
+                }
+            }
             let written = shortened(written);
             self.sink
                 .error(at, format!("{what} \"{written}\" isn't there"))

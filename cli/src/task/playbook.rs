@@ -232,7 +232,12 @@ impl<'o> Playbook<'o> {
 
     pub(super) fn inherit_but_vars(&mut self, fields: &Fields<'_>, outer: &Inherited) -> Inherited {
         let mut inherited = outer.clone();
-        inherited.conditions.extend(fields.get("when").cloned());
+        match fields.get("when").map(|when| (when, &when.value)) {
+            // One by one, so that those that can be told are told before the others.
+            Some((_, Yaml::List(conditions))) => inherited.conditions.extend(conditions.iter().cloned()),
+            Some((when, _)) => inherited.conditions.push(when.clone()),
+            None => {}
+        }
         if let Some(given) = fields.get("ignore_errors") {
             inherited.ignore_errors = Some(given.clone());
         }

@@ -119,13 +119,13 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}, template()
         ]}),
-        Kind::Choice(words) => json!({"anyOf": [{"enum": words}, template()]}),
+        Kind::Choice(words) => json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": r"^\s*$"}, template()]}),
         Kind::Condition => json!({"anyOf": [
             {"type": ["boolean", "string", "null"]},
             {"type": "array", "items": {"type": ["boolean", "string", "null", "array"]}},
         ]}),
         Kind::Variables => json!({"type": ["object", "null"]}),
-        Kind::Items => json!({"anyOf": [{"type": ["array", "null"]}, list_as_text()]}),
+        Kind::Items => json!({"type": ["array", "string", "null"]}),
         Kind::Entries(table) => json!({"anyOf": [
             {"type": "array", "items": reference(table)}, {"type": "null"}, list_as_text()
         ]}),

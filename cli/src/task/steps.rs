@@ -12,9 +12,6 @@ use super::yaml::{Node, Yaml};
 use super::{SkipReason, includes, suggest};
 use crate::job::Register;
 
-/// What a registered task that doesn't run leaves as its `stdout`.
-const SKIP: &str = "skip";
-
 /// An image task before its rounds.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'t> {
@@ -91,23 +88,9 @@ impl Playbook<'_> {
 
     /// The variable that the task's result goes to, and whether its `stdout` is a mapping.
     fn register(&mut self, fields: &Fields<'_>) -> Option<(String, bool)> {
-        let node = fields.get("register")?;
-        let name = match &node.value {
-            Yaml::Null => return None,
-            Yaml::Text(name) => name.trim(),
-            _ => "",
-        };
-        let is_name = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
-            && name.starts_with(|first: char| first.is_alphabetic() || first == '_');
-        if !is_name {
-            let found = describe(node);
-            let message = format!("`register` must be a variable's name, not {found}");
-            self.sink.error(node.id, message).hint("letters, digits and _");
-            return None;
-        }
         let is_parsed = match fields.get("register_type").map(|node| (node, &node.value)) {
-            None | Some((_, Yaml::Null)) => false,
-            Some((_, Yaml::Text(form))) if form == "string" => false,
+            None => false,
+            Some((_, Yaml::Text(form))) if form == "string" || form.trim().is_empty() => false,
             Some((_, Yaml::Text(form))) if ["json", "yaml", "yml"].contains(&form.as_str()) => true,
             Some((node, _)) => {
                 let message = format!(
@@ -118,15 +101,35 @@ impl Playbook<'_> {
                 false
             }
         };
+        let node = fields.get("register")?;
+        let name = match &node.value {
+            Yaml::Null => return None,
+            Yaml::Text(name) if name.trim().is_empty() => return None,
+            Yaml::Text(name) => name.trim(),
+            _ => {
+                let found = describe(node);
+                self.sink
+                    .error(node.id, format!("`register` must be text, not {found}"));
+                return None;
+            }
+        };
+        let is_name = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+            && name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        if !is_name {
+            let message = format!("`register`: \"{}\" isn't a variable's name", shortened(name));
+            self.sink
+                .error(node.id, message)
+                .hint("it has letters, digits and _");
+            return None;
+        }
         Some((name.to_owned(), is_parsed))
     }
 
     /// Hands the result of the jobs from `first` on to a variable. Where there is none, the result is known.
     fn registered(&mut self, name: String, is_parsed: bool, first: usize) {
         if self.jobs.len() == first {
-            let nothing = serde_json::json!({"stdout": SKIP, "stderr": "", "error": "", "failed": false});
             self.pending.remove(&name);
-            self.results.insert(name, nothing.into());
+            self.results.insert(name, Value::Object(Register::of_nothing()));
             return;
         }
         for (job, places) in &mut self.jobs[first..] {

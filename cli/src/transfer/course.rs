@@ -1,12 +1,13 @@
 //! Whose turn it is: blocks that fail and are rescued, results that later tasks read, tasks that are read late.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use transload_template::Value;
 
 use super::outcome::{JobSummary, Status};
 use super::prepare::Problem;
-use crate::job::{Bound, Job, Part, Register, Results};
+use crate::job::{Bound, Job, Part, Register, Results, Within};
 use crate::report::TaskReport;
 
 /// What there is to do now that a job's turn has come.
@@ -87,7 +88,7 @@ impl Course {
                 Part::Rescue if !has_failed => return Some("nothing failed in its block"),
                 Part::Tasks if has_failed => {
                     // What a block inside has begun, its `always` ends.
-                    let is_end = |inner: &crate::job::Within| {
+                    let is_end = |inner: &Within| {
                         inner.part == Part::Always && self.entered.contains(&inner.block)
                     };
                     if !within[depth + 1..].iter().any(is_end) {
@@ -103,7 +104,7 @@ impl Course {
     /// Takes note of what became of a job. A failure that a rescue answers for leaves the exit status alone.
     pub fn done(&mut self, job: &Job, summary: &mut JobSummary) {
         if !summary.ignore_errors && summary.failures().next().is_some() {
-            let answers = |within: &&crate::job::Within| within.is_rescued && within.part == Part::Tasks;
+            let answers = |within: &&Within| within.is_rescued && within.part == Part::Tasks;
             if let Some(block) = job.course.within.iter().rev().find(answers) {
                 self.failed.insert(block.block);
                 summary.ignore_errors = true;
@@ -116,31 +117,26 @@ impl Course {
 
     fn register_skipped(&mut self, job: &Job) {
         if let Some(register) = &job.course.register {
-            self.register(
-                register,
-                json!({"stdout": "skip", "stderr": "", "error": "", "failed": false}),
-            );
+            self.register(register, Register::of_nothing());
         }
     }
 
-    fn register(&mut self, register: &Register, mut result: Value) {
+    fn register(&mut self, register: &Register, mut result: BTreeMap<String, Value>) {
         let Some(item) = &register.item else {
-            self.results.insert(register.name.clone(), result.into());
+            self.results.insert(register.name.clone(), Value::Object(result));
             return;
         };
-        let entry = self.results.entry(register.name.clone());
-        let list = entry.or_insert_with(|| transload_template::Value::Array(Vec::new()));
-        if let (transload_template::Value::Array(list), Value::Object(fields)) = (list, &mut result) {
-            let mut fields: std::collections::BTreeMap<_, transload_template::Value> =
-                std::mem::take(fields).into_iter().map(|(name, value)| (name, value.into())).collect();
-            fields.insert("item".to_owned(), item.clone());
-            list.push(transload_template::Value::Object(fields));
+        result.insert("item".to_owned(), item.clone());
+        let list = self.results.entry(register.name.clone()).or_default();
+        match list {
+            Value::Array(list) => list.push(Value::Object(result)),
+            other => *other = Value::Array(vec![Value::Object(result)]),
         }
     }
 }
 
 /// A job's result as templates see it.
-fn result(register: &Register, summary: &JobSummary) -> Value {
+fn result(register: &Register, summary: &JobSummary) -> BTreeMap<String, Value> {
     let report = TaskReport::of(summary);
     let errors: Vec<String> = summary
         .images
@@ -150,10 +146,12 @@ fn result(register: &Register, summary: &JobSummary) -> Value {
             _ => None,
         })
         .collect();
-    let errors = errors.join("\n");
     let stdout = match register.is_parsed {
         true => serde_json::to_value(&report).unwrap_or_default(),
-        false => serde_json::to_string(&report).unwrap_or_default().into(),
+        false => json!(serde_json::to_string(&report).unwrap_or_default()),
     };
-    json!({"stdout": stdout, "stderr": errors, "error": errors, "failed": !errors.is_empty()})
+    Register::result(stdout.into(), errors.join("\n"))
 }
+
+#[cfg(test)]
+mod tests;

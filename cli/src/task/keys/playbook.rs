@@ -80,7 +80,7 @@ pub(in crate::task) static TASK: Table = Table {
         WITH_ITEMS,
         key(
             "register",
-            Kind::Text,
+            Kind::Name,
             "none",
             "pulled",
             "The variable that takes the result, for tasks behind it: `.pulled.failed`, `.pulled.error`, and `.pulled.stdout`, the task's part of the \
