@@ -106,7 +106,10 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     if loaded.jobs.is_empty() {
         let mut reasons: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
         reasons.truncate(MOST_REASONS);
-        let problem = Problem::of_file(&args.file.display().to_string(), "no image task of this file runs");
+        let problem = Problem::of_file(
+            &args.file.display().to_string(),
+            "no image task of this file runs",
+        );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
     transfer(cli, &args.how, loaded.jobs.clone(), |problem| {

@@ -149,8 +149,8 @@ impl Shortfall {
                 Some("ask for platforms that it has, or set policy: warn to take what there is")
             }
             Outcome::SingleRefused => Some(
-                "KubeKey takes an image of one platform if that is among those asked for: set single: accept (--single accept) for the \
-                 same, or ask for this platform alone",
+                "set single: accept (--single accept) to take an image of one platform if that is among those asked for, as KubeKey does, \
+                 or policy: warn",
             ),
             Outcome::Skipped => Some("ask for platforms that it has"),
             Outcome::OthersMove | Outcome::MovesAnyway => None,
@@ -321,10 +321,11 @@ mod tests {
             assert_eq!(judged(&both, mode, single), of_both, "{mode:?} {single:?}");
             assert_eq!(judged(&others, mode, single), of_others, "{mode:?} {single:?}");
         }
-        let hint = |wanted: &PlatformSet| match judge_single(Some(&amd64), wanted, Mode::Strict, Single::Refuse) {
-            Decision::Refuse(shortfall) => shortfall.hint().unwrap_or_default(),
-            other => panic!("{other:?}"),
-        };
+        let hint =
+            |wanted: &PlatformSet| match judge_single(Some(&amd64), wanted, Mode::Strict, Single::Refuse) {
+                Decision::Refuse(shortfall) => shortfall.hint().unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
         assert!(hint(&both).contains("--single accept"), "{}", hint(&both));
         assert!(!hint(&others).contains("single"), "{}", hint(&others));
     }

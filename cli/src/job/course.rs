@@ -72,7 +72,10 @@ impl Register {
             ("error", error.into()),
             ("failed", failed.into()),
         ];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// The result of a task that doesn't run, as KubeKey has it.

@@ -11,7 +11,7 @@ use super::schema::{
     TaskStatus, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
-use crate::transfer::{THE_TASK, Count, Event, ImageOutcome, JobSummary, Observer, Route, Status};
+use crate::transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status, THE_TASK};
 
 /// How many different causes of retries are kept for an image.
 const MOST_CAUSES: usize = 10;

@@ -61,7 +61,13 @@ impl Here {
         let mut chain = self.chain.clone();
         let is_cycle = chain.iter().any(|(_, path)| *path == step.1);
         chain.push(step);
-        let names = || chain.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" -> ");
+        let names = || {
+            chain
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>()
+                .join(" -> ")
+        };
         if is_cycle {
             return Err(format!("this file includes itself: {}", names()));
         }
@@ -111,7 +117,9 @@ impl Playbook<'_> {
                 .hint("name the file, and let `when` decide");
             return;
         }
-        let needed = pending.clone().find(|name| fields.iter().any(|(_, value)| mentions(value, name)));
+        let needed = pending
+            .clone()
+            .find(|name| fields.iter().any(|(_, value)| mentions(value, name)));
         let needed = needed.cloned();
         let Some(rounds) = self.rounds(fields, &inherited, needed.as_deref()) else {
             return;
@@ -180,7 +188,15 @@ impl Playbook<'_> {
     /// The plays of another playbook.
     pub(super) fn import_playbook(&mut self, fields: &Fields<'_>, path: &Node, inherited: &Inherited) {
         for (key, _) in fields.iter() {
-            let stands = ["import_playbook", "name", "vars", "vars_files", "tags", "when", "ignore_errors"];
+            let stands = [
+                "import_playbook",
+                "name",
+                "vars",
+                "vars_files",
+                "tags",
+                "when",
+                "ignore_errors",
+            ];
             if !stands.contains(&key.name.as_str()) {
                 let message = format!("`{}` can't stand beside `import_playbook`", key.name);
                 self.sink
@@ -229,7 +245,10 @@ impl Playbook<'_> {
 
     /// Adds the variables of a play's files.
     pub(super) fn vars_files(&mut self, list: &Node, inherited: &mut Inherited) {
-        let files = self.reader(inherited).list("vars_files", list).unwrap_or_default();
+        let files = self
+            .reader(inherited)
+            .list("vars_files", list)
+            .unwrap_or_default();
         for (at, file) in files {
             let Some(folder) = self.folder(&Arc::clone(&inherited.here), at) else {
                 return;
@@ -373,7 +392,8 @@ impl Playbook<'_> {
     /// The folder to look for files in. A text that came without one has none.
     fn folder(&mut self, here: &Here, at: Id) -> Option<PathBuf> {
         if here.folder.is_none() {
-            let message = "other files can't be found from here: these tasks came without a file of their own";
+            let message =
+                "other files can't be found from here: these tasks came without a file of their own";
             self.sink.error(at, message);
         }
         here.folder.clone()

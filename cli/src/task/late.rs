@@ -48,7 +48,9 @@ impl Playbook<'_> {
             mentions(node, name)
                 || outer.conditions.iter().any(|condition| mentions(condition, name))
                 || outer.ignore_errors.iter().any(|flag| mentions(flag, name))
-                || handed_down.iter().any(|value| mentions(&Node::literal(0, value), name))
+                || handed_down
+                    .iter()
+                    .any(|value| mentions(&Node::literal(0, value), name))
                 || mentions(&Node::literal(0, &self.options.variables), name)
         };
         self.pending.iter().find(is_needed).cloned()
@@ -105,7 +107,8 @@ impl Playbook<'_> {
         match &node.value {
             Yaml::Text(text) if transload_template::has_actions(text) => {
                 if let Err(error) = Template::parse(text) {
-                    self.reader(&Inherited::default()).template_error(name, node.id, &error);
+                    self.reader(&Inherited::default())
+                        .template_error(name, node.id, &error);
                 }
             }
             Yaml::List(items) => items.iter().for_each(|item| self.check_templates(item, name)),

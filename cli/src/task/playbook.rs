@@ -104,9 +104,10 @@ impl<'o> Playbook<'o> {
         if !self.jobs.is_empty() || self.sink.error_count() > 0 {
             return;
         }
-        let were_chosen = self.skipped.iter().any(|skipped| {
-            !matches!(skipped.reason, SkipReason::Tags | SkipReason::OtherModule(_))
-        });
+        let were_chosen = self
+            .skipped
+            .iter()
+            .any(|skipped| !matches!(skipped.reason, SkipReason::Tags | SkipReason::OtherModule(_)));
         if self.seen == 0 && !were_chosen {
             self.sink
                 .error(at, "there is no image task in this file")

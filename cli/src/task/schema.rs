@@ -119,7 +119,9 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}, template()
         ]}),
-        Kind::Choice(words) => json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": r"^\s*$"}, template()]}),
+        Kind::Choice(words) => {
+            json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": r"^\s*$"}, template()]})
+        }
         Kind::Condition => json!({"anyOf": [
             {"type": ["boolean", "string", "null"]},
             {"type": "array", "items": {"type": ["boolean", "string", "null", "array"]}},

@@ -113,7 +113,9 @@ impl Playbook<'_> {
                 return None;
             }
         };
-        let is_name = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+        let is_name = name
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || letter == '_')
             && name.starts_with(|first: char| first.is_alphabetic() || first == '_');
         if !is_name {
             let message = format!("`register`: \"{}\" isn't a variable's name", shortened(name));

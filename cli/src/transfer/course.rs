@@ -88,9 +88,8 @@ impl Course {
                 Part::Rescue if !has_failed => return Some("nothing failed in its block"),
                 Part::Tasks if has_failed => {
                     // What a block inside has begun, its `always` ends.
-                    let is_end = |inner: &Within| {
-                        inner.part == Part::Always && self.entered.contains(&inner.block)
-                    };
+                    let is_end =
+                        |inner: &Within| inner.part == Part::Always && self.entered.contains(&inner.block);
                     if !within[depth + 1..].iter().any(is_end) {
                         return Some("a task before it in its block failed");
                     }

@@ -82,6 +82,7 @@ pub(super) fn expand<'a>(
                 hint,
                 failed,
             }) if failed => {
+                let message = message.strip_prefix("source: ").unwrap_or(&message);
                 let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
                 refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
             }

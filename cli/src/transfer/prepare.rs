@@ -145,7 +145,11 @@ pub(crate) fn prepare<'a>(
             images,
             refused: refused
                 .into_iter()
-                .filter(|(glob, _)| job.earlier.as_ref().is_none_or(|earlier| earlier.leaves(glob.written())))
+                .filter(|(glob, _)| {
+                    job.earlier
+                        .as_ref()
+                        .is_none_or(|earlier| earlier.leaves(glob.written()))
+                })
                 .map(|(glob, fault)| (unmatched(job, glob), fault))
                 .collect(),
             warnings,
@@ -202,7 +206,10 @@ fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     let own = || Target::Registry(name.reference().clone());
     let target = |end: &Endpoint| end.locate(&name).and_then(|location| location.target(&name));
     Mapping {
-        from: job.source.as_ref().map_or_else(own, |source| target(source).unwrap_or_else(|_| own())),
+        from: job
+            .source
+            .as_ref()
+            .map_or_else(own, |source| target(source).unwrap_or_else(|_| own())),
         to: target(&job.destination).unwrap_or_else(|_| own()),
         name,
     }

@@ -110,7 +110,7 @@ fn globs_stand_in_task_files_and_are_resolved_at_the_source() {
     let output = copy("hub.example.com/app:v3*", 1);
     assert!(
         output.stderr.contains(
-            "source: IMAGE: hub.example.com/app:v3* doesn't match any of the 2 tags of hub.example.com/app in out\n    hint: it has v1.4.0, v1.3.0\n"
+            "source: IMAGE: hub.example.com/app:v3* doesn't match any of the 2 tags of hub.example.com/app in out\n  hint: it has v1.4.0, v1.3.0\n"
         ),
         "{}",
         output.stderr
@@ -188,25 +188,46 @@ fn a_glob_that_stands_for_no_image_fails_as_one_and_says_where_it_stands() {
     let told = said(&output.stderr);
     assert!(
         told.contains(
-            "IMAGE: HOST/team/app:v1.9* doesn't match any of the 7 tags of HOST/team/app\n    hint: it has v1.4.0, v1.3.10, v1.3.2-rc.1, \
+            "IMAGE: HOST/team/app:v1.9* doesn't match any of the 7 tags of HOST/team/app\n  hint: it has v1.4.0, v1.3.10, v1.3.2-rc.1, \
              v1.3.2, v1.3.0 and others\n"
         ),
         "{told}"
     );
-    assert!(told.contains("IMAGE: source: HOST/team/none: listing the tags"), "{told}");
+    assert!(
+        told.contains("source: IMAGE: HOST/team/none: listing the tags"),
+        "{told}"
+    );
     assert!(!told.contains("--src"), "{told}");
     assert_eq!(scene.held("out"), ["team/app:v2"]);
     // Once the tag is there, what failed is all that is left.
     scene.registry.put_image("team/app", "v1.9.1", &image());
     scene.registry.put_image("team/none", "v1", &image());
-    let again = [&good, &bad, &none, "--only-failed", "report.json", "--report", "report.json"];
+    let again = [
+        &good,
+        &bad,
+        &none,
+        "--only-failed",
+        "report.json",
+        "--report",
+        "report.json",
+    ];
     scene.pull(&again, 0);
-    assert_eq!(scene.held("out"), ["team/app:v1.9.1", "team/app:v2", "team/none:v1"]);
+    assert_eq!(
+        scene.held("out"),
+        ["team/app:v1.9.1", "team/app:v2", "team/none:v1"]
+    );
 
     // In files, the line.
-    scene.write("images.txt", format!("# tags\n{good}\n{}\n", scene.name("team/app:v8*")));
+    scene.write(
+        "images.txt",
+        format!("# tags\n{good}\n{}\n", scene.name("team/app:v8*")),
+    );
     let output = scene.pull(&["--images-file", "images.txt"], 1);
-    assert!(said(&output.stderr).contains("images.txt:3: HOST/team/app:v8* doesn't match"), "{}", output.stderr);
+    assert!(
+        said(&output.stderr).contains("images.txt:3: HOST/team/app:v8* doesn't match"),
+        "{}",
+        output.stderr
+    );
     let task = format!(
         "- image:\n    manifests:\n      - {good}\n      - {}\n    dest: local://out\n    auths: [{{repo: '{}', plain_http: true}}]\n",
         scene.name("team/app:v8*"),
@@ -214,9 +235,20 @@ fn a_glob_that_stands_for_no_image_fails_as_one_and_says_where_it_stands() {
     );
     scene.write("tasks.yaml", task);
     let output = scene.program(["run", "tasks.yaml"]).run().expect_code(1);
-    assert!(said(&output.stderr).contains("tasks.yaml:4:9: HOST/team/app:v8* doesn't match"), "{}", output.stderr);
-    let plan = scene.program(["run", "tasks.yaml", "--dry-run"]).run().expect_code(1);
-    assert!(said(&plan.stdout).contains("tasks.yaml:4:9: HOST/team/app:v8* doesn't match"), "{}", plan.stdout);
+    assert!(
+        said(&output.stderr).contains("tasks.yaml:4:9: HOST/team/app:v8* doesn't match"),
+        "{}",
+        output.stderr
+    );
+    let plan = scene
+        .program(["run", "tasks.yaml", "--dry-run"])
+        .run()
+        .expect_code(1);
+    assert!(
+        said(&plan.stdout).contains("tasks.yaml:4:9: HOST/team/app:v8* doesn't match"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]

@@ -36,7 +36,8 @@ fn a_job_knows_the_blocks_around_it() {
 
 #[test]
 fn a_rescue_without_an_image_task_rescues_nothing() {
-    let text = "- block:\n    - image: {manifests: a, dest: 'local:///x'}\n  rescue:\n    - debug: {msg: sorry}\n";
+    let text =
+        "- block:\n    - image: {manifests: a, dest: 'local:///x'}\n  rescue:\n    - debug: {msg: sorry}\n";
     let only_images = LoadOptions {
         image_tasks_only: true,
         ..LoadOptions::default()
@@ -75,7 +76,10 @@ fn a_task_that_needs_a_result_is_read_once_it_is_there() {
     assert_eq!(late, [false, true, false]);
     assert_eq!(loaded.jobs[0].course.register.as_ref().unwrap().name, "pulled");
     let push = &loaded.jobs[1];
-    match bound(push, json!({"pulled": {"failed": false, "images": ["b:1", "b:v*"]}})) {
+    match bound(
+        push,
+        json!({"pulled": {"failed": false, "images": ["b:1", "b:v*"]}}),
+    ) {
         Bound::Job(job, warnings) => {
             assert_eq!((images(&job), job.retries), (vec!["b:1"], 2));
             assert_eq!(job.globs[0].place(), "t.yaml:6:22");
@@ -113,8 +117,14 @@ fn what_can_be_checked_of_a_late_task_is_checked_before() {
     for (task, expected) in cases {
         assert_eq!(messages(&with(task), empty()), [expected], "{task}");
     }
-    let broken = messages(&with("- image: {manifests: '{{ .r.stdout ', dest: 'local:///x'}"), empty());
-    assert!(broken[0].starts_with("3:23: the template in `manifests`: "), "{broken:?}");
+    let broken = messages(
+        &with("- image: {manifests: '{{ .r.stdout ', dest: 'local:///x'}"),
+        empty(),
+    );
+    assert!(
+        broken[0].starts_with("3:23: the template in `manifests`: "),
+        "{broken:?}"
+    );
 }
 
 #[test]
@@ -157,10 +167,7 @@ fn mistakes_in_register_are_told() {
             "register: a.b",
             "2:13: `register`: \"a.b\" isn't a variable's name (hint: it has letters, digits and _)",
         ),
-        (
-            "register: [a]",
-            "2:13: `register` must be text, not a list",
-        ),
+        ("register: [a]", "2:13: `register` must be text, not a list"),
         (
             "register: a\n  register_type: xml",
             "3:18: `register_type` must be string, json or yaml, not the text \"xml\"",
@@ -177,7 +184,10 @@ fn mistakes_in_register_are_told() {
 
 #[test]
 fn a_text_is_a_loop_of_one_as_in_kubekey() {
-    let job = job("- image: {manifests: '{{ .item }}', dest: 'local:///x'}\n  loop: '{{ .one }}'\n", json!({"one": "a:1"}));
+    let job = job(
+        "- image: {manifests: '{{ .item }}', dest: 'local:///x'}\n  loop: '{{ .one }}'\n",
+        json!({"one": "a:1"}),
+    );
     assert_eq!(images(&job), ["a:1"]);
 }
 
@@ -202,7 +212,12 @@ fn a_path_behind_registry_is_left_out_as_in_kubekey_and_the_first_entry_of_a_hos
 
 #[test]
 fn an_empty_policy_is_strict_and_single_reaches_the_job() {
-    let with = |keys: &str| job(&format!("- image: {{manifests: a, dest: 'local:///x', {keys}}}"), json!({"none": ""}));
+    let with = |keys: &str| {
+        job(
+            &format!("- image: {{manifests: a, dest: 'local:///x', {keys}}}"),
+            json!({"none": ""}),
+        )
+    };
     for policy in ["policy: ''", "policy: '{{ .none }}'", "platform: all"] {
         assert_eq!(with(policy).mode, transload_policy::Mode::Strict, "{policy}");
     }

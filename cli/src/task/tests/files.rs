@@ -54,15 +54,24 @@ fn a_play_runs_its_roles_between_pre_tasks_and_tasks_with_their_dependencies_fir
     let dir = project(&[
         ("playbooks/site.yaml", &play),
         ("roles/images/app/tasks/main.yml", &app),
-        ("roles/images/app/meta/main.yaml", "dependencies: [{role: base}]\n"),
+        (
+            "roles/images/app/meta/main.yaml",
+            "dependencies: [{role: base}]\n",
+        ),
         ("roles/base/tasks/main.yaml", &base),
-        ("roles/base/defaults/main.yaml", "tag: '1'\nother: '{{ .nowhere.at_all }}'\n"),
+        (
+            "roles/base/defaults/main.yaml",
+            "tag: '1'\nother: '{{ .nowhere.at_all }}'\n",
+        ),
         ("playbooks/roles/near/tasks/main.yaml", &near),
         ("roles/off/tasks/main.yaml", &pull("off")),
     ]);
     let loaded = loaded_in(&dir, "playbooks/site.yaml", json!({"push": false}));
     // The dependency has the variables of the role that asks for it.
-    assert_eq!(all_images(&loaded), ["before", "near:2", "base:3", "app:3", "after"]);
+    assert_eq!(
+        all_images(&loaded),
+        ["before", "near:2", "base:3", "app:3", "after"]
+    );
     assert_eq!(loaded.skipped[0].name, "off");
     let others = loaded_in(&dir, "playbooks/site.yaml", json!({"push": false, "tag": "9"}));
     assert_eq!(all_images(&others)[2], "base:9");
@@ -84,7 +93,10 @@ fn a_roles_defaults_are_variables_that_all_others_win_over() {
     let dir = project(&[
         ("site.yaml", play),
         ("roles/r/tasks/main.yaml", &task),
-        ("roles/r/defaults/main.yml", "a: default\nb: default\nc: '{{ .a }}'\nd: {x: one}\n"),
+        (
+            "roles/r/defaults/main.yml",
+            "a: default\nb: default\nc: '{{ .a }}'\nd: {x: one}\n",
+        ),
         ("roles/r/defaults/main/more.yaml", "d: {x: two}\n"),
     ]);
     assert_eq!(
@@ -106,14 +118,20 @@ fn included_tasks_are_found_beside_the_file_and_in_the_role() {
             "roles/r/tasks/main.yaml",
             "- include_tasks: sub/one.yaml\n- import_tasks: shared.yaml\n- include_tasks: '{{ .kind }}.yaml'\n",
         ),
-        ("roles/r/tasks/sub/one.yaml", "- include_tasks: beside.yaml\n- include_tasks: other.yaml\n"),
+        (
+            "roles/r/tasks/sub/one.yaml",
+            "- include_tasks: beside.yaml\n- include_tasks: other.yaml\n",
+        ),
         ("roles/r/tasks/sub/beside.yaml", &pull("beside")),
         ("roles/r/tasks/other.yaml", &pull("other")),
         ("roles/r/shared.yaml", &pull("shared")),
         ("roles/r/tasks/docker.yaml", &pull("docker")),
     ]);
     let loaded = loaded_in(&dir, "site.yaml", json!({"kind": "docker"}));
-    assert_eq!(all_images(&loaded), ["more", "beside", "other", "shared", "docker"]);
+    assert_eq!(
+        all_images(&loaded),
+        ["more", "beside", "other", "shared", "docker"]
+    );
 }
 
 #[test]
@@ -130,7 +148,10 @@ fn an_include_hands_down_what_it_says_and_has_a_round_for_each_item() {
     let dir = project(&[
         ("t.yaml", text),
         ("a.yaml", &pull("a/{{ .item }}:{{ .tag }}")),
-        ("b.yaml", "- block:\n    - image: {manifests: 'b:{{ .tag }}', dest: 'local:///x'}\n      loop: [x]\n"),
+        (
+            "b.yaml",
+            "- block:\n    - image: {manifests: 'b:{{ .tag }}', dest: 'local:///x'}\n      loop: [x]\n",
+        ),
     ]);
     let loaded = loaded_in(&dir, "t.yaml", json!({"never": false}));
     assert_eq!(all_images(&loaded), ["a/a:1", "b:1"]);
@@ -151,9 +172,15 @@ fn a_playbook_is_imported_from_beside_or_from_the_project() {
     let site = "- import_playbook: hook/first.yaml\n- import_playbook: '{{ .hook | default \"\" }}'\n- import_playbook: last.yaml\n  vars: {tag: '2'}\n";
     let dir = project(&[
         ("playbooks/site.yaml", site),
-        ("playbooks/hook/first.yaml", "- import_playbook: more.yaml\n- hosts: all\n  roles: [r]\n"),
+        (
+            "playbooks/hook/first.yaml",
+            "- import_playbook: more.yaml\n- hosts: all\n  roles: [r]\n",
+        ),
         ("playbooks/more.yaml", &pull("more")),
-        ("playbooks/playbooks/last.yaml", &format!("- hosts: all\n  tasks:\n{}", indented(&pull("last:{{ .tag }}")))),
+        (
+            "playbooks/playbooks/last.yaml",
+            &format!("- hosts: all\n  tasks:\n{}", indented(&pull("last:{{ .tag }}"))),
+        ),
         ("roles/r/tasks/main.yaml", &pull("r")),
     ]);
     let loaded = loaded_in(&dir, "playbooks/site.yaml", empty());
@@ -165,7 +192,10 @@ fn a_playbook_is_imported_from_beside_or_from_the_project() {
 fn variables_of_files_stand_below_those_of_the_play() {
     let text = "- hosts: all\n  vars_files: [v/a.yaml, v/b.yaml]\n  vars: {c: play}\n  tasks:\n";
     let dir = project(&[
-        ("t.yaml", &(text.to_owned() + &indented(&pull("{{ .a }}/{{ .b }}/{{ .c }}:1")))),
+        (
+            "t.yaml",
+            &(text.to_owned() + &indented(&pull("{{ .a }}/{{ .b }}/{{ .c }}:1"))),
+        ),
         ("v/a.yaml", "a: a\nb: a\nc: a\n"),
         ("v/b.yaml", "b: b\n"),
     ]);
@@ -200,15 +230,29 @@ fn files_in_a_circle_are_an_error_that_names_it() {
 #[test]
 fn deep_and_many_includes_are_refused() {
     let mut files: Vec<(String, String)> = (0..40)
-        .map(|at| (format!("f{at}.yaml"), format!("- include_tasks: f{}.yaml\n", at + 1)))
+        .map(|at| {
+            (
+                format!("f{at}.yaml"),
+                format!("- include_tasks: f{}.yaml\n", at + 1),
+            )
+        })
         .collect();
     files.push(("f40.yaml".to_owned(), pull("a")));
-    files.push(("many.yaml".to_owned(), "- include_tasks: one.yaml\n  loop: '{{ .list }}'\n".to_owned()));
+    files.push((
+        "many.yaml".to_owned(),
+        "- include_tasks: one.yaml\n  loop: '{{ .list }}'\n".to_owned(),
+    ));
     files.push(("one.yaml".to_owned(), pull("{{ .item }}")));
-    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
     let dir = project(&files);
     let deep = problems(&dir, "f0.yaml", empty());
-    assert!(deep[0].contains("files include files 32 deep: f0.yaml -> f1.yaml"), "{deep:?}");
+    assert!(
+        deep[0].contains("files include files 32 deep: f0.yaml -> f1.yaml"),
+        "{deep:?}"
+    );
     let list: Vec<String> = (0..2001).map(|at| format!("i{at}")).collect();
     assert_eq!(
         problems(&dir, "many.yaml", json!({"list": list})),
@@ -219,8 +263,14 @@ fn deep_and_many_includes_are_refused() {
 #[test]
 fn mistakes_are_told_in_the_file_that_has_them() {
     let dir = project(&[
-        ("t.yaml", "- include_tasks: a.yaml\n- include_tasks: a.yaml\n- include_tasks: b.yaml\n- include_tasks: c.yaml\n"),
-        ("a.yaml", "# a comment\n- image: {manifests: x, polcy: warn, dest: 'local:///x'}\n"),
+        (
+            "t.yaml",
+            "- include_tasks: a.yaml\n- include_tasks: a.yaml\n- include_tasks: b.yaml\n- include_tasks: c.yaml\n",
+        ),
+        (
+            "a.yaml",
+            "# a comment\n- image: {manifests: x, polcy: warn, dest: 'local:///x'}\n",
+        ),
         ("b.yaml", "- image: [\n"),
         ("c.yaml", "tasks: none\n"),
     ]);
@@ -232,28 +282,46 @@ fn mistakes_are_told_in_the_file_that_has_them() {
             "c.yaml:1:1: a file of tasks must be a list, not a mapping (hint: a task file is a list of tasks: - name: …)",
         ]
     );
-    assert!(told[2].starts_with("b.yaml:2:1: this isn't valid YAML"), "{told:?}");
+    assert!(
+        told[2].starts_with("b.yaml:2:1: this isn't valid YAML"),
+        "{told:?}"
+    );
     assert_eq!(told.len(), 3);
-    let dir = project(&[
-        ("t.yaml", "- include_tasks: no.yaml\n- roles: [r]\n- hosts: x\n  import_playbook: no.yaml\n- include_tasks: a.yaml\n  image: {}\n"),
-    ]);
+    let dir = project(&[(
+        "t.yaml",
+        "- include_tasks: no.yaml\n- roles: [r]\n- hosts: x\n  import_playbook: no.yaml\n- include_tasks: a.yaml\n  image: {}\n",
+    )]);
     let told = problems(&dir, "t.yaml", empty());
     assert_eq!(
         told[0],
         "t.yaml:1:18: `include_tasks` \"no.yaml\" isn't there (hint: looked for no.yaml, tasks/no.yaml)"
     );
-    assert!(told[1].starts_with("t.yaml:2:11: the role \"r\" isn't there (hint: looked for /"), "{told:?}");
-    assert_eq!(told[2], "t.yaml:3:3: `hosts` can't stand beside `import_playbook` (hint: write it in a play of its own, or in the playbook that is imported)");
-    assert!(told[5].starts_with("t.yaml:6:3: an include has no key `image`"), "{told:?}");
+    assert!(
+        told[1].starts_with("t.yaml:2:11: the role \"r\" isn't there (hint: looked for /"),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[2],
+        "t.yaml:3:3: `hosts` can't stand beside `import_playbook` (hint: write it in a play of its own, or in the playbook that is imported)"
+    );
+    assert!(
+        told[5].starts_with("t.yaml:6:3: an include has no key `image`"),
+        "{told:?}"
+    );
 }
 
 #[test]
 fn secrets_of_other_files_are_not_shown() {
     let dir = project(&[
-        ("t.yaml", "- hosts: x\n  vars_files: [secret.yaml]\n  tasks:\n    - image: {manifests: '{{ .hub_password }}', dest: 'local:///x', pattern: 'hunter2hunter2['}\n"),
+        (
+            "t.yaml",
+            "- hosts: x\n  vars_files: [secret.yaml]\n  tasks:\n    - image: {manifests: '{{ .hub_password }}', dest: 'local:///x', pattern: 'hunter2hunter2['}\n",
+        ),
         ("secret.yaml", "hub_password: hunter2hunter2\n"),
     ]);
-    let errors = load_in(&dir, "t.yaml", empty()).expect_err("a bad pattern").to_string();
+    let errors = load_in(&dir, "t.yaml", empty())
+        .expect_err("a bad pattern")
+        .to_string();
     assert!(!errors.contains("hunter2"), "{errors}");
 }
 

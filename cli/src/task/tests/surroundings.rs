@@ -109,9 +109,7 @@ fn handlers_are_an_error_and_left_out_where_only_image_tasks_run() {
     let text = "- hosts: all\n  handlers: [a]\n  tasks:\n    - image: {manifests: a, dest: 'local:///x'}\n";
     assert_eq!(
         messages(text, empty()),
-        [
-            "2:3: `handlers` aren't supported (hint: put their image tasks among the tasks)"
-        ]
+        ["2:3: `handlers` aren't supported (hint: put their image tasks among the tasks)"]
     );
     let loaded = loaded(
         text,
@@ -440,9 +438,14 @@ fn files_that_do_nothing_say_so() {
     let never = "- image: {manifests: a, dest: 'local:///x'}\n  tags: never\n";
     assert_eq!(
         messages(never, empty()),
-        ["1:1: all image tasks are tagged `never`, and no tags were asked for (hint: choose others with --tags)"]
+        [
+            "1:1: all image tasks are tagged `never`, and no tags were asked for (hint: choose others with --tags)"
+        ]
     );
     // One that `when` leaves out is told with its reason: see `Skipped`.
-    let skipped = loaded("- image: {manifests: a, dest: 'local:///x'}\n  when: false\n", &LoadOptions::default());
+    let skipped = loaded(
+        "- image: {manifests: a, dest: 'local:///x'}\n  when: false\n",
+        &LoadOptions::default(),
+    );
     assert_eq!(skipped.skipped[0].to_string(), "task 1: its `when` is false");
 }

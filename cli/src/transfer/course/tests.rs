@@ -79,9 +79,15 @@ fn a_failure_ends_its_block_and_starts_the_rescue_which_answers_for_it() {
         told(&[]),
         "a b e f /  / c: nothing failed in its block, d: nothing failed in its block"
     );
-    assert_eq!(told(&["a"]), "a c d e f /  / b: a task before it in its block failed");
+    assert_eq!(
+        told(&["a"]),
+        "a c d e f /  / b: a task before it in its block failed"
+    );
     assert_eq!(told(&["b"]), "a b c d e f /  / ");
-    assert_eq!(told(&["a", "c"]), "a c d e f / c / b: a task before it in its block failed");
+    assert_eq!(
+        told(&["a", "c"]),
+        "a c d e f / c / b: a task before it in its block failed"
+    );
     assert_eq!(
         told(&["e"]),
         "a b e f / e / c: nothing failed in its block, d: nothing failed in its block"
@@ -106,9 +112,16 @@ fn a_block_that_was_begun_comes_to_its_always_also_where_one_around_it_failed() 
 fn without_a_rescue_a_failure_ends_nothing_and_an_ignored_one_rescues_nothing() {
     let text = format!("- block: {}\n  always: {}\n", tasks("a b"), tasks("c"));
     let (done, failed, _) = run(&text, &["a"]);
-    assert_eq!((done.join(" "), failed.join(" ")), ("a b c".to_owned(), "a".to_owned()));
+    assert_eq!(
+        (done.join(" "), failed.join(" ")),
+        ("a b c".to_owned(), "a".to_owned())
+    );
     let ignored = task("a", ", ignore_errors: true");
-    let text = format!("- block: [{ignored}, {}]\n  rescue: {}\n", task("b", ""), tasks("c"));
+    let text = format!(
+        "- block: [{ignored}, {}]\n  rescue: {}\n",
+        task("b", ""),
+        tasks("c")
+    );
     assert_eq!(run(&text, &["a"]).0.join(" "), "a b");
 }
 
@@ -122,7 +135,10 @@ fn later_tasks_read_what_earlier_ones_registered() {
         task("d", ", when: 'eq .s.stdout \"skip\"'"),
     );
     let (done, _, skipped) = run(&text, &["a"]);
-    assert_eq!((done.join(" "), skipped.join(", ")), ("a b d".to_owned(), "c: its `when` is false".to_owned()));
+    assert_eq!(
+        (done.join(" "), skipped.join(", ")),
+        ("a b d".to_owned(), "c: its `when` is false".to_owned())
+    );
     assert_eq!(run(&text, &[]).0.join(" "), "a c");
 }
 
@@ -140,7 +156,12 @@ fn a_result_has_the_report_and_the_errors_and_one_for_each_round_of_a_loop() {
         course.done(job, &mut summary(job, fails));
     }
     let told = format!("{:?}", course.results["r"]);
-    for part in ["\"item\": String(\"x\")", "\"item\": String(\"y\")", "\"status\": String(\"copied\")", "no such image"] {
+    for part in [
+        "\"item\": String(\"x\")",
+        "\"item\": String(\"y\")",
+        "\"status\": String(\"copied\")",
+        "no such image",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
