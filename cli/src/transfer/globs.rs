@@ -54,7 +54,8 @@ impl Refusal {
         Refusal {
             message: fault.to_string(),
             hint: fault.hint().map(str::to_owned),
-            failed: true,
+            // Where the run was stopped, nothing is known of the source.
+            failed: !fault.is_interrupted(),
         }
     }
 }
