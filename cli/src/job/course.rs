@@ -60,6 +60,8 @@ pub struct Register {
     pub is_parsed: bool,
     /// The loop's item, for a task with a loop: its results are a list.
     pub item: Option<Value>,
+    /// Whether it is the first round, which begins the list anew.
+    pub is_first: bool,
 }
 
 impl Register {

@@ -134,11 +134,12 @@ impl Playbook<'_> {
             self.results.insert(name, Value::Object(Register::of_nothing()));
             return;
         }
-        for (job, places) in &mut self.jobs[first..] {
+        for (round, (job, places)) in self.jobs[first..].iter_mut().enumerate() {
             job.course.register = Some(Register {
                 name: name.clone(),
                 is_parsed,
                 item: places.item.clone(),
+                is_first: round == 0,
             });
         }
         self.results.remove(&name);

@@ -128,7 +128,7 @@ impl Course {
         result.insert("item".to_owned(), item.clone());
         let list = self.results.entry(register.name.clone()).or_default();
         match list {
-            Value::Array(list) => list.push(Value::Object(result)),
+            Value::Array(list) if !register.is_first => list.push(Value::Object(result)),
             other => *other = Value::Array(vec![Value::Object(result)]),
         }
     }

@@ -48,7 +48,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
     }
 }
 
-/// A list of tasks, each a name, in a form that is easy to read: `block(a b) rescue(c) always(d)`.
+/// A task of this name, with more keys.
 fn task(name: &str, more: &str) -> String {
     format!("{{name: {name}, image: {{manifests: '{name}', dest: 'local:///x'}}{more}}}")
 }
@@ -69,11 +69,12 @@ fn a_failure_ends_its_block_and_starts_the_rescue_which_answers_for_it() {
     );
     let told = |failing: &[&str]| {
         let (done, failed, skipped) = run(&text, failing);
-        (done.join(" "), failed.join(" "), skipped.join(", "))
-    };
-    let told = |failing: &[&str]| {
-        let (done, failed, skipped) = told(failing);
-        format!("{done} / {failed} / {skipped}")
+        format!(
+            "{} / {} / {}",
+            done.join(" "),
+            failed.join(" "),
+            skipped.join(", ")
+        )
     };
     assert_eq!(
         told(&[]),
