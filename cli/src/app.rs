@@ -33,6 +33,9 @@ pub(crate) const USAGE: u8 = 2;
 /// The user stopped it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// How many reasons are told for a run without a task.
+const MOST_REASONS: usize = 5;
+
 /// Lets a write beyond the limit on a file's size (`ulimit -f`) fail, which is told with its file: the signal would end the process.
 fn outlive_file_size_limit() {
     // Nobody looks at the flag: the signal has a handler, and that is all.
@@ -96,16 +99,18 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     warn_of_exposure(cli, args.vars.iter().chain([&args.file]));
     for skipped in &loaded.skipped {
         if !cli.quiet {
-            ui::err_line(format_args!("skipped {}: {}", skipped.name, skipped.reason));
+            ui::err_line(format_args!("skipped {skipped}"));
         }
     }
     check_output(&args.how)?;
     if loaded.jobs.is_empty() {
-        ui::err_line(format_args!("{}: no task to do", args.file.display()));
-        // A report tells that, too.
-        if args.how.report.is_none() && args.how.only_failed.is_none() {
-            return Ok(0);
-        }
+        let mut reasons: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
+        reasons.truncate(MOST_REASONS);
+        let problem = Problem::of_file(
+            &args.file.display().to_string(),
+            "no image task of this file runs",
+        );
+        return Err(problem.with_hint(reasons.join("; ")).into());
     }
     transfer(cli, &args.how, loaded.jobs.clone(), |problem| {
         loaded.locate(problem)
@@ -223,6 +228,11 @@ fn transfer_all(
             }
             match (summary.interrupted, summary.is_success() && is_written) {
                 (true, _) => INTERRUPTED,
+                (false, _) if summary.jobs.is_empty() => {
+                    let problem = Problem::of_file("transload", "no image task ran: all were skipped");
+                    ui::err(ui::errors(&[problem], 0) + ui::NOTHING_MOVED);
+                    FAILED
+                }
                 (false, true) => 0,
                 (false, false) => FAILED,
             }
@@ -252,6 +262,7 @@ fn bug(panicked: &panics::Panicked) -> Problem {
 /// A problem of the job that arguments made.
 fn of_arguments(problem: &transfer::Problem) -> Problem {
     let argument = match problem.side {
+        _ if problem.place.is_some() => problem.place.as_deref().unwrap_or_default(),
         Some(Side::Source) => "--src",
         Some(Side::Destination) => "--dest",
         None => problem.job.as_str(),

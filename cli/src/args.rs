@@ -327,6 +327,10 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "strict", value_name = "POLICY")]
     pub policy: Policy,
 
+    /// Whether to accept an image of a single platform, where several are asked for and its own is one of them, as KubeKey does
+    #[arg(long, value_enum, default_value = "refuse", value_name = "SINGLE")]
+    pub single: SingleArg,
+
     /// What becomes of an index of which only some platforms move
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
@@ -424,6 +428,15 @@ pub enum Policy {
     Strict,
     /// A warning.
     Warn,
+}
+
+/// What an image of a single platform means where several are asked for and its own is one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SingleArg {
+    /// It lacks the others, and the policy says what that means.
+    Refuse,
+    /// It lacks none.
+    Accept,
 }
 
 /// What becomes of an index of which only some platforms move.

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
 use transload_template::Value;
 
 use crate::args::{
-    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, VerifyArgs, WhichArgs,
+    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, VerifyArgs, WhichArgs,
 };
 use crate::care::Keep;
 use crate::job::{Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK};
@@ -222,6 +222,10 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             Policy::Strict => Mode::Strict,
             Policy::Warn => Mode::Warn,
         },
+        single: match which.single {
+            SingleArg::Refuse => Single::Refuse,
+            SingleArg::Accept => Single::Accept,
+        },
         index: match which.index {
             IndexArg::Filtered => IndexMode::Filtered,
             IndexArg::Original => IndexMode::Original,
@@ -295,7 +299,12 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageEntry> {
             continue;
         }
         match image.parse::<ImageEntry>() {
-            Ok(entry) => entries.push(entry),
+            Ok(mut entry) => {
+                if let ImageEntry::Glob(glob) = &mut entry {
+                    glob.set_place(format!("{name}:{}", index + 1));
+                }
+                entries.push(entry);
+            }
             Err(error) => {
                 let indent = image.chars().take_while(|c| c.is_whitespace()).count();
                 let problem = Problem::in_line(&name, (index + 1, line), indent + 1, error.to_string());

@@ -22,6 +22,16 @@ pub enum Mode {
     Warn,
 }
 
+/// What an image of a single platform means where several platforms are asked for and its own is one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Single {
+    /// It lacks the others.
+    #[default]
+    Refuse,
+    /// It lacks none, as in KubeKey's code.
+    Accept,
+}
+
 /// What becomes of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -47,6 +57,8 @@ pub struct Shortfall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Refused,
+    /// It has one of the platforms, and no more.
+    SingleRefused,
     Skipped,
     OthersMove,
     MovesAnyway,
@@ -71,7 +83,12 @@ pub fn judge(found: &Selection, wanted: &PlatformSet, mode: Mode) -> Decision {
 
 /// Decides about a single image by the platform of its configuration ([`config_platform`](crate::config_platform)). One without
 /// a platform is an artifact, which is never filtered: it is taken.
-pub fn judge_single(platform: Option<&Platform>, wanted: &PlatformSet, mode: Mode) -> Decision {
+pub fn judge_single(
+    platform: Option<&Platform>,
+    wanted: &PlatformSet,
+    mode: Mode,
+    single: Single,
+) -> Decision {
     let (Some(platform), Some(patterns)) = (platform, wanted.patterns()) else {
         return Decision::Take;
     };
@@ -79,11 +96,13 @@ pub fn judge_single(platform: Option<&Platform>, wanted: &PlatformSet, mode: Mod
         .iter()
         .filter(|pattern| !pattern.matches(platform))
         .collect();
-    if missing.is_empty() {
+    let is_wanted = missing.len() < patterns.len();
+    if missing.is_empty() || (is_wanted && single == Single::Accept) {
         return Decision::Take;
     }
     let shortfall = |outcome| Shortfall::new(&missing, std::slice::from_ref(platform), outcome);
     match mode {
+        Mode::Strict if is_wanted => Decision::Refuse(shortfall(Outcome::SingleRefused)),
         Mode::Strict => Decision::Refuse(shortfall(Outcome::Refused)),
         Mode::Warn => Decision::Warn(shortfall(Outcome::MovesAnyway)),
     }
@@ -129,6 +148,10 @@ impl Shortfall {
             Outcome::Refused => {
                 Some("ask for platforms that it has, or set policy: warn to take what there is")
             }
+            Outcome::SingleRefused => Some(
+                "set single: accept (--single accept) to take an image of one platform if that is among those asked for, as KubeKey does, \
+                 or policy: warn",
+            ),
             Outcome::Skipped => Some("ask for platforms that it has"),
             Outcome::OthersMove | Outcome::MovesAnyway => None,
         }
@@ -143,7 +166,7 @@ impl fmt::Display for Shortfall {
             existing.push(format!("{} more", self.existing.len() - MOST_NAMED));
         }
         let outcome = match self.outcome {
-            Outcome::Refused => "",
+            Outcome::Refused | Outcome::SingleRefused => "",
             Outcome::Skipped => "; it is left out",
             Outcome::OthersMove => "; the others are moved",
             Outcome::MovesAnyway => "; it is moved as it is",
@@ -273,13 +296,38 @@ mod tests {
         ] {
             let platform: Option<Platform> = platform.map(|text| text.parse().unwrap());
             let wanted = PlatformSet::parse(wanted).unwrap();
-            let decision = judge_single(platform.as_ref(), &wanted, mode);
+            let decision = judge_single(platform.as_ref(), &wanted, mode, Single::Refuse);
             assert_eq!(
                 told(&decision),
                 (word, message.to_owned()),
                 "{platform:?} {mode:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_single_image_of_one_of_the_platforms_is_refused_with_the_setting_that_takes_it() {
+        let amd64: Platform = "linux/amd64".parse().unwrap();
+        let both = PlatformSet::parse(&["linux/amd64", "linux/arm64"]).unwrap();
+        let others = PlatformSet::parse(&["linux/s390x", "linux/arm64"]).unwrap();
+        let judged =
+            |wanted: &PlatformSet, mode, single| told(&judge_single(Some(&amd64), wanted, mode, single)).0;
+        for (mode, single, of_both, of_others) in [
+            (Mode::Strict, Single::Refuse, "refuse", "refuse"),
+            (Mode::Strict, Single::Accept, "take", "refuse"),
+            (Mode::Warn, Single::Refuse, "warn", "warn"),
+            (Mode::Warn, Single::Accept, "take", "warn"),
+        ] {
+            assert_eq!(judged(&both, mode, single), of_both, "{mode:?} {single:?}");
+            assert_eq!(judged(&others, mode, single), of_others, "{mode:?} {single:?}");
+        }
+        let hint =
+            |wanted: &PlatformSet| match judge_single(Some(&amd64), wanted, Mode::Strict, Single::Refuse) {
+                Decision::Refuse(shortfall) => shortfall.hint().unwrap_or_default(),
+                other => panic!("{other:?}"),
+            };
+        assert!(hint(&both).contains("--single accept"), "{}", hint(&both));
+        assert!(!hint(&others).contains("single"), "{}", hint(&others));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod platform;
 mod select;
 
 pub use filter::{FilterError, Keep, filter_index};
-pub use judge::{Decision, Mode, Shortfall, judge, judge_single};
+pub use judge::{Decision, Mode, Shortfall, Single, judge, judge_single};
 pub use pattern::{ImagePattern, PatternError, Position};
 pub use platform::{PlatformPattern, PlatformSet, config_platform};
 pub use select::{Selection, select, select_with};

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use transload_policy::{
-    Decision, Mode, PlatformSet, Selection, config_platform, judge, judge_single, select_with,
+    Decision, Mode, PlatformSet, Selection, Single, config_platform, judge, judge_single, select_with,
 };
 use transload_registry_client::reference::{
     Descriptor, Identifier, Index, Manifest, Platform, RawManifest, Reference, Repository,
@@ -67,6 +67,7 @@ fn check(client: &Client, name: &str, wanted: &PlatformSet) -> Result<Decision> 
             platform(client, repository, &manifest)?.as_ref(),
             wanted,
             Mode::Strict,
+            Single::Refuse,
         ),
     })
 }

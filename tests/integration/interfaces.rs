@@ -4,6 +4,7 @@ mod files;
 mod globs;
 mod init;
 mod outputs;
+mod places;
 mod statuses;
 mod variables;
 

@@ -17,9 +17,9 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Reads `host` or `host/path`.
+    /// Reads `host` or `host/path`, with or without `oci://`.
     pub fn parse(argument: &str, text: &str) -> Result<Host, Problem> {
-        let text = text.trim().trim_end_matches('/');
+        let text = without_scheme(text).trim_end_matches('/');
         if let Some((scheme, rest)) = text.split_once("://") {
             let message = format!("{scheme}:// doesn't belong to a registry's name");
             // A user's name and password before the host aren't repeated.
@@ -45,6 +45,7 @@ impl Host {
 
     /// The same, with a tag or a digest behind it allowed: what people have at hand is an image's name.
     pub fn parse_with_tag(argument: &str, text: &str) -> Result<Host, Problem> {
+        let text = without_scheme(text);
         let last = text.rsplit('/').next().unwrap_or_default();
         match text.parse::<Reference>() {
             Ok(reference) if text.contains('/') && last.contains([':', '@']) => Ok(Host {
@@ -59,6 +60,11 @@ impl Host {
     pub fn repository(&self) -> Option<Repository> {
         Repository::new(self.registry.clone(), &self.path).ok()
     }
+}
+
+fn without_scheme(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix("oci://").unwrap_or(text)
 }
 
 impl std::fmt::Display for Host {

@@ -26,6 +26,8 @@ pub struct TagGlob {
     prefix: String,
     repository: Repository,
     pattern: Vec<Piece>,
+    /// Where it stands: a file's line and column, or an argument.
+    place: String,
 }
 
 /// What a part of a pattern stands for.
@@ -224,6 +226,7 @@ impl TagGlob {
             prefix: prefix.to_owned(),
             repository,
             pattern: pieces,
+            place: "IMAGE".to_owned(),
         })
     }
 
@@ -232,9 +235,31 @@ impl TagGlob {
         &self.written
     }
 
+    /// Where it stands, for messages: `file:line:column`, or an argument's name.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(crate) fn set_place(&mut self, place: String) {
+        self.place = place;
+    }
+
     /// The repository whose tags are meant.
     pub fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// Itself in the place of an image, where it stands for none.
+    pub(crate) fn as_image(&self) -> ImageName {
+        ImageName {
+            written: self.written.clone(),
+            reference: Reference::new(self.repository.clone(), None, None),
+        }
+    }
+
+    /// Whether it stands for this image.
+    pub fn stands_for(&self, image: &Reference) -> bool {
+        *image.repository() == self.repository && image.tag().is_some_and(|tag| self.matches(tag))
     }
 
     /// Whether it stands for this tag.

@@ -3,6 +3,7 @@
 //! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
+mod course;
 mod earlier;
 mod endpoint;
 mod glob;
@@ -10,6 +11,7 @@ mod image;
 mod pasted;
 mod transport;
 
+pub use course::{Bind, Bound, Course, Part, Register, Results, Within};
 pub use earlier::Earlier;
 pub(crate) use endpoint::has_archive_name;
 pub use endpoint::{Endpoint, EndpointError, LINK_HINT, Location, NO_LINK, Target};
@@ -18,7 +20,7 @@ pub use image::ImageName;
 
 use std::sync::Arc;
 
-use transload_policy::{ImagePattern, Mode, PlatformSet};
+use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
 use transload_registry_client::HostRule;
 
 use crate::lock::Lock;
@@ -40,6 +42,8 @@ pub struct Job {
     pub platforms: PlatformSet,
     /// What happens where a platform is missing.
     pub mode: Mode,
+    /// Whether an image of one platform has to be of all platforms asked for.
+    pub single: Single,
     /// What becomes of an index of which only some platforms move.
     pub index: IndexMode,
     /// Whether blobs are linked between directories, where they can be, and not copied.
@@ -62,6 +66,8 @@ pub struct Job {
     pub lock: Option<Arc<Lock>>,
     /// What an earlier run left to do: all where there is none.
     pub earlier: Option<Earlier>,
+    /// How it depends on the jobs before it.
+    pub course: Course,
 }
 
 impl Job {
@@ -75,6 +81,7 @@ impl Job {
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,
+            single: Single::Refuse,
             index: IndexMode::Filtered,
             link: false,
             check_existing: false,
@@ -86,6 +93,7 @@ impl Job {
             ignore_errors: false,
             lock: None,
             earlier: None,
+            course: Course::default(),
         }
     }
 }

@@ -70,7 +70,8 @@ fn earlier(task: &TaskReport) -> Option<Earlier> {
     let mut earlier = Earlier {
         open: BTreeMap::new(),
         done: BTreeSet::new(),
-        takes_others: task.follows_a_task,
+        // Where its turn comes this time, all of it is to do.
+        takes_others: task.follows_a_task || task.status == TaskStatus::Skipped,
     };
     for image in &task.images {
         if image.status.is_open() {

@@ -11,7 +11,7 @@ use super::schema::{
     TaskStatus, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
-use crate::transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status};
+use crate::transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status, THE_TASK};
 
 /// How many different causes of retries are kept for an image.
 const MOST_CAUSES: usize = 10;
@@ -41,6 +41,7 @@ struct Task {
     /// Requests that were tried again for no image.
     retries: u64,
     end: Option<End>,
+    skipped: Option<String>,
 }
 
 struct Row {
@@ -157,6 +158,12 @@ impl Observer for Recorder {
                     row.outcome = None;
                 }
             }
+            Event::JobSkipped { number, reason, .. } => {
+                if let Some(task) = state.tasks.get_mut(*number) {
+                    task.images.clear();
+                    task.skipped = Some((*reason).to_owned());
+                }
+            }
             Event::JobFinished { number, summary } => {
                 if let Some(task) = state.tasks.get_mut(*number) {
                     task.finish(summary);
@@ -252,6 +259,7 @@ impl Task {
         TaskReport {
             name: self.name.clone(),
             status: match (self.is_begun, interrupted && is_cut) {
+                _ if self.skipped.is_some() => TaskStatus::Skipped,
                 (false, _) => TaskStatus::NotBegun,
                 (true, true) => TaskStatus::Stopped,
                 (true, false) => TaskStatus::Done,
@@ -259,6 +267,7 @@ impl Task {
             seconds: end.map_or(0.0, |end| seconds(end.elapsed)),
             ignore_errors: end.is_some_and(|end| end.ignore_errors),
             follows_a_task: self.follows_a_task,
+            reason: self.skipped.clone(),
             warnings: end.map(|end| end.warnings.clone()).unwrap_or_default(),
             errors: end.map(|end| end.errors.clone()).unwrap_or_default(),
             origins: end.map(End::origins).unwrap_or_default(),
@@ -288,6 +297,28 @@ impl Row {
             retry_causes: self.causes.clone(),
             ..ImageReport::of(&outcome, self.is_begun)
         }
+    }
+}
+
+impl TaskReport {
+    /// What became of a task that is over.
+    pub(crate) fn of(summary: &JobSummary) -> TaskReport {
+        let mut task = Task {
+            name: summary.job.clone(),
+            is_begun: true,
+            ..Task::default()
+        };
+        let images = summary.images.iter().filter(|image| image.image != THE_TASK);
+        let routes: Vec<Route> = images
+            .map(|image| Route {
+                image: image.image.clone(),
+                source: image.source.clone(),
+                destination: image.destination.clone(),
+            })
+            .collect();
+        task.route(&routes);
+        task.finish(summary);
+        task.report(false)
     }
 }
 

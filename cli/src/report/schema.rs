@@ -111,6 +111,9 @@ pub struct TaskReport {
     pub ignore_errors: bool,
     /// Whether its images come from a directory that an earlier task of the run fills.
     pub follows_a_task: bool,
+    /// Why it was skipped.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Warnings that belong to no image.
     pub warnings: Vec<String>,
     /// Why it couldn't be begun.
@@ -133,6 +136,8 @@ pub enum TaskStatus {
     Stopped,
     /// It wasn't begun: the run was stopped before, or it was found wrong.
     NotBegun,
+    /// It wasn't done, since an earlier task ended as it did.
+    Skipped,
 }
 
 /// What moved from one place.

@@ -14,6 +14,8 @@ use super::yaml::{Id, Node, Yaml};
 pub(super) struct Auth {
     at: Id,
     repo: Option<String>,
+    /// Whether the host was given as `registry`.
+    is_by_host: bool,
     credential: Option<Credential>,
     insecure: Option<bool>,
     plain_http: Option<bool>,
@@ -84,10 +86,10 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Vec<Auth> {
     match &list.value {
         Yaml::Null => Vec::new(),
         Yaml::Text(text) if text.trim().is_empty() => Vec::new(),
-        Yaml::List(entries) => entries
-            .iter()
-            .filter_map(|entry| read_entry(entry, reader))
-            .collect(),
+        Yaml::List(entries) => {
+            let entries = entries.iter().filter_map(|entry| read_entry(entry, reader));
+            first_of_each_host(entries.collect(), reader)
+        }
         found => {
             // A text here may well be a secret: it isn't shown.
             let found = if matches!(found, Yaml::Text(_)) {
@@ -102,6 +104,22 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Vec<Auth> {
             Vec::new()
         }
     }
+}
+
+/// Of several entries by `registry` for one host the first, as in KubeKey.
+fn first_of_each_host(entries: Vec<Auth>, reader: &mut Reader<'_>) -> Vec<Auth> {
+    let mut kept: Vec<Auth> = Vec::new();
+    for entry in entries {
+        let is_like = |other: &Auth| other.is_by_host && entry.is_by_host && other.repo == entry.repo;
+        match &entry.repo {
+            Some(host) if kept.iter().any(is_like) => {
+                let message = format!("an entry before this one is for {host}: it is taken, as in KubeKey");
+                reader.sink.warn(entry.at, message);
+            }
+            _ => kept.push(entry),
+        }
+    }
+    kept
 }
 
 fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
@@ -126,6 +144,10 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
             .text("repo", node)
             .and_then(|text| checked_repo(node.id, &text, reader))
     });
+    let repo = match fields.get("registry") {
+        Some(node) => repo.map(|repo| repo.map(|repo| whole_registry(node.id, repo, reader))),
+        None => repo,
+    };
     let insecure = fields.either("insecure", "skip_tls_verify", reader.sink);
     let insecure = insecure.and_then(|node| reader.flag("insecure", node));
     let plain_http = fields
@@ -171,6 +193,7 @@ fn read_entry(entry: &Node, reader: &mut Reader<'_>) -> Option<Auth> {
     (reader.sink.error_count() == errors).then_some(Auth {
         at: entry.id,
         repo: repo.flatten(),
+        is_by_host: fields.get("registry").is_some(),
         credential,
         insecure,
         plain_http,
@@ -240,6 +263,17 @@ fn checked_repo(at: Id, text: &str, reader: &mut Reader<'_>) -> Option<Option<St
             None
         }
     }
+}
+
+/// The registry alone of what stands under `registry`, since KubeKey compares the host alone.
+fn whole_registry(at: Id, repo: String, reader: &mut Reader<'_>) -> String {
+    let Some((host, _)) = repo.split_once('/') else {
+        return repo;
+    };
+    let message = format!("`registry: {repo}` stands for all of {host}, as in KubeKey");
+    let hint = format!("write `repo: {repo}` for its repositories below this path alone");
+    reader.sink.warn(at, message).hint(hint);
+    host.to_owned()
 }
 
 fn credential(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Credential> {

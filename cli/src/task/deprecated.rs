@@ -142,7 +142,7 @@ fn is_hub(side: &Fields<'_>, reader: &mut Reader<'_>) -> Option<bool> {
     };
     match reader.text("type", node)?.as_str() {
         "hub" => Some(true),
-        "file" => Some(false),
+        "file" | "" => Some(false),
         _ => {
             let message = format!("`type` must be file or hub, not {}", describe(node));
             reader.sink.error(node.id, message);

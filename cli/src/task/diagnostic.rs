@@ -35,17 +35,33 @@ pub(crate) struct Sink {
     /// Values that YAML itself didn't make sense of: what else is wrong with them only follows from that.
     broken: HashSet<Id>,
     unheard: Notes,
+    /// Errors that have their places already.
+    problems: Vec<Problem>,
 }
 
 impl Sink {
     /// A sink that has these mistakes already.
     pub(crate) fn with(mistakes: Vec<(Id, String)>) -> Sink {
         let mut sink = Sink::default();
-        for (at, mistake) in mistakes {
-            sink.errors.add(at, mistake);
-            sink.broken.insert(at);
-        }
+        sink.add_mistakes(mistakes);
         sink
+    }
+
+    /// Adds mistakes that YAML itself found in one more file.
+    pub(crate) fn add_mistakes(&mut self, mistakes: Vec<(Id, String)>) {
+        for (at, mistake) in mistakes {
+            self.errors.add(at, mistake);
+            self.broken.insert(at);
+        }
+    }
+
+    /// Adds the problems of a file that can't be read as YAML.
+    pub(crate) fn add_problems(&mut self, errors: TaskErrors) {
+        for problem in errors.problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
     }
 
     pub(crate) fn error(&mut self, at: Id, message: impl Into<String>) -> &mut Note {
@@ -62,7 +78,7 @@ impl Sink {
     }
 
     pub(crate) fn error_count(&self) -> usize {
-        self.errors.list.len()
+        self.errors.list.len() + self.problems.len()
     }
 }
 
@@ -96,28 +112,44 @@ impl Notes {
 }
 
 /// A file's name and text: what places are shown in.
+#[derive(Clone, Copy)]
 pub(crate) struct Source<'t> {
     pub name: &'t str,
     pub text: &'t str,
 }
 
-impl Source<'_> {
+/// Several files. Those of the second have the ids from [`IDS_OF_A_FILE`] up, and so on.
+pub(crate) struct Sources<'t>(pub Vec<Source<'t>>);
+
+/// The distance between the ids of two files.
+pub(crate) const IDS_OF_A_FILE: Id = yaml::MAX_VALUES + 1;
+
+impl Sources<'_> {
     /// The errors, or else the warnings. `holders` are the trees whose secrets must not be shown.
-    pub(crate) fn close(&self, sink: Sink, holders: &[Node]) -> Result<Vec<Problem>, TaskErrors> {
+    pub(crate) fn close<'n>(
+        &self,
+        sink: Sink,
+        holders: impl IntoIterator<Item = &'n Node>,
+    ) -> Result<Vec<Problem>, TaskErrors> {
         let mut secrets = Vec::new();
         holders
-            .iter()
+            .into_iter()
             .for_each(|holder| secret::collect(holder, &mut secrets));
         // The longest first, so that one that holds another is hidden whole.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        if sink.errors.list.is_empty() {
+        if sink.error_count() == 0 {
             return Ok(self.problems(sink.warnings.list, &secrets));
         }
         let more = sink.errors.list.len().saturating_sub(MAX_SHOWN);
-        Err(TaskErrors {
+        let mut errors = TaskErrors {
             problems: self.problems(sink.errors.list, &secrets),
             more,
-        })
+        };
+        errors.append(TaskErrors {
+            problems: sink.problems,
+            more: 0,
+        });
+        Err(errors)
     }
 
     /// What is wrong with a value, found after the file was read.
@@ -131,6 +163,15 @@ impl Source<'_> {
         self.problem(note, &[])
     }
 
+    /// A value's place as `file:line:column`.
+    pub(crate) fn place(&self, at: Id) -> String {
+        let problem = self.found_later(at, String::new(), None);
+        match (problem.line(), problem.column()) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", problem.file()),
+            _ => problem.file().to_owned(),
+        }
+    }
+
     fn problems(&self, mut notes: Vec<Note>, secrets: &[String]) -> Vec<Problem> {
         notes.sort_by_key(|note| note.at);
         notes.truncate(MAX_SHOWN);
@@ -138,6 +179,21 @@ impl Source<'_> {
             .into_iter()
             .map(|note| self.problem(note, secrets))
             .collect()
+    }
+
+    fn problem(&self, mut note: Note, secrets: &[String]) -> Problem {
+        let source = self.0.get(note.at / IDS_OF_A_FILE);
+        note.at %= IDS_OF_A_FILE;
+        source
+            .unwrap_or(&Source { name: "", text: "" })
+            .problem(note, secrets)
+    }
+}
+
+impl Source<'_> {
+    /// The errors of this file alone, or else its warnings; see [`Sources::close`].
+    pub(crate) fn close(&self, sink: Sink, holders: &[Node]) -> Result<Vec<Problem>, TaskErrors> {
+        Sources(vec![*self]).close(sink, holders)
     }
 
     fn problem(&self, note: Note, secrets: &[String]) -> Problem {

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet};
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
+use transload_template::Value;
 
+use super::files::Files;
 use super::keys::{AUTH, IMAGE};
 use super::places::{self, Place};
 use super::problem::Part;
@@ -26,6 +28,19 @@ pub(super) struct Places {
     pub task: Id,
     pub src: Option<Id>,
     pub dest: Id,
+    /// Of each of the job's globs.
+    pub globs: Vec<Id>,
+    /// The loop's item that it is for.
+    pub item: Option<Value>,
+}
+
+impl Places {
+    /// Tells the globs of a job where they were written.
+    pub fn mark_globs(&self, job: &mut Job, files: &Files) {
+        for (glob, at) in job.globs.iter_mut().zip(&self.globs) {
+            glob.set_place(files.place(*at));
+        }
+    }
 }
 
 /// What a module's mapping came to.
@@ -45,6 +60,7 @@ pub(super) struct Request<'n> {
     /// Whether a platform may be an architecture alone, which is Linux's, or `*`.
     pub platforms_of_old: bool,
     pub policy: Option<&'n Node>,
+    pub single: Option<&'n Node>,
     pub pattern: Option<&'n Node>,
     pub auths: Vec<Cow<'n, Node>>,
     pub src: Option<Place>,
@@ -122,6 +138,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         platform: fields.get("platform"),
         platforms_of_old: false,
         policy: fields.get("policy"),
+        single: fields.get("single"),
         pattern: fields.get("pattern"),
         auths: fields.get("auths").map(Cow::Borrowed).into_iter().collect(),
         src: fields
@@ -144,7 +161,13 @@ fn build(
     errors: usize,
     reader: &mut Reader<'_>,
 ) -> Option<Outcome> {
-    let images = request.manifests.map(|node| (node, images(node, reader)));
+    let (images, globs_at) = match request.manifests {
+        None => (None, Vec::new()),
+        Some(node) => {
+            let (images, globs_at) = images(node, reader);
+            (Some((node, images)), globs_at)
+        }
+    };
     let platforms = request
         .platform
         .and_then(|node| platforms(node, request.platforms_of_old, reader))
@@ -154,6 +177,14 @@ fn build(
             "policy",
             node,
             &[("strict", Mode::Strict), ("warn", Mode::Warn)],
+            reader,
+        )
+    });
+    let single = request.single.and_then(|node| {
+        choice(
+            "single",
+            node,
+            &[("refuse", Single::Refuse), ("accept", Single::Accept)],
             reader,
         )
     });
@@ -244,7 +275,8 @@ fn build(
         globs,
         pattern,
         platforms,
-        mode: mode.unwrap_or(Mode::Strict),
+        mode: mode.unwrap_or_default(),
+        single: single.unwrap_or_default(),
         index: index.unwrap_or_default(),
         link,
         untagged,
@@ -260,6 +292,8 @@ fn build(
         task: request.at,
         src: request.src.as_ref().map(|src| src.at),
         dest: dest.at,
+        globs: globs_at,
+        item: None,
     };
     Some(Outcome::Job(Box::new(job), places))
 }
@@ -274,8 +308,10 @@ fn is_written_empty(node: &Node) -> bool {
     }
 }
 
-fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
+/// The images of a list, and the places of the globs among them.
+fn images(node: &Node, reader: &mut Reader<'_>) -> (Vec<ImageEntry>, Vec<Id>) {
     let mut images: Vec<ImageEntry> = Vec::new();
+    let mut globs_at = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for (at, text) in reader.list("manifests", node).unwrap_or_default() {
         let image: ImageEntry = match text.parse() {
@@ -306,11 +342,14 @@ fn images(node: &Node, reader: &mut Reader<'_>) -> Vec<ImageEntry> {
             }
             None => {
                 seen.insert(what, text);
+                if let ImageEntry::Glob(_) = image {
+                    globs_at.push(at);
+                }
                 images.push(image);
             }
         }
     }
-    images
+    (images, globs_at)
 }
 
 fn platforms(node: &Node, of_old: bool, reader: &mut Reader<'_>) -> Option<PlatformSet> {
@@ -367,6 +406,10 @@ fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
 
 fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut Reader<'_>) -> Option<T> {
     let text = reader.text(name, node)?;
+    // Empty is as good as none: templates give that.
+    if text.trim().is_empty() {
+        return None;
+    }
     if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text.trim()) {
         return Some(*chosen);
     }

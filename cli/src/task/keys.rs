@@ -2,7 +2,7 @@
 
 mod playbook;
 
-pub(super) use playbook::{ACCEPTED, BLOCK, IGNORED, PLAY, TASK, TASK_LISTS};
+pub(super) use playbook::{ACCEPTED, BLOCK, IGNORED, INCLUDE, PLAY, ROLE, TASK, TASK_LISTS};
 
 /// A mapping with known keys.
 pub(super) struct Table {
@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Entries(&'static Table),
     /// A mapping.
     Map(&'static Table),
+    /// A list of names, or of mappings.
+    Names(&'static Table),
     /// A list of tasks.
     Tasks,
     /// Anything.
@@ -110,6 +112,14 @@ pub(super) static IMAGE: Table = Table {
             "strict",
             "warn",
             "What a missing platform means: `strict` fails the image, `warn` moves what exists and warns.",
+        ),
+        key(
+            "single",
+            Kind::Choice(&["refuse", "accept"]),
+            "refuse",
+            "accept",
+            "An image of a single platform, where several platforms are asked for and its own is one of them: `refuse` means that it lacks the others, \
+             `accept` that it lacks none, as in KubeKey's code.",
         ),
         key(
             "pattern",
@@ -223,7 +233,7 @@ pub(super) static AUTH: Table = Table {
             Kind::Text,
             "as `repo`",
             "hub.kubekey",
-            "Another name for `repo`.",
+            "Another name for `repo`, for the whole registry: a path behind it is left out, as in KubeKey.",
         ),
         key(
             "username",

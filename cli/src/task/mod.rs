@@ -36,9 +36,13 @@
 //! rendered for each image where they name `module`, and otherwise when the file is loaded.
 //!
 //! # Keys around a module
-//! `name`, `when`, `tags`, `retries`, `ignore_errors`, `vars` and `loop` are honoured; `block`s are flattened, and their `when`, `tags`,
-//! `vars` and `ignore_errors` hold for each of their tasks. `register`, `run_once`, `delegate_to` and the like are accepted: a task runs
-//! here, once. `delay`, `until` and others that would change what happens are accepted with a warning.
+//! `name`, `when`, `tags`, `retries`, `ignore_errors`, `vars`, `loop` and `register` are honoured; `block`s are flattened, and their
+//! `when`, `tags`, `vars` and `ignore_errors` hold for each of their tasks. What `rescue`, `always` and `register` mean to the run is each
+//! job's [`Course`](crate::job::Course). `run_once`, `delegate_to` and the like are accepted: a task runs here, once. `delay`, `until` and
+//! others that would change what happens are accepted with a warning.
+//!
+//! # Other files
+//! [`load`] follows `include_tasks`, `import_tasks`, `import_playbook`, `roles` and `vars_files` from the file's folder; [`load_str`] can't.
 
 mod auths;
 mod condition;
@@ -47,13 +51,16 @@ pub(crate) mod diagnostic;
 mod exposure;
 mod files;
 mod image;
+mod includes;
 mod keys;
+mod late;
 mod places;
 mod playbook;
 mod problem;
 pub(crate) mod reader;
 mod schema;
 mod secret;
+mod steps;
 mod suggest;
 mod tags;
 #[cfg(test)]
@@ -71,8 +78,10 @@ use transload_template::Value;
 use crate::job::Job;
 use crate::transfer::{self, Side};
 use diagnostic::{Sink, Source};
+use files::Files;
 use image::Places;
-use playbook::Playbook;
+use includes::Here;
+use playbook::{Inherited, Playbook};
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
 
@@ -124,8 +133,8 @@ pub struct Loaded {
     pub skipped: Vec<Skipped>,
     /// What is worth a look, but no error.
     pub warnings: Vec<Problem>,
-    /// The file's name and text, and where in it the jobs are.
-    file: (String, String),
+    /// The files that the jobs are from, and where in them they are.
+    files: Files,
     places: Vec<Places>,
 }
 
@@ -133,19 +142,19 @@ impl Loaded {
     /// A job's problem that showed once it was looked at how it can be done, at its place in the file.
     pub fn locate(&self, problem: &transfer::Problem) -> Problem {
         let message = format!("{}: {}", problem.job, problem.message);
+        if let Some(place) = &problem.place {
+            let found = Problem::of_file(place, message);
+            return problem.hint.iter().cloned().fold(found, Problem::with_hint);
+        }
         let Some(places) = self.places.get(problem.number) else {
-            return Problem::of_file(&self.file.0, message);
+            return Problem::of_file(self.files.main(), message);
         };
         let at = match problem.side {
             Some(Side::Source) => places.src.unwrap_or(places.task),
             Some(Side::Destination) => places.dest,
             None => places.task,
         };
-        let source = Source {
-            name: &self.file.0,
-            text: &self.file.1,
-        };
-        source.found_later(at, message, problem.hint.clone())
+        self.files.found_later(at, message, problem.hint.clone())
     }
 }
 
@@ -156,6 +165,13 @@ pub struct Skipped {
     pub name: String,
     /// Why.
     pub reason: SkipReason,
+}
+
+/// `name: why`.
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
 }
 
 /// Why a task doesn't run.
@@ -170,6 +186,8 @@ pub enum SkipReason {
     EmptyLoop,
     /// Its `manifests` is an empty list.
     NoImages,
+    /// It names no file to import.
+    NoFile,
     /// It is of this module.
     OtherModule(String),
 }
@@ -189,6 +207,7 @@ impl std::fmt::Display for SkipReason {
             SkipReason::Tags => f.write_str("it has none of the tags"),
             SkipReason::EmptyLoop => f.write_str("its `loop` is empty"),
             SkipReason::NoImages => f.write_str("its `manifests` is empty"),
+            SkipReason::NoFile => f.write_str("it names no file"),
             SkipReason::OtherModule(module) => write!(f, "it is a task of the module `{module}`"),
         }
     }
@@ -200,40 +219,60 @@ impl std::fmt::Display for SkipReason {
 /// Everything that is wrong with it.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, TaskErrors> {
     let (name, text) = files::read(path)?;
-    load_str(&name, &text, options)
+    let here = match path == Path::new("-") {
+        true => Here::in_playbook(Path::new("./-")),
+        false => Here::in_playbook(path),
+    };
+    load_text(&name, &text, here, options)
 }
 
-/// Reads a task file's text; `name` is the file's for messages.
+/// Reads a task file's text, which can't include other files; `name` is the file's for messages.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_str(name: &str, text: &str, options: &LoadOptions) -> Result<Loaded, TaskErrors> {
-    let source = Source { name, text };
-    let parsed = yaml::parse(text).map_err(|error| source.syntax_error(error))?;
-    if parsed
-        .documents
+    load_text(name, text, Here::default(), options)
+}
+
+fn load_text(name: &str, text: &str, here: Here, options: &LoadOptions) -> Result<Loaded, TaskErrors> {
+    let (mut files, mut sink) = (Files::default(), Sink::default());
+    let documents = files.add(name.to_owned(), text.to_owned(), &mut sink)?;
+    if documents
         .iter()
         .all(|document| matches!(document.value, Yaml::Null))
     {
         let problem = Problem::of_file(name, "there is nothing in this file");
         return Err(problem.with_hint(playbook::A_TASK_FILE).into());
     }
-    let mut playbook = Playbook::new(options, Sink::with(parsed.mistakes));
-    parsed
-        .documents
+    let mut playbook = Playbook::new(options, sink, files);
+    let inherited = Inherited {
+        here: Arc::new(here),
+        ..Inherited::default()
+    };
+    documents
         .iter()
-        .for_each(|document| playbook.document(document));
-    playbook.finish(parsed.documents.first().map_or(0, |document| document.id));
+        .for_each(|document| playbook.document(document, &inherited));
+    playbook.finish(documents.first().map_or(0, |document| document.id));
     let Playbook {
-        jobs, skipped, sink, ..
+        jobs,
+        skipped,
+        sink,
+        files,
+        files_later,
+        ..
     } = playbook;
-    let warnings = source.close(sink, &with_variables(parsed.documents, &options.variables))?;
-    let (jobs, places) = jobs.into_iter().unzip();
+    let warnings = files.close(sink, &options.variables)?;
+    // Nothing else sets it.
+    let _ = files_later.set(files.clone());
+    let (mut jobs, places): (Vec<Job>, Vec<Places>) = jobs.into_iter().unzip();
+    for (job, places) in jobs.iter_mut().zip(&places) {
+        places.mark_globs(job, &files);
+    }
     Ok(Loaded {
         jobs,
         skipped,
         warnings,
-        file: (name.to_owned(), text.to_owned()),
+        files,
         places,
     })
 }

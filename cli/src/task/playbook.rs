@@ -1,19 +1,20 @@
-//! The file around the tasks: lists of tasks, plays, blocks, and the keys that surround a module.
+//! The file around the tasks: lists of tasks, plays, blocks, and what they hand down.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use transload_template::Value;
 
 use super::diagnostic::Sink;
-use super::image::{self, Outcome, Places, Surroundings};
-use super::keys::{ACCEPTED, BLOCK, IGNORED, PLAY, TASK, TASK_LISTS, Table};
-use super::reader::{Fields, Reader, describe, shortened, unknown_key};
-use super::tags::is_chosen;
+use super::files::Files;
+use super::image::Places;
+use super::includes::Here;
+use super::keys::{ACCEPTED, BLOCK, PLAY, TASK, TASK_LISTS};
+use super::reader::{Fields, Reader, describe, unknown_key};
 use super::variables::merge;
 use super::yaml::{Id, Key, Node, Yaml};
-use super::{LoadOptions, SkipReason, Skipped, suggest};
-use crate::job::Job;
+use super::{LoadOptions, SkipReason, Skipped};
+use crate::job::{Job, Part, Within};
 
 /// What to say where a file is something else.
 pub(super) const A_TASK_FILE: &str = "a task file is a list of tasks: - name: …";
@@ -25,40 +26,63 @@ pub(super) fn is_honoured(name: &str) -> bool {
 
 /// A file's tasks while they are read.
 pub(super) struct Playbook<'o> {
-    options: &'o LoadOptions,
+    pub options: &'o LoadOptions,
     pub sink: Sink,
     pub jobs: Vec<(Job, Places)>,
     pub skipped: Vec<Skipped>,
+    /// The files that tasks were read from.
+    pub files: Files,
+    /// The same for tasks that are read in their turn, once all files are known.
+    pub files_later: Arc<OnceLock<Files>>,
+    /// Registered results that are known: those of tasks that don't run or, for a task that is read in its turn, of those before it.
+    pub results: BTreeMap<String, Value>,
+    /// Variables that tasks register when they run.
+    pub pending: BTreeSet<String>,
     /// How many image tasks were seen: what unnamed ones are named by.
-    seen: usize,
+    pub seen: usize,
+    /// How many blocks were numbered.
+    blocks: usize,
+    /// How many files were included.
+    pub included: usize,
 }
 
-/// What plays and blocks hand down to their tasks.
+/// What plays, roles, blocks and includes hand down to their tasks.
 #[derive(Clone, Default)]
-struct Inherited<'n> {
-    conditions: Vec<&'n Node>,
-    tags: Vec<String>,
-    /// Variables of plays, blocks and tasks, without those of the command line.
-    variables: BTreeMap<String, Value>,
-    ignore_errors: Option<&'n Node>,
+pub(super) struct Inherited {
+    pub conditions: Vec<Node>,
+    pub tags: Vec<String>,
+    /// The `defaults` of roles, which everything else wins over.
+    pub defaults: BTreeMap<String, Value>,
+    /// Variables of plays, roles, blocks and tasks, without those of the command line.
+    pub variables: BTreeMap<String, Value>,
+    pub ignore_errors: Option<Node>,
     /// A loop's item.
-    item: Option<Value>,
+    pub item: Option<Value>,
+    /// The blocks around a task that have a `rescue` or an `always`.
+    pub within: Vec<Within>,
+    /// Where other files are looked for.
+    pub here: Arc<Here>,
 }
 
 impl<'o> Playbook<'o> {
-    pub(super) fn new(options: &'o LoadOptions, sink: Sink) -> Playbook<'o> {
+    pub(super) fn new(options: &'o LoadOptions, sink: Sink, files: Files) -> Playbook<'o> {
         Playbook {
             options,
             sink,
             jobs: Vec::new(),
             skipped: Vec::new(),
+            files,
+            files_later: Arc::default(),
+            results: BTreeMap::new(),
+            pending: BTreeSet::new(),
             seen: 0,
+            blocks: 0,
+            included: 0,
         }
     }
 
     /// Reads a document: a list of tasks or plays, or one of them.
-    pub(super) fn document(&mut self, node: &Node) {
-        let inherited = Inherited::default();
+    pub(super) fn document(&mut self, node: &Node, inherited: &Inherited) {
         match &node.value {
             Yaml::Null => {}
             Yaml::List(entries) if entries.is_empty() => {
@@ -66,8 +90,8 @@ impl<'o> Playbook<'o> {
                     .error(node.id, "this list has no task")
                     .hint(A_TASK_FILE);
             }
-            Yaml::List(entries) => entries.iter().for_each(|entry| self.entry(entry, &inherited)),
-            Yaml::Map(_) => self.entry(node, &inherited),
+            Yaml::List(entries) => entries.iter().for_each(|entry| self.entry(entry, inherited)),
+            Yaml::Map(_) => self.entry(node, inherited),
             _ => {
                 let message = format!("a task file must be a list of tasks, not {}", describe(node));
                 self.sink.error(node.id, message).hint(A_TASK_FILE);
@@ -77,18 +101,28 @@ impl<'o> Playbook<'o> {
 
     /// After the last document: what only all tasks together show.
     pub(super) fn finish(&mut self, at: Id) {
-        if self.seen == 0 && self.sink.error_count() == 0 {
-            self.sink.warn(at, "there is no image task in this file");
-        } else if self.jobs.is_empty() && !self.options.tags.is_empty() && self.sink.error_count() == 0 {
+        if !self.jobs.is_empty() || self.sink.error_count() > 0 {
+            return;
+        }
+        let were_chosen = self
+            .skipped
+            .iter()
+            .any(|skipped| !matches!(skipped.reason, SkipReason::Tags | SkipReason::OtherModule(_)));
+        if self.seen == 0 && !were_chosen {
+            self.sink
+                .error(at, "there is no image task in this file")
+                .hint("only `image` tasks run here");
+        } else if !were_chosen {
             let tags = self.options.tags.join(", ");
-            self.sink.warn(
-                at,
-                format!("no image task that would run has one of the tags {tags}"),
-            );
+            let message = match self.options.tags.is_empty() {
+                true => "all image tasks are tagged `never`, and no tags were asked for".to_owned(),
+                false => format!("no image task has one of the tags {tags}"),
+            };
+            self.sink.error(at, message).hint("choose others with --tags");
         }
     }
 
-    fn entry<'n>(&mut self, node: &'n Node, inherited: &Inherited<'n>) {
+    fn entry(&mut self, node: &Node, inherited: &Inherited) {
         let Some(fields) = Fields::of("a task", node, &mut self.sink) else {
             return;
         };
@@ -96,83 +130,83 @@ impl<'o> Playbook<'o> {
             && fields.get("block").is_none()
             && (TASK_LISTS
                 .iter()
-                .chain(&["roles", "hosts"])
+                .chain(&["roles", "hosts", "import_playbook"])
                 .any(|key| fields.get(key).is_some()));
         if is_play {
             self.play(node, inherited);
         } else {
-            self.task(&fields, inherited);
+            self.task(node, &fields, inherited);
         }
     }
 
-    fn play<'n>(&mut self, node: &'n Node, inherited: &Inherited<'n>) {
+    fn play(&mut self, node: &Node, inherited: &Inherited) {
         let Some(fields) = Fields::of("a play", node, &mut self.sink) else {
             return;
         };
         for (key, _) in fields.iter() {
             match key.name.as_str() {
-                "roles" | "vars_files" | "handlers" => self.unsupported_in_play(key),
+                "handlers" => self.handlers(key),
                 name if PLAY.has(name) => {}
                 _ => {
                     unknown_key("a play", key, &PLAY.names(), &mut self.sink);
                 }
             }
         }
-        let Some(inherited) = self.inherit(&fields, inherited) else {
+        let mut outer = inherited.clone();
+        if let Some(list) = fields.get("vars_files") {
+            self.vars_files(list, &mut outer);
+        }
+        let Some(inherited) = self.inherit(&fields, &outer) else {
             return;
         };
+        if let Some(path) = fields.get("import_playbook") {
+            return self.import_playbook(&fields, path, &inherited);
+        }
         for name in TASK_LISTS {
-            match fields.get(name).map(|node| (node, &node.value)) {
-                None | Some((_, Yaml::Null)) => {}
-                Some((_, Yaml::List(tasks))) => tasks.iter().for_each(|task| self.inner(task, &inherited)),
-                Some((node, _)) => {
-                    let message = format!("`{name}` must be a list of tasks, not {}", describe(node));
-                    self.sink.error(node.id, message);
-                }
+            if name == "tasks"
+                && let Some(roles) = fields.get("roles")
+            {
+                self.roles(roles, &inherited);
+            }
+            if let Some(tasks) = fields.get(name) {
+                self.tasks(name, tasks, &inherited);
             }
         }
     }
 
-    fn unsupported_in_play(&mut self, key: &Key) {
-        let (message, hint) = match key.name.as_str() {
-            "vars_files" => ("`vars_files` isn't supported", "give the files with --vars"),
-            "handlers" => (
-                "`handlers` aren't supported",
-                "put their image tasks among the tasks",
-            ),
-            _ => (
-                "`roles` aren't supported",
-                "run the role's task file itself, such as roles/NAME/tasks/main.yaml",
-            ),
-        };
+    fn handlers(&mut self, key: &Key) {
+        let message = "`handlers` aren't supported";
         if self.options.image_tasks_only {
             self.sink
                 .warn(key.id, format!("{message}: what they hold is left out"));
         } else {
-            self.sink.error(key.id, message).hint(hint);
+            self.sink
+                .error(key.id, message)
+                .hint("put their image tasks among the tasks");
         }
     }
 
-    fn inner<'n>(&mut self, node: &'n Node, inherited: &Inherited<'n>) {
+    /// The tasks under a key.
+    fn tasks(&mut self, name: &str, node: &Node, inherited: &Inherited) {
+        match &node.value {
+            Yaml::List(tasks) => tasks.iter().for_each(|task| self.inner(task, inherited)),
+            Yaml::Null => {}
+            _ => {
+                let message = format!("`{name}` must be a list of tasks, not {}", describe(node));
+                self.sink.error(node.id, message);
+            }
+        }
+    }
+
+    pub(super) fn inner(&mut self, node: &Node, inherited: &Inherited) {
         if let Some(fields) = Fields::of("a task", node, &mut self.sink) {
-            self.task(&fields, inherited);
+            self.task(node, &fields, inherited);
         }
     }
 
-    /// Adds what a play, block or task hands down: `when`, `tags`, `vars`, `ignore_errors`.
-    fn inherit<'n>(&mut self, fields: &Fields<'n>, outer: &Inherited<'n>) -> Option<Inherited<'n>> {
-        let mut inherited = outer.clone();
-        inherited.conditions.extend(fields.get("when"));
-        inherited.ignore_errors = fields.get("ignore_errors").or(outer.ignore_errors);
-        let mut reader = self.reader(outer);
-        if let Some(node) = fields.get("tags") {
-            let tags = reader.list("tags", node).unwrap_or_default();
-            let tags = tags
-                .iter()
-                .flat_map(|(_, tags)| tags.split(','))
-                .map(|tag| tag.trim().to_owned());
-            inherited.tags.extend(tags.filter(|tag| !tag.is_empty()));
-        }
+    /// Adds what a play, role, block, include or task hands down: `when`, `tags`, `vars`, `ignore_errors`.
+    pub(super) fn inherit(&mut self, fields: &Fields<'_>, outer: &Inherited) -> Option<Inherited> {
+        let mut inherited = self.inherit_but_vars(fields, outer);
         let Some(node) = fields.get("vars") else {
             return Some(inherited);
         };
@@ -197,15 +231,43 @@ impl<'o> Playbook<'o> {
         Some(inherited)
     }
 
-    /// A reader over all variables: a loop's item before those of the command line, and these before those of the file.
-    fn reader(&mut self, inherited: &Inherited<'_>) -> Reader<'_> {
-        let variables = if inherited.variables.is_empty() && inherited.item.is_none() {
+    pub(super) fn inherit_but_vars(&mut self, fields: &Fields<'_>, outer: &Inherited) -> Inherited {
+        let mut inherited = outer.clone();
+        match fields.get("when").map(|when| (when, &when.value)) {
+            // One by one, so that those that can be told are told before the others.
+            Some((_, Yaml::List(conditions))) => inherited.conditions.extend(conditions.iter().cloned()),
+            Some((when, _)) => inherited.conditions.push(when.clone()),
+            None => {}
+        }
+        if let Some(given) = fields.get("ignore_errors") {
+            inherited.ignore_errors = Some(given.clone());
+        }
+        if let Some(node) = fields.get("tags") {
+            let tags = self.reader(outer).list("tags", node).unwrap_or_default();
+            let tags = tags
+                .iter()
+                .flat_map(|(_, tags)| tags.split(','))
+                .map(|tag| tag.trim().to_owned());
+            inherited.tags.extend(tags.filter(|tag| !tag.is_empty()));
+        }
+        inherited
+    }
+
+    /// A reader over all variables: a loop's item before registered results, these before those of the command line, and these before
+    /// those of the files.
+    pub(super) fn reader(&mut self, inherited: &Inherited) -> Reader<'_> {
+        let is_plain = inherited.variables.is_empty() && inherited.defaults.is_empty();
+        let variables = if is_plain && inherited.item.is_none() && self.results.is_empty() {
             Arc::clone(&self.options.variables)
         } else {
-            let mut all = Value::Object(inherited.variables.clone());
+            let mut all = Value::Object(inherited.defaults.clone());
+            merge(&mut all, Value::Object(inherited.variables.clone()));
             merge(&mut all, (*self.options.variables).clone());
-            if let (Value::Object(all), Some(item)) = (&mut all, &inherited.item) {
-                all.insert("item".to_owned(), item.clone());
+            if let Value::Object(all) = &mut all {
+                all.extend(self.results.clone());
+                if let Some(item) = &inherited.item {
+                    all.insert("item".to_owned(), item.clone());
+                }
             }
             Arc::new(all)
         };
@@ -215,206 +277,51 @@ impl<'o> Playbook<'o> {
         }
     }
 
-    fn task<'n>(&mut self, fields: &Fields<'n>, outer: &Inherited<'n>) {
-        if let Some(block) = fields.get("block") {
-            return self.block(fields, block, outer);
-        }
-        let Some(image) = fields.get("image") else {
-            return self.other_module(fields);
-        };
-        self.seen += 1;
-        let number = self.seen;
-        self.check_keys(fields);
-        let Some(inherited) = self.inherit(fields, outer) else {
-            return;
-        };
-        if !is_chosen(&self.options.tags, &inherited.tags) {
-            image::check_keys(image, &mut self.reader(&inherited));
-            return self.skip(name_of(fields, number), SkipReason::Tags);
-        }
-        match fields.get("loop") {
-            None => self.round(fields, image, &inherited, number, None),
-            Some(list) => {
-                let Some(items) = self.items(list, &inherited) else {
-                    return;
-                };
-                if items.is_empty() {
-                    return self.skip(name_of(fields, number), SkipReason::EmptyLoop);
-                }
-                let count = items.len();
-                for (i, item) in items.into_iter().enumerate() {
-                    let mut inherited = inherited.clone();
-                    inherited.item = Some(item);
-                    self.round(fields, image, &inherited, number, Some((i + 1, count)));
-                }
-            }
-        }
-    }
-
-    /// One task, or one round of a task with a loop.
-    fn round<'n>(
-        &mut self,
-        fields: &Fields<'n>,
-        image: &'n Node,
-        inherited: &Inherited<'n>,
-        number: usize,
-        round: Option<(usize, usize)>,
-    ) {
-        let mut reader = self.reader(inherited);
-        for condition in &inherited.conditions {
-            match reader.condition(condition) {
-                // Where it can't be told, the rest is checked all the same.
-                Some(true) | None => {}
-                Some(false) => {
-                    image::check_keys(image, &mut reader);
-                    let missing = reader.missing_in(condition);
-                    return self.skip(name_of(fields, number), SkipReason::When(missing));
-                }
-            }
-        }
-        let name = fields
-            .get("name")
-            .filter(|node| !matches!(node.value, Yaml::Null))
-            .and_then(|node| reader.text("name", node))
-            .map(|name| name.trim().to_owned());
-        let mut name = name
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| format!("task {number}"));
-        if let Some((round, count)) = round {
-            name = format!("{name} ({round} of {count})");
-        }
-        let retries = fields
-            .get("retries")
-            .and_then(|node| reader.count("retries", node))
-            .unwrap_or(0);
-        let ignore_errors = inherited
-            .ignore_errors
-            .and_then(|node| reader.flag("ignore_errors", node))
-            .unwrap_or(false);
-        let around = Surroundings {
-            name: name.clone(),
-            retries,
-            ignore_errors,
-        };
-        match image::read(image, around, &mut reader) {
-            Some(Outcome::Job(job, places)) => self.jobs.push((*job, places)),
-            Some(Outcome::NoImages) => self.skip(name, SkipReason::NoImages),
-            None => {}
-        }
-    }
-
-    fn items(&mut self, list: &Node, inherited: &Inherited<'_>) -> Option<Vec<Value>> {
-        let mut reader = self.reader(inherited);
-        let value = match &list.value {
-            Yaml::Text(_) => reader.value("loop", list)?,
-            _ => reader.variable("loop", list)?,
-        };
-        match value {
-            Value::Array(items) => Some(items),
-            Value::Null => Some(Vec::new()),
-            Value::String(text) if text.trim().is_empty() => Some(Vec::new()),
-            _ => {
-                let found = describe(&Node::literal(list.id, &value));
-                self.sink
-                    .error(list.id, format!("`loop` must be a list, not {found}"));
-                None
-            }
-        }
-    }
-
-    fn block<'n>(&mut self, fields: &Fields<'n>, block: &'n Node, outer: &Inherited<'n>) {
+    pub(super) fn block(&mut self, fields: &Fields<'_>, block: &Node, outer: &Inherited) {
         for (key, _) in fields.iter() {
-            match key.name.as_str() {
-                "rescue" | "always" => {
-                    let note = self
-                        .sink
-                        .error(key.id, format!("a block's `{}` isn't supported", key.name));
-                    note.hint(
-                        "write its tasks behind the block; `ignore_errors: true` lets the run go on to them",
-                    );
-                }
-                name if BLOCK.has(name) || ACCEPTED.has(name) => {}
-                _ => {
-                    unknown_key("a block", key, &BLOCK.names(), &mut self.sink);
-                }
+            if !BLOCK.has(&key.name) && !ACCEPTED.has(&key.name) {
+                unknown_key("a block", key, &BLOCK.names(), &mut self.sink);
             }
         }
         let Some(inherited) = self.inherit(fields, outer) else {
             return;
         };
-        match &block.value {
-            Yaml::List(tasks) => tasks.iter().for_each(|task| self.inner(task, &inherited)),
-            Yaml::Null => {}
-            _ => {
-                self.sink.error(
-                    block.id,
-                    format!("`block` must be a list of tasks, not {}", describe(block)),
-                );
-            }
+        let (rescue, always) = (fields.get("rescue"), fields.get("always"));
+        if rescue.is_none() && always.is_none() {
+            return self.tasks("block", block, &inherited);
         }
-    }
-
-    fn check_keys(&mut self, fields: &Fields<'_>) {
-        for (key, _) in fields.iter() {
-            let name = key.name.as_str();
-            if TASK.has(name) || ACCEPTED.has(name) {
-                continue;
-            }
-            if IGNORED.has(name) {
-                self.sink
-                    .warn(key.id, format!("`{name}` has no effect on an image task here"));
-                continue;
-            }
-            let all = [&TASK, &ACCEPTED, &IGNORED].map(Table::names).concat();
-            let known = match suggest::nearest(name, all.iter().copied()) {
-                Some(_) => all,
-                None => TASK.names(),
-            };
-            let note = unknown_key("a task", key, &known, &mut self.sink);
-            if image::has_key(name) {
-                note.hint(format!("`{name}` stands under `image:`"));
-            }
-        }
-    }
-
-    fn other_module(&mut self, fields: &Fields<'_>) {
-        let surrounds =
-            |name: &str| (TASK.has(name) || ACCEPTED.has(name) || IGNORED.has(name)) && name != "image";
-        let module = fields
-            .iter()
-            .map(|(key, _)| key)
-            .find(|key| !surrounds(&key.name));
-        if self.options.image_tasks_only {
-            let module = module.map_or_else(String::new, |key| key.name.clone());
-            return self.skip(name_of(fields, self.seen + 1), SkipReason::OtherModule(module));
-        }
-        let Some(key) = module else {
-            let note = self.sink.error(fields.at, "this task has no `image`");
-            return note.hint("the module's keys (manifests, src, dest …) stand under `image:`");
+        self.blocks += 1;
+        let number = self.blocks;
+        let (first_job, before) = (self.jobs.len(), self.seen);
+        let part = |part| {
+            let mut inherited = inherited.clone();
+            inherited.within.push(Within {
+                block: number,
+                part,
+                is_rescued: false,
+            });
+            inherited
         };
-        let name = shortened(&key.name);
-        let note = self.sink.error(
-            key.id,
-            format!("this task uses the module `{name}`, and only `image` tasks run here"),
-        );
-        match key.name.as_str() {
-            typed if image::has_key(typed) && typed != "copy" => {
-                note.hint(format!("`{name}` stands under `image:`"));
-            }
-            typed if suggest::nearest(typed, ["image"]).is_some() => note.hint("did you mean `image`?"),
-            _ => note.hint("take the task out, or leave out such tasks with --image-tasks-only"),
+        self.tasks("block", block, &part(Part::Tasks));
+        let has_tasks = self.seen > before;
+        let before = self.seen;
+        if let Some(rescue) = rescue {
+            self.tasks("rescue", rescue, &part(Part::Rescue));
+        }
+        if has_tasks && self.seen > before {
+            let within = self.jobs[first_job..]
+                .iter_mut()
+                .flat_map(|(job, _)| &mut job.course.within);
+            within
+                .filter(|within| within.block == number)
+                .for_each(|within| within.is_rescued = true);
+        }
+        if let Some(always) = always {
+            self.tasks("always", always, &part(Part::Always));
         }
     }
 
-    fn skip(&mut self, name: String, reason: SkipReason) {
+    pub(super) fn skip(&mut self, name: String, reason: SkipReason) {
         self.skipped.push(Skipped { name, reason });
-    }
-}
-
-/// A task's name where its templates aren't rendered, since it doesn't run.
-fn name_of(fields: &Fields<'_>, number: usize) -> String {
-    match fields.get("name").map(|node| &node.value) {
-        Some(Yaml::Text(name)) if !name.trim().is_empty() => name.trim().to_owned(),
-        _ => format!("task {number}"),
     }
 }

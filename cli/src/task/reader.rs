@@ -47,6 +47,14 @@ impl<'n> Fields<'n> {
             .map(|(_, value)| value)
     }
 
+    /// A key and its value.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&'n Key, &'n Node)> {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|(key, _)| key.name == name)
+            .map(|(key, value)| (key, value))
+    }
+
     /// The value under either of two names for the same thing.
     pub(crate) fn either(&self, name: &str, alias: &str, sink: &mut Sink) -> Option<&'n Node> {
         let second = self.entries.iter().find(|(key, _)| key.name == alias);

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{
-    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, Key, Kind, PLAY, PULL, PUSH, TASK, TASK_LISTS, TO,
-    Table,
+    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, INCLUDE, Key, Kind, PLAY, PULL, PUSH, ROLE, TASK,
+    TASK_LISTS, TO, Table,
 };
 use super::yaml;
 
@@ -21,20 +21,25 @@ const TEMPLATE: &str = r"\{\{";
 /// The schema (draft 2020-12): what the reader takes by its shape. Names, patterns, templates and paths are the reader's alone to judge.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    for table in [&IMAGE, &AUTH, &PULL, &PUSH, &COPY, &FROM, &TO, &PLAY] {
+    for table in [&IMAGE, &AUTH, &PULL, &PUSH, &COPY, &FROM, &TO, &PLAY, &ROLE] {
         definitions.insert(table.name.to_owned(), mapping(table, &[]));
     }
     definitions.insert(TASK.name.to_owned(), mapping(&TASK, &[&ACCEPTED, &IGNORED]));
     definitions.insert(BLOCK.name.to_owned(), mapping(&BLOCK, &[&ACCEPTED]));
+    definitions.insert(INCLUDE.name.to_owned(), mapping(&INCLUDE, &[&ACCEPTED]));
     let inner = json!({
         "type": "object",
         "if": {"required": ["block"]},
         "then": reference(&BLOCK),
-        "else": reference(&TASK),
+        "else": {
+            "if": {"anyOf": [{"required": ["include_tasks"]}, {"required": ["import_tasks"]}]},
+            "then": reference(&INCLUDE),
+            "else": reference(&TASK),
+        },
     });
     let in_a_play: Vec<Value> = TASK_LISTS
         .iter()
-        .chain(&["hosts", "roles"])
+        .chain(&["hosts", "roles", "import_playbook"])
         .map(|key| json!({"required": [key]}))
         .collect();
     let entry = json!({
@@ -114,17 +119,22 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}, template()
         ]}),
-        Kind::Choice(words) => json!({"anyOf": [{"enum": words}, template()]}),
+        Kind::Choice(words) => {
+            json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": r"^\s*$"}, template()]})
+        }
         Kind::Condition => json!({"anyOf": [
             {"type": ["boolean", "string", "null"]},
             {"type": "array", "items": {"type": ["boolean", "string", "null", "array"]}},
         ]}),
         Kind::Variables => json!({"type": ["object", "null"]}),
-        Kind::Items => json!({"anyOf": [{"type": ["array", "null"]}, list_as_text()]}),
+        Kind::Items => json!({"type": ["array", "string", "null"]}),
         Kind::Entries(table) => json!({"anyOf": [
             {"type": "array", "items": reference(table)}, {"type": "null"}, list_as_text()
         ]}),
         Kind::Map(table) => reference(table),
+        Kind::Names(table) => json!({"anyOf": [
+            {"type": "array", "items": {"anyOf": [text(), reference(table)]}}, {"type": "null"}
+        ]}),
         Kind::Tasks => {
             json!({"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/inner"}}, {"type": "null"}]})
         }

@@ -9,7 +9,7 @@ use serde_yaml::{Deserializer, Error};
 use transload_template::{Scalar, Value};
 
 /// How many values a text may stand for. Aliases multiply: a few lines can stand for billions.
-const MAX_VALUES: usize = 500_000;
+pub(super) const MAX_VALUES: usize = 500_000;
 /// How many bytes of text those may hold together.
 const MAX_TEXT: usize = 64 << 20;
 

@@ -101,6 +101,15 @@ pub enum Event<'a> {
         /// What.
         text: &'a str,
     },
+    /// A task isn't done, since an earlier one ended as it did.
+    JobSkipped {
+        /// Its number in the run, from 0.
+        number: usize,
+        /// Its name.
+        job: &'a str,
+        /// Why, as in "nothing failed in its block".
+        reason: &'a str,
+    },
     /// A task is done.
     JobFinished {
         /// Its number in the run, from 0.

@@ -54,14 +54,20 @@ impl Refusal {
         Refusal {
             message: fault.to_string(),
             hint: fault.hint().map(str::to_owned),
-            failed: true,
+            // Where the run was stopped, nothing is known of the source.
+            failed: !fault.is_interrupted(),
         }
     }
 }
 
 /// The images that the task's globs stand for at its source, without those that it names itself: each glob's in the order of their
-/// versions. What is wrong with one is noted.
-pub(super) fn expand(client: &Client, opening: &Opening, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
+/// versions. One that stands for none is refused; what else is wrong with one is noted.
+pub(super) fn expand<'a>(
+    client: &Client,
+    opening: &Opening,
+    wrong: &mut Wrong<'a>,
+    refused: &mut Vec<(&'a TagGlob, Fault)>,
+) -> Vec<ImageName> {
     let job = wrong.job;
     let mut seen: HashSet<Reference> = job.images.iter().map(|image| image.reference().clone()).collect();
     let mut lists: HashMap<List, Vec<Tag>> = HashMap::new();
@@ -76,7 +82,12 @@ pub(super) fn expand(client: &Client, opening: &Opening, wrong: &mut Wrong<'_>) 
                 message,
                 hint,
                 failed,
-            }) => wrong.push(Some(Side::Source), message, hint, failed),
+            }) if failed => {
+                let message = message.strip_prefix("source: ").unwrap_or(&message);
+                let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
+                refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
+            }
+            Err(Refusal { message, hint, .. }) => wrong.push_at(glob, message, hint),
         }
     }
     images

@@ -11,6 +11,7 @@
 mod at_work;
 mod blobs;
 mod clients;
+mod course;
 mod destination;
 mod event;
 mod executor;
@@ -63,6 +64,7 @@ pub(crate) use prepare::{Preparation, check_across, prepare};
 pub(crate) use source::{RegistrySource, StoreSource, config_of};
 
 use crate::job::{Endpoint, Job};
+use course::{Course, Turn};
 use executor::Executor;
 use flight::Flight;
 use losses::AllLosses;
@@ -149,6 +151,7 @@ fn no_threads(error: &dyn fmt::Display, hint: &str) -> Problem {
         message: format!("no threads: {error}"),
         hint: Some(hint.to_owned()),
         failed: false,
+        place: None,
     }
 }
 
@@ -157,6 +160,8 @@ fn no_threads(error: &dyn fmt::Display, hint: &str) -> Problem {
 pub struct Summary {
     /// What became of its tasks, in their order.
     pub jobs: Vec<JobSummary>,
+    /// How many tasks weren't done, since earlier ones ended as they did.
+    pub skipped: usize,
     /// Whether it was stopped.
     pub interrupted: bool,
 }
@@ -186,15 +191,39 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
     let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });
+    let mut course = Course::default();
+    let mut skipped = 0;
     for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
         if options.cancel.load(Ordering::Relaxed) {
             break;
         }
+        let (mut bound, mut wrong) = (None, None);
+        match course.turn(job) {
+            Turn::Do => {}
+            Turn::DoInstead(job, warnings) => {
+                for text in &warnings {
+                    observer.event(&Event::Warning { text });
+                }
+                bound = Some(job);
+            }
+            Turn::Skip(reason) => {
+                skipped += 1;
+                observer.event(&Event::JobSkipped {
+                    number,
+                    job: &job.name,
+                    reason: &reason,
+                });
+                continue;
+            }
+            Turn::Wrong(problems) => wrong = Some(problems),
+        }
+        let job = bound.as_deref().unwrap_or(job);
         let preparation = match preparation {
+            _ if wrong.is_some() => Err(wrong.unwrap_or_default()),
             Preparation::Later => prepare(job, &HashSet::new(), &mut clients),
             ready => Ok(ready),
         };
-        let summary = match preparation {
+        let mut summary = match preparation {
             Ok(Preparation::Ready(prepared)) => {
                 let routes = prepared.routes();
                 observer.event(&Event::TaskReached {
@@ -206,6 +235,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
         };
+        course.done(job, &mut summary);
         observer.event(&Event::JobFinished {
             number,
             summary: &summary,
@@ -215,6 +245,7 @@ pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Res
     pool.leave();
     Ok(Summary {
         jobs: summaries,
+        skipped,
         interrupted: options.cancel.load(Ordering::Relaxed),
     })
 }
@@ -234,7 +265,15 @@ fn prepare_all<'a>(jobs: &'a [Job], clients: &mut Clients<'_>) -> Result<Vec<Pre
     let mut filled: HashSet<PathBuf> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();
+    let mut follows_a_late_one = false;
     for (number, job) in jobs.iter().enumerate() {
+        // A task that is read later may fill any directory.
+        let waits = follows_a_late_one && job.source.as_ref().is_some_and(|source| source.store().is_some());
+        if job.course.late.is_some() || waits {
+            follows_a_late_one = true;
+            preparations.push(Preparation::Later);
+            continue;
+        }
         match prepare(job, &filled, clients) {
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
@@ -248,7 +287,9 @@ fn prepare_all<'a>(jobs: &'a [Job], clients: &mut Clients<'_>) -> Result<Vec<Pre
             .filter_map(|(number, preparation)| match preparation {
                 Preparation::Ready(prepared) => Some((number, prepared)),
                 Preparation::Later => None,
-            });
+            })
+            // A rescue brings what its block didn't.
+            .filter(|(_, prepared)| !prepared.job.course.is_in_a_rescue());
         problems = check_across(&ready.collect::<Vec<_>>());
     }
     if problems.is_empty() {
@@ -271,19 +312,23 @@ fn run_job(
     let Prepared {
         job,
         images,
+        refused,
         mut warnings,
         client,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
-        images: images.len(),
+        images: images.len() + refused.len(),
     });
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
     let mut places = Places::new(options.opening(), job).with_losses(losses);
     let mut flights = Vec::new();
-    let mut grounded = Vec::new();
+    let mut grounded: Vec<ImageOutcome> = refused
+        .into_iter()
+        .map(|(mapping, fault)| ImageOutcome::blank(mapping.route(), Status::Failed(fault)))
+        .collect();
     for mapping in images {
         match Fault::isolate(|| open(&mut places, &client, &mapping)) {
             Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
@@ -343,6 +388,9 @@ fn open(places: &mut Places<'_>, client: &Client, mapping: &Mapping) -> Result<E
     Ok((source, port))
 }
 
+/// What stands for the images of a task that couldn't be begun.
+pub(crate) const THE_TASK: &str = "(the task)";
+
 /// A task that could only be looked at in its turn, and was found wrong then.
 fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
     let images = problems.iter().map(|problem| {
@@ -352,7 +400,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
             None => fault,
         };
         let route = Route {
-            image: "(the task)".to_owned(),
+            image: THE_TASK.to_owned(),
             source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
             destination: job.destination.to_string(),
         };

@@ -494,6 +494,7 @@ impl Walk<'_> {
             platform.as_ref(),
             &self.job.platforms,
             self.job.mode,
+            self.job.single,
         ))
     }
 

@@ -10,11 +10,11 @@ use transload_reference::{Reference, Repository};
 use transload_registry_client::Client;
 
 use super::clients::Clients;
-use super::fault::Side;
+use super::fault::{Fault, Side};
 use super::globs;
 use super::outcome::Route;
 use super::places::whole;
-use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, Target, has_archive_name};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, TagGlob, Target, has_archive_name};
 
 /// What to do about a report of something else.
 const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
@@ -35,6 +35,8 @@ pub struct Problem {
     /// Whether a place is at fault, and not how it was asked for: a registry that doesn't answer, a tag that isn't there, a disk that
     /// takes no image directory.
     pub failed: bool,
+    /// The file's place or the argument that it is about, where that isn't the task or one of its sides.
+    pub place: Option<String>,
 }
 
 impl fmt::Display for Problem {
@@ -56,6 +58,8 @@ impl fmt::Display for Problem {
 pub(crate) struct Prepared<'a> {
     pub job: &'a Job,
     pub images: Vec<Mapping>,
+    /// Globs that stand for no image, and why: they fail as an image does.
+    pub refused: Vec<(Mapping, Fault)>,
     pub warnings: Vec<String>,
     pub client: Client,
 }
@@ -63,7 +67,8 @@ pub(crate) struct Prepared<'a> {
 impl Prepared<'_> {
     /// Its images and their ends, as they are shown.
     pub fn routes(&self) -> Vec<Route> {
-        self.images.iter().map(Mapping::route).collect()
+        let refused = self.refused.iter().map(|(mapping, _)| mapping);
+        self.images.iter().chain(refused).map(Mapping::route).collect()
     }
 }
 
@@ -126,9 +131,9 @@ pub(crate) fn prepare<'a>(
         return Ok(Preparation::Later);
     }
     let mut warnings = Vec::new();
-    let mut images = Vec::new();
+    let (mut images, mut refused) = (Vec::new(), Vec::new());
     if wrong.problems.is_empty() {
-        let names = named_images(&client, &opening, &mut wrong, &mut warnings);
+        let names = named_images(&client, &opening, &mut wrong, &mut warnings, &mut refused);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
         check_folders(&images, &mut wrong);
@@ -138,6 +143,15 @@ pub(crate) fn prepare<'a>(
         Ok(Preparation::Ready(Prepared {
             job,
             images,
+            refused: refused
+                .into_iter()
+                .filter(|(glob, _)| {
+                    job.earlier
+                        .as_ref()
+                        .is_none_or(|earlier| earlier.leaves(glob.written()))
+                })
+                .map(|(glob, fault)| (unmatched(job, glob), fault))
+                .collect(),
             warnings,
             client,
         }))
@@ -173,7 +187,31 @@ impl Wrong<'_> {
             message: message.to_string(),
             hint,
             failed,
+            place: None,
         });
+    }
+
+    /// Notes what is wrong with a glob, where it stands.
+    pub fn push_at(&mut self, glob: &TagGlob, message: String, hint: Option<String>) {
+        self.push(None, message, hint, false);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.place = Some(glob.place().to_owned());
+        }
+    }
+}
+
+/// A glob that stands for no image, as a way from where it was looked for.
+fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
+    let name = glob.as_image();
+    let own = || Target::Registry(name.reference().clone());
+    let target = |end: &Endpoint| end.locate(&name).and_then(|location| location.target(&name));
+    Mapping {
+        from: job
+            .source
+            .as_ref()
+            .map_or_else(own, |source| target(source).unwrap_or_else(|_| own())),
+        to: target(&job.destination).unwrap_or_else(|_| own()),
+        name,
     }
 }
 
@@ -256,11 +294,12 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
-fn named_images(
+fn named_images<'a>(
     client: &Client,
     opening: &Opening,
-    wrong: &mut Wrong<'_>,
+    wrong: &mut Wrong<'a>,
     warnings: &mut Vec<String>,
+    refused: &mut Vec<(&'a TagGlob, Fault)>,
 ) -> Vec<ImageName> {
     let job = wrong.job;
     let names = match (&job.source, job.images.as_slice()) {
@@ -268,7 +307,7 @@ fn named_images(
             let listed = listed.to_vec();
             listed
                 .into_iter()
-                .chain(globs::expand(client, opening, wrong))
+                .chain(globs::expand(client, opening, wrong, refused))
                 .collect()
         }
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
@@ -281,7 +320,7 @@ fn named_images(
         (_, listed) => listed.to_vec(),
     };
     let Some(pattern) = &job.pattern else {
-        if names.is_empty() && wrong.problems.is_empty() {
+        if names.is_empty() && refused.is_empty() && wrong.problems.is_empty() {
             warnings.push("there are no images to move".to_owned());
         }
         return names;
@@ -291,7 +330,7 @@ fn named_images(
         .into_iter()
         .filter(|name| pattern.matches(name.written(), name.reference()))
         .collect();
-    if names.is_empty() && wrong.problems.is_empty() {
+    if names.is_empty() && refused.is_empty() && wrong.problems.is_empty() {
         warnings.push(format!(
             "the pattern \"{pattern}\" matches no image (of {before})"
         ));
@@ -304,7 +343,9 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
     let Some(earlier) = &wrong.job.earlier else {
         return names;
     };
-    let known: HashSet<&str> = names.iter().map(ImageName::written).collect();
+    let globs = wrong.job.globs.iter();
+    let known = names.iter().map(ImageName::written);
+    let known: HashSet<&str> = known.chain(globs.clone().map(TagGlob::written)).collect();
     let mut strange = earlier
         .open
         .keys()
@@ -320,7 +361,13 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
     }
     names
         .into_iter()
-        .filter(|name| earlier.leaves(name.written()))
+        .filter(|name| {
+            // A glob that stood for nothing may stand for images now.
+            let is_of_open_glob = |glob: &TagGlob| {
+                earlier.open.contains_key(glob.written()) && glob.stands_for(name.reference())
+            };
+            earlier.leaves(name.written()) || globs.clone().any(is_of_open_glob)
+        })
         .collect()
 }
 
@@ -513,6 +560,7 @@ fn taken_by_another(job: &Job, mapping: &Mapping, other: &Job, earlier: &Mapping
         message,
         hint: Some(hint.to_owned()),
         failed: false,
+        place: None,
     }
 }
 

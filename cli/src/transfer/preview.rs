@@ -159,6 +159,7 @@ fn preview_job(
     let Prepared {
         job,
         images,
+        refused,
         warnings,
         client,
     } = prepared;
@@ -199,9 +200,16 @@ fn preview_job(
             result,
         }
     });
+    let refused = refused.into_iter().map(|(mapping, fault)| ImagePreview {
+        image: mapping.name.written().to_owned(),
+        missing: Vec::new(),
+        from: mapping.from,
+        to: mapping.to,
+        result: Err(fault),
+    });
     JobPreview {
         job: job.name.clone(),
-        images: images.collect(),
+        images: images.chain(refused).collect(),
         comes_later: false,
         warnings,
         disks,

@@ -74,6 +74,9 @@ pub(super) fn event(event: &Event<'_>) -> Option<String> {
         }
         Event::Notice { text: notice } => text("message", notice),
         Event::Warning { text: warning } => text("warning", warning),
+        Event::JobSkipped { job, reason, .. } => {
+            line("task_skipped", json!({ "name": job, "reason": reason }))
+        }
         Event::JobFinished { summary, .. } => line(
             "task_finished",
             json!({

@@ -174,6 +174,9 @@ impl Observer for Progress {
         let is_json = matches!(shared.form, Form::Json);
         match event {
             Event::ImageFinished { outcome } if shared.talks => shared.tell_outcome(&outcome_line(outcome)),
+            Event::JobSkipped { job, reason, .. } if !is_json && shared.talks => {
+                shared.write(&format!("skipped {job}: {reason}"));
+            }
             Event::Warning { text } if !is_json => shared.write(&format!("warning: {text}")),
             Event::JobStarted { job, images } if shared.form.pace().is_some() && !is_json => {
                 shared.write(&format!("{job}: {}", format::count(*images, "image")));

@@ -77,7 +77,7 @@ pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
     }
     if summary.interrupted {
         text.push_str("\nStopped.");
-        let left = jobs.saturating_sub(summary.jobs.len());
+        let left = jobs.saturating_sub(summary.jobs.len() + summary.skipped);
         if left > 0 {
             let _ = write!(text, " {} not begun.", count(left, "task"));
         }

@@ -203,12 +203,16 @@ image_registry: {auth: {registry: replaced.example.com}}
     assert!(registry.has_image("calico/node", "v3.28.2", calico));
     assert_eq!(registry.manifest("calico/cni", "v3.28.2"), None);
 
-    // Without a registry there is nothing to do: that is what its `when` says.
+    // Without a registry there is nothing to do: that is what its `when` says, and a run without a task is an error.
     let output = transload(
         &[&run[..], &["--set", "image_registry.auth.registry="]].concat(),
-        0,
+        2,
     );
-    assert_eq!(output.stdout, "");
+    assert!(
+        output.stderr.contains("no image task of this file runs"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

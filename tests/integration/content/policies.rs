@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use transload_test_support::RealRegistry;
 use transload_test_support::image::{Family, Image, samples};
+use transload_test_support::{RealRegistry, ScriptedRegistry};
 
 use super::platforms::store;
-use super::{assert_holds, folder, held, outcomes, transload, within};
+use super::{assert_holds, folder, held, outcomes, run_tasks, transload, within};
 
 const ASKED: &str = "linux/amd64,linux/s390x";
 
@@ -182,4 +182,44 @@ fn what_exists_moves_with_a_warning_where_the_policy_is_to_warn() {
         assert!(registry.has_image(name, "v1", image), "{name}");
     }
     assert_eq!(registry.manifest("other", "v1"), None);
+}
+
+#[test]
+fn a_single_image_of_one_of_the_platforms_moves_where_that_is_accepted() {
+    let (registry, dirs) = (ScriptedRegistry::start(), folder());
+    let image = samples::single(Family::Docker, "linux/amd64", 1);
+    registry.put_image("team/single", "v1", &image);
+    let (name, dest) = (
+        format!("{}/team/single:v1", registry.host()),
+        within(&dirs, "images"),
+    );
+    let platforms = "linux/amd64,linux/arm64";
+    let pull = [
+        "pull",
+        name.as_str(),
+        "--dest",
+        dest.as_str(),
+        "--platform",
+        platforms,
+    ];
+    let refused = transload(&pull, 1);
+    assert!(
+        refused.stderr.contains("has no linux/arm64 (it has linux/amd64)")
+            && refused.stderr.contains("set single: accept (--single accept)"),
+        "{}",
+        refused.stderr
+    );
+    assert_holds(&dest, &[]);
+    let taken = transload(&[&pull[..], &["--single", "accept"]].concat(), 0);
+    assert!(!taken.stdout.contains("warning"), "{}", taken.stdout);
+    assert_holds(&dest, &[held(&name, &image)]);
+    let task = format!(
+        "- image: {{manifests: '{name}', dest: 'local://{dest}', platform: [linux/arm64, linux/s390x], single: accept, policy: ''}}\n"
+    );
+    let other = run_tasks(&task, &[], 1);
+    assert!(
+        other.stderr.contains("has no linux/arm64, linux/s390x"),
+        "{}",
+        other.stderr
+    );
 }

@@ -45,6 +45,21 @@ const IGNORE_ERRORS: Key = key(
     "Whether images that fail leave the exit status alone.",
 );
 
+const LOOP: Key = key(
+    "loop",
+    Kind::Items,
+    "once",
+    "[amd64, arm64]",
+    "Runs the task once for each item, which is `{{ .item }}` then.",
+);
+const WITH_ITEMS: Key = key(
+    "with_items",
+    Kind::Items,
+    "once",
+    "[amd64, arm64]",
+    "As `loop`; lists in the list are part of it.",
+);
+
 /// A task: the keys that mean something here.
 pub(in crate::task) static TASK: Table = Table {
     name: "task",
@@ -61,12 +76,22 @@ pub(in crate::task) static TASK: Table = Table {
         ),
         IGNORE_ERRORS,
         VARS,
+        LOOP,
+        WITH_ITEMS,
         key(
-            "loop",
-            Kind::Items,
-            "once",
-            "[amd64, arm64]",
-            "Runs the task once for each item, which is `{{ .item }}` then.",
+            "register",
+            Kind::Name,
+            "none",
+            "pulled",
+            "The variable that takes the result, for tasks behind it: `.pulled.failed`, `.pulled.error`, and `.pulled.stdout`, the task's part of the \
+             report as JSON. With `loop`, it is a list of these.",
+        ),
+        key(
+            "register_type",
+            Kind::Choice(&["string", "json", "yaml", "yml"]),
+            "string",
+            "json",
+            "Whether `stdout` of the result is a text, or (`json`, `yaml`) the values in it, as in `.pulled.stdout.totals.images.copied`.",
         ),
         key("image", Kind::Map(&IMAGE), "", "", "What to move."),
     ],
@@ -77,8 +102,6 @@ pub(in crate::task) static TASK: Table = Table {
 pub(in crate::task) static ACCEPTED: Table = Table {
     name: "accepted",
     keys: &[
-        accepted("register"),
-        accepted("register_type"),
         accepted("run_once"),
         accepted("delegate_to"),
         accepted("delegate_facts"),
@@ -113,6 +136,20 @@ pub(in crate::task) static BLOCK: Table = Table {
     keys: &[
         OWN_NAME,
         key("block", Kind::Tasks, "", "", "The tasks."),
+        key(
+            "rescue",
+            Kind::Tasks,
+            "none",
+            "",
+            "Tasks that run where an image task of `block` failed. That ends `block`, and the rescue's own outcome counts instead.",
+        ),
+        key(
+            "always",
+            Kind::Tasks,
+            "none",
+            "",
+            "Tasks that run last, whatever happened.",
+        ),
         WHEN,
         TAGS,
         VARS,
@@ -121,13 +158,85 @@ pub(in crate::task) static BLOCK: Table = Table {
     rules: r#"{"required": ["block"]}"#,
 };
 
+/// A file of tasks in the place of a task.
+pub(in crate::task) static INCLUDE: Table = Table {
+    name: "include",
+    keys: &[
+        OWN_NAME,
+        key(
+            "include_tasks",
+            Kind::Text,
+            "",
+            "pull.yaml",
+            "A file of tasks: beside this one or in `tasks` beside it, or in the role's (the playbook's) folder or `tasks` in it.",
+        ),
+        key(
+            "import_tasks",
+            Kind::Text,
+            "as `include_tasks`",
+            "pull.yaml",
+            "Another name for `include_tasks`.",
+        ),
+        WHEN,
+        TAGS,
+        VARS,
+        IGNORE_ERRORS,
+        LOOP,
+        WITH_ITEMS,
+    ],
+    rules: r#"{"oneOf": [{"required": ["include_tasks"]}, {"required": ["import_tasks"]}]}"#,
+};
+
+/// A role of a play.
+pub(in crate::task) static ROLE: Table = Table {
+    name: "role",
+    keys: &[
+        key(
+            "role",
+            Kind::Text,
+            "as `name`",
+            "images/pull",
+            "The role's folder under `roles`.",
+        ),
+        OWN_NAME,
+        WHEN,
+        TAGS,
+        VARS,
+        IGNORE_ERRORS,
+        accepted("run_once"),
+    ],
+    rules: r#"{"anyOf": [{"required": ["role"]}, {"required": ["name"]}]}"#,
+};
+
 /// A play of a playbook.
 pub(in crate::task) static PLAY: Table = Table {
     name: "play",
     keys: &[
         OWN_NAME,
         accepted("hosts"),
+        key(
+            "import_playbook",
+            Kind::Text,
+            "none",
+            "hook/images.yaml",
+            "Another playbook, whose plays stand here: beside this one, in `playbooks` beside it, or in the project's `playbooks`. An empty text is none.",
+        ),
+        key(
+            "vars_files",
+            Kind::Texts,
+            "none",
+            "[vars.yaml]",
+            "Files of variables, beside the playbook. `vars` wins over them.",
+        ),
         key("pre_tasks", Kind::Tasks, "none", "", "Tasks that run first."),
+        key(
+            "roles",
+            Kind::Names(&ROLE),
+            "none",
+            "[images/pull]",
+            "Roles, which run behind `pre_tasks`: names, or mappings. A role has `tasks/main.yaml` and, if it likes, `defaults/main.yaml` and \
+             `meta/main.yaml` (or `.yml`).",
+        ),
         key("tasks", Kind::Tasks, "none", "", "Tasks."),
         key("post_tasks", Kind::Tasks, "none", "", "Tasks that run last."),
         VARS,

@@ -1,6 +1,8 @@
 //! Task files as people write them, right and wrong.
 
+mod course;
 mod documented;
+mod files;
 mod kubekey;
 mod messages;
 mod properties;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::committed::{assert_current, root, with_tables};
 use crate::task::keys::{
-    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, Kind, PLAY, PULL, PUSH, TASK, TO, Table,
+    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, INCLUDE, Kind, PLAY, PULL, PUSH, ROLE, TASK, TO, Table,
 };
 
 const PAGE: &str = "docs/task-file.md";
@@ -21,6 +21,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Items => "list".to_owned(),
         Kind::Entries(table) => format!("list of [mappings](#{})", anchor(table)),
         Kind::Map(table) => format!("[mapping](#{})", anchor(table)),
+        Kind::Names(table) => format!("list of texts or [mappings](#{})", anchor(table)),
         Kind::Tasks => "list of tasks".to_owned(),
         Kind::Any => "anything".to_owned(),
     }
@@ -44,6 +45,7 @@ fn anchor(table: &Table) -> &'static str {
     match table.name {
         "image" => "image",
         "auth" => "auths",
+        "role" => "roles",
         _ => "earlier-forms",
     }
 }
@@ -84,7 +86,7 @@ fn rows(table: &Table) -> String {
 #[test]
 fn the_reference_has_every_key() {
     let tables = [
-        &TASK, &IMAGE, &AUTH, &BLOCK, &PLAY, &PULL, &PUSH, &COPY, &FROM, &TO,
+        &TASK, &IMAGE, &AUTH, &BLOCK, &INCLUDE, &PLAY, &ROLE, &PULL, &PUSH, &COPY, &FROM, &TO,
     ];
     let listed =
         [&ACCEPTED, &IGNORED].map(|table| (table.name, format!("{}\n", table.names().map_join(", "))));

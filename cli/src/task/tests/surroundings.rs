@@ -105,13 +105,11 @@ fn tasks_of_other_modules_are_errors_that_name_them() {
 }
 
 #[test]
-fn roles_are_an_error_and_left_out_where_only_image_tasks_run() {
-    let text = "- hosts: all\n  roles: [a]\n  tasks:\n    - image: {manifests: a, dest: 'local:///x'}\n";
+fn handlers_are_an_error_and_left_out_where_only_image_tasks_run() {
+    let text = "- hosts: all\n  handlers: [a]\n  tasks:\n    - image: {manifests: a, dest: 'local:///x'}\n";
     assert_eq!(
         messages(text, empty()),
-        [
-            "2:3: `roles` aren't supported (hint: run the role's task file itself, such as roles/NAME/tasks/main.yaml)"
-        ]
+        ["2:3: `handlers` aren't supported (hint: put their image tasks among the tasks)"]
     );
     let loaded = loaded(
         text,
@@ -123,7 +121,7 @@ fn roles_are_an_error_and_left_out_where_only_image_tasks_run() {
     assert_eq!(loaded.jobs.len(), 1);
     assert_eq!(
         short(&loaded.warnings[0]),
-        "2:3: `roles` aren't supported: what they hold is left out"
+        "2:3: `handlers` aren't supported: what they hold is left out"
     );
 }
 
@@ -307,7 +305,6 @@ fn retries_and_ignore_errors_are_read_and_the_rest_is_accepted() {
   image: {manifests: a, dest: 'local:///x'}
   retries: '{{ .n }}'
   ignore_errors: yes
-  register: result
   run_once: true
   delegate_to: localhost
   no_log: true
@@ -335,7 +332,7 @@ fn mistakes_around_a_module() {
         ),
         (
             "command: ls",
-            "2:3: a task has no key `command` (hint: the keys are name, when, tags, retries, ignore_errors, vars, loop, image)",
+            "2:3: a task has no key `command` (hint: the keys are name, when, tags, retries, ignore_errors, vars, loop, with_items, register, register_type, image)",
         ),
         (
             "retries: -1",
@@ -377,8 +374,8 @@ fn mistakes_around_a_module() {
             "1:10: `block` must be a list of tasks, not the text \"a\"",
         ),
         (
-            "- block: []\n  rescue: []",
-            "2:3: a block's `rescue` isn't supported (hint: write its tasks behind the block; `ignore_errors: true` lets the run go on to them)",
+            "- block: []\n  rescue: a",
+            "2:11: `rescue` must be a list of tasks, not the text \"a\"",
         ),
         (
             "- hosts: a\n  tasks: b",
@@ -389,8 +386,8 @@ fn mistakes_around_a_module() {
             "2:3: a play has no key `taks` (hint: did you mean `tasks`?)",
         ),
         (
-            "- hosts: a\n  vars_files: []",
-            "2:3: `vars_files` isn't supported (hint: give the files with --vars)",
+            "- hosts: a\n  handlers: []",
+            "2:3: `handlers` aren't supported (hint: put their image tasks among the tasks)",
         ),
         (
             "hello",
@@ -455,19 +452,38 @@ fn files_that_do_nothing_say_so() {
         );
     }
     assert_eq!(
-        warnings("- block: []", empty()),
-        ["1:1: there is no image task in this file"]
+        messages("- block: []", empty()),
+        ["1:1: there is no image task in this file (hint: only `image` tasks run here)"]
+    );
+    let others = "- debug: {msg: hello}\n  name: hello\n";
+    let only_images = LoadOptions {
+        image_tasks_only: true,
+        ..LoadOptions::default()
+    };
+    assert_eq!(
+        short(&errors(others, &only_images).problems()[0]),
+        "1:1: there is no image task in this file (hint: only `image` tasks run here)"
     );
     let tagged = LoadOptions {
         tags: vec!["x".into(), "y".into()],
         ..LoadOptions::default()
     };
-    let loaded = loaded(
-        "- image: {manifests: a, dest: 'local:///x'}\n  tags: z\n",
-        &tagged,
-    );
+    let text = "- image: {manifests: a, dest: 'local:///x'}\n  tags: z\n";
     assert_eq!(
-        short(&loaded.warnings[0]),
-        "1:1: no image task that would run has one of the tags x, y"
+        short(&errors(text, &tagged).problems()[0]),
+        "1:1: no image task has one of the tags x, y (hint: choose others with --tags)"
     );
+    let never = "- image: {manifests: a, dest: 'local:///x'}\n  tags: never\n";
+    assert_eq!(
+        messages(never, empty()),
+        [
+            "1:1: all image tasks are tagged `never`, and no tags were asked for (hint: choose others with --tags)"
+        ]
+    );
+    // One that `when` leaves out is told with its reason: see `Skipped`.
+    let skipped = loaded(
+        "- image: {manifests: a, dest: 'local:///x'}\n  when: false\n",
+        &LoadOptions::default(),
+    );
+    assert_eq!(skipped.skipped[0].to_string(), "task 1: its `when` is false");
 }

@@ -130,7 +130,7 @@ fn every_key_reaches_the_job() {
     src: '{{ .registry }}/mirror'
     dest: local:///x
     auths:
-      - registry: hub.kubekey/mirror/
+      - repo: hub.kubekey/mirror/
         username: me
         password: secret
         skip_tls_verify: 'no'
