@@ -219,25 +219,16 @@ impl Store {
     /// Lets a tag stand for a manifest that is there. Where many tags of a repository are written, [`Store::tag_all`] writes its tag map once.
     ///
     /// # Errors
-    /// Where the manifest isn't there, the folder can't be written, or its `layout` can't be read: nothing is lost then.
+    /// As [`Store::tag_all`].
     pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        self.write_tag_file(repository, tag, digest)?;
         self.tag_all(repository, &[(tag.clone(), digest.clone())])
-    }
-
-    /// Writes a manifest that is there under a tag, too, for the generation that has no tag map: what comes before [`Store::tag_all`], for each
-    /// of its tags.
-    ///
-    /// # Errors
-    /// Where the manifest isn't there or isn't what its name says, or the folder can't be written.
-    pub fn write_tag_file(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        self.name_by_tag(&self.writable_folder(repository)?, tag, digest)
     }
 
     /// Lets tags of a repository stand for manifests that are there, all in one change of its tag map, which is durable then.
     ///
     /// # Errors
-    /// Where the folder can't be written, or its `layout` can't be read or would grow too large: no tag is changed then.
+    /// Where a manifest isn't there, the folder can't be written, or its `layout` can't be read or would grow too large: no tag is changed then.
+    /// Where a tag's file can't be written: `layout`, which counts, has the tags then.
     pub fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         for (_, digest) in tags {
@@ -254,6 +245,9 @@ impl Store {
         let changes = tags.iter().filter(|(tag, digest)| layout.set(tag, digest));
         if changes.count() > 0 {
             self.write_layout(&folder, layout, repository)?;
+        }
+        for (tag, digest) in tags {
+            self.name_by_tag(&folder, tag, digest)?;
         }
         durable::sync(&folder)
     }

@@ -328,10 +328,7 @@ impl Destination for StoreDestination {
         }
         self.put_manifest(repository, root)?;
         let published = match image.tag() {
-            Some(tag) => {
-                let written = self.store.write_tag_file(repository, tag, root.digest());
-                written.map(|()| Published::Untagged)
-            }
+            Some(_) => Ok(Published::Untagged),
             None => self.store.sync_manifests(repository).map(|()| Published::Whole),
         };
         published.map_err(destination)

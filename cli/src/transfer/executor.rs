@@ -546,13 +546,16 @@ impl<'a> Executor<'a> {
                 .iter()
                 .map(|waiting| (waiting.tag.clone(), waiting.digest.clone()))
                 .collect();
-            // A panic mustn't leave the others' tags to nobody.
+            // A panic mustn't leave the tags that come after these to nobody.
             let written = panics::caught(|| port.destination.write_tags(&repository, &tags));
             let written = written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)));
             for Waiting { image, .. } in waiting {
-                match &written {
+                let end = || match &written {
                     Ok(()) => self.published(image),
                     Err(fault) => self.fail(image, fault.clone()),
+                };
+                if let Err(panicked) = panics::caught(end) {
+                    log::error!("{}: {panicked}", self.flights[image].name());
                 }
             }
         }
