@@ -26,6 +26,16 @@ pub struct StoredImage {
     pub digest: Digest,
 }
 
+/// Parts images from those that tags left behind: without a tag, in a repository that has tags. Mostly a tag stood for them before it was moved.
+/// In a repository without tags, images were asked for by digest.
+pub fn part_leftovers(images: Vec<StoredImage>) -> (Vec<StoredImage>, Vec<StoredImage>) {
+    let tagged = images.iter().filter(|image| image.reference.tag().is_some());
+    let tagged: HashSet<Repository> = tagged.map(|image| image.reference.repository().clone()).collect();
+    images
+        .into_iter()
+        .partition(|image| image.reference.tag().is_some() || !tagged.contains(image.reference.repository()))
+}
+
 impl Store {
     /// All images, sorted by name: each tag, and each manifest that neither a tag nor another manifest stands for.
     ///

@@ -53,7 +53,7 @@ pub use caution::Caution;
 pub use colons::check_names;
 pub use commit::CommitError;
 pub use error::Error;
-pub use images::{Damage, Disputed, Listing, StoredImage};
+pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
 pub use mend::{OldTagFile, SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::{Exclusive, Garbage};

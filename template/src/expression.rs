@@ -306,14 +306,14 @@ fn unknown_function(word: &str, span: &Range<usize>, may_be_variable: bool) -> F
         let names = functions::all().map(|function| function.name);
         names.filter(|name| !is_alias(name))
     };
-    let known: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-    let message = format!(
-        "there is no function `{}`: there are {}",
-        shown(word),
-        known.join(", ")
-    );
+    let mut message = format!("there is no function `{}`", shown(word));
+    let near = guess(word, names(), "");
+    if near.is_none() {
+        let known: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+        message = format!("{message}: there are {}", known.join(", "));
+    }
     let variable = may_be_variable.then(|| format!("a variable begins with a dot: `.{}`", shown(word)));
-    Fault::new(ErrorKind::Function, span, message).maybe_hint(guess(word, names(), "").or(variable))
+    Fault::new(ErrorKind::Function, span, message).maybe_hint(near.or(variable))
 }
 
 /// `.a eq "b"`, `.a "b"`: a value with something behind it.

@@ -20,6 +20,10 @@ pub struct DiffArgs {
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
 
+    /// Count images without a tag, too, that were left in a repository of a directory when its tags moved on
+    #[arg(long)]
+    pub untagged: bool,
+
     /// Only what the registry lacks of the directory: its other tags in the same repositories don't count
     #[arg(long)]
     pub one_way: bool,

@@ -68,7 +68,7 @@ fn stores(args: &DiffArgs, a: &Path, b: &Path, session: &Session) -> Result<Opti
         return Ok(None);
     };
     let pool = transfer::pool(open_files::workers(args.jobs)).map_err(problem)?;
-    match compare_stores(&first, &second, pattern.as_ref(), &pool) {
+    match compare_stores(&first, &second, pattern.as_ref(), args.untagged, &pool) {
         Ok(comparison) => Ok(Some(comparison)),
         Err(Error::Stopped { .. }) => Ok(None),
         Err(error) => Err(mend_first(&error).into()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
-use transload_layout_store::{Error, Store};
+use transload_layout_store::{Error, Store, part_leftovers};
 use transload_policy::ImagePattern;
 use transload_reference::{Descriptor, Digest, Reference, Repository};
 use transload_registry_client::{Client, ErrorKind};
@@ -215,7 +215,7 @@ pub(super) fn lacking_in(store: &Store, parts: &Parts) -> Blobs {
     lacking.map(|blob| (blob.digest.clone(), blob.size)).collect()
 }
 
-/// Compares two stores.
+/// Compares two stores: with what moved tags left behind in them if `untagged`.
 ///
 /// # Errors
 /// Where the images of one can't be told: its folder or a tag map can't be read.
@@ -223,11 +223,15 @@ pub fn compare_stores(
     a: &Store,
     b: &Store,
     pattern: Option<&ImagePattern>,
+    untagged: bool,
     pool: &rayon::ThreadPool,
 ) -> Result<Comparison, Error> {
     let images = |store: &Store| -> Result<HashMap<Reference, Digest>, Error> {
-        let images = store.images()?.into_iter();
-        let wanted = images.filter(|image| {
+        let mut images = store.images()?;
+        if !untagged {
+            images = part_leftovers(images).0;
+        }
+        let wanted = images.into_iter().filter(|image| {
             let name = &image.reference;
             pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
         });

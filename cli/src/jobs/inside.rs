@@ -126,6 +126,7 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let job = Job {
         source: Some(source),
         pattern,
+        untagged: args.untagged,
         skip_tls_verify: args.registries.insecure,
         ..Job::new("diff", registry)
     };

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use transload_layout_store::{Opening, check_names};
+use transload_layout_store::{Opening, StoredImage, check_names, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
-use transload_reference::{Reference, Repository};
+use transload_reference::Reference;
 use transload_registry_client::Client;
 
 use super::clients::Clients;
@@ -388,13 +388,8 @@ fn stored_images(
             wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
             Vec::new()
         }
-        Ok(images) => {
-            let images = images.into_iter().map(|image| image.reference);
-            match wrong.job.untagged {
-                true => images.map(ImageName::from).collect(),
-                false => without_leftovers(images.collect(), warnings),
-            }
-        }
+        Ok(images) if wrong.job.untagged => images.into_iter().map(|image| image.reference.into()).collect(),
+        Ok(images) => without_leftovers(images, warnings),
         Err(error) => {
             wrong.note(Some(Side::Source), &error, error.hint());
             Vec::new()
@@ -402,24 +397,20 @@ fn stored_images(
     }
 }
 
-/// Images but those without a tag in a repository that has tags: most are what a tag stood for before it was moved. In a repository without
-/// tags, they are what was asked for by digest.
-fn without_leftovers(images: Vec<Reference>, warnings: &mut Vec<String>) -> Vec<ImageName> {
-    let tagged = images.iter().filter(|image| image.tag().is_some());
-    let tagged: HashSet<Repository> = tagged.map(|image| image.repository().clone()).collect();
-    let (wanted, leftovers): (Vec<_>, Vec<_>) = images
-        .into_iter()
-        .partition(|image| image.tag().is_some() || !tagged.contains(image.repository()));
+/// Images but those that moved tags left behind, which a warning tells.
+fn without_leftovers(images: Vec<StoredImage>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+    let (wanted, leftovers) = part_leftovers(images);
     if let [first, others @ ..] = leftovers.as_slice() {
         let (number, more) = match others.len() {
             0 => ("an image".to_owned(), String::new()),
             more => (format!("{} images", more + 1), format!(" and {more} more")),
         };
         warnings.push(format!(
-            "{number} without a tag left out, beside tagged ones of the same repository: {first}{more} (--untagged or `untagged: true` includes them)"
+            "{number} without a tag left out, beside tagged ones of the same repository: {}{more} (--untagged or `untagged: true` includes them)",
+            first.reference
         ));
     }
-    wanted.into_iter().map(ImageName::from).collect()
+    wanted.into_iter().map(|image| image.reference.into()).collect()
 }
 
 fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<String>) -> Vec<Mapping> {

@@ -143,7 +143,7 @@ fn a_result_of_a_task_that_does_not_run_is_known_at_once() {
 
 #[test]
 fn each_round_of_a_loop_registers_its_item() {
-    let text = "- image: {manifests: '{{ .item }}', dest: 'local:///x'}\n  with_items: [a, [b]]\n  register: r\n  register_type: json\n- image: {manifests: '{{ .item }}', dest: 'local:///y'}\n  loop: [c, d]\n  when: .r\n";
+    let text = "- image: {manifests: '{{ .item }}', dest: 'local:///x'}\n  with_items: [a, [b]]\n  register: r\n  register_type: json\n- image: {manifests: '{{ .item }}', dest: 'local:///y'}\n  loop: [c, d]\n  when: not (empty .r)\n";
     let loaded = loaded(text, &LoadOptions::default());
     let items: Vec<_> = loaded
         .jobs
