@@ -3,7 +3,6 @@
 //! Parsing one takes as long as it has tags, and each of its images asks for one: [`Layouts`] keeps what was read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,7 +13,7 @@ use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, Tag};
 use crate::Error;
 use crate::folders::LAYOUT;
 use crate::manifest::read;
-use crate::store::FileState;
+use crate::store::{FileState, state_of};
 
 /// How often a file is read that may be being written, and how long is waited in between.
 const MOST_LOOKS: u32 = 40;
@@ -141,12 +140,12 @@ impl Layouts {
     /// The tag map of a folder, read where it isn't known or its file has changed. A large one is read by one thread alone, for all.
     pub fn read(&self, folder: &Path) -> Result<Arc<Layout>, Error> {
         let path = folder.join(LAYOUT);
-        if state(&path).is_none_or(|(_, size, _)| size < WORTH_KEEPING) {
+        if state_of(&path).is_none_or(|(_, size, _)| size < WORTH_KEEPING) {
             return self.parse(folder).map(Arc::new);
         }
         let mut known = self.lock();
         // Another thread may have read it meanwhile.
-        let state = state(&path);
+        let state = state_of(&path);
         if let (Some(state), Some((known, layout))) = (&state, known.get(&path))
             && known == state
         {
@@ -170,7 +169,8 @@ impl Layouts {
     /// same tick of the clock loses what it wrote, or what was written here, in any case.
     pub fn wrote(&self, folder: &Path, layout: Layout) {
         let path = folder.join(LAYOUT);
-        if let Some(state) = state(&path).filter(|state| state.1 >= WORTH_KEEPING && has_fine_time(state)) {
+        if let Some(state) = state_of(&path).filter(|state| state.1 >= WORTH_KEEPING && has_fine_time(state))
+        {
             self.lock().insert(path, (state, Arc::new(layout)));
         }
     }
@@ -186,11 +186,6 @@ const WORTH_KEEPING: u64 = 2048;
 /// How long ago a file changed, at least, where its time is told to the nanosecond, and where it is told in seconds.
 const TICK: Duration = Duration::from_millis(50);
 const COARSE_TICK: Duration = Duration::from_secs(3);
-
-fn state(path: &Path) -> Option<FileState> {
-    let metadata = path.symlink_metadata().ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
-}
 
 fn has_fine_time((_, _, modified): &FileState) -> bool {
     let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());

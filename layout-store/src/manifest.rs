@@ -14,6 +14,7 @@ use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, TEMPOR
 use crate::images::age;
 use crate::layout::Layout;
 use crate::lease::{self, Share};
+use crate::store::state_of;
 use crate::{Error, Store, durable};
 
 impl Store {
@@ -167,8 +168,7 @@ impl Store {
     /// The digest of a tag's file, which is computed again only where the file has changed: an index may name thousands of manifests
     /// that aren't there, in a folder of thousands of tags. None where it can't be read, which is complained about once it is asked for.
     fn digest_of_tag_file(&self, path: &Path, algorithm: Algorithm) -> Option<Digest> {
-        let metadata = path.symlink_metadata().ok()?;
-        let state = (metadata.ino(), metadata.len(), metadata.modified().ok());
+        let state = state_of(path)?;
         let lock = || self.tag_digests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, digest)) = lock().get(path)
             && *known == state
@@ -242,8 +242,11 @@ impl Store {
         durable::sync(&folder)?;
         let _lock = self.lock_layouts()?;
         let mut layout = Layout::clone(&*self.layouts.read(&folder)?);
-        let changes = tags.iter().filter(|(tag, digest)| layout.set(tag, digest));
-        if changes.count() > 0 {
+        let mut is_changed = false;
+        for (tag, digest) in tags {
+            is_changed |= layout.set(tag, digest);
+        }
+        if is_changed {
             self.write_layout(&folder, layout, repository)?;
         }
         for (tag, digest) in tags {

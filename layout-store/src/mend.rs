@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use transload_reference::{Digest, Manifest, RawManifest, Repository, Tag, printable};
 
@@ -103,12 +104,12 @@ impl Store {
         let mut flaws = Vec::new();
         for folder in self.readable_folders(repository)? {
             let path = folder.join(LAYOUT);
-            let layout = Layout::read(&folder).unwrap_or_else(|error| {
+            let layout = self.layouts.read(&folder).unwrap_or_else(|error| {
                 flaws.push(TagFlaw {
                     path: path.clone(),
                     flaw: Flaw::Damaged(error.reason()),
                 });
-                Layout::default()
+                Arc::default()
             });
             if let Some(reason) = strange_entries(&layout) {
                 let flaw = Flaw::Damaged(reason);
@@ -126,7 +127,7 @@ impl Store {
     pub fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
         let mut old = Vec::new();
         for folder in self.readable_folders(repository)? {
-            let Ok(layout) = Layout::read(&folder) else {
+            let Ok(layout) = self.layouts.read(&folder) else {
                 continue;
             };
             let found = disagreeing(&folder, &layout)?;

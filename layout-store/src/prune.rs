@@ -160,8 +160,11 @@ impl Exclusive {
     fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<(), Error> {
         for folder in self.store.readable_folders(repository)? {
             let mut layout = Layout::read(&folder)?;
-            let removed = tags.iter().filter(|tag| layout.remove(tag));
-            if removed.count() > 0 {
+            let mut is_changed = false;
+            for tag in tags {
+                is_changed |= layout.remove(tag);
+            }
+            if is_changed {
                 self.store.write_layout(&folder, layout, repository)?;
             }
             let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();

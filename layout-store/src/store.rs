@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,12 @@ const FOLDERS: usize = 10_000;
 
 /// What tells that a file has changed: its inode, size and time of change.
 pub(crate) type FileState = (u64, u64, Option<SystemTime>);
+
+/// A file's state now; none where there is no such file.
+pub(crate) fn state_of(path: &Path) -> Option<FileState> {
+    let metadata = path.symlink_metadata().ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
+}
 
 /// A directory of images. Many threads may use it at once, and so may other processes.
 #[derive(Debug)]

@@ -535,10 +535,17 @@ impl<'a> Executor<'a> {
 
     /// Leaves an image's tag to be written with others, and writes what waits unless another worker is at that.
     fn tag(&self, image: ImageId, tag: &Tag, digest: &Digest) {
-        let (flight, digest) = (&self.flights[image], digest.clone());
-        let (port, tag) = (&flight.port, tag.clone());
-        let repository = flight.mapping.to.reference().repository();
-        if !port.tagging.add(repository, Waiting { image, tag, digest }) {
+        let flight = &self.flights[image];
+        let port = &flight.port;
+        let waiting = Waiting {
+            image,
+            tag: tag.clone(),
+            digest: digest.clone(),
+        };
+        if !port
+            .tagging
+            .add(flight.mapping.to.reference().repository(), waiting)
+        {
             return;
         }
         while let Some((repository, waiting)) = port.tagging.next() {
