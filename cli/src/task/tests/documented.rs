@@ -102,19 +102,8 @@ fn kubekeys_push_role_loads_and_renders() {
         include_str!("../../../tests/data/tasks/kubekey-push-role.yaml"),
         variables,
     );
-    let targets: Vec<String> = job
-        .images
-        .iter()
-        .map(|image| {
-            job.destination
-                .locate(image)
-                .and_then(|at| at.target(image))
-                .unwrap()
-                .to_string()
-        })
-        .collect();
     assert_eq!(
-        targets,
+        targets(&job, &job.images),
         [
             "dockerhub.kubekey.local/kubernetes/pause:3.9",
             "dockerhub.kubekey.local/coredns/coredns:v1.11.1",

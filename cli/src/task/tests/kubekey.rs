@@ -274,18 +274,7 @@ fn tasks_in_every_form_of_kubekeys_roles_are_taken() {
                 .map(|name| name.parse().unwrap())
                 .into();
         }
-        let targets: Vec<String> = images
-            .iter()
-            .map(|image| {
-                job.destination
-                    .locate(image)
-                    .unwrap()
-                    .target(image)
-                    .unwrap()
-                    .to_string()
-            })
-            .collect();
-        assert_eq!(targets, form.targets, "{}", form.name);
+        assert_eq!(targets(&job, &images), form.targets, "{}", form.name);
         let logins: Vec<&str> = job.hosts.iter().map(|rule| rule.repo.as_str()).collect();
         assert_eq!(
             logins,

@@ -16,7 +16,7 @@ mod variables;
 use serde_json::{Value, json};
 
 use super::{LoadOptions, Loaded, TaskErrors, load_str};
-use crate::job::Job;
+use crate::job::{ImageName, Job};
 
 fn options(variables: Value) -> LoadOptions {
     LoadOptions {
@@ -77,6 +77,13 @@ fn short(problem: &super::Problem) -> String {
 
 fn images(job: &Job) -> Vec<&str> {
     job.images.iter().map(|image| image.written()).collect()
+}
+
+/// Where a job sends images.
+fn targets<'a>(job: &Job, images: impl IntoIterator<Item = &'a ImageName>) -> Vec<String> {
+    let target = |image| job.destination.locate(image).and_then(|at| at.target(image));
+    let targets = images.into_iter().map(target);
+    targets.map(|target| target.unwrap().to_string()).collect()
 }
 
 /// The names of jobs in their order.

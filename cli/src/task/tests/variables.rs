@@ -442,20 +442,8 @@ fn variables_that_use_an_images_names_are_rendered_for_each_image() {
     let variables =
         json!({"hub": "hub.kubekey", "path": "mirror/{{ .module.image.src.reference.repository | base }}"});
     let job = job(text, variables);
-    let targets: Vec<String> = job
-        .images
-        .iter()
-        .map(|image| {
-            job.destination
-                .locate(image)
-                .unwrap()
-                .target(image)
-                .unwrap()
-                .to_string()
-        })
-        .collect();
     assert_eq!(
-        targets,
+        targets(&job, &job.images),
         ["hub.kubekey/mirror/alpine:3.19", "hub.kubekey/mirror/pause:3.9"]
     );
 }
