@@ -83,7 +83,7 @@ impl Files {
         self.sources().close(sink, documents.chain([&variables]))
     }
 
-    /// What is wrong with a value, found after the files were read.
+    /// Describes a mistake in a value that shows only while the tasks run.
     pub fn found_later(&self, at: Id, message: String, hint: Option<String>) -> Problem {
         self.sources().found_later(at, message, hint)
     }

@@ -212,7 +212,7 @@ impl Playbook<'_> {
             return self.skip(format!("import_playbook {written}"), reason);
         }
         if written.is_empty() {
-            // A hook that nobody set.
+            // KubeKey's playbooks import hooks that are empty unless a user sets them.
             return self.skip("import_playbook".to_owned(), SkipReason::NoFile);
         }
         let here = Arc::clone(&inherited.here);

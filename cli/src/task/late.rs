@@ -38,7 +38,7 @@ impl std::fmt::Debug for Late {
 }
 
 impl Playbook<'_> {
-    /// The registered variable without a value yet that a task, or what is handed down to it, mentions.
+    /// Returns a registered variable that has no value yet and that a task uses, itself or through inherited variables.
     pub(super) fn pending_in(&self, node: &Node, outer: &Inherited) -> Option<String> {
         if self.pending.is_empty() {
             return None;
