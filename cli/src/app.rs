@@ -11,19 +11,20 @@ use std::time::Duration;
 use signal_hook::consts::SIGXFSZ;
 use transload_layout_store::{Error, Opening, Store};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
+use transload_transfer::job::Job;
+use transload_transfer::panics;
+use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
 use crate::args::{Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
 use crate::commands;
-use crate::job::Job;
+use crate::course::CourseOfRun;
 use crate::jobs;
 use crate::journal::Journal;
 use crate::lock::LockFile;
 use crate::open_files;
-use crate::panics;
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
-use crate::task::{self, LoadOptions, Problem, TaskErrors};
-use crate::transfer::{self, Observer, Observers, Options, Side};
+use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -49,7 +50,7 @@ fn outlive_file_size_limit() {
 pub fn main(cli: &Cli) -> ExitCode {
     outlive_file_size_limit();
     open_files::raise_limit();
-    panics::install_hook();
+    panics::install_hook(|message| ui::err_line(message));
     let status = panics::caught(|| command(cli));
     ExitCode::from(status.unwrap_or_else(|panicked| {
         ui::err(ui::errors(&[bug(&panicked)], 0));
@@ -62,7 +63,7 @@ fn command(cli: &Cli) -> u8 {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        transfer(cli, how, vec![job], of_arguments)
+        transfer(cli, how, (vec![job], &[]), of_arguments)
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
@@ -112,9 +113,8 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
-    transfer(cli, &args.how, loaded.jobs.clone(), |problem| {
-        loaded.locate(problem)
-    })
+    let tasks = (loaded.jobs.clone(), loaded.courses.as_slice());
+    transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -127,11 +127,11 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
     }
 }
 
-/// Does the jobs. `locate` tells where a job that can't be begun is wrong.
+/// Does the jobs, each by its course where it has one. `locate` tells where a job that can't be begun is wrong.
 fn transfer(
     cli: &Cli,
     how: &HowArgs,
-    mut jobs: Vec<Job>,
+    (mut jobs, courses): (Vec<Job>, &[Course]),
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> Result<u8, TaskErrors> {
     if let Some(earlier) = &how.only_failed
@@ -155,14 +155,15 @@ fn transfer(
     for job in &mut jobs {
         job.check_existing |= how.check_existing;
     }
-    Ok(transfer_all(cli, how, &lock.bind(&jobs), (report, lock), locate))
+    let jobs = lock.bind(&jobs);
+    Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))
 }
 
 /// Does the jobs, and reports what became of them.
 fn transfer_all(
     cli: &Cli,
     how: &HowArgs,
-    jobs: &[Job],
+    (jobs, courses): (&[Job], &[Course]),
     (report, lock): (Option<ReportFile>, LockFile),
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> u8 {
@@ -205,7 +206,8 @@ fn transfer_all(
             records.write(Ending::Interrupted);
         }
     });
-    let run = panics::caught(|| transfer::run(jobs, &options, &observer));
+    let run =
+        panics::caught(|| transfer::run_in_turns(jobs, &mut CourseOfRun::new(courses), &options, &observer));
     // The lock file and the report come first: stderr may be a pipe that nobody reads.
     let is_written = match &run {
         Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use transload_transfer::{Event, ImageOutcome, Observer, Status};
+
 use crate::lock::LockFile;
 use crate::report::{Recorder, ReportFile, RunStatus};
-use crate::transfer::{Event, ImageOutcome, Observer, Status};
 use crate::ui::{self, Progress};
 
 /// How a run ended.
@@ -110,8 +111,8 @@ mod tests {
 
     use super::*;
     use crate::report::Report;
-    use crate::transfer::{Route, Scheduled};
     use crate::ui::ProgressMode;
+    use transload_transfer::{Route, Scheduled};
 
     #[test]
     fn what_arrived_before_a_run_broke_is_kept_and_the_first_word_counts() {

@@ -357,6 +357,7 @@ fn every_library_has_an_example_and_every_example_is_run_here() {
         "layout-store",
         "template",
         "policy",
+        "transfer",
     ] {
         let entries = fs::read_dir(root().join(library).join("examples"));
         let mut count = 0;

@@ -27,6 +27,7 @@ const CLIENT: &str = "transload-registry-client";
 const STORE: &str = "transload-layout-store";
 const TEMPLATE: &str = "transload-template";
 const POLICY: &str = "transload-policy";
+const TRANSFER: &str = "transload-transfer";
 const CLI: &str = "transload";
 const SUPPORT: &str = "transload-test-support";
 const TESTS: &str = "transload-tests";
@@ -44,7 +45,8 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: POLICY,    uses: &[REFERENCE], tests_use: &[] },
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
-    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY], tests_use: &[SUPPORT] },
+    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, POLICY], tests_use: &[SUPPORT] },
+    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
     Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, CLI], tests_use: &[] },
@@ -74,7 +76,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("log",                Users::All),
     ("oci-spec",           Users::Tests),
     ("proptest",           Users::Tests),
-    ("rayon",              Users::Only(&[CLI])),
+    ("rayon",              Users::Only(&[TRANSFER, CLI])),
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
     ("regex-syntax",       Users::Only(&[POLICY])),

@@ -1,21 +1,20 @@
 //! `transload diff`.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use transload_layout_store::{Error, Store};
 use transload_policy::ImagePattern;
+use transload_transfer::inside::{Comparison, compare_stores, compare_with_registry};
+use transload_transfer::job::Job;
+use transload_transfer::{self as transfer, Observer, Options, Side};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
 use crate::args::{Cli, DiffArgs, Output};
-use crate::inside::{Comparison, compare_stores, compare_with_registry};
-use crate::job::Job;
 use crate::jobs::{self, Ends};
 use crate::open_files;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Clients, Observer, Options, Preparation, Side};
 use crate::ui::{self, Compared, ProgressMode};
 
 /// Something couldn't be compared: as diff says it.
@@ -86,23 +85,24 @@ fn registry(
         return Ok(None);
     };
     let workers = open_files::workers(args.jobs);
-    let options = Options::looking(workers, args.retries, &session.cancel);
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let prepared = match transfer::prepare(job, &HashSet::new(), &mut Clients::new(&options, &observer)) {
-        Ok(Preparation::Ready(prepared)) => prepared,
-        // No task comes before this one.
-        Ok(Preparation::Later) => return Ok(None),
-        Err(problems) => return Err(problems.into_iter().map(problem).collect::<Vec<_>>().into()),
+    let options = Options {
+        jobs: workers,
+        request_retries: args.retries,
+        cancel: Arc::clone(&session.cancel),
+        ..Options::default()
     };
-    for warning in &prepared.warnings {
+    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
+    let located = transfer::locate(job, &options, &observer)
+        .map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
+    for warning in &located.warnings {
         ui::err_line(format_args!("warning: {warning}"));
     }
     let pool = transfer::pool(workers).map_err(problem)?;
     let pattern: Option<&ImagePattern> = job.pattern.as_ref();
     let compared = compare_with_registry(
         &store,
-        &prepared.images,
-        &prepared.client,
+        &located.images,
+        &located.client,
         pattern,
         args.one_way,
         &pool,

@@ -6,14 +6,14 @@ use rayon::ThreadPool;
 use transload_layout_store::Store;
 use transload_policy::PlatformPattern;
 use transload_reference::{RawManifest, Reference};
+use transload_transfer::inside::{self, picture};
+use transload_transfer::job::Target;
+use transload_transfer::{self as transfer, Fault, Observer, Options, RegistrySource, Source, StoreSource};
 
 use crate::app::{FAILED, INTERRUPTED, Session, check_dir, open_store, warn_of_exposure};
 use crate::args::{Cli, InspectArgs, Output};
-use crate::inside::{self, picture};
-use crate::job::Target;
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Clients, Fault, Observer, Options, RegistrySource, Source, StoreSource};
 use crate::ui::{self, ProgressMode};
 
 /// How many manifests of an index are read at once.
@@ -52,9 +52,13 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
             }
         }
         Target::Registry(reference) => {
-            let options = Options::looking(READERS, Options::RETRIES, &session.cancel);
+            let options = Options {
+                jobs: READERS,
+                cancel: Arc::clone(&session.cancel),
+                ..Options::default()
+            };
             let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-            let client = Clients::new(&options, &observer).of(&job).map_err(|error| {
+            let client = transfer::client(&job, &options, &observer).map_err(|error| {
                 let problem = Problem::of_file("inspect", error.kind().to_string());
                 error.hint().into_iter().fold(problem, Problem::with_hint)
             })?;

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use transload_layout_store::Store;
+use transload_transfer as transfer;
+use transload_transfer::inside::{Stock, names, stock};
 
 use crate::app::{FAILED, at_dir, check_dir};
 use crate::args::{ListArgs, ListForm, SortBy};
-use crate::inside::{Stock, names, stock};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer;
 use crate::ui;
 
 /// How many threads read manifests.

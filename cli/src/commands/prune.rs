@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use transload_layout_store::{Error, Garbage, Opening, StoredImage};
+use transload_transfer::care::{Keep, Kept};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_with};
 use crate::args::{Cli, Output, PruneArgs};
-use crate::care::{Keep, Kept};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
 use crate::ui::{self, ProgressMode, Pruned};

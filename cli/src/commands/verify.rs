@@ -5,16 +5,15 @@ use std::time::Instant;
 
 use transload_layout_store::{Error, Store};
 use transload_policy::ImagePattern;
-use transload_registry_client::{DefaultCredentials, Timeouts};
+use transload_transfer::care::{Checkup, Look, Mender, Report, repair};
+use transload_transfer::job::{ImageName, Job};
+use transload_transfer::{self as transfer, Observer, Options};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
-use crate::care::{Checkup, Look, Mender, Report, repair};
-use crate::job::{ImageName, Job};
 use crate::jobs;
 use crate::open_files;
 use crate::task::{Problem, TaskErrors};
-use crate::transfer::{self, Clients, Observer, Options};
 use crate::ui::{self, Checked};
 
 /// Checks a directory, and mends it if that is asked for.
@@ -66,11 +65,8 @@ fn with_store(
     let options = Options {
         jobs: open_files::workers(args.jobs),
         request_retries: args.retries,
-        idle: Timeouts::default().idle,
-        limit_rate: None,
-        uploads: None,
-        credentials: Arc::new(DefaultCredentials::new()),
         cancel: Arc::clone(&session.cancel),
+        ..Options::default()
     };
     let source = if args.repair {
         Some(registries(&store, args, pattern, &options, session)?)
@@ -114,7 +110,7 @@ fn registries(
         .collect();
     let job = jobs::repair(args, &images)?;
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let client = Clients::new(options, &observer).of(&job).map_err(|error| {
+    let client = transfer::client(&job, options, &observer).map_err(|error| {
         let problem = Problem::of_file("verify", error.kind().to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use transload_transfer::job::{Endpoint, EndpointError, Location};
+
 use super::{Wrong, no_variables};
-use crate::job::{Endpoint, EndpointError, Location};
+use crate::endpoint;
 use crate::task::{self, Problem};
 
 /// A directory, with or without `local://`.
@@ -128,22 +130,21 @@ pub(super) fn endpoint(
     wrong: &mut Wrong,
 ) -> Option<Endpoint> {
     let parsed = if transload_template::has_actions(text) {
-        Endpoint::parse(text, &no_variables())
+        endpoint::parse(text, &no_variables())
             .and_then(|endpoint| task::try_samples(&endpoint).map(|()| endpoint))
     } else {
         parsed
     };
     match parsed {
         Ok(endpoint) => Some(endpoint),
-        Err(EndpointError::Template(error)) => {
-            wrong.0.push(Problem::of_template(argument, &error));
-            None
-        }
         Err(error) => {
-            let problem = Problem::of_file(argument, error.to_string());
-            wrong
-                .0
-                .push(error.hint().into_iter().fold(problem, Problem::with_hint));
+            wrong.0.push(match endpoint::template_error(&error) {
+                Some(error) => Problem::of_template(argument, error),
+                None => {
+                    let problem = Problem::of_file(argument, error.to_string());
+                    error.hint().into_iter().fold(problem, Problem::with_hint)
+                }
+            });
             None
         }
     }

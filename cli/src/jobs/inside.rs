@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use transload_policy::PlatformPattern;
+use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 
 use super::{Wrong, endpoint, hosts, platform_problem, read_pattern, with_hint};
 use crate::args::{DiffArgs, InspectArgs};
-use crate::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 use crate::task::{Problem, TaskErrors};
 
 /// What is compared.

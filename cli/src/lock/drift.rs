@@ -1,29 +1,40 @@
 //! What has changed since an image was locked.
 
 use transload_reference::{Digest, Manifest, Platform, RawManifest, Reference};
+use transload_transfer::job::{ImageName, Pins};
+use transload_transfer::{Fault, Side};
 
 use super::{Entry, Lock, described};
-use crate::job::ImageName;
-use crate::transfer::{Fault, Side};
 
-impl Lock {
-    /// Those of the images that the file doesn't have.
-    pub(crate) fn lacks<'i>(&self, images: impl IntoIterator<Item = &'i ImageName>) -> Vec<&'i ImageName> {
-        let is_missing = |image: &&ImageName| !self.entries.contains_key(image.reference());
-        images.into_iter().filter(is_missing).collect()
+/// How many images that a lock file lacks are told by name.
+const MOST_LACKING: usize = 5;
+
+impl Pins for Lock {
+    fn check_listed(&self, images: &[&ImageName]) -> Result<(), Fault> {
+        let is_missing = |image: &&&ImageName| !self.entries.contains_key(image.reference());
+        let lacking: Vec<&str> = images
+            .iter()
+            .filter(is_missing)
+            .map(|image| image.written())
+            .collect();
+        let message = match lacking.as_slice() {
+            [] => return Ok(()),
+            [name] => format!("{name} isn't in {}", self.file),
+            names => {
+                let told = &names[..names.len().min(MOST_LACKING)];
+                let more = if names.len() > told.len() { " …" } else { "" };
+                format!(
+                    "{} images aren't in {}: {}{more}",
+                    names.len(),
+                    self.file,
+                    told.join(", ")
+                )
+            }
+        };
+        Err(Fault::refused(None, message).with_hint(self.accept()))
     }
 
-    /// The file's name.
-    pub(crate) fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// Checks that an image still stands for what it stood for. Of one that isn't in the file, it takes more to tell what is wrong: it may be left
-    /// out by rule.
-    ///
-    /// # Errors
-    /// Where it doesn't.
-    pub(crate) fn check_source(&self, image: &ImageName, found: &Digest) -> Result<(), Fault> {
+    fn check_source(&self, image: &ImageName, found: &Digest) -> Result<(), Fault> {
         let Some(entries) = self.entries.get(image.reference()) else {
             return Ok(());
         };
@@ -55,11 +66,7 @@ impl Lock {
         )))
     }
 
-    /// Checks that what would be written is what was written, platforms and all. `source` is what the image stands for.
-    ///
-    /// # Errors
-    /// Where it is something else.
-    pub(crate) fn check_result(
+    fn check_result(
         &self,
         image: &ImageName,
         source: &Digest,
@@ -102,11 +109,7 @@ impl Lock {
         )))
     }
 
-    /// Checks that an image which is left out by rule was so before.
-    ///
-    /// # Errors
-    /// Where something of it was written.
-    pub(crate) fn check_skipped(&self, image: &ImageName, reason: &str) -> Result<(), Fault> {
+    fn check_skipped(&self, image: &ImageName, reason: &str) -> Result<(), Fault> {
         let Some(entry) = self
             .entries
             .get(image.reference())
@@ -122,7 +125,9 @@ impl Lock {
         );
         Err(Fault::refused(None, message).with_hint("ask for the platforms that are locked"))
     }
+}
 
+impl Lock {
     fn of(&self, image: &ImageName) -> Result<&[Entry], Fault> {
         match self.entries.get(image.reference()) {
             Some(entries) => Ok(entries),
@@ -134,7 +139,7 @@ impl Lock {
     }
 
     /// What to do where the change is meant.
-    pub(crate) fn accept(&self) -> String {
+    fn accept(&self) -> String {
         format!(
             "if that is meant, run once without --locked: {} takes it up, for review",
             self.file

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use transload_transfer::ImageOutcome;
+use transload_transfer::job::{Job, Pins};
+
 use super::Lock;
 use crate::args::lock::LockArgs;
 use crate::atomic;
-use crate::job::Job;
 use crate::report::today;
 use crate::task::{self, Problem, TaskErrors};
-use crate::transfer::ImageOutcome;
 use crate::ui;
 
 /// What a run has to do with a lock file.
@@ -77,7 +78,7 @@ impl LockFile {
             _ => None,
         };
         let bind = |job: &Job| Job {
-            lock: bound.cloned(),
+            pins: bound.cloned().map(|lock| lock as Arc<dyn Pins>),
             ..job.clone()
         };
         jobs.iter().map(bind).collect()

@@ -23,9 +23,8 @@ mod write;
 use std::collections::BTreeMap;
 
 use transload_reference::{Digest, Platform, Reference};
-
-use crate::job::ImageName;
-use crate::transfer::{ImageOutcome, Status};
+use transload_transfer::job::ImageName;
+use transload_transfer::{ImageOutcome, Status};
 
 pub(crate) use file::LockFile;
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use transload_transfer::job::{Earlier, Job};
+
 use super::schema::{Report, TaskReport, TaskStatus, VERSION};
-use crate::job::{Earlier, Job};
 use crate::task::{self, Problem, TaskErrors};
 
 /// Cuts tasks down to what a report of theirs says failed or wasn't reached; `-` reads it from stdin. Whether anything is left to do.

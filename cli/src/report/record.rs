@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use transload_registry_client::NoticeKind;
+use transload_transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status, THE_TASK};
 
 use super::schema::{
     BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, Report, RunStatus, TaskReport,
     TaskStatus, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
-use crate::transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status, THE_TASK};
 
 /// How many different causes of retries are kept for an image.
 const MOST_CAUSES: usize = 10;

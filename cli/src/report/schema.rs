@@ -1,8 +1,7 @@
 //! The form of a report. `docs/report.schema.json` says the same to programs.
 
 use serde::{Deserialize, Serialize};
-
-use crate::transfer::{Count, Fault, Side, Tally};
+use transload_transfer::{Count, Fault, Side, Tally};
 
 /// The version of the form. It grows where a program that reads the old one would read the new one wrongly; a field more is none.
 pub const VERSION: u32 = 1;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_template::Value;
+use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
 use super::files::Files;
 use super::keys::{AUTH, IMAGE};
@@ -13,7 +14,6 @@ use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
 use super::{auths, deprecated, playbook, suggest};
-use crate::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use transload_template::{Template, Value};
+use transload_transfer::job::{Job, Location};
 
+use super::course::{Bind, Bound, Course, Results};
 use super::diagnostic::Sink;
 use super::files::Files;
 use super::image::{self, Places};
-use super::playbook::{Inherited, Playbook};
+use super::playbook::{Inherited, Playbook, Step};
 use super::reader::Fields;
 use super::steps::{Round, Task, name_of, with_round};
 use super::yaml::{Node, Yaml};
 use super::{LoadOptions, SkipReason};
-use crate::job::{Bind, Bound, Job, Location, Results};
 
 /// A task, with all that is needed to read it later.
 struct Late {
@@ -82,8 +83,9 @@ impl Playbook<'_> {
         }
         let nowhere = Location::Store(PathBuf::new());
         let mut job = Job::new(with_round(name_of(fields, number), round), nowhere.into());
-        job.course.within.clone_from(&inherited.within);
-        job.course.late = Some(Arc::new(Late {
+        job.is_late = true;
+        let mut course = Course::within(inherited.within.clone());
+        course.late = Some(Arc::new(Late {
             node: node.clone(),
             outer: outer.clone(),
             number,
@@ -99,7 +101,7 @@ impl Playbook<'_> {
             globs: Vec::new(),
             item: round.and(inherited.item.clone()),
         };
-        self.jobs.push((job, places));
+        self.add(job, course, places);
     }
 
     /// Checks that every text can be read as a template.
@@ -128,7 +130,7 @@ impl Bind for Late {
         playbook.results.extend(results.clone());
         self.read(&mut playbook);
         let Playbook {
-            jobs,
+            steps,
             skipped,
             sink,
             files,
@@ -148,8 +150,8 @@ impl Bind for Late {
                 return Bound::Wrong(told.collect());
             }
         };
-        match (jobs.into_iter().next(), skipped.into_iter().next()) {
-            (Some((mut job, places)), _) => {
+        match (steps.into_iter().next(), skipped.into_iter().next()) {
+            (Some(Step { mut job, places, .. }), _) => {
                 places.mark_globs(&mut job, &files);
                 Bound::Job(Box::new(job), warnings.iter().map(ToString::to_string).collect())
             }

@@ -38,7 +38,7 @@
 //! # Keys around a module
 //! `name`, `when`, `tags`, `retries`, `ignore_errors`, `vars`, `loop` and `register` are honoured; `block`s are flattened, and their
 //! `when`, `tags`, `vars` and `ignore_errors` hold for each of their tasks. What `rescue`, `always` and `register` mean to the run is each
-//! job's [`Course`](crate::job::Course). `run_once`, `delegate_to` and the like are accepted: a task runs here, once. `delay`, `until` and
+//! job's [`Course`]. `run_once`, `delegate_to` and the like are accepted: a task runs here, once. `delay`, `until` and
 //! others that would change what happens are accepted with a warning.
 //!
 //! # Other files
@@ -46,6 +46,7 @@
 
 mod auths;
 mod condition;
+mod course;
 mod deprecated;
 pub(crate) mod diagnostic;
 mod exposure;
@@ -74,17 +75,18 @@ use std::sync::Arc;
 
 use transload_registry_client::HostRule;
 use transload_template::Value;
+use transload_transfer::job::Job;
+use transload_transfer::{self as transfer, Side};
 
-use crate::job::Job;
-use crate::transfer::{self, Side};
 use diagnostic::{Sink, Source};
 use files::Files;
 use image::Places;
 use includes::Here;
-use playbook::{Inherited, Playbook};
+use playbook::{Inherited, Playbook, Step};
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
 
+pub use course::{Bind, Bound, Course, Part, Register, Results, Within};
 pub(crate) use exposure::warning as exposure_warning;
 pub(crate) use files::{check_argument as check_file, read as read_file};
 pub(crate) use places::try_samples;
@@ -129,6 +131,8 @@ impl std::fmt::Debug for LoadOptions {
 pub struct Loaded {
     /// The tasks to run, in this order.
     pub jobs: Vec<Job>,
+    /// How each of them depends on those before it.
+    pub courses: Vec<Course>,
     /// Tasks that don't run, in the file's order.
     pub skipped: Vec<Skipped>,
     /// What is worth a look, but no error.
@@ -254,7 +258,7 @@ fn load_text(name: &str, text: &str, here: Here, options: &LoadOptions) -> Resul
         .for_each(|document| playbook.document(document, &inherited));
     playbook.finish(documents.first().map_or(0, |document| document.id));
     let Playbook {
-        jobs,
+        steps,
         skipped,
         sink,
         files,
@@ -264,17 +268,26 @@ fn load_text(name: &str, text: &str, here: Here, options: &LoadOptions) -> Resul
     let warnings = files.close(sink, &options.variables)?;
     // Nothing else sets it.
     let _ = files_later.set(files.clone());
-    let (mut jobs, places): (Vec<Job>, Vec<Places>) = jobs.into_iter().unzip();
-    for (job, places) in jobs.iter_mut().zip(&places) {
-        places.mark_globs(job, &files);
-    }
-    Ok(Loaded {
-        jobs,
+    let mut loaded = Loaded {
+        jobs: Vec::new(),
+        courses: Vec::new(),
         skipped,
         warnings,
+        places: Vec::new(),
         files,
+    };
+    for Step {
+        mut job,
+        course,
         places,
-    })
+    } in steps
+    {
+        places.mark_globs(&mut job, &loaded.files);
+        loaded.jobs.push(job);
+        loaded.courses.push(course);
+        loaded.places.push(places);
+    }
+    Ok(loaded)
 }
 
 /// Reads a file of credentials for the command line: a list with the keys of a task's `auths`, or a mapping whose `auths` is

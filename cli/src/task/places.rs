@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use transload_reference::Registry;
+use transload_transfer::job::{Endpoint, EndpointError, ImageName, Location, Target};
 
 use super::reader::{Reader, describe};
 use super::yaml::{Id, Node, Yaml};
-use crate::job::{Endpoint, EndpointError, ImageName, Location, Target};
+
+use crate::endpoint;
 
 /// A `src` or `dest` and where it is.
 pub(super) struct Place {
@@ -35,7 +37,7 @@ impl Place {
         } else {
             format!("{scheme}{}", text.trim())
         };
-        match Endpoint::parse(&text, &reader.variables) {
+        match endpoint::parse(&text, &reader.variables) {
             Ok(endpoint) => Some(Place {
                 at: node.id,
                 name: name.to_owned(),
@@ -50,9 +52,9 @@ impl Place {
 }
 
 fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
-    match error {
-        EndpointError::Template(error) => reader.template_error(name, at, error),
-        error => {
+    match endpoint::template_error(error) {
+        Some(error) => reader.template_error(name, at, error),
+        None => {
             let note = reader.sink.error(at, format!("`{name}`: {error}"));
             if let Some(hint) = error.hint() {
                 note.hint(hint);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use transload_template::Value;
+use transload_transfer::job::Job;
 
+use super::course::{Course, Part, Within};
 use super::diagnostic::Sink;
 use super::files::Files;
 use super::image::Places;
@@ -14,7 +16,6 @@ use super::reader::{Fields, Reader, describe, unknown_key};
 use super::variables::merge;
 use super::yaml::{Id, Key, Node, Yaml};
 use super::{LoadOptions, SkipReason, Skipped};
-use crate::job::{Job, Part, Within};
 
 /// What to say where a file is something else.
 pub(super) const A_TASK_FILE: &str = "a task file is a list of tasks: - name: …";
@@ -28,7 +29,7 @@ pub(super) fn is_honoured(name: &str) -> bool {
 pub(super) struct Playbook<'o> {
     pub options: &'o LoadOptions,
     pub sink: Sink,
-    pub jobs: Vec<(Job, Places)>,
+    pub steps: Vec<Step>,
     pub skipped: Vec<Skipped>,
     /// The files that tasks were read from.
     pub files: Files,
@@ -44,6 +45,14 @@ pub(super) struct Playbook<'o> {
     blocks: usize,
     /// How many files were included.
     pub included: usize,
+}
+
+/// A task that runs, or one round of it.
+pub(super) struct Step {
+    pub job: Job,
+    pub course: Course,
+    /// Where it was written.
+    pub places: Places,
 }
 
 /// What plays, roles, blocks and includes hand down to their tasks.
@@ -69,7 +78,7 @@ impl<'o> Playbook<'o> {
         Playbook {
             options,
             sink,
-            jobs: Vec::new(),
+            steps: Vec::new(),
             skipped: Vec::new(),
             files,
             files_later: Arc::default(),
@@ -101,7 +110,7 @@ impl<'o> Playbook<'o> {
 
     /// After the last document: what only all tasks together show.
     pub(super) fn finish(&mut self, at: Id) {
-        if !self.jobs.is_empty() || self.sink.error_count() > 0 {
+        if !self.steps.is_empty() || self.sink.error_count() > 0 {
             return;
         }
         let were_chosen = self
@@ -292,7 +301,7 @@ impl<'o> Playbook<'o> {
         }
         self.blocks += 1;
         let number = self.blocks;
-        let (first_job, before) = (self.jobs.len(), self.seen);
+        let (first_job, before) = (self.steps.len(), self.seen);
         let part = |part| {
             let mut inherited = inherited.clone();
             inherited.within.push(Within {
@@ -309,9 +318,9 @@ impl<'o> Playbook<'o> {
             self.tasks("rescue", rescue, &part(Part::Rescue));
         }
         if has_tasks && self.seen > before {
-            let within = self.jobs[first_job..]
+            let within = self.steps[first_job..]
                 .iter_mut()
-                .flat_map(|(job, _)| &mut job.course.within);
+                .flat_map(|step| &mut step.course.within);
             within
                 .filter(|within| within.block == number)
                 .for_each(|within| within.is_rescued = true);
@@ -319,6 +328,12 @@ impl<'o> Playbook<'o> {
         if let Some(always) = always {
             self.tasks("always", always, &part(Part::Always));
         }
+    }
+
+    /// Adds a task that runs.
+    pub(super) fn add(&mut self, mut job: Job, course: Course, places: Places) {
+        job.is_fallback = course.is_in_a_rescue();
+        self.steps.push(Step { job, course, places });
     }
 
     pub(super) fn skip(&mut self, name: String, reason: SkipReason) {

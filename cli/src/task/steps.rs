@@ -2,6 +2,7 @@
 
 use transload_template::Value;
 
+use super::course::{Course, Register};
 use super::image::{self, Outcome, Surroundings};
 use super::keys::{ACCEPTED, IGNORED, TASK, Table};
 use super::late::mentions;
@@ -10,7 +11,6 @@ use super::reader::{Fields, describe, shortened, unknown_key};
 use super::tags::is_chosen;
 use super::yaml::{Node, Yaml};
 use super::{SkipReason, includes, suggest};
-use crate::job::Register;
 
 /// An image task before its rounds.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ impl Playbook<'_> {
             image::check_keys(image, &mut self.reader(&inherited));
             return self.skip(name_of(fields, task.number), SkipReason::Tags);
         }
-        let before = self.jobs.len();
+        let before = self.steps.len();
         let Some(rounds) = self.rounds(fields, &inherited, needed.as_deref()) else {
             return;
         };
@@ -129,16 +129,16 @@ impl Playbook<'_> {
 
     /// Hands the result of the jobs from `first` on to a variable. Where there is none, the result is known.
     fn registered(&mut self, name: String, is_parsed: bool, first: usize) {
-        if self.jobs.len() == first {
+        if self.steps.len() == first {
             self.pending.remove(&name);
             self.results.insert(name, Value::Object(Register::of_nothing()));
             return;
         }
-        for (round, (job, places)) in self.jobs[first..].iter_mut().enumerate() {
-            job.course.register = Some(Register {
+        for (round, step) in self.steps[first..].iter_mut().enumerate() {
+            step.course.register = Some(Register {
                 name: name.clone(),
                 is_parsed,
-                item: places.item.clone(),
+                item: step.places.item.clone(),
                 is_first: round == 0,
             });
         }
@@ -234,10 +234,9 @@ impl Playbook<'_> {
             ignore_errors,
         };
         match image::read(image, around, &mut reader) {
-            Some(Outcome::Job(mut job, mut places)) => {
-                job.course.within = inherited.within.clone();
+            Some(Outcome::Job(job, mut places)) => {
                 places.item = round.and(inherited.item.clone());
-                self.jobs.push((*job, places));
+                self.add(*job, Course::within(inherited.within.clone()), places);
             }
             Some(Outcome::NoImages) => self.skip(name, SkipReason::NoImages),
             None => {}

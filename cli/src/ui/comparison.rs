@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use transload_transfer::inside::{Comparison, Differing, Gap, Lack};
 
 use super::format::{bytes, count, short_digest};
-use crate::inside::{Comparison, Differing, Gap, Lack};
 
 /// Two places that were compared.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use transload_layout_store::{BlobFile, Disputed, Flaw};
 use transload_reference::Reference;
+use transload_transfer::care::{Finding, Report, Thing};
 
 use super::format::{bytes, count, duration, path};
-use crate::care::{Finding, Report, Thing};
 
 /// How many images are named that a finding affects.
 const NAMED: usize = 3;

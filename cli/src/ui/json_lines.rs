@@ -4,11 +4,11 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
 use transload_registry_client::NoticeKind;
+use transload_transfer::{Event, Summary};
 
 use super::json_text::json_line;
 use super::model::{Model, is_retry};
 use crate::report::{ImageReport, rfc3339, seconds};
-use crate::transfer::{Event, Summary};
 
 /// The version of the lines. It grows where a program that reads the old ones would read the new ones wrongly.
 const VERSION: u32 = 1;

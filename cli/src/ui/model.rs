@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use transload_reference::Digest;
 use transload_registry_client::{Notice, NoticeKind};
+use transload_transfer::{Event, How, ImageOutcome, Status};
 
 use super::format;
 use super::speed::Speed;
-use crate::transfer::{Event, How, ImageOutcome, Status};
 
 /// How long trouble is shown at least, and how many at once.
 const SHOWN: Duration = Duration::from_secs(5);

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use transload_reference::{Descriptor, Digest, Manifest, printable};
+use transload_transfer::inside::{Content, Node, Picture};
 
 use super::format::{bytes, count};
-use crate::inside::{Content, Node, Picture};
 
 /// How many characters are shown of a text that the image's maker chose.
 const LONGEST: usize = 300;

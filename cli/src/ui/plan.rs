@@ -11,9 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use transload_reference::Platform;
-
-use crate::job::Target;
-use crate::transfer::{Count, ImagePreview, JobPreview, Preview};
+use transload_transfer::job::Target;
+use transload_transfer::{Count, ImagePreview, JobPreview, Preview};
 
 /// What all images of a plan, or of one of its tasks, come to.
 #[derive(Debug, Default)]

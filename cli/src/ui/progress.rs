@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use transload_transfer::care;
+use transload_transfer::{Event, Observer, Summary};
+
 use super::bars::{self, Size};
 use super::model::Model;
 use super::screen::Screen;
 use super::{format, json_lines, outcome_line, output};
-use crate::care;
-use crate::transfer::{Event, Observer, Summary};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

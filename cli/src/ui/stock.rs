@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use transload_transfer::inside::{Entry, Stock};
 
 use super::format::{bytes, count, path, platform_list, short_digest};
-use crate::inside::{Entry, Stock};
 
 /// Lines of columns: numbers to the right, all others to the left. The last column is as long as it is.
 fn columns<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use transload_transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
+
 use super::format::{bytes, count, duration, platform_list, short_digest, way, wrap};
-use crate::transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
 
 /// What to do after a run that was stopped or failed.
 pub const GOES_ON: &str = "The same command goes on where this one ended: what is there isn't moved again.";
@@ -49,7 +50,7 @@ pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
     let mut text = String::new();
     let mut has_failures = false;
     for job in &summary.jobs {
-        let failed: Vec<(&ImageOutcome, &crate::transfer::Fault)> = job
+        let failed: Vec<(&ImageOutcome, &transload_transfer::Fault)> = job
             .images
             .iter()
             .filter_map(|image| match &image.status {
@@ -152,7 +153,7 @@ fn amount(of: Count) -> String {
 
 /// The failures by what to do about them, and then by their cause: a registry that refuses a password fails every image, and is told of
 /// once.
-fn failures(text: &mut String, failed: &[(&ImageOutcome, &crate::transfer::Fault)], width: Option<usize>) {
+fn failures(text: &mut String, failed: &[(&ImageOutcome, &transload_transfer::Fault)], width: Option<usize>) {
     let mut places: HashMap<(Option<&str>, String), usize> = HashMap::new();
     let mut causes: Vec<(Option<&str>, String, Vec<&ImageOutcome>)> = Vec::new();
     for (outcome, fault) in failed {

@@ -1,7 +1,7 @@
 //! Blocks with a rescue, and registered results.
 
 use super::*;
-use crate::job::{Bound, Part, Results};
+use crate::task::{Bound, Course, Part, Results};
 
 const BLOCK: &str = "
 - block:
@@ -20,8 +20,8 @@ const BLOCK: &str = "
 fn a_job_knows_the_blocks_around_it() {
     let loaded = loaded(BLOCK, &LoadOptions::default());
     let within = |name: &str| -> Vec<(usize, Part, bool)> {
-        let job = loaded.jobs.iter().find(|job| job.name == name).unwrap();
-        let within = job.course.within.iter();
+        let number = loaded.jobs.iter().position(|job| job.name == name).unwrap();
+        let within = loaded.courses[number].within.iter();
         within
             .map(|within| (within.block, within.part, within.is_rescued))
             .collect()
@@ -43,17 +43,17 @@ fn a_rescue_without_an_image_task_rescues_nothing() {
         ..LoadOptions::default()
     };
     let loaded = loaded(text, &only_images);
-    assert!(!loaded.jobs[0].course.within[0].is_rescued);
+    assert!(!loaded.courses[0].within[0].is_rescued);
     assert_eq!(loaded.skipped.len(), 1);
 }
 
 /// What a job that is read late comes to with these results.
-fn bound(job: &Job, results: Value) -> Bound {
+fn bound(course: &Course, results: Value) -> Bound {
     let results: Results = match results.into() {
         transload_template::Value::Object(results) => results,
         other => panic!("{other:?}"),
     };
-    job.course.late.as_ref().expect("a late job").bind(&results)
+    course.late.as_ref().expect("a late job").bind(&results)
 }
 
 const LATE: &str = "
@@ -72,10 +72,10 @@ const LATE: &str = "
 fn a_task_that_needs_a_result_is_read_once_it_is_there() {
     let loaded = loaded(LATE, &LoadOptions::default());
     assert_eq!(names(&loaded), ["pull", "push what came", "other"]);
-    let late: Vec<bool> = loaded.jobs.iter().map(|job| job.course.late.is_some()).collect();
+    let late: Vec<bool> = loaded.jobs.iter().map(|job| job.is_late).collect();
     assert_eq!(late, [false, true, false]);
-    assert_eq!(loaded.jobs[0].course.register.as_ref().unwrap().name, "pulled");
-    let push = &loaded.jobs[1];
+    assert_eq!(loaded.courses[0].register.as_ref().unwrap().name, "pulled");
+    let push = &loaded.courses[1];
     match bound(
         push,
         json!({"pulled": {"failed": false, "images": ["b:1", "b:v*"]}}),
@@ -146,14 +146,14 @@ fn each_round_of_a_loop_registers_its_item() {
     let text = "- image: {manifests: '{{ .item }}', dest: 'local:///x'}\n  with_items: [a, [b]]\n  register: r\n  register_type: json\n- image: {manifests: '{{ .item }}', dest: 'local:///y'}\n  loop: [c, d]\n  when: not (empty .r)\n";
     let loaded = loaded(text, &LoadOptions::default());
     let items: Vec<_> = loaded
-        .jobs
+        .courses
         .iter()
-        .map(|job| job.course.register.clone().and_then(|register| register.item))
+        .map(|course| course.register.clone().and_then(|register| register.item))
         .collect();
     assert_eq!(items, [Some("a".into()), Some("b".into()), None, None]);
-    assert!(loaded.jobs[0].course.register.as_ref().unwrap().is_parsed);
+    assert!(loaded.courses[0].register.as_ref().unwrap().is_parsed);
     assert_eq!(loaded.jobs[3].name, "task 2 (2 of 2)");
-    match bound(&loaded.jobs[3], json!({"r": [{"failed": false}]})) {
+    match bound(&loaded.courses[3], json!({"r": [{"failed": false}]})) {
         Bound::Job(job, _) => assert_eq!(images(&job), ["d"]),
         other => panic!("{other:?}"),
     }

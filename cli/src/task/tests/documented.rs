@@ -1,9 +1,9 @@
 //! What KubeKey's documentation and its own roles show.
 
 use transload_policy::{Mode, PlatformSet};
+use transload_transfer::job::Endpoint;
 
 use super::*;
-use crate::job::Endpoint;
 
 #[test]
 fn the_four_documented_examples_load_as_they_are() {

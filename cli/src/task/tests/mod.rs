@@ -14,9 +14,9 @@ mod values;
 mod variables;
 
 use serde_json::{Value, json};
+use transload_transfer::job::{ImageName, Job};
 
 use super::{LoadOptions, Loaded, TaskErrors, load_str};
-use crate::job::{ImageName, Job};
 
 fn options(variables: Value) -> LoadOptions {
     LoadOptions {

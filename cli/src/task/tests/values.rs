@@ -3,9 +3,9 @@
 use transload_policy::{Mode, PlatformSet};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Options, Tls};
+use transload_transfer::job::{Endpoint, IndexMode};
 
 use super::*;
-use crate::job::{Endpoint, IndexMode};
 
 fn variables() -> Value {
     json!({

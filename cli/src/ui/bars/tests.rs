@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest, MediaType};
+use transload_transfer::{Event, Fault, ImageOutcome, Route, Scheduled, Status};
 
 use super::*;
-use crate::transfer::{Event, Fault, ImageOutcome, Route, Scheduled, Status};
 
 const MIB: u64 = 1 << 20;
 

@@ -1,7 +1,7 @@
 use transload_reference::{Descriptor, MediaType};
+use transload_transfer::{Fault, Route, Scheduled};
 
 use super::*;
-use crate::transfer::{Fault, Route, Scheduled};
 
 /// Events, at moments that are told.
 struct Course {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use transload_registry_client::{Access, CredentialOrigin};
+use transload_transfer::{Host, ImagePreview, Login};
 
-use crate::transfer::{Host, ImagePreview, Login};
 use crate::ui::format::{count, path};
 
 /// A line for a registry: as whom, how, and what it says to that; and what to do about it, unless `images` say that already.

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 use transload_registry_client::CredentialOrigin;
+use transload_transfer::job::Target;
+use transload_transfer::{Count, Fault, Host, ImagePreview, JobPreview, Login, Preview};
 
 use super::{Totals, directory};
-use crate::job::Target;
-use crate::transfer::{Count, Fault, Host, ImagePreview, JobPreview, Login, Preview};
 
 /// The version of the form. It grows when a field goes away or changes its meaning; new fields may come without.
 const VERSION: u32 = 1;

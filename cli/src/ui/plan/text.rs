@@ -3,10 +3,11 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use transload_transfer::job::Target;
+use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
+
 use super::hosts::print_host;
 use super::{Totals, directory};
-use crate::job::Target;
-use crate::transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
 
 /// Where notes on an image begin.

@@ -1,0 +1,104 @@
+//! The clients of a run: tasks that ask in the same way share one, with its connections and tokens, and all keep one pace.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use transload_layout_store::Opening;
+use transload_registry_client::{Client, Error, HostRule};
+
+use super::Options;
+use super::at_work;
+use super::event::{Event, Observer};
+use super::prepare::{Mapping, Preparation, Problem, prepare};
+use crate::job::Job;
+
+/// Builds the client that a job asks registries with.
+///
+/// # Errors
+/// Where a file that the job's rules name can't be read.
+pub fn client(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Client, Error> {
+    Clients::new(options, observer).of(job)
+}
+
+/// A job's images with their two ends, found out without moving anything.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Located {
+    /// The images.
+    pub images: Vec<Mapping>,
+    /// What is worth a look.
+    pub warnings: Vec<String>,
+    /// What registries are asked with.
+    pub client: Client,
+}
+
+/// Finds out which images a job is about and where each of them is and goes.
+///
+/// # Errors
+/// Everything that is wrong with the job.
+pub fn locate(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Located, Vec<Problem>> {
+    match prepare(job, &HashSet::new(), &mut Clients::new(options, observer))? {
+        Preparation::Ready(prepared) => Ok(Located {
+            images: prepared.images,
+            warnings: prepared.warnings,
+            client: prepared.client,
+        }),
+        Preparation::Later => unreachable!("no job comes before this one"),
+    }
+}
+
+/// The clients that a run has, each with what it was made of.
+pub(crate) struct Clients<'a> {
+    options: &'a Options,
+    observer: Arc<dyn Observer>,
+    made: Vec<(Settings, Client)>,
+}
+
+/// What tasks must have in common to share a client: all that says how a registry is reached, and as whom.
+#[derive(PartialEq, Eq)]
+struct Settings {
+    hosts: Vec<HostRule>,
+    skip_tls_verify: bool,
+}
+
+impl<'a> Clients<'a> {
+    /// None yet.
+    pub fn new(options: &'a Options, observer: &Arc<dyn Observer>) -> Clients<'a> {
+        Clients {
+            options,
+            observer: Arc::clone(observer),
+            made: Vec::new(),
+        }
+    }
+
+    /// The client of a task's registries. The files that its rules name are read when it is made.
+    pub fn of(&mut self, job: &Job) -> Result<Client, Error> {
+        let settings = Settings {
+            hosts: job.hosts.clone(),
+            skip_tls_verify: job.skip_tls_verify,
+        };
+        if let Some((_, client)) = self.made.iter().find(|(of, _)| *of == settings) {
+            return Ok(client.clone());
+        }
+        let observer = Arc::clone(&self.observer);
+        let mut builder = self
+            .options
+            .client_builder()
+            .hosts(settings.hosts.clone())
+            .skip_tls_verify(settings.skip_tls_verify)
+            .on_notice(move |notice| {
+                at_work::tell(|image| observer.event(&Event::Trouble { image, notice }))
+            });
+        if let Some((_, first)) = self.made.first() {
+            builder = builder.alongside(first);
+        }
+        let client = builder.build()?;
+        self.made.push((settings, client.clone()));
+        Ok(client)
+    }
+
+    /// How stores are opened in this run.
+    pub fn opening(&self) -> Opening {
+        self.options.opening()
+    }
+}

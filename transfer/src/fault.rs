@@ -1,0 +1,208 @@
+//! What went wrong, on which side.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use transload_policy::PlatformPattern;
+use transload_reference::printable;
+
+use crate::panics::{self, Panicked};
+
+/// How many characters of a fault are shown.
+const LONGEST: usize = 4000;
+
+/// The side of a transfer that something happened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where images come from.
+    Source,
+    /// Where they go.
+    Destination,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Side::Source => "source",
+            Side::Destination => "destination",
+        })
+    }
+}
+
+/// Why an image, or a part of it, didn't move. Clones share their cause: one lost blob fails every image that needs it.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    side: Option<Side>,
+    cause: Arc<dyn Error + Send + Sync>,
+    hint: Option<String>,
+    retryable: bool,
+    interrupted: bool,
+    missing: Arc<[PlatformPattern]>,
+}
+
+impl Fault {
+    /// An error of a registry.
+    pub(crate) fn registry(side: Side, error: transload_registry_client::Error) -> Fault {
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: error.is_cancelled(),
+            cause: Arc::new(error),
+            missing: Arc::default(),
+        }
+    }
+
+    /// An error of a store.
+    pub(crate) fn store(side: Side, error: transload_layout_store::Error) -> Fault {
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: error.is_stopped(),
+            cause: Arc::new(error),
+            missing: Arc::default(),
+        }
+    }
+
+    /// Content or a request that no further try makes better.
+    pub fn refused(side: Option<Side>, message: impl Into<String>) -> Fault {
+        Fault {
+            side,
+            cause: Arc::new(Message(message.into())),
+            hint: None,
+            retryable: false,
+            interrupted: false,
+            missing: Arc::default(),
+        }
+    }
+
+    /// An error with a cause of its own.
+    pub(crate) fn caused(side: Side, error: impl Error + Send + Sync + 'static, retryable: bool) -> Fault {
+        Fault {
+            side: Some(side),
+            cause: Arc::new(error),
+            hint: None,
+            retryable,
+            interrupted: false,
+            missing: Arc::default(),
+        }
+    }
+
+    /// A bug of this program.
+    pub(crate) fn internal(panicked: Panicked) -> Fault {
+        Fault {
+            side: None,
+            cause: Arc::new(panicked),
+            hint: Some(panics::HINT.to_owned()),
+            retryable: false,
+            interrupted: false,
+            missing: Arc::default(),
+        }
+    }
+
+    /// Does a piece of an image's work; a panic in it is a fault of the image.
+    pub(crate) fn isolate<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        panics::caught(work).unwrap_or_else(|panicked| Err(Fault::internal(panicked)))
+    }
+
+    /// The user's wish to stop.
+    pub(crate) fn interrupted() -> Fault {
+        Fault {
+            side: None,
+            cause: Arc::new(Message("interrupted".to_owned())),
+            hint: None,
+            retryable: true,
+            interrupted: true,
+            missing: Arc::default(),
+        }
+    }
+
+    /// Returns the fault with what to do about it.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The image lacks these platforms.
+    pub(crate) fn lacking(mut self, missing: &[PlatformPattern]) -> Fault {
+        self.missing = missing.into();
+        self
+    }
+
+    /// The platforms that were asked for and that the image lacks, where that is what is wrong.
+    pub fn missing_platforms(&self) -> &[PlatformPattern] {
+        &self.missing
+    }
+
+    /// The side that it happened on, where there is one.
+    pub fn side(&self) -> Option<Side> {
+        self.side
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Whether another try may go better.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// Whether a registry refused a manifest because it lacks a blob or manifest that it names.
+    pub(crate) fn is_for_lack_of_parts(&self) -> bool {
+        let error = self.cause.downcast_ref::<transload_registry_client::Error>();
+        error.is_some_and(transload_registry_client::Error::is_blob_unknown)
+    }
+
+    /// Whether the user stopped it.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+}
+
+impl fmt::Display for Fault {
+    /// The side, then the cause and its own causes, each said once. Whatever registries and files had to say in it, it is one line that
+    /// a terminal can show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(side) = self.side {
+            write!(f, "{side}: ")?;
+        }
+        let mut said = self.cause.to_string();
+        let mut next = self.cause.source();
+        while let Some(error) = next {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
+            next = error.source();
+        }
+        f.write_str(&printable(&said, LONGEST))
+    }
+}
+
+impl Error for Fault {}
+
+impl Fault {
+    /// The error, then its cause, then the cause's cause, each as it says it of itself.
+    pub fn chain(&self) -> Vec<String> {
+        let first: &(dyn Error + 'static) = self.cause.as_ref();
+        std::iter::successors(Some(first), |&error| error.source())
+            .map(|error| printable(&error.to_string(), LONGEST).into_owned())
+            .collect()
+    }
+}
+
+#[derive(Debug)]
+struct Message(String);
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Message {}

@@ -1,0 +1,364 @@
+//! Globs for tags: which images they stand for, found out before anything moves.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use transload_layout_store::Opening;
+use transload_reference::{Reference, Repository, Tag};
+use transload_registry_client::Client;
+
+use super::fault::{Fault, Side};
+use super::prepare::Wrong;
+use crate::job::{Endpoint, EndpointError, ImageName, Location, TagGlob, Target};
+
+/// How many images one glob may stand for. Who wants more wants a mirror of a repository, and names its parts.
+const MAX_IMAGES: usize = 1000;
+
+/// How many tags are told where none matches.
+const MOST_NEAR: usize = 5;
+
+/// Where a glob's tags are listed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum List {
+    Registry(Repository),
+    Store(PathBuf, Repository),
+}
+
+/// Why there is no list, or no image in it.
+struct Refusal {
+    message: String,
+    hint: Option<String>,
+    /// Whether the source is at fault, and not what was asked for.
+    failed: bool,
+}
+
+impl Refusal {
+    fn wrong(message: impl Into<String>, hint: impl Into<String>) -> Refusal {
+        Refusal {
+            message: message.into(),
+            hint: Some(hint.into()),
+            failed: false,
+        }
+    }
+
+    fn of_place(error: &EndpointError) -> Refusal {
+        Refusal {
+            message: error.to_string(),
+            hint: error.hint(),
+            failed: false,
+        }
+    }
+
+    fn failed(fault: &Fault) -> Refusal {
+        Refusal {
+            message: fault.to_string(),
+            hint: fault.hint().map(str::to_owned),
+            // Where the run was stopped, nothing is known of the source.
+            failed: !fault.is_interrupted(),
+        }
+    }
+}
+
+/// The images that the task's globs stand for at its source, without those that it names itself: each glob's in the order of their
+/// versions. One that stands for none is refused; what else is wrong with one is noted.
+pub(super) fn expand<'a>(
+    client: &Client,
+    opening: &Opening,
+    wrong: &mut Wrong<'a>,
+    refused: &mut Vec<(&'a TagGlob, Fault)>,
+) -> Vec<ImageName> {
+    let job = wrong.job;
+    let mut seen: HashSet<Reference> = job.images.iter().map(|image| image.reference().clone()).collect();
+    let mut lists: HashMap<List, Vec<Tag>> = HashMap::new();
+    let mut images = Vec::new();
+    for glob in &job.globs {
+        match resolve(glob, job.source.as_ref(), client, opening, &mut lists) {
+            Ok(tags) => {
+                let named = tags.iter().map(|tag| glob.image(tag));
+                images.extend(named.filter(|image| seen.insert(image.reference().clone())));
+            }
+            Err(Refusal {
+                message,
+                hint,
+                failed,
+            }) if failed => {
+                let message = message.strip_prefix("source: ").unwrap_or(&message);
+                let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
+                refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
+            }
+            Err(Refusal { message, hint, .. }) => wrong.push_at(glob, message, hint),
+        }
+    }
+    images
+}
+
+/// The tags that a glob stands for.
+fn resolve(
+    glob: &TagGlob,
+    source: Option<&Endpoint>,
+    client: &Client,
+    opening: &Opening,
+    lists: &mut HashMap<List, Vec<Tag>>,
+) -> Result<Vec<Tag>, Refusal> {
+    let place = place(glob, source)?;
+    let all = match lists.get(&place) {
+        Some(all) => all,
+        None => {
+            let mut all = place.tags(client, opening)?;
+            all.sort_by(|a, b| by_version(a.as_str(), b.as_str()));
+            all.dedup();
+            lists.entry(place.clone()).or_insert(all)
+        }
+    };
+    let tags: Vec<Tag> = all.iter().filter(|tag| glob.matches(tag)).cloned().collect();
+    match tags.len() {
+        0 => Err(no_match(glob, &place, all)),
+        1..=MAX_IMAGES => Ok(tags),
+        more => Err(Refusal::wrong(
+            format!("{glob} stands for {more} images, and at most {MAX_IMAGES} are taken by one glob"),
+            "narrow it: v1.3* takes less than v1*, and [0-9]* leaves out what doesn't begin with a digit",
+        )),
+    }
+}
+
+fn no_match(glob: &TagGlob, place: &List, all: &[Tag]) -> Refusal {
+    if all.is_empty() {
+        return Refusal {
+            message: format!("{glob}: {place} has no tags"),
+            hint: None,
+            failed: true,
+        };
+    }
+    let beginning = glob.beginning();
+    let likeness = |tag: &Tag| {
+        let letters = tag.as_str().bytes().zip(beginning.bytes());
+        letters.take_while(|(a, b)| a == b).count()
+    };
+    // Newest first among those that are equally near.
+    let mut near: Vec<&Tag> = all.iter().rev().collect();
+    near.sort_by_key(|tag| std::cmp::Reverse(likeness(tag)));
+    let near: Vec<&str> = near.iter().take(MOST_NEAR).map(|tag| tag.as_str()).collect();
+    let of = match all.len() {
+        1 => "the one tag".to_owned(),
+        number => format!("any of the {number} tags"),
+    };
+    let others = if all.len() > near.len() { " and others" } else { "" };
+    Refusal {
+        message: format!("{glob} doesn't match {of} of {place}"),
+        hint: Some(format!("it has {}{others}", near.join(", "))),
+        failed: true,
+    }
+}
+
+/// Where a glob's tags are listed: in the repository that the source has its images in.
+fn place(glob: &TagGlob, source: Option<&Endpoint>) -> Result<List, Refusal> {
+    let source = match source {
+        None => return Ok(List::Registry(glob.repository().clone())),
+        Some(Endpoint::Fixed(Location::Image(image))) => {
+            return Err(Refusal::wrong(
+                format!("src is the one image {image}, and {glob} may stand for several"),
+                format!("give src as a registry ({}), or leave it out", image.registry()),
+            ));
+        }
+        Some(source) => source,
+    };
+    let mut place = None;
+    for tag in ["1", "v2.0-x"].iter().filter_map(|tag| tag.parse::<Tag>().ok()) {
+        let image = glob.image(&tag);
+        let target = source
+            .locate(&image)
+            .and_then(|location| location.target(&image))
+            .map_err(|error| Refusal::of_place(&error))?;
+        let repository = target.reference().repository().clone();
+        let keeps_tags = target.reference().tag() == Some(&tag) && target.reference().digest().is_none();
+        let found = match target {
+            Target::Store(path, _) => List::Store(path, repository),
+            Target::Registry(_) => List::Registry(repository),
+        };
+        if !keeps_tags || place.as_ref().is_some_and(|place| *place != found) {
+            return Err(Refusal::wrong(
+                format!(
+                    "{glob}: src has other tags or repositories for other tags, so that no list has those that are meant"
+                ),
+                "name the images, or let src be a template of registry and repository alone",
+            ));
+        }
+        place = Some(found);
+    }
+    place.ok_or_else(|| Refusal::of_place(&EndpointError::Empty))
+}
+
+impl List {
+    fn tags(&self, client: &Client, opening: &Opening) -> Result<Vec<Tag>, Refusal> {
+        match self {
+            List::Registry(repository) => {
+                let tags = client
+                    .tags(repository)
+                    .map_err(|error| Refusal::failed(&Fault::registry(Side::Source, error)))?;
+                // What is no tag can't be asked for either.
+                Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
+            }
+            List::Store(path, repository) => {
+                let images = opening
+                    .open(path)
+                    .and_then(|store| store.images())
+                    .map_err(|error| Refusal::failed(&Fault::store(Side::Source, error)))?;
+                let own = images
+                    .into_iter()
+                    .filter(|image| image.reference.repository() == repository);
+                Ok(own.filter_map(|image| image.reference.tag().cloned()).collect())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            List::Registry(repository) => repository.fmt(f),
+            List::Store(path, repository) => write!(f, "{repository} in {}", path.display()),
+        }
+    }
+}
+
+/// The order that people expect of versions: numbers in them by their values, so that 1.9 comes before 1.10.
+fn by_version(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a, b);
+    loop {
+        let (one, other) = match (run(&mut left), run(&mut right)) {
+            (None, None) => return a.cmp(b),
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(one), Some(other)) => (one, other),
+        };
+        let is_number = |run: &str| run.starts_with(|c: char| c.is_ascii_digit());
+        let order = if is_number(one) && is_number(other) {
+            let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+            one.len().cmp(&other.len()).then(one.cmp(other))
+        } else {
+            one.cmp(other)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+/// Takes the digits, or the other letters, that a text begins with.
+fn run<'t>(text: &mut &'t str) -> Option<&'t str> {
+    let is_digit = text.chars().next()?.is_ascii_digit();
+    let end = text
+        .find(|c: char| c.is_ascii_digit() != is_digit)
+        .unwrap_or(text.len());
+    let (run, rest) = text.split_at(end);
+    *text = rest;
+    Some(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::sync::Arc;
+
+    use transload_reference::Registry;
+
+    use crate::job::PlaceTemplate;
+
+    fn glob(text: &str) -> TagGlob {
+        match text.parse() {
+            Ok(crate::job::ImageEntry::Glob(glob)) => glob,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn versions_are_in_the_order_of_their_numbers() {
+        let sorted = [
+            "1",
+            "1.2",
+            "1.9",
+            "1.9-rc1",
+            "1.10",
+            "1.010.1",
+            "10",
+            "latest",
+            "v1.9.0",
+            "v1.10.0",
+            "v1.10.0-alpine",
+        ];
+        for (at, one) in sorted.iter().enumerate() {
+            for (other_at, other) in sorted.iter().enumerate() {
+                assert_eq!(by_version(one, other), at.cmp(&other_at), "{one} {other}");
+            }
+        }
+    }
+
+    /// A template that writes a place from an image's repository and tag.
+    #[derive(Debug)]
+    struct Written(fn(&str, &str) -> String);
+
+    impl fmt::Display for Written {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a template")
+        }
+    }
+
+    impl PlaceTemplate for Written {
+        fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
+            let reference = image.reference();
+            let tag = reference.tag().map(Tag::as_str).unwrap_or_default();
+            Location::parse(&(self.0)(reference.repository().path(), tag))
+        }
+
+        fn named_registry(&self) -> Option<Registry> {
+            None
+        }
+    }
+
+    /// Where the tags are listed, or why they can't be.
+    #[test]
+    fn a_globs_tags_are_listed_where_the_source_has_its_images() {
+        let fixed = |text: &str| Some(Endpoint::Fixed(Location::parse(text).unwrap()));
+        let template =
+            |written: fn(&str, &str) -> String| Some(Endpoint::Template(Arc::new(Written(written))));
+        let cases = [
+            (None, Ok("docker.io/library/alpine")),
+            (
+                fixed("mirror.example.com/k8s"),
+                Ok("mirror.example.com/k8s/library/alpine"),
+            ),
+            (
+                fixed("local:///srv/images"),
+                Ok("docker.io/library/alpine in /srv/images"),
+            ),
+            (
+                template(|repository, tag| format!("mirror.example.com/all/{repository}:{tag}")),
+                Ok("mirror.example.com/all/library/alpine"),
+            ),
+            (
+                fixed("mirror.example.com/alpine:3"),
+                Err("src is the one image mirror.example.com/alpine:3"),
+            ),
+            (
+                template(|_, tag| format!("mirror.example.com/x:{}", tag.trim_start_matches('v'))),
+                Err("src has other tags"),
+            ),
+            (
+                template(|_, tag| format!("mirror.example.com/{tag}/x:{tag}")),
+                Err("src has other tags"),
+            ),
+        ];
+        for (source, expected) in cases {
+            match (place(&glob("alpine:v*"), source.as_ref()), expected) {
+                (Ok(place), Ok(name)) => assert_eq!(place.to_string(), name),
+                (Err(refusal), Err(message)) => {
+                    assert!(refusal.message.contains(message), "{}", refusal.message)
+                }
+                (Ok(place), Err(message)) => panic!("{place} instead of {message}"),
+                (Err(refusal), Ok(name)) => panic!("{} instead of {name}", refusal.message),
+            }
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! `src` and `dest`: where images come from and where they go.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use transload_reference::{ParseError, Reference, Registry, Repository};
+
+use super::{ImageName, transport};
+
+/// What stands before a directory.
+pub const LOCAL: &str = "local://";
+/// What may stand before a registry.
+pub const OCI: &str = "oci://";
+
+/// Why a task can't have links.
+pub const NO_LINK: &str = "links are made from a directory to a directory alone";
+/// What to do about it.
+pub const LINK_HINT: &str = "leave it out, or give a directory as the source and the destination";
+
+/// A `src` or `dest`, before any image is looked at.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// The same place for every image.
+    Fixed(Location),
+    /// A place of its own for each image, as a template gives it.
+    Template(Arc<dyn PlaceTemplate>),
+}
+
+/// A place that depends on the image, such as a task file's template. It is displayed as it was written.
+pub trait PlaceTemplate: fmt::Debug + fmt::Display + Send + Sync {
+    /// Returns the place for this image.
+    ///
+    /// # Errors
+    /// Where the template names what isn't there or gives what is no place.
+    fn locate(&self, image: &ImageName) -> Result<Location, EndpointError>;
+
+    /// Returns the registry that all images' places are in, where the text names one before any template begins.
+    fn named_registry(&self) -> Option<Registry>;
+}
+
+/// A place that images are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A store's folder.
+    Store(PathBuf),
+    /// A registry, or a namespace in it: an image's repository and tag follow.
+    Registry {
+        /// The registry.
+        registry: Registry,
+        /// The namespace, without slashes at its ends.
+        prefix: Option<String>,
+    },
+    /// Exactly this image.
+    Image(Reference),
+}
+
+/// Where one image is: in a store under a name, or in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// In the store at this path, under this name.
+    Store(PathBuf, Reference),
+    /// In its registry.
+    Registry(Reference),
+}
+
+impl Target {
+    /// The image's name there.
+    pub fn reference(&self) -> &Reference {
+        match self {
+            Target::Store(_, reference) | Target::Registry(reference) => reference,
+        }
+    }
+
+    /// The registry that it is in, if it is in one.
+    pub fn registry(&self) -> Option<&Registry> {
+        match self {
+            Target::Store(..) => None,
+            Target::Registry(reference) => Some(reference.registry()),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Store(path, reference) => write!(f, "{reference} in {}", path.display()),
+            Target::Registry(reference) => reference.fmt(f),
+        }
+    }
+}
+
+/// Why a `src` or `dest` is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// Empty.
+    #[error("it is empty")]
+    Empty,
+    /// A template that gave a template.
+    #[error("it is a template again")]
+    Braces,
+    /// A bad template.
+    #[error("the template: {message}")]
+    Template {
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it, where that can be told.
+        hint: Option<String>,
+        /// The template's own error.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// A template that gave something that is no place.
+    #[error("for {image} the template gives \"{rendered}\", and that is no place: {cause}")]
+    Rendered {
+        /// The image.
+        image: String,
+        /// What it rendered to.
+        rendered: String,
+        /// Why that is no place.
+        #[source]
+        cause: Box<EndpointError>,
+    },
+    /// `local://` without a folder.
+    #[error("{LOCAL} needs a directory behind it")]
+    NoDirectory,
+    /// A path that only a shell understands.
+    #[error("\"{path}\": ~ stands for the home directory in a shell alone")]
+    Home {
+        /// The path.
+        path: String,
+    },
+    /// A URL of another kind.
+    #[error("{scheme}:// isn't a kind of place")]
+    Scheme {
+        /// The scheme.
+        scheme: String,
+        /// What follows it, without a user's name and password.
+        rest: String,
+    },
+    /// A place in a form that other tools know.
+    #[error("\"{text}\": there are no `{prefix}` places here")]
+    Transport {
+        /// The text.
+        text: String,
+        /// The form's name, with its colon.
+        prefix: String,
+        /// What to write for what is meant, if that is a directory.
+        directory: Option<String>,
+    },
+    /// A name that doesn't say whether it is a registry or a directory.
+    #[error("\"{text}\" may be a registry, an image or a directory")]
+    Unclear {
+        /// The text.
+        text: String,
+    },
+    /// A bad name.
+    #[error("{0}")]
+    Name(#[from] ParseError),
+    /// A text that is a path where only registries are.
+    #[error("\"{text}\" looks like a directory")]
+    Path {
+        /// The text.
+        text: String,
+    },
+}
+
+impl EndpointError {
+    /// What to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            EndpointError::Empty => {
+                format!("give {LOCAL}/a/directory, a registry, or a registry and a repository")
+            }
+            EndpointError::Braces => {
+                "name the variable by itself, as in {{ .name }}: then its own templates are rendered, too"
+                    .to_owned()
+            }
+            EndpointError::Template { hint, .. } => return hint.clone(),
+            EndpointError::Rendered { cause, .. } => return cause.hint(),
+            EndpointError::NoDirectory => format!("write the path behind it, such as {LOCAL}/var/lib/images"),
+            EndpointError::Home { path } => {
+                let rest = path.trim_start_matches('~');
+                format!("write it out, such as {LOCAL}/root{rest}; a folder of that name is ./{path}")
+            }
+            EndpointError::Scheme { scheme, rest } => match scheme.as_str() {
+                "http" => {
+                    format!("write {rest} alone, and set plain_http: true for it in auths (or --plain-http)")
+                }
+                "https" | "docker" => format!("write {rest} alone"),
+                "file" | "dir" | "oci-layout" => format!("write {LOCAL}{rest}"),
+                _ => {
+                    format!(
+                        "a directory is written {LOCAL}/a/directory, a registry without anything before it"
+                    )
+                }
+            },
+            EndpointError::Transport {
+                text,
+                directory: Some(directory),
+                ..
+            } => format!("write {directory}; a folder of that name is ./{text}"),
+            EndpointError::Transport { text, .. } => format!(
+                "write a directory as PATH or {LOCAL}PATH (./{text} for one of that name); what another tool keeps goes through a registry, \
+                 such as with skopeo copy"
+            ),
+            EndpointError::Unclear { text } => {
+                let host = text.split('/').next().unwrap_or(text);
+                let port = text.replacen(host, &format!("{host}:443"), 1);
+                format!(
+                    "write {port} for a registry {host}, docker.io/{text} for Docker Hub, {LOCAL}/… for a directory (on the command \
+                     line also ./{text})"
+                )
+            }
+            EndpointError::Path { text } if text.starts_with('/') => format!("write {LOCAL}{text}"),
+            EndpointError::Path { .. } => format!("write {LOCAL}/the/absolute/path"),
+            EndpointError::Name(error) => return error.hint(),
+        })
+    }
+}
+
+impl Endpoint {
+    /// The place for this image.
+    ///
+    /// # Errors
+    /// Where a template names what isn't there or gives what is no place.
+    pub fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
+        match self {
+            Endpoint::Fixed(location) => Ok(location.clone()),
+            Endpoint::Template(template) => template.locate(image),
+        }
+    }
+
+    /// The one registry that the text names, if it names one before any template begins.
+    pub fn named_registry(&self) -> Option<Registry> {
+        match self {
+            Endpoint::Fixed(Location::Store(_)) => None,
+            Endpoint::Fixed(Location::Registry { registry, .. }) => Some(registry.clone()),
+            Endpoint::Fixed(Location::Image(reference)) => Some(reference.registry().clone()),
+            Endpoint::Template(template) => template.named_registry(),
+        }
+    }
+
+    /// Whether blobs on their way from `source` to `destination` may be linked: both are directories, or may be.
+    pub fn may_be_linked(source: Option<&Endpoint>, destination: &Endpoint) -> bool {
+        let may_be_a_store =
+            |end: &Endpoint| matches!(end, Endpoint::Fixed(Location::Store(_)) | Endpoint::Template(_));
+        source.is_some_and(may_be_a_store) && may_be_a_store(destination)
+    }
+
+    /// The store, if it is one and the same for every image.
+    pub fn store(&self) -> Option<&Path> {
+        match self {
+            Endpoint::Fixed(Location::Store(path)) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl From<Location> for Endpoint {
+    fn from(location: Location) -> Self {
+        Endpoint::Fixed(location)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Fixed(location) => location.fmt(f),
+            Endpoint::Template(template) => template.fmt(f),
+        }
+    }
+}
+
+impl Location {
+    /// Reads a place as task files write it.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse(text: &str) -> Result<Location, EndpointError> {
+        let text = text.trim();
+        if text.contains("{{") {
+            return Err(EndpointError::Braces);
+        }
+        if let Some(path) = text.strip_prefix(LOCAL) {
+            return Location::directory(path);
+        }
+        refuse_transport(text)?;
+        let name = text.strip_prefix(OCI).unwrap_or(text);
+        if name.is_empty() {
+            return Err(EndpointError::Empty);
+        }
+        if let Some((scheme, rest)) = name.split_once("://") {
+            let host = rest.split('/').next().unwrap_or(rest);
+            let user = host.rfind('@').map_or(0, |at| at + 1);
+            return Err(EndpointError::Scheme {
+                scheme: scheme.to_ascii_lowercase(),
+                rest: rest[user..].to_owned(),
+            });
+        }
+        if is_path(name) {
+            return Err(EndpointError::Path {
+                text: text.to_owned(),
+            });
+        }
+        Location::in_registry(name)
+    }
+
+    /// Reads a place as the command line writes it: as task files do, or a plain path (it begins with `/`, `.` or `~`, is a folder that
+    /// exists, or has an archive's name, which is told where it is opened).
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse_argument(text: &str) -> Result<Location, EndpointError> {
+        let path = Path::new(text);
+        if text.contains("://") || !(is_path(text) || path.is_dir() || is_archive(path)) {
+            return Location::parse(text);
+        }
+        refuse_transport(text)?;
+        Location::directory(text)
+    }
+
+    /// Reads a directory as the command line writes it where nothing else can stand: a path, with or without `local://`.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse_directory(text: &str) -> Result<Location, EndpointError> {
+        if text.starts_with(LOCAL) || text.contains("://") {
+            return Location::parse(text);
+        }
+        refuse_transport(text)?;
+        Location::directory(text)
+    }
+
+    fn directory(path: &str) -> Result<Location, EndpointError> {
+        if path.is_empty() {
+            return Err(EndpointError::NoDirectory);
+        }
+        if path == "~" || path.starts_with("~/") {
+            return Err(EndpointError::Home {
+                path: path.to_owned(),
+            });
+        }
+        // Components drop a slash at the end and doubled ones, so that one folder has one name.
+        Ok(Location::Store(Path::new(path).components().collect()))
+    }
+
+    fn in_registry(name: &str) -> Result<Location, EndpointError> {
+        let name = name.trim_end_matches('/');
+        let Some((host, path)) = name.split_once('/') else {
+            let is_clear = name.contains(['.', ':']) || name == "localhost";
+            return match name.parse() {
+                Ok(_) if !is_clear => Err(EndpointError::Unclear {
+                    text: name.to_owned(),
+                }),
+                Ok(registry) => Ok(Location::Registry {
+                    registry,
+                    prefix: None,
+                }),
+                Err(error) => Err(error.into()),
+            };
+        };
+        if !(host.contains(['.', ':']) || host == "localhost" || host.bytes().any(|b| b.is_ascii_uppercase()))
+        {
+            return Err(EndpointError::Unclear {
+                text: name.to_owned(),
+            });
+        }
+        let last = path.rsplit('/').next().unwrap_or(path);
+        if last.contains([':', '@']) {
+            // What `repository:{{ .reference }}` gives for an image that is known by its digest alone.
+            let name = match last.contains('@') {
+                true => name.to_owned(),
+                false => name
+                    .replacen(":sha256:", "@sha256:", 1)
+                    .replacen(":sha512:", "@sha512:", 1),
+            };
+            return Ok(Location::Image(name.parse()?));
+        }
+        let registry: Registry = host.parse()?;
+        // Any path of repositories is one; the check is the repository's own.
+        Repository::new(registry.clone(), path)?;
+        Ok(Location::Registry {
+            registry,
+            prefix: Some(path.to_owned()),
+        })
+    }
+
+    /// Where this image is or goes, if this is where it is or goes.
+    ///
+    /// # Errors
+    /// Where the name that follows isn't valid, for example too long.
+    pub fn target(&self, image: &ImageName) -> Result<Target, EndpointError> {
+        let reference = image.reference();
+        match self {
+            Location::Store(path) => Ok(Target::Store(path.clone(), reference.clone())),
+            Location::Image(exact) => Ok(Target::Registry(exact.clone().or_latest())),
+            Location::Registry { registry, prefix } => {
+                let path = reference.repository().path();
+                let path = match prefix {
+                    Some(prefix) => format!("{prefix}/{path}"),
+                    None => path.to_owned(),
+                };
+                let repository = Repository::new(registry.clone(), &path)?;
+                Ok(Target::Registry(reference.in_repository(repository)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Store(path) => write!(f, "{}", path.display()),
+            Location::Registry {
+                registry,
+                prefix: None,
+            } => registry.fmt(f),
+            Location::Registry {
+                registry,
+                prefix: Some(prefix),
+            } => write!(f, "{registry}/{prefix}"),
+            Location::Image(reference) => reference.fmt(f),
+        }
+    }
+}
+
+/// Whether an argument that may be a registry's name is an archive's.
+fn is_archive(path: &Path) -> bool {
+    has_archive_name(path) && (path.components().count() == 1 || path.exists())
+}
+
+/// Whether a path ends as the names of archives do.
+pub fn has_archive_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+fn refuse_transport(text: &str) -> Result<(), EndpointError> {
+    let Some(transport) = transport::of_place(text) else {
+        return Ok(());
+    };
+    Err(EndpointError::Transport {
+        text: text.to_owned(),
+        prefix: format!("{}:", transport.scheme),
+        directory: (transport.is_directory() && !transport.rest.is_empty())
+            .then(|| format!("{LOCAL}{}", transport.rest)),
+    })
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.', '~'])
+}

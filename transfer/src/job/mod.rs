@@ -1,0 +1,112 @@
+//! What one task asks for, with every name, pattern, platform and template already checked.
+//!
+//! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
+//! where is worked out by the transfer, since a store's images are only known once it is open.
+
+mod earlier;
+mod endpoint;
+mod glob;
+mod image;
+mod pasted;
+mod pins;
+mod transport;
+
+pub use earlier::Earlier;
+pub use endpoint::{
+    Endpoint, EndpointError, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate, Target,
+    has_archive_name,
+};
+pub use glob::{EntryError, ImageEntry, TagGlob};
+pub use image::ImageName;
+pub use pins::Pins;
+
+use std::sync::Arc;
+
+use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
+use transload_registry_client::HostRule;
+
+/// One task: which images go from where to where, and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The task's name, or the command's.
+    pub name: String,
+    /// The images. None given, and no glob either: all that the source store holds, or the one image that the source names.
+    pub images: Vec<ImageName>,
+    /// Globs for tags, which stand for more images: those that the source has when the task is prepared.
+    pub globs: Vec<TagGlob>,
+    /// Whether all that the source store holds includes images that a tag of their repository stood for before it was moved.
+    pub untagged: bool,
+    /// Which of the images: all where there is none.
+    pub pattern: Option<ImagePattern>,
+    /// Which platforms of each image.
+    pub platforms: PlatformSet,
+    /// What happens where a platform is missing.
+    pub mode: Mode,
+    /// Whether an image of one platform has to be of all platforms asked for.
+    pub single: Single,
+    /// What becomes of an index of which only some platforms move.
+    pub index: IndexMode,
+    /// Whether blobs are linked between directories, where they can be, and not copied.
+    pub link: bool,
+    /// Whether what the destination has is looked at before it counts.
+    pub check_existing: bool,
+    /// Where the images come from: each image's own registry where there is none.
+    pub source: Option<Endpoint>,
+    /// Where they go.
+    pub destination: Endpoint,
+    /// Credentials and transport settings by host.
+    pub hosts: Vec<HostRule>,
+    /// Whether hosts that no rule covers are spoken to without checking their certificates.
+    pub skip_tls_verify: bool,
+    /// How often images that failed are tried again once the others are done.
+    pub retries: u32,
+    /// Whether failed images leave the exit status alone.
+    pub ignore_errors: bool,
+    /// What the images have to be: anything where there is none.
+    pub pins: Option<Arc<dyn Pins>>,
+    /// What an earlier run left to do: all where there is none.
+    pub earlier: Option<Earlier>,
+    /// Whether what the job asks for is known only when its turn comes: until then it has a name and nothing else.
+    pub is_late: bool,
+    /// Whether the job runs only where another one failed, and may write what that one should have written.
+    pub is_fallback: bool,
+}
+
+impl Job {
+    /// A job with everything but its destination at the default.
+    pub fn new(name: impl Into<String>, destination: Endpoint) -> Job {
+        Job {
+            name: name.into(),
+            images: Vec::new(),
+            globs: Vec::new(),
+            untagged: false,
+            pattern: None,
+            platforms: PlatformSet::All,
+            mode: Mode::Strict,
+            single: Single::Refuse,
+            index: IndexMode::Filtered,
+            link: false,
+            check_existing: false,
+            source: None,
+            destination,
+            hosts: Vec::new(),
+            skip_tls_verify: false,
+            retries: 0,
+            ignore_errors: false,
+            pins: None,
+            earlier: None,
+            is_late: false,
+            is_fallback: false,
+        }
+    }
+}
+
+/// What becomes of an index of which only some platforms move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexMode {
+    /// It is cut down to what moves, which gives it another digest.
+    #[default]
+    Filtered,
+    /// It stays as it is, digest and all, and some of what it names isn't there ("sparse").
+    Original,
+}

@@ -1,0 +1,63 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # An image's way
+//! ```text
+//! Job -> prepare (names to sources and destinations; nothing moves before all jobs pass)
+//!     -> plan (an image's manifests, platforms chosen; reads no blob but a config) -> Queue
+//!     -> executor (blobs once each, then manifests, children first, then the tag) -> ImageOutcome -> JobSummary
+//! ```
+//!
+//! Nothing here prints, exits, parses YAML or knows how a job was written.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod at_work;
+mod blobs;
+pub mod care;
+mod clients;
+mod destination;
+mod event;
+mod executor;
+mod fault;
+mod fill;
+mod flight;
+mod globs;
+pub mod inside;
+pub mod job;
+mod local;
+mod losses;
+mod manifest_locks;
+mod near;
+mod options;
+mod outcome;
+pub mod panics;
+mod places;
+mod plan;
+mod pool;
+mod prepare;
+mod preview;
+mod queue;
+mod ranges;
+mod refused;
+mod room;
+mod run;
+mod source;
+mod staff;
+mod tagging;
+mod together;
+mod turns;
+
+pub use clients::{Located, client, locate};
+pub use event::{Event, How, Observer, Observers, Unobserved};
+pub use fault::{Fault, Side};
+pub use options::{Options, pool};
+pub use outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status, Tally};
+pub use prepare::{Mapping, Problem};
+pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
+pub use run::{Summary, THE_TASK, run, run_in_turns};
+pub use source::{RegistrySource, Source, StoreSource};
+pub use turns::{Turn, Turns};
+
+pub(crate) use clients::Clients;
+pub(crate) use destination::{Bring, Destination, Expected, StoreDestination};
+pub(crate) use source::config_of;

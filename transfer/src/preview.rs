@@ -1,0 +1,422 @@
+//! What a run would do (`--dry-run`): the same preparation and planning, and a look at which blobs are there.
+
+mod hosts;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use transload_layout_store::filesystem;
+use transload_policy::PlatformPattern;
+use transload_reference::{Descriptor, Digest, Platform};
+
+use hosts::Hosts;
+pub use hosts::{Host, Login};
+
+use super::destination::Destination;
+use super::event::{Event, Observer};
+use super::fault::{Fault, Side};
+use super::outcome::Count;
+use super::places::{Place, Places};
+use super::plan::{self, Plan, Planned};
+use super::prepare::{Mapping, Preparation, Prepared, Problem};
+use super::run::prepare_all;
+use super::{Clients, Options};
+use crate::job::{Job, Target};
+
+/// What a task would do.
+#[derive(Debug)]
+pub struct JobPreview {
+    /// Its name.
+    pub job: String,
+    /// Its images; none where they are only known after an earlier task.
+    pub images: Vec<ImagePreview>,
+    /// Whether its images are only known after an earlier task of the run.
+    pub comes_later: bool,
+    /// Warnings that belong to no image.
+    pub warnings: Vec<String>,
+    /// The disks that would be written to.
+    pub disks: Vec<Disk>,
+    /// How the registries would be reached, sources first.
+    pub hosts: Vec<Host>,
+}
+
+/// A disk that would be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The folder on it.
+    pub folder: PathBuf,
+    /// How many bytes of blobs would be written.
+    pub to_write: u64,
+    /// How many bytes are free; none where that isn't known.
+    pub free: Option<u64>,
+    /// How many of those go to directories on the same filesystem that come before this one, in this task or an earlier one.
+    pub taken: u64,
+}
+
+impl Disk {
+    /// How many bytes too few are free for this directory, with those before it.
+    pub fn missing(&self) -> u64 {
+        match self.free {
+            Some(free) if self.to_write > 0 => self.taken.saturating_add(self.to_write).saturating_sub(free),
+            _ => 0,
+        }
+    }
+}
+
+/// Notes of each directory how many bytes those before it take of its filesystem.
+fn share_filesystems(previews: &mut [JobPreview]) {
+    let mut taken: HashMap<u64, u64> = HashMap::new();
+    for disk in previews.iter_mut().flat_map(|preview| &mut preview.disks) {
+        if let Some(filesystem) = filesystem(&disk.folder) {
+            let taken = taken.entry(filesystem).or_default();
+            disk.taken = *taken;
+            *taken = taken.saturating_add(disk.to_write);
+        }
+    }
+}
+
+/// What would become of an image.
+#[derive(Debug)]
+pub struct ImagePreview {
+    /// The image, as it was written.
+    pub image: String,
+    /// Where it would come from.
+    pub from: Target,
+    /// Where it would go.
+    pub to: Target,
+    /// The platforms that were asked for and that it doesn't have.
+    pub missing: Vec<PlatformPattern>,
+    /// What would move, or why nothing would.
+    pub result: Result<Preview, Fault>,
+}
+
+/// What of an image would move.
+#[derive(Debug)]
+pub enum Preview {
+    /// The image would be there afterwards.
+    Moves {
+        /// Its digest at the source.
+        source_digest: Digest,
+        /// Its digest at the destination.
+        digest: Digest,
+        /// The platforms that move.
+        platforms: Vec<Platform>,
+        /// Blobs that move and that no image before it moves.
+        to_move: Count,
+        /// Blobs that are there, or that an image before it moves.
+        there: Count,
+        /// Things to look at.
+        warnings: Vec<String>,
+        /// Whether all of it is there, its name included.
+        is_there: bool,
+    },
+    /// The image would be left out, and why.
+    Skipped(String),
+}
+
+/// Finds out what the tasks would do, without writing anything.
+///
+/// # Errors
+/// As [`run`](super::run).
+pub fn preview(
+    jobs: &[Job],
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<JobPreview>, Vec<Problem>> {
+    let pool = options.pool(usize::MAX).map_err(|problem| vec![problem])?;
+    let preparations = prepare_all(jobs, &mut Clients::new(options, observer))?;
+    // What a task brings is there for the next.
+    let mut counted = HashSet::new();
+    let mut previews: Vec<JobPreview> = jobs
+        .iter()
+        .zip(preparations)
+        .map(|(job, preparation)| match preparation {
+            Preparation::Later => JobPreview {
+                job: job.name.clone(),
+                images: Vec::new(),
+                comes_later: true,
+                warnings: Vec::new(),
+                disks: Vec::new(),
+                hosts: Vec::new(),
+            },
+            Preparation::Ready(prepared) => {
+                preview_job(prepared, options, &pool, observer.as_ref(), &mut counted)
+            }
+        })
+        .collect();
+    share_filesystems(&mut previews);
+    Ok(previews)
+}
+
+fn preview_job(
+    prepared: Prepared<'_>,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+    observer: &dyn Observer,
+    counted: &mut HashSet<(Place, Digest)>,
+) -> JobPreview {
+    let Prepared {
+        job,
+        images,
+        refused,
+        warnings,
+        client,
+    } = prepared;
+    observer.event(&Event::JobStarted {
+        job: &job.name,
+        images: images.len(),
+    });
+    let mut places = Places::new(options.opening(), job);
+    let opened: Vec<_> = images
+        .iter()
+        .map(|mapping| open(&mut places, &client, mapping))
+        .collect();
+    let hosts = Hosts::look(&client, &images, pool);
+    let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
+    pool.in_place_scope(|scope| {
+        for ((slot, mapping), opened) in planned.iter_mut().zip(&images).zip(&opened) {
+            let unreachable = hosts.unreachable(mapping);
+            scope.spawn(move |_| {
+                if !options.cancel.load(Ordering::Relaxed) {
+                    *slot = Some(match unreachable {
+                        Some(fault) => Err(fault.clone()),
+                        None => Fault::isolate(|| look(job, mapping, opened)),
+                    });
+                }
+            });
+        }
+    });
+    let mut disks = disks(&images, &opened);
+    let images = images.into_iter().zip(planned).map(|(mapping, looked)| {
+        let result = looked
+            .unwrap_or_else(|| Err(Fault::interrupted()))
+            .map(|looked| count(&mapping, looked, counted, &mut disks));
+        ImagePreview {
+            image: mapping.name.written().to_owned(),
+            missing: missing(job, &result),
+            from: mapping.from,
+            to: mapping.to,
+            result,
+        }
+    });
+    let refused = refused.into_iter().map(|(mapping, fault)| ImagePreview {
+        image: mapping.name.written().to_owned(),
+        missing: Vec::new(),
+        from: mapping.from,
+        to: mapping.to,
+        result: Err(fault),
+    });
+    JobPreview {
+        job: job.name.clone(),
+        images: images.chain(refused).collect(),
+        comes_later: false,
+        warnings,
+        disks,
+        hosts: hosts.hosts,
+    }
+}
+
+/// The platforms that were asked for and that an image doesn't have.
+fn missing(job: &Job, result: &Result<Preview, Fault>) -> Vec<PlatformPattern> {
+    let wanted = job.platforms.patterns().unwrap_or_default();
+    match result {
+        // What has no platform lacks none.
+        Ok(Preview::Moves { platforms, .. }) if !platforms.is_empty() => wanted
+            .iter()
+            .filter(|pattern| !platforms.iter().any(|platform| pattern.matches(platform)))
+            .cloned()
+            .collect(),
+        Ok(Preview::Moves { .. }) => Vec::new(),
+        // It has none of them.
+        Ok(Preview::Skipped(_)) => wanted.to_vec(),
+        Err(fault) => fault.missing_platforms().to_vec(),
+    }
+}
+
+/// The folders that are written to, each with its free space.
+fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
+    let mut disks: Vec<Disk> = Vec::new();
+    for (mapping, opened) in images.iter().zip(opened) {
+        if let (Target::Store(folder, _), Ok((_, destination))) = (&mapping.to, opened)
+            && !disks.iter().any(|disk| disk.folder == *folder)
+        {
+            disks.push(Disk {
+                folder: folder.clone(),
+                to_write: 0,
+                free: destination.free_space(),
+                taken: 0,
+            });
+        }
+    }
+    disks
+}
+
+type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
+
+fn open(places: &mut Places<'_>, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
+    let source = places
+        .source(client, &mapping.from)
+        .map_err(|error| Fault::store(Side::Source, error))?;
+    let destination = places
+        .look(client, &mapping.to)
+        .map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok((source, destination))
+}
+
+/// What was found out about an image. Its manifests aren't kept: there may be thousands of images.
+enum Looked {
+    Plan(Box<Outline>),
+    Skip(String),
+}
+
+/// What a plan comes to, with a look at each of its blobs.
+struct Outline {
+    source_digest: Digest,
+    digest: Digest,
+    platforms: Vec<Platform>,
+    warnings: Vec<String>,
+    was_published: bool,
+    blobs: Vec<Look>,
+}
+
+/// Whether a blob is there, and how many of its bytes would be written to a disk.
+struct Look {
+    digest: Digest,
+    size: u64,
+    is_there: bool,
+    to_write: u64,
+}
+
+impl Outline {
+    fn of(plan: Plan, blobs: Vec<Look>) -> Looked {
+        Looked::Plan(Box::new(Outline {
+            source_digest: plan.source_digest,
+            digest: plan.root.digest().clone(),
+            platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
+            warnings: plan.warnings,
+            was_published: plan.was_published,
+            blobs,
+        }))
+    }
+}
+
+fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
+    let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
+    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+        Planned::Skip(reason) => return Ok(Looked::Skip(reason)),
+        Planned::AlreadyThere(plan) => {
+            let there = |blob: &Descriptor| Look {
+                digest: blob.digest.clone(),
+                size: blob.size,
+                is_there: true,
+                to_write: 0,
+            };
+            let looks = plan.blobs.iter().map(there).collect();
+            (plan, looks)
+        }
+        Planned::Move(plan) => {
+            let repository = mapping.to.reference().repository();
+            let look = |blob: &Descriptor| {
+                Ok(Look {
+                    digest: blob.digest.clone(),
+                    size: blob.size,
+                    is_there: destination.has_blob(repository, blob)?,
+                    to_write: destination.bytes_to_write(source.as_ref(), blob),
+                })
+            };
+            let looks: Result<Vec<Look>, Fault> = plan.blobs.iter().map(look).collect();
+            (plan, looks?)
+        }
+    };
+    Ok(Outline::of(plan, looks))
+}
+
+fn count(
+    mapping: &Mapping,
+    looked: Looked,
+    counted: &mut HashSet<(Place, Digest)>,
+    disks: &mut [Disk],
+) -> Preview {
+    let outline = match looked {
+        Looked::Skip(reason) => return Preview::Skipped(reason),
+        Looked::Plan(outline) => outline,
+    };
+    let is_whole = outline.was_published && outline.blobs.iter().all(|look| look.is_there);
+    let folder = match &mapping.to {
+        Target::Store(folder, _) => Some(folder),
+        Target::Registry(_) => None,
+    };
+    let mut disk = disks.iter_mut().find(|disk| Some(&disk.folder) == folder);
+    let place = Place::of(&mapping.to);
+    let (mut to_move, mut is_there) = (Count::default(), Count::default());
+    for look in outline.blobs {
+        let first = counted.insert((place.clone(), look.digest));
+        if let (true, Some(disk)) = (first, &mut disk) {
+            disk.to_write = disk.to_write.saturating_add(look.to_write);
+        }
+        let count = if look.is_there || !first {
+            &mut is_there
+        } else {
+            &mut to_move
+        };
+        count.add(1, look.size);
+    }
+    Preview::Moves {
+        source_digest: outline.source_digest,
+        digest: outline.digest,
+        platforms: outline.platforms,
+        to_move,
+        there: is_there,
+        warnings: outline.warnings,
+        is_there: is_whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(folders: &[(&std::path::Path, u64)], free: Option<u64>) -> JobPreview {
+        let disk = |&(folder, to_write): &(&std::path::Path, u64)| Disk {
+            folder: folder.to_owned(),
+            to_write,
+            free,
+            taken: 0,
+        };
+        JobPreview {
+            job: "a task".to_owned(),
+            images: Vec::new(),
+            comes_later: false,
+            warnings: Vec::new(),
+            disks: folders.iter().map(disk).collect(),
+            hosts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn directories_on_one_filesystem_share_its_space_within_a_task_and_across_tasks() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        let mut plans = [
+            task(&[(&one, 60), (&other, 30)], Some(100)),
+            task(&[(&one, 25), (&other, 0)], Some(100)),
+        ];
+        share_filesystems(&mut plans);
+        let seen = |plan: &JobPreview| -> Vec<(u64, u64)> {
+            let disks = plan.disks.iter();
+            disks.map(|disk| (disk.taken, disk.missing())).collect()
+        };
+        assert_eq!(seen(&plans[0]), [(0, 0), (60, 0)]);
+        assert_eq!(seen(&plans[1]), [(90, 15), (115, 0)]);
+    }
+
+    #[test]
+    fn nothing_is_missing_where_the_free_space_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plans = [task(&[(folder.path(), u64::MAX), (folder.path(), 1)], None)];
+        share_filesystems(&mut plans);
+        assert!(plans[0].disks.iter().all(|disk| disk.missing() == 0));
+    }
+}

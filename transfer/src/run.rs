@@ -1,0 +1,303 @@
+//! A run: its jobs one after another, the images of each together.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use transload_registry_client::Client;
+
+use crate::clients::Clients;
+use crate::event::{Event, Observer};
+use crate::executor::Executor;
+use crate::fault::{Fault, Side};
+use crate::flight::Flight;
+use crate::job::{Endpoint, Job};
+use crate::losses::AllLosses;
+use crate::options::{Options, no_threads};
+use crate::outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status};
+use crate::places::{Places, Port, whole};
+use crate::pool::Pool;
+use crate::prepare::{Mapping, Preparation, Prepared, Problem, check_across, prepare};
+use crate::source::Source;
+use crate::turns::{InOrder, Turn, Turns};
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// What became of its tasks, in their order.
+    pub jobs: Vec<JobSummary>,
+    /// How many tasks weren't done, since earlier ones ended as they did.
+    pub skipped: usize,
+    /// Whether it was stopped.
+    pub interrupted: bool,
+}
+
+impl Summary {
+    /// Whether everything is where it should be, failures that a task ignores aside.
+    pub fn is_success(&self) -> bool {
+        self.jobs
+            .iter()
+            .all(|job| job.ignore_errors || job.failures().next().is_none())
+    }
+}
+
+/// Does the tasks, one after another; the images inside each together. Its threads are left to the end of the process.
+///
+/// # Errors
+/// Everything that is wrong with any of the tasks, before anything moved: a certificate that can't be read, a folder that is
+/// no store, two images that would go to one destination.
+pub fn run(jobs: &[Job], options: &Options, observer: &Arc<dyn Observer>) -> Result<Summary, Vec<Problem>> {
+    run_in_turns(jobs, &mut InOrder, options, observer)
+}
+
+/// Does the tasks as [`run`] does, where `turns` decides what becomes of each once those before it are done.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_in_turns(
+    jobs: &[Job],
+    turns: &mut dyn Turns,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Summary, Vec<Problem>> {
+    let pool = Pool::new(options.jobs).map_err(|error| {
+        let hint = "the limit on processes is reached: raise it (`ulimit -u`, a container's or a service's limit on tasks)";
+        vec![no_threads(&error, hint)]
+    })?;
+    let mut summaries = Vec::new();
+    let (mut told, losses) = (HashSet::new(), AllLosses::default());
+    let mut clients = Clients::new(options, observer);
+    let preparations = prepare_all(jobs, &mut clients)?;
+    let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
+    observer.event(&Event::RunStarted { tasks: &tasks });
+    let mut skipped = 0;
+    for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
+        if options.cancel.load(Ordering::Relaxed) {
+            break;
+        }
+        let (mut read_late, mut wrong) = (None, None);
+        match turns.turn(number, job) {
+            Turn::Run => {}
+            Turn::RunAs(job, warnings) => {
+                for text in &warnings {
+                    observer.event(&Event::Warning { text });
+                }
+                read_late = Some(job);
+            }
+            Turn::Skip(reason) => {
+                skipped += 1;
+                observer.event(&Event::JobSkipped {
+                    number,
+                    job: &job.name,
+                    reason: &reason,
+                });
+                continue;
+            }
+            Turn::Refuse(faults) => {
+                let problem = |fault: &Fault| Problem::of_job(job, fault);
+                wrong = Some(faults.iter().map(problem).collect::<Vec<_>>());
+            }
+        }
+        let job = read_late.as_deref().unwrap_or(job);
+        let preparation = match preparation {
+            _ if wrong.is_some() => Err(wrong.unwrap_or_default()),
+            Preparation::Later => prepare(job, &HashSet::new(), &mut clients),
+            ready => Ok(ready),
+        };
+        let mut summary = match preparation {
+            Ok(Preparation::Ready(prepared)) => {
+                let routes = prepared.routes();
+                observer.event(&Event::TaskReached {
+                    number,
+                    routes: &routes,
+                });
+                run_job(prepared, options, &pool, observer.as_ref(), &losses, &mut told)
+            }
+            Ok(Preparation::Later) => continue,
+            Err(problems) => not_begun(job, &problems),
+        };
+        turns.done(number, job, &mut summary);
+        observer.event(&Event::JobFinished {
+            number,
+            summary: &summary,
+        });
+        summaries.push(summary);
+    }
+    pool.leave();
+    Ok(Summary {
+        jobs: summaries,
+        skipped,
+        interrupted: options.cancel.load(Ordering::Relaxed),
+    })
+}
+
+fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {
+    Scheduled {
+        job: job.name.clone(),
+        routes: match preparation {
+            Preparation::Ready(prepared) => Some(prepared.routes()),
+            Preparation::Later => None,
+        },
+    }
+}
+
+/// Looks at all tasks before the first begins.
+pub(crate) fn prepare_all<'a>(
+    jobs: &'a [Job],
+    clients: &mut Clients<'_>,
+) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
+    let mut filled: HashSet<PathBuf> = HashSet::new();
+    let mut preparations = Vec::new();
+    let mut problems = Vec::new();
+    let mut follows_a_late_one = false;
+    for (number, job) in jobs.iter().enumerate() {
+        // A task that is read later may fill any directory.
+        let waits = follows_a_late_one && job.source.as_ref().is_some_and(|source| source.store().is_some());
+        if job.is_late || waits {
+            follows_a_late_one = true;
+            preparations.push(Preparation::Later);
+            continue;
+        }
+        match prepare(job, &filled, clients) {
+            Ok(preparation) => preparations.push(preparation),
+            Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
+        }
+        filled.extend(job.destination.store().map(whole));
+    }
+    if problems.is_empty() {
+        let ready = preparations
+            .iter()
+            .enumerate()
+            .filter_map(|(number, preparation)| match preparation {
+                Preparation::Ready(prepared) => Some((number, prepared)),
+                Preparation::Later => None,
+            })
+            // A fallback brings what another job didn't.
+            .filter(|(_, prepared)| !prepared.job.is_fallback);
+        problems = check_across(&ready.collect::<Vec<_>>());
+    }
+    if problems.is_empty() {
+        Ok(preparations)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Does a task. `told` are the cautions that were told to the user in this run.
+fn run_job(
+    prepared: Prepared<'_>,
+    options: &Options,
+    pool: &Pool,
+    observer: &dyn Observer,
+    losses: &AllLosses,
+    told: &mut HashSet<String>,
+) -> JobSummary {
+    let started = Instant::now();
+    let Prepared {
+        job,
+        images,
+        refused,
+        mut warnings,
+        client,
+    } = prepared;
+    observer.event(&Event::JobStarted {
+        job: &job.name,
+        images: images.len() + refused.len(),
+    });
+    for warning in &warnings {
+        observer.event(&Event::Warning { text: warning });
+    }
+    let mut places = Places::new(options.opening(), job).with_losses(losses);
+    let mut flights = Vec::new();
+    let mut grounded: Vec<ImageOutcome> = refused
+        .into_iter()
+        .map(|(mapping, fault)| ImageOutcome::blank(mapping.route(), Status::Failed(fault)))
+        .collect();
+    for mapping in images {
+        match Fault::isolate(|| open(&mut places, &client, &mapping)) {
+            Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
+            Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
+        }
+    }
+    let mut tell_cautions = |places: &Places| {
+        for text in places.cautions() {
+            if told.insert(text.clone()) {
+                observer.event(&Event::Warning { text: &text });
+                warnings.push(text);
+            }
+        }
+    };
+    tell_cautions(&places);
+    for outcome in &grounded {
+        observer.event(&Event::ImageFinished { outcome });
+    }
+    let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
+    executor.run();
+    // Some show only once something was written.
+    tell_cautions(&places);
+    places.leave_unchecked();
+    warnings.extend(executor.warnings());
+    let is_stopped = options.cancel.load(Ordering::Relaxed);
+    let mut origins: BTreeMap<String, Count> = BTreeMap::new();
+    let mut images = Vec::new();
+    for flight in executor.into_flights() {
+        let origin = flight.source.describe();
+        let outcome = flight.into_outcome(is_stopped);
+        let moved = outcome.blobs.moved;
+        if moved.blobs > 0 {
+            origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
+        }
+        images.push(outcome);
+    }
+    images.extend(grounded);
+    JobSummary {
+        job: job.name.clone(),
+        images,
+        warnings,
+        origins,
+        elapsed: started.elapsed(),
+        ignore_errors: job.ignore_errors,
+    }
+}
+
+type Ends = (Arc<dyn Source>, Arc<Port>);
+
+fn open(places: &mut Places<'_>, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
+    let source = places
+        .source(client, &mapping.from)
+        .map_err(|error| Fault::store(Side::Source, error))?;
+    let port = places
+        .port(client, &mapping.to)
+        .map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok((source, port))
+}
+
+/// What stands for the images of a task that couldn't be begun.
+pub const THE_TASK: &str = "(the task)";
+
+/// A task that could only be looked at in its turn, and was found wrong then.
+fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
+    let images = problems.iter().map(|problem| {
+        let fault = Fault::refused(problem.side, problem.message.clone());
+        let fault = match &problem.hint {
+            Some(hint) => fault.with_hint(hint.clone()),
+            None => fault,
+        };
+        let route = Route {
+            image: THE_TASK.to_owned(),
+            source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
+            destination: job.destination.to_string(),
+        };
+        ImageOutcome::blank(route, Status::Failed(fault))
+    });
+    JobSummary {
+        job: job.name.clone(),
+        images: images.collect(),
+        warnings: Vec::new(),
+        origins: BTreeMap::new(),
+        elapsed: Duration::ZERO,
+        ignore_errors: job.ignore_errors,
+    }
+}
