@@ -5,17 +5,12 @@ use std::ops::Range;
 use crate::functions::Function;
 use crate::value::Value;
 
-/// A node's number: it names the node's value to tinytemplate.
-pub(crate) type Id = usize;
-
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
     /// This part of the source.
     Text(Range<usize>),
-    Value {
-        id: Id,
-        value: Expr,
-    },
+    /// An action whose value is text of the result.
+    Value(Expr),
     Set {
         binding: Binding,
         value: Expr,
@@ -24,8 +19,6 @@ pub(crate) enum Node {
     Choice {
         arms: Vec<Arm>,
         otherwise: Vec<Node>,
-        /// Whether a `break` or `continue` is inside, for the loop around.
-        leaves: bool,
     },
     Range(Box<Loop>),
     Leave(Leave),
@@ -40,21 +33,8 @@ pub(crate) enum Leave {
     Continue,
 }
 
-impl Node {
-    /// Whether a `break` or `continue` for the loop around is inside.
-    pub fn leaves(&self) -> bool {
-        match self {
-            Node::Leave(_) => true,
-            Node::Choice { leaves, .. } => *leaves,
-            Node::Range(range) => range.leaves,
-            Node::Text(_) | Node::Value { .. } | Node::Set { .. } => false,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Arm {
-    pub id: Id,
     pub binding: Option<Binding>,
     pub condition: Expr,
     /// `with`: the condition's value is the dot in the body.
@@ -64,15 +44,12 @@ pub(crate) struct Arm {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Loop {
-    pub id: Id,
     /// The variables of the index and of the element.
     pub index: Option<String>,
     pub element: Option<String>,
     pub over: Expr,
     pub body: Vec<Node>,
     pub otherwise: Vec<Node>,
-    /// Whether `otherwise` has a `break` or `continue`: it is for the loop around this one.
-    pub leaves: bool,
 }
 
 /// A variable that gets a value.

@@ -1,9 +1,8 @@
 #![doc = include_str!("../README.md")]
 //! # How it works
 //!
-//! A template is read into nodes that know their place in the text, and these are *lowered* to a tinytemplate: text, branches and
-//! loops become its own, and what actions and conditions give is evaluated into its context, each only if the branch around it is
-//! taken. Nothing is escaped for HTML.
+//! [`Template::parse`] reads a template into nodes that know their position. Rendering evaluates them in their order, each branch only
+//! if it is taken, and tinytemplate puts the pieces of text together. Nothing is escaped for HTML.
 //!
 //! ```
 //! use serde_json::json;
@@ -77,7 +76,6 @@ mod expression;
 mod functions;
 mod lexer;
 mod literal;
-mod lower;
 mod nested;
 mod parser;
 mod render;
@@ -106,7 +104,6 @@ pub struct Template(Arc<Inner>);
 struct Inner {
     source: String,
     nodes: Vec<ast::Node>,
-    lowered: String,
     variables: Vec<String>,
     /// The same with their first places.
     paths: BTreeMap<String, Range<usize>>,
@@ -121,7 +118,6 @@ impl Template {
         let parsed = parser::parse(source).map_err(|fault| fault.of(source))?;
         Ok(Template(Arc::new(Inner {
             source: source.to_owned(),
-            lowered: lower::lower(&parsed.nodes, source),
             nodes: parsed.nodes,
             variables: parsed.paths.keys().cloned().collect(),
             paths: parsed.paths,
@@ -137,13 +133,8 @@ impl Template {
     }
 
     fn render_within(&self, variables: &Value, budget: &Rc<Budget>) -> Result<String, Error> {
-        let Inner {
-            source,
-            nodes,
-            lowered,
-            ..
-        } = &*self.0;
-        render::render(nodes, lowered, variables, budget).map_err(|fault| fault.of(source))
+        let Inner { source, nodes, .. } = &*self.0;
+        render::render(nodes, source, variables, budget).map_err(|fault| fault.of(source))
     }
 
     /// Returns the value of a template that is one action between blanks, such as `{{ .images }}`, and the rendered text of any other.

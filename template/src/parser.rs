@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::ast::{Arm, Binding, Expr, Id, Leave, Loop, Node};
+use crate::ast::{Arm, Binding, Expr, Leave, Loop, Node};
 use crate::error::{ErrorKind, Fault};
 use crate::lexer::{Lexeme, Lexer, Token};
 use crate::words::{guess, shown, there_are};
@@ -29,7 +29,6 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, Fault> {
     let mut parser = Parser {
         lexer: Lexer::new(source),
         ahead: Vec::new(),
-        next_id: 0,
         blocks: 0,
         loops: 0,
         parens: 0,
@@ -54,7 +53,6 @@ pub(super) struct Parser<'s> {
     lexer: Lexer<'s>,
     /// Tokens that were looked at and not used; the last comes next.
     ahead: Vec<Lexeme<'s>>,
-    next_id: Id,
     blocks: usize,
     loops: usize,
     pub(super) parens: usize,
@@ -101,11 +99,6 @@ impl<'s> Parser<'s> {
         let lexeme = self.next()?;
         self.ahead.push(lexeme.clone());
         Ok(lexeme)
-    }
-
-    fn id(&mut self) -> Id {
-        self.next_id += 1;
-        self.next_id
     }
 
     fn nodes(&mut self) -> Result<(Vec<Node>, Stop), Fault> {
@@ -168,7 +161,7 @@ impl<'s> Parser<'s> {
                 self.bind(&binding, &span, &value)?;
                 Node::Set { binding, value }
             }
-            None => Node::Value { id: self.id(), value },
+            None => Node::Value(value),
         })
     }
 
@@ -286,7 +279,6 @@ impl<'s> Parser<'s> {
             let (body, stop) = self.body()?;
             self.dot = around;
             arms.push(Arm {
-                id: self.id(),
                 binding: binding.map(|(binding, _)| binding),
                 condition,
                 moves_dot: block == Block::With,
@@ -305,13 +297,7 @@ impl<'s> Parser<'s> {
         }
         self.variables.truncate(in_scope);
         self.blocks -= 1;
-        let bodies = arms.iter().map(|arm| &arm.body).chain([&otherwise]);
-        let leaves = bodies.flatten().any(Node::leaves);
-        Ok(Node::Choice {
-            arms,
-            otherwise,
-            leaves,
-        })
+        Ok(Node::Choice { arms, otherwise })
     }
 
     /// Reads the rest of `{{ end }}` and is true, or is false behind `else`.
@@ -358,7 +344,6 @@ impl<'s> Parser<'s> {
             Ok([index, element]) => (Some(index), Some(element)),
             Err(names) => (None, names.into_iter().next()),
         };
-        let id = self.id();
         for name in index.iter().chain(&element) {
             self.variables.push((name.clone(), None));
         }
@@ -375,12 +360,10 @@ impl<'s> Parser<'s> {
         };
         self.blocks -= 1;
         Ok(Node::Range(Box::new(Loop {
-            id,
             index,
             element,
             over,
             body,
-            leaves: otherwise.iter().any(Node::leaves),
             otherwise,
         })))
     }

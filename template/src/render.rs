@@ -1,32 +1,35 @@
-//! Rendering: what actions and conditions give is evaluated here, block by block where the block is taken; tinytemplate puts the
-//! text together.
+//! Rendering: the nodes are evaluated into pieces of text, which tinytemplate puts together.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::rc::Rc;
 
+use serde::Serialize;
 use tinytemplate::{TinyTemplate, format_unescaped};
 
 use crate::ast::{Arm, Binding, Expr, Leave, Loop, Node};
 use crate::budget::Budget;
 use crate::error::{ErrorKind, Fault};
 use crate::evaluate::{Missing, Scope, rendered};
-use crate::lower::{Slot, Slots, condition_name, constants, goes_on_name, rounds_name, value_name};
 use crate::value::{Value, described, is_true};
 
-/// Renders `lowered`, which `nodes` were lowered to.
+/// Renders a template's nodes over variables.
 pub(crate) fn render(
     nodes: &[Node],
-    lowered: &str,
+    source: &str,
     variables: &Value,
     budget: &Rc<Budget>,
 ) -> Result<String, Fault> {
-    let mut filler = Filler {
+    let mut renderer = Renderer {
+        source,
         scope: Scope::new(variables, Rc::clone(budget)),
         loops: 0,
+        pieces: Vec::new(),
     };
-    let mut slots = constants();
-    filler.nodes(nodes, &mut slots)?;
-    assemble(lowered, &slots)
+    renderer.nodes(nodes)?;
+    assemble(&Pieces {
+        pieces: renderer.pieces,
+    })
 }
 
 /// The expression of a template that is one action between blanks.
@@ -34,46 +37,62 @@ pub(crate) fn only_action<'t>(nodes: &'t [Node], source: &str) -> Option<&'t Exp
     let is_blank = |node: &&Node| matches!(node, Node::Text(span) if source[span.clone()].trim().is_empty());
     let mut others = nodes.iter().filter(|node| !is_blank(node));
     match (others.next(), others.next()) {
-        (Some(Node::Value { value, .. }), None) => Some(value),
+        (Some(Node::Value(value)), None) => Some(value),
         _ => None,
     }
 }
 
-/// Whether tinytemplate takes this text, and what it gives.
-pub(crate) fn assemble(lowered: &str, slots: &Slots) -> Result<String, Fault> {
-    const NAME: &str = "template";
-    let refused = |cause: tinytemplate::error::Error| {
-        let message = format!("tinytemplate refuses what this template was lowered to: {cause}");
+/// The context of [`assemble`]'s template.
+#[derive(Serialize)]
+struct Pieces<'t> {
+    pieces: Vec<Cow<'t, str>>,
+}
+
+fn assemble(pieces: &Pieces<'_>) -> Result<String, Fault> {
+    const NAME: &str = "pieces";
+    thread_local! {
+        static ENGINE: LazyCell<Result<TinyTemplate<'static>, tinytemplate::error::Error>> = LazyCell::new(|| {
+            let mut engine = TinyTemplate::new();
+            engine.set_default_formatter(&format_unescaped);
+            engine.add_template(NAME, "{{ for piece in pieces }}{piece}{{ endfor }}")?;
+            Ok(engine)
+        });
+    }
+    let refused = |cause: &tinytemplate::error::Error| {
+        let message = format!("tinytemplate can't put the text together: {cause}");
         Fault::new(ErrorKind::Unsupported, &(0..0), message)
     };
-    let mut engine = TinyTemplate::new();
-    engine.set_default_formatter(&format_unescaped);
-    engine.add_template(NAME, lowered).map_err(refused)?;
-    engine.render(NAME, slots).map_err(refused)
+    ENGINE.with(|engine| {
+        let engine = LazyCell::force(engine).as_ref().map_err(refused)?;
+        engine.render(NAME, pieces).map_err(|cause| refused(&cause))
+    })
 }
 
-/// Fills the context: the values of everything that tinytemplate will come by.
-struct Filler<'v> {
+/// Evaluates nodes in their order, each block only if it is taken.
+struct Renderer<'v> {
+    source: &'v str,
     scope: Scope<'v>,
     loops: usize,
+    pieces: Vec<Cow<'v, str>>,
 }
 
-impl<'v> Filler<'v> {
-    /// Fills the nodes up to a `break` or `continue`, which is returned.
-    fn nodes(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<Option<Leave>, Fault> {
+impl<'v> Renderer<'v> {
+    /// Renders the nodes up to a `break` or `continue`, which is returned.
+    fn nodes(&mut self, nodes: &'v [Node]) -> Result<Option<Leave>, Fault> {
         for node in nodes {
             let left = match node {
                 Node::Text(span) => {
                     if self.loops > 0 {
                         self.scope.budget.write(span.len(), span)?;
                     }
+                    self.pieces.push(Cow::Borrowed(&self.source[span.clone()]));
                     None
                 }
-                Node::Value { id, value: expr } => {
+                Node::Value(expr) => {
                     let value = self.scope.evaluate(expr, Missing::Refused)?;
                     let text = rendered(&value, expr)?;
                     self.scope.budget.write(text.len(), &expr.span)?;
-                    slots.insert(value_name(*id), Slot::Text(text));
+                    self.pieces.push(Cow::Owned(text));
                     None
                 }
                 Node::Set { binding, value } => {
@@ -81,24 +100,8 @@ impl<'v> Filler<'v> {
                     self.bind(binding, value);
                     None
                 }
-                Node::Choice {
-                    arms,
-                    otherwise,
-                    leaves,
-                } => {
-                    let left = self.choice(arms, otherwise, slots)?;
-                    if let Some(arm) = arms.first().filter(|_| *leaves) {
-                        slots.insert(goes_on_name(arm.id), Slot::Holds(left.is_none()));
-                    }
-                    left
-                }
-                Node::Range(range) => {
-                    let left = self.range(range, slots)?;
-                    if range.leaves {
-                        slots.insert(goes_on_name(range.id), Slot::Holds(left.is_none()));
-                    }
-                    left
-                }
+                Node::Choice { arms, otherwise } => self.choice(arms, otherwise)?,
+                Node::Range(range) => self.range(range)?,
                 Node::Leave(leave) => Some(*leave),
             };
             if left.is_some() {
@@ -116,27 +119,21 @@ impl<'v> Filler<'v> {
         }
     }
 
-    /// Fills one body; the variables that it sets end with it.
-    fn body(&mut self, nodes: &'v [Node], slots: &mut Slots) -> Result<Option<Leave>, Fault> {
+    /// Renders one body; the variables that it sets end with it.
+    fn body(&mut self, nodes: &'v [Node]) -> Result<Option<Leave>, Fault> {
         let mark = self.scope.mark();
-        let left = self.nodes(nodes, slots)?;
+        let left = self.nodes(nodes)?;
         self.scope.forget(mark);
         Ok(left)
     }
 
-    fn choice(
-        &mut self,
-        arms: &'v [Arm],
-        otherwise: &'v [Node],
-        slots: &mut Slots,
-    ) -> Result<Option<Leave>, Fault> {
+    fn choice(&mut self, arms: &'v [Arm], otherwise: &'v [Node]) -> Result<Option<Leave>, Fault> {
         let mark = self.scope.mark();
         let mut taken = otherwise;
         let mut dot = None;
         for arm in arms {
             let value = self.scope.evaluate(&arm.condition, Missing::Allowed)?;
             let holds = is_true(&value);
-            slots.insert(condition_name(arm.id), Slot::Holds(holds));
             if let Some(binding) = &arm.binding {
                 self.bind(binding, value.clone());
             }
@@ -147,10 +144,10 @@ impl<'v> Filler<'v> {
             }
         }
         let left = match dot {
-            None => self.body(taken, slots)?,
+            None => self.body(taken)?,
             Some(dot) => {
                 let around = std::mem::replace(&mut self.scope.dot, dot);
-                let left = self.body(taken, slots)?;
+                let left = self.body(taken)?;
                 self.scope.dot = around;
                 left
             }
@@ -159,17 +156,15 @@ impl<'v> Filler<'v> {
         Ok(left)
     }
 
-    /// Fills a loop's rounds. Its `else` may leave the loop around it.
-    fn range(&mut self, range: &'v Loop, slots: &mut Slots) -> Result<Option<Leave>, Fault> {
+    /// Renders a loop's rounds. Its `else` may leave the loop around it.
+    fn range(&mut self, range: &'v Loop) -> Result<Option<Leave>, Fault> {
         let over = self.scope.evaluate(&range.over, Missing::Refused)?;
         let items = items(over, &range.over)?;
         if items.is_empty() {
-            slots.insert(rounds_name(range.id), Slot::Rounds(Vec::new()));
-            return self.body(&range.otherwise, slots);
+            return self.body(&range.otherwise);
         }
         let around = self.scope.dot.clone();
         let mark = self.scope.mark();
-        let mut rounds = Vec::with_capacity(items.len());
         self.loops += 1;
         for (index, item) in items {
             self.scope.budget.step(1 + range.body.len(), &range.over.span)?;
@@ -180,9 +175,7 @@ impl<'v> Filler<'v> {
                 self.scope.declare(name, item.clone());
             }
             self.scope.dot = item;
-            let mut round = Slots::new();
-            let left = self.nodes(&range.body, &mut round)?;
-            rounds.push(round);
+            let left = self.nodes(&range.body)?;
             self.scope.forget(mark);
             if left == Some(Leave::Break) {
                 break;
@@ -190,7 +183,6 @@ impl<'v> Filler<'v> {
         }
         self.loops -= 1;
         self.scope.dot = around;
-        slots.insert(rounds_name(range.id), Slot::Rounds(rounds));
         Ok(None)
     }
 }
