@@ -195,6 +195,46 @@ fn platforms_of_a_list_of_images_are_checked() {
     );
 }
 
+#[test]
+fn a_program_of_40_lines_copies_a_list_of_images_to_a_directory() {
+    let source = fs::read_to_string(root().join("transfer/examples/copy_images.rs")).unwrap();
+    assert!(source.lines().count() <= 40, "{}", source.lines().count());
+
+    let registry = RealRegistry::plain();
+    let image = samples::index_of(Family::Oci, &["linux/amd64", "linux/arm64"], 1);
+    let names: Vec<String> = ["a", "b", "c", "d", "e"]
+        .map(|name| {
+            registry.push(name, "v1", &image);
+            format!("{}/{name}:v1", registry.host())
+        })
+        .to_vec();
+    let dirs = tempfile::tempdir().unwrap();
+    let folder = dirs.path().join("images");
+    let destination = format!("local://{}", folder.display());
+    let mut args = vec![destination.as_str()];
+    args.extend(names.iter().map(String::as_str));
+    let told = run_well("copy_images", &args);
+    assert_eq!(told.lines().count(), names.len(), "{told}");
+    for name in &names {
+        assert!(told.contains(&format!("{name} is at {name} in ")), "{told}");
+    }
+    let checked = run_well("check_store", &[folder.to_str().unwrap()]);
+    assert_eq!(checked, "5 images, 15 manifests\n");
+
+    // One that isn't there fails alone.
+    let gone = format!("{}/gone:v1", registry.host());
+    let output = run("copy_images", &[&destination, &gone, &names[0]]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stdout.contains(&format!("{gone}: ")), "{}", output.stdout);
+    assert!(output.stdout.contains("404 Not Found"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains(&format!("{} is at ", names[0])),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(run("copy_images", &["local://"]).code, Some(1));
+}
+
 /// An image that was pulled from a real registry into a directory.
 fn pulled(folder: &Path, image: &Image) -> String {
     let registry = RealRegistry::plain();

@@ -3,7 +3,6 @@
 mod bench;
 mod care;
 mod content;
-mod documentation;
 mod examples;
 mod faults;
 mod guides;

@@ -11,6 +11,7 @@ use crate::api;
 use crate::command::{cargo, run as run_command};
 use crate::depcheck;
 use crate::libraries;
+use crate::links;
 use crate::msrv;
 use crate::tools::Tool;
 
@@ -26,9 +27,10 @@ const CARGO_DENY: Tool = Tool {
 /// Where a step failed.
 pub fn run() -> Result<(), String> {
     type Step = (&'static str, fn() -> Result<(), String>);
-    let steps: [Step; 8] = [
+    let steps: [Step; 9] = [
         ("fmt", fmt),
         ("depcheck", depcheck::run),
+        ("links", links::run),
         ("deny", deny),
         ("msrv", msrv::run),
         ("libraries", libraries::run),

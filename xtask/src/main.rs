@@ -10,6 +10,7 @@ mod depcheck;
 mod dist;
 mod fuzz;
 mod libraries;
+mod links;
 mod lint;
 mod msrv;
 mod packages;
@@ -25,7 +26,7 @@ The project's own tasks
 Usage: cargo xtask TASK
 
 Tasks:
-  lint            formatting, depcheck, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
+  lint            formatting, depcheck, links between pages, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
                   published and building each library from its package, clippy (the fuzz targets too), documentation, the lists
                   of what is public in the libraries: every warning is an error. All steps run; those that failed are listed at
                   the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
