@@ -151,15 +151,6 @@ fn one_large_layer_is_met_with_more_connections_than_in_the_beginning_where_that
 }
 
 #[test]
-fn a_layer_that_one_connection_brings_fast_comes_over_one() {
-    let place = Place::new(Options::default(), None);
-    place.assert_pulled(place.pull());
-    let fetches = place.fetches();
-    assert_eq!(fetches.len(), 1);
-    assert_eq!(fetches[0].header("range"), None);
-}
-
-#[test]
 fn a_registry_without_parts_is_asked_for_the_whole_once() {
     let options = Options {
         ignore_range: true,
