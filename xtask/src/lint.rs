@@ -67,11 +67,8 @@ fn clippy() -> Result<(), String> {
     run_command(cargo().args(all).args(["--", "-D", "warnings"]))
 }
 
-/// Writes the documentation of the workspace.
-///
-/// # Errors
-/// Where rustdoc finds fault with it.
-pub fn doc() -> Result<(), String> {
+/// Builds the documentation of the workspace; every warning is an error.
+fn doc() -> Result<(), String> {
     let mut command = cargo();
     command
         .args(["doc", "--workspace", "--no-deps"])

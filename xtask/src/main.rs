@@ -28,7 +28,7 @@ Usage: cargo xtask TASK
 Tasks:
   lint            formatting, depcheck, links between pages, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
                   published and building each library from its package, clippy (the fuzz targets too), documentation, the lists
-                  of what is public in the libraries: every warning is an error. All steps run; those that failed are listed at
+                  of the libraries' public items: every warning is an error. All steps run; those that failed are listed at
                   the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
@@ -44,7 +44,7 @@ Tasks:
                   else, installs the packages, and tries the installer: as root on Debian that needs no preparation.
   depcheck        the directions between the crates (ARCHITECTURE.md), the agreed list of other crates, a README.md for each; that no
                   dependency is unused, that `unsafe` is forbidden, and that docs/dependencies.md tells of each dependency
-  api             writes the lists of what is public in the libraries (docs/api) anew, which lint holds them to
+  api             rewrites the lists of the libraries' public items with their signatures (docs/api), which lint checks
 
 Options:
   -h, --help      this text
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Dist(options) => dist::run(&options),
         Task::Depcheck => depcheck::run(),
-        Task::Api => lint::doc().and_then(|()| api::write()),
+        Task::Api => api::write(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -76,6 +76,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("log",                Users::All),
     ("oci-spec",           Users::Tests),
     ("proptest",           Users::Tests),
+    ("public-api",         Users::Only(&[XTASK])),
     ("rayon",              Users::Only(&[TRANSFER, CLI])),
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
