@@ -79,6 +79,7 @@ mod literal;
 mod nested;
 mod parser;
 mod render;
+mod suggest;
 mod value;
 mod words;
 mod yaml;
@@ -94,6 +95,7 @@ use budget::Budget;
 use evaluate::{Missing, Scope};
 
 pub use error::{Error, ErrorKind, Snippet};
+pub use suggest::suggest;
 pub use value::{Scalar, Value};
 
 /// A template that was read and can be rendered again and again. Clones share it.

@@ -1,5 +1,7 @@
 //! Names in messages: shown, listed and guessed.
 
+use crate::suggest::suggest;
+
 /// A list of names ends here.
 const MOST_NAMES: usize = 20;
 /// A longer name is cut.
@@ -63,52 +65,13 @@ pub(crate) fn there_are<'a>(
     format!("there {verb} {}", listed(names, prefix))
 }
 
-/// The one of `names` that `name` was probably meant to be.
-pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    if name.len() > LONGEST_NAME {
-        return None;
-    }
-    let most = (name.len() / 3).clamp(1, 3);
-    let near = names.into_iter().filter_map(|candidate| {
-        let letters: Vec<char> = candidate
-            .chars()
-            .take(LONGEST_NAME + 4)
-            .flat_map(char::to_lowercase)
-            .collect();
-        // One letter names nothing near any other letter.
-        let distance = distance(&name, &letters);
-        (distance <= most && distance < letters.len().max(name.len())).then_some((distance, candidate))
-    });
-    near.min().map(|(_, candidate)| candidate)
-}
-
-/// How many letters to insert, drop, change or swap with their neighbour (optimal string alignment).
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 /// "did you mean …?", where a name is near.
 pub(crate) fn guess<'a>(
     name: &str,
     names: impl IntoIterator<Item = &'a str>,
     prefix: &str,
 ) -> Option<String> {
-    nearest(name, names).map(|near| format!("did you mean `{prefix}{}`?", shown(near)))
+    suggest(name, names).map(|near| format!("did you mean `{prefix}{}`?", shown(near)))
 }
 
 /// "1st", "2nd", "3rd", "4th", counted from `index` 0.
@@ -149,25 +112,6 @@ mod tests {
             text.starts_with("`n00`, `n01`, ") && text.ends_with("`n19` and 5 more"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn a_guess_is_near() {
-        let names = ["reference", "registry", "repository", "src", "a"];
-        for (name, expected) in [
-            ("refrence", Some("reference")),
-            ("refernece", Some("reference")),
-            ("Registry", Some("registry")),
-            ("regsitry", Some("registry")),
-            ("scr", Some("src")),
-            ("b", None),
-            ("A", Some("a")),
-            ("something", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(name, names), expected, "{name}");
-        }
-        assert_eq!(nearest(&"r".repeat(100_000), names), None);
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("serde_yaml",         Users::Only(&[CLI, TEMPLATE])),
     ("sha2",               Users::Only(&[REFERENCE, XTASK])),
     ("signal-hook",        Users::Only(&[CLI])),
+    ("strsim",             Users::Only(&[TEMPLATE])),
     ("tar",                Users::Only(&[XTASK])),
     ("tempfile",           Users::Only(&[STORE, CLI, XTASK])),
     ("thiserror",          Users::All),

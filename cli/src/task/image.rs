@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
-use transload_template::Value;
+use transload_template::{Value, suggest};
 use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
 use super::files::Files;
@@ -13,7 +13,7 @@ use super::places::{self, Place};
 use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
-use super::{auths, deprecated, playbook, suggest};
+use super::{auths, deprecated, playbook};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {
@@ -420,7 +420,7 @@ fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut 
         shortened(&text)
     );
     let note = reader.sink.error(node.id, message);
-    if let Some(meant) = suggest::nearest(&text, words.iter().copied()) {
+    if let Some(meant) = suggest(&text, words.iter().copied()) {
         note.hint(format!("did you mean `{meant}`?"));
     }
     None

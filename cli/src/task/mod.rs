@@ -62,7 +62,6 @@ pub(crate) mod reader;
 mod schema;
 mod secret;
 mod steps;
-mod suggest;
 mod tags;
 #[cfg(test)]
 mod tests;

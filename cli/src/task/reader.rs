@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use transload_template::{Template, Value};
+use transload_template::{Template, Value, suggest};
 
 use super::diagnostic::{Note, Sink};
 use super::problem::Part;
+use super::secret;
 use super::yaml::{self, Id, Key, Node, Yaml};
-use super::{secret, suggest};
 
 /// A mapping with known keys.
 pub(crate) struct Fields<'n> {
@@ -96,7 +96,7 @@ impl<'n> Fields<'n> {
 
 pub(crate) fn unknown_key<'s>(what: &str, key: &Key, known: &[&str], sink: &'s mut Sink) -> &'s mut Note {
     let note = sink.error(key.id, format!("{what} has no key `{}`", shortened(&key.name)));
-    match suggest::nearest(&key.name, known.iter().copied()) {
+    match suggest(&key.name, known.iter().copied()) {
         Some(meant) => note.hint(format!("did you mean `{meant}`?")),
         None => note.hint(format!("the keys are {}", known.join(", "))),
     }

@@ -1,6 +1,6 @@
 //! One task of a list: the keys around the module, its rounds, and tasks of other modules.
 
-use transload_template::Value;
+use transload_template::{Value, suggest};
 
 use super::course::{Course, Register};
 use super::image::{self, Outcome, Surroundings};
@@ -10,7 +10,7 @@ use super::playbook::{Inherited, Playbook};
 use super::reader::{Fields, describe, shortened, unknown_key};
 use super::tags::is_chosen;
 use super::yaml::{Node, Yaml};
-use super::{SkipReason, includes, suggest};
+use super::{SkipReason, includes};
 
 /// An image task before its rounds.
 #[derive(Clone, Copy)]
@@ -272,7 +272,7 @@ impl Playbook<'_> {
                 continue;
             }
             let all = [&TASK, &ACCEPTED, &IGNORED].map(Table::names).concat();
-            let known = match suggest::nearest(name, all.iter().copied()) {
+            let known = match suggest(name, all.iter().copied()) {
                 Some(_) => all,
                 None => TASK.names(),
             };
@@ -307,7 +307,7 @@ impl Playbook<'_> {
             typed if image::has_key(typed) && typed != "copy" => {
                 note.hint(format!("`{name}` stands under `image:`"));
             }
-            typed if suggest::nearest(typed, ["image"]).is_some() => note.hint("did you mean `image`?"),
+            typed if suggest(typed, ["image"]).is_some() => note.hint("did you mean `image`?"),
             _ => note.hint("take the task out, or leave out such tasks with --image-tasks-only"),
         }
     }
