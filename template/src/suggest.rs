@@ -34,7 +34,7 @@ pub fn suggest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         let shares_a_letter = distance < letters.max(candidate.chars().count());
         ((distance <= allowed && shares_a_letter) || begins_it).then_some((distance, name))
     });
-    near.min().map(|(_, name)| name)
+    near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 /// The beginning of a name without what people mix up: case, and `-` for `_`.

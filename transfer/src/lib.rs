@@ -13,6 +13,7 @@
 
 mod at_work;
 mod blobs;
+mod bytes;
 pub mod care;
 mod clients;
 mod destination;
@@ -47,6 +48,7 @@ mod tagging;
 mod together;
 mod turns;
 
+pub use bytes::Bytes;
 pub use clients::{Located, client, locate};
 pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};

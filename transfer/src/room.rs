@@ -1,8 +1,8 @@
 //! Whether what is planned fits on the destination's filesystem: an image that doesn't is refused before any of its bytes move.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::bytes::Bytes;
 use super::fault::{Fault, Side};
 
 /// The bytes that are planned for one filesystem and not yet written, whichever directories they go to.
@@ -31,21 +31,6 @@ impl Short {
         let message = format!("the disk is too full: the image needs {needed}, and {free} are free{owed}");
         Fault::refused(Some(Side::Destination), message)
             .with_hint("make room or choose another directory, and run the same command again; fewer platforms need less")
-    }
-}
-
-/// A number of bytes in a unit that people know, rounded to a tenth.
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} bytes", self.0);
-        }
-        let power = (self.0.ilog2() / 10).min(UNITS.len() as u32);
-        let number = self.0 as f64 / 1024_f64.powi(power as i32);
-        write!(f, "{number:.1} {}", UNITS[power as usize - 1])
     }
 }
 
@@ -126,19 +111,6 @@ mod tests {
             Err(Short { free: 70, owed: 70 }),
             "what was written stays so"
         );
-    }
-
-    #[test]
-    fn sizes_are_told_in_units_that_people_know() {
-        for (bytes, text) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1024, "1.0 KiB"),
-            (3 << 29, "1.5 GiB"),
-            (u64::MAX, "16777216.0 TiB"),
-        ] {
-            assert_eq!(Bytes(bytes).to_string(), text);
-        }
     }
 
     #[test]

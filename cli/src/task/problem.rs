@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use transload_reference::is_unprintable;
+
 use super::secret;
 
 /// More problems than this are counted, not shown.
@@ -194,7 +196,7 @@ pub(super) fn one_line(text: &str) -> String {
 fn printable(letter: char) -> char {
     match letter {
         '\t' | '\n' | '\r' => ' ',
-        letter if letter.is_control() => '\u{fffd}',
+        letter if is_unprintable(letter) => '\u{fffd}',
         letter => letter,
     }
 }

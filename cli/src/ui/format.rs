@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use indicatif::{BinaryBytes, HumanDuration};
+use indicatif::HumanDuration;
 use transload_reference::Platform;
+use transload_transfer::Bytes;
 
 /// How wide text is that is broken into lines for a terminal.
 pub const TERMINAL_WIDTH: usize = 80;
 
 /// `1.50 GiB`.
 pub fn bytes(bytes: u64) -> String {
-    BinaryBytes(bytes).to_string()
+    Bytes(bytes).to_string()
 }
 
 /// `40 ms`, `1.2 s`, `12 s`, `3 minutes`.

@@ -119,7 +119,7 @@ fn an_image_that_does_not_fit_is_refused_before_any_of_it_moves_and_those_that_f
         .args(&names)
         .run()
         .expect_code(1);
-    let told = "destination: the disk is too full: the image needs 9.0 MiB, and ";
+    let told = "destination: the disk is too full: the image needs 9.00 MiB, and ";
     assert!(output.stderr.contains(told), "{}", output.stderr);
     assert!(
         output

@@ -330,7 +330,7 @@ fn directories_on_one_disk_share_its_space() {
     assert!(
         output
             .stderr
-            .contains("destination: the disk is too full: the image needs 5.0 MiB, and "),
+            .contains("destination: the disk is too full: the image needs 5.00 MiB, and "),
         "{}",
         output.stderr
     );
