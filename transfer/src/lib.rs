@@ -17,6 +17,8 @@ mod bytes;
 pub mod care;
 mod clients;
 mod destination;
+#[cfg(test)]
+mod engine_tests;
 mod event;
 mod executor;
 mod fault;
@@ -28,6 +30,8 @@ pub mod job;
 mod local;
 mod losses;
 mod manifest_locks;
+#[cfg(test)]
+mod memory;
 mod near;
 mod options;
 mod outcome;

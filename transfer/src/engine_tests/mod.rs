@@ -1,0 +1,130 @@
+//! The engine against places in memory: what arrives, in which order, and what becomes of failures.
+
+mod copies;
+mod failures;
+mod random;
+mod sharing;
+mod stops;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use transload_reference::Reference;
+use transload_registry_client::Client;
+use transload_test_support::image::Image;
+
+use crate::executor::Executor;
+use crate::flight::Flight;
+use crate::job::{ImageName, Job, Location, Target};
+use crate::memory::{Kind, Memory};
+use crate::outcome::{ImageOutcome, Status};
+use crate::places::Port;
+use crate::pool::Pool;
+use crate::prepare::Mapping;
+use crate::source::Source;
+use crate::{Event, Observer};
+
+/// Images on their way from one place in memory to another.
+pub(crate) struct Engine {
+    pub from: Memory,
+    pub to: Memory,
+    pub job: Job,
+    pub workers: usize,
+    images: Vec<(Reference, Reference, Image)>,
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Nothing yet, on its way to a place of this kind.
+    pub fn to(kind: Kind) -> Engine {
+        let cancel = Arc::new(AtomicBool::new(false));
+        Engine {
+            from: Memory::new(Kind::Registry, "from.example", &cancel),
+            to: Memory::new(kind, "to.example", &cancel),
+            job: Job::new("test", Location::Store("unused".into()).into()),
+            workers: 4,
+            images: Vec::new(),
+            cancel,
+        }
+    }
+
+    /// Adds an image, in the repository and tag of this name.
+    pub fn add(&mut self, name: &str, image: &Image) {
+        let [from, to] = ["from.example", "to.example"].map(|host| format!("{host}/{name}").parse().unwrap());
+        self.from.add(&from, image);
+        self.images.push((from, to, image.clone()));
+    }
+
+    /// Returns an image's reference at the destination.
+    pub fn target(&self, name: &str) -> Reference {
+        format!("to.example/{name}").parse().unwrap()
+    }
+
+    /// Moves all images, and tells what became of each.
+    pub fn outcomes(&self) -> Vec<ImageOutcome> {
+        let port = Arc::new(Port::new(Box::new(self.to.clone()), Arc::default()));
+        let source = Arc::new(self.from.clone()) as Arc<dyn Source>;
+        let flights = self.images.iter().map(|(from, to, _)| {
+            let mapping = Mapping {
+                name: ImageName::from(from.clone()),
+                from: Target::Registry(from.clone()),
+                to: Target::Registry(to.clone()),
+            };
+            Flight::new(mapping, Arc::clone(&source), Arc::clone(&port))
+        });
+        let pool = Pool::new(self.workers).unwrap();
+        // One for all tests: it reads the system's certificates.
+        static CLIENT: OnceLock<Client> = OnceLock::new();
+        let client = CLIENT.get_or_init(|| Client::builder().build().unwrap()).clone();
+        let executor = Executor::new(&self.job, flights.collect(), client, &pool, &Nobody, &self.cancel);
+        executor.run();
+        let is_stopped = self.cancel.load(Ordering::Relaxed);
+        let flights = executor.into_flights().into_iter();
+        let outcomes = flights.map(|flight| flight.into_outcome(is_stopped)).collect();
+        assert_eq!(self.to.broken(), [""; 0]);
+        outcomes
+    }
+
+    /// Moves all images, and tells what became of each in a word, with the fault behind it.
+    pub fn run(&self) -> Vec<String> {
+        let outcomes = self.outcomes().into_iter();
+        outcomes.map(|outcome| told(&outcome)).collect()
+    }
+
+    /// Returns what the destination lacks of the images.
+    pub fn lacks(&self) -> Vec<String> {
+        let images = self.images.iter();
+        images
+            .flat_map(|(_, to, image)| self.to.lacks(to, image))
+            .collect()
+    }
+
+    /// Moves all images again without trouble: they are all there afterwards, whatever happened before.
+    #[track_caller]
+    pub fn assert_a_rerun_completes(&self) {
+        self.from.calm();
+        self.to.calm();
+        self.cancel.store(false, Ordering::Relaxed);
+        for told in self.run() {
+            assert!(told == "copied" || told == "there", "{told}");
+        }
+        assert_eq!(self.lacks(), [""; 0]);
+    }
+}
+
+fn told(outcome: &ImageOutcome) -> String {
+    match &outcome.status {
+        Status::Copied => "copied".to_owned(),
+        Status::AlreadyThere => "there".to_owned(),
+        Status::Skipped(reason) => format!("skipped: {reason}"),
+        Status::Failed(fault) if fault.is_interrupted() => "interrupted".to_owned(),
+        Status::Failed(fault) => format!("failed: {fault}"),
+        Status::Interrupted => "interrupted".to_owned(),
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&self, _: &Event<'_>) {}
+}

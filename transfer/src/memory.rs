@@ -1,0 +1,518 @@
+//! A place in memory, for tests of the engine: it takes and gives images, fails where a test wants it to, and notes broken promises.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Cursor, Read};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Registry, Repository, Tag, Verifier};
+use transload_test_support::image::{Document, Image};
+
+use crate::blobs::Scope;
+use crate::destination::{Bring, Destination, Expected, Presence, Published};
+use crate::event::How;
+use crate::fault::{Fault, Side};
+use crate::source::{Offer, Source, read_fault};
+
+/// Bytes that a reader gives at a time.
+const PIECE: usize = 16;
+
+/// A call of a [`Source`] or [`Destination`] that a test can interfere with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    Resolve,
+    Root,
+    Manifest,
+    OpenBlob,
+    Published,
+    Presence,
+    BringBlob,
+    Settle,
+    PutManifest,
+    Publish,
+    WriteTags,
+}
+
+/// What happens in a call instead of what should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It fails, and no further try makes it better.
+    Refuse,
+    /// It fails, and another try may go better.
+    Fail,
+    Panic,
+    /// The run is stopped, and the call goes on.
+    Cancel,
+    /// It hangs until the run is stopped.
+    Stall,
+    /// A blob's bytes end early.
+    Cut,
+    /// A blob's first byte is another one.
+    Damage,
+    /// A blob has more bytes than announced.
+    Lengthen,
+}
+
+/// Whether blobs are kept once, as in a directory, or once for each repository, as in a registry that mounts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Store,
+    Registry,
+}
+
+/// A place in memory. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Memory(Arc<Shared>);
+
+struct Shared {
+    kind: Kind,
+    name: Registry,
+    contents: Mutex<Contents>,
+    /// Trouble to come: in which call, for which image or blob (any where there is none), and how often.
+    troubles: Mutex<Vec<(Call, Option<String>, Trouble, usize)>>,
+    calls: Mutex<HashMap<Call, usize>>,
+    changed: Condvar,
+    cancel: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Contents {
+    manifests: HashMap<(Repository, Digest), RawManifest>,
+    tags: BTreeMap<(Repository, Tag), Digest>,
+    blobs: HashMap<(Scope, Digest), Vec<u8>>,
+    unsettled: HashSet<(Scope, Digest)>,
+    /// Bytes that came over the wire, by blob.
+    moved: HashMap<Digest, usize>,
+    free: Option<u64>,
+    broken: Vec<String>,
+}
+
+impl Memory {
+    /// An empty place; `cancel` is the flag that stops the run.
+    pub fn new(kind: Kind, name: &str, cancel: &Arc<AtomicBool>) -> Memory {
+        Memory(Arc::new(Shared {
+            kind,
+            name: name.parse().unwrap(),
+            contents: Mutex::default(),
+            troubles: Mutex::default(),
+            calls: Mutex::default(),
+            changed: Condvar::new(),
+            cancel: Arc::clone(cancel),
+        }))
+    }
+
+    /// Puts an image there.
+    pub fn add(&self, reference: &Reference, image: &Image) {
+        let repository = reference.repository();
+        let mut contents = self.contents();
+        for document in &image.manifests {
+            let manifest = parsed(document);
+            contents
+                .manifests
+                .insert((repository.clone(), document.digest.clone()), manifest);
+        }
+        for (blob, bytes) in &image.blobs {
+            let key = (self.scope(repository), blob.digest.clone());
+            contents.blobs.insert(key, bytes.clone());
+        }
+        if let Some(tag) = reference.tag() {
+            let key = (repository.clone(), tag.clone());
+            contents.tags.insert(key, image.digest().clone());
+        }
+    }
+
+    /// Lets the next `times` such calls end in trouble; of one image or blob alone, by a part of its name or digest.
+    pub fn trouble(&self, call: Call, subject: Option<&str>, trouble: Trouble, times: usize) {
+        let trouble = (call, subject.map(str::to_owned), trouble, times);
+        self.0.troubles.lock().unwrap().push(trouble);
+    }
+
+    /// Returns how many of the troubles didn't happen.
+    pub fn troubles_left(&self) -> usize {
+        self.0
+            .troubles
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|trouble| trouble.3)
+            .sum()
+    }
+
+    /// Lets no more trouble happen.
+    pub fn calm(&self) {
+        self.0.troubles.lock().unwrap().clear();
+    }
+
+    /// Returns how often a call was made.
+    pub fn count(&self, call: Call) -> usize {
+        self.0.calls.lock().unwrap().get(&call).copied().unwrap_or(0)
+    }
+
+    /// Waits until a call was made so often.
+    pub fn wait_for(&self, call: Call, times: usize) {
+        let calls = self.0.calls.lock().unwrap();
+        let few = |calls: &mut HashMap<Call, usize>| calls.get(&call).copied().unwrap_or(0) < times;
+        let (_calls, waited) = self
+            .0
+            .changed
+            .wait_timeout_while(calls, Duration::from_secs(30), few)
+            .unwrap();
+        assert!(!waited.timed_out(), "{call:?} wasn't called {times} times");
+    }
+
+    /// Forgets how often calls were made, and what moved.
+    pub fn reset_counts(&self) {
+        self.0.calls.lock().unwrap().clear();
+        self.contents().moved.clear();
+    }
+
+    /// Lets so many bytes be free.
+    pub fn set_free(&self, bytes: u64) {
+        self.contents().free = Some(bytes);
+    }
+
+    /// Takes a blob away, as a registry may lose one.
+    pub fn lose_blob(&self, repository: &Repository, digest: &Digest) {
+        let key = (self.scope(repository), digest.clone());
+        assert!(self.contents().blobs.remove(&key).is_some());
+    }
+
+    /// Returns how many bytes of a blob came over the wire.
+    pub fn moved(&self, digest: &Digest) -> usize {
+        self.contents().moved.get(digest).copied().unwrap_or(0)
+    }
+
+    /// Returns what a reference stands for.
+    pub fn digest(&self, reference: &Reference) -> Option<Digest> {
+        let contents = self.contents();
+        match reference.tag() {
+            Some(tag) => contents
+                .tags
+                .get(&(reference.repository().clone(), tag.clone()))
+                .cloned(),
+            None => reference.digest().cloned(),
+        }
+    }
+
+    /// Returns what an image lacks here, or how its manifests differ.
+    pub fn lacks(&self, reference: &Reference, image: &Image) -> Vec<String> {
+        let mut lacks = Vec::new();
+        if self.digest(reference).as_ref() != Some(image.digest()) {
+            lacks.push(format!("{reference} stands for {:?}", self.digest(reference)));
+        }
+        let repository = reference.repository();
+        let contents = self.contents();
+        for document in &image.manifests {
+            let found = contents
+                .manifests
+                .get(&(repository.clone(), document.digest.clone()));
+            if found.is_none_or(|found| found.bytes() != document.bytes) {
+                lacks.push(format!("the manifest {}", document.digest));
+            }
+        }
+        for (blob, bytes) in &image.blobs {
+            let found = contents.blobs.get(&(self.scope(repository), blob.digest.clone()));
+            if found != Some(bytes) {
+                lacks.push(format!("the blob {}", blob.digest));
+            }
+        }
+        lacks
+    }
+
+    /// Returns the promises that were broken: parts written after what names them, wrong bytes, blobs that weren't made durable.
+    pub fn broken(&self) -> Vec<String> {
+        self.contents().broken.clone()
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.contents.lock().unwrap()
+    }
+
+    /// Counts a call and meets the trouble that waits for it. Returns the trouble that its bytes meet.
+    fn call(&self, call: Call, subject: &str) -> Result<Option<Trouble>, Fault> {
+        *self.0.calls.lock().unwrap().entry(call).or_default() += 1;
+        self.0.changed.notify_all();
+        let trouble = {
+            let mut troubles = self.0.troubles.lock().unwrap();
+            let is_due = |(of, about, _, left): &&mut (Call, Option<String>, Trouble, usize)| {
+                *of == call && *left > 0 && about.as_ref().is_none_or(|about| subject.contains(about))
+            };
+            troubles.iter_mut().find(is_due).map(|due| {
+                due.3 -= 1;
+                due.2
+            })
+        };
+        let side = match call {
+            Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => Side::Source,
+            _ => Side::Destination,
+        };
+        match trouble {
+            Some(Trouble::Refuse) => Err(Fault::refused(Some(side), "refused on purpose")),
+            Some(Trouble::Fail) => Err(Fault::caused(side, io::Error::other("failed on purpose"), true)),
+            Some(Trouble::Panic) => panic!("on purpose"),
+            Some(Trouble::Cancel) => {
+                self.0.cancel.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            Some(Trouble::Stall) => {
+                while !self.0.cancel.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                Err(Fault::interrupted())
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn stored(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
+        let found = self
+            .contents()
+            .manifests
+            .get(&(repository.clone(), digest.clone()))
+            .cloned();
+        found.ok_or_else(|| Fault::refused(Some(Side::Source), format!("{digest} isn't there")))
+    }
+
+    /// Notes what a manifest names that isn't there, or isn't durable. An index may be written without children on purpose.
+    fn check_parts(&self, contents: &mut Contents, repository: &Repository, manifest: &RawManifest) {
+        let view = manifest.view();
+        let mut missing = Vec::new();
+        let has = |digest: &Digest| {
+            contents
+                .manifests
+                .contains_key(&(repository.clone(), digest.clone()))
+        };
+        if !view.children().is_empty() && !view.children().iter().any(|child| has(&child.digest)) {
+            missing.push("all of its children".to_owned());
+        }
+        for blob in view.blobs().filter(|blob| !blob.media_type.is_foreign_layer()) {
+            let key = (self.scope(repository), blob.digest.clone());
+            if !contents.blobs.contains_key(&key) {
+                missing.push(format!("the blob {}", blob.digest));
+            } else if self.0.kind == Kind::Store && contents.unsettled.contains(&key) {
+                missing.push(format!("durable bytes of {}", blob.digest));
+            }
+        }
+        let told = missing
+            .into_iter()
+            .map(|what| format!("{} was written before {what}", manifest.digest()));
+        contents.broken.extend(told);
+    }
+
+    fn keep_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Vec<u8>) {
+        let key = (self.scope(repository), blob.digest.clone());
+        let mut contents = self.contents();
+        if contents.blobs.insert(key.clone(), bytes).is_some() {
+            contents.broken.push(format!("{} was written twice", blob.digest));
+        }
+        contents.unsettled.insert(key);
+    }
+}
+
+fn parsed(document: &Document) -> RawManifest {
+    RawManifest::parse(document.bytes.clone(), Some(document.media_type.as_str())).unwrap()
+}
+
+impl Source for Memory {
+    fn describe(&self) -> String {
+        self.0.name.to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        self.call(Call::Resolve, &image.to_string())?;
+        let missing = || Fault::refused(Some(Side::Source), format!("{image} isn't there"));
+        self.digest(image).ok_or_else(missing)
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        self.call(Call::Root, &image.to_string())?;
+        let missing = || Fault::refused(Some(Side::Source), format!("{image} isn't there"));
+        self.stored(image.repository(), &self.digest(image).ok_or_else(missing)?)
+    }
+
+    fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        self.call(Call::Manifest, part.digest.as_str())?;
+        self.stored(repository, &part.digest)
+    }
+
+    fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
+        let trouble = self.call(Call::OpenBlob, blob.digest.as_str())?;
+        let key = (self.scope(repository), blob.digest.clone());
+        let found = self.contents().blobs.get(&key).cloned();
+        let missing = || Fault::refused(Some(Side::Source), format!("{} isn't there", blob.digest));
+        let mut bytes = found.ok_or_else(missing)?.split_off(offset as usize);
+        match trouble {
+            Some(Trouble::Cut) => bytes.truncate(bytes.len() / 2),
+            Some(Trouble::Damage) => bytes[0] ^= 1,
+            Some(Trouble::Lengthen) => bytes.push(b'!'),
+            _ => {}
+        }
+        Ok(Box::new(Cursor::new(bytes)))
+    }
+
+    fn open_part(
+        &self,
+        _: &Repository,
+        _: &Descriptor,
+        _: Range<u64>,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        Ok(None)
+    }
+
+    fn offer(&self) -> Offer<'_> {
+        Offer::Registry(&self.0.name)
+    }
+}
+
+impl Destination for Memory {
+    fn scope(&self, repository: &Repository) -> Scope {
+        match self.0.kind {
+            Kind::Store => None,
+            Kind::Registry => Some(repository.clone()),
+        }
+    }
+
+    fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
+        self.call(Call::Published, &image.to_string())?;
+        Ok(self.digest(image))
+    }
+
+    fn presence(
+        &self,
+        repository: &Repository,
+        children: &[RawManifest],
+        blobs: &[Descriptor],
+    ) -> Result<Presence, Fault> {
+        self.call(Call::Presence, &repository.to_string())?;
+        let contents = self.contents();
+        let has_children = children.iter().all(|child| {
+            contents
+                .manifests
+                .contains_key(&(repository.clone(), child.digest().clone()))
+        });
+        let has_blobs = blobs.iter().all(|blob| {
+            contents
+                .blobs
+                .contains_key(&(self.scope(repository), blob.digest.clone()))
+        });
+        Ok(match (has_children, has_blobs) {
+            (false, _) => Presence::Incomplete,
+            (true, false) => Presence::Manifests,
+            (true, true) => Presence::Whole,
+        })
+    }
+
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        let contents = self.contents();
+        Ok(contents
+            .manifests
+            .get(&(repository.clone(), digest.clone()))
+            .cloned())
+    }
+
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        let key = (self.scope(repository), blob.digest.clone());
+        Ok(self.contents().blobs.contains_key(&key))
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        self.contents().free
+    }
+
+    fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
+        blob.size
+    }
+
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
+        self.call(Call::BringBlob, request.blob.digest.as_str())?;
+        if self.has_blob(request.repository, request.blob)? {
+            return Ok(How::Present);
+        }
+        if let Some(lender) = request.lender.filter(|_| request.expected != Expected::Lost) {
+            let key = (self.scope(lender), request.blob.digest.clone());
+            let lent = self.contents().blobs.get(&key).cloned();
+            if let Some(bytes) = lent {
+                self.keep_blob(request.repository, request.blob, bytes);
+                return Ok(How::Mounted);
+            }
+        }
+        let mut bytes = Vec::new();
+        let mut reader = request.open(0)?;
+        (request.started)(0);
+        let mut piece = [0; PIECE];
+        loop {
+            request.check_cancel()?;
+            match reader.read(&mut piece).map_err(read_fault)? {
+                0 => break,
+                count => bytes.extend_from_slice(&piece[..count]),
+            }
+            (request.progress)(bytes.len() as u64);
+        }
+        *self
+            .contents()
+            .moved
+            .entry(request.blob.digest.clone())
+            .or_default() += bytes.len();
+        let mut verifier = Verifier::of(request.blob);
+        verifier
+            .update(&bytes)
+            .and_then(|()| verifier.finish())
+            .map_err(|error| Fault::caused(Side::Source, error, true))?;
+        self.keep_blob(request.repository, request.blob, bytes);
+        Ok(How::Moved)
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.call(Call::Settle, "")?;
+        self.contents().unsettled.clear();
+        Ok(())
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
+        self.call(Call::PutManifest, manifest.digest().as_str())?;
+        let mut contents = self.contents();
+        self.check_parts(&mut contents, repository, manifest);
+        let key = (repository.clone(), manifest.digest().clone());
+        contents.manifests.insert(key, manifest.clone());
+        Ok(())
+    }
+
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
+        self.call(Call::Publish, &image.to_string())?;
+        let repository = image.repository();
+        let mut contents = self.contents();
+        self.check_parts(&mut contents, repository, root);
+        let key = (repository.clone(), root.digest().clone());
+        contents.manifests.insert(key, root.clone());
+        Ok(match image.tag() {
+            Some(_) => Published::Untagged,
+            None => Published::Whole,
+        })
+    }
+
+    fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
+        self.call(Call::WriteTags, &repository.to_string())?;
+        let mut contents = self.contents();
+        for (tag, digest) in tags {
+            if !contents
+                .manifests
+                .contains_key(&(repository.clone(), digest.clone()))
+            {
+                contents
+                    .broken
+                    .push(format!("{tag} was written before its manifest"));
+            }
+            contents
+                .tags
+                .insert((repository.clone(), tag.clone()), digest.clone());
+        }
+        Ok(())
+    }
+}
