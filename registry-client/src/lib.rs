@@ -51,6 +51,7 @@ mod login;
 mod manifests;
 mod notice;
 mod origin;
+mod projects;
 mod proxy;
 mod rate;
 mod referrers;
@@ -87,6 +88,7 @@ pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
+pub use projects::Visibility;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 /// The crate whose types stand in this one's signatures.

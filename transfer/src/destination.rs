@@ -553,30 +553,41 @@ fn tag_or_digest(image: &Reference) -> Identifier {
         .map_or_else(|| image.identifier(), |tag| tag.clone().into())
 }
 
-/// A folder that a run would make: nothing is in it, and nothing is written to it.
-pub struct FolderToBe {
-    path: PathBuf,
-    link: bool,
+/// A folder or a project that a run would make: nothing is in it, and nothing is written to it.
+pub struct ToBe {
+    /// The folder, and whether blobs would be linked into it where they can be.
+    folder: Option<(PathBuf, bool)>,
 }
 
-impl FolderToBe {
+impl ToBe {
     /// The folder, and whether blobs would be linked into it where they can be.
-    pub fn new(path: PathBuf, link: bool) -> Self {
-        FolderToBe { path, link }
+    pub fn folder(path: PathBuf, link: bool) -> Self {
+        ToBe {
+            folder: Some((path, link)),
+        }
+    }
+
+    /// A project of a registry.
+    pub fn project() -> Self {
+        ToBe { folder: None }
     }
 
     fn refuse<T>(&self) -> Result<T, Fault> {
-        let message = format!(
-            "{} isn't there, and a look at it doesn't make it",
-            self.path.display()
-        );
+        let place = match &self.folder {
+            Some((path, _)) => path.display().to_string(),
+            None => "the project".to_owned(),
+        };
+        let message = format!("{place} isn't there, and a look at it doesn't make it");
         Err(Fault::refused(Some(Side::Destination), message))
     }
 }
 
-impl Destination for FolderToBe {
-    fn scope(&self, _: &Repository) -> Scope {
-        None
+impl Destination for ToBe {
+    fn scope(&self, repository: &Repository) -> Scope {
+        match self.folder {
+            Some(_) => None,
+            None => Some(repository.clone()),
+        }
     }
 
     fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
@@ -596,13 +607,14 @@ impl Destination for FolderToBe {
     }
 
     fn free_space(&self) -> Option<u64> {
-        free_space(&self.path).ok().flatten()
+        let (path, _) = self.folder.as_ref()?;
+        free_space(path).ok().flatten()
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
-        match local::takes_no_room(source, &self.path, blob, self.link) {
-            true => 0,
-            false => blob.size,
+        match &self.folder {
+            Some((path, link)) if !local::takes_no_room(source, path, blob, *link) => blob.size,
+            _ => 0,
         }
     }
 
