@@ -27,6 +27,9 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 /// What an operation begins with that creates a project.
 const CREATING: &str = "creating the project ";
 
+/// What is being done where it isn't about one project.
+const CREATING_ANY: &str = "creating projects";
+
 /// What an operation begins with that finds out whether a project exists.
 const LOOKING: &str = "looking for the project ";
 
@@ -167,14 +170,22 @@ impl Core {
         let mut call = self.harbor_call(operation, registry, repository)?;
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
+        // Told alike whatever the project: it is the user that is wanting.
+        let refuse = |message: String| {
+            let place = Place {
+                operation: CREATING_ANY.to_owned(),
+                ..call.place.clone()
+            };
+            Error::new(&place, ErrorKind::Config(message))
+        };
         match credential {
             Some(credential @ Credential::Basic { .. }) => Ok((call, credential)),
-            Some(_) => Err(call.fail(ErrorKind::Config(format!(
+            Some(_) => Err(refuse(format!(
                 "the credentials for {registry} are a token, and Harbor's API takes a user name and a password"
-            )))),
-            None => Err(call.fail(ErrorKind::Config(format!(
+            ))),
+            None => Err(refuse(format!(
                 "there are no credentials for {registry}, and Harbor creates projects for users who are logged in"
-            )))),
+            ))),
         }
     }
 
@@ -299,20 +310,22 @@ pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
 /// What to do where Harbor doesn't create a project.
 pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
     let operation = error.operation();
+    let host = error.registry()?;
+    if operation == CREATING_ANY {
+        return Some(format!(
+            "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
+        ));
+    }
     let project = operation
         .strip_prefix(CREATING)
         .or_else(|| operation.strip_prefix(LOOKING))?;
-    let host = error.registry()?;
-    match (error.kind(), error.status()) {
-        (ErrorKind::Config(_), _) => Some(format!(
-            "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
-        )),
-        (_, Some(403)) => Some(format!(
+    match error.status()? {
+        403 => Some(format!(
             "the user may log in to {host} and may not create projects: ask an administrator to create {project}, or to let everyone \
              create projects (Harbor: Configuration, System Settings, Project Creation); of the robot accounts, only a system robot \
              with the permission to create projects may"
         )),
-        (_, Some(400)) => Some(format!(
+        400 => Some(format!(
             "choose a dest whose first part is a name that {host} takes for a project: lower-case letters, digits, and single . _ - between them"
         )),
         _ => None,

@@ -168,7 +168,7 @@ fn nobody_creates_projects_without_a_name_and_a_password() {
     ] {
         let told = create(&client, &registry).unwrap_err();
         assert!(
-            told.contains("creating the project team") && told.contains("transload login hub.local"),
+            told.contains("creating projects: ") && told.contains("transload login hub.local"),
             "{told}"
         );
         assert!(!told.contains("s3cret"), "{told}");
