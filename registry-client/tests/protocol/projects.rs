@@ -1,6 +1,6 @@
 //! Harbor's projects: looked for, created, and refused.
 
-use transload_registry_client::{Client, Credential, Secret, Topic, Verdict, Visibility};
+use transload_registry_client::{Client, Credential, HostRule, Secret, Topic, Verdict, Visibility};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{
     Action, Authentication, Fault, HarborProjects, HarborUser, Options, Reply,
@@ -174,6 +174,36 @@ fn nobody_creates_projects_without_a_name_and_a_password() {
         assert!(!told.contains("s3cret"), "{told}");
     }
     assert!(registry.log().requests().is_empty(), "nothing was asked");
+}
+
+#[test]
+fn credentials_for_one_project_create_no_other_and_go_to_no_other_host() {
+    let registry = harbor(HarborProjects::default());
+    let elsewhere = ScriptedRegistry::start();
+    let mut rule = HostRule::new(format!("{}/team", registry.host()));
+    rule.credential = Some(user());
+    rule.plain_http = Some(true);
+    let client = builder().hosts(vec![rule]).build().unwrap();
+    assert!(create(&client, &registry).unwrap());
+    let other = repository(&registry, "other/app");
+    let told = client
+        .create_project(&other, Visibility::Private)
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("there are no credentials"), "{told}");
+    // A redirect is no answer.
+    let away = Reply::status(307).header(
+        "Location",
+        &format!("http://{}/api/v2.0/projects", elsewhere.host()),
+    );
+    for method in ["GET", "HEAD", "POST"] {
+        registry.fault(Fault::new(method, "/api/v2.0/", Action::Answer(away.clone())).every());
+    }
+    let team = repository(&registry, "team/app");
+    assert!(client.is_harbor(&team).is_err());
+    assert!(client.has_project(&team).is_err());
+    assert!(client.create_project(&team, Visibility::Private).is_err());
+    assert!(elsewhere.log().requests().is_empty());
 }
 
 #[test]
