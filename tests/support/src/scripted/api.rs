@@ -45,6 +45,9 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
             .tokens
             .endpoint(authentication, call.method, call.query, authorization, call.body);
     }
+    if let (Some(harbor), true) = (state.options.harbor_projects, call.path.starts_with("/api/v2.0/")) {
+        return state.projects.answer(harbor, call);
+    }
     let Some(rest) = call.path.strip_prefix("/v2/") else {
         return Reply::status(404);
     };
@@ -56,6 +59,11 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
         &route.wanted(call),
     ) {
         return refusal;
+    }
+    if let (Some(_), Some(repository)) = (state.options.harbor_projects, route.repository())
+        && let Some(missing) = state.projects.missing(repository)
+    {
+        return missing;
     }
     let mut store = state.store();
     match route {
@@ -98,6 +106,17 @@ impl Route<'_> {
             Some((repository, "manifests")) => Route::Manifest(repository, last),
             Some((repository, "referrers")) => Route::Referrers(repository, last),
             _ => Route::Unknown,
+        }
+    }
+
+    fn repository(&self) -> Option<&str> {
+        match self {
+            Route::Base | Route::Unknown => None,
+            Route::Manifest(repository, _)
+            | Route::Blob(repository, _)
+            | Route::Upload(repository, _)
+            | Route::Tags(repository)
+            | Route::Referrers(repository, _) => Some(repository),
         }
     }
 
