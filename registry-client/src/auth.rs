@@ -1,5 +1,7 @@
 //! Proving to a registry who one is.
 
+use std::time::Instant;
+
 use crate::answer::Answer;
 use crate::challenge::{self, Challenge};
 use crate::config::{Credential, IDENTITY_TOKEN_USER};
@@ -64,15 +66,31 @@ pub(crate) struct Proof<'a> {
     pub trial: Option<(Credential, Trial<'a>)>,
 }
 
+/// What is to be done about a request that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It is worth trying again.
+    Again,
+    /// The same would come of it again.
+    End,
+    /// The user has no token that allows it.
+    Lacking,
+}
+
 impl Core {
-    /// What a request has to show, as far as the registry's wishes are known.
-    pub fn authorize<'l>(&self, login: &'l Login, call: &mut Call) -> Result<Option<Proof<'l>>, Error> {
+    /// What a request has to show that began at `since`, as far as the registry's wishes are known.
+    pub fn authorize<'l>(
+        &self,
+        login: &'l Login,
+        call: &mut Call,
+        since: Instant,
+    ) -> Result<Option<Proof<'l>>, Error> {
         let Some(scheme) = lock(&login.scheme).clone() else {
             return Ok(None);
         };
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        let proof = self.prove(login, call, &scheme, credential.as_ref());
+        let proof = self.prove(login, call, since, &scheme, credential.as_ref());
         // What a helper gave may have run out meanwhile.
         match proof {
             Err(error) if error.is_denied() && credential.is_some() => {
@@ -81,7 +99,7 @@ impl Core {
                 if renewed == credential {
                     return Err(error);
                 }
-                self.prove(login, call, &scheme, renewed.as_ref())
+                self.prove(login, call, since, &scheme, renewed.as_ref())
             }
             proof => proof,
         }
@@ -91,6 +109,7 @@ impl Core {
         &self,
         login: &'l Login,
         call: &Call,
+        since: Instant,
         scheme: &Scheme,
         credential: Option<&Credential>,
     ) -> Result<Option<Proof<'l>>, Error> {
@@ -120,44 +139,62 @@ impl Core {
                 }))
             }
             (Scheme::Bearer(server), credential) => {
-                known(bearer(&self.token(&wanted(login, call, server, credential))?))
+                known(bearer(&self.token(&wanted(login, call, since, server, credential))?))
             }
         }
     }
 
-    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. True: it is worth trying again.
+    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for.
     pub fn heed(
         &self,
         login: &Login,
         call: &mut Call,
         demand: Result<Option<Demand>, String>,
         sent: Option<&Secret>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Next, Error> {
+        let again = |is_worth_it| if is_worth_it { Next::Again } else { Next::End };
         let demand = match demand.map_err(|message| call.protocol(message))? {
             Some(demand) => demand,
             None => match self.demand_of_ping(login, call)? {
                 Some(demand) => demand,
-                None => return Ok(false),
+                None => return Ok(Next::End),
             },
         };
         *lock(&login.scheme) = Some(demand.scheme.clone());
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        match (&demand.scheme, &credential) {
+        Ok(match (&demand.scheme, &credential) {
             // The same again would be refused again.
-            (Scheme::Basic, Some(_)) if sent.is_none() => Ok(true),
+            (Scheme::Basic, Some(_)) if sent.is_none() => Next::Again,
             (Scheme::Basic, credential) => {
                 self.forget_credential(&call.place);
-                Ok(credential.is_some() && self.credential(&call.place)? != *credential)
+                again(credential.is_some() && self.credential(&call.place)? != *credential)
             }
-            (_, Some(Credential::RegistryToken(_))) => Ok(sent.is_none()),
+            (_, Some(Credential::RegistryToken(_))) => again(sent.is_none()),
             (Scheme::Bearer(server), credential) => {
-                let refused = sent.and_then(|sent| sent.expose().strip_prefix("Bearer "));
-                let wanted = wanted(login, call, server, credential.as_ref());
-                self.refuse_token(&wanted, refused, demand.scope.as_deref());
-                Ok(true)
+                let wanted = wanted(login, call, Instant::now(), server, credential.as_ref());
+                match self.refuse_token(&wanted, sent.and_then(token_in), demand.scope.as_deref()) {
+                    true => Next::Again,
+                    false => Next::Lacking,
+                }
             }
+        })
+    }
+
+    /// Takes note that a request's head was too long, if it was. True: the next one is shorter.
+    pub fn heed_length(&self, login: &Login, call: &Call, answer: &Answer, sent: &Secret) -> Result<bool, Error> {
+        // What proxies answer; registries answer 400 in JSON, and for other reasons.
+        let is_json = answer.header("content-type").is_some_and(|kind| kind.contains("json"));
+        if answer.status != 431 && (answer.status != 400 || is_json) {
+            return Ok(false);
         }
+        let scheme = lock(&login.scheme).clone();
+        let (Some(Scheme::Bearer(server)), Some(token)) = (scheme, token_in(sent)) else {
+            return Ok(false);
+        };
+        let credential = self.credential(&call.place)?;
+        let wanted = wanted(login, call, Instant::now(), &server, credential.as_ref());
+        Ok(self.shorten_token(&wanted, token))
     }
 
     /// Some registries refuse without saying what they want; the API's root says it.
@@ -191,9 +228,15 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
+/// The token in an `Authorization` header.
+fn token_in(header: &Secret) -> Option<&str> {
+    header.expose().strip_prefix("Bearer ")
+}
+
 fn wanted<'a>(
     login: &'a Login,
     call: &'a Call,
+    since: Instant,
     server: &'a Server,
     credential: Option<&'a Credential>,
 ) -> Wanted<'a> {
@@ -204,5 +247,6 @@ fn wanted<'a>(
         login,
         credential,
         scopes: &call.scopes,
+        since,
     }
 }

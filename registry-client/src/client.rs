@@ -1,9 +1,9 @@
 //! The client, and what it is built from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
 
 use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Registry, Repository};
@@ -15,13 +15,14 @@ use crate::core::{Certificates, Core, NoticeFn, Timeouts, lock};
 use crate::credentials::{CredentialSource, NoCredentials};
 use crate::error::Error;
 use crate::examine::Fact;
+use crate::expected::{Expected, Need};
 use crate::journal::{NoJournal, UploadJournal};
 use crate::notice::Notice;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
-use crate::token::Tokens;
+use crate::token_store::Tokens;
 
 /// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
 /// block, and may be called from many threads at once.
@@ -181,6 +182,8 @@ impl ClientBuilder {
             logins: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
             tokens: Tokens::default(),
+            expected: Expected::default(),
+            token_requests: Mutex::default(),
             journal: self.journal,
             sessions: HashMap::new().into(),
         };
@@ -306,6 +309,24 @@ impl Client {
         range: Range<u64>,
     ) -> Result<Option<BlobReader>, Error> {
         BlobReader::open_part(&self.core, repository, blob, range)
+    }
+
+    /// Says which repositories will be pulled from or pushed to, in the order of their turns. Where a registry wants tokens, one is asked for then that
+    /// serves many of them, for as long as its token server takes that. A repository should stand beside the one that it lends blobs to.
+    pub fn expect(&self, needs: impl IntoIterator<Item = (Repository, Need)>) {
+        for (repository, need) in needs {
+            self.core.expected.add(&repository, need);
+        }
+    }
+
+    /// How many requests were sent to each token server since the last call, by its URL without a query.
+    pub fn take_token_requests(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut lock(&self.core.token_requests))
+    }
+
+    /// Whether a blob of one repository could be mounted into another: both are of one registry, and are reached in one way.
+    pub fn can_mount(&self, from: &Repository, to: &Repository) -> bool {
+        self.core.can_mount(from, to)
     }
 
     /// How many requests a registry is asked at once now, at most: the number begins modest, grows while that gets more done, and falls

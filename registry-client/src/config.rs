@@ -7,7 +7,7 @@ use transload_reference::{Registry, Repository};
 use crate::secret::Secret;
 
 /// How to prove who one is to a registry. `Debug` shows the user's name and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Credential {
     /// A name and a password (or an access token that stands for one).

@@ -1,6 +1,6 @@
 //! What all requests of a client share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,8 +12,9 @@ use ureq::Agent;
 use crate::auth::Scheme as AuthScheme;
 use crate::cancel::Cancel;
 use crate::config::{Credential, Rules};
-use crate::credentials::CredentialSource;
+use crate::credentials::{CredentialOrigin, CredentialSource};
 use crate::error::{Error, ErrorKind, Network, Place};
+use crate::expected::Expected;
 use crate::journal::UploadJournal;
 use crate::login::Login;
 use crate::notice::{Notice, NoticeKind};
@@ -25,7 +26,7 @@ use crate::secure::{ClientIdentity, TlsSettings};
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
-use crate::token::Tokens;
+use crate::token_store::Tokens;
 use crate::transport;
 use crate::url::{Scheme, Url};
 
@@ -105,8 +106,12 @@ pub(crate) struct Core {
     /// The schemes that loopback registries turned out to speak, each as one rule has it asked for.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
-    pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
+    pub known_credentials: Mutex<HashMap<Repository, Option<(Credential, CredentialOrigin)>>>,
     pub tokens: Tokens,
+    /// What the run will need.
+    pub expected: Expected,
+    /// How many requests were sent to each token server, by its URL.
+    pub token_requests: Mutex<BTreeMap<String, u64>>,
     pub journal: Arc<dyn UploadJournal>,
     /// Upload sessions that a refused mount left open.
     pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
@@ -372,18 +377,19 @@ impl Core {
             return Ok(Some(credential));
         }
         let ask = |path: &str| {
-            let answer = self.credentials.credential(registry, path);
+            let answer = self.credentials.find(registry, path);
             answer.map_err(|error| Error::new(place, ErrorKind::Config(error.to_string())))
         };
+        let credential = |found: Option<(Credential, _)>| found.map(|(credential, _)| credential);
         let Some(repository) = &place.repository else {
-            return ask("");
+            return ask("").map(credential);
         };
         if let Some(known) = lock(&self.known_credentials).get(repository) {
-            return Ok(known.clone());
+            return Ok(credential(known.clone()));
         }
         let found = ask(repository.path())?;
         lock(&self.known_credentials).insert(repository.clone(), found.clone());
-        Ok(found)
+        Ok(credential(found))
     }
 
     /// A repository's credentials were refused: their source is asked again.

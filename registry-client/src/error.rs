@@ -268,8 +268,18 @@ impl Error {
     }
 
     /// The same refusal of credentials as everybody is told of it.
-    pub(crate) fn of_login(&self) -> Error {
-        self.of_everybody("logging in".to_owned()).after(1)
+    pub(crate) fn of_login(&self, blame: &str) -> Error {
+        self.of_everybody(format!("logging in: {blame}")).after(1)
+    }
+
+    /// The same where the credentials were accepted before: what a token server refuses then is a right.
+    pub(crate) fn of_known_user(mut self) -> Error {
+        if let ErrorKind::Token(refusal) = &mut self.0.kind
+            && matches!(refusal.status, 401 | 403)
+        {
+            refusal.lacks_right = true;
+        }
+        self
     }
 
     /// The same error as everybody is told of it whose host is given up.

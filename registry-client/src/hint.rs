@@ -24,7 +24,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
     }
     match error.kind() {
         ErrorKind::Status(refusal) => status(error, refusal, &host),
-        ErrorKind::Token(refusal) => token(refusal, &host, place.has_credential),
+        ErrorKind::Token(refusal) => token(error, refusal, &host),
         ErrorKind::Network { network, message } => match error.inner().named_for {
             Some(purpose) if *network != Network::Proxy => named_hint(error, purpose, *network, &host),
             _ => network_hint(error, *network, message, &host),
@@ -287,8 +287,14 @@ fn span(time: Duration) -> String {
     format!("{number} {unit}{ending}")
 }
 
-fn token(refusal: &Refusal, host: &str, has_credential: bool) -> Option<String> {
+fn token(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
+    let place = &error.inner().place;
+    let has_credential = place.has_credential;
     Some(match refusal.status {
+        401 | 403 if has_credential && refusal.lacks_right => {
+            let path = place.repository.as_ref().map_or("the repository", |repository| repository.path());
+            no_right(error, path, path.split('/').next().unwrap_or(path), host)
+        }
         400 | 401 | 403 if has_credential => wrong_password(host),
         401 | 403 => no_credential(host),
         429 => too_many_requests(refusal, host),

@@ -34,12 +34,14 @@ mod auth;
 mod blobs;
 mod cancel;
 mod challenge;
+mod claims;
 mod client;
 mod config;
 mod core;
 mod credentials;
 mod error;
 mod examine;
+mod expected;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -47,6 +49,7 @@ pub mod fuzzing;
 mod growth;
 mod health;
 mod hint;
+mod identity;
 mod journal;
 mod login;
 mod manifests;
@@ -70,6 +73,7 @@ mod tags;
 mod throttle;
 mod tls;
 mod token;
+mod token_store;
 mod transport;
 mod tries;
 mod upload;
@@ -87,6 +91,7 @@ pub use credentials::{
 };
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};
+pub use expected::Need;
 pub use journal::{UploadEntry, UploadJournal};
 pub use notice::{Notice, NoticeKind};
 pub use projects::Visibility;

@@ -24,7 +24,10 @@ pub(crate) struct Login {
 
 #[derive(Clone)]
 enum Standing {
-    Accepted,
+    Accepted {
+        /// Whether the server's tokens say whose they are.
+        is_named: bool,
+    },
     Refused(Arc<Error>),
 }
 
@@ -56,8 +59,8 @@ impl Login {
     pub fn admit(&self, credential: &Credential) -> Result<Option<Trial<'_>>, Error> {
         let settled = || match self.standing(credential) {
             None => None,
-            Some(Standing::Accepted) => Some(Ok(None)),
-            Some(Standing::Refused(error)) => Some(Err(error.of_login())),
+            Some(Standing::Accepted { .. }) => Some(Ok(None)),
+            Some(Standing::Refused(error)) => Some(Err(error.copy())),
         };
         if let Some(settled) = settled() {
             return settled;
@@ -73,31 +76,38 @@ impl Login {
         settled().unwrap_or(Ok(Some(Trial { _alone: alone })))
     }
 
-    /// Takes note that credentials are good. What is refused afterwards isn't their fault.
-    pub fn accept(&self, credential: &Credential) {
+    /// Takes note that credentials are good. What is refused afterwards isn't their fault. `is_named`: the server's tokens say whose they are.
+    pub fn accept(&self, credential: &Credential, is_named: bool) {
         if self.standing(credential).is_none() {
-            lock(&self.standings).push((credential.clone(), Standing::Accepted));
+            lock(&self.standings).push((credential.clone(), Standing::Accepted { is_named }));
         }
     }
 
-    /// Records what an error says of credentials that were never accepted. Returns the error to tell: one for all requests, where it
-    /// refuses the credentials.
-    pub fn refuse(&self, credential: &Credential, error: Error) -> Error {
+    /// Records what an error says of credentials that were never accepted, and that `blame` says of them. Returns the error to tell: one for
+    /// all requests, where it refuses the credentials.
+    pub fn refuse(&self, credential: &Credential, error: Error, blame: String) -> Error {
         if self.standing(credential).is_some() {
             return error;
         }
         if error.refuses_credentials() {
-            let refused = error.of_login();
-            lock(&self.standings).push((
-                credential.clone(),
-                Standing::Refused(Arc::new(refused.of_login())),
-            ));
+            let refused = error.of_login(&blame);
+            lock(&self.standings).push((credential.clone(), Standing::Refused(Arc::new(refused.copy()))));
             return refused;
         }
         if error.is_denied() {
-            self.accept(credential);
+            self.accept(credential, false);
         }
         error
+    }
+
+    /// Whether credentials were accepted by a server whose tokens say whose they are.
+    pub fn is_named(&self, credential: &Credential) -> bool {
+        matches!(self.standing(credential), Some(Standing::Accepted { is_named: true }))
+    }
+
+    /// Whether credentials were refused.
+    pub fn is_refused(&self, credential: &Credential) -> bool {
+        matches!(self.standing(credential), Some(Standing::Refused(_)))
     }
 
     fn standing(&self, credential: &Credential) -> Option<Standing> {
@@ -164,10 +174,10 @@ mod tests {
         let login = Login::default();
         let refused = || refusal(true, 401, None, None);
         let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
-        login.accept(&good);
-        assert_eq!(login.refuse(&good, refused()).inner().place.operation, "x");
-        let told = login.refuse(&bad, refused()).to_string();
-        assert!(told.starts_with("logging in: "), "{told}");
+        login.accept(&good, false);
+        assert_eq!(login.refuse(&good, refused(), String::new()).inner().place.operation, "x");
+        let told = login.refuse(&bad, refused(), "it is wrong".to_owned()).to_string();
+        assert!(told.starts_with("logging in: it is wrong: "), "{told}");
         assert!(login.admit(&good).unwrap().is_none());
         let again = login.admit(&bad).err().unwrap();
         assert_eq!((again.status(), again.to_string()), (Some(401), told));

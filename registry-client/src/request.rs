@@ -9,7 +9,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
-use crate::auth::{Demand, Scheme as AuthScheme};
+use crate::auth::{Demand, Next, Scheme as AuthScheme};
 use crate::core::{Core, OUTPUT_BUFFER, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::failure;
@@ -228,6 +228,7 @@ impl Core {
         payload: &mut Payload<'_, '_>,
         permit: Permit,
     ) -> Result<Answer, Error> {
+        let since = Instant::now();
         let throttle = self.throttle(&call.reach.registry);
         let login = self.login(&call.reach);
         let mut url = call.url.clone();
@@ -245,7 +246,7 @@ impl Core {
             let may_ask = url.scheme() == Scheme::Https || call.place.has_credential;
             let guard = may_ask.then(|| login.first_contact()).flatten();
             let proof = match at_home {
-                true => self.authorize(&login, call)?,
+                true => self.authorize(&login, call, since)?,
                 false => None,
             };
             let headers: Vec<_> = call
@@ -295,6 +296,14 @@ impl Core {
                 Some(proof) => (Some(proof.header), proof.trial),
                 None => (None, None),
             };
+            if at_home
+                && !matches!(payload, Payload::Stream(_))
+                && let Some(header) = &header
+                && self.heed_length(&login, call, &answer, header)?
+            {
+                answer.drain();
+                continue;
+            }
             if wants_more {
                 let demand = Demand::of(&answer);
                 let outcome = match trial {
@@ -304,20 +313,24 @@ impl Core {
                         let error = answer.into_error(&call.place);
                         let is_same_way =
                             !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
+                        let blame = self.blame_credential(&call.place, &credential);
                         Err(match is_same_way {
-                            true => login.refuse(&credential, error),
+                            true => login.refuse(&credential, error, blame),
                             false => error,
                         })
                     }
                 };
-                let worth_it = renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
-                if worth_it && !matches!(payload, Payload::Stream(_)) {
+                let next = match renewals < MAX_RENEWALS {
+                    true => self.heed(&login, call, demand, header.as_ref())?,
+                    false => Next::Lacking,
+                };
+                if next == Next::Again && !matches!(payload, Payload::Stream(_)) {
                     renewals += 1;
                     outcome.into_iter().for_each(Answer::drain);
                     continue;
                 }
                 let mut answer = outcome?;
-                if renewals >= MAX_RENEWALS {
+                if next == Next::Lacking {
                     answer.insufficient = Some(call.scopes.to_string());
                 }
                 answer.permit = Some(permit);
@@ -326,7 +339,7 @@ impl Core {
             if let Some((credential, _)) = &trial
                 && !is_passing(answer.status)
             {
-                login.accept(credential);
+                login.accept(credential, false);
             }
             drop(trial);
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) || matches!(payload, Payload::Stream(_))

@@ -21,6 +21,9 @@ pub struct RetryPolicy {
     /// How long a host that served requests before has to fail them all until it is given up: until every request to it fails at once
     /// ([`Client::take_back_hosts`](crate::Client::take_back_hosts)).
     pub longest_outage: Duration,
+    /// The wait before credentials that seem to be refused are tried once more. Harbor locks a name for 1.5 seconds after a failed login,
+    /// whoever's mistake it was.
+    pub login_wait: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -31,6 +34,7 @@ impl Default for RetryPolicy {
             longest_wait: Duration::from_secs(30),
             longest_retry_after: Duration::from_secs(120),
             longest_outage: Duration::from_secs(60),
+            login_wait: Duration::from_secs(2),
         }
     }
 }
@@ -49,6 +53,11 @@ impl RetryPolicy {
         self.first_wait = first;
         self.longest_wait = longest;
         self
+    }
+
+    /// The wait before a second login.
+    pub(crate) fn login_wait(&self) -> Duration {
+        self.login_wait.min(self.longest_wait)
     }
 
     /// How often a request is tried that fails like this. A host that has answered before may be restarting, and is given all tries;

@@ -5,6 +5,9 @@ use std::fmt;
 
 use transload_reference::Repository;
 
+/// What comes before the path of a repository in its resource.
+const REPOSITORY: &str = "repository:";
+
 /// Scopes by resource, in a fixed order whatever order they were added in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
@@ -19,7 +22,7 @@ impl Scopes {
     }
 
     pub fn and(mut self, repository: &Repository, actions: &[&str]) -> Scopes {
-        let resource = format!("repository:{}", repository.path());
+        let resource = format!("{REPOSITORY}{}", repository.path());
         let known = self.0.entry(resource).or_default();
         known.extend(actions.iter().map(|action| (*action).to_owned()));
         self
@@ -38,6 +41,56 @@ impl Scopes {
                 );
             }
         }
+    }
+
+    /// Adds actions at a resource, as in `repository:library/alpine`.
+    pub fn allow(&mut self, resource: String, actions: impl IntoIterator<Item = String>) {
+        self.0.entry(resource).or_default().extend(actions);
+    }
+
+    /// Adds all that others are.
+    pub fn merge(&mut self, others: &Scopes) {
+        for (resource, actions) in &others.0 {
+            self.allow(resource.clone(), actions.iter().cloned());
+        }
+    }
+
+    /// Whether all that others ask for is among these.
+    pub fn cover(&self, others: &Scopes) -> bool {
+        others.0.iter().all(|(resource, actions)| {
+            self.0
+                .get(resource)
+                .is_some_and(|known| known.contains("*") || known.is_superset(actions))
+        })
+    }
+
+    /// How many of the resources of others these name, whatever is allowed there.
+    pub fn count_named(&self, others: &Scopes) -> usize {
+        others.0.keys().filter(|resource| self.0.contains_key(*resource)).count()
+    }
+
+    /// How many resources they are about.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The paths of the repositories that they are about.
+    pub fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(|resource| resource.strip_prefix(REPOSITORY))
+    }
+
+    /// About how many bytes a signed token has that allows all of these.
+    pub fn token_size(&self) -> usize {
+        // Header, claims and a signature of 4096 bits; each scope as a JSON object.
+        let scope = |(resource, actions): (&String, &BTreeSet<String>)| {
+            let actions: usize = actions.iter().map(|action| action.len() + 3).sum();
+            40 + resource.len() + actions
+        };
+        1200 + self.0.iter().map(scope).sum::<usize>() * 4 / 3
     }
 
     /// Each scope on its own.
@@ -74,5 +127,19 @@ mod tests {
             scopes.to_string(),
             "registry:catalog:* repository:a/a:pull repository:b:pull,push repository:host:5000/x:pull"
         );
+    }
+
+    #[test]
+    fn what_covers_scopes_has_each_resource_with_each_action() {
+        let [to, from]: [Repository; 2] = ["hub.local/b", "hub.local/a"].map(|name| name.parse().unwrap());
+        let wide = Scopes::push(&to).and(&from, &["pull"]);
+        assert!(wide.cover(&Scopes::pull(&to)) && wide.cover(&Scopes::push(&to)) && wide.cover(&wide));
+        assert!(wide.cover(&Scopes::default()));
+        assert!(!wide.cover(&Scopes::push(&from)) && !Scopes::push(&to).cover(&wide));
+        let mut all = Scopes::default();
+        all.allow("repository:b".to_owned(), ["*".to_owned()]);
+        assert!(all.cover(&Scopes::push(&to)));
+        assert_eq!((all.count_named(&wide), wide.count_named(&wide)), (1, 2));
+        assert_eq!(wide.repositories().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -35,16 +35,18 @@ impl Session {
 }
 
 impl Core {
+    /// Whether one token may be for both: what is kept for one rule is nothing for the other.
+    pub fn can_mount(&self, from: &Repository, to: &Repository) -> bool {
+        from.registry() == to.registry() && self.rules.of(from) == self.rules.of(to)
+    }
+
     pub fn mount_blob(
         &self,
         repository: &Repository,
         digest: &Digest,
         from: &Repository,
     ) -> Result<bool, Error> {
-        // One token would be for both, and what is kept for one rule is nothing for the other.
-        let is_alike =
-            repository.registry() == from.registry() && self.rules.of(repository) == self.rules.of(from);
-        if !is_alike {
+        if !self.can_mount(from, repository) {
             return Ok(false);
         }
         let operation = format!("mounting the blob {digest}");

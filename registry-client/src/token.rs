@@ -2,16 +2,14 @@
 //!
 //! [distribution specification's token authentication]: https://distribution.github.io/distribution/spec/auth/token/
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::Value;
-use transload_reference::Repository;
 
 use crate::answer::Answer;
+use crate::claims::Claims;
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind, Place};
@@ -31,53 +29,34 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 /// How the message begins about a token that no request can carry.
 pub(crate) const TOO_LARGE_TOKEN: &str = "the token server gave a token";
 
-/// Tokens by what they are for.
-#[derive(Default)]
-pub(crate) struct Tokens(Mutex<HashMap<Key, Arc<Slot>>>);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    reach: Reach,
-    realm: Url,
-    service: Option<String>,
-    /// Credentials may differ from repository to repository.
-    repository: Option<Repository>,
-    scopes: Scopes,
+/// A token, with what is known of it.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub secret: Secret,
+    pub renew_at: Instant,
+    /// What it was asked for.
+    pub asked: Scopes,
+    pub claims: Claims,
 }
 
-#[derive(Default)]
-struct Slot {
-    /// Held while a token is fetched.
-    fetching: Mutex<()>,
-    /// Held for a moment.
-    held: Mutex<Held>,
-}
+impl Token {
+    pub fn is(&self, text: &str) -> bool {
+        self.secret.expose() == text
+    }
 
-#[derive(Default)]
-struct Held {
-    token: Option<Token>,
-    /// What a challenge asked for besides the scopes that the client thought of.
-    asked: Option<String>,
-    /// How many fetches have failed, and how the last one did.
-    failures: u64,
-    failure: Option<Error>,
-}
+    /// Whether it says that it allows all of this.
+    pub fn allows(&self, scopes: &Scopes) -> bool {
+        self.claims.access.as_ref().is_some_and(|access| access.cover(scopes))
+    }
 
-impl Held {
-    fn valid_token(&self) -> Option<Secret> {
-        let token = self.token.as_ref()?;
-        (Instant::now() < token.renew_at).then(|| token.secret.clone())
+    /// Whether it says what it allows, and that isn't all of this.
+    pub fn refuses(&self, scopes: &Scopes) -> bool {
+        self.claims.access.as_ref().is_some_and(|access| !access.cover(scopes))
     }
 }
 
-#[derive(Clone)]
-struct Token {
-    secret: Secret,
-    renew_at: Instant,
-}
-
 /// Where tokens come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub realm: Url,
     pub service: Option<String>,
@@ -99,67 +78,15 @@ pub(crate) struct Wanted<'a> {
     pub login: &'a Login,
     pub credential: Option<&'a Credential>,
     pub scopes: &'a Scopes,
+    /// When the request began that it is for.
+    pub since: Instant,
 }
 
 impl Core {
-    fn slot(&self, wanted: &Wanted<'_>) -> Arc<Slot> {
-        let key = Key {
-            reach: wanted.reach.clone(),
-            realm: wanted.server.realm.clone(),
-            service: wanted.server.service.clone(),
-            repository: wanted.place.repository.clone(),
-            scopes: wanted.scopes.clone(),
-        };
-        Arc::clone(lock(&self.tokens.0).entry(key).or_default())
-    }
-
-    /// The token for these scopes: the one in store, or a new one. One worker asks, and the others wait for the token that it gets, or for
-    /// its failure.
-    pub fn token(&self, wanted: &Wanted<'_>) -> Result<Secret, Error> {
-        let slot = self.slot(wanted);
-        let seen = {
-            let held = lock(&slot.held);
-            if let Some(secret) = held.valid_token() {
-                return Ok(secret);
-            }
-            held.failures
-        };
-        let _fetching = lock(&slot.fetching);
-        let mut scopes = wanted.scopes.clone();
-        {
-            let held = lock(&slot.held);
-            if let Some(secret) = held.valid_token() {
-                return Ok(secret);
-            }
-            if let Some(failure) = held.failure.as_ref().filter(|_| held.failures > seen) {
-                self.count_failure(failure);
-                return Err(failure.of_place(wanted.place));
-            }
-            scopes.add(held.asked.as_deref().unwrap_or_default());
-        }
-        let fetched = self.new_token(wanted, &scopes);
-        let mut held = lock(&slot.held);
-        match fetched {
-            Ok(token) => Ok(held.token.insert(token).secret.clone()),
-            Err(error) => {
-                held.failures += 1;
-                held.failure = Some(error.copy());
-                Err(error)
-            }
-        }
-    }
-
-    /// Counts the failure of another request to the same host.
-    fn count_failure(&self, failure: &Error) {
-        if let Some(host) = failure.inner().host.as_ref().filter(|_| failure.is_retryable()) {
-            self.throttle(host)
-                .fails(Instant::now(), failure.inner().is_write);
-        }
-    }
-
-    fn new_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
+    /// A new token, for the credentials as they are.
+    pub fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
         let asked_at = Instant::now();
-        let grant = self.fetch_on_trial(wanted, scopes)?;
+        let grant = self.fetch_grant(wanted, scopes)?;
         let life = grant
             .expires_in
             .and_then(|life| life.as_f64())
@@ -186,40 +113,15 @@ impl Core {
         // Early enough that it still holds when the request arrives, whatever the clocks say.
         let life = life.min(Duration::from_secs(24 * 3600));
         let renew_at = asked_at + life - (life / 5).min(SHORTEST_LIFE);
-        Ok(Token { secret, renew_at })
+        Ok(Token {
+            claims: Claims::read(secret.expose()),
+            secret,
+            renew_at,
+            asked: scopes.clone(),
+        })
     }
 
-    /// A token was refused: the next request gets a new one, unless somebody else renewed it already. `asked` is the refusal's
-    /// own idea of the scope.
-    pub fn refuse_token(&self, wanted: &Wanted<'_>, refused: Option<&str>, asked: Option<&str>) {
-        let slot = self.slot(wanted);
-        let mut held = lock(&slot.held);
-        if let Some(asked) = asked {
-            held.asked = Some(asked.to_owned());
-        }
-        let is_current = |token: &Token| refused.is_none_or(|refused| token.secret.expose() == refused);
-        if refused.is_some() && held.token.as_ref().is_some_and(is_current) {
-            held.token = None;
-        }
-    }
-
-    /// Fetches a token, alone where its credentials were never sent before.
-    fn fetch_on_trial(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
-        let Some(credential) = wanted.credential else {
-            return self.fetch_token(wanted, scopes);
-        };
-        let trial = wanted.login.admit(credential)?;
-        match self.fetch_token(wanted, scopes) {
-            Ok(grant) => {
-                wanted.login.accept(credential);
-                Ok(grant)
-            }
-            Err(error) if trial.is_some() => Err(wanted.login.refuse(credential, error)),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
+    fn fetch_grant(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
         let own = wanted.reach.url("/v2/")?;
         self.may_lead(wanted.reach, &own, &wanted.server.realm)
             .map_err(|error| {
@@ -332,6 +234,8 @@ impl Core {
         wanted: &'a Wanted<'_>,
         authorization: Option<&'a Secret>,
     ) -> Exchange<'a> {
+        let endpoint = format!("{}://{}{}", url.scheme().as_str(), url.host(), url.path());
+        *lock(&self.token_requests).entry(endpoint).or_default() += 1;
         let is_own = wanted.reach.is_own(url);
         Exchange {
             method,

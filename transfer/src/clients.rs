@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use transload_layout_store::Opening;
-use transload_registry_client::{Client, Error, HostRule};
+use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
 use super::at_work;
 use super::event::{Event, Observer};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
-use crate::job::Job;
+use crate::job::{Job, Target};
 
 /// Builds the client that a job asks registries with.
 ///
@@ -45,6 +45,17 @@ pub fn locate(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Res
         }),
         Preparation::Later => unreachable!("no job comes before this one"),
     }
+}
+
+/// Tells a client which repositories images need, each image's two ends beside each other.
+pub(crate) fn expect(client: &Client, images: &[Mapping]) {
+    client.expect(images.iter().flat_map(|mapping| {
+        let ends = [(&mapping.to, Need::Push), (&mapping.from, Need::Pull)];
+        ends.into_iter().filter_map(|(target, need)| match target {
+            Target::Registry(reference) => Some((reference.repository().clone(), need)),
+            Target::Store(..) => None,
+        })
+    }));
 }
 
 /// The clients that a run has, each with what it was made of.

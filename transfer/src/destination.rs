@@ -505,7 +505,9 @@ impl Destination for RegistryDestination {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
             _ => None,
         };
-        let mount_from = request.lender.or(own);
+        // Its own source first: the token that it is read with serves the mount, too.
+        let own = own.filter(|own| self.client.can_mount(own, request.repository));
+        let mount_from = own.or(request.lender);
         let mount = || match mount_from {
             None => Ok(false),
             Some(from) => self

@@ -196,6 +196,8 @@ pub struct JobSummary {
     pub projects: Vec<Project>,
     /// Bytes moved by where they came from.
     pub origins: BTreeMap<String, Count>,
+    /// How many requests were sent to each token server, by its URL.
+    pub token_requests: BTreeMap<String, u64>,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.

@@ -14,6 +14,7 @@ use transload_reference::{Descriptor, Digest, Platform};
 use hosts::Hosts;
 pub use hosts::{Host, Login};
 
+use super::clients::expect;
 use super::destination::{Destination, ToBe};
 use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
@@ -176,6 +177,7 @@ fn preview_job(
         job: &job.name,
         images: images.len(),
     });
+    expect(&client, &images);
     let hosts = Hosts::look(&client, &images, pool);
     let projects = match job.create_projects {
         Some(visibility) => {

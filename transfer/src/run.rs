@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use transload_registry_client::Client;
 
-use crate::clients::Clients;
+use crate::clients::{Clients, expect};
 use crate::event::{Event, Observer};
 use crate::executor::Executor;
 use crate::fault::{Fault, Side};
@@ -218,6 +218,7 @@ fn run_job(
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
+    expect(&client, &images);
     let projects = match job.create_projects {
         Some(visibility) => known.provide(&client, visibility, &images, false),
         None => Projects::default(),
@@ -253,7 +254,7 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
-    let executor = Executor::new(job, flights, client, pool, observer, &options.cancel);
+    let executor = Executor::new(job, flights, client.clone(), pool, observer, &options.cancel);
     executor.run();
     // Some show only once something was written.
     tell_cautions(&places);
@@ -278,6 +279,7 @@ fn run_job(
         warnings,
         projects: projects.created,
         origins,
+        token_requests: client.take_token_requests(),
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
     }
@@ -319,6 +321,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         warnings: Vec::new(),
         projects: Vec::new(),
         origins: BTreeMap::new(),
+        token_requests: BTreeMap::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
     }

@@ -45,6 +45,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         warnings: Vec::new(),
         projects: Vec::new(),
         origins: BTreeMap::new(),
+        token_requests: BTreeMap::new(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,
     }

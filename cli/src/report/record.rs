@@ -9,7 +9,7 @@ use transload_transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route
 
 use super::schema::{
     BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, ProjectReport, Report, RunStatus,
-    TaskReport, TaskStatus, Totals, VERSION,
+    TaskReport, TaskStatus, TokenRequests, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
 
@@ -60,6 +60,7 @@ struct End {
     warnings: Vec<String>,
     errors: Vec<ErrorReport>,
     origins: Vec<(String, Count)>,
+    token_requests: Vec<TokenRequests>,
 }
 
 impl Recorder {
@@ -247,6 +248,14 @@ impl Task {
                 .iter()
                 .map(|(from, count)| (from.clone(), *count))
                 .collect(),
+            token_requests: summary
+                .token_requests
+                .iter()
+                .map(|(endpoint, &requests)| TokenRequests {
+                    endpoint: endpoint.clone(),
+                    requests,
+                })
+                .collect(),
         });
     }
 
@@ -279,6 +288,7 @@ impl Task {
             errors: end.map(|end| end.errors.clone()).unwrap_or_default(),
             projects: self.projects.clone(),
             origins: end.map(End::origins).unwrap_or_default(),
+            token_requests: end.map(|end| end.token_requests.clone()).unwrap_or_default(),
             totals,
             images,
         }

@@ -123,6 +123,9 @@ pub struct TaskReport {
     pub projects: Vec<ProjectReport>,
     /// Bytes moved by where they came from.
     pub origins: Vec<OriginReport>,
+    /// Requests to token servers.
+    #[serde(default)]
+    pub token_requests: Vec<TokenRequests>,
     /// All its images together.
     pub totals: Totals,
     /// Its images, in its order.
@@ -173,6 +176,15 @@ pub struct OriginReport {
     pub blobs: usize,
     /// The bytes that this run moved.
     pub bytes: u64,
+}
+
+/// The requests to one token server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRequests {
+    /// Its URL, without a query.
+    pub endpoint: String,
+    /// How many requests, logins included.
+    pub requests: u64,
 }
 
 /// What became of an image.

@@ -48,7 +48,8 @@ fn basic_credentials_are_sent_once_they_are_asked_for() {
 fn one_token_serves_all_requests_of_its_scope() {
     let registry = registry(TOKENS);
     let repository = repository(&registry, "team/app");
-    for (client, most_refused) in [(client_of(user(), &registry), 1), (client(), 8)] {
+    // An opaque token doesn't say whose it is: a login does.
+    for (client, most_refused, asked) in [(client_of(user(), &registry), 1, 2), (client(), 8, 1)] {
         let before = registry.log().requests().len();
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -57,7 +58,7 @@ fn one_token_serves_all_requests_of_its_scope() {
         });
         let requests = registry.log().requests().split_off(before);
         let tokens = requests.iter().filter(|request| request.path == "/token");
-        assert_eq!(tokens.count(), 1, "one worker asks for all");
+        assert_eq!(tokens.count(), asked, "one worker asks for all");
         let refused = requests.iter().filter(|request| request.status == Some(401));
         let refused = refused.count();
         assert!(
@@ -109,14 +110,14 @@ fn a_push_asks_for_both_rights_at_once_and_a_mount_for_the_lenders_too() {
         .filter(|request| request.is("GET", "/token"))
         .collect();
     let queries: Vec<_> = queries.iter().map(|request| request.query.as_str()).collect();
-    assert_eq!(queries.len(), 2, "{queries:?}");
+    assert_eq!(queries.len(), 3, "{queries:?}");
     assert!(
         queries[0].contains("scope=repository%3Ato%3Apull%2Cpush&"),
         "{queries:?}"
     );
     let both = "scope=repository%3Ateam%2Fapp%3Apull&scope=repository%3Ato%3Apull%2Cpush";
     assert!(
-        queries[1].contains(both) && queries[1].contains("account="),
+        queries[2].contains(both) && queries[2].contains("account="),
         "{queries:?}"
     );
 }
@@ -162,7 +163,7 @@ fn a_token_that_runs_out_during_an_upload_keeps_the_session() {
         .filter(|request| opened(request))
         .count();
     assert_eq!(sessions, 1, "the session was kept");
-    assert_eq!(registry.log().count("GET", "/token"), 2);
+    assert_eq!(registry.log().count("GET", "/token"), 3, "two tokens and a login");
 }
 
 #[test]
@@ -199,7 +200,8 @@ fn a_token_server_without_post_is_asked_by_get() {
             registry.log().count("POST", "/token"),
             registry.log().count("GET", "/token")
         ),
-        (1, 1)
+        (2, 2),
+        "it is tried once more"
     );
     assert!(matches!(error.kind(), ErrorKind::Token(_)), "{error}");
 }
@@ -467,9 +469,9 @@ fn refused_together(client: &Client, registry: &ScriptedRegistry) -> Vec<translo
 }
 
 #[test]
-fn a_wrong_password_is_sent_once_however_many_images_want_it() {
+fn a_wrong_password_is_sent_once_or_to_a_token_server_twice_however_many_images_want_it() {
     let wrong = || Credential::new("tester", "hunter2-wrong");
-    for authentication in [Authentication::Basic, TOKENS] {
+    for (authentication, times) in [(Authentication::Basic, 1), (TOKENS, 2)] {
         let registry = registry(authentication);
         let mut rule = HostRule::new(registry.host());
         rule.credential = Some(wrong());
@@ -486,7 +488,7 @@ fn a_wrong_password_is_sent_once_however_many_images_want_it() {
             let sent = requests
                 .iter()
                 .filter(|request| request.header("authorization").is_some());
-            assert_eq!(sent.count(), 1, "{authentication:?}");
+            assert_eq!(sent.count(), times, "{authentication:?}");
             assert_eq!(
                 before + requests.len(),
                 asked,
@@ -597,5 +599,5 @@ fn a_registry_that_asks_another_way_than_before_is_followed() {
     client_of(user(), &registry)
         .resolve(&repository(&registry, "team/app"), &tag("v1"))
         .unwrap();
-    assert_eq!(registry.log().count("GET", "/token"), 1);
+    assert_eq!(registry.log().count("GET", "/token"), 2, "a token and a login");
 }

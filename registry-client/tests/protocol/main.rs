@@ -15,4 +15,5 @@ mod real;
 mod resilience;
 mod secure;
 mod strangers;
+mod tokens;
 mod whole;

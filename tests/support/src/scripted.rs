@@ -18,6 +18,7 @@ mod api;
 mod auth;
 mod fault;
 mod harbor_projects;
+mod harbor_tokens;
 mod log;
 mod options;
 mod referrers;
@@ -50,6 +51,7 @@ pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Raw, Reply};
 pub use harbor_projects::{HarborProjects, HarborUser};
+pub use harbor_tokens::HarborTokens;
 pub use log::{Listener, Log, Request};
 pub use options::{Authentication, Locations, Options, Referrers, TokenAnswers, TokenField};
 
@@ -153,8 +155,8 @@ impl ScriptedRegistry {
             tls: certificates
                 .as_ref()
                 .map(|(authority, _)| authority.server(options.tls == Tls::Mutual)),
-            tokens: Tokens::new(options.tokens),
             projects: harbor_projects::Projects::default(),
+            tokens: Tokens::new(options.tokens, options.harbor_tokens.clone()),
             options,
             store: Mutex::default(),
             faults: Faults::default(),
@@ -251,6 +253,16 @@ impl ScriptedRegistry {
     /// Makes every token given so far worthless, as their end would.
     pub fn revoke_tokens(&self) {
         self.state.tokens.revoke();
+    }
+
+    /// How many logins failed at a token endpoint like Harbor's, those of locked users included.
+    pub fn failed_logins(&self) -> usize {
+        self.state.tokens.logins.failed()
+    }
+
+    /// Refuses so many logins more at a token endpoint like Harbor's, as it does while somebody else's wrong password has locked the name.
+    pub fn lock_out(&self, logins: usize) {
+        self.state.tokens.logins.lock_out(logins);
     }
 
     /// Closes every connection that is open now.

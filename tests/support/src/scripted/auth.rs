@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::json;
 
 use super::fault::Reply;
+use super::harbor_tokens::{HarborTokens, Logins};
 use super::{Authentication, TokenAnswers, TokenField};
 use crate::http::{basic, percent_decode};
 use crate::real::{PASSWORD, USER};
@@ -24,6 +25,9 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Tokens {
     answers: TokenAnswers,
+    /// Where they are given as Harbor gives them.
+    harbor: Option<HarborTokens>,
+    pub(super) logins: Logins,
     inner: Mutex<Inner>,
 }
 
@@ -41,9 +45,11 @@ struct Given {
 }
 
 impl Tokens {
-    pub(super) fn new(answers: TokenAnswers) -> Tokens {
+    pub(super) fn new(answers: TokenAnswers, harbor: Option<HarborTokens>) -> Tokens {
         Tokens {
             answers,
+            harbor,
+            logins: Logins::default(),
             inner: Mutex::default(),
         }
     }
@@ -65,6 +71,15 @@ impl Tokens {
         authorization: Option<&str>,
         wanted: &[Wanted],
     ) -> Result<(), Reply> {
+        let limit = self.harbor.as_ref().and_then(|harbor| harbor.longest_header);
+        if let (Some((longest, status)), Some(sent)) = (limit, authorization)
+            && sent.len() > longest
+        {
+            let page = "<html><body>Request Header Or Cookie Too Large</body></html>\n";
+            return Err(Reply::status(status)
+                .header("Content-Type", "text/html")
+                .body(page));
+        }
         match authentication {
             Authentication::Off => Ok(()),
             Authentication::Basic => match authorization.and_then(basic) {
@@ -114,6 +129,12 @@ impl Tokens {
         let Authentication::Bearer { anonymous, oauth2 } = authentication else {
             return Reply::status(404);
         };
+        if let Some(harbor) = &self.harbor {
+            return match method {
+                "GET" => self.grant_as_harbor(harbor, query, authorization),
+                _ => Reply::status(405),
+            };
+        }
         let form = String::from_utf8_lossy(body);
         let (parameters, known) = match method {
             "GET" => {
@@ -139,14 +160,13 @@ impl Tokens {
             .flat_map(|scopes| scopes.split(' ').flat_map(granted).collect::<Vec<_>>())
             .filter(|wanted| known.is_some() || wanted.action == "pull")
             .collect();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.count += 1;
-        let token = format!("token-{}", inner.count);
-        let given = Given {
-            allowed,
-            uses: self.answers.uses.unwrap_or(usize::MAX),
+        let number = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.count += 1;
+            inner.count
         };
-        inner.given.insert(token.clone(), given);
+        let token = format!("token-{number}");
+        self.keep(token.clone(), allowed);
         let name = match self.answers.field {
             TokenField::ByMethod if method == "GET" => "token",
             TokenField::Token => "token",
@@ -163,6 +183,32 @@ impl Tokens {
         Reply::status(200)
             .header("Content-Type", "application/json")
             .body(answer.to_string())
+    }
+
+    fn keep(&self, token: String, allowed: Vec<Wanted>) {
+        let given = Given {
+            allowed,
+            uses: self.answers.uses.unwrap_or(usize::MAX),
+        };
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.given.insert(token, given);
+    }
+
+    fn grant_as_harbor(&self, harbor: &HarborTokens, query: &str, authorization: Option<&str>) -> Reply {
+        let granted = match self.logins.grant(harbor, query, authorization) {
+            Ok(granted) => granted,
+            Err(refusal) => return refusal,
+        };
+        let allowed = granted.allowed.iter().flat_map(|(name, actions)| {
+            granted_actions(actions.iter().map(String::as_str)).map(|action| Wanted {
+                repository: name.clone(),
+                action,
+            })
+        });
+        self.keep(granted.token.clone(), allowed.collect());
+        Reply::status(200)
+            .header("Content-Type", "application/json")
+            .body(json!({"token": granted.token, "expires_in": 1800}).to_string())
     }
 }
 
@@ -200,15 +246,18 @@ fn granted(scope: &str) -> Vec<Wanted> {
     else {
         return Vec::new();
     };
-    let known = ["pull", "push", "delete"];
-    let actions = actions.split(',');
-    actions
-        .filter_map(|action| known.into_iter().find(|&known| known == action))
+    granted_actions(actions.split(','))
         .map(|action| Wanted {
             repository: name.to_owned(),
             action,
         })
         .collect()
+}
+
+/// Of actions, those that there are.
+fn granted_actions<'a>(actions: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'static str> {
+    let known = ["pull", "push", "delete"];
+    actions.filter_map(move |action| known.into_iter().find(|&known| known == action))
 }
 
 /// Every value of a parameter, decoded.

@@ -1,6 +1,6 @@
 //! What kind of registry a scripted one is.
 
-use super::{HarborProjects, Tls};
+use super::{HarborProjects, HarborTokens, Tls};
 
 /// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct Options {
     pub authentication: Authentication,
     /// What its token endpoint answers.
     pub tokens: TokenAnswers,
+    /// Whether its token endpoint is like Harbor's. Of [`TokenAnswers`], only `uses` counts then.
+    pub harbor_tokens: Option<HarborTokens>,
     /// Blobs are redirected to a second listener, which refuses requests with credentials.
     pub redirect_blobs: bool,
     /// HEAD of manifests and blobs is answered with 405.

@@ -1,0 +1,148 @@
+//! Who one is: whether a token server takes the credentials, known before anything is asked for in their name.
+//!
+//! Harbor gives who sends a wrong password an anonymous token, which reads public projects: only a request without a scope is refused. It
+//! refuses everybody of that name for 1.5 seconds then. So credentials that seem to be refused are tried once more after a while, without a
+//! scope, as `docker login` does, and never again.
+
+use crate::config::Credential;
+use crate::core::{Core, lock};
+use crate::credentials::CredentialOrigin;
+use crate::error::{Error, ErrorKind, Place};
+use crate::notice::NoticeKind;
+use crate::scope::Scopes;
+use crate::token::{Token, Wanted};
+
+impl Core {
+    /// A new token for the user that the credentials are of.
+    ///
+    /// # Errors
+    /// The same for everybody where the credentials are refused.
+    pub fn new_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
+        let Some(credential) = wanted.credential else {
+            return self.fetch_token(wanted, scopes);
+        };
+        // Others wait as long as this is held.
+        let trial = wanted.login.admit(credential)?;
+        match trial {
+            Some(_) => self.introduce(wanted, credential, scopes),
+            None => self.fetch_for_known(wanted, credential, scopes),
+        }
+    }
+
+    /// A token for credentials that were never sent before.
+    fn introduce(&self, wanted: &Wanted<'_>, credential: &Credential, scopes: &Scopes) -> Result<Token, Error> {
+        let first = self.fetch_token(wanted, scopes);
+        let seems_refused = match &first {
+            Ok(token) => token.claims.subject.as_deref() == Some(""),
+            Err(error) => error.refuses_credentials(),
+        };
+        match &first {
+            // A request without a scope is the proof itself.
+            Ok(token) if token.is_named() || scopes.is_empty() => {
+                wanted.login.accept(credential, token.is_named());
+                return first;
+            }
+            Ok(_) if !seems_refused && !matches!(credential, Credential::Basic { .. }) => {
+                wanted.login.accept(credential, false);
+                return first;
+            }
+            Err(error) if !seems_refused => {
+                if error.is_denied() {
+                    wanted.login.accept(credential, false);
+                }
+                return first;
+            }
+            _ => {}
+        }
+        if seems_refused {
+            self.wait_for_lockout(wanted, first.as_ref().err())?;
+        }
+        match self.fetch_token(wanted, &Scopes::default()) {
+            Ok(login) => {
+                wanted.login.accept(credential, login.is_named());
+                match seems_refused && (login.is_named() || first.is_err()) {
+                    true => self.fetch_token(wanted, scopes).map_err(Error::of_known_user),
+                    false => first,
+                }
+            }
+            Err(error) if error.refuses_credentials() => Err(self.refuse(wanted, credential, error)),
+            Err(error) => match first {
+                Err(first) => Err(self.refuse(wanted, credential, first)),
+                Ok(_) if seems_refused && error.is_retryable() => Err(error),
+                // It serves no such requests.
+                Ok(token) => {
+                    wanted.login.accept(credential, false);
+                    Ok(token)
+                }
+            },
+        }
+    }
+
+    /// A token for credentials that were accepted. Somebody else's mistake may have locked the name meanwhile.
+    fn fetch_for_known(
+        &self,
+        wanted: &Wanted<'_>,
+        credential: &Credential,
+        scopes: &Scopes,
+    ) -> Result<Token, Error> {
+        let fetched = self.fetch_token(wanted, scopes).map_err(Error::of_known_user)?;
+        if fetched.is_named() || !wanted.login.is_named(credential) {
+            return Ok(fetched);
+        }
+        self.wait_for_lockout(wanted, None)?;
+        self.fetch_token(wanted, scopes).map_err(Error::of_known_user)
+    }
+
+    /// Waits until a name isn't locked any more.
+    fn wait_for_lockout(&self, wanted: &Wanted<'_>, refusal: Option<&Error>) -> Result<(), Error> {
+        let wait = self.retry.login_wait();
+        match refusal {
+            Some(error) => self.notify(NoticeKind::Retry, wanted.place, 1, wait, error.kind()),
+            None => {
+                let cause = "the token server gave a token for nobody, as it does where a password is wrong or the user is locked out";
+                self.notify(NoticeKind::Retry, wanted.place, 1, wait, cause);
+            }
+        }
+        match self.cancel.sleep(wait, || false) {
+            true => Ok(()),
+            false => Err(Error::new(wanted.place, ErrorKind::Cancelled)),
+        }
+    }
+
+    fn refuse(&self, wanted: &Wanted<'_>, credential: &Credential, error: Error) -> Error {
+        let blame = self.blame_credential(wanted.place, credential);
+        wanted.login.refuse(credential, error, blame)
+    }
+
+    /// What is said of credentials that a registry refuses: which they are, and where they are from.
+    pub fn blame_credential(&self, place: &Place, credential: &Credential) -> String {
+        let what = match credential {
+            Credential::Basic { .. } => "the user or password is wrong",
+            _ => "the token is refused",
+        };
+        let Some(registry) = &place.registry else {
+            return what.to_owned();
+        };
+        let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
+        let origin = match rule.filter(|rule| rule.credential.is_some()) {
+            Some(rule) => Some(CredentialOrigin::Rule(rule.repo.clone())),
+            None => {
+                let known = lock(&self.known_credentials);
+                let known = place.repository.as_ref().and_then(|repository| known.get(repository));
+                let known = known.and_then(Option::as_ref).filter(|(known, _)| known == credential);
+                known.map(|(_, origin)| origin.clone())
+            }
+        };
+        match origin {
+            None | Some(CredentialOrigin::Other) => format!("{what} at {registry}"),
+            Some(origin) => format!("{what} at {registry} ({origin})"),
+        }
+    }
+}
+
+impl Token {
+    /// Whether it says that it is somebody's.
+    fn is_named(&self) -> bool {
+        self.claims.subject.as_ref().is_some_and(|subject| !subject.is_empty())
+    }
+}
