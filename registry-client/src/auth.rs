@@ -138,9 +138,9 @@ impl Core {
                     trial: trial.map(|trial| (credential.clone(), trial)),
                 }))
             }
-            (Scheme::Bearer(server), credential) => {
-                known(bearer(&self.token(&wanted(login, call, since, server, credential))?))
-            }
+            (Scheme::Bearer(server), credential) => known(bearer(
+                &self.token(&wanted(login, call, since, server, credential))?,
+            )),
         }
     }
 
@@ -182,9 +182,17 @@ impl Core {
     }
 
     /// Takes note that a request's head was too long, if it was. True: the next one is shorter.
-    pub fn heed_length(&self, login: &Login, call: &Call, answer: &Answer, sent: &Secret) -> Result<bool, Error> {
+    pub fn heed_length(
+        &self,
+        login: &Login,
+        call: &Call,
+        answer: &Answer,
+        sent: &Secret,
+    ) -> Result<bool, Error> {
         // What proxies answer; registries answer 400 in JSON, and for other reasons.
-        let is_json = answer.header("content-type").is_some_and(|kind| kind.contains("json"));
+        let is_json = answer
+            .header("content-type")
+            .is_some_and(|kind| kind.contains("json"));
         if answer.status != 431 && (answer.status != 400 || is_json) {
             return Ok(false);
         }

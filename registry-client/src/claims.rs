@@ -57,10 +57,22 @@ mod tests {
 
     #[test]
     fn a_token_that_is_no_jwt_says_nothing() {
-        for text in ["", "token-1", "a.b", "a.b.c", "e30.e30", "e30.e30.x.y", "..", "e30.W10.x"] {
+        for text in [
+            "",
+            "token-1",
+            "a.b",
+            "a.b.c",
+            "e30.e30",
+            "e30.e30.x.y",
+            "..",
+            "e30.W10.x",
+        ] {
             assert_eq!(Claims::read(text), Claims::default(), "{text}");
         }
-        assert_eq!(Claims::read(&token(r#"{"sub":7,"access":"all"}"#)), Claims::default());
+        assert_eq!(
+            Claims::read(&token(r#"{"sub":7,"access":"all"}"#)),
+            Claims::default()
+        );
     }
 
     #[test]

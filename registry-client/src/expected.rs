@@ -76,7 +76,10 @@ mod tests {
         let hub = "hub.local".parse().unwrap();
         let batch = |path: &str, most| {
             let batch = expected.batch(&hub, path, most);
-            batch.iter().map(|(_, scopes)| scopes.to_string()).collect::<Vec<_>>()
+            batch
+                .iter()
+                .map(|(_, scopes)| scopes.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(batch("a", 2), ["repository:a:pull", "repository:b:pull,push"]);
         assert_eq!(batch("a", 2), batch("b", 2));

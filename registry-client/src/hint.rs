@@ -292,7 +292,10 @@ fn token(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     let has_credential = place.has_credential;
     Some(match refusal.status {
         401 | 403 if has_credential && refusal.lacks_right => {
-            let path = place.repository.as_ref().map_or("the repository", |repository| repository.path());
+            let path = place
+                .repository
+                .as_ref()
+                .map_or("the repository", |repository| repository.path());
             no_right(error, path, path.split('/').next().unwrap_or(path), host)
         }
         400 | 401 | 403 if has_credential => wrong_password(host),

@@ -30,7 +30,12 @@ impl Core {
     }
 
     /// A token for credentials that were never sent before.
-    fn introduce(&self, wanted: &Wanted<'_>, credential: &Credential, scopes: &Scopes) -> Result<Token, Error> {
+    fn introduce(
+        &self,
+        wanted: &Wanted<'_>,
+        credential: &Credential,
+        scopes: &Scopes,
+    ) -> Result<Token, Error> {
         let first = self.fetch_token(wanted, scopes);
         let seems_refused = match &first {
             Ok(token) => token.claims.subject.as_deref() == Some(""),
@@ -128,8 +133,13 @@ impl Core {
             Some(rule) => Some(CredentialOrigin::Rule(rule.repo.clone())),
             None => {
                 let known = lock(&self.known_credentials);
-                let known = place.repository.as_ref().and_then(|repository| known.get(repository));
-                let known = known.and_then(Option::as_ref).filter(|(known, _)| known == credential);
+                let known = place
+                    .repository
+                    .as_ref()
+                    .and_then(|repository| known.get(repository));
+                let known = known
+                    .and_then(Option::as_ref)
+                    .filter(|(known, _)| known == credential);
                 known.map(|(_, origin)| origin.clone())
             }
         };
@@ -143,6 +153,9 @@ impl Core {
 impl Token {
     /// Whether it says that it is somebody's.
     fn is_named(&self) -> bool {
-        self.claims.subject.as_ref().is_some_and(|subject| !subject.is_empty())
+        self.claims
+            .subject
+            .as_ref()
+            .is_some_and(|subject| !subject.is_empty())
     }
 }

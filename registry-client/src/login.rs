@@ -102,7 +102,10 @@ impl Login {
 
     /// Whether credentials were accepted by a server whose tokens say whose they are.
     pub fn is_named(&self, credential: &Credential) -> bool {
-        matches!(self.standing(credential), Some(Standing::Accepted { is_named: true }))
+        matches!(
+            self.standing(credential),
+            Some(Standing::Accepted { is_named: true })
+        )
     }
 
     /// Whether credentials were refused.
@@ -175,8 +178,17 @@ mod tests {
         let refused = || refusal(true, 401, None, None);
         let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
         login.accept(&good, false);
-        assert_eq!(login.refuse(&good, refused(), String::new()).inner().place.operation, "x");
-        let told = login.refuse(&bad, refused(), "it is wrong".to_owned()).to_string();
+        assert_eq!(
+            login
+                .refuse(&good, refused(), String::new())
+                .inner()
+                .place
+                .operation,
+            "x"
+        );
+        let told = login
+            .refuse(&bad, refused(), "it is wrong".to_owned())
+            .to_string();
         assert!(told.starts_with("logging in: it is wrong: "), "{told}");
         assert!(login.admit(&good).unwrap().is_none());
         let again = login.admit(&bad).err().unwrap();

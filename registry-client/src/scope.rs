@@ -66,7 +66,11 @@ impl Scopes {
 
     /// How many of the resources of others these name, whatever is allowed there.
     pub fn count_named(&self, others: &Scopes) -> usize {
-        others.0.keys().filter(|resource| self.0.contains_key(*resource)).count()
+        others
+            .0
+            .keys()
+            .filter(|resource| self.0.contains_key(*resource))
+            .count()
     }
 
     /// How many resources they are about.
@@ -80,7 +84,9 @@ impl Scopes {
 
     /// The paths of the repositories that they are about.
     pub fn repositories(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().filter_map(|resource| resource.strip_prefix(REPOSITORY))
+        self.0
+            .keys()
+            .filter_map(|resource| resource.strip_prefix(REPOSITORY))
     }
 
     /// About how many bytes a signed token has that allows all of these.

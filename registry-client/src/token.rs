@@ -46,12 +46,18 @@ impl Token {
 
     /// Whether it says that it allows all of this.
     pub fn allows(&self, scopes: &Scopes) -> bool {
-        self.claims.access.as_ref().is_some_and(|access| access.cover(scopes))
+        self.claims
+            .access
+            .as_ref()
+            .is_some_and(|access| access.cover(scopes))
     }
 
     /// Whether it says what it allows, and that isn't all of this.
     pub fn refuses(&self, scopes: &Scopes) -> bool {
-        self.claims.access.as_ref().is_some_and(|access| !access.cover(scopes))
+        self.claims
+            .access
+            .as_ref()
+            .is_some_and(|access| !access.cover(scopes))
     }
 }
 

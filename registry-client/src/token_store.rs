@@ -99,13 +99,18 @@ impl Slot {
     }
 
     fn holds(&self, secret: &str) -> bool {
-        lock(&self.held).token.as_ref().is_some_and(|token| token.is(secret))
+        lock(&self.held)
+            .token
+            .as_ref()
+            .is_some_and(|token| token.is(secret))
     }
 }
 
 impl Held {
     fn valid_token(&self) -> Option<&Token> {
-        self.token.as_ref().filter(|token| Instant::now() < token.renew_at)
+        self.token
+            .as_ref()
+            .filter(|token| Instant::now() < token.renew_at)
     }
 }
 
@@ -190,7 +195,11 @@ impl Core {
     /// What is wanted with what the same user will need of the repositories beside it, and how many batches that is; none where nothing is
     /// known that could be asked for along.
     fn widen(&self, wanted: &Wanted<'_>, most: usize) -> Option<(Scopes, usize)> {
-        let own = wanted.place.repository.as_ref().map(|repository| repository.path());
+        let own = wanted
+            .place
+            .repository
+            .as_ref()
+            .map(|repository| repository.path());
         let (mut chosen, mut batches) = (wanted.scopes.clone(), 0);
         // Its own batch first: those of a mount's source may be too many.
         let others = wanted.scopes.repositories().filter(|path| Some(*path) != own);
@@ -283,7 +292,11 @@ impl Core {
                 return true;
             }
         };
-        let named = token.claims.access.as_ref().map_or(0, |access| access.count_named(&slot.scopes));
+        let named = token
+            .claims
+            .access
+            .as_ref()
+            .map_or(0, |access| access.count_named(&slot.scopes));
         if named < 2 {
             self.issued(wanted, |issued| {
                 issued.end_batches(slot);
@@ -327,10 +340,15 @@ impl Core {
             if let Some(asked) = asked {
                 held.asked = Some(asked.to_owned());
             }
-            let current = held.token.take_if(|token| refused.is_some_and(|refused| token.is(refused)));
+            let current = held
+                .token
+                .take_if(|token| refused.is_some_and(|refused| token.is(refused)));
             let lacks = |token: &Token| token.asked.cover(&needed) && token.refuses(&needed);
             held.token = current.filter(lacks).or(held.token.take());
-            !held.token.as_ref().is_some_and(|token| refused.is_some_and(|refused| token.is(refused)))
+            !held
+                .token
+                .as_ref()
+                .is_some_and(|token| refused.is_some_and(|refused| token.is(refused)))
         })
     }
 
@@ -338,7 +356,11 @@ impl Core {
     /// shorter ones.
     pub fn shorten_token(&self, wanted: &Wanted<'_>, sent: &str) -> bool {
         self.issued(wanted, |issued| {
-            let slot = issued.batches.iter().find(|slot| slot.holds(sent)).map(Arc::clone);
+            let slot = issued
+                .batches
+                .iter()
+                .find(|slot| slot.holds(sent))
+                .map(Arc::clone);
             slot.iter().for_each(|slot| issued.shrink(slot));
             slot.is_some()
         })

@@ -7,7 +7,9 @@ use transload_reference::Repository;
 use transload_registry_client::{Client, ClientBuilder, Credential, Error, HostRule, Need, RetryPolicy};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Authentication, Fault, HarborTokens, Options, Reply, Request};
+use transload_test_support::scripted::{
+    Action, Authentication, Fault, HarborTokens, Options, Reply, Request,
+};
 
 use crate::help::*;
 
@@ -53,7 +55,10 @@ fn resolve_all(client: &Client, repositories: &[Repository]) -> Vec<Error> {
     thread::scope(|scope| {
         let ask = |repository| move || client.resolve(repository, &tag("v1")).err();
         let workers: Vec<_> = repositories.iter().map(|one| scope.spawn(ask(one))).collect();
-        workers.into_iter().filter_map(|worker| worker.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().unwrap())
+            .collect()
     })
 }
 
@@ -65,7 +70,10 @@ fn tokens(registry: &ScriptedRegistry) -> Vec<Request> {
 
 fn logins(registry: &ScriptedRegistry) -> usize {
     let tokens = tokens(registry);
-    tokens.iter().filter(|request| !request.query.contains("scope=")).count()
+    tokens
+        .iter()
+        .filter(|request| !request.query.contains("scope="))
+        .count()
 }
 
 fn scopes(request: &Request) -> usize {
@@ -84,14 +92,20 @@ fn one_token_serves_twenty_repositories_and_says_whose_it_is() {
     let asked: Vec<_> = tokens(&registry).iter().map(scopes).collect();
     assert_eq!(asked, [20, 20]);
     let endpoint = format!("http://{}/token", registry.host());
-    assert_eq!(client.take_token_requests().into_iter().collect::<Vec<_>>(), [(endpoint, 2)]);
+    assert_eq!(
+        client.take_token_requests().into_iter().collect::<Vec<_>>(),
+        [(endpoint, 2)]
+    );
 }
 
 #[test]
 fn a_mounts_token_is_for_the_batches_of_both_repositories_and_serves_them_all() {
     let registry = harbor(HarborTokens::default());
     let client = builder_of(user(), &registry).build().unwrap();
-    let (to, blob) = (repositories(&registry, "new"), put(&registry, "new/app0", b"shared"));
+    let (to, blob) = (
+        repositories(&registry, "new"),
+        put(&registry, "new/app0", b"shared"),
+    );
     expect(&client, &to, Need::Push);
     for repository in &to[1..] {
         assert!(client.mount_blob(repository, &blob.digest, &to[0]).unwrap());
@@ -161,8 +175,16 @@ fn a_token_service_that_refuses_so_many_scopes_is_asked_for_fewer() {
         for repository in &repositories {
             client.resolve(repository, &tag("v1")).unwrap();
         }
-        let asked: Vec<_> = tokens(&registry).iter().map(scopes).filter(|&number| number > 0).collect();
-        let refused: &[usize] = if matches!(status, 401 | 403) { &[20, 20, 10] } else { &[20, 10] };
+        let asked: Vec<_> = tokens(&registry)
+            .iter()
+            .map(scopes)
+            .filter(|&number| number > 0)
+            .collect();
+        let refused: &[usize] = if matches!(status, 401 | 403) {
+            &[20, 20, 10]
+        } else {
+            &[20, 10]
+        };
         assert_eq!(asked, [refused, &[5; 8]].concat(), "{status}");
     }
 }
@@ -193,7 +215,11 @@ fn a_token_too_long_for_a_proxy_is_not_used() {
     let access: Vec<_> = (0..20)
         .map(|number| format!(r#"{{"type":"repository","name":"team/app{number}","actions":["pull"]}}"#))
         .collect();
-    let claims = format!(r#"{{"sub":"tester","groups":"{}","access":[{}]}}"#, "g".repeat(8000), access.join(","));
+    let claims = format!(
+        r#"{{"sub":"tester","groups":"{}","access":[{}]}}"#,
+        "g".repeat(8000),
+        access.join(",")
+    );
     let token = format!("e30.{}.c2ln", base64(&claims));
     let long = Reply::status(200).body(format!(r#"{{"token":"{token}"}}"#));
     registry.fault(Fault::new("GET", "/token", Action::Answer(long)).nth(1));
@@ -227,13 +253,20 @@ fn a_wrong_password_at_a_public_project_is_told_at_once_and_sent_twice() {
             expect(&client, &repositories, Need::Push);
         }
         let errors = resolve_all(&client, &repositories);
-        assert_eq!(errors.len(), IMAGES, "public images can't be read with a wrong password");
+        assert_eq!(
+            errors.len(),
+            IMAGES,
+            "public images can't be read with a wrong password"
+        );
         let host = registry.host();
         let told = format!(
             "{host}: logging in: the user or password is wrong at {host} (auths entry {host}): the token server answered 401"
         );
         for error in &errors {
-            assert!(error.to_string().starts_with(&told) && error.is_denied(), "{error}");
+            assert!(
+                error.to_string().starts_with(&told) && error.is_denied(),
+                "{error}"
+            );
             assert!(!format!("{error:#}").contains("hunter2"));
         }
         assert_eq!(registry.failed_logins() - before, 2);
@@ -256,7 +289,10 @@ fn a_right_password_beside_somebody_elses_mistake_is_tried_once_more() {
     let registry = harbor(HarborTokens::default());
     registry.lock_out(usize::MAX);
     let client = builder_of(user(), &registry).build().unwrap();
-    assert_eq!(resolve_all(&client, &repositories(&registry, "team")).len(), IMAGES);
+    assert_eq!(
+        resolve_all(&client, &repositories(&registry, "team")).len(),
+        IMAGES
+    );
     assert_eq!(tokens(&registry).len(), 2);
 }
 
@@ -269,7 +305,9 @@ fn a_name_that_is_locked_during_the_run_is_waited_for() {
     registry.lock_out(1);
     client.resolve(&repositories[1], &tag("v1")).unwrap();
     assert_eq!(tokens(&registry).len(), 3);
-    let [notice] = &notices.all()[..] else { panic!("one notice") };
+    let [notice] = &notices.all()[..] else {
+        panic!("one notice")
+    };
     assert!(notice.cause.contains("locked out"), "{notice}");
 }
 
@@ -287,7 +325,11 @@ fn the_second_login_comes_two_seconds_later_and_not_after_the_run_was_stopped() 
     thread::scope(|scope| {
         let asking = scope.spawn(|| client.resolve(&repository, &tag("v1")).unwrap_err());
         assert!(registry.log().wait_for(
-            |requests| requests.iter().any(|request| request.path == "/token" && request.finished),
+            |requests| {
+                requests
+                    .iter()
+                    .any(|request| request.path == "/token" && request.finished)
+            },
             Duration::from_secs(30)
         ));
         cancel.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -303,7 +345,10 @@ fn who_is_no_member_of_a_project_lacks_a_right_and_has_no_wrong_password() {
         ..HarborTokens::default()
     });
     let client = builder_of(user(), &registry).build().unwrap();
-    let (mut own, theirs) = (repositories(&registry, "team"), repository(&registry, "theirs/app"));
+    let (mut own, theirs) = (
+        repositories(&registry, "team"),
+        repository(&registry, "theirs/app"),
+    );
     own.truncate(10);
     expect(&client, &own, Need::Push);
     client.expect([(theirs.clone(), Need::Push)]);
@@ -311,7 +356,10 @@ fn who_is_no_member_of_a_project_lacks_a_right_and_has_no_wrong_password() {
     let pushed = client.push_blob(&theirs, &descriptor(b"x"), &mut opener(b"x", &mut opened));
     let error = pushed.unwrap_err();
     assert!(
-        error.hint().unwrap().starts_with("the user may log in and may not push to theirs/app"),
+        error
+            .hint()
+            .unwrap()
+            .starts_with("the user may log in and may not push to theirs/app"),
         "{error:#}"
     );
     assert!(resolve_all(&client, &own).is_empty());
@@ -329,7 +377,10 @@ fn a_token_servers_refusal_of_a_known_user_is_about_a_right() {
     registry.fault(Fault::new("GET", "/token", Action::Answer(refusal)).every());
     let error = client.resolve(&repositories[1], &tag("v1")).unwrap_err();
     assert!(
-        error.hint().unwrap().starts_with("the user may log in and may not pull team/app1"),
+        error
+            .hint()
+            .unwrap()
+            .starts_with("the user may log in and may not pull team/app1"),
         "{error:#}"
     );
 }
@@ -356,7 +407,10 @@ fn no_token_is_asked_for_repositories_of_two_users_or_by_two_rules() {
         rule
     };
     let client = builder().hosts(vec![rule(""), rule("/other")]).build().unwrap();
-    let (first, second) = (repository(&registry, "team/app0"), repository(&registry, "other/app0"));
+    let (first, second) = (
+        repository(&registry, "team/app0"),
+        repository(&registry, "other/app0"),
+    );
     registry.put_image("other/app0", "v1", &samples::multi_platform(Family::Oci, 1));
     client.expect([(first.clone(), Need::Pull), (second.clone(), Need::Pull)]);
     assert!(resolve_all(&client, &[first, second]).is_empty());

@@ -88,7 +88,11 @@ impl Logins {
     /// Whether a password is right, of a user who isn't locked out.
     fn log_in(&self, service: &HarborTokens, name: &str, password: &str) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_locked = inner.locked > 0 || inner.locked_until.get(name).is_some_and(|until| Instant::now() < *until);
+        let is_locked = inner.locked > 0
+            || inner
+                .locked_until
+                .get(name)
+                .is_some_and(|until| Instant::now() < *until);
         inner.locked = inner.locked.saturating_sub(1);
         let is_right = name == USER && password == PASSWORD;
         if !is_right && !is_locked {
