@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use transload_registry_client::{Credential, HostRule};
+use transload_registry_client::{Credential, HostRule, NoCredentials};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::real::{PASSWORD, USER};
@@ -65,8 +65,10 @@ fn job(from: &str, to: &str, rules: &[(&ScriptedRegistry, Option<&str>)]) -> Job
 }
 
 fn copy(job: Job) -> JobSummary {
-    let mut options = Options::default();
-    options.credentials = Arc::new(transload_registry_client::NoCredentials);
+    let options = Options {
+        credentials: Arc::new(NoCredentials),
+        ..Options::default()
+    };
     let observer: Arc<dyn Observer> = Arc::new(Unobserved);
     run(&[job], &options, &observer).unwrap().jobs.remove(0)
 }

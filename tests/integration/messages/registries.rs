@@ -266,7 +266,8 @@ fn a_wrong_password_is_one_message_for_all_images() {
     let args: Vec<&str> = args.into_iter().chain(names.iter().map(String::as_str)).collect();
     let said = scene.run(&args, 1).stderr;
     assert_eq!(
-        said.matches(": logging in: the registry answered 401").count(),
+        said.matches(": logging in: the user or password is wrong at")
+            .count(),
         1,
         "{said}"
     );

@@ -78,11 +78,11 @@ impl Machine {
     }
 
     #[track_caller]
-    fn assert_refused(&self, output: Output) {
+    fn assert_refused(&self, output: Output, origin: &str) {
         let host = self.registry.host();
         let reason = format!(
-            "source: {host}: logging in: the registry answered 401 Unauthorized: UNAUTHORIZED: \
-             authentication required"
+            "source: {host}: logging in: the user or password is wrong at {host} ({origin}): the registry answered 401 Unauthorized: \
+             UNAUTHORIZED: authentication required"
         );
         let hint = format!(
             "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials \
@@ -123,7 +123,11 @@ fn dockers_configuration_is_looked_into() {
     machine.file("docker/config.json", &plain);
     machine.assert_pulled(machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]));
     machine.file("docker/config.json", &machine.auths(WRONG));
-    machine.assert_refused(machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]));
+    let origin = format!("docker config {}/config.json (entry {host})", docker.display());
+    machine.assert_refused(
+        machine.pull(&nobody(&machine), &[("DOCKER_CONFIG", &docker)]),
+        &origin,
+    );
 }
 
 #[test]
@@ -148,10 +152,16 @@ fn a_file_that_the_environment_names_is_the_only_one() {
     let named = machine.file("named.json", &machine.auths(RIGHT));
     machine.assert_pulled(machine.pull(&nobody(&machine), &[("REGISTRY_AUTH_FILE", &named)]));
     let wrong = machine.file("wrong.json", &machine.auths(WRONG));
-    machine.assert_refused(machine.pull(
-        &nobody(&machine),
-        &[("REGISTRY_AUTH_FILE", &wrong), ("DOCKER_CONFIG", &docker)],
-    ));
+    let files = [
+        ("REGISTRY_AUTH_FILE", wrong.as_path()),
+        ("DOCKER_CONFIG", &docker),
+    ];
+    let origin = format!(
+        "credentials file {} (entry {})",
+        wrong.display(),
+        machine.registry.host()
+    );
+    machine.assert_refused(machine.pull(&nobody(&machine), &files), &origin);
 }
 
 #[test]
@@ -198,7 +208,10 @@ fn what_a_task_says_wins() {
     machine.file("docker/config.json", &machine.auths(WRONG));
     machine.assert_pulled(machine.pull(&entry(PASSWORD), &files));
     machine.file("docker/config.json", &machine.auths(RIGHT));
-    machine.assert_refused(machine.pull(&entry("wrong"), &files));
+    machine.assert_refused(
+        machine.pull(&entry("wrong"), &files),
+        &format!("auths entry {host}"),
+    );
     // An entry that says nothing of a user leaves that to the files.
     machine.assert_pulled(machine.pull(&nobody(&machine), &files));
 }
@@ -212,5 +225,5 @@ fn of_several_entries_the_one_with_the_longest_path_counts() {
     let right = json!([entry(all.clone(), "wrong"), entry(team.clone(), PASSWORD)]);
     machine.assert_pulled(machine.pull(&right, &[]));
     let wrong = json!([entry(team, "wrong"), entry(all, PASSWORD)]);
-    machine.assert_refused(machine.pull(&wrong, &[]));
+    machine.assert_refused(machine.pull(&wrong, &[]), &format!("auths entry {host}/team"));
 }

@@ -78,7 +78,9 @@ fn a_wrong_password_is_told_with_side_image_and_host() {
         "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials \
              are used and where they come from"
     );
-    let refusal = "the registry answered 401 Unauthorized";
+    let refusal = format!(
+        "the user or password is wrong at {host} (auths entry {host}): the registry answered 401 Unauthorized"
+    );
     let reason = format!("source: {host}: logging in: {refusal}: UNAUTHORIZED: authentication required");
     assert_failed(pull, &format!("{host}/team/app:oci"), &reason, &hint);
     let reason = format!("destination: {host}: logging in: {refusal}");
@@ -98,7 +100,9 @@ fn a_password_that_the_token_server_refuses_is_told_alike() {
         "{host} refused the user name or the password: check them in auths, or log in again; --dry-run tells which credentials are \
          used and where they come from"
     );
-    let refusal = "the token server answered 401 Unauthorized: UNAUTHORIZED";
+    let refusal = format!(
+        "the user or password is wrong at {host} (auths entry {host}): the token server answered 401 Unauthorized: UNAUTHORIZED"
+    );
     let reason = format!("source: {host}: logging in: {refusal}");
     assert_failed(pull, &format!("{host}/team/app:oci"), &reason, &hint);
     let reason = format!("destination: {host}: logging in: {refusal}");
