@@ -1,10 +1,14 @@
 //! Tokens for many repositories at once, and who one is, at a registry whose token service is like Harbor's.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use transload_reference::Repository;
-use transload_registry_client::{Client, ClientBuilder, Credential, Error, HostRule, Need, RetryPolicy};
+use transload_reference::{Registry, Repository};
+use transload_registry_client::{
+    Client, ClientBuilder, Credential, CredentialError, CredentialSource, Error, HostRule, Need, RetryPolicy,
+};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::scripted::{
@@ -315,7 +319,7 @@ fn a_name_that_is_locked_during_the_run_is_waited_for() {
 fn the_second_login_comes_two_seconds_later_and_not_after_the_run_was_stopped() {
     assert_eq!(RetryPolicy::default().login_wait, Duration::from_secs(2));
     let registry = harbor(HarborTokens::default());
-    let cancel = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let cancel = Arc::new(AtomicBool::new(false));
     let client = builder_of(wrong(), &registry)
         .retry(RetryPolicy::attempts(1).waits(Duration::ZERO, Duration::from_secs(3600)))
         .cancel(cancel.clone())
@@ -332,7 +336,7 @@ fn the_second_login_comes_two_seconds_later_and_not_after_the_run_was_stopped() 
             },
             Duration::from_secs(30)
         ));
-        cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+        cancel.store(true, Ordering::Relaxed);
         assert!(asking.join().unwrap().is_cancelled());
     });
     assert_eq!(tokens(&registry).len(), 1);
@@ -399,7 +403,7 @@ fn tokens_that_ran_out_are_renewed_in_batches() {
 }
 
 #[test]
-fn no_token_is_asked_for_repositories_of_two_users_or_by_two_rules() {
+fn no_token_is_asked_for_repositories_of_two_rules() {
     let registry = harbor(HarborTokens::default());
     let rule = |path: &str| {
         let mut rule = HostRule::new(format!("{}{path}", registry.host()));
@@ -416,4 +420,82 @@ fn no_token_is_asked_for_repositories_of_two_users_or_by_two_rules() {
     assert!(resolve_all(&client, &[first, second]).is_empty());
     let asked: Vec<_> = tokens(&registry).iter().map(scopes).collect();
     assert_eq!(asked, [1, 1]);
+}
+
+/// Knows the user of one project, and somebody else of all others.
+struct ByProject;
+
+impl CredentialSource for ByProject {
+    fn credential(&self, _: &Registry, path: &str) -> Result<Option<Credential>, CredentialError> {
+        Ok(Some(match path.starts_with("team/") {
+            true => user(),
+            false => wrong(),
+        }))
+    }
+}
+
+#[test]
+fn each_users_tokens_are_for_that_users_repositories_at_that_registry() {
+    let (first, second) = (harbor(HarborTokens::default()), harbor(HarborTokens::default()));
+    let client = builder().credentials(Arc::new(ByProject)).build().unwrap();
+    for registry in [&first, &second] {
+        for path in ["team/app0", "other/app0", "team/app1", "other/app1"] {
+            client.expect([(repository(registry, path), Need::Pull)]);
+        }
+    }
+    for registry in [&first, &second] {
+        client
+            .resolve(&repository(registry, "team/app0"), &tag("v1"))
+            .unwrap();
+        let theirs = client.resolve(&repository(registry, "other/app0"), &tag("v1"));
+        assert!(
+            theirs
+                .unwrap_err()
+                .to_string()
+                .contains("the user or password is wrong")
+        );
+        client
+            .resolve(&repository(registry, "team/app1"), &tag("v1"))
+            .unwrap();
+    }
+    for registry in [&first, &second] {
+        let asked: Vec<_> = tokens(registry)
+            .iter()
+            .map(|request| {
+                (
+                    request.query.matches("team").count(),
+                    request.query.matches("other").count(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            asked,
+            [(2, 0), (0, 2), (0, 0)],
+            "the last is the wrong user's login"
+        );
+    }
+}
+
+#[test]
+fn a_login_before_a_push_is_refused_where_a_password_is_wrong_and_asks_for_the_batch_where_it_is_right() {
+    let registry = harbor(HarborTokens {
+        public: &["team"],
+        ..HarborTokens::default()
+    });
+    let repositories = repositories(&registry, "team");
+    let error = builder_of(wrong(), &registry)
+        .build()
+        .unwrap()
+        .greet(&repositories[0], true)
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("the user or password is wrong"),
+        "{error}"
+    );
+    registry.log().clear();
+    let client = builder_of(user(), &registry).build().unwrap();
+    expect(&client, &repositories[..20], Need::Push);
+    client.greet(&repositories[0], true).unwrap();
+    assert!(resolve_all(&client, &repositories[..20]).is_empty());
+    assert_eq!(tokens(&registry).iter().map(scopes).collect::<Vec<_>>(), [20]);
 }

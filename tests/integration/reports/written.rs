@@ -72,6 +72,35 @@ fn a_report_of_success_has_digests_platforms_bytes_and_times() {
 }
 
 #[test]
+fn a_report_counts_the_requests_to_each_token_server() {
+    let registry = ScriptedRegistry::with(Options {
+        authentication: Authentication::Bearer {
+            anonymous: true,
+            oauth2: false,
+        },
+        ..Options::default()
+    });
+    registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
+    let desk = Desk::new();
+    let image_name = name(&registry, "app");
+    let pull = [
+        "pull",
+        &image_name,
+        "--dest",
+        "out",
+        "--plain-http",
+        "--report",
+        "r.json",
+    ];
+    desk.run(&pull, 0);
+    let endpoint = format!("http://{}/token", registry.host());
+    assert_eq!(
+        desk.report("r.json")["tasks"][0]["token_requests"],
+        json!([{"endpoint": endpoint, "requests": registry.log().count("GET", "/token")}])
+    );
+}
+
+#[test]
 fn a_report_of_a_partial_failure_has_each_error_with_its_chain_and_hint_and_what_was_tried_again() {
     let registry = registry(&["app", "web", "arm", "gone"], 1000);
     refuse(&registry, "gone");
