@@ -144,11 +144,12 @@ impl Core {
         }
     }
 
-    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for.
+    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. The request began at `since`.
     pub fn heed(
         &self,
         login: &Login,
         call: &mut Call,
+        since: Instant,
         demand: Result<Option<Demand>, String>,
         sent: Option<&Secret>,
     ) -> Result<Next, Error> {
@@ -172,7 +173,7 @@ impl Core {
             }
             (_, Some(Credential::RegistryToken(_))) => again(sent.is_none()),
             (Scheme::Bearer(server), credential) => {
-                let wanted = wanted(login, call, Instant::now(), server, credential.as_ref());
+                let wanted = wanted(login, call, since, server, credential.as_ref());
                 match self.refuse_token(&wanted, sent.and_then(token_in), demand.scope.as_deref()) {
                     true => Next::Again,
                     false => Next::Lacking,

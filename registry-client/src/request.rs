@@ -321,7 +321,7 @@ impl Core {
                     }
                 };
                 let next = match renewals < MAX_RENEWALS {
-                    true => self.heed(&login, call, demand, header.as_ref())?,
+                    true => self.heed(&login, call, since, demand, header.as_ref())?,
                     false => Next::Lacking,
                 };
                 if next == Next::Again && !matches!(payload, Payload::Stream(_)) {

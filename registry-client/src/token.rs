@@ -33,6 +33,7 @@ pub(crate) const TOO_LARGE_TOKEN: &str = "the token server gave a token";
 #[derive(Clone)]
 pub(crate) struct Token {
     pub secret: Secret,
+    pub asked_at: Instant,
     pub renew_at: Instant,
     /// What it was asked for.
     pub asked: Scopes,
@@ -122,6 +123,7 @@ impl Core {
         Ok(Token {
             claims: Claims::read(secret.expose()),
             secret,
+            asked_at,
             renew_at,
             asked: scopes.clone(),
         })

@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use transload_reference::Repository;
+
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::error::{Error, Place};
@@ -78,6 +80,8 @@ struct Held {
     asked: Option<String>,
     /// How and when the last fetch failed.
     failure: Option<(Instant, Error)>,
+    /// The token is as good as can be had, and doesn't suffice.
+    is_lacking: bool,
     /// A batch that the service gives no usable token for.
     is_given_up: bool,
 }
@@ -219,7 +223,7 @@ impl Core {
         (batches > 0).then_some((chosen, batches))
     }
 
-    fn is_same_user(&self, wanted: &Wanted<'_>, repository: &transload_reference::Repository) -> bool {
+    fn is_same_user(&self, wanted: &Wanted<'_>, repository: &Repository) -> bool {
         let place = Place {
             repository: Some(repository.clone()),
             ..wanted.place.clone()
@@ -259,7 +263,9 @@ impl Core {
         }
         match fetched {
             Ok(token) => {
-                lock(&slot.held).token = Some(token.clone());
+                let mut held = lock(&slot.held);
+                (held.token, held.is_lacking) = (Some(token.clone()), false);
+                drop(held);
                 Ok(self.serve(slot, wanted, &token))
             }
             Err(error) => {
@@ -340,15 +346,20 @@ impl Core {
             if let Some(asked) = asked {
                 held.asked = Some(asked.to_owned());
             }
-            let current = held
-                .token
-                .take_if(|token| refused.is_some_and(|refused| token.is(refused)));
-            let lacks = |token: &Token| token.asked.cover(&needed) && token.refuses(&needed);
-            held.token = current.filter(lacks).or(held.token.take());
-            !held
+            let Some(token) = held
                 .token
                 .as_ref()
-                .is_some_and(|token| refused.is_some_and(|refused| token.is(refused)))
+                .filter(|token| refused.is_some_and(|refused| token.is(refused)))
+            else {
+                return true;
+            };
+            // An older one may have run out.
+            let is_fresh = held.is_lacking || token.asked_at >= wanted.since;
+            held.is_lacking = is_fresh && token.asked.cover(&needed) && token.refuses(&needed);
+            if !held.is_lacking {
+                held.token = None;
+            }
+            !held.is_lacking
         })
     }
 

@@ -227,6 +227,8 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
         },
         ..Options::default()
     });
+    // Who comes once it is known what is asked for asks for the token at once.
+    registry.fault(Fault::new("GET", "/manifests/", Action::Hold).first(WORKERS));
     let broken = Reply::status(503);
     registry.fault(Fault::new("GET", "/token", Action::AnswerLate(broken.clone())));
     registry.fault(Fault::new("GET", "/token", Action::Answer(broken)).every());
@@ -235,9 +237,16 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
     thread::scope(|scope| {
         let ask = || client.manifest(&repository, &tag("v1")).unwrap_err();
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(ask)).collect();
+        let are_held =
+            |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() == WORKERS;
+        assert!(registry.log().wait_for(are_held, Duration::from_secs(30)));
+        registry.release();
         let is_asked = |requests: &[Request]| {
             let refused = requests.iter().filter(|request| request.status == Some(401));
-            refused.count() == WORKERS && requests.iter().any(|request| request.stalled)
+            refused.count() == WORKERS
+                && requests
+                    .iter()
+                    .any(|request| request.path == "/token" && request.stalled)
         };
         assert!(registry.log().wait_for(is_asked, Duration::from_secs(30)));
         registry.release();

@@ -403,6 +403,32 @@ fn tokens_that_ran_out_are_renewed_in_batches() {
 }
 
 #[test]
+fn a_token_of_who_may_only_pull_is_renewed_once_it_ran_out_and_not_for_a_push() {
+    let registry = harbor(HarborTokens {
+        foreign: &["team"],
+        public: &["team"],
+        ..HarborTokens::default()
+    });
+    let client = builder_of(user(), &registry).build().unwrap();
+    let repository = repository(&registry, "team/app0");
+    let look = || assert!(client.find_manifest(&repository, &tag("v1")).unwrap().is_some());
+    look();
+    registry.revoke_tokens();
+    look();
+    assert_eq!(tokens(&registry).len(), 2);
+    for _ in 0..3 {
+        let mut opened = Vec::new();
+        let pushed = client.push_blob(&repository, &descriptor(b"x"), &mut opener(b"x", &mut opened));
+        assert!(pushed.unwrap_err().is_denied());
+    }
+    assert_eq!(
+        tokens(&registry).len(),
+        3,
+        "asked again once, and not for each push"
+    );
+}
+
+#[test]
 fn no_token_is_asked_for_repositories_of_two_rules() {
     let registry = harbor(HarborTokens::default());
     let rule = |path: &str| {
