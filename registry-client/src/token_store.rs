@@ -178,22 +178,33 @@ impl Core {
 
     /// The slot whose token serves these scopes, or will.
     fn slot(&self, wanted: &Wanted<'_>) -> Arc<Slot> {
-        let known = self.issued(wanted, |issued| {
-            let single = issued.single.get(wanted.scopes);
-            let has_single = single.is_some_and(|slot| lock(&slot.held).valid_token().is_some());
-            if has_single || issued.apart.contains(wanted.scopes) {
-                return Ok(issued.single(wanted.scopes));
-            }
-            let batch = issued.batches.iter().find(|slot| slot.serves(wanted.scopes));
-            batch.map(Arc::clone).ok_or(issued.most)
-        });
-        known.unwrap_or_else(|most| {
+        loop {
+            let known = self.issued(wanted, |issued| {
+                let single = issued.single.get(wanted.scopes);
+                let has_single = single.is_some_and(|slot| lock(&slot.held).valid_token().is_some());
+                if has_single || issued.apart.contains(wanted.scopes) {
+                    return Ok(issued.single(wanted.scopes));
+                }
+                let batch = issued.batches.iter().find(|slot| slot.serves(wanted.scopes));
+                batch.map(Arc::clone).ok_or(issued.most)
+            });
+            let most = match known {
+                Ok(slot) => return slot,
+                Err(most) => most,
+            };
+            // Credentials are looked for meanwhile, and others may learn that the service takes fewer.
             let wide = self.widen(wanted, most);
-            self.issued(wanted, |issued| match wide {
-                Some((scopes, batches)) => issued.batch(scopes, batches),
-                None => issued.single(wanted.scopes),
-            })
-        })
+            let slot = self.issued(wanted, |issued| {
+                let is_current = issued.most == most;
+                is_current.then(|| match wide {
+                    Some((scopes, batches)) => issued.batch(scopes, batches),
+                    None => issued.single(wanted.scopes),
+                })
+            });
+            if let Some(slot) = slot {
+                return slot;
+            }
+        }
     }
 
     /// What is wanted with what the same user will need of the repositories beside it, and how many batches that is; none where nothing is
