@@ -96,7 +96,7 @@ impl Scopes {
             let actions: usize = actions.iter().map(|action| action.len() + 3).sum();
             40 + resource.len() + actions
         };
-        1200 + self.0.iter().map(scope).sum::<usize>() * 4 / 3
+        1300 + self.0.iter().map(scope).sum::<usize>() * 4 / 3
     }
 
     /// Each scope on its own.

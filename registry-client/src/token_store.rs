@@ -220,16 +220,17 @@ impl Core {
         let others = wanted.scopes.repositories().filter(|path| Some(*path) != own);
         for path in own.into_iter().chain(others) {
             let batch = self.expected.batch(&wanted.reach.registry, path, most / 2);
-            let mut wider = chosen.clone();
+            let before = chosen.len();
             for (repository, scopes) in batch {
-                if self.rules.of(&repository) == wanted.reach.rule && self.is_same_user(wanted, &repository) {
-                    wider.merge(&scopes);
+                let is_alike =
+                    self.rules.of(&repository) == wanted.reach.rule && self.is_same_user(wanted, &repository);
+                let mut wider = chosen.clone();
+                wider.merge(&scopes);
+                if is_alike && wider.len() <= most && wider.token_size() <= MAX_BATCH_TOKEN {
+                    chosen = wider;
                 }
             }
-            let fits = wider.len() <= most.max(1) && wider.token_size() <= MAX_BATCH_TOKEN;
-            if fits && wider.len() > chosen.len() {
-                (chosen, batches) = (wider, batches + 1);
-            }
+            batches += usize::from(chosen.len() > before);
         }
         (batches > 0).then_some((chosen, batches))
     }

@@ -119,6 +119,27 @@ fn a_mounts_token_is_for_the_batches_of_both_repositories_and_serves_them_all() 
 }
 
 #[test]
+fn long_names_make_a_token_for_two_batches_no_longer_than_proxies_take() {
+    let registry = harbor(HarborTokens::default());
+    let client = builder_of(user(), &registry).build().unwrap();
+    let to = repositories(&registry, &format!("new/{}x", "long-name/".repeat(6)));
+    let blob = put(&registry, to[0].path(), b"shared");
+    expect(&client, &to, Need::Push);
+    for repository in &to[1..] {
+        assert!(client.mount_blob(repository, &blob.digest, &to[0]).unwrap());
+    }
+    let asked: Vec<_> = tokens(&registry).iter().map(scopes).collect();
+    assert!(matches!(asked[..], [20, 30..40]), "{asked:?}");
+    let heads = registry.log().requests();
+    let longest = heads
+        .iter()
+        .filter_map(|request| request.header("authorization"))
+        .map(str::len)
+        .max();
+    assert!(longest.is_some_and(|longest| longest < 7700), "{longest:?}");
+}
+
+#[test]
 fn without_credentials_a_batch_is_asked_for_too_and_no_login_is_made() {
     let registry = harbor(HarborTokens {
         public: &["team"],
