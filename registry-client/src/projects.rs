@@ -3,6 +3,7 @@
 //! The API takes a user name and a password with each request, not a registry's token.
 
 use std::fmt;
+use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -249,7 +250,7 @@ impl Core {
         let began = permit.began();
         let login = self.login(&call.reach);
         let proof = match credential {
-            Some(_) => self.prove(&login, call, &Scheme::Basic, credential)?,
+            Some(_) => self.prove(&login, call, Instant::now(), &Scheme::Basic, credential)?,
             None => None,
         };
         let headers: Vec<_> = call
@@ -272,9 +273,12 @@ impl Core {
             .map_err(|error| error.of_request(began))?;
         if let Some((credential, _trial)) = proof.and_then(|proof| proof.trial) {
             match answer.status {
-                401 => return Err(login.refuse(&credential, answer.into_error(&call.place))),
+                401 => {
+                    let blame = self.blame_credential(&call.place, &credential);
+                    return Err(login.refuse(&credential, answer.into_error(&call.place), blame));
+                }
                 // Harbor refuses, or knows, a project only once it knows the user.
-                200 | 201 | 403 | 404 | 409 => login.accept(&credential),
+                200 | 201 | 403 | 404 | 409 => login.accept(&credential, false),
                 _ => {}
             }
         }
