@@ -16,6 +16,7 @@ use crate::credentials::{CredentialSource, NoCredentials};
 use crate::error::Error;
 use crate::examine::Fact;
 use crate::journal::{NoJournal, UploadJournal};
+use crate::manifests::Lookup;
 use crate::notice::Notice;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
@@ -247,15 +248,11 @@ impl Client {
         self.core.manifest(repository, identifier)
     }
 
-    /// As [`Client::resolve`], for a repository that is pushed to: what isn't there, or may not be looked at, is `None`.
+    /// As [`Client::resolve`], for a repository that is pushed to.
     ///
     /// # Errors
     /// Where the registry gives no usable answer.
-    pub fn find_manifest(
-        &self,
-        repository: &Repository,
-        identifier: &Identifier,
-    ) -> Result<Option<Descriptor>, Error> {
+    pub fn find_manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<Lookup, Error> {
         self.core.find_manifest(repository, identifier)
     }
 
@@ -428,6 +425,26 @@ impl Client {
         };
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
+    }
+
+    /// Whether two repositories are reached by the same rule and as the same user, so that what is refused for one is refused for the other.
+    pub fn is_same_user(&self, one: &Repository, other: &Repository) -> bool {
+        let credential = |repository: &Repository| {
+            let place = crate::error::Place {
+                operation: "looking for credentials".to_owned(),
+                registry: Some(repository.registry().clone()),
+                repository: Some(repository.clone()),
+                has_credential: false,
+            };
+            self.core.credential(&place).ok().flatten()
+        };
+        self.core.rules.of(one) == self.core.rules.of(other) && credential(one) == credential(other)
+    }
+
+    /// Whether a repository's registry has answered without asking who one is, so that no user can lack a right there.
+    pub fn is_open(&self, repository: &Repository) -> bool {
+        let reach = self.core.reach(repository.registry(), Some(repository));
+        reach.is_ok_and(|reach| self.core.login(&reach).is_open())
     }
 
     /// Whether a registry takes the credentials: false where it answers without having asked for any.

@@ -269,6 +269,7 @@ impl Core {
             is_elsewhere: false,
             proxy: None,
             insufficient: None,
+            by_robot: false,
             permit: None,
         };
         if let Some(scheme) = AuthScheme::of(&answer) {

@@ -53,6 +53,7 @@ mod notice;
 mod origin;
 mod proxy;
 mod rate;
+mod reason;
 mod referrers;
 mod request;
 mod resolve;
@@ -86,7 +87,9 @@ pub use credentials::{
 pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};
 pub use journal::{UploadEntry, UploadJournal};
+pub use manifests::Lookup;
 pub use notice::{Notice, NoticeKind};
+pub use reason::{Extent, Reason};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 /// The crate whose types stand in this one's signatures.

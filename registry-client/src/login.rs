@@ -48,6 +48,11 @@ impl Login {
         self.is_known.store(true, Ordering::Release);
     }
 
+    /// Whether the registry has answered without asking who one is.
+    pub fn is_open(&self) -> bool {
+        self.is_known.load(Ordering::Acquire) && lock(&self.scheme).is_none()
+    }
+
     /// Waits until credentials were tried, or begins to try them. A wrong password is sent once: some servers lock a user out who sends it
     /// often. Where the one who tried them got no verdict, those who waited for it go on together.
     ///

@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub is_counted: bool,
     /// Whether another origin may answer it, where the registry redirects it there.
     pub may_leave: bool,
+    /// Whether it is sent again with a new token where the one in store is refused.
+    pub renews: bool,
 }
 
 /// What is sent along.
@@ -161,6 +163,7 @@ impl Call {
             checked_bytes: 0,
             is_counted: false,
             may_leave: matches!(method, "GET" | "HEAD"),
+            renews: true,
         })
     }
 
@@ -282,6 +285,10 @@ impl Core {
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;
+            if proof.is_some() && call.place.has_credential && matches!(answer.status, 401 | 403) {
+                let credential = self.credential(&call.place).ok().flatten();
+                answer.by_robot = credential.is_some_and(|credential| credential.is_robot());
+            }
             if answer.status < 400 || answer.status == 404 {
                 // Only what a registry answers off-hand tells how busy everything is.
                 let is_offhand = matches!(call.method, "GET" | "HEAD");
@@ -310,7 +317,9 @@ impl Core {
                         })
                     }
                 };
-                let worth_it = renewals < MAX_RENEWALS && self.heed(&login, call, demand, header.as_ref())?;
+                let worth_it = call.renews
+                    && renewals < MAX_RENEWALS
+                    && self.heed(&login, call, demand, header.as_ref())?;
                 if worth_it && !matches!(payload, Payload::Stream(_)) {
                     renewals += 1;
                     outcome.into_iter().for_each(Answer::drain);
@@ -465,6 +474,7 @@ impl Core {
                     is_elsewhere: false,
                     proxy: self.proxies.shown(url),
                     insufficient: None,
+                    by_robot: false,
                     permit: None,
                 })
             }
@@ -495,6 +505,7 @@ impl Core {
                     is_elsewhere: false,
                     proxy: self.proxies.shown(url),
                     insufficient: None,
+                    by_robot: false,
                     permit: None,
                 })
             }

@@ -13,7 +13,7 @@ use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
     VerifyingReader,
 };
-use transload_registry_client::Client;
+use transload_registry_client::{Client, Lookup, Reason};
 
 use super::blobs::Scope;
 use super::event::How;
@@ -22,7 +22,8 @@ use super::fill::fill;
 use super::local;
 use super::losses::Losses;
 use super::ranges::RangeWorkers;
-use super::refused::RefusedTypes;
+use super::refused::{Refusals, RefusedTypes, project};
+use super::scouts::{Scout, Scouts};
 use super::source::{Offer, Source};
 use super::together::together;
 use crate::job::{IndexMode, Job};
@@ -37,6 +38,11 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 pub trait Destination: Send + Sync {
     /// Where a blob of this repository is looked for: everywhere, or in the repository alone.
     fn scope(&self, repository: &Repository) -> Scope;
+
+    /// The project of a repository, where images may turn out to be refused because of it; none where nothing is refused so.
+    fn project<'a>(&self, _: &'a Repository) -> Option<&'a str> {
+        None
+    }
 
     /// What a reference stands for now, if it stands for something.
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
@@ -343,7 +349,13 @@ impl Destination for StoreDestination {
 pub struct RegistryDestination {
     client: Client,
     registry: Registry,
+    refusals: Refusals,
     refused_types: RefusedTypes,
+    /// The first look at each project goes alone, and so does the first write.
+    looks: Scouts,
+    writes: Scouts,
+    /// Whether nothing will be written, so that a look has to tell what a write would meet.
+    only_looks: bool,
     check_existing: bool,
     /// Whether the job writes indexes of which only some manifests are there.
     writes_sparse: bool,
@@ -357,7 +369,11 @@ impl RegistryDestination {
             client,
             losses: Arc::new(Losses::new(registry.clone())),
             registry,
+            refusals: Refusals::default(),
             refused_types: RefusedTypes::default(),
+            looks: Scouts::default(),
+            writes: Scouts::default(),
+            only_looks: false,
             check_existing: false,
             writes_sparse: false,
         }
@@ -377,11 +393,44 @@ impl RegistryDestination {
         RegistryDestination { losses, ..self }
     }
 
+    /// Looks at the registry, and writes nothing.
+    pub fn only_looking(self) -> Self {
+        RegistryDestination {
+            only_looks: true,
+            ..self
+        }
+    }
+
+    /// The fault of a request to a repository: the same for all images, where it ends others as well.
+    fn fault(&self, repository: &Repository, error: transload_registry_client::Error) -> Fault {
+        self.refusals.note(&self.client, repository, error)
+    }
+
+    /// Begins to write to a repository. Until the first write to its project is taken or refused, no other begins.
+    fn begin_write<'a>(&'a self, repository: &'a Repository) -> Result<Option<Scout<'a>>, Fault> {
+        let scout = self.writes.first(project(repository));
+        self.refusals.check_write(&self.client, repository)?;
+        Ok(scout)
+    }
+
+    /// Asks by GET about a repository of which HEAD found nothing: the body tells whether there is such a project.
+    fn check_project(&self, repository: &Repository, identifier: &Identifier) -> Result<(), Fault> {
+        match self.client.manifest(repository, identifier) {
+            Err(error) if error.reason().and_then(Reason::extent).is_some() => {
+                Err(self.fault(repository, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The size of a blob that the registry has, by the sample's answer or by a look.
     fn blob_size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Fault> {
         match self.losses.take_answer(repository, digest) {
             Some(size) => Ok(size),
-            None => self.client.has_blob(repository, digest).map_err(registry),
+            None => {
+                let found = self.client.has_blob(repository, digest);
+                found.map_err(|error| self.fault(repository, error))
+            }
         }
     }
 
@@ -392,7 +441,7 @@ impl RegistryDestination {
             self.client.find_manifest(repository, &identifier)
         });
         for found in found {
-            if found.map_err(registry)?.is_none() {
+            if found.map_err(|error| self.fault(repository, error))? == Lookup::Missing {
                 return Ok(false);
             }
         }
@@ -404,7 +453,8 @@ impl RegistryDestination {
         let chosen = self.losses.choose(repository, blobs);
         let sizes = together(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
         for (blob, size) in chosen.into_iter().zip(sizes) {
-            self.losses.answer(repository, blob, size.map_err(registry)?);
+            let size = size.map_err(|error| self.fault(repository, error))?;
+            self.losses.answer(repository, blob, size);
         }
         Ok(())
     }
@@ -415,11 +465,12 @@ impl RegistryDestination {
         identifier: &Identifier,
         manifest: &RawManifest,
     ) -> Result<(), Fault> {
+        let _scout = self.begin_write(repository)?;
         let Err(error) = self.client.push_manifest(repository, identifier, manifest) else {
             return Ok(());
         };
         let is_for_its_type = error.status() == Some(UNSUPPORTED_MEDIA_TYPE);
-        let fault = registry(error);
+        let fault = self.fault(repository, error);
         if is_for_its_type {
             self.refused_types.note(repository, manifest, &fault);
         }
@@ -427,21 +478,27 @@ impl RegistryDestination {
     }
 }
 
-fn registry(error: transload_registry_client::Error) -> Fault {
-    Fault::registry(Side::Destination, error)
-}
-
 impl Destination for RegistryDestination {
     fn scope(&self, repository: &Repository) -> Scope {
         Some(repository.clone())
     }
 
+    fn project<'a>(&self, repository: &'a Repository) -> Option<&'a str> {
+        (!self.client.is_open(repository)).then(|| project(repository))
+    }
+
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
-        let identifier = tag_or_digest(image);
+        let (repository, identifier) = (image.repository(), tag_or_digest(image));
+        let scout = self.looks.first(project(repository));
+        self.refusals.check(&self.client, repository)?;
         let found = self
             .client
-            .find_manifest(image.repository(), &identifier)
-            .map_err(registry)?;
+            .find_manifest(repository, &identifier)
+            .map_err(|error| self.fault(repository, error))?
+            .found();
+        if found.is_none() && self.only_looks && scout.is_some() {
+            self.check_project(repository, &identifier)?;
+        }
         Ok(found.map(|found| found.digest))
     }
 
@@ -504,12 +561,15 @@ impl Destination for RegistryDestination {
             _ => None,
         };
         let mount_from = request.lender.or(own);
-        let mount = || match mount_from {
-            None => Ok(false),
-            Some(from) => self
-                .client
+        let mut scout = None;
+        let mut mount = || {
+            let Some(from) = mount_from else {
+                return Ok(false);
+            };
+            scout = self.begin_write(request.repository)?;
+            self.client
                 .mount_blob(request.repository, &request.blob.digest, from)
-                .map_err(registry),
+                .map_err(|error| self.fault(request.repository, error))
         };
         if request.expected == Expected::Missing && mount()? {
             return Ok(How::Mounted);
@@ -526,7 +586,7 @@ impl Destination for RegistryDestination {
         if request.expected == Expected::There && found.is_none() && mount()? {
             return Ok(How::Mounted);
         }
-        self.push(request).map(|()| How::Moved)
+        self.push(request, scout).map(|()| How::Moved)
     }
 
     fn settle(&self) -> Result<(), Fault> {

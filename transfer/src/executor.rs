@@ -25,6 +25,7 @@ use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
+use super::refused;
 use super::room::Berth;
 use super::staff::Staff;
 use super::tagging::Waiting;
@@ -224,6 +225,7 @@ impl<'a> Executor<'a> {
                 Work::Ranges(work) => (work.image, None, false),
             };
             let done = panics::caught(|| match work {
+                Work::Plan(image) if !self.may_begin(image) => {}
                 Work::Plan(image) => {
                     self.plan(scope, image);
                     self.heed_losses(scope, image);
@@ -240,6 +242,30 @@ impl<'a> Executor<'a> {
                 // Whatever is lost by a second panic fails at the end of the run.
                 let _ = panics::caught(|| self.give_up(scope, image, blob, panicked));
             }
+            let flight = &self.flights[image];
+            let repository = flight.mapping.to.reference().repository();
+            if flight.is_over() || flight.port.destination.project(repository).is_none() {
+                self.release(scope, image);
+            }
+        }
+    }
+
+    /// Whether an image needn't wait for the first one of its project.
+    fn may_begin(&self, image: ImageId) -> bool {
+        let flight = &self.flights[image];
+        let project = flight
+            .port
+            .destination
+            .project(flight.mapping.to.reference().repository());
+        project.is_none_or(|project| flight.port.followers.may_begin(project, image))
+    }
+
+    /// Lets the images begin that wait for what this one, the first of its project, finds out.
+    fn release<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
+        let flight = &self.flights[image];
+        let project = refused::project(flight.mapping.to.reference().repository());
+        for follower in flight.port.followers.release(project, image) {
+            self.push(scope, Work::Plan(follower));
         }
     }
 
@@ -364,6 +390,10 @@ impl<'a> Executor<'a> {
             }
             return;
         }
+        if work.is_empty() {
+            // Nothing is written soon: the others needn't wait for that.
+            self.release(scope, image);
+        }
         for (blob, lender, bytes) in work {
             let work = BlobWork {
                 image,
@@ -412,6 +442,7 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
+                self.release(scope, image);
                 flight.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
                     image: flight.name(),
@@ -436,6 +467,7 @@ impl<'a> Executor<'a> {
                 image,
             }),
         });
+        self.release(scope, image);
         match brought {
             Ok(how) => {
                 self.observer.event(&Event::BlobFinished {

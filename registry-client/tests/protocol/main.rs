@@ -11,6 +11,7 @@ mod pace;
 mod pull;
 mod push;
 mod real;
+mod refusals;
 mod resilience;
 mod secure;
 mod strangers;

@@ -17,6 +17,7 @@
 mod api;
 mod auth;
 mod fault;
+mod harbor;
 mod log;
 mod options;
 mod referrers;
@@ -48,6 +49,7 @@ use store::Store;
 pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Raw, Reply};
+pub use harbor::{Harbor, Project};
 pub use log::{Listener, Log, Request};
 pub use options::{Authentication, Locations, Options, Referrers, TokenAnswers, TokenField};
 

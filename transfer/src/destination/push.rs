@@ -6,17 +6,18 @@ use std::sync::{Mutex, PoisonError};
 use transload_layout_store::Error;
 use transload_reference::VerifyError;
 
-use super::{Bring, RegistryDestination, registry};
+use super::{Bring, RegistryDestination};
 use crate::fault::Fault;
 use crate::fill::{StreamFailure, wrong_content};
+use crate::scouts::Scout;
 use crate::source::{FRESH_STARTS, read_fault};
 
 impl RegistryDestination {
-    /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
-    pub(super) fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
+    /// Pushes a blob. The scout, if it is one, has found out once the registry takes the upload. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
+    pub(super) fn push(&self, request: &Bring<'_>, mut scout: Option<Scout<'_>>) -> Result<(), Fault> {
         let mut fresh_starts = 0;
         loop {
-            match self.push_once(request) {
+            match self.push_once(request, scout.take()) {
                 Ok(()) => return Ok(()),
                 Err(StreamFailure::WrongBytes(_)) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
                 Err(StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) => return Err(fault),
@@ -24,12 +25,19 @@ impl RegistryDestination {
         }
     }
 
-    fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
+    fn push_once(&self, request: &Bring<'_>, scout: Option<Scout<'_>>) -> Result<(), StreamFailure> {
+        let mut scout = match scout {
+            Some(scout) => Some(scout),
+            None => self
+                .begin_write(request.repository)
+                .map_err(StreamFailure::Other)?,
+        };
         let failure = SourceFailure {
             request,
             noted: Mutex::default(),
         };
         let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
+            scout = None;
             (request.started)(offset);
             Ok(Box::new(Sent {
                 bytes: request
@@ -41,7 +49,9 @@ impl RegistryDestination {
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
         let noted = failure.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| noted.unwrap_or_else(|| StreamFailure::Other(registry(error))))
+        pushed.map_err(|error| {
+            noted.unwrap_or_else(|| StreamFailure::Other(self.fault(request.repository, error)))
+        })
     }
 }
 
