@@ -23,6 +23,7 @@ use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
 use crate::token::Tokens;
+use crate::url::Scheme;
 
 /// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
 /// block, and may be called from many threads at once.
@@ -364,6 +365,15 @@ impl Client {
         self.core.push_blob(repository, blob, open)
     }
 
+    /// Opens the upload of a blob, with which [`Client::push_blob`] begins: a refusal shows before anything is sent. An upload that turns out
+    /// not to be needed is cancelled by [`Client::has_blob`] and [`Client::mount_blob`], once they find or bring the blob.
+    ///
+    /// # Errors
+    /// Where the registry refuses it.
+    pub fn open_upload(&self, repository: &Repository, blob: &Descriptor) -> Result<(), Error> {
+        self.core.open_upload(repository, blob)
+    }
+
     /// Pushes a manifest, byte for byte, under a tag or its digest
     /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests)). What it names must be
     /// there already. At most 4 MiB are sent, since registries take no more.
@@ -441,10 +451,15 @@ impl Client {
         self.core.rules.of(one) == self.core.rules.of(other) && credential(one) == credential(other)
     }
 
-    /// Whether a repository's registry has answered without asking who one is, so that no user can lack a right there.
+    /// Whether a repository's registry asks nobody who one is, so that no user can lack a right there. No rule gives credentials for it, and it
+    /// has answered without asking, or is spoken to in plain HTTP, which rarely asks.
     pub fn is_open(&self, repository: &Repository) -> bool {
-        let reach = self.core.reach(repository.registry(), Some(repository));
-        reach.is_ok_and(|reach| self.core.login(&reach).is_open())
+        let Ok(reach) = self.core.reach(repository.registry(), Some(repository)) else {
+            return false;
+        };
+        let rule = self.core.rules.get(reach.rule);
+        let asks = self.core.login(&reach).asks();
+        rule.is_none_or(|rule| rule.credential.is_none()) && !asks.unwrap_or(reach.scheme == Scheme::Https)
     }
 
     /// Whether a registry takes the credentials: false where it answers without having asked for any.

@@ -22,6 +22,7 @@ use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::secure::{ClientIdentity, TlsSettings};
+use crate::session::Session;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
@@ -108,8 +109,8 @@ pub(crate) struct Core {
     pub known_credentials: Mutex<HashMap<Repository, Option<Credential>>>,
     pub tokens: Tokens,
     pub journal: Arc<dyn UploadJournal>,
-    /// Upload sessions that a refused mount left open.
-    pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
+    /// Upload sessions that are open for a blob whose push hasn't begun: a refused mount left them, or they were opened ahead.
+    pub sessions: Mutex<HashMap<(Repository, Digest), Session>>,
 }
 
 /// What an agent's connections have in common.

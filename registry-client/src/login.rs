@@ -48,9 +48,10 @@ impl Login {
         self.is_known.store(true, Ordering::Release);
     }
 
-    /// Whether the registry has answered without asking who one is.
-    pub fn is_open(&self) -> bool {
-        self.is_known.load(Ordering::Acquire) && lock(&self.scheme).is_none()
+    /// Whether the registry asks who one is; `None` before its first answer.
+    pub fn asks(&self) -> Option<bool> {
+        let is_known = self.is_known.load(Ordering::Acquire);
+        is_known.then(|| lock(&self.scheme).is_some())
     }
 
     /// Waits until credentials were tried, or begins to try them. A wrong password is sent once: some servers lock a user out who sends it

@@ -23,7 +23,7 @@ use super::local;
 use super::losses::Losses;
 use super::ranges::RangeWorkers;
 use super::refused::{Refusals, RefusedTypes, project};
-use super::scouts::{Scout, Scouts};
+use super::scouts::Scouts;
 use super::source::{Offer, Source};
 use super::together::together;
 use crate::job::{IndexMode, Job};
@@ -83,6 +83,11 @@ pub trait Destination: Send + Sync {
         _: &Repository,
         _: &mut dyn Iterator<Item = &RawManifest>,
     ) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Begins to write these blobs of an image: fails where the image's project is known to take nothing, so that none of them is looked at.
+    fn begin(&self, _: &Repository, _: &[Descriptor]) -> Result<(), Fault> {
         Ok(())
     }
 
@@ -406,13 +411,6 @@ impl RegistryDestination {
         self.refusals.note(&self.client, repository, error)
     }
 
-    /// Begins to write to a repository. Until the first write to its project is taken or refused, no other begins.
-    fn begin_write<'a>(&'a self, repository: &'a Repository) -> Result<Option<Scout<'a>>, Fault> {
-        let scout = self.writes.first(project(repository));
-        self.refusals.check_write(&self.client, repository)?;
-        Ok(scout)
-    }
-
     /// Asks by GET about a repository of which HEAD found nothing: the body tells whether there is such a project.
     fn check_project(&self, repository: &Repository, identifier: &Identifier) -> Result<(), Fault> {
         match self.client.manifest(repository, identifier) {
@@ -465,7 +463,7 @@ impl RegistryDestination {
         identifier: &Identifier,
         manifest: &RawManifest,
     ) -> Result<(), Fault> {
-        let _scout = self.begin_write(repository)?;
+        self.refusals.check_write(&self.client, repository)?;
         let Err(error) = self.client.push_manifest(repository, identifier, manifest) else {
             return Ok(());
         };
@@ -489,7 +487,8 @@ impl Destination for RegistryDestination {
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
         let (repository, identifier) = (image.repository(), tag_or_digest(image));
-        let scout = self.looks.first(project(repository));
+        let project = self.project(repository);
+        let scout = project.and_then(|project| self.looks.first(project));
         self.refusals.check(&self.client, repository)?;
         let found = self
             .client
@@ -555,18 +554,30 @@ impl Destination for RegistryDestination {
         self.refused_types.check(repository, manifests)
     }
 
+    fn begin(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<(), Fault> {
+        let project = self.project(repository);
+        let scout = project.and_then(|project| self.writes.first(project));
+        self.refusals.check_write(&self.client, repository)?;
+        match (scout, blobs.first()) {
+            (Some(_scout), Some(blob)) => self
+                .client
+                .open_upload(repository, blob)
+                .map_err(|error| self.fault(repository, error)),
+            _ => Ok(()),
+        }
+    }
+
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         let own = match request.source.offer() {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
             _ => None,
         };
         let mount_from = request.lender.or(own);
-        let mut scout = None;
-        let mut mount = || {
+        let mount = || {
             let Some(from) = mount_from else {
                 return Ok(false);
             };
-            scout = self.begin_write(request.repository)?;
+            self.refusals.check_write(&self.client, request.repository)?;
             self.client
                 .mount_blob(request.repository, &request.blob.digest, from)
                 .map_err(|error| self.fault(request.repository, error))
@@ -586,7 +597,7 @@ impl Destination for RegistryDestination {
         if request.expected == Expected::There && found.is_none() && mount()? {
             return Ok(How::Mounted);
         }
-        self.push(request, scout).map(|()| How::Moved)
+        self.push(request).map(|()| How::Moved)
     }
 
     fn settle(&self) -> Result<(), Fault> {

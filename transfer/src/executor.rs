@@ -321,7 +321,18 @@ impl<'a> Executor<'a> {
             &flight.mapping,
         );
         let plan = match planned {
-            Ok(Planned::Move(plan)) => flight.planned(plan),
+            Ok(Planned::Move(plan)) => {
+                let repository = flight.mapping.to.reference().repository();
+                // What the name stands for already was written before.
+                let begun = match plan.was_published {
+                    true => Ok(()),
+                    false => flight.port.destination.begin(repository, &plan.blobs),
+                };
+                match begun {
+                    Ok(()) => flight.planned(plan),
+                    Err(fault) => return self.fail(image, fault),
+                }
+            }
             Ok(Planned::AlreadyThere(plan)) => {
                 flight.already_there(plan);
                 self.end(image, Status::AlreadyThere);
@@ -330,6 +341,7 @@ impl<'a> Executor<'a> {
             Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
             Err(fault) => return self.fail(image, fault),
         };
+        self.release(scope, image);
         self.claim_blobs(scope, image, &plan);
     }
 
@@ -390,10 +402,6 @@ impl<'a> Executor<'a> {
             }
             return;
         }
-        if work.is_empty() {
-            // Nothing is written soon: the others needn't wait for that.
-            self.release(scope, image);
-        }
         for (blob, lender, bytes) in work {
             let work = BlobWork {
                 image,
@@ -442,7 +450,6 @@ impl<'a> Executor<'a> {
             source: flight.source.as_ref(),
             source_repository: flight.mapping.from.reference().repository(),
             started: &|offset| {
-                self.release(scope, image);
                 flight.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
                     image: flight.name(),
@@ -467,7 +474,6 @@ impl<'a> Executor<'a> {
                 image,
             }),
         });
-        self.release(scope, image);
         match brought {
             Ok(how) => {
                 self.observer.event(&Event::BlobFinished {

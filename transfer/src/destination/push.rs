@@ -9,15 +9,14 @@ use transload_reference::VerifyError;
 use super::{Bring, RegistryDestination};
 use crate::fault::Fault;
 use crate::fill::{StreamFailure, wrong_content};
-use crate::scouts::Scout;
 use crate::source::{FRESH_STARTS, read_fault};
 
 impl RegistryDestination {
-    /// Pushes a blob. The scout, if it is one, has found out once the registry takes the upload. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
-    pub(super) fn push(&self, request: &Bring<'_>, mut scout: Option<Scout<'_>>) -> Result<(), Fault> {
+    /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
+    pub(super) fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
         let mut fresh_starts = 0;
         loop {
-            match self.push_once(request, scout.take()) {
+            match self.push_once(request) {
                 Ok(()) => return Ok(()),
                 Err(StreamFailure::WrongBytes(_)) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
                 Err(StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) => return Err(fault),
@@ -25,19 +24,15 @@ impl RegistryDestination {
         }
     }
 
-    fn push_once(&self, request: &Bring<'_>, scout: Option<Scout<'_>>) -> Result<(), StreamFailure> {
-        let mut scout = match scout {
-            Some(scout) => Some(scout),
-            None => self
-                .begin_write(request.repository)
-                .map_err(StreamFailure::Other)?,
-        };
+    fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
+        self.refusals
+            .check_write(&self.client, request.repository)
+            .map_err(StreamFailure::Other)?;
         let failure = SourceFailure {
             request,
             noted: Mutex::default(),
         };
         let mut open = |offset: u64| -> io::Result<Box<dyn Read + Send + '_>> {
-            scout = None;
             (request.started)(offset);
             Ok(Box::new(Sent {
                 bytes: request
