@@ -221,8 +221,8 @@ fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &st
 fn no_project(error: &Error, project: &str, host: &str) -> String {
     if error.is_push() {
         format!(
-            "{host} has no project {project}: create it there first (Harbor: Projects, New Project), let transload create it \
-             (--create-projects), or choose another dest"
+            "{host} has no project {project}: create it there first (Harbor: Projects, New Project), have transload create it \
+             (--create-projects, or create_projects: true in a task), or choose another dest"
         )
     } else {
         format!("{host} has no project {project}, or hides it from this user: check the name")

@@ -12,6 +12,7 @@ mod names;
 mod parts;
 mod protocol;
 mod refusals;
+mod refused_projects;
 mod sharing;
 mod streaming;
 mod tokens;
