@@ -30,7 +30,7 @@ pub(crate) const OTHER_ALGORITHM: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// It is there, with this media type, digest and size.
-    Found(Descriptor),
+    Found(Box<Descriptor>),
     /// It isn't there.
     Missing,
     /// The registry doesn't let it be looked at (403), or be pulled (412: Harbor's rules for unsigned and vulnerable images). It may be there,
@@ -42,7 +42,7 @@ impl Lookup {
     /// Returns what was found.
     pub fn found(self) -> Option<Descriptor> {
         match self {
-            Lookup::Found(descriptor) => Some(descriptor),
+            Lookup::Found(descriptor) => Some(*descriptor),
             Lookup::Missing | Lookup::Untold => None,
         }
     }
@@ -75,13 +75,16 @@ impl Core {
         let answer = self.run(&mut call, None)?;
         match answer.status {
             200 => match described(&answer, identifier) {
-                Some(descriptor) => Ok(Lookup::Found(descriptor)),
+                Some(descriptor) => Ok(Lookup::Found(Box::new(descriptor))),
                 None => self.fetch_described(repository, identifier, scopes),
             },
             404 => Ok(Lookup::Missing),
             403 | 412 => Ok(Lookup::Untold),
             400 | 405 | 406 | 501 => self.fetch_described(repository, identifier, scopes),
-            _ => self.explain(call, identifier, answer).map(Lookup::Found),
+            _ => {
+                let found = self.explain(call, identifier, answer)?;
+                Ok(Lookup::Found(Box::new(found)))
+            }
         }
     }
 
@@ -112,7 +115,7 @@ impl Core {
         scopes: Scopes,
     ) -> Result<Lookup, Error> {
         match self.fetch_manifest(repository, identifier, scopes) {
-            Ok(manifest) => Ok(Lookup::Found(manifest.descriptor())),
+            Ok(manifest) => Ok(Lookup::Found(Box::new(manifest.descriptor()))),
             Err(error) if error.status() == Some(412) => Ok(Lookup::Untold),
             Err(error) if error.is_not_found() && error.reason().is_none() => Ok(Lookup::Missing),
             Err(error) => Err(error),

@@ -1,5 +1,5 @@
-//! The first image of each project, and its first requests, go ahead of the others: what they learn, such as that there is no such project
-//! or no right to push to it, every other image would learn as well, each with requests of its own.
+//! The first image of each project goes ahead of the others, and so do the first look and the first write. What they learn, such as that there
+//! is no such project or no right to push to it, every other image would learn with requests of its own.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,7 @@ impl Followers {
     }
 }
 
-/// Lets others wait for the first request to each project.
+/// Sends the first request of a kind to each project alone.
 #[derive(Default)]
 pub(crate) struct Scouts {
     /// Whether the first request is answered, by project.

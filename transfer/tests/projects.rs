@@ -215,11 +215,15 @@ fn images_that_nobody_may_pull_are_pushed_and_pushed_again() {
 fn a_project_that_is_refused_ends_no_other_project() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), harbor(false));
     store(folder.path());
-    let outcome = run_all(&[
-        push(folder.path(), &registry, Some("nope")),
-        push(folder.path(), &registry, Some("open")),
-    ]);
-    assert_eq!((outcome.failed, outcome.copied), (IMAGES, IMAGES), "{outcome:?}");
+    let jobs = ["theirs", "nope", "open"].map(|project| push(folder.path(), &registry, Some(project)));
+    let outcome = run_all(&jobs);
+    assert_eq!((outcome.failed, outcome.copied), (2 * IMAGES, IMAGES));
+    let tells = |text: &str| outcome.told.iter().any(|(told, _)| told.contains(text));
+    assert!(
+        outcome.told.len() == 2 && tells("action: push") && tells("project nope not found"),
+        "{outcome:?}"
+    );
+    assert_eq!(registry.open_sessions(), 0);
 }
 
 #[test]

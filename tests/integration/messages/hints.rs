@@ -268,7 +268,10 @@ fn what_a_harbor_refuses() {
 #[track_caller]
 fn push_to_harbor(harbor: Harbor, dest: &str, name: &str, fill: impl FnOnce(&ScriptedRegistry)) -> String {
     let (scene, registry) = registry(Options {
-        authentication: Authentication::Basic,
+        authentication: Authentication::Bearer {
+            anonymous: false,
+            oauth2: false,
+        },
         harbor: Some(harbor),
         ..Options::default()
     });
