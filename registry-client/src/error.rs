@@ -319,6 +319,11 @@ impl Error {
         reason::of(self)
     }
 
+    /// What else the registry refuses for the same reason; `None` where it refused one image alone.
+    pub fn extent(&self) -> Option<Extent> {
+        reason::extent(self)
+    }
+
     /// Returns the same refusal as every image is told of it that it ends: of the project or the registry, whichever image met it first.
     pub fn of_extent(&self, extent: Extent) -> Error {
         let project = self.repository().and_then(|repository| {

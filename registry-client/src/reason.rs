@@ -38,15 +38,6 @@ pub enum Extent {
 }
 
 impl Reason {
-    /// Returns what else is refused for this reason; `None` where it is about one image alone.
-    pub fn extent(self) -> Option<Extent> {
-        match self {
-            Reason::ReadOnly => Some(Extent::Registry),
-            Reason::ImmutableTag | Reason::PullPolicy => None,
-            _ => Some(Extent::Project),
-        }
-    }
-
     /// Whether images that are there already can be looked at all the same, so that only what has to be written fails.
     pub fn allows_reading(self) -> bool {
         matches!(self, Reason::ReadOnly | Reason::QuotaExceeded)
@@ -90,6 +81,23 @@ pub(crate) fn of(error: &Error) -> Option<Reason> {
         return Some(Reason::ImmutableTag);
     }
     (status == 412 && !is_push).then_some(Reason::PullPolicy)
+}
+
+/// Returns what else is refused for the same reason; `None` where it is about one image alone.
+pub(crate) fn extent(error: &Error) -> Option<Extent> {
+    match error.reason()? {
+        Reason::ReadOnly => Some(Extent::Registry),
+        Reason::ImmutableTag | Reason::PullPolicy => None,
+        // What other registries call a project may be deeper in the name.
+        Reason::MissingProject => {
+            let (project, _) = error.repository()?.path().split_once('/')?;
+            let named = format!("project {project} ");
+            lowercase(error.refusal()?)
+                .contains(&named)
+                .then_some(Extent::Project)
+        }
+        _ => Some(Extent::Project),
+    }
 }
 
 /// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
@@ -199,6 +207,22 @@ mod tests {
             "bad request: invalid repository name: app",
         );
         assert_eq!(error.reason(), Some(Reason::NoProjectInName));
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_project_that_it_names() {
+        const LOOK: &str = "looking up the manifest v1";
+        for (status, message, extent) in [
+            (404, "project team not found", Some(Extent::Project)),
+            (401, "project: Project team does not exist", Some(Extent::Project)),
+            (404, "project team/app not found", None),
+            (404, "the project is not found", None),
+            (412, "The image is not signed by cosign.", None),
+            (403, "The system is in read only mode.", Some(Extent::Registry)),
+        ] {
+            let error = refused(LOOK, "hub.local/team/app", status, message);
+            assert_eq!(error.extent(), extent, "{message}");
+        }
     }
 
     #[test]

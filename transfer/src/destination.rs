@@ -13,7 +13,7 @@ use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
     VerifyingReader,
 };
-use transload_registry_client::{Client, Lookup, Reason};
+use transload_registry_client::{Client, Lookup};
 
 use super::blobs::Scope;
 use super::event::How;
@@ -414,9 +414,7 @@ impl RegistryDestination {
     /// Asks by GET about a repository of which HEAD found nothing: the body tells whether there is such a project.
     fn check_project(&self, repository: &Repository, identifier: &Identifier) -> Result<(), Fault> {
         match self.client.manifest(repository, identifier) {
-            Err(error) if error.reason().and_then(Reason::extent).is_some() => {
-                Err(self.fault(repository, error))
-            }
+            Err(error) if error.extent().is_some() => Err(self.fault(repository, error)),
             _ => Ok(()),
         }
     }

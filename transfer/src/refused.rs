@@ -45,8 +45,7 @@ impl Refusals {
     /// Returns the fault to tell of an error of a request to a repository. One that ends other images as well is noted, and is the same fault
     /// for all of them.
     pub fn note(&self, client: &Client, repository: &Repository, error: Error) -> Fault {
-        let extent = error.reason().and_then(|reason| Some((reason, reason.extent()?)));
-        let Some((reason, extent)) = extent else {
+        let Some((reason, extent)) = error.reason().zip(error.extent()) else {
             return Fault::registry(Side::Destination, error);
         };
         let mut refusals = self.lock();
