@@ -113,7 +113,11 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
-    let tasks = (loaded.jobs.clone(), loaded.courses.as_slice());
+    let mut jobs = loaded.jobs.clone();
+    for job in &mut jobs {
+        job.create_projects = job.create_projects.or(args.projects.visibility());
+    }
+    let tasks = (jobs, loaded.courses.as_slice());
     transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))
 }
 

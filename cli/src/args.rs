@@ -13,6 +13,7 @@ mod list;
 pub mod lock;
 mod login;
 mod logout;
+mod projects;
 mod rate;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use inspect::InspectArgs;
 pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
+pub use projects::ProjectArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -112,6 +114,10 @@ pub struct RunArgs {
     #[arg(long)]
     pub image_tasks_only: bool,
 
+    /// Which projects it may create.
+    #[command(flatten)]
+    pub projects: ProjectArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -169,6 +175,10 @@ pub struct PushArgs {
     #[command(flatten)]
     pub which: WhichArgs,
 
+    /// Which projects it may create.
+    #[command(flatten)]
+    pub projects: ProjectArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -203,6 +213,10 @@ pub struct CopyArgs {
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
+
+    /// Which projects it may create.
+    #[command(flatten)]
+    pub projects: ProjectArgs,
 
     /// How to transfer.
     #[command(flatten)]

@@ -53,6 +53,7 @@ impl Turns for CourseOfRun<'_> {
                 let bound = Job {
                     name: job.name.clone(),
                     check_existing: bound.check_existing || job.check_existing,
+                    create_projects: bound.create_projects.or(job.create_projects),
                     pins: job.pins.clone(),
                     earlier: job.earlier.clone(),
                     is_fallback: job.is_fallback,

@@ -93,6 +93,7 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     let job = source.zip(destination).map(|(source, destination)| Job {
         source: Some(source.into()),
         untagged: args.untagged,
+        create_projects: args.projects.visibility(),
         ..Job::new("push", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
@@ -120,6 +121,7 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
         source,
         link: args.link,
         untagged: args.untagged,
+        create_projects: args.projects.visibility(),
         ..Job::new("copy", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));

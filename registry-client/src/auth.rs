@@ -87,7 +87,7 @@ impl Core {
         }
     }
 
-    fn prove<'l>(
+    pub fn prove<'l>(
         &self,
         login: &'l Login,
         call: &Call,

@@ -4,6 +4,7 @@ mod api;
 mod certificate;
 mod connection;
 mod handshake;
+mod projects;
 
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub enum Topic {
     Login,
     /// Which credentials there are, and whether they are taken.
     Credentials,
+    /// Whether the user may create projects, at a Harbor.
+    Projects,
     /// Whether the repository may be read.
     Pull,
     /// Whether the repository may be written to.
@@ -71,6 +74,7 @@ impl Topic {
             Topic::Api => "api",
             Topic::Login => "login",
             Topic::Credentials => "credentials",
+            Topic::Projects => "projects",
             Topic::Pull => "pull",
             Topic::Push => "push",
             Topic::Ranges => "ranges",

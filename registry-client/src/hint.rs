@@ -7,6 +7,7 @@ use transload_reference::ManifestError;
 use crate::error::{Error, ErrorKind, Network, Refusal};
 use crate::manifests::OTHER_ALGORITHM;
 use crate::origin::{Purpose, is_way_out_of_https};
+use crate::projects;
 use crate::reason::{Reason, lacks_right};
 use crate::token::TOO_LARGE_TOKEN;
 
@@ -19,6 +20,9 @@ pub(crate) fn of(error: &Error) -> Option<String> {
         .registry
         .as_ref()
         .map_or_else(|| "the registry".to_owned(), ToString::to_string);
+    if let Some(hint) = projects::hint_of_refusal(error) {
+        return Some(hint);
+    }
     match error.kind() {
         ErrorKind::Status(refusal) => status(error, refusal, &host),
         ErrorKind::Token(refusal) => token(refusal, &host, place.has_credential),
@@ -220,10 +224,7 @@ fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &st
 
 fn no_project(error: &Error, project: &str, host: &str) -> String {
     if error.is_push() {
-        format!(
-            "{host} has no project {project}: create it there first (Harbor: Projects, New Project), have transload create it \
-             (--create-projects, or create_projects: true in a task), or choose another dest"
-        )
+        projects::hint(project, host)
     } else {
         format!("{host} has no project {project}, or hides it from this user: check the name")
     }

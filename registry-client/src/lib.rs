@@ -8,6 +8,7 @@
 //!   [`Client::ping`].
 //! - Pull: [`Client::manifest`], [`Client::open_blob`], [`Client::read_blob`] for small ones, [`Client::open_blob_part`].
 //! - Push: [`Client::push_blob`], [`Client::mount_blob`], [`Client::push_manifest`]; [`Client::copy_blob`] does what is cheapest.
+//! - Prepare a Harbor: [`Client::is_harbor`], [`Client::has_project`], [`Client::create_project`].
 //! - Who to be: [`Credential`] in a rule, or a [`CredentialSource`] such as [`DefaultCredentials`].
 //! - What went wrong: an [`Error`] says what was done, where, what came back and, by [`Error::hint`] or `{:#}`, what to do.
 //!
@@ -51,6 +52,7 @@ mod login;
 mod manifests;
 mod notice;
 mod origin;
+mod projects;
 mod proxy;
 mod rate;
 mod reason;
@@ -89,6 +91,7 @@ pub use examine::{Fact, Topic, Verdict};
 pub use journal::{UploadEntry, UploadJournal};
 pub use manifests::Lookup;
 pub use notice::{Notice, NoticeKind};
+pub use projects::Visibility;
 pub use reason::{Extent, Reason};
 pub use retry::RetryPolicy;
 pub use secret::Secret;

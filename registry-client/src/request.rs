@@ -550,7 +550,7 @@ fn with_wait<B: AsSendBody>(
         .build()
 }
 
-fn is_passing(status: u16) -> bool {
+pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 

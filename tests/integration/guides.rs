@@ -1,6 +1,7 @@
 //! What the guides show is run as it stands there, and what they say comes out comes out.
 
 mod cookbook;
+mod harbor;
 mod page;
 mod picture;
 mod tutorial;

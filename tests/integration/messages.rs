@@ -6,6 +6,7 @@ mod care;
 mod help;
 mod hints;
 mod plan;
+mod projects;
 mod registries;
 mod secrets;
 mod stopping;

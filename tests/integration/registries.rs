@@ -10,6 +10,7 @@ mod judge;
 mod large;
 mod names;
 mod parts;
+mod projects;
 mod protocol;
 mod refusals;
 mod refused_projects;

@@ -1,10 +1,10 @@
 //! Where images go.
 
 mod push;
+mod to_be;
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +27,8 @@ use super::scouts::Scouts;
 use super::source::{Offer, Source};
 use super::together::together;
 use crate::job::{IndexMode, Job};
+
+pub use to_be::ToBe;
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -620,76 +622,6 @@ fn tag_or_digest(image: &Reference) -> Identifier {
     image
         .tag()
         .map_or_else(|| image.identifier(), |tag| tag.clone().into())
-}
-
-/// A folder that a run would make: nothing is in it, and nothing is written to it.
-pub struct FolderToBe {
-    path: PathBuf,
-    link: bool,
-}
-
-impl FolderToBe {
-    /// The folder, and whether blobs would be linked into it where they can be.
-    pub fn new(path: PathBuf, link: bool) -> Self {
-        FolderToBe { path, link }
-    }
-
-    fn refuse<T>(&self) -> Result<T, Fault> {
-        let message = format!(
-            "{} isn't there, and a look at it doesn't make it",
-            self.path.display()
-        );
-        Err(Fault::refused(Some(Side::Destination), message))
-    }
-}
-
-impl Destination for FolderToBe {
-    fn scope(&self, _: &Repository) -> Scope {
-        None
-    }
-
-    fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
-        Ok(None)
-    }
-
-    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
-        Ok(Presence::Unknown)
-    }
-
-    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
-        Ok(None)
-    }
-
-    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
-        Ok(false)
-    }
-
-    fn free_space(&self) -> Option<u64> {
-        free_space(&self.path).ok().flatten()
-    }
-
-    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
-        match local::takes_no_room(source, &self.path, blob, self.link) {
-            true => 0,
-            false => blob.size,
-        }
-    }
-
-    fn bring_blob(&self, _: &Bring<'_>) -> Result<How, Fault> {
-        self.refuse()
-    }
-
-    fn settle(&self) -> Result<(), Fault> {
-        self.refuse()
-    }
-
-    fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
-        self.refuse()
-    }
-
-    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<Published, Fault> {
-        self.refuse()
-    }
 }
 
 #[cfg(test)]

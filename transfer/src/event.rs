@@ -6,6 +6,7 @@ use transload_reference::{Descriptor, Digest};
 use transload_registry_client::Notice;
 
 use super::outcome::{ImageOutcome, JobSummary, Route, Scheduled};
+use super::projects::Project;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -29,6 +30,11 @@ pub enum Event<'a> {
         job: &'a str,
         /// How many images it has.
         images: usize,
+    },
+    /// A project was created at a Harbor that images go to.
+    ProjectCreated {
+        /// The project.
+        project: &'a Project,
     },
     /// An image was resolved, and what it consists of is known.
     ImagePlanned {

@@ -631,12 +631,7 @@ impl<'a> Executor<'a> {
     }
 
     fn fail(&self, image: ImageId, fault: Fault) {
-        let status = if fault.is_interrupted() {
-            Status::Interrupted
-        } else {
-            Status::Failed(fault)
-        };
-        self.end(image, status);
+        self.end(image, Status::of(fault));
     }
 
     fn end(&self, image: ImageId, status: Status) {

@@ -70,11 +70,26 @@ struct Shared {
     kind: Kind,
     name: Registry,
     contents: Mutex<Contents>,
-    /// Trouble to come: in which call, for which image or blob (any where there is none), and how often.
-    troubles: Mutex<Vec<(Call, Option<String>, Trouble, usize)>>,
+    troubles: Mutex<Vec<Due>>,
     calls: Mutex<HashMap<Call, usize>>,
     changed: Condvar,
     cancel: Arc<AtomicBool>,
+}
+
+/// Trouble to come.
+struct Due {
+    call: Call,
+    /// The image or blob, by a part of its name or digest; any where there is none.
+    subject: Option<String>,
+    trouble: Trouble,
+    times: usize,
+}
+
+impl Due {
+    fn is_for(&self, call: Call, subject: &str) -> bool {
+        let is_about = |about: &String| subject.contains(about);
+        self.call == call && self.times > 0 && self.subject.as_ref().is_none_or(is_about)
+    }
 }
 
 #[derive(Default)]
@@ -125,19 +140,17 @@ impl Memory {
 
     /// Lets the next `times` such calls end in trouble; of one image or blob alone, by a part of its name or digest.
     pub fn trouble(&self, call: Call, subject: Option<&str>, trouble: Trouble, times: usize) {
-        let trouble = (call, subject.map(str::to_owned), trouble, times);
-        self.0.troubles.lock().unwrap().push(trouble);
+        self.0.troubles.lock().unwrap().push(Due {
+            call,
+            subject: subject.map(str::to_owned),
+            trouble,
+            times,
+        });
     }
 
     /// Returns how many of the troubles didn't happen.
     pub fn troubles_left(&self) -> usize {
-        self.0
-            .troubles
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|trouble| trouble.3)
-            .sum()
+        self.0.troubles.lock().unwrap().iter().map(|due| due.times).sum()
     }
 
     /// Lets no more trouble happen.
@@ -236,13 +249,13 @@ impl Memory {
         self.0.changed.notify_all();
         let trouble = {
             let mut troubles = self.0.troubles.lock().unwrap();
-            let is_due = |(of, about, _, left): &&mut (Call, Option<String>, Trouble, usize)| {
-                *of == call && *left > 0 && about.as_ref().is_none_or(|about| subject.contains(about))
-            };
-            troubles.iter_mut().find(is_due).map(|due| {
-                due.3 -= 1;
-                due.2
-            })
+            troubles
+                .iter_mut()
+                .find(|due| due.is_for(call, subject))
+                .map(|due| {
+                    due.times -= 1;
+                    due.trouble
+                })
         };
         let side = match call {
             Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => Side::Source,

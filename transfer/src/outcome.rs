@@ -7,6 +7,7 @@ use transload_reference::{Digest, Platform};
 
 use super::event::How;
 use super::fault::Fault;
+use super::projects::Project;
 
 /// An image and its two ends, as they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// What a fault makes of its image.
+    pub(crate) fn of(fault: Fault) -> Status {
+        if fault.is_interrupted() {
+            Status::Interrupted
+        } else {
+            Status::Failed(fault)
+        }
+    }
+
     /// Whether the image is where it should be, or was left out by rule.
     pub fn is_success(&self) -> bool {
         matches!(self, Status::Copied | Status::AlreadyThere | Status::Skipped(_))
@@ -182,6 +192,8 @@ pub struct JobSummary {
     pub images: Vec<ImageOutcome>,
     /// Warnings that belong to no image: a pattern that matches nothing.
     pub warnings: Vec<String>,
+    /// The projects that were created for them.
+    pub projects: Vec<Project>,
     /// Bytes moved by where they came from.
     pub origins: BTreeMap<String, Count>,
     /// How long it took.

@@ -9,7 +9,7 @@ use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
 use super::blobs::{BlobMap, ImageId};
-use super::destination::{Destination, FolderToBe, RegistryDestination, StoreDestination};
+use super::destination::{Destination, RegistryDestination, StoreDestination, ToBe};
 use super::losses::AllLosses;
 use super::manifest_locks::ManifestLocks;
 use super::room::Room;
@@ -143,7 +143,7 @@ impl<'a> Places<'a> {
     ) -> Result<Arc<dyn Destination>, transload_layout_store::Error> {
         Ok(match target {
             Target::Store(path, _) if path.symlink_metadata().is_err() => {
-                Arc::new(FolderToBe::new(path.clone(), self.job.link))
+                Arc::new(ToBe::folder(path.clone(), self.job.link))
             }
             Target::Store(path, _) => {
                 let store = Arc::new(self.opening.open(path)?);

@@ -14,13 +14,14 @@ use transload_reference::{Descriptor, Digest, Platform};
 use hosts::Hosts;
 pub use hosts::{Host, Login};
 
-use super::destination::Destination;
+use super::destination::{Destination, ToBe};
 use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
 use super::outcome::Count;
 use super::places::{Place, Places};
 use super::plan::{self, Plan, Planned};
 use super::prepare::{Mapping, Preparation, Prepared, Problem};
+use super::projects::{KnownProjects, Project, Projects};
 use super::run::prepare_all;
 use super::{Clients, Options};
 use crate::job::{Job, Target};
@@ -38,6 +39,8 @@ pub struct JobPreview {
     pub warnings: Vec<String>,
     /// The disks that would be written to.
     pub disks: Vec<Disk>,
+    /// The projects that would be created.
+    pub projects: Vec<Project>,
     /// How the registries would be reached, sources first.
     pub hosts: Vec<Host>,
 }
@@ -128,7 +131,7 @@ pub fn preview(
     let pool = options.pool(usize::MAX).map_err(|problem| vec![problem])?;
     let preparations = prepare_all(jobs, &mut Clients::new(options, observer))?;
     // What a task brings is there for the next.
-    let mut counted = HashSet::new();
+    let (mut counted, mut known) = (HashSet::new(), KnownProjects::default());
     let mut previews: Vec<JobPreview> = jobs
         .iter()
         .zip(preparations)
@@ -139,11 +142,16 @@ pub fn preview(
                 comes_later: true,
                 warnings: Vec::new(),
                 disks: Vec::new(),
+                projects: Vec::new(),
                 hosts: Vec::new(),
             },
-            Preparation::Ready(prepared) => {
-                preview_job(prepared, options, &pool, observer.as_ref(), &mut counted)
-            }
+            Preparation::Ready(prepared) => preview_job(
+                prepared,
+                options,
+                &pool,
+                observer.as_ref(),
+                (&mut known, &mut counted),
+            ),
         })
         .collect();
     share_filesystems(&mut previews);
@@ -155,7 +163,7 @@ fn preview_job(
     options: &Options,
     pool: &rayon::ThreadPool,
     observer: &dyn Observer,
-    counted: &mut HashSet<(Place, Digest)>,
+    (known, counted): (&mut KnownProjects, &mut HashSet<(Place, Digest)>),
 ) -> JobPreview {
     let Prepared {
         job,
@@ -168,12 +176,24 @@ fn preview_job(
         job: &job.name,
         images: images.len(),
     });
+    let hosts = Hosts::look(&client, &images, pool);
+    let projects = match job.create_projects {
+        Some(visibility) => {
+            let reachable = images
+                .iter()
+                .filter(|mapping| hosts.unreachable(mapping).is_none());
+            known.provide(&client, visibility, reachable, true)
+        }
+        None => Projects::default(),
+    };
     let mut places = Places::new(options.opening(), job);
     let opened: Vec<_> = images
         .iter()
-        .map(|mapping| open(&mut places, &client, mapping))
+        .map(|mapping| match projects.fault(&mapping.to) {
+            Some(fault) => Err(fault.clone()),
+            None => open(&mut places, known, &client, mapping),
+        })
         .collect();
-    let hosts = Hosts::look(&client, &images, pool);
     let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
     pool.in_place_scope(|scope| {
         for ((slot, mapping), opened) in planned.iter_mut().zip(&images).zip(&opened) {
@@ -214,6 +234,7 @@ fn preview_job(
         comes_later: false,
         warnings,
         disks,
+        projects: projects.created,
         hosts: hosts.hosts,
     }
 }
@@ -255,10 +276,18 @@ fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
 
 type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
 
-fn open(places: &mut Places<'_>, client: &transload_registry_client::Client, mapping: &Mapping) -> Opened {
+fn open(
+    places: &mut Places<'_>,
+    known: &KnownProjects,
+    client: &transload_registry_client::Client,
+    mapping: &Mapping,
+) -> Opened {
     let source = places
         .source(client, &mapping.from)
         .map_err(|error| Fault::store(Side::Source, error))?;
+    if known.is_to_be(&mapping.to) {
+        return Ok((source, Arc::new(ToBe::project())));
+    }
     let destination = places
         .look(client, &mapping.to)
         .map_err(|error| Fault::store(Side::Destination, error))?;
@@ -391,6 +420,7 @@ mod tests {
             comes_later: false,
             warnings: Vec::new(),
             disks: folders.iter().map(disk).collect(),
+            projects: Vec::new(),
             hosts: Vec::new(),
         }
     }

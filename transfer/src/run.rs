@@ -20,6 +20,7 @@ use crate::outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status};
 use crate::places::{Places, Port, whole};
 use crate::pool::Pool;
 use crate::prepare::{Mapping, Preparation, Prepared, Problem, check_across, prepare};
+use crate::projects::{KnownProjects, Projects};
 use crate::source::Source;
 use crate::turns::{InOrder, Turn, Turns};
 
@@ -68,6 +69,7 @@ pub fn run_in_turns(
     })?;
     let mut summaries = Vec::new();
     let (mut told, losses) = (HashSet::new(), AllLosses::default());
+    let mut known = KnownProjects::default();
     let mut clients = Clients::new(options, observer);
     let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
@@ -113,7 +115,14 @@ pub fn run_in_turns(
                     number,
                     routes: &routes,
                 });
-                run_job(prepared, options, &pool, observer.as_ref(), &losses, &mut told)
+                run_job(
+                    prepared,
+                    options,
+                    &pool,
+                    observer.as_ref(),
+                    &losses,
+                    (&mut known, &mut told),
+                )
             }
             Ok(Preparation::Later) => continue,
             Err(problems) => not_begun(job, &problems),
@@ -185,14 +194,14 @@ pub(crate) fn prepare_all<'a>(
     }
 }
 
-/// Does a task. `told` are the cautions that were told to the user in this run.
+/// Does a task. `known` are the projects that this run knows, `told` the cautions that were told to the user in it.
 fn run_job(
     prepared: Prepared<'_>,
     options: &Options,
     pool: &Pool,
     observer: &dyn Observer,
     losses: &AllLosses,
-    told: &mut HashSet<String>,
+    (known, told): (&mut KnownProjects, &mut HashSet<String>),
 ) -> JobSummary {
     let started = Instant::now();
     let Prepared {
@@ -209,6 +218,13 @@ fn run_job(
     for warning in &warnings {
         observer.event(&Event::Warning { text: warning });
     }
+    let projects = match job.create_projects {
+        Some(visibility) => known.provide(&client, visibility, &images, false),
+        None => Projects::default(),
+    };
+    for project in &projects.created {
+        observer.event(&Event::ProjectCreated { project });
+    }
     let mut places = Places::new(options.opening(), job).with_losses(losses);
     let mut flights = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
@@ -216,9 +232,13 @@ fn run_job(
         .map(|(mapping, fault)| ImageOutcome::blank(mapping.route(), Status::Failed(fault)))
         .collect();
     for mapping in images {
-        match Fault::isolate(|| open(&mut places, &client, &mapping)) {
+        let opened = match projects.fault(&mapping.to) {
+            Some(fault) => Err(fault.clone()),
+            None => Fault::isolate(|| open(&mut places, &client, &mapping)),
+        };
+        match opened {
             Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
-            Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::Failed(fault))),
+            Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::of(fault))),
         }
     }
     let mut tell_cautions = |places: &Places| {
@@ -256,6 +276,7 @@ fn run_job(
         job: job.name.clone(),
         images,
         warnings,
+        projects: projects.created,
         origins,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
@@ -296,6 +317,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         job: job.name.clone(),
         images: images.collect(),
         warnings: Vec::new(),
+        projects: Vec::new(),
         origins: BTreeMap::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,

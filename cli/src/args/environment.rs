@@ -78,10 +78,12 @@ fn with_variable(arg: Arg) -> Arg {
         return arg;
     }
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    // A switch, too, that may have a word of its own.
+    let may_stand_alone = is_switch || arg.get_num_args().is_some_and(|number| number.min_values() == 0);
     // The library wants a name that lasts; there are some twenty.
     let variable: &'static str = format!("TRANSLOAD_{}", flag.to_ascii_uppercase().replace('-', "_")).leak();
     let value = std::env::var(variable).unwrap_or_default();
-    let is_off = is_switch && OFF.contains(&value.to_ascii_lowercase().as_str());
+    let is_off = may_stand_alone && OFF.contains(&value.to_ascii_lowercase().as_str());
     if (value.is_empty() || is_off) && std::env::var_os(variable).is_some() {
         // As good as none: a switch that is off neither needs other flags nor excludes them.
         return arg.env(None::<&str>);
@@ -120,6 +122,7 @@ mod tests {
         for common in [
             "AUTHS",
             "CA_FILE",
+            "CREATE_PROJECTS",
             "INDEX",
             "INSECURE",
             "JOBS",

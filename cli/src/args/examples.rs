@@ -24,6 +24,7 @@ pub(super) const PUSH: &str = "\
 Examples:
   transload push --src ./images --dest harbor.example.com/mirror --ca-file harbor-ca.pem
   transload push --src ./images --dest harbor.example.com/mirror --pattern 'calico|coredns'
+  transload push --src ./images --dest harbor.example.com --create-projects --dry-run
   transload push alpine:3.20 --src ./images --dest hub.local/team/base:stable
 
 Exit status:

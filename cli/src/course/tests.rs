@@ -43,6 +43,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         job: job.name.clone(),
         images: vec![ImageOutcome::blank(route, status)],
         warnings: Vec::new(),
+        projects: Vec::new(),
         origins: BTreeMap::new(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,

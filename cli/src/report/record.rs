@@ -8,8 +8,8 @@ use transload_registry_client::NoticeKind;
 use transload_transfer::{Count, Event, ImageOutcome, JobSummary, Observer, Route, Status, THE_TASK};
 
 use super::schema::{
-    BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, Report, RunStatus, TaskReport,
-    TaskStatus, Totals, VERSION,
+    BlobReport, ErrorReport, ImageReport, ImageStatus, OriginReport, ProjectReport, Report, RunStatus,
+    TaskReport, TaskStatus, Totals, VERSION,
 };
 use super::time::{rfc3339, seconds};
 
@@ -40,6 +40,7 @@ struct Task {
     rows: HashMap<String, usize>,
     /// Requests that were tried again for no image.
     retries: u64,
+    projects: Vec<ProjectReport>,
     end: Option<End>,
     skipped: Option<String>,
 }
@@ -137,6 +138,11 @@ impl Observer for Recorder {
                     task.route(routes);
                 }
             }
+            Event::ProjectCreated { project } => {
+                if let Some(task) = state.task() {
+                    task.projects.push((*project).into());
+                }
+            }
             Event::ImagePlanned { image, .. } | Event::BlobStarted { image, .. } => {
                 if let Some(row) = state.row(image) {
                     row.is_begun = true;
@@ -230,6 +236,7 @@ impl Task {
                 (None, _) => {}
             }
         }
+        self.projects = summary.projects.iter().map(ProjectReport::from).collect();
         self.end = Some(End {
             elapsed: summary.elapsed,
             ignore_errors: summary.ignore_errors,
@@ -270,6 +277,7 @@ impl Task {
             reason: self.skipped.clone(),
             warnings: end.map(|end| end.warnings.clone()).unwrap_or_default(),
             errors: end.map(|end| end.errors.clone()).unwrap_or_default(),
+            projects: self.projects.clone(),
             origins: end.map(End::origins).unwrap_or_default(),
             totals,
             images,

@@ -1,7 +1,8 @@
 //! The form of a report. `docs/report.schema.json` says the same to programs.
 
 use serde::{Deserialize, Serialize};
-use transload_transfer::{Count, Fault, Side, Tally};
+use transload_registry_client::Visibility;
+use transload_transfer::{Count, Fault, Project, Side, Tally};
 
 /// The version of the form. It grows where a program that reads the old one would read the new one wrongly; a field more is none.
 pub const VERSION: u32 = 1;
@@ -117,6 +118,9 @@ pub struct TaskReport {
     pub warnings: Vec<String>,
     /// Why it couldn't be begun.
     pub errors: Vec<ErrorReport>,
+    /// The projects that were created for its images.
+    #[serde(default)]
+    pub projects: Vec<ProjectReport>,
     /// Bytes moved by where they came from.
     pub origins: Vec<OriginReport>,
     /// All its images together.
@@ -137,6 +141,27 @@ pub enum TaskStatus {
     NotBegun,
     /// It wasn't done, since an earlier task ended as it did.
     Skipped,
+}
+
+/// A project that was created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectReport {
+    /// The Harbor.
+    pub registry: String,
+    /// Its name.
+    pub project: String,
+    /// Whether everybody may pull from it.
+    pub public: bool,
+}
+
+impl From<&Project> for ProjectReport {
+    fn from(project: &Project) -> ProjectReport {
+        ProjectReport {
+            registry: project.registry.to_string(),
+            project: project.name.clone(),
+            public: project.visibility == Visibility::Public,
+        }
+    }
 }
 
 /// What moved from one place.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
+use transload_registry_client::Visibility;
 use transload_template::{Value, suggest};
 use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
@@ -72,6 +73,7 @@ pub(super) struct Request<'n> {
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
+    pub create_projects: Option<&'n Node>,
 }
 
 /// Whether the module has this key.
@@ -151,6 +153,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
+        create_projects: fields.get("create_projects"),
     }
 }
 
@@ -205,6 +208,15 @@ fn build(
     let link = flag("link", request.link);
     let untagged = flag("untagged", request.untagged);
     let check_existing = flag("check_existing", request.check_existing);
+    let create_projects = request.create_projects.and_then(|node| {
+        let words = [
+            ("true", Some(Visibility::Private)),
+            ("false", None),
+            ("private", Some(Visibility::Private)),
+            ("public", Some(Visibility::Public)),
+        ];
+        reader.flag_or("create_projects", node, &words).flatten()
+    });
     let entries: Vec<_> = request
         .auths
         .iter()
@@ -266,6 +278,13 @@ fn build(
             reader.sink.error(node.id, NO_LINK).hint(LINK_HINT);
         }
     }
+    if let (Some(node), Some(_), Some(_)) = (request.create_projects, create_projects, dest.endpoint.store())
+    {
+        let note = reader
+            .sink
+            .error(node.id, "a directory has no projects to create");
+        note.hint("leave `create_projects` out, or give a registry as `dest`");
+    }
     if reader.sink.error_count() > errors {
         return None;
     }
@@ -281,6 +300,7 @@ fn build(
         link,
         untagged,
         check_existing,
+        create_projects,
         source: request.src.as_ref().map(|src| src.endpoint.clone()),
         hosts,
         skip_tls_verify,

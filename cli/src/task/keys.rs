@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Images,
     /// True or false.
     Flag,
+    /// True or false, or one of these words.
+    FlagOr(&'static [&'static str]),
     /// A whole number from 0 up.
     Count,
     /// One of these words.
@@ -187,6 +189,13 @@ pub(super) static IMAGE: Table = Table {
             "true",
             "Whether blobs that the destination has are checked before they count. In a directory, they are hashed, and those with wrong bytes \
              replaced. In a registry, every blob of the images that it lists is looked up, and those that it lost are sent.",
+        ),
+        key(
+            "create_projects",
+            Kind::FlagOr(&["private", "public"]),
+            "false",
+            "public",
+            "Whether projects are created that the destination, a Harbor, lacks. `true` is `private`. The user must be allowed to create projects there.",
         ),
         key(
             "pull",

@@ -229,19 +229,31 @@ impl Reader<'_> {
 
     /// True or false, or a text that renders to either.
     pub(super) fn flag(&mut self, name: &str, node: &Node) -> Option<bool> {
+        self.flag_or(name, node, &[("true", true), ("false", false)])
+    }
+
+    /// True or false, which the first two of these words stand for, another of these words, or a text that renders to any.
+    pub(super) fn flag_or<T: Copy>(&mut self, name: &str, node: &Node, words: &[(&str, T)]) -> Option<T> {
+        let of_flag = |value: bool| words.get(usize::from(!value)).map(|(_, meant)| *meant);
         let found = match &node.value {
-            Yaml::Bool(value) => return Some(value.value),
+            Yaml::Bool(value) => return of_flag(value.value),
             Yaml::Text(_) => {
                 let text = self.text(name, node)?;
+                if let Some((_, meant)) = words.iter().find(|(word, _)| *word == text.trim()) {
+                    return Some(*meant);
+                }
                 if let Some(value) = truth(&text) {
-                    return Some(value);
+                    return of_flag(value);
                 }
                 describe_value(&Value::String(text))
             }
             _ => describe(node),
         };
-        self.sink
-            .error(node.id, format!("`{name}` must be true or false, not {found}"));
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.sink.error(
+            node.id,
+            format!("`{name}` must be {}, not {found}", words.join(" or ")),
+        );
         None
     }
 

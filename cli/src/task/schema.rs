@@ -84,7 +84,7 @@ fn mapping(table: &Table, others: &[&Table]) -> Value {
 fn property(key: &Key) -> Value {
     let mut property = value(&key.kind);
     property.insert("description".to_owned(), key.about.into());
-    if let Kind::Flag | Kind::Count | Kind::Choice(_) = key.kind
+    if let Kind::Flag | Kind::FlagOr(_) | Kind::Count | Kind::Choice(_) = key.kind
         && let Ok(Some(default)) = yaml::parse_one(key.default)
         && !key.default.contains(' ')
     {
@@ -116,6 +116,9 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Flag => {
             json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": TRUTH}, template()]})
         }
+        Kind::FlagOr(words) => json!({"anyOf": [
+            {"type": "boolean"}, {"enum": words}, {"type": "string", "pattern": TRUTH}, template()
+        ]}),
         Kind::Count => json!({"anyOf": [
             {"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}, template()
         ]}),

@@ -8,7 +8,7 @@ use transload_transfer::{Event, Summary};
 
 use super::json_text::json_line;
 use super::model::{Model, is_retry};
-use crate::report::{ImageReport, rfc3339, seconds};
+use crate::report::{ImageReport, ProjectReport, rfc3339, seconds};
 
 /// The version of the lines. It grows where a program that reads the old ones would read the new ones wrongly.
 const VERSION: u32 = 1;
@@ -41,6 +41,10 @@ pub(super) fn event(event: &Event<'_>) -> Option<String> {
             line("run_started", json!({ "tasks": tasks }))
         }
         Event::JobStarted { job, images } => line("task_started", json!({ "name": job, "images": images })),
+        Event::ProjectCreated { project } => {
+            let report = serde_json::to_value(ProjectReport::from(*project)).unwrap_or_default();
+            line("project_created", report)
+        }
         Event::ImagePlanned {
             image,
             blobs,

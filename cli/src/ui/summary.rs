@@ -129,6 +129,9 @@ fn job_summary(text: &mut String, job: &JobSummary) {
         count(job.images.len(), "image"),
         duration(job.elapsed)
     );
+    for project in &job.projects {
+        let _ = writeln!(text, "  created the project {project}");
+    }
     for (origin, moved) in &job.origins {
         let _ = writeln!(text, "  moved {} from {origin}", amount(*moved));
     }

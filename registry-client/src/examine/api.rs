@@ -33,6 +33,9 @@ impl Examination<'_> {
             return;
         };
         let may_go_on = self.look_at_credentials(demand.as_ref());
+        if may_go_on && push && demand.is_some() {
+            self.look_at_projects();
+        }
         let Some(repository) = self.repository.filter(|_| may_go_on) else {
             return;
         };
@@ -307,7 +310,8 @@ impl Examination<'_> {
             error.kind()
         );
         let hint = format!(
-            "create the project {project} in Harbor (Projects, New Project), and let the user be a member that may push"
+            "create the project {project} in Harbor (Projects, New Project), and let the user be a member that may push; or have transload \
+             create it (--create-projects)"
         );
         Fact::bad(topic, text)
             .hint(hint)

@@ -8,6 +8,7 @@ mod help;
 mod hostile;
 mod origin;
 mod pace;
+mod projects;
 mod pull;
 mod push;
 mod real;

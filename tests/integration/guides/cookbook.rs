@@ -7,7 +7,7 @@ use super::world::World;
 
 #[test]
 fn every_recipe_works_as_it_stands() {
-    let world = World::at_home();
+    let world = World::new().at_home();
     let steps = steps("cookbook.md");
     assert!(steps.len() > 20, "{} blocks", steps.len());
     let mut wrong = String::new();

@@ -30,18 +30,18 @@ pub const WEB: &[&str] = &[
     "quay.io",
     "mirror.example.com",
 ];
-const HARBOR: &str = "harbor.example.com";
+pub const HARBOR: &str = "harbor.example.com";
 
 /// The list of the cookbook's reader.
-const LIST: [&str; 3] = [
+pub const LIST: [&str; 3] = [
     "registry.k8s.io/kube-apiserver:v1.34.1",
     "registry.k8s.io/pause:3.10",
     "docker.io/calico/node:v3.30.3",
 ];
 
 /// What leads where. Everything is ended and removed when this is dropped.
-pub struct World {
-    pub harbor: RealRegistry,
+pub struct World<H = RealRegistry> {
+    pub harbor: H,
     /// The registries of the web, in one.
     source: RealRegistry,
     proxy: Proxy,
@@ -69,6 +69,15 @@ impl World {
     /// With every image at its registry, an empty Harbor, and what an administrator was given for it: its authority's certificate and
     /// a password.
     pub fn new() -> World {
+        let harbor = RealRegistry::start(Tls::Named(&[HARBOR]), Auth::Htpasswd);
+        let (host, ca_file) = (harbor.host().to_owned(), harbor.ca_file());
+        World::with(harbor, &host, ca_file)
+    }
+}
+
+impl<H> World<H> {
+    /// The same with this Harbor, which is at this host and has this authority.
+    pub fn with(harbor: H, host: &str, ca_file: PathBuf) -> World<H> {
         let source = RealRegistry::start(Tls::Named(WEB), Auth::Off);
         let platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
         for (name, number) in IMAGES.iter().zip(1..) {
@@ -80,15 +89,14 @@ impl World {
                 &image(name, number, &platforms, 60_000 * number as usize),
             );
         }
-        let harbor = RealRegistry::start(Tls::Named(&[HARBOR]), Auth::Htpasswd);
         let mut routes: Vec<(&str, &str)> = WEB.iter().map(|name| (*name, source.host())).collect();
-        routes.push((HARBOR, harbor.host()));
+        routes.push((HARBOR, host));
         let proxy = Proxy::start(&routes);
         let dir = tempfile::tempdir().expect("a temporary folder");
         for folder in ["here", "usb", "srv"] {
             fs::create_dir(dir.path().join(folder)).expect("a writable folder");
         }
-        fs::copy(harbor.ca_file(), dir.path().join("here/harbor-ca.pem")).expect("a certificate");
+        fs::copy(ca_file, dir.path().join("here/harbor-ca.pem")).expect("a certificate");
         fs::write(dir.path().join("here/password.txt"), format!("{PASSWORD}\n")).expect("a writable folder");
         World {
             harbor,
@@ -102,11 +110,11 @@ impl World {
 
     /// The world of the cookbook's reader: all authorities are trusted, somebody has logged in, there is a list of images, there are
     /// passwords in files, and a mirror.
-    pub fn at_home() -> World {
-        let mut world = World::new();
+    pub fn at_home(self) -> World<H> {
+        let mut world = self;
         let here = world.here();
         let read = |path: PathBuf| fs::read_to_string(path).expect("a certificate");
-        let both = read(world.source.ca_file()) + &read(world.harbor.ca_file());
+        let both = read(world.source.ca_file()) + &read(here.join("harbor-ca.pem"));
         let trusted = world.dir.path().join("authorities.pem");
         for (path, text) in [
             (trusted.clone(), both.as_str()),

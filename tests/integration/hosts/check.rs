@@ -9,7 +9,7 @@ use transload_test_support::RealRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 use transload_test_support::scripted::{
-    Action, Authentication, Fault, Options, Referrers, Reply, ScriptedRegistry,
+    Action, Authentication, Fault, HarborProjects, HarborUser, Options, Referrers, Reply, ScriptedRegistry,
 };
 
 use super::{Machine, assert_said};
@@ -180,6 +180,32 @@ fn rights_and_projects_that_are_missing() {
         .find(|fact| fact["topic"] == "login");
     assert_eq!(login.expect("a fact")["values"]["product"], json!("Harbor"));
     assert_said!(said);
+}
+
+#[test]
+fn whether_the_user_may_create_projects_at_a_harbor() {
+    let mut said = Vec::new();
+    for (admin_only, user) in [
+        (false, HarborUser::Member),
+        (true, HarborUser::Member),
+        (true, HarborUser::SystemRobot),
+    ] {
+        let mut machine = Machine::plain();
+        let harbor = ScriptedRegistry::with(Options {
+            authentication: Authentication::Bearer {
+                anonymous: true,
+                oauth2: false,
+            },
+            harbor_projects: Some(HarborProjects { admin_only, user }),
+            ..Options::default()
+        });
+        machine.scene.name(harbor.host(), "harbor.local");
+        auths(&machine, harbor.host(), PASSWORD);
+        let missing = format!("{}/team/app", harbor.host());
+        said.push(machine.said(&["check", &missing, "--auths", "auths.yaml"], "", 1));
+        assert!(harbor.projects().is_empty(), "a look creates nothing");
+    }
+    assert_said!(said.join("\n"));
 }
 
 #[test]

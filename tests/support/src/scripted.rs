@@ -18,6 +18,7 @@ mod api;
 mod auth;
 mod fault;
 mod harbor;
+mod harbor_projects;
 mod log;
 mod options;
 mod referrers;
@@ -50,6 +51,7 @@ pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Raw, Reply};
 pub use harbor::{Harbor, Project};
+pub use harbor_projects::{HarborProjects, HarborUser};
 pub use log::{Listener, Log, Request};
 pub use options::{Authentication, Locations, Options, Referrers, TokenAnswers, TokenField};
 
@@ -70,6 +72,7 @@ struct State {
     tls: Option<Arc<ServerConfig>>,
     store: Mutex<Store>,
     tokens: Tokens,
+    projects: harbor_projects::Projects,
     faults: Faults,
     gate: Gate,
     log: Log,
@@ -153,6 +156,7 @@ impl ScriptedRegistry {
                 .as_ref()
                 .map(|(authority, _)| authority.server(options.tls == Tls::Mutual)),
             tokens: Tokens::new(options.tokens),
+            projects: harbor_projects::Projects::default(),
             options,
             store: Mutex::default(),
             faults: Faults::default(),
@@ -286,6 +290,17 @@ impl ScriptedRegistry {
         self.state
             .store()
             .put_blob(repository, digest.clone(), bytes.into());
+    }
+
+    /// Creates a project, where it plays Harbor's.
+    pub fn create_project(&self, name: &str, is_public: bool) {
+        self.state.projects.all().insert(name.to_owned(), is_public);
+    }
+
+    /// The projects that there are by now, sorted, and whether each is public.
+    pub fn projects(&self) -> Vec<(String, bool)> {
+        let all = self.state.projects.all();
+        all.iter().map(|(name, public)| (name.clone(), *public)).collect()
     }
 
     /// Forgets a tag, or a manifest by its digest; whether there was one.

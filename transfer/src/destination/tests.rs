@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use transload_layout_store::BlobWriter;

@@ -23,7 +23,7 @@ pub use pins::Pins;
 use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
-use transload_registry_client::HostRule;
+use transload_registry_client::{HostRule, Visibility};
 
 /// One task: which images go from where to where, and how.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ pub struct Job {
     pub link: bool,
     /// Whether what the destination has is looked at before it counts.
     pub check_existing: bool,
+    /// Whether projects that the destination, a Harbor, lacks are created, and who may pull from them.
+    pub create_projects: Option<Visibility>,
     /// Where the images come from: each image's own registry where there is none.
     pub source: Option<Endpoint>,
     /// Where they go.
@@ -87,6 +89,7 @@ impl Job {
             index: IndexMode::Filtered,
             link: false,
             check_existing: false,
+            create_projects: None,
             source: None,
             destination,
             hosts: Vec::new(),

@@ -25,7 +25,7 @@ fn wrong_values_are_told_at_their_place() {
         ),
         (
             "zzz: 1",
-            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, link, untagged, check_existing, pull, push, copy)",
+            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, link, untagged, check_existing, create_projects, pull, push, copy)",
         ),
         (
             "policy: Strict",
@@ -155,6 +155,18 @@ fn wrong_values_are_told_at_their_place() {
         (
             "src: {{ .x }}",
             "4:10: a list or a mapping can't be a key (a text that begins with {{ needs quotes around it)",
+        ),
+        (
+            "create_projects: everybody",
+            "4:22: `create_projects` must be true or false or private or public, not the text \"everybody\"",
+        ),
+        (
+            "create_projects: [public]",
+            "4:22: `create_projects` must be true or false or private or public, not a list",
+        ),
+        (
+            "create_projects: public",
+            "4:22: a directory has no projects to create (hint: leave `create_projects` out, or give a registry as `dest`)",
         ),
         ("dest: local:///y", "4:5: the key `dest` is here twice"),
     ];

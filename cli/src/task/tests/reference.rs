@@ -14,6 +14,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Text | Kind::Name => "text".to_owned(),
         Kind::Texts | Kind::Images => "list of texts, or one text".to_owned(),
         Kind::Flag => "true or false".to_owned(),
+        Kind::FlagOr(words) => format!("true, false, {}", words.map_join(" or ")),
         Kind::Count => "whole number".to_owned(),
         Kind::Choice(words) => words.map_join(" or "),
         Kind::Condition => "condition, or list of them".to_owned(),

@@ -1,6 +1,7 @@
 //! The module's values: templates, lists, types, and what follows from them.
 
 use transload_policy::{Mode, PlatformSet};
+use transload_registry_client::Visibility;
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Options, Tls};
 use transload_transfer::job::{Endpoint, IndexMode};
@@ -50,6 +51,28 @@ fn lists_come_in_many_forms() {
         );
         assert_eq!(images(&job), expected, "{manifests}");
     }
+}
+
+#[test]
+fn projects_are_created_private_unless_public_is_said_and_never_unless_it_is_asked_for() {
+    let (private, public) = (Some(Visibility::Private), Some(Visibility::Public));
+    for (said, expected) in [
+        ("true", private),
+        ("private", private),
+        ("public", public),
+        ("' public '", public),
+        ("'{{ .insecure }}'", private),
+        ("'{{ if .insecure }}public{{ end }}'", public),
+        ("false", None),
+        ("'no'", None),
+    ] {
+        let task = format!("- image: {{manifests: a, dest: hub.local, create_projects: {said}}}");
+        assert_eq!(job(&task, variables()).create_projects, expected, "{said}");
+    }
+    assert_eq!(
+        job("- image: {manifests: a, dest: hub.local}", variables()).create_projects,
+        None
+    );
 }
 
 /// With a source directory, "no list" would mean all of its images.

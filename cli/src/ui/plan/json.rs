@@ -6,6 +6,7 @@ use transload_transfer::job::Target;
 use transload_transfer::{Count, Fault, Host, ImagePreview, JobPreview, Login, Preview};
 
 use super::{Totals, directory};
+use crate::report::ProjectReport;
 
 /// The version of the form. It grows when a field goes away or changes its meaning; new fields may come without.
 const VERSION: u32 = 1;
@@ -37,6 +38,7 @@ fn task(plan: &JobPreview) -> Value {
         "images": plan.images.iter().map(image).collect::<Vec<_>>(),
         "hosts": plan.hosts.iter().map(host).collect::<Vec<_>>(),
         "disks": disks.collect::<Vec<_>>(),
+        "projects": plan.projects.iter().map(ProjectReport::from).collect::<Vec<_>>(),
         "totals": totals(&Totals::of(std::slice::from_ref(plan))),
     })
 }

@@ -68,6 +68,9 @@ fn print_job(text: &mut String, plan: &JobPreview, of_arguments: bool) {
     for host in &plan.hosts {
         print_host(text, host, &plan.images, of_arguments);
     }
+    for project in &plan.projects {
+        let _ = writeln!(text, "  project: would create {project}");
+    }
     for disk in &plan.disks {
         print_disk(text, disk);
     }

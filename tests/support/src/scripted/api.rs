@@ -46,6 +46,9 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
             .tokens
             .endpoint(authentication, call.method, call.query, authorization, call.body);
     }
+    if let (Some(harbor), true) = (state.options.harbor_projects, call.path.starts_with("/api/v2.0/")) {
+        return state.projects.answer(harbor, call);
+    }
     let Some(rest) = call.path.strip_prefix("/v2/") else {
         return Reply::status(404);
     };
@@ -61,6 +64,11 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
         &route.wanted(call),
     ) {
         return refusal;
+    }
+    if let (Some(_), Some(repository)) = (state.options.harbor_projects, route.repository())
+        && let Some(missing) = state.projects.missing(repository)
+    {
+        return missing;
     }
     let mut store = state.store();
     let refused =

@@ -169,7 +169,7 @@ impl Tokens {
 /// The identity token that the endpoint's OAuth2 form takes in place of user and password.
 pub const REFRESH_TOKEN: &str = "identity-token-of-tester";
 
-fn is_user(user: &str, password: &str) -> bool {
+pub(super) fn is_user(user: &str, password: &str) -> bool {
     user == USER && password == PASSWORD
 }
 

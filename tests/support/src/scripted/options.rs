@@ -1,6 +1,6 @@
 //! What kind of registry a scripted one is.
 
-use super::{Harbor, Tls};
+use super::{Harbor, HarborProjects, Tls};
 
 /// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Options {
     pub uploads_elsewhere: bool,
     /// Whether there is a referrers API.
     pub referrers: Referrers,
+    /// It is a Harbor with projects, none at first, and with the part of Harbor's API that is about them.
+    pub harbor_projects: Option<HarborProjects>,
     /// Larger bodies, in bytes, are refused with 413 and a page of HTML before they are read, as a proxy does.
     pub max_body: Option<u64>,
     /// Whether it answers as a Harbor with these projects.

@@ -1,0 +1,334 @@
+//! Harbor's projects, by Harbor's API v2.0 (`api/v2.0/swagger.yaml` in goharbor/harbor): `/systeminfo` and `/projects`.
+//!
+//! The API takes a user name and a password with each request, not a registry's token.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::json;
+use transload_reference::{Registry, Repository};
+
+use crate::answer::Answer;
+use crate::auth::Scheme;
+use crate::client::Client;
+use crate::config::Credential;
+use crate::core::Core;
+use crate::error::{Error, ErrorKind, Place};
+use crate::notice::NoticeKind;
+use crate::request::{Call, Exchange, Payload, is_passing};
+use crate::scope::Scopes;
+use crate::throttle::Patience;
+use crate::transport::reaching;
+use crate::tries::Tries;
+
+/// The largest answer of Harbor's API that is read, in bytes.
+const MAX_ANSWER: u64 = 1024 * 1024;
+
+/// What an operation begins with that creates a project.
+const CREATING: &str = "creating the project ";
+
+/// What is being done where it isn't about one project.
+const CREATING_ANY: &str = "creating projects";
+
+/// What an operation begins with that finds out whether a project exists.
+const LOOKING: &str = "looking for the project ";
+
+/// Who may pull from a project.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Visibility {
+    /// Its members.
+    #[default]
+    Private,
+    /// Everybody.
+    Public,
+}
+
+impl Visibility {
+    /// Its name: `private` or `public`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Visibility::Private => "private",
+            Visibility::Public => "public",
+        }
+    }
+}
+
+impl fmt::Display for Visibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The part of Harbor's `/systeminfo` that says what may be done. Only users who are logged in are told the second field.
+#[derive(Deserialize)]
+pub(crate) struct SystemInfo {
+    #[serde(rename = "auth_mode")]
+    _auth_mode: String,
+    pub project_creation_restriction: Option<String>,
+}
+
+impl Client {
+    /// Whether a registry is a Harbor: whether it answers Harbor's API v2.0. It is asked without credentials.
+    ///
+    /// # Errors
+    /// Where it can't be reached, or has trouble of its own.
+    pub fn is_harbor(&self, repository: &Repository) -> Result<bool, Error> {
+        let found = self.core().harbor(repository.registry(), Some(repository));
+        found.map(|info| info.is_some()).map_err(Error::of_registry)
+    }
+
+    /// Whether a repository's project exists at a Harbor, whoever may see it. The project is the first part of the repository's path.
+    ///
+    /// # Errors
+    /// Where there are no credentials, or Harbor refuses them.
+    pub fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
+        self.core().has_project(repository).map_err(Error::of_registry)
+    }
+
+    /// Creates a repository's project at a Harbor. Returns false where it exists by now, since another run was quicker.
+    ///
+    /// # Errors
+    /// Where there are no credentials, or Harbor refuses: the user may not create projects, or the name isn't one.
+    pub fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
+        let created = self.core().create_project(repository, visibility);
+        created.map_err(Error::of_registry)
+    }
+}
+
+impl Core {
+    /// Returns what a Harbor tells everybody about itself; nothing where the registry isn't a Harbor.
+    pub(crate) fn harbor(
+        &self,
+        registry: &Registry,
+        repository: Option<&Repository>,
+    ) -> Result<Option<SystemInfo>, Error> {
+        let call = self.harbor_call("asking whether it is a Harbor", registry, repository)?;
+        self.system_info(call.to("GET", "/api/v2.0/systeminfo")?, None)
+    }
+
+    /// Returns what a Harbor tells this user about itself; nothing where it isn't a Harbor.
+    pub(crate) fn system_info(
+        &self,
+        call: Call,
+        credential: Option<&Credential>,
+    ) -> Result<Option<SystemInfo>, Error> {
+        let answer = self.ask_harbor(&call, credential, None)?;
+        match answer.status {
+            200 => {
+                // A web page, or another product's answer, is no Harbor's.
+                let bytes = answer.bytes(MAX_ANSWER, &call.place)?;
+                Ok(serde_json::from_slice(&bytes).ok())
+            }
+            400..=499 => {
+                answer.drain();
+                Ok(None)
+            }
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
+        let project = project_of(repository);
+        let operation = format!("{LOOKING}{project}");
+        let (call, credential) =
+            self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
+        let mut call = call.to("HEAD", "/api/v2.0/projects")?;
+        call.url = call.url.with_query("project_name", project);
+        let answer = self.ask_harbor(&call, Some(&credential), None)?;
+        match answer.status {
+            200 => Ok(true),
+            404 => Ok(false),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
+        let project = project_of(repository);
+        let operation = format!("{CREATING}{project}");
+        let (call, credential) =
+            self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
+        let call = call
+            .to("POST", "/api/v2.0/projects")?
+            .header("content-type", "application/json");
+        let is_public = (visibility == Visibility::Public).to_string();
+        let body = json!({"project_name": project, "metadata": {"public": is_public}}).to_string();
+        let answer = self.ask_harbor(&call, Some(&credential), Some(body.as_bytes()))?;
+        match answer.status {
+            201 => Ok(true),
+            409 => Ok(false),
+            _ => Err(answer.into_error(&call.place)),
+        }
+    }
+
+    /// A request to Harbor's API, and the credentials that go with it.
+    pub(crate) fn harbor_call_of_user(
+        &self,
+        operation: impl Into<String>,
+        registry: &Registry,
+        repository: Option<&Repository>,
+    ) -> Result<(Call, Credential), Error> {
+        let mut call = self.harbor_call(operation, registry, repository)?;
+        let credential = self.credential(&call.place)?;
+        call.place.has_credential = credential.is_some();
+        // Told alike whatever the project: it is the user that is wanting.
+        let refuse = |message: String| {
+            let place = Place {
+                operation: CREATING_ANY.to_owned(),
+                ..call.place.clone()
+            };
+            Error::new(&place, ErrorKind::Config(message))
+        };
+        match credential {
+            Some(credential @ Credential::Basic { .. }) => Ok((call, credential)),
+            Some(_) => Err(refuse(format!(
+                "the credentials for {registry} are a token, and Harbor's API takes a user name and a password"
+            ))),
+            None => Err(refuse(format!(
+                "there are no credentials for {registry}, and Harbor creates projects for users who are logged in"
+            ))),
+        }
+    }
+
+    fn harbor_call(
+        &self,
+        operation: impl Into<String>,
+        registry: &Registry,
+        repository: Option<&Repository>,
+    ) -> Result<Call, Error> {
+        let reach = self.reach(registry, repository)?;
+        Ok(Call {
+            place: Place {
+                operation: operation.into(),
+                registry: Some(registry.clone()),
+                repository: repository.cloned(),
+                has_credential: false,
+            },
+            method: "GET",
+            url: reach.url("/api/v2.0/")?,
+            reach,
+            headers: Vec::new(),
+            scopes: Scopes::default(),
+            checked_bytes: 0,
+            is_counted: false,
+            may_leave: false,
+            renews: true,
+        })
+    }
+
+    /// Sends a request to Harbor's API until it has an answer that isn't a passing failure, or the tries are used up.
+    pub(crate) fn ask_harbor(
+        &self,
+        call: &Call,
+        credential: Option<&Credential>,
+        body: Option<&[u8]>,
+    ) -> Result<Answer, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let error = match self.ask_harbor_once(call, credential, body) {
+                Ok(answer) if is_passing(answer.status) => answer.into_error(&call.place),
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if !error.is_retryable() {
+                return Err(tries.end(error));
+            }
+            self.again(&mut tries, error, NoticeKind::Retry)?;
+        }
+    }
+
+    /// Sends a request to Harbor's API. Credentials go by Basic, however the registry itself wants them.
+    fn ask_harbor_once(
+        &self,
+        call: &Call,
+        credential: Option<&Credential>,
+        body: Option<&[u8]>,
+    ) -> Result<Answer, Error> {
+        let throttle = self.throttle(&call.reach.registry);
+        let Some(permit) = throttle.acquire(&self.cancel, Patience::Endless) else {
+            return Err(call.fail(ErrorKind::Cancelled));
+        };
+        let began = permit.began();
+        let login = self.login(&call.reach);
+        let proof = match credential {
+            Some(_) => self.prove(&login, call, &Scheme::Basic, credential)?,
+            None => None,
+        };
+        let headers: Vec<_> = call
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let exchange = Exchange {
+            method: call.method,
+            url: &call.url,
+            headers: &headers,
+            authorization: proof.as_ref().map(|proof| &proof.header),
+            identity: self.own_identity(call.reach.rule),
+            place: &call.place,
+            named_for: None,
+            checked_bytes: 0,
+        };
+        let mut payload = body.map_or(Payload::None, Payload::Bytes);
+        let mut answer = reaching(Some(&throttle), || self.exchange(exchange, &mut payload))
+            .map_err(|error| error.of_request(began))?;
+        if let Some((credential, _trial)) = proof.and_then(|proof| proof.trial) {
+            match answer.status {
+                401 => return Err(login.refuse(&credential, answer.into_error(&call.place))),
+                // Harbor refuses, or knows, a project only once it knows the user.
+                200 | 201 | 403 | 404 | 409 => login.accept(&credential),
+                _ => {}
+            }
+        }
+        answer.permit = Some(permit);
+        Ok(answer)
+    }
+}
+
+impl Call {
+    /// The same request for another path of the registry's.
+    pub(crate) fn to(self, method: &'static str, path: &str) -> Result<Call, Error> {
+        Ok(Call {
+            url: self.reach.url(path)?,
+            method,
+            ..self
+        })
+    }
+}
+
+/// The project that a repository is in.
+fn project_of(repository: &Repository) -> &str {
+    repository.path().split('/').next().unwrap_or_default()
+}
+
+/// What to do where a project to push to is missing.
+pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
+    format!(
+        "{host} has no project {project}: create it there first (Harbor: Projects, New Project), have transload create it \
+         (--create-projects, or create_projects: true in a task), or choose another dest"
+    )
+}
+
+/// What to do where Harbor doesn't create a project.
+pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
+    let operation = error.operation();
+    let host = error.registry()?;
+    if operation == CREATING_ANY {
+        return Some(format!(
+            "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
+        ));
+    }
+    let project = operation
+        .strip_prefix(CREATING)
+        .or_else(|| operation.strip_prefix(LOOKING))?;
+    match error.status()? {
+        403 => Some(format!(
+            "the user may log in to {host} and may not create projects: ask an administrator to create {project}, or to let everyone \
+             create projects (Harbor: Configuration, System Settings, Project Creation); of the robot accounts, only a system robot \
+             with the permission to create projects may"
+        )),
+        400 => Some(format!(
+            "choose a dest whose first part is a name that {host} takes for a project: lower-case letters, digits, and single . _ - between them"
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! Destinations that a dry run looks at and that aren't there yet.
+
+use std::path::PathBuf;
+
+use transload_layout_store::free_space;
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
+
+use super::{Bring, Destination, Presence, Published};
+use crate::blobs::Scope;
+use crate::event::How;
+use crate::fault::{Fault, Side};
+use crate::local;
+use crate::source::Source;
+
+/// A folder or a project that a run would make: nothing is in it, and nothing is written to it.
+pub struct ToBe {
+    /// The folder, and whether blobs would be linked into it where they can be.
+    folder: Option<(PathBuf, bool)>,
+}
+
+impl ToBe {
+    /// The folder, and whether blobs would be linked into it where they can be.
+    pub fn folder(path: PathBuf, link: bool) -> Self {
+        ToBe {
+            folder: Some((path, link)),
+        }
+    }
+
+    /// A project of a registry.
+    pub fn project() -> Self {
+        ToBe { folder: None }
+    }
+
+    fn refuse<T>(&self) -> Result<T, Fault> {
+        let place = match &self.folder {
+            Some((path, _)) => path.display().to_string(),
+            None => "the project".to_owned(),
+        };
+        let message = format!("{place} isn't there, and a look at it doesn't make it");
+        Err(Fault::refused(Some(Side::Destination), message))
+    }
+}
+
+impl Destination for ToBe {
+    fn scope(&self, repository: &Repository) -> Scope {
+        match self.folder {
+            Some(_) => None,
+            None => Some(repository.clone()),
+        }
+    }
+
+    fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
+        Ok(None)
+    }
+
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        Ok(Presence::Unknown)
+    }
+
+    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(None)
+    }
+
+    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        let (path, _) = self.folder.as_ref()?;
+        free_space(path).ok().flatten()
+    }
+
+    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        match &self.folder {
+            Some((path, link)) if !local::takes_no_room(source, path, blob, *link) => blob.size,
+            _ => 0,
+        }
+    }
+
+    fn bring_blob(&self, _: &Bring<'_>) -> Result<How, Fault> {
+        self.refuse()
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
+        self.refuse()
+    }
+
+    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<Published, Fault> {
+        self.refuse()
+    }
+}
