@@ -44,6 +44,8 @@ pub(crate) struct Answer {
     pub proxy: Option<String>,
     /// What was asked for with a fresh token that turned out not to suffice.
     pub insufficient: Option<String>,
+    /// Whether it answers a robot account of Harbor's.
+    pub by_robot: bool,
     /// The request isn't over before its answer was read.
     pub permit: Option<Permit>,
 }
@@ -178,6 +180,7 @@ impl Answer {
             was_authorized: self.was_authorized,
             is_elsewhere: self.is_elsewhere,
             lacks_right,
+            by_robot: self.by_robot,
         }
     }
 
@@ -258,7 +261,7 @@ fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
     let text = |value: Option<&Value>| {
         value
             .and_then(Value::as_str)
-            .map(shown)
+            .map(|text| shown(once(text)))
             .filter(|text| !text.is_empty())
     };
     let errors = document
@@ -328,6 +331,16 @@ fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option<String>)> 
     Some((Some(code), message))
 }
 
+/// Returns X of a text `X: X`, as Harbor writes an error whose cause says the same.
+fn once(text: &str) -> &str {
+    const BETWEEN: &str = ": ";
+    let half = text.len().saturating_sub(BETWEEN.len()) / 2;
+    match text.split_at_checked(half) {
+        Some((first, rest)) if half > 0 && rest.strip_prefix(BETWEEN) == Some(first) => first,
+        _ => text,
+    }
+}
+
 /// One line of a bounded length, in which nothing is left that a terminal would obey.
 fn shown(text: &str) -> String {
     let text = text.trim();
@@ -359,6 +372,7 @@ mod tests {
             is_elsewhere: false,
             proxy: None,
             insufficient: None,
+            by_robot: false,
             permit: None,
         }
     }
@@ -370,6 +384,10 @@ mod tests {
             (
                 r#"{"errors":[{"code":"DENIED","message":"no\nway"}]}"#,
                 (some("DENIED"), some("no way")),
+            ),
+            (
+                r#"{"errors":[{"code":"UNAUTHORIZED","message":"project nope not found: project nope not found"}]}"#,
+                (some("UNAUTHORIZED"), some("project nope not found")),
             ),
             (r#"{"errors":[]}"#, (None, None)),
             (
@@ -389,6 +407,21 @@ mod tests {
             assert_eq!((refusal.code, refusal.message), expected, "{body}");
         }
         assert!(answer(502, &[], " <!doctype html>").into_refusal().is_html);
+    }
+
+    #[test]
+    fn a_text_that_says_the_same_twice_is_told_once() {
+        for (text, told) in [
+            ("no way: no way", "no way"),
+            ("a: b: a: b", "a: b"),
+            ("no way: no", "no way: no"),
+            ("naïve: naïve", "naïve"),
+            (": ", ": "),
+            ("é: x", "é: x"),
+            ("", ""),
+        ] {
+            assert_eq!(once(text), told);
+        }
     }
 
     #[test]

@@ -161,10 +161,19 @@ impl Core {
                 None => return Ok(Next::End),
             },
         };
-        *lock(&login.scheme) = Some(demand.scheme.clone());
+        let token = sent.and_then(token_in);
+        let scheme = {
+            let mut known = lock(&login.scheme);
+            match (&*known, &demand.scheme, token) {
+                // Harbor asks for Basic in the place of a better token.
+                (Some(Scheme::Bearer(_)), Scheme::Basic, Some(_)) => {}
+                _ => *known = Some(demand.scheme.clone()),
+            }
+            known.clone().unwrap_or(demand.scheme)
+        };
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        Ok(match (&demand.scheme, &credential) {
+        Ok(match (&scheme, &credential) {
             // The same again would be refused again.
             (Scheme::Basic, Some(_)) if sent.is_none() => Next::Again,
             (Scheme::Basic, credential) => {
@@ -174,7 +183,7 @@ impl Core {
             (_, Some(Credential::RegistryToken(_))) => again(sent.is_none()),
             (Scheme::Bearer(server), credential) => {
                 let wanted = wanted(login, call, since, server, credential.as_ref());
-                match self.refuse_token(&wanted, sent.and_then(token_in), demand.scope.as_deref()) {
+                match self.refuse_token(&wanted, token, demand.scope.as_deref()) {
                     true => Next::Again,
                     false => Next::Lacking,
                 }

@@ -17,12 +17,14 @@ use crate::error::Error;
 use crate::examine::Fact;
 use crate::expected::{Expected, Need};
 use crate::journal::{NoJournal, UploadJournal};
+use crate::manifests::Lookup;
 use crate::notice::Notice;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
 use crate::token_store::Tokens;
+use crate::url::Scheme;
 
 /// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
 /// block, and may be called from many threads at once.
@@ -250,15 +252,11 @@ impl Client {
         self.core.manifest(repository, identifier)
     }
 
-    /// As [`Client::resolve`], for a repository that is pushed to: what isn't there, or may not be looked at, is `None`.
+    /// As [`Client::resolve`], for a repository that is pushed to.
     ///
     /// # Errors
     /// Where the registry gives no usable answer.
-    pub fn find_manifest(
-        &self,
-        repository: &Repository,
-        identifier: &Identifier,
-    ) -> Result<Option<Descriptor>, Error> {
+    pub fn find_manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<Lookup, Error> {
         self.core.find_manifest(repository, identifier)
     }
 
@@ -388,6 +386,15 @@ impl Client {
         self.core.push_blob(repository, blob, open)
     }
 
+    /// Opens the upload of a blob, with which [`Client::push_blob`] begins: a refusal shows before anything is sent. An upload that turns out
+    /// not to be needed is cancelled by [`Client::has_blob`] and [`Client::mount_blob`], once they find or bring the blob.
+    ///
+    /// # Errors
+    /// Where the registry refuses it.
+    pub fn open_upload(&self, repository: &Repository, blob: &Descriptor) -> Result<(), Error> {
+        self.core.open_upload(repository, blob)
+    }
+
     /// Pushes a manifest, byte for byte, under a tag or its digest
     /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests)). What it names must be
     /// there already. At most 4 MiB are sent, since registries take no more.
@@ -449,6 +456,31 @@ impl Client {
         };
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
+    }
+
+    /// Whether two repositories are reached by the same rule and as the same user, so that what is refused for one is refused for the other.
+    pub fn is_same_user(&self, one: &Repository, other: &Repository) -> bool {
+        let credential = |repository: &Repository| {
+            let place = crate::error::Place {
+                operation: "looking for credentials".to_owned(),
+                registry: Some(repository.registry().clone()),
+                repository: Some(repository.clone()),
+                has_credential: false,
+            };
+            self.core.credential(&place).ok().flatten()
+        };
+        self.core.rules.of(one) == self.core.rules.of(other) && credential(one) == credential(other)
+    }
+
+    /// Whether a repository's registry asks nobody who one is, so that no user can lack a right there. No rule gives credentials for it, and it
+    /// has answered without asking, or is spoken to in plain HTTP, which rarely asks.
+    pub fn is_open(&self, repository: &Repository) -> bool {
+        let Ok(reach) = self.core.reach(repository.registry(), Some(repository)) else {
+            return false;
+        };
+        let rule = self.core.rules.get(reach.rule);
+        let asks = self.core.login(&reach).asks();
+        rule.is_none_or(|rule| rule.credential.is_none()) && !asks.unwrap_or(reach.scheme == Scheme::Https)
     }
 
     /// Whether a registry takes the credentials: false where it answers without having asked for any.

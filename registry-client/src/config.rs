@@ -46,6 +46,11 @@ impl Credential {
             _ => None,
         }
     }
+
+    /// Whether the user is a robot account of Harbor's, by the prefix that its names have unless an administrator chose another.
+    pub(crate) fn is_robot(&self) -> bool {
+        self.username().is_some_and(|name| name.starts_with("robot$"))
+    }
 }
 
 /// What holds for a registry, or for the repositories below a path in it.

@@ -23,6 +23,7 @@ use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::secure::{ClientIdentity, TlsSettings};
+use crate::session::Session;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
@@ -113,8 +114,8 @@ pub(crate) struct Core {
     /// How many requests were sent to each token server, by its URL.
     pub token_requests: Mutex<BTreeMap<String, u64>>,
     pub journal: Arc<dyn UploadJournal>,
-    /// Upload sessions that a refused mount left open.
-    pub sessions: Mutex<HashMap<(Repository, Digest), Url>>,
+    /// Upload sessions that are open for a blob whose push hasn't begun: a refused mount left them, or they were opened ahead.
+    pub sessions: Mutex<HashMap<(Repository, Digest), Session>>,
 }
 
 /// What an agent's connections have in common.
@@ -274,6 +275,7 @@ impl Core {
             is_elsewhere: false,
             proxy: None,
             insufficient: None,
+            by_robot: false,
             permit: None,
         };
         if let Some(scheme) = AuthScheme::of(&answer) {

@@ -8,6 +8,7 @@ use transload_reference::{ManifestError, Registry, Repository, VerifyError, prin
 
 use crate::hint;
 use crate::origin::Purpose;
+use crate::reason::{self, Extent, Reason};
 use crate::throttle::Began;
 
 /// How many characters of a message are shown.
@@ -110,6 +111,8 @@ pub struct Refusal {
     pub is_elsewhere: bool,
     /// The token server gave a token that doesn't allow what was asked.
     pub lacks_right: bool,
+    /// The request was sent as a robot account of Harbor's.
+    pub by_robot: bool,
 }
 
 /// A pull quota that is used up.
@@ -310,7 +313,7 @@ impl Error {
     pub(crate) fn refuses_credentials(&self) -> bool {
         let is_about_right = self
             .refusal()
-            .is_some_and(|refusal| hint::lacks_right(refusal) || hint::lacks_project(refusal));
+            .is_some_and(|refusal| reason::lacks_right(refusal) || reason::lacks_project(refusal));
         let is_tokens = matches!(self.0.kind, ErrorKind::Token(_));
         match self.status() {
             Some(401) => !is_about_right,
@@ -319,6 +322,36 @@ impl Error {
             Some(400) => is_tokens && self.code() == Some("invalid_grant"),
             _ => false,
         }
+    }
+
+    /// Why the registry refused, where its answer tells.
+    pub fn reason(&self) -> Option<Reason> {
+        reason::of(self)
+    }
+
+    /// What else the registry refuses for the same reason; `None` where it refused one image alone.
+    pub fn extent(&self) -> Option<Extent> {
+        reason::extent(self)
+    }
+
+    /// Returns the same refusal as every image is told of it that it ends: of the project or the registry, whichever image met it first.
+    pub fn of_extent(&self, extent: Extent) -> Error {
+        let project = self.repository().and_then(|repository| {
+            let (project, _) = repository.path().split_once('/')?;
+            Repository::new(repository.registry().clone(), project).ok()
+        });
+        let mut error = self.of_everybody("pushing".to_owned()).after(1);
+        if extent == Extent::Project {
+            error.0.place.repository = project;
+        }
+        error
+    }
+
+    /// Whether something was being written.
+    pub(crate) fn is_push(&self) -> bool {
+        ["uploading", "mounting", "pushing", "writing"]
+            .iter()
+            .any(|doing| self.operation().starts_with(doing))
     }
 
     /// The same of the registry as such: its repository was looked at for its rules alone.

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Network, Refusal};
 use crate::manifests::OTHER_ALGORITHM;
 use crate::origin::{Purpose, is_way_out_of_https};
 use crate::projects;
+use crate::reason::{Reason, lacks_right};
 use crate::token::TOO_LARGE_TOKEN;
 
 /// What to do where a connection can't be opened for want of open files.
@@ -93,8 +94,8 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
             "{host} may know sha256 alone: push an image whose manifests are named by sha256, or to a registry that takes others"
         ));
     }
-    if lacks_project(refusal) {
-        return Some(no_project(error, project, host));
+    if let Some(reason) = error.reason() {
+        return Some(of_reason(error, reason, path, project, host));
     }
     if error.is_blob_unknown() {
         return Some(format!(
@@ -110,7 +111,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
             "{}; if it has credentials, the repository may be blocked for this network",
             no_credential(host)
         ),
-        404 if is_push(error) => no_project(error, project, host),
+        404 if error.is_push() => no_project(error, project, host),
         404 if code == "NAME_UNKNOWN" => {
             format!("{host} has no repository {path}, or hides it from this user: check the name")
         }
@@ -173,19 +174,6 @@ fn no_such_manifests(refusal: &Refusal, host: &str) -> String {
     }
 }
 
-/// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
-pub(crate) fn lacks_right(refusal: &Refusal) -> bool {
-    let message = refusal.message.as_deref().unwrap_or_default();
-    refusal.lacks_right || message.contains("to access repository")
-}
-
-/// Whether something was being written.
-fn is_push(error: &Error) -> bool {
-    ["uploading", "mounting", "pushing", "writing"]
-        .iter()
-        .any(|doing| error.operation().starts_with(doing))
-}
-
 fn is_plain_http(error: &Error) -> bool {
     error.url().is_some_and(|url| url.starts_with("http://"))
 }
@@ -194,22 +182,48 @@ fn may_speak_https(host: &str) -> String {
     format!("{host} may speak HTTPS: leave out plain_http (--plain-http) for it")
 }
 
-/// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
-pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
-    let message = refusal
-        .message
-        .as_deref()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    matches!(refusal.status, 401 | 403 | 404)
-        && message.contains("project ")
-        && ["not found", "not exist", "doesn't exist"]
-            .iter()
-            .any(|said| message.contains(said))
+/// The hint for a refusal whose reason the registry tells.
+fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &str) -> String {
+    match reason {
+        Reason::MissingProject => no_project(error, project, host),
+        Reason::NoProjectInName => format!(
+            "{host} keeps images in projects, and the name has none: give one in dest, as in {host}/PROJECT"
+        ),
+        Reason::NoRightToPush | Reason::RobotWithoutPush if !error.inner().place.has_credential => {
+            no_credential(host)
+        }
+        Reason::NoRightToPush => format!(
+            "the user may log in and may not push to the project {project} on {host}: ask for the role Developer there (Harbor: Projects, \
+             {project}, Members), or use another user"
+        ),
+        Reason::RobotWithoutPush => format!(
+            "the robot account may not push to the project {project} on {host}: give it \"Push Repository\" for this project (Harbor: \
+             Robot Accounts), or use another account"
+        ),
+        Reason::ProxyCacheProject => format!(
+            "the project {project} on {host} is a proxy cache, which takes no pushes: choose another project as dest"
+        ),
+        Reason::QuotaExceeded => format!(
+            "the storage quota of the project {project} on {host} is used up: raise it (Harbor: Administration, Project Quotas), or delete \
+             images there and clean up (Garbage Collection); then run the same command again"
+        ),
+        Reason::ReadOnly => format!(
+            "{host} is in read-only mode: run the same command again once its administrator ends that (Harbor: Administration, \
+             Configuration, System Settings, Repository Read Only)"
+        ),
+        Reason::ImmutableTag => format!(
+            "the tag is immutable in {path}, and exists there: push under another tag, or change the rule (Harbor: Projects, {project}, \
+             Policy, Tag Immutability)"
+        ),
+        Reason::PullPolicy => format!(
+            "the project {project} on {host} lets nobody pull an image like this: sign it, scan it or mend it, or relax the project's rules \
+             (Harbor: Projects, {project}, Configuration, Deployment Security)"
+        ),
+    }
 }
 
 fn no_project(error: &Error, project: &str, host: &str) -> String {
-    if is_push(error) {
+    if error.is_push() {
         projects::hint(project, host)
     } else {
         format!("{host} has no project {project}, or hides it from this user: check the name")
@@ -217,7 +231,7 @@ fn no_project(error: &Error, project: &str, host: &str) -> String {
 }
 
 fn no_right(error: &Error, path: &str, project: &str, host: &str) -> String {
-    if is_push(error) {
+    if error.is_push() {
         format!(
             "the user may log in and may not push to {path}: ask for the right to push there (Harbor: role Developer in the project \
              {project}; a robot account: \"Push Repository\"); some registries say the same of a project that doesn't exist: create \
@@ -440,24 +454,5 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
         assert_eq!(span(Duration::from_millis(1500)), "2 seconds");
-    }
-
-    #[test]
-    fn a_missing_project_is_known_by_what_registries_say_of_it() {
-        let refusal = |status, message: &str| Refusal {
-            status,
-            message: Some(message.to_owned()),
-            ..Refusal::default()
-        };
-        for (status, message, is_missing) in [
-            (404, "project library2 not found", true),
-            (401, "project: Project library2 does not exist", true),
-            (403, "the project doesn't exist", true),
-            (404, "project not found", true),
-            (404, "manifest unknown", false),
-            (500, "project x not found", false),
-        ] {
-            assert_eq!(lacks_project(&refusal(status, message)), is_missing, "{message}");
-        }
     }
 }

@@ -58,6 +58,7 @@ mod origin;
 mod projects;
 mod proxy;
 mod rate;
+mod reason;
 mod referrers;
 mod request;
 mod resolve;
@@ -93,8 +94,10 @@ pub use error::{Error, ErrorKind, Network, Quota, Refusal};
 pub use examine::{Fact, Topic, Verdict};
 pub use expected::Need;
 pub use journal::{UploadEntry, UploadJournal};
+pub use manifests::Lookup;
 pub use notice::{Notice, NoticeKind};
 pub use projects::Visibility;
+pub use reason::{Extent, Reason};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 /// The crate whose types stand in this one's signatures.

@@ -51,6 +51,12 @@ impl Login {
         self.is_known.store(true, Ordering::Release);
     }
 
+    /// Whether the registry asks who one is; `None` before its first answer.
+    pub fn asks(&self) -> Option<bool> {
+        let is_known = self.is_known.load(Ordering::Acquire);
+        is_known.then(|| lock(&self.scheme).is_some())
+    }
+
     /// Waits until credentials were tried, or begins to try them. A wrong password is sent once: some servers lock a user out who sends it
     /// often. Where the one who tried them got no verdict, those who waited for it go on together.
     ///

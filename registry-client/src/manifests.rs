@@ -26,6 +26,28 @@ const MAX_PUSHED_MANIFEST: usize = 4 * 1024 * 1024;
 pub(crate) const OTHER_ALGORITHM: &str =
     "registries needn't take a digest other than sha256, and this one is";
 
+/// What a registry that is pushed to says of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// It is there, with this media type, digest and size.
+    Found(Box<Descriptor>),
+    /// It isn't there.
+    Missing,
+    /// The registry doesn't let it be looked at (403), or be pulled (412: Harbor's rules for unsigned and vulnerable images). It may be there,
+    /// and it may be pushed: the push tells.
+    Untold,
+}
+
+impl Lookup {
+    /// Returns what was found.
+    pub fn found(self) -> Option<Descriptor> {
+        match self {
+            Lookup::Found(descriptor) => Some(*descriptor),
+            Lookup::Missing | Lookup::Untold => None,
+        }
+    }
+}
+
 impl Core {
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Descriptor, Error> {
         let scopes = Scopes::pull(repository);
@@ -40,15 +62,11 @@ impl Core {
             },
             // Not every registry answers HEAD.
             400 | 405 | 406 | 501 => Ok(self.manifest(repository, identifier)?.descriptor()),
-            _ => Err(answer.into_error(&call.place)),
+            _ => self.explain(call, identifier, answer),
         }
     }
 
-    pub fn find_manifest(
-        &self,
-        repository: &Repository,
-        identifier: &Identifier,
-    ) -> Result<Option<Descriptor>, Error> {
+    pub fn find_manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<Lookup, Error> {
         // A destination is asked: the token that a push needs comes at once.
         let scopes = Scopes::push(repository);
         let mut call = self
@@ -57,13 +75,36 @@ impl Core {
         let answer = self.run(&mut call, None)?;
         match answer.status {
             200 => match described(&answer, identifier) {
-                Some(descriptor) => Ok(Some(descriptor)),
+                Some(descriptor) => Ok(Lookup::Found(Box::new(descriptor))),
                 None => self.fetch_described(repository, identifier, scopes),
             },
-            // What one may not look at may still be written to; the write tells.
-            403 | 404 => Ok(None),
+            404 => Ok(Lookup::Missing),
+            403 | 412 => Ok(Lookup::Untold),
             400 | 405 | 406 | 501 => self.fetch_described(repository, identifier, scopes),
-            _ => Err(answer.into_error(&call.place)),
+            _ => {
+                let found = self.explain(call, identifier, answer)?;
+                Ok(Lookup::Found(Box::new(found)))
+            }
+        }
+    }
+
+    /// Asks by GET, once, for what HEAD was refused: an answer to HEAD has no body that tells why.
+    fn explain(&self, call: Call, identifier: &Identifier, refused: Answer) -> Result<Descriptor, Error> {
+        let is_doubtful =
+            refused.status != 401 || refused.insufficient.is_some() || call.place.has_credential;
+        let error = refused.into_error(&call.place);
+        if !is_doubtful {
+            return Err(error);
+        }
+        let call = Call {
+            method: "GET",
+            renews: false,
+            ..call
+        };
+        match self.fetch(call, identifier) {
+            Ok(manifest) => Ok(manifest.descriptor()),
+            Err(told) if told.message().is_some() => Err(told),
+            Err(_) => Err(error),
         }
     }
 
@@ -72,10 +113,11 @@ impl Core {
         repository: &Repository,
         identifier: &Identifier,
         scopes: Scopes,
-    ) -> Result<Option<Descriptor>, Error> {
+    ) -> Result<Lookup, Error> {
         match self.fetch_manifest(repository, identifier, scopes) {
-            Ok(manifest) => Ok(Some(manifest.descriptor())),
-            Err(error) if error.is_not_found() => Ok(None),
+            Ok(manifest) => Ok(Lookup::Found(Box::new(manifest.descriptor()))),
+            Err(error) if error.status() == Some(412) => Ok(Lookup::Untold),
+            Err(error) if error.is_not_found() && error.reason().is_none() => Ok(Lookup::Missing),
             Err(error) => Err(error),
         }
     }
@@ -90,9 +132,11 @@ impl Core {
         identifier: &Identifier,
         scopes: Scopes,
     ) -> Result<RawManifest, Error> {
-        let mut call = self
-            .manifest_call("reading", "GET", repository, identifier)?
-            .scopes(scopes);
+        let call = self.manifest_call("reading", "GET", repository, identifier)?;
+        self.fetch(call.scopes(scopes), identifier)
+    }
+
+    fn fetch(&self, mut call: Call, identifier: &Identifier) -> Result<RawManifest, Error> {
         let mut tries = Tries::default();
         let mut doubted: Option<Digest> = None;
         loop {
@@ -184,7 +228,7 @@ impl Core {
         }
         // The content is right, and named by another algorithm. An index that names it by this one needs it by this one.
         if matches!(identifier, Identifier::Digest(_))
-            && self.find_manifest(repository, identifier)?.is_none()
+            && self.find_manifest(repository, identifier)? == Lookup::Missing
         {
             let message = format!(
                 "the registry stored the manifest as {told} and doesn't have it as {}",

@@ -212,6 +212,7 @@ impl Core {
             checked_bytes: 0,
             is_counted: false,
             may_leave: false,
+            renews: true,
         })
     }
 

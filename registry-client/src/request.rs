@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub is_counted: bool,
     /// Whether another origin may answer it, where the registry redirects it there.
     pub may_leave: bool,
+    /// Whether it is sent again with a new token where the one in store is refused.
+    pub renews: bool,
 }
 
 /// What is sent along.
@@ -161,6 +163,7 @@ impl Call {
             checked_bytes: 0,
             is_counted: false,
             may_leave: matches!(method, "GET" | "HEAD"),
+            renews: true,
         })
     }
 
@@ -283,6 +286,10 @@ impl Core {
             drop(guard);
             let mut answer = result?;
             answer.is_elsewhere = !at_home;
+            if proof.is_some() && call.place.has_credential && matches!(answer.status, 401 | 403) {
+                let credential = self.credential(&call.place).ok().flatten();
+                answer.by_robot = credential.is_some_and(|credential| credential.is_robot());
+            }
             if answer.status < 400 || answer.status == 404 {
                 // Only what a registry answers off-hand tells how busy everything is.
                 let is_offhand = matches!(call.method, "GET" | "HEAD");
@@ -321,6 +328,7 @@ impl Core {
                     }
                 };
                 let next = match renewals < MAX_RENEWALS {
+                    _ if !call.renews => Next::End,
                     true => self.heed(&login, call, since, demand, header.as_ref())?,
                     false => Next::Lacking,
                 };
@@ -478,6 +486,7 @@ impl Core {
                     is_elsewhere: false,
                     proxy: self.proxies.shown(url),
                     insufficient: None,
+                    by_robot: false,
                     permit: None,
                 })
             }
@@ -508,6 +517,7 @@ impl Core {
                     is_elsewhere: false,
                     proxy: self.proxies.shown(url),
                     insufficient: None,
+                    by_robot: false,
                     permit: None,
                 })
             }

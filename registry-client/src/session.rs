@@ -65,12 +65,13 @@ impl Core {
         match answer.status {
             201 => {
                 answer.drain();
+                self.close_session(repository, digest);
                 Ok(true)
             }
             202 => {
                 // The session that was opened instead serves the upload that follows.
                 if let Ok(session) = self.session(&call, &answer) {
-                    lock(&self.sessions).insert((repository.clone(), digest.clone()), session.location);
+                    lock(&self.sessions).insert((repository.clone(), digest.clone()), session);
                 }
                 answer.drain();
                 Ok(false)
@@ -82,11 +83,11 @@ impl Core {
         }
     }
 
-    /// Closes the session that a refused mount left open, since it isn't needed. Registries forget it by themselves in time.
+    /// Closes the session that is open for a blob, since it isn't needed. Registries forget it by themselves in time.
     pub fn close_session(&self, repository: &Repository, digest: &Digest) {
         let open = lock(&self.sessions).remove(&(repository.clone(), digest.clone()));
-        if let Some(location) = open {
-            self.cancel_session(repository, &location);
+        if let Some(session) = open {
+            self.cancel_session(repository, &session.location);
         }
     }
 

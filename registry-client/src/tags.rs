@@ -119,6 +119,7 @@ impl Core {
             checked_bytes: 0,
             is_counted: false,
             may_leave: true,
+            renews: true,
         };
         let answer = self.run(&mut call, None)?;
         if answer.is_success() {

@@ -78,17 +78,15 @@ impl Core {
         blob: &Descriptor,
         open: &mut Opener<'_, '_>,
     ) -> Result<(), Error> {
-        Upload {
-            core: self,
-            reach: self.reach(repository.registry(), Some(repository))?,
-            repository,
-            blob,
-            chunk: None,
-            is_narrow: false,
-            heeds_ranges: false,
-            entry: None,
+        Upload::new(self, repository, blob)?.run(open)
+    }
+
+    pub fn open_upload(&self, repository: &Repository, blob: &Descriptor) -> Result<(), Error> {
+        if let Some(session) = Upload::new(self, repository, blob)?.start()? {
+            let key = (repository.clone(), blob.digest.clone());
+            lock(&self.sessions).insert(key, session);
         }
-        .run(open)
+        Ok(())
     }
 }
 
@@ -112,7 +110,20 @@ struct Upload<'a> {
     entry: Option<Box<dyn UploadEntry>>,
 }
 
-impl Upload<'_> {
+impl<'a> Upload<'a> {
+    fn new(core: &'a Core, repository: &'a Repository, blob: &'a Descriptor) -> Result<Upload<'a>, Error> {
+        Ok(Upload {
+            core,
+            reach: core.reach(repository.registry(), Some(repository))?,
+            repository,
+            blob,
+            chunk: None,
+            is_narrow: false,
+            heeds_ranges: false,
+            entry: None,
+        })
+    }
+
     fn operation(&self) -> String {
         format!("uploading the blob {}", self.blob.digest)
     }
@@ -237,18 +248,18 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// The session to begin with, where one is open: that of an earlier process, or of a refused mount.
+    /// The session to begin with, where one is open: that of an earlier process, of a refused mount, or one that was opened ahead.
     fn first_session(&mut self) -> Option<Session> {
-        let mounts = {
+        let ahead = {
             let key = (self.repository.clone(), self.blob.digest.clone());
-            lock(&self.core.sessions).remove(&key).map(Session::empty)
+            lock(&self.core.sessions).remove(&key)
         };
         match self.earlier_session() {
             Some(earlier) => {
-                mounts.iter().for_each(|session| self.cancel(session));
+                ahead.iter().for_each(|session| self.cancel(session));
                 Some(earlier)
             }
-            None => mounts,
+            None => ahead,
         }
     }
 

@@ -13,6 +13,7 @@ mod parts;
 mod projects;
 mod protocol;
 mod refusals;
+mod refused_projects;
 mod sharing;
 mod streaming;
 mod tokens;

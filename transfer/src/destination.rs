@@ -13,7 +13,7 @@ use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag, Verifier,
     VerifyingReader,
 };
-use transload_registry_client::Client;
+use transload_registry_client::{Client, Lookup};
 
 use super::blobs::Scope;
 use super::event::How;
@@ -22,7 +22,8 @@ use super::fill::fill;
 use super::local;
 use super::losses::Losses;
 use super::ranges::RangeWorkers;
-use super::refused::RefusedTypes;
+use super::refused::{Refusals, RefusedTypes, project};
+use super::scouts::Scouts;
 use super::source::{Offer, Source};
 use super::together::together;
 use crate::job::{IndexMode, Job};
@@ -39,6 +40,11 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 pub trait Destination: Send + Sync {
     /// Where a blob of this repository is looked for: everywhere, or in the repository alone.
     fn scope(&self, repository: &Repository) -> Scope;
+
+    /// The project of a repository, where images may turn out to be refused because of it; none where nothing is refused so.
+    fn project<'a>(&self, _: &'a Repository) -> Option<&'a str> {
+        None
+    }
 
     /// What a reference stands for now, if it stands for something.
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
@@ -79,6 +85,11 @@ pub trait Destination: Send + Sync {
         _: &Repository,
         _: &mut dyn Iterator<Item = &RawManifest>,
     ) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Begins to write these blobs of an image: fails where the image's project is known to take nothing, so that none of them is looked at.
+    fn begin(&self, _: &Repository, _: &[Descriptor]) -> Result<(), Fault> {
         Ok(())
     }
 
@@ -345,7 +356,13 @@ impl Destination for StoreDestination {
 pub struct RegistryDestination {
     client: Client,
     registry: Registry,
+    refusals: Refusals,
     refused_types: RefusedTypes,
+    /// The first look at each project goes alone, and so does the first write.
+    looks: Scouts,
+    writes: Scouts,
+    /// Whether nothing will be written, so that a look has to tell what a write would meet.
+    only_looks: bool,
     check_existing: bool,
     /// Whether the job writes indexes of which only some manifests are there.
     writes_sparse: bool,
@@ -359,7 +376,11 @@ impl RegistryDestination {
             client,
             losses: Arc::new(Losses::new(registry.clone())),
             registry,
+            refusals: Refusals::default(),
             refused_types: RefusedTypes::default(),
+            looks: Scouts::default(),
+            writes: Scouts::default(),
+            only_looks: false,
             check_existing: false,
             writes_sparse: false,
         }
@@ -379,11 +400,35 @@ impl RegistryDestination {
         RegistryDestination { losses, ..self }
     }
 
+    /// Looks at the registry, and writes nothing.
+    pub fn only_looking(self) -> Self {
+        RegistryDestination {
+            only_looks: true,
+            ..self
+        }
+    }
+
+    /// The fault of a request to a repository: the same for all images, where it ends others as well.
+    fn fault(&self, repository: &Repository, error: transload_registry_client::Error) -> Fault {
+        self.refusals.note(&self.client, repository, error)
+    }
+
+    /// Asks by GET about a repository of which HEAD found nothing: the body tells whether there is such a project.
+    fn check_project(&self, repository: &Repository, identifier: &Identifier) -> Result<(), Fault> {
+        match self.client.manifest(repository, identifier) {
+            Err(error) if error.extent().is_some() => Err(self.fault(repository, error)),
+            _ => Ok(()),
+        }
+    }
+
     /// The size of a blob that the registry has, by the sample's answer or by a look.
     fn blob_size(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Fault> {
         match self.losses.take_answer(repository, digest) {
             Some(size) => Ok(size),
-            None => self.client.has_blob(repository, digest).map_err(registry),
+            None => {
+                let found = self.client.has_blob(repository, digest);
+                found.map_err(|error| self.fault(repository, error))
+            }
         }
     }
 
@@ -394,7 +439,7 @@ impl RegistryDestination {
             self.client.find_manifest(repository, &identifier)
         });
         for found in found {
-            if found.map_err(registry)?.is_none() {
+            if found.map_err(|error| self.fault(repository, error))? == Lookup::Missing {
                 return Ok(false);
             }
         }
@@ -406,7 +451,8 @@ impl RegistryDestination {
         let chosen = self.losses.choose(repository, blobs);
         let sizes = together(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
         for (blob, size) in chosen.into_iter().zip(sizes) {
-            self.losses.answer(repository, blob, size.map_err(registry)?);
+            let size = size.map_err(|error| self.fault(repository, error))?;
+            self.losses.answer(repository, blob, size);
         }
         Ok(())
     }
@@ -417,11 +463,12 @@ impl RegistryDestination {
         identifier: &Identifier,
         manifest: &RawManifest,
     ) -> Result<(), Fault> {
+        self.refusals.check_write(&self.client, repository)?;
         let Err(error) = self.client.push_manifest(repository, identifier, manifest) else {
             return Ok(());
         };
         let is_for_its_type = error.status() == Some(UNSUPPORTED_MEDIA_TYPE);
-        let fault = registry(error);
+        let fault = self.fault(repository, error);
         if is_for_its_type {
             self.refused_types.note(repository, manifest, &fault);
         }
@@ -429,21 +476,28 @@ impl RegistryDestination {
     }
 }
 
-fn registry(error: transload_registry_client::Error) -> Fault {
-    Fault::registry(Side::Destination, error)
-}
-
 impl Destination for RegistryDestination {
     fn scope(&self, repository: &Repository) -> Scope {
         Some(repository.clone())
     }
 
+    fn project<'a>(&self, repository: &'a Repository) -> Option<&'a str> {
+        (!self.client.is_open(repository)).then(|| project(repository))
+    }
+
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
-        let identifier = tag_or_digest(image);
+        let (repository, identifier) = (image.repository(), tag_or_digest(image));
+        let project = self.project(repository);
+        let scout = project.and_then(|project| self.looks.first(project));
+        self.refusals.check(&self.client, repository)?;
         let found = self
             .client
-            .find_manifest(image.repository(), &identifier)
-            .map_err(registry)?;
+            .find_manifest(repository, &identifier)
+            .map_err(|error| self.fault(repository, error))?
+            .found();
+        if found.is_none() && self.only_looks && scout.is_some() {
+            self.check_project(repository, &identifier)?;
+        }
         Ok(found.map(|found| found.digest))
     }
 
@@ -500,6 +554,19 @@ impl Destination for RegistryDestination {
         self.refused_types.check(repository, manifests)
     }
 
+    fn begin(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<(), Fault> {
+        let project = self.project(repository);
+        let scout = project.and_then(|project| self.writes.first(project));
+        self.refusals.check_write(&self.client, repository)?;
+        match (scout, blobs.first()) {
+            (Some(_scout), Some(blob)) => self
+                .client
+                .open_upload(repository, blob)
+                .map_err(|error| self.fault(repository, error)),
+            _ => Ok(()),
+        }
+    }
+
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         let own = match request.source.offer() {
             Offer::Registry(registry) if *registry == self.registry => Some(request.source_repository),
@@ -508,12 +575,14 @@ impl Destination for RegistryDestination {
         // Its own source first: the token that it is read with serves the mount, too.
         let own = own.filter(|own| self.client.can_mount(own, request.repository));
         let mount_from = own.or(request.lender);
-        let mount = || match mount_from {
-            None => Ok(false),
-            Some(from) => self
-                .client
+        let mount = || {
+            let Some(from) = mount_from else {
+                return Ok(false);
+            };
+            self.refusals.check_write(&self.client, request.repository)?;
+            self.client
                 .mount_blob(request.repository, &request.blob.digest, from)
-                .map_err(registry),
+                .map_err(|error| self.fault(request.repository, error))
         };
         if request.expected == Expected::Missing && mount()? {
             return Ok(How::Mounted);

@@ -25,6 +25,7 @@ use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
+use super::refused;
 use super::room::Berth;
 use super::staff::Staff;
 use super::tagging::Waiting;
@@ -224,6 +225,7 @@ impl<'a> Executor<'a> {
                 Work::Ranges(work) => (work.image, None, false),
             };
             let done = panics::caught(|| match work {
+                Work::Plan(image) if !self.may_begin(image) => {}
                 Work::Plan(image) => {
                     self.plan(scope, image);
                     self.heed_losses(scope, image);
@@ -240,6 +242,30 @@ impl<'a> Executor<'a> {
                 // Whatever is lost by a second panic fails at the end of the run.
                 let _ = panics::caught(|| self.give_up(scope, image, blob, panicked));
             }
+            let flight = &self.flights[image];
+            let repository = flight.mapping.to.reference().repository();
+            if flight.is_over() || flight.port.destination.project(repository).is_none() {
+                self.release(scope, image);
+            }
+        }
+    }
+
+    /// Whether an image needn't wait for the first one of its project.
+    fn may_begin(&self, image: ImageId) -> bool {
+        let flight = &self.flights[image];
+        let project = flight
+            .port
+            .destination
+            .project(flight.mapping.to.reference().repository());
+        project.is_none_or(|project| flight.port.followers.may_begin(project, image))
+    }
+
+    /// Lets the images begin that wait for what this one, the first of its project, finds out.
+    fn release<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
+        let flight = &self.flights[image];
+        let project = refused::project(flight.mapping.to.reference().repository());
+        for follower in flight.port.followers.release(project, image) {
+            self.push(scope, Work::Plan(follower));
         }
     }
 
@@ -295,7 +321,18 @@ impl<'a> Executor<'a> {
             &flight.mapping,
         );
         let plan = match planned {
-            Ok(Planned::Move(plan)) => flight.planned(plan),
+            Ok(Planned::Move(plan)) => {
+                let repository = flight.mapping.to.reference().repository();
+                // What the name stands for already was written before.
+                let begun = match plan.was_published {
+                    true => Ok(()),
+                    false => flight.port.destination.begin(repository, &plan.blobs),
+                };
+                match begun {
+                    Ok(()) => flight.planned(plan),
+                    Err(fault) => return self.fail(image, fault),
+                }
+            }
             Ok(Planned::AlreadyThere(plan)) => {
                 flight.already_there(plan);
                 self.end(image, Status::AlreadyThere);
@@ -304,6 +341,7 @@ impl<'a> Executor<'a> {
             Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
             Err(fault) => return self.fail(image, fault),
         };
+        self.release(scope, image);
         self.claim_blobs(scope, image, &plan);
     }
 

@@ -47,6 +47,7 @@ mod ranges;
 mod refused;
 mod room;
 mod run;
+mod scouts;
 mod source;
 mod staff;
 mod tagging;

@@ -13,6 +13,7 @@ use super::destination::{Destination, RegistryDestination, StoreDestination, ToB
 use super::losses::AllLosses;
 use super::manifest_locks::ManifestLocks;
 use super::room::Room;
+use super::scouts::Followers;
 use super::source::{RegistrySource, Source, StoreSource};
 use super::tagging::Tagging;
 use crate::job::{Job, Target};
@@ -24,6 +25,7 @@ pub(crate) struct Port {
     pub room: Arc<Room>,
     pub manifest_locks: ManifestLocks,
     pub tagging: Tagging,
+    pub followers: Followers,
     /// The images that were taken as there without looking up their blobs.
     unchecked: Mutex<Vec<ImageId>>,
 }
@@ -37,6 +39,7 @@ impl Port {
             room,
             manifest_locks: ManifestLocks::default(),
             tagging: Tagging::default(),
+            followers: Followers::default(),
             unchecked: Mutex::default(),
         }
     }
@@ -74,6 +77,8 @@ pub(crate) struct Places<'a> {
     job: &'a Job,
     sources: HashMap<Place, Arc<dyn Source>>,
     ports: HashMap<Place, Arc<Port>>,
+    /// Registries that are looked at only: what one of them refuses one image is learnt once.
+    looked_at: HashMap<Registry, Arc<RegistryDestination>>,
     /// By filesystem: directories on one share its space.
     rooms: HashMap<u64, Arc<Room>>,
     losses: AllLosses,
@@ -87,6 +92,7 @@ impl<'a> Places<'a> {
             job,
             sources: HashMap::new(),
             ports: HashMap::new(),
+            looked_at: HashMap::new(),
             rooms: HashMap::new(),
             losses: AllLosses::default(),
         }
@@ -143,7 +149,15 @@ impl<'a> Places<'a> {
                 let store = Arc::new(self.opening.open(path)?);
                 Arc::new(StoreDestination::new(store).with(self.job))
             }
-            Target::Registry(reference) => Arc::new(self.registry(client, reference)),
+            Target::Registry(reference) => {
+                let registry = reference.registry();
+                if let Some(known) = self.looked_at.get(registry) {
+                    return Ok(Arc::clone(known) as Arc<dyn Destination>);
+                }
+                let destination = Arc::new(self.registry(client, reference).only_looking());
+                self.looked_at.insert(registry.clone(), Arc::clone(&destination));
+                destination
+            }
         })
     }
 

@@ -1,13 +1,99 @@
-//! Types of manifests that a registry has refused in this run.
+//! What a registry has refused in this run, so that it isn't asked again for what it refuses: projects, and types of manifests.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{MediaType, RawManifest, Repository};
+use transload_registry_client::{Client, Error, Extent, Reason};
 
 use super::fault::{Fault, Side};
 
-/// The first refusal of each type, by project: the first part of a repository's name, which may have rules of its own.
+/// Returns a repository's project, which may have rules of its own: the first part of its name, or nothing where the name has one part.
+pub(crate) fn project(repository: &Repository) -> &str {
+    repository
+        .path()
+        .split_once('/')
+        .map_or("", |(project, _)| project)
+}
+
+/// The first refusal of each project, and of the whole registry.
+#[derive(Default)]
+pub(crate) struct Refusals(Mutex<Vec<Refusal>>);
+
+struct Refusal {
+    reason: Reason,
+    extent: Extent,
+    /// The repository that met it.
+    repository: Repository,
+    fault: Fault,
+}
+
+impl Refusal {
+    fn is_about(&self, client: &Client, repository: &Repository) -> bool {
+        match self.extent {
+            Extent::Registry => true,
+            // Another user may have other rights.
+            Extent::Project => {
+                project(&self.repository) == project(repository)
+                    && client.is_same_user(&self.repository, repository)
+            }
+        }
+    }
+}
+
+impl Refusals {
+    /// Returns the fault to tell of an error of a request to a repository. One that ends other images as well is noted, and is the same fault
+    /// for all of them.
+    pub fn note(&self, client: &Client, repository: &Repository, error: Error) -> Fault {
+        let Some((reason, extent)) = error.reason().zip(error.extent()) else {
+            return Fault::registry(Side::Destination, error);
+        };
+        let mut refusals = self.lock();
+        let known = refusals
+            .iter()
+            .find(|refusal| refusal.reason == reason && refusal.is_about(client, repository));
+        if let Some(known) = known {
+            return known.fault.clone();
+        }
+        let fault = Fault::registry(Side::Destination, error.of_extent(extent));
+        refusals.push(Refusal {
+            reason,
+            extent,
+            repository: repository.clone(),
+            fault: fault.clone(),
+        });
+        fault
+    }
+
+    /// Fails where this run has learnt that nothing can be read or written in a repository's project.
+    pub fn check(&self, client: &Client, repository: &Repository) -> Result<(), Fault> {
+        self.find(client, repository, |reason| !reason.allows_reading())
+    }
+
+    /// Fails where this run has learnt that nothing can be written in a repository's project.
+    pub fn check_write(&self, client: &Client, repository: &Repository) -> Result<(), Fault> {
+        self.find(client, repository, |_| true)
+    }
+
+    fn find(
+        &self,
+        client: &Client,
+        repository: &Repository,
+        counts: impl Fn(Reason) -> bool,
+    ) -> Result<(), Fault> {
+        let refusals = self.lock();
+        let found = refusals
+            .iter()
+            .find(|refusal| counts(refusal.reason) && refusal.is_about(client, repository));
+        found.map_or(Ok(()), |refusal| Err(refusal.fault.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first refusal of each type, by project.
 #[derive(Default)]
 pub(crate) struct RefusedTypes(Mutex<HashMap<(String, MediaType), Fault>>);
 

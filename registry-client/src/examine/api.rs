@@ -211,6 +211,7 @@ impl Examination<'_> {
             checked_bytes: 0,
             is_counted: false,
             may_leave: true,
+            renews: true,
         };
         let answer = self.core.run(&mut call, None)?;
         if answer.is_success() {

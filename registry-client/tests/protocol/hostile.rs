@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, Repository};
-use transload_registry_client::{Client, Error, ErrorKind, Network, RetryPolicy, Timeouts};
+use transload_registry_client::{Client, Error, ErrorKind, Lookup, Network, RetryPolicy, Timeouts};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, gzip, samples};
 use transload_test_support::scripted::{Action, Authentication, Fault, Options, Raw, Reply};
@@ -189,7 +189,7 @@ fn answers_without_end_are_ended() {
         .every(),
     );
     let found = once().find_manifest(&repository(&registry, "a"), &tag("v1"));
-    assert!(found.unwrap().is_none());
+    assert_eq!(found.unwrap(), Lookup::Missing);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod projects;
 mod pull;
 mod push;
 mod real;
+mod refusals;
 mod resilience;
 mod secure;
 mod strangers;

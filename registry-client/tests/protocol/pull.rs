@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use transload_reference::{Digest, Identifier, MediaKind, RawManifest};
-use transload_registry_client::ErrorKind;
+use transload_registry_client::{ErrorKind, Lookup};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::scripted::{Action, Fault, Listener, Options, Reply};
@@ -249,7 +249,11 @@ fn where_head_does_not_serve_the_manifest_is_fetched_and_hashed() {
         let (client, repository) = (client(), repository(&registry, "a"));
         for found in [
             client.resolve(&repository, &tag("v1")).unwrap(),
-            client.find_manifest(&repository, &tag("v1")).unwrap().unwrap(),
+            client
+                .find_manifest(&repository, &tag("v1"))
+                .unwrap()
+                .found()
+                .unwrap(),
         ] {
             assert_eq!(
                 (found.digest, found.size),
@@ -263,7 +267,8 @@ fn where_head_does_not_serve_the_manifest_is_fetched_and_hashed() {
                 .unwrap_err()
                 .is_not_found()
         );
-        assert_eq!(client.find_manifest(&repository, &tag("v2")).unwrap(), None);
+        let found = client.find_manifest(&repository, &tag("v2")).unwrap();
+        assert_eq!(found, Lookup::Missing);
         let (blob, bytes) = &image.blobs[0];
         assert_eq!(
             client.has_blob(&repository, &blob.digest).unwrap(),

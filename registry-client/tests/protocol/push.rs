@@ -460,6 +460,26 @@ fn bytes_that_are_not_what_was_announced_are_refused_by_the_registry() {
 }
 
 #[test]
+fn an_upload_that_was_opened_ahead_is_gone_on_with_or_closed() {
+    let registry = ScriptedRegistry::start();
+    let (client, bytes) = (client(), content(10));
+    let (to, blob) = (repository(&registry, "a/b"), descriptor(&bytes));
+    client.open_upload(&to, &blob).unwrap();
+    let mut offsets = Vec::new();
+    let pushed = client.push_blob(&to, &blob, &mut opener(&bytes, &mut offsets));
+    pushed.unwrap();
+    assert_eq!(registry.log().count("POST", "/blobs/uploads/"), 1);
+    // The blob turns out to be there, or is mounted.
+    client.open_upload(&to, &blob).unwrap();
+    assert_eq!(client.has_blob(&to, &blob.digest).unwrap(), Some(10));
+    assert_eq!(registry.open_sessions(), 0);
+    let other = repository(&registry, "a/other");
+    client.open_upload(&other, &blob).unwrap();
+    assert!(client.mount_blob(&other, &blob.digest, &to).unwrap());
+    assert_eq!(registry.open_sessions(), 0);
+}
+
+#[test]
 fn a_project_that_has_to_be_created_first_is_named() {
     let registry = ScriptedRegistry::start();
     let missing = Reply::status(404).error("NOT_FOUND", "project a not found");

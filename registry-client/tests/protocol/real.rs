@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use transload_reference::{RawManifest, Repository};
-use transload_registry_client::{Client, ErrorKind, HostRule, Network, RetryPolicy};
+use transload_registry_client::{Client, ErrorKind, HostRule, Lookup, Network, RetryPolicy};
 use transload_test_support::RealRegistry;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::real::{Auth, Tls};
@@ -126,16 +126,16 @@ fn a_private_authority_must_be_known_or_checking_be_off() {
     assert_eq!(error.attempts(), 1, "trying again wouldn't help");
     let hint = error.hint().unwrap();
     assert!(hint.contains("ca_file") && hint.contains("insecure"), "{hint}");
-    assert_eq!(ask(builder().skip_tls_verify(true)).unwrap(), None);
+    assert_eq!(ask(builder().skip_tls_verify(true)).unwrap(), Lookup::Missing);
     let mut insecure = HostRule::new(registry.host());
     insecure.insecure = Some(true);
-    assert_eq!(ask(builder().hosts(vec![insecure])).unwrap(), None);
+    assert_eq!(ask(builder().hosts(vec![insecure])).unwrap(), Lookup::Missing);
     // A rule that says nothing of it isn't covered by the default.
     let bare = HostRule::new(registry.host());
     assert!(ask(builder().skip_tls_verify(true).hosts(vec![bare])).is_err());
     let mut known = HostRule::new(registry.host());
     known.ca_file = Some(registry.ca_file());
-    assert_eq!(ask(builder().hosts(vec![known])).unwrap(), None);
+    assert_eq!(ask(builder().hosts(vec![known])).unwrap(), Lookup::Missing);
 }
 
 #[test]

@@ -432,7 +432,15 @@ fn a_token_of_who_may_only_pull_is_renewed_once_it_ran_out_and_not_for_a_push() 
     });
     let client = builder_of(user(), &registry).build().unwrap();
     let repository = repository(&registry, "team/app0");
-    let look = || assert!(client.find_manifest(&repository, &tag("v1")).unwrap().is_some());
+    let look = || {
+        assert!(
+            client
+                .find_manifest(&repository, &tag("v1"))
+                .unwrap()
+                .found()
+                .is_some()
+        )
+    };
     look();
     registry.revoke_tokens();
     look();

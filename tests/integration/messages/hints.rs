@@ -11,7 +11,9 @@ use serde_json::json;
 use transload_reference::Digest;
 use transload_test_support::image::{Family, ImageBuilder, samples};
 use transload_test_support::real::{PASSWORD, USER};
-use transload_test_support::scripted::{Authentication, Fault, Options, Reply, Tls};
+use transload_test_support::scripted::{
+    Authentication, Fault, Harbor, Options, Project, Reply, ScriptedRegistry, Tls,
+};
 use transload_test_support::{ExfatImage, Transload};
 
 use super::registries::{PULL, answer, pull_with, registry, said};
@@ -157,11 +159,7 @@ fn push_that_fails(fault: Fault, family: Family) -> String {
     });
     let image = samples::single(family, "linux/amd64", 2);
     store_with(&scene, "store", "hub.example.org", "team/web", "v2", &image);
-    let auths = format!(
-        "- {{repo: {}, username: {USER}, password: '{PASSWORD}', plain_http: true}}\n",
-        registry.host()
-    );
-    scene.write("auths.yaml", &auths);
+    scene.write("auths.yaml", &auths(&registry));
     registry.fault(fault.every());
     let args = [
         "push",
@@ -177,6 +175,14 @@ fn push_that_fails(fault: Fault, family: Family) -> String {
         "0",
     ];
     said(&scene, &registry, &args, 1)
+}
+
+/// The user's credentials for a registry.
+fn auths(registry: &ScriptedRegistry) -> String {
+    format!(
+        "- {{repo: {}, username: {USER}, password: '{PASSWORD}', plain_http: true}}\n",
+        registry.host()
+    )
 }
 
 /// As Harbor says it, which has it in several ways.
@@ -215,6 +221,91 @@ fn no_right_to_push() {
         "unauthorized to access repository: mirror/team/web, action: push: unauthorized to access repository: mirror/team/web, action: push",
     );
     assert_said!([push_with(denied), push_with(harbor)].join("\n"));
+}
+
+/// What a Harbor refuses for reasons of its own, in its words.
+#[test]
+fn what_a_harbor_refuses() {
+    const PROJECTS: &[(&str, Project)] = &[
+        ("cache", Project::ProxyCache),
+        ("full", Project::Full),
+        ("theirs", Project::PullOnly),
+        ("mirror", Project::Open),
+    ];
+    let cases = [
+        ("HUB/cache", false),
+        ("HUB/full", false),
+        ("HUB/theirs", false),
+        ("HUB/nope", false),
+        ("HUB/mirror", true),
+    ];
+    let mut told: Vec<String> = cases
+        .into_iter()
+        .map(|(dest, read_only)| {
+            let harbor = Harbor {
+                projects: PROJECTS,
+                read_only,
+            };
+            push_to_harbor(harbor, dest, "team/web", |_| {})
+        })
+        .collect();
+    let harbor = || Harbor {
+        projects: &[("fixed", Project::Immutable)],
+        read_only: false,
+    };
+    told.push(push_to_harbor(harbor(), "HUB/fixed", "team/web", |registry| {
+        registry.put_image(
+            "fixed/team/web",
+            "v2",
+            &samples::single(Family::Oci, "linux/amd64", 3),
+        );
+    }));
+    told.push(push_to_harbor(harbor(), "HUB", "web", |_| {}));
+    assert_said!(told.join("\n"));
+}
+
+/// What a push of an image of this name to a Harbor says that refuses it.
+#[track_caller]
+fn push_to_harbor(harbor: Harbor, dest: &str, name: &str, fill: impl FnOnce(&ScriptedRegistry)) -> String {
+    let (scene, registry) = registry(Options {
+        authentication: Authentication::Bearer {
+            anonymous: false,
+            oauth2: false,
+        },
+        harbor: Some(harbor),
+        ..Options::default()
+    });
+    fill(&registry);
+    let image = samples::single(Family::Oci, "linux/amd64", 2);
+    store_with(&scene, "store", "hub.example.org", name, "v2", &image);
+    scene.write("auths.yaml", &auths(&registry));
+    let args = [
+        "push",
+        "--src",
+        "store",
+        "--dest",
+        dest,
+        "--auths",
+        "auths.yaml",
+        "--jobs",
+        "1",
+        "--retries",
+        "0",
+    ];
+    said(&scene, &registry, &args, 1)
+}
+
+/// An image that a project's rules let nobody pull: its text is told to who would pull it.
+#[test]
+fn an_image_that_nobody_may_pull() {
+    let (scene, registry) = registry(Options {
+        harbor: Some(Harbor {
+            projects: &[("team", Project::SignedOnly)],
+            read_only: false,
+        }),
+        ..Options::default()
+    });
+    assert_said!(said(&scene, &registry, &PULL, 1));
 }
 
 #[test]

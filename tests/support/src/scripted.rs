@@ -17,6 +17,7 @@
 mod api;
 mod auth;
 mod fault;
+mod harbor;
 mod harbor_projects;
 mod harbor_tokens;
 mod log;
@@ -50,6 +51,7 @@ use store::Store;
 pub use crate::tls::Tls;
 pub use auth::REFRESH_TOKEN;
 pub use fault::{Action, Fault, Raw, Reply};
+pub use harbor::{Harbor, Project};
 pub use harbor_projects::{HarborProjects, HarborUser};
 pub use harbor_tokens::HarborTokens;
 pub use log::{Listener, Log, Request};

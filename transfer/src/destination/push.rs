@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use transload_layout_store::Error;
 use transload_reference::VerifyError;
 
-use super::{Bring, RegistryDestination, registry};
+use super::{Bring, RegistryDestination};
 use crate::fault::Fault;
 use crate::fill::{StreamFailure, wrong_content};
 use crate::source::{FRESH_STARTS, read_fault};
@@ -25,6 +25,9 @@ impl RegistryDestination {
     }
 
     fn push_once(&self, request: &Bring<'_>) -> Result<(), StreamFailure> {
+        self.refusals
+            .check_write(&self.client, request.repository)
+            .map_err(StreamFailure::Other)?;
         let failure = SourceFailure {
             request,
             noted: Mutex::default(),
@@ -41,7 +44,9 @@ impl RegistryDestination {
         };
         let pushed = self.client.push_blob(request.repository, request.blob, &mut open);
         let noted = failure.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        pushed.map_err(|error| noted.unwrap_or_else(|| StreamFailure::Other(registry(error))))
+        pushed.map_err(|error| {
+            noted.unwrap_or_else(|| StreamFailure::Other(self.fault(request.repository, error)))
+        })
     }
 }
 

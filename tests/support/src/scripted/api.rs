@@ -4,6 +4,7 @@ use transload_reference::{Digest, MAX_MANIFEST_SIZE, MediaType};
 
 use super::auth::{Wanted, parameter};
 use super::fault::Reply;
+use super::harbor::Subject;
 use super::log::Listener;
 use super::store::{Refused, Store};
 use super::{Locations, Referrers, State, referrers, upload};
@@ -52,6 +53,10 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
         return Reply::status(404);
     };
     let route = Route::of(rest);
+    let harbor = state.options.harbor.as_ref().zip(route.repository());
+    if let Some(refusal) = harbor.and_then(|(harbor, repository)| harbor.refuse_all(repository, call)) {
+        return refusal;
+    }
     if let Err(refusal) = state.tokens.check(
         state.options.authentication,
         &format!("{}://{}", state.scheme(), state.host),
@@ -66,6 +71,11 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
         return missing;
     }
     let mut store = state.store();
+    let refused =
+        harbor.and_then(|(harbor, repository)| harbor.refuse(repository, route.subject(&store), call));
+    if let Some(refusal) = refused {
+        return refusal;
+    }
     match route {
         Route::Base => Reply::status(200).body("{}"),
         Route::Manifest(repository, identifier) => manifest(state, &mut store, repository, identifier, call),
@@ -117,6 +127,17 @@ impl Route<'_> {
             | Route::Upload(repository, _)
             | Route::Tags(repository)
             | Route::Referrers(repository, _) => Some(repository),
+        }
+    }
+
+    fn subject(&self, store: &Store) -> Subject {
+        match self {
+            Route::Manifest(repository, identifier) => Subject::Manifest {
+                is_there: store.manifest(repository, identifier).is_some(),
+                is_tag: identifier.parse::<Digest>().is_err(),
+            },
+            Route::Upload(..) => Subject::Upload,
+            _ => Subject::Other,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What kind of registry a scripted one is.
 
-use super::{HarborProjects, HarborTokens, Tls};
+use super::{Harbor, HarborProjects, HarborTokens, Tls};
 
 /// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,4 +119,6 @@ pub struct Options {
     pub harbor_projects: Option<HarborProjects>,
     /// Larger bodies, in bytes, are refused with 413 and a page of HTML before they are read, as a proxy does.
     pub max_body: Option<u64>,
+    /// Whether it answers as a Harbor with these projects.
+    pub harbor: Option<Harbor>,
 }

@@ -1,0 +1,246 @@
+//! Why a registry refuses: read from its status, its error code, and the texts that Harbor documents. No other module reads these texts.
+
+use crate::error::{Error, ErrorKind, Refusal};
+
+/// Why a registry refuses a request, where its answer tells.
+///
+/// The texts are those of [Harbor](https://github.com/goharbor/harbor), the registry that keeps repositories in projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// There is no such project.
+    MissingProject,
+    /// The repository's name has no project before it.
+    NoProjectInName,
+    /// The user isn't a member of the project who may push.
+    NoRightToPush,
+    /// The robot account lacks the permission to push to the project.
+    RobotWithoutPush,
+    /// The project is a proxy cache, which takes no pushes.
+    ProxyCacheProject,
+    /// The project's storage quota is used up.
+    QuotaExceeded,
+    /// The whole registry is in read-only mode.
+    ReadOnly,
+    /// The tag exists and may not be moved.
+    ImmutableTag,
+    /// The project lets nobody pull an image like this: it is unsigned, or vulnerable. It may still be pushed.
+    PullPolicy,
+}
+
+/// What a refusal is about, beyond the image that met it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// Every image of the project.
+    Project,
+    /// Every image of the registry.
+    Registry,
+}
+
+impl Reason {
+    /// Whether images that are there already can be looked at all the same, so that only what has to be written fails.
+    pub fn allows_reading(self) -> bool {
+        matches!(self, Reason::ReadOnly | Reason::QuotaExceeded)
+    }
+}
+
+/// Returns why the registry refused, where its answer tells.
+pub(crate) fn of(error: &Error) -> Option<Reason> {
+    let ErrorKind::Status(refusal) = error.kind() else {
+        return None;
+    };
+    let (status, is_push) = (refusal.status, error.is_push());
+    let text = lowercase(refusal);
+    let says = |part: &str| text.contains(part);
+    if lacks_project(refusal) {
+        return Some(Reason::MissingProject);
+    }
+    if status == 400 && says("invalid repository name: ") {
+        let has_project = error
+            .repository()
+            .is_some_and(|repository| repository.path().contains('/'));
+        return (!has_project).then_some(Reason::NoProjectInName);
+    }
+    if status == 403 && says("system is in read only mode") {
+        return Some(Reason::ReadOnly);
+    }
+    if status == 403 && says("will exceed the configured upper limit") {
+        return Some(Reason::QuotaExceeded);
+    }
+    if status == 403 && says("can not push artifact to a proxy project") {
+        return Some(Reason::ProxyCacheProject);
+    }
+    if matches!(status, 401 | 403) && lacks_right(refusal) && says("action: push") {
+        return Some(match refusal.by_robot {
+            true => Reason::RobotWithoutPush,
+            false => Reason::NoRightToPush,
+        });
+    }
+    let is_of_manifest = error.operation().starts_with("writing the manifest");
+    if is_of_manifest && (status == 412 || matches!(status, 400..500) && says("immutable")) {
+        return Some(Reason::ImmutableTag);
+    }
+    (status == 412 && !is_push).then_some(Reason::PullPolicy)
+}
+
+/// Returns what else is refused for the same reason; `None` where it is about one image alone.
+pub(crate) fn extent(error: &Error) -> Option<Extent> {
+    match error.reason()? {
+        Reason::ReadOnly => Some(Extent::Registry),
+        Reason::ImmutableTag | Reason::PullPolicy => None,
+        // What other registries call a project may be deeper in the name.
+        Reason::MissingProject => {
+            let (project, _) = error.repository()?.path().split_once('/')?;
+            let named = format!("project {project} ");
+            lowercase(error.refusal()?)
+                .contains(&named)
+                .then_some(Extent::Project)
+        }
+        _ => Some(Extent::Project),
+    }
+}
+
+/// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
+pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
+    let text = lowercase(refusal);
+    matches!(refusal.status, 401 | 403 | 404)
+        && text.contains("project ")
+        && ["not found", "not exist", "doesn't exist"]
+            .iter()
+            .any(|said| text.contains(said))
+}
+
+/// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
+pub(crate) fn lacks_right(refusal: &Refusal) -> bool {
+    refusal.lacks_right || lowercase(refusal).contains("to access repository")
+}
+
+fn lowercase(refusal: &Refusal) -> String {
+    refusal
+        .message
+        .as_deref()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+
+    fn refused(operation: &str, repository: &str, status: u16, message: &str) -> Error {
+        let place = Place {
+            operation: operation.to_owned(),
+            registry: None,
+            repository: Some(repository.parse().unwrap()),
+            has_credential: true,
+        };
+        let refusal = Refusal {
+            status,
+            message: Some(message.to_owned()),
+            ..Refusal::default()
+        };
+        Error::new(&place, ErrorKind::Status(refusal))
+    }
+
+    #[test]
+    fn a_reason_is_known_by_status_and_text() {
+        const PUSH: &str = "uploading the blob sha256:1";
+        const PUT: &str = "writing the manifest v1";
+        const LOOK: &str = "looking up the manifest v1";
+        let denied = "unauthorized to access repository: team/app, action: push";
+        let table = [
+            (LOOK, 401, "project team not found", Some(Reason::MissingProject)),
+            (PUSH, 404, "project team not found", Some(Reason::MissingProject)),
+            (PUSH, 500, "project team not found", None),
+            (PUSH, 400, "bad request: invalid repository name: team/app", None),
+            (PUSH, 401, denied, Some(Reason::NoRightToPush)),
+            (
+                LOOK,
+                401,
+                "unauthorized to access repository: team/app, action: pull",
+                None,
+            ),
+            (PUSH, 403, "requested access to the resource is denied", None),
+            (
+                PUSH,
+                403,
+                "denied: can not push artifact to a proxy project: team",
+                Some(Reason::ProxyCacheProject),
+            ),
+            (
+                PUSH,
+                403,
+                "adding 1.0 MiB of storage resource, which when updated to current usage of 9.9 MiB will exceed the configured upper \
+                 limit of 10.0 MiB.",
+                Some(Reason::QuotaExceeded),
+            ),
+            (
+                PUSH,
+                403,
+                "The system is in read only mode. Any modification is prohibited.",
+                Some(Reason::ReadOnly),
+            ),
+            (
+                PUT,
+                412,
+                "Failed to process request due to 'app:v1' configured as immutable.",
+                Some(Reason::ImmutableTag),
+            ),
+            (PUT, 400, "the tag is immutable", Some(Reason::ImmutableTag)),
+            (
+                LOOK,
+                412,
+                "The image is not signed by cosign.",
+                Some(Reason::PullPolicy),
+            ),
+            (PUSH, 412, "", None),
+        ];
+        for (operation, status, message, reason) in table {
+            let error = refused(operation, "hub.local/team/app", status, message);
+            assert_eq!(error.reason(), reason, "{operation}: {status} {message}");
+        }
+        let error = refused(
+            PUSH,
+            "hub.local/app",
+            400,
+            "bad request: invalid repository name: app",
+        );
+        assert_eq!(error.reason(), Some(Reason::NoProjectInName));
+    }
+
+    #[test]
+    fn a_refusal_is_about_the_project_that_it_names() {
+        const LOOK: &str = "looking up the manifest v1";
+        for (status, message, extent) in [
+            (404, "project team not found", Some(Extent::Project)),
+            (401, "project: Project team does not exist", Some(Extent::Project)),
+            (404, "project team/app not found", None),
+            (404, "the project is not found", None),
+            (412, "The image is not signed by cosign.", None),
+            (403, "The system is in read only mode.", Some(Extent::Registry)),
+        ] {
+            let error = refused(LOOK, "hub.local/team/app", status, message);
+            assert_eq!(error.extent(), extent, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_project_is_known_by_what_registries_say_of_it() {
+        for (status, message, is_missing) in [
+            (404, "project library2 not found", true),
+            (401, "project: Project library2 does not exist", true),
+            (403, "the project doesn't exist", true),
+            (404, "project not found", true),
+            (404, "manifest unknown", false),
+            (500, "project x not found", false),
+        ] {
+            let refusal = Refusal {
+                status,
+                message: Some(message.to_owned()),
+                ..Refusal::default()
+            };
+            assert_eq!(lacks_project(&refusal), is_missing, "{message}");
+        }
+    }
+}
