@@ -144,15 +144,16 @@ fn harbors_own_answer_is_shown_where_it_refuses() {
 #[test]
 fn a_wrong_password_is_sent_once_and_is_told_as_one() {
     let registry = harbor(HarborProjects::default());
-    let client = client_of(Credential::new("admin", "wrong"), &registry);
+    let client = client_of(Credential::new("admin", "hunter2"), &registry);
     let app = repository(&registry, "team/app");
     for _ in 0..3 {
         let told = format!("{:#}", client.has_project(&app).unwrap_err());
         assert!(
-            told.contains("logging in: ") && told.contains("refused the user name or the password"),
+            told.contains("logging in: the user or password is wrong at ")
+                && told.contains("refused the user name or the password"),
             "{told}"
         );
-        assert!(!told.contains("wrong"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
     }
     assert!(create(&client, &registry).is_err());
     assert_eq!(registry.log().requests().len(), 1);
