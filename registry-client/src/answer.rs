@@ -10,6 +10,7 @@ use ureq::http::HeaderMap;
 
 use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
 use crate::failure;
+use crate::reason;
 use crate::retry::retry_after;
 use crate::throttle::Permit;
 use crate::transport::bounded;
@@ -160,6 +161,7 @@ impl Answer {
         let quota = self.quota(message.as_deref());
         let lacks_right = self.insufficient.is_some();
         let message = match (message, self.insufficient) {
+            (Some(message), Some(_)) if reason::names_right(&message) => Some(message),
             (message, Some(scope)) => {
                 let note = format!("the token server gave a token that doesn't allow {scope}");
                 Some(message.map_or(note.clone(), |message| format!("{message} ({note})")))

@@ -112,7 +112,12 @@ pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
 
 /// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
 pub(crate) fn lacks_right(refusal: &Refusal) -> bool {
-    refusal.lacks_right || lowercase(refusal).contains("to access repository")
+    refusal.lacks_right || refusal.message.as_deref().is_some_and(names_right)
+}
+
+/// Whether a text says which right is lacking at which repository.
+pub(crate) fn names_right(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("to access repository")
 }
 
 fn lowercase(refusal: &Refusal) -> String {
