@@ -60,7 +60,7 @@ impl Core {
             _ => {}
         }
         if seems_refused {
-            self.wait_for_lockout(wanted, first.as_ref().err())?;
+            self.wait_for_lockout(wanted.place, first.as_ref().err())?;
         }
         match self.fetch_token(wanted, &Scopes::default()) {
             Ok(login) => {
@@ -94,23 +94,23 @@ impl Core {
         if fetched.is_named() || !wanted.login.is_named(credential) {
             return Ok(fetched);
         }
-        self.wait_for_lockout(wanted, None)?;
+        self.wait_for_lockout(wanted.place, None)?;
         self.fetch_token(wanted, scopes).map_err(Error::of_known_user)
     }
 
     /// Waits until a name isn't locked any more.
-    fn wait_for_lockout(&self, wanted: &Wanted<'_>, refusal: Option<&Error>) -> Result<(), Error> {
+    pub fn wait_for_lockout(&self, place: &Place, refusal: Option<&Error>) -> Result<(), Error> {
         let wait = self.retry.login_wait();
         match refusal {
-            Some(error) => self.notify(NoticeKind::Retry, wanted.place, 1, wait, error.kind()),
+            Some(error) => self.notify(NoticeKind::Retry, place, 1, wait, error.kind()),
             None => {
                 let cause = "the token server gave a token for nobody, as it does where a password is wrong or the user is locked out";
-                self.notify(NoticeKind::Retry, wanted.place, 1, wait, cause);
+                self.notify(NoticeKind::Retry, place, 1, wait, cause);
             }
         }
         match self.cancel.sleep(wait, || false) {
             true => Ok(()),
-            false => Err(Error::new(wanted.place, ErrorKind::Cancelled)),
+            false => Err(Error::new(place, ErrorKind::Cancelled)),
         }
     }
 

@@ -259,19 +259,29 @@ impl Core {
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        let exchange = Exchange {
-            method: call.method,
-            url: &call.url,
-            headers: &headers,
-            authorization: proof.as_ref().map(|proof| &proof.header),
-            identity: self.own_identity(call.reach.rule),
-            place: &call.place,
-            named_for: None,
-            checked_bytes: 0,
+        let authorization = proof.as_ref().map(|proof| &proof.header);
+        let send = || {
+            let exchange = Exchange {
+                method: call.method,
+                url: &call.url,
+                headers: &headers,
+                authorization,
+                identity: self.own_identity(call.reach.rule),
+                place: &call.place,
+                named_for: None,
+                checked_bytes: 0,
+            };
+            let mut payload = body.map_or(Payload::None, Payload::Bytes);
+            reaching(Some(&throttle), || self.exchange(exchange, &mut payload))
+                .map_err(|error| error.of_request(began))
         };
-        let mut payload = body.map_or(Payload::None, Payload::Bytes);
-        let mut answer = reaching(Some(&throttle), || self.exchange(exchange, &mut payload))
-            .map_err(|error| error.of_request(began))?;
+        let mut answer = send()?;
+        let is_on_trial = proof.as_ref().is_some_and(|proof| proof.trial.is_some());
+        if is_on_trial && answer.status == 401 {
+            // Somebody else's mistake may have locked the name.
+            self.wait_for_lockout(&call.place, Some(&answer.into_error(&call.place)))?;
+            answer = send()?;
+        }
         if let Some((credential, _trial)) = proof.and_then(|proof| proof.trial) {
             match answer.status {
                 401 => {

@@ -142,7 +142,7 @@ fn harbors_own_answer_is_shown_where_it_refuses() {
 }
 
 #[test]
-fn a_wrong_password_is_sent_once_and_is_told_as_one() {
+fn a_wrong_password_is_sent_twice_and_is_told_as_one() {
     let registry = harbor(HarborProjects::default());
     let client = client_of(Credential::new("admin", "hunter2"), &registry);
     let app = repository(&registry, "team/app");
@@ -156,8 +156,19 @@ fn a_wrong_password_is_sent_once_and_is_told_as_one() {
         assert!(!told.contains("hunter2"), "{told}");
     }
     assert!(create(&client, &registry).is_err());
-    assert_eq!(registry.log().requests().len(), 1);
+    assert_eq!(registry.log().requests().len(), 2);
     assert!(registry.projects().is_empty());
+}
+
+#[test]
+fn a_right_password_of_a_name_that_is_locked_is_sent_once_more() {
+    let registry = harbor(HarborProjects::default());
+    let client = client_of(user(), &registry);
+    let locked = Reply::status(401).error("UNAUTHORIZED", "unauthorized");
+    registry.fault(Fault::new("HEAD", "/api/v2.0/projects", Action::Answer(locked)));
+    assert!(!client.has_project(&repository(&registry, "team/app")).unwrap());
+    assert_eq!(registry.log().requests().len(), 2);
+    create(&client, &registry).unwrap();
 }
 
 #[test]
