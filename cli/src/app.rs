@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::SIGXFSZ;
-use transload_layout_store::{Error, Opening, Store};
+use transload_layout_store::{Error, OpenOptions, Store};
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 use transload_transfer::job::Job;
 use transload_transfer::panics;
@@ -375,7 +375,9 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
 
 /// Opens a directory that is there; the inner error is that the wait for somebody else was stopped.
 pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<Store, Error>, TaskErrors> {
-    open_with(dir, |dir| Opening::until(Arc::clone(cancel)).open(dir))
+    open_with(dir, |dir| {
+        OpenOptions::default().cancel_flag(Arc::clone(cancel)).open(dir)
+    })
 }
 
 /// The same, opened in one way or another.

@@ -11,10 +11,10 @@ use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single}
 use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
 use transload_template::Value;
-use transload_transfer::care::Keep;
 use transload_transfer::job::{
     Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
 };
+use transload_transfer::maintenance::Keep;
 
 use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, VerifyArgs, WhichArgs,

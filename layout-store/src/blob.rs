@@ -49,7 +49,7 @@ impl Store {
     /// Returns whether the blob is there with the right bytes, which it hashes.
     ///
     /// # Errors
-    /// As [`Store::has_blob`], and where the flag of the store's [`Opening`](crate::Opening) is set.
+    /// As [`Store::has_blob`], and where the flag of the store's [`OpenOptions`](crate::OpenOptions) is set.
     pub fn check_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
         if !self.has_blob(blob)? {
             return Ok(false);

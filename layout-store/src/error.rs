@@ -172,7 +172,7 @@ impl Error {
         }
     }
 
-    /// Whether it was stopped by the flag of its [`Opening`](crate::Opening).
+    /// Whether it was stopped by the flag of its [`OpenOptions`](crate::OpenOptions).
     pub fn is_stopped(&self) -> bool {
         matches!(self, Error::Stopped { .. })
     }

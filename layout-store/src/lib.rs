@@ -14,7 +14,7 @@
 //!
 //! # Where to look
 //!
-//! - Open: [`Store::open`], [`Store::create`]; [`Opening`] where waits for other processes should be stoppable.
+//! - Open: [`Store::open`], [`Store::create`]; [`OpenOptions`] where waits for other processes should be stoppable.
 //! - The disk: [`check_names`], [`free_space`], [`filesystem`]; [`Store::cautions`] tells what it lacks.
 //! - Read: [`Store::images`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
 //! - Write, in this order: [`Store::write_blob`] (from another store with [`BlobWriter::reflink`], or [`Store::link_blob`]), [`Store::sync_blobs`],
@@ -58,7 +58,7 @@ pub use mend::{OldTagFile, SetAside, TagFlaw};
 pub use part::{KeptPart, PartWriter, Parts};
 pub use prune::{Exclusive, Garbage};
 pub use space::{filesystem, free_space};
-pub use store::{Opening, Store};
+pub use store::{OpenOptions, Store};
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;
 pub use verify::{BlobFile, Flaw, Verdict};

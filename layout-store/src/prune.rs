@@ -59,7 +59,7 @@ impl Exclusive {
     ///
     /// # Errors
     /// Where a tag map, or a manifest of an image that stays, is missing or can't be read: what is needed isn't known then. Where the
-    /// flag of the store's [`Opening`](crate::Opening) is set.
+    /// flag of the store's [`OpenOptions`](crate::OpenOptions) is set.
     pub fn garbage(&self, keep: impl Fn(&Reference) -> bool) -> Result<Garbage, Error> {
         let listing = self.store.listing()?.undamaged()?;
         if let Some(folder) = listing.nameless.first() {
@@ -116,7 +116,7 @@ impl Exclusive {
     /// Removes it: the images' names first, so that at no time a name stands for what isn't whole.
     ///
     /// # Errors
-    /// Where the filesystem refuses, or the flag of the store's [`Opening`](crate::Opening) is set. What came before is gone, the
+    /// Where the filesystem refuses, or the flag of the store's [`OpenOptions`](crate::OpenOptions) is set. What came before is gone, the
     /// rest is there, and is garbage the next time.
     pub fn remove(&mut self, garbage: &Garbage) -> Result<(), Error> {
         for images in garbage

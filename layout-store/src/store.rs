@@ -52,14 +52,16 @@ pub struct Store {
 
 /// How a store is opened.
 #[derive(Debug, Clone, Default)]
-pub struct Opening {
+pub struct OpenOptions {
     cancel: Arc<AtomicBool>,
 }
 
-impl Opening {
-    /// Waits for other processes, and removing, end once the flag is set: those of opening, and those of the store that was opened.
-    pub fn until(cancel: Arc<AtomicBool>) -> Opening {
-        Opening { cancel }
+impl OpenOptions {
+    /// Sets the flag that ends waits for other processes and removals: while the store is opened, and as long as it is open.
+    #[must_use]
+    pub fn cancel_flag(mut self, cancel: Arc<AtomicBool>) -> OpenOptions {
+        self.cancel = cancel;
+        self
     }
 
     /// See [`Store::open`].
@@ -73,7 +75,7 @@ impl Opening {
     /// See [`Store::open_exclusively`].
     ///
     /// # Errors
-    /// As [`Opening::open`], and where the folder can't be locked.
+    /// As [`OpenOptions::open`], and where the folder can't be locked.
     pub fn open_exclusively(&self, path: impl AsRef<Path>) -> Result<Exclusive, Error> {
         self.open_with(path.as_ref(), lease::take_alone)
             .map(Exclusive::new)
@@ -112,7 +114,7 @@ impl Opening {
     /// See [`Store::create`].
     ///
     /// # Errors
-    /// As [`Opening::open`], where it can't be made, and [`Error::NoColons`].
+    /// As [`OpenOptions::open`], where it can't be made, and [`Error::NoColons`].
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
         colons::check_names(path)?;
@@ -138,7 +140,7 @@ impl Store {
     /// # Errors
     /// Where the folder isn't there, can't be read or is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
-        Opening::default().open(path)
+        OpenOptions::default().open(path)
     }
 
     /// Returns whether a folder looks like a store: it has a folder of blobs, or was written to by this crate.
@@ -152,7 +154,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and where the folder can't be locked.
     pub fn open_exclusively(path: impl AsRef<Path>) -> Result<Exclusive, Error> {
-        Opening::default().open_exclusively(path)
+        OpenOptions::default().open_exclusively(path)
     }
 
     /// Opens a store, making it if it isn't there.
@@ -160,10 +162,10 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and where it can't be made.
     pub fn create(path: impl AsRef<Path>) -> Result<Store, Error> {
-        Opening::default().create(path)
+        OpenOptions::default().create(path)
     }
 
-    /// Ends work once the flag of the [`Opening`] is set.
+    /// Ends work once the flag of the [`OpenOptions`] is set.
     pub(crate) fn check_stop(&self) -> Result<(), Error> {
         if self.cancel.load(Ordering::Relaxed) {
             Err(Error::Stopped {

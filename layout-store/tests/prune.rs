@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use transload_layout_store::{BlobWrite, Opening, Store};
+use transload_layout_store::{BlobWrite, OpenOptions, Store};
 use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Repository};
 
 fn put(store: &Store, content: &[u8]) -> Descriptor {
@@ -185,8 +185,8 @@ fn pruning_waits_for_who_uses_the_store_and_they_for_it() {
 }
 
 /// An opening that doesn't wait.
-fn at_once() -> Opening {
-    Opening::until(Arc::new(AtomicBool::new(true)))
+fn at_once() -> OpenOptions {
+    OpenOptions::default().cancel_flag(Arc::new(AtomicBool::new(true)))
 }
 
 #[test]

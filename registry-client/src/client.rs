@@ -329,12 +329,12 @@ impl Client {
 
     /// How many requests a registry is asked at once now, at most: the number begins modest, grows while that gets more done, and falls
     /// where the registry can't cope.
-    pub fn places(&self, registry: &Registry) -> usize {
+    pub fn permits(&self, registry: &Registry) -> usize {
         self.core.throttle(registry).limit()
     }
 
-    /// How many of its [`places`](Client::places) are free.
-    pub fn free_places(&self, registry: &Registry) -> usize {
+    /// How many of its [`permits`](Client::permits) are free.
+    pub fn free_permits(&self, registry: &Registry) -> usize {
         self.core.throttle(registry).free()
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Expected(Mutex<HashMap<Registry, Plan>>);
 struct Plan {
     turns: Vec<(Repository, Scopes)>,
     /// Where a repository is among them, by its path.
-    places: HashMap<String, usize>,
+    permits: HashMap<String, usize>,
 }
 
 impl Expected {
@@ -36,10 +36,11 @@ impl Expected {
         };
         let mut plans = lock(&self.0);
         let plan = plans.entry(repository.registry().clone()).or_default();
-        match plan.places.get(repository.path()) {
+        match plan.permits.get(repository.path()) {
             Some(&place) => plan.turns[place].1.merge(&scopes),
             None => {
-                plan.places.insert(repository.path().to_owned(), plan.turns.len());
+                plan.permits
+                    .insert(repository.path().to_owned(), plan.turns.len());
                 plan.turns.push((repository.clone(), scopes));
             }
         }
@@ -52,7 +53,7 @@ impl Expected {
         let Some(plan) = plans.get(registry) else {
             return Vec::new();
         };
-        let Some(place) = plan.places.get(path) else {
+        let Some(place) = plan.permits.get(path) else {
             return Vec::new();
         };
         let batch = plan.turns.chunks(most.max(1)).nth(place / most.max(1));

@@ -36,6 +36,7 @@ mod cancel;
 mod challenge;
 mod claims;
 mod client;
+mod concurrency;
 mod config;
 mod core;
 mod credentials;
@@ -46,7 +47,6 @@ mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod growth;
 mod health;
 mod hint;
 mod identity;

@@ -7,8 +7,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
+use crate::concurrency::{ConcurrencyLimit, MODEST};
 use crate::error::Error;
-use crate::growth::{Growth, MODEST};
 use crate::health::Health;
 use crate::retry::RetryPolicy;
 
@@ -40,7 +40,7 @@ struct State {
     briefs: u32,
     /// How often the host was overloaded. Requests that began before the last time say nothing new.
     overloads: u64,
-    growth: Growth,
+    concurrency: ConcurrencyLimit,
     /// Of requests that read, and of those that write: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
@@ -91,7 +91,7 @@ impl Throttle {
                 paused_until: None,
                 briefs: 0,
                 overloads: 0,
-                growth: Growth::new(Instant::now()),
+                concurrency: ConcurrencyLimit::new(Instant::now()),
                 reads: Health::default(),
                 writes: Health::default(),
             }),
@@ -123,7 +123,7 @@ impl Throttle {
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
-            state.growth.is_full();
+            state.concurrency.is_full();
             if self.grow(&mut state) {
                 continue;
             }
@@ -183,7 +183,7 @@ impl Throttle {
 
     /// Somebody begins to connect to the host.
     pub fn reaches(&self) {
-        if self.lock().growth.reaches(Instant::now()) {
+        if self.lock().concurrency.reaches(Instant::now()) {
             // Who waits has to know how long.
             self.freed.notify_all();
         }
@@ -192,7 +192,7 @@ impl Throttle {
     /// The host has answered. `is_good`: it isn't a passing failure.
     pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
-        state.growth.hears();
+        state.concurrency.hears();
         if is_good {
             state.briefs = 0;
             state.health(is_write).succeeds();
@@ -251,7 +251,7 @@ impl Throttle {
     /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
     pub fn speed_up(&self, latency: Option<Duration>) {
         let mut state = self.lock();
-        state.growth.answered(latency);
+        state.concurrency.answered(latency);
         if state.overloads > 0 {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
         } else {
@@ -267,7 +267,7 @@ impl Throttle {
     fn grow(&self, state: &mut State) -> bool {
         let grows = state.may_grow()
             && state
-                .growth
+                .concurrency
                 .pays(Instant::now(), self.moved.load(Ordering::Relaxed));
         if grows {
             state.limit = (state.limit * 2.0).min(state.most);
@@ -299,7 +299,7 @@ impl State {
     /// How long who waits need not look again, unless a place is given back.
     fn nap(&self, now: Instant) -> Duration {
         // More may run after a silence, where more may run at all.
-        let silence = self.growth.silence_left(now).filter(|_| self.may_grow());
+        let silence = self.concurrency.silence_left(now).filter(|_| self.may_grow());
         let ends = [self.pause(now), silence];
         ends.into_iter().flatten().fold(SLICE, Duration::min)
     }
@@ -435,7 +435,11 @@ mod tests {
         );
         throttle.moved(1 << 40);
         throttle.speed_up(None);
-        assert_eq!(throttle.limit(), grown / 2, "after an overload, growth is slow");
+        assert_eq!(
+            throttle.limit(),
+            grown / 2,
+            "after an overload, concurrency is slow"
+        );
         assert_eq!(Throttle::new(3).limit(), 3);
     }
 

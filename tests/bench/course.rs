@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use transload_test_support::RealRegistry;
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::Tls;
 
 use crate::measure::{self, Cost};
@@ -18,11 +18,11 @@ use crate::tool::{Place, Tool, Tools};
 use crate::{check, stop, storage};
 
 /// The slow link: 40 ms there and back, 100 Mbit/s on each connection and in each direction.
-fn slow() -> Weather {
-    Weather {
+fn slow() -> LinkConditions {
+    LinkConditions {
         delay: Duration::from_millis(20),
         rate: Some(12_500_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use transload_reference::Digest;
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 
 use crate::course::remove;
 use crate::micro::CHUNK;
@@ -32,7 +32,7 @@ pub fn run(host: &str, set: &Set, folder: &Path) -> Result<(String, Value)> {
             }
         }
     }
-    let link = Link::start(host, Weather::default());
+    let link = Link::start(host, LinkConditions::default());
     let mut receive = Vec::new();
     let mut linked = Vec::new();
     let mut copy = Vec::new();

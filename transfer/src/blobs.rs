@@ -81,7 +81,7 @@ impl BlobMap {
         }
         entry.moving.insert(scope.clone(), image);
         Claim::Bring {
-            from: entry.lender(scope),
+            from: entry.mount_from(scope),
         }
     }
 
@@ -169,7 +169,7 @@ impl Entry {
     }
 
     /// Another scope that has the blob.
-    fn lender(&self, scope: &Scope) -> Option<Repository> {
+    fn mount_from(&self, scope: &Scope) -> Option<Repository> {
         self.first.as_ref().filter(|first| *first != scope)?.clone()
     }
 
@@ -196,9 +196,9 @@ impl Entry {
                 self.waiting.remove(&scope);
             }
         }
-        let lender = self.lender(&scope);
+        let mount_from = self.mount_from(&scope);
         self.moving.insert(scope, image);
-        Some((image, lender))
+        Some((image, mount_from))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use transload_layout_store::Opening;
+use transload_layout_store::OpenOptions;
 use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
-use super::at_work;
+use super::current_image;
 use super::event::{Event, Observer};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
 use crate::job::{Job, Target};
@@ -98,7 +98,7 @@ impl<'a> Clients<'a> {
             .hosts(settings.hosts.clone())
             .skip_tls_verify(settings.skip_tls_verify)
             .on_notice(move |notice| {
-                at_work::tell(|image| observer.event(&Event::Trouble { image, notice }))
+                current_image::with(|image| observer.event(&Event::Trouble { image, notice }))
             });
         if let Some((_, first)) = self.made.first() {
             builder = builder.alongside(first);
@@ -109,7 +109,7 @@ impl<'a> Clients<'a> {
     }
 
     /// How stores are opened in this run.
-    pub fn opening(&self) -> Opening {
-        self.options.opening()
+    pub fn open_options(&self) -> OpenOptions {
+        self.options.open_options()
     }
 }

@@ -21,11 +21,11 @@ use super::fault::{Fault, Side};
 use super::fill::fill;
 use super::local;
 use super::losses::Losses;
+use super::parallel_map::parallel_map;
 use super::ranges::RangeWorkers;
 use super::refused::{Refusals, RefusedTypes, project};
 use super::scouts::Scouts;
 use super::source::{Offer, Source};
-use super::together::together;
 use crate::job::{IndexMode, Job};
 
 pub use to_be::ToBe;
@@ -97,7 +97,7 @@ pub trait Destination: Send + Sync {
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
 
     /// Makes the blobs that came durable: no manifest that names them is written before.
-    fn settle(&self) -> Result<(), Fault>;
+    fn sync_blobs(&self) -> Result<(), Fault>;
 
     /// Writes a manifest whose parts are all there.
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault>;
@@ -151,7 +151,7 @@ pub struct Bring<'a> {
     /// What it is.
     pub blob: &'a Descriptor,
     /// A repository of the destination that has it.
-    pub lender: Option<&'a Repository>,
+    pub mount_from: Option<&'a Repository>,
     /// What is to be expected of the destination.
     pub expected: Expected,
     /// Where it comes from.
@@ -325,7 +325,7 @@ impl Destination for StoreDestination {
         Ok(how)
     }
 
-    fn settle(&self) -> Result<(), Fault> {
+    fn sync_blobs(&self) -> Result<(), Fault> {
         self.store.sync_blobs().map_err(destination)
     }
 
@@ -434,7 +434,7 @@ impl RegistryDestination {
 
     /// Whether the registry has all of these manifests.
     fn has_manifests(&self, repository: &Repository, manifests: &[RawManifest]) -> Result<bool, Fault> {
-        let found = together(manifests, |manifest| {
+        let found = parallel_map(manifests, |manifest| {
             let identifier = manifest.digest().clone().into();
             self.client.find_manifest(repository, &identifier)
         });
@@ -449,7 +449,7 @@ impl RegistryDestination {
     /// Looks up some of an image's blobs, as long as the run's sample of the registry isn't large enough.
     fn sample(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<(), Fault> {
         let chosen = self.losses.choose(repository, blobs);
-        let sizes = together(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
+        let sizes = parallel_map(&chosen, |blob| self.client.has_blob(repository, &blob.digest));
         for (blob, size) in chosen.into_iter().zip(sizes) {
             let size = size.map_err(|error| self.fault(repository, error))?;
             self.losses.answer(repository, blob, size);
@@ -574,7 +574,7 @@ impl Destination for RegistryDestination {
         };
         // Its own source first: the token that it is read with serves the mount, too.
         let own = own.filter(|own| self.client.can_mount(own, request.repository));
-        let mount_from = own.or(request.lender);
+        let mount_from = own.or(request.mount_from);
         let mount = || {
             let Some(from) = mount_from else {
                 return Ok(false);
@@ -602,7 +602,7 @@ impl Destination for RegistryDestination {
         self.push(request).map(|()| How::Moved)
     }
 
-    fn settle(&self) -> Result<(), Fault> {
+    fn sync_blobs(&self) -> Result<(), Fault> {
         Ok(())
     }
 

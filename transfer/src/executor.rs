@@ -1,6 +1,6 @@
 //! Moves what was planned: blobs, then manifests, children first, then the tag.
 //!
-//! All work of a task goes through one [`Queue`], drained by its [`Staff`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
+//! All work of a task goes through one [`Queue`], drained by its [`WorkerPool`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
 mod repair;
@@ -14,21 +14,21 @@ use rayon::Scope;
 use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository, Tag};
 use transload_registry_client::Client;
 
-use super::at_work;
 use super::blobs::{Claim, ImageId, Next};
+use super::current_image;
 use super::destination::{Bring, Expected, Presence, Published};
 use super::event::{Event, How, Observer};
 use super::fault::{Fault, Side};
-use super::flight::Flight;
+use super::image_task::ImageTask;
 use super::outcome::Status;
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::refused;
-use super::room::Berth;
-use super::staff::Staff;
+use super::space::SpaceReservation;
 use super::tagging::Waiting;
+use super::worker_pool::WorkerPool;
 use crate::job::{Job, Target};
 use crate::panics::{self, Panicked};
 
@@ -45,7 +45,7 @@ const MOST_LOCAL: usize = 16;
 /// A task's images on their way.
 pub(crate) struct Executor<'a> {
     pub job: &'a Job,
-    pub flights: Vec<Flight>,
+    pub image_tasks: Vec<ImageTask>,
     pub observer: &'a dyn Observer,
     pub cancel: &'a AtomicBool,
     client: Client,
@@ -53,7 +53,7 @@ pub(crate) struct Executor<'a> {
     /// Those that images come from or go to.
     registries: BTreeSet<Registry>,
     queue: Queue<ImageId, BlobWork, RangeWork>,
-    staff: Staff,
+    worker_pool: WorkerPool,
     /// Those that belong to no image.
     warnings: Mutex<Vec<String>>,
 }
@@ -75,7 +75,7 @@ impl RangeWorkers for Idle<'_, '_, '_> {
     }
 
     fn busy(&self) -> usize {
-        self.executor.staff.busy()
+        self.executor.worker_pool.busy()
     }
 
     fn call(&self, fetch: &Arc<RangeFetch>) {
@@ -91,9 +91,9 @@ impl RangeWorkers for Idle<'_, '_, '_> {
 struct BlobWork {
     image: ImageId,
     blob: Descriptor,
-    lender: Option<Repository>,
+    mount_from: Option<Repository>,
     /// The room that is set aside for it; none where it was another image that planned it.
-    berth: Option<Berth>,
+    reservation: Option<SpaceReservation>,
 }
 
 /// A large blob of an image, whose ranges others may fetch.
@@ -105,15 +105,15 @@ struct RangeWork {
 impl<'a> Executor<'a> {
     pub fn new(
         job: &'a Job,
-        flights: Vec<Flight>,
+        image_tasks: Vec<ImageTask>,
         client: Client,
         pool: &'a Pool,
         observer: &'a dyn Observer,
         cancel: &'a AtomicBool,
     ) -> Self {
-        let ends = flights
+        let ends = image_tasks
             .iter()
-            .flat_map(|flight| [&flight.mapping.from, &flight.mapping.to]);
+            .flat_map(|image_task| [&image_task.mapping.from, &image_task.mapping.to]);
         let registries: BTreeSet<Registry> = ends.filter_map(Target::registry).cloned().collect();
         let most = if registries.is_empty() {
             MOST_LOCAL
@@ -124,25 +124,25 @@ impl<'a> Executor<'a> {
         Executor {
             job,
             registries,
-            flights,
+            image_tasks,
             client,
             pool,
             observer,
             cancel,
             queue: Queue::new(workers),
-            staff: Staff::new(workers),
+            worker_pool: WorkerPool::new(workers),
             warnings: Mutex::default(),
         }
     }
 
     /// Moves all images. Those that failed and may yet succeed get `job.retries` further tries, after the others are done.
     pub fn run(&self) {
-        let mut images: Vec<ImageId> = (0..self.flights.len()).collect();
+        let mut images: Vec<ImageId> = (0..self.image_tasks.len()).collect();
         for attempt in 0..=self.job.retries {
             if attempt > 0 {
                 // Any of them: one that was done may have been opened again.
-                images = (0..self.flights.len())
-                    .filter(|&image| self.flights[image].renew())
+                images = (0..self.image_tasks.len())
+                    .filter(|&image| self.image_tasks[image].renew())
                     .collect();
                 if images.is_empty() || self.is_cancelled() {
                     break;
@@ -161,10 +161,10 @@ impl<'a> Executor<'a> {
                 }
                 let (began, [soonest, latest]) = (Instant::now(), REVIEW);
                 while !self
-                    .staff
+                    .worker_pool
                     .wait((began.elapsed() / REVIEW_PART).clamp(soonest, latest))
                 {
-                    self.hire(scope, self.queue.len());
+                    self.spawn_for(scope, self.queue.len());
                 }
             });
         }
@@ -178,9 +178,9 @@ impl<'a> Executor<'a> {
             .clone()
     }
 
-    /// The images' flights.
-    pub fn into_flights(self) -> Vec<Flight> {
-        self.flights
+    /// The images' image_tasks.
+    pub fn into_tasks(self) -> Vec<ImageTask> {
+        self.image_tasks
     }
 
     fn is_cancelled(&self) -> bool {
@@ -191,30 +191,30 @@ impl<'a> Executor<'a> {
     fn bound(&self) -> usize {
         let places = || {
             let each = self.registries.iter();
-            each.map(|registry| self.client.places(registry)).sum()
+            each.map(|registry| self.client.permits(registry)).sum()
         };
-        self.staff.bound((!self.registries.is_empty()).then(places))
+        self.worker_pool.bound((!self.registries.is_empty()).then(places))
     }
 
     fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, RangeWork>) {
         let pieces = self.queue.push(work);
-        self.hire(scope, pieces);
+        self.spawn_for(scope, pieces);
     }
 
     /// Begins the workers that so many pieces of work need.
-    fn hire<'scope>(&'scope self, scope: &Scope<'scope>, pieces: usize) {
-        let new = self.staff.call(pieces, self.bound());
+    fn spawn_for<'scope>(&'scope self, scope: &Scope<'scope>, pieces: usize) {
+        let new = self.worker_pool.workers_to_spawn(pieces, self.bound());
         for _ in 0..new {
             scope.spawn(|scope| self.work(scope));
         }
         if new > 0 {
-            self.pool.need(self.staff.hired());
+            self.pool.need(self.worker_pool.spawned());
         }
     }
 
     /// Does pieces of work, the most urgent first, until there are none and none can come.
     fn work<'scope>(&'scope self, scope: &Scope<'scope>) {
-        while let Some((work, _duty)) = self.staff.next(|| self.queue.pop()) {
+        while let Some((work, _busy)) = self.worker_pool.next(|| self.queue.pop()) {
             if self.is_cancelled() {
                 continue;
             }
@@ -236,15 +236,15 @@ impl<'a> Executor<'a> {
             });
             if let Err(panicked) = done {
                 if !is_needed {
-                    log::warn!("{}: {panicked}", self.flights[image].name());
+                    log::warn!("{}: {panicked}", self.image_tasks[image].name());
                     continue;
                 }
                 // Whatever is lost by a second panic fails at the end of the run.
                 let _ = panics::caught(|| self.give_up(scope, image, blob, panicked));
             }
-            let flight = &self.flights[image];
-            let repository = flight.mapping.to.reference().repository();
-            if flight.is_over() || flight.port.destination.project(repository).is_none() {
+            let image_task = &self.image_tasks[image];
+            let repository = image_task.mapping.to.reference().repository();
+            if image_task.is_over() || image_task.state.destination.project(repository).is_none() {
                 self.release(scope, image);
             }
         }
@@ -252,19 +252,19 @@ impl<'a> Executor<'a> {
 
     /// Whether an image needn't wait for the first one of its project.
     fn may_begin(&self, image: ImageId) -> bool {
-        let flight = &self.flights[image];
-        let project = flight
-            .port
+        let image_task = &self.image_tasks[image];
+        let project = image_task
+            .state
             .destination
-            .project(flight.mapping.to.reference().repository());
-        project.is_none_or(|project| flight.port.followers.may_begin(project, image))
+            .project(image_task.mapping.to.reference().repository());
+        project.is_none_or(|project| image_task.state.followers.may_begin(project, image))
     }
 
     /// Lets the images begin that wait for what this one, the first of its project, finds out.
     fn release<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let flight = &self.flights[image];
-        let project = refused::project(flight.mapping.to.reference().repository());
-        for follower in flight.port.followers.release(project, image) {
+        let image_task = &self.image_tasks[image];
+        let project = refused::project(image_task.mapping.to.reference().repository());
+        for follower in image_task.state.followers.release(project, image) {
             self.push(scope, Work::Plan(follower));
         }
     }
@@ -277,15 +277,15 @@ impl<'a> Executor<'a> {
         blob: Option<Descriptor>,
         panicked: Panicked,
     ) {
-        let flight = &self.flights[image];
-        let plan = flight.plan();
-        if flight.is_over() {
-            log::error!("{}: {panicked}", flight.name());
+        let image_task = &self.image_tasks[image];
+        let plan = image_task.plan();
+        if image_task.is_over() {
+            log::error!("{}: {panicked}", image_task.name());
         }
         self.fail(image, Fault::internal(panicked));
         let planned = plan.iter().flat_map(|plan| &plan.blobs);
         let blobs: Vec<&Descriptor> = planned.chain(&blob).collect();
-        for (digest, next) in flight.port.blobs.abandon(image) {
+        for (digest, next) in image_task.state.blobs.abandon(image) {
             if let Some(blob) = blobs.iter().find(|blob| blob.digest == digest) {
                 self.pass_on(scope, blob, next);
             }
@@ -295,12 +295,12 @@ impl<'a> Executor<'a> {
 
     /// Fetches ranges of a large blob of an image, until there is other work.
     fn fetch_ranges(&self, RangeWork { image, fetch }: RangeWork) {
-        let _at = at_work::on(self.flights[image].name());
+        let _at = current_image::set(self.image_tasks[image].name());
         fetch.work(&RangeWorker {
-            source: self.flights[image].source.as_ref(),
+            source: self.image_tasks[image].source.as_ref(),
             progress: &|position| {
                 self.observer.event(&Event::BlobProgress {
-                    image: self.flights[image].name(),
+                    image: self.image_tasks[image].name(),
                     digest: fetch.digest(),
                     position,
                 });
@@ -311,32 +311,32 @@ impl<'a> Executor<'a> {
     }
 
     fn plan<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let flight = &self.flights[image];
-        let _at = at_work::on(flight.name());
-        flight.start();
+        let image_task = &self.image_tasks[image];
+        let _at = current_image::set(image_task.name());
+        image_task.start();
         let planned = plan::plan(
             self.job,
-            flight.source.as_ref(),
-            flight.port.destination.as_ref(),
-            &flight.mapping,
+            image_task.source.as_ref(),
+            image_task.state.destination.as_ref(),
+            &image_task.mapping,
         );
         let plan = match planned {
             Ok(Planned::Move(plan)) => {
-                let repository = flight.mapping.to.reference().repository();
+                let repository = image_task.mapping.to.reference().repository();
                 // What the name stands for already was written before.
                 let begun = match plan.was_published {
                     true => Ok(()),
-                    false => flight.port.destination.begin(repository, &plan.blobs),
+                    false => image_task.state.destination.begin(repository, &plan.blobs),
                 };
                 match begun {
-                    Ok(()) => flight.planned(plan),
+                    Ok(()) => image_task.planned(plan),
                     Err(fault) => return self.fail(image, fault),
                 }
             }
             Ok(Planned::AlreadyThere(plan)) => {
-                flight.already_there(plan);
+                image_task.already_there(plan);
                 self.end(image, Status::AlreadyThere);
-                return flight.port.unchecked().push(image);
+                return image_task.state.unchecked().push(image);
             }
             Ok(Planned::Skip(reason)) => return self.end(image, Status::Skipped(reason)),
             Err(fault) => return self.fail(image, fault),
@@ -347,31 +347,31 @@ impl<'a> Executor<'a> {
 
     /// Queues the blobs of an image that nobody else brings.
     fn claim_blobs<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, plan: &Plan) {
-        let flight = &self.flights[image];
-        let scope_of_blobs = flight
-            .port
+        let image_task = &self.image_tasks[image];
+        let scope_of_blobs = image_task
+            .state
             .destination
-            .scope(flight.mapping.to.reference().repository());
+            .scope(image_task.mapping.to.reference().repository());
         let mut new_bytes = 0u64;
         let mut to_write = 0u64;
         let mut work = Vec::new();
         let mut shared = Vec::new();
         let mut wrong = None;
         for blob in &plan.blobs {
-            match flight.port.blobs.claim(&blob.digest, &scope_of_blobs, image) {
+            match image_task.state.blobs.claim(&blob.digest, &scope_of_blobs, image) {
                 Claim::There { size, how } => match check_size(blob, size) {
                     Ok(()) => {
-                        flight.shares(how);
+                        image_task.shares(how);
                         shared.push(blob);
                     }
                     Err(fault) => wrong = wrong.or(Some(fault)),
                 },
                 Claim::Wait => {}
                 Claim::Bring { from } => {
-                    let bytes = flight
-                        .port
+                    let bytes = image_task
+                        .state
                         .destination
-                        .bytes_to_write(flight.source.as_ref(), blob);
+                        .bytes_to_write(image_task.source.as_ref(), blob);
                     new_bytes = new_bytes.saturating_add(blob.size);
                     to_write = to_write.saturating_add(bytes);
                     work.push((blob, from, bytes));
@@ -379,15 +379,15 @@ impl<'a> Executor<'a> {
             }
         }
         self.observer.event(&Event::ImagePlanned {
-            image: flight.name(),
+            image: image_task.name(),
             blobs: plan.blobs.len(),
             new_bytes,
         });
-        let room = &flight.port.room;
+        let space = &image_task.state.space;
         let reserved = match wrong {
             Some(fault) => Err(fault),
-            None => room
-                .reserve(to_write, || flight.port.destination.free_space())
+            None => space
+                .reserve(to_write, || image_task.state.destination.free_space())
                 .map_err(|short| short.fault(to_write)),
         };
         if let Err(fault) = reserved {
@@ -397,17 +397,20 @@ impl<'a> Executor<'a> {
                 self.pass_on(
                     scope,
                     blob,
-                    flight.port.blobs.failed(&blob.digest, &scope_of_blobs, image),
+                    image_task
+                        .state
+                        .blobs
+                        .failed(&blob.digest, &scope_of_blobs, image),
                 );
             }
             return;
         }
-        for (blob, lender, bytes) in work {
+        for (blob, mount_from, bytes) in work {
             let work = BlobWork {
                 image,
                 blob: blob.clone(),
-                lender,
-                berth: Some(Berth::new(room, bytes)),
+                mount_from,
+                reservation: Some(SpaceReservation::new(space, bytes)),
             };
             self.push(scope, Work::Blob(work, blob.size));
         }
@@ -421,48 +424,48 @@ impl<'a> Executor<'a> {
         let BlobWork {
             image,
             blob,
-            lender,
-            berth,
+            mount_from,
+            reservation,
         } = work;
-        let flight = &self.flights[image];
-        let _at = at_work::on(flight.name());
-        let repository = flight.mapping.to.reference().repository();
-        let blob_scope = flight.port.destination.scope(repository);
-        let blobs = &flight.port.blobs;
-        if flight.is_over() {
+        let image_task = &self.image_tasks[image];
+        let _at = current_image::set(image_task.name());
+        let repository = image_task.mapping.to.reference().repository();
+        let blob_scope = image_task.state.destination.scope(repository);
+        let blobs = &image_task.state.blobs;
+        if image_task.is_over() {
             // The image failed by another blob; whoever else needs this one sees to it.
             return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
         }
-        if let Some(plan) = flight.plan()
-            && let Err(fault) = flight
-                .port
+        if let Some(plan) = image_task.plan()
+            && let Err(fault) = image_task
+                .state
                 .destination
                 .check_manifests(repository, &mut plan.children.iter().chain([&plan.root]))
         {
             self.fail(image, fault);
             return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
         }
-        let brought = flight.port.destination.bring_blob(&Bring {
+        let brought = image_task.state.destination.bring_blob(&Bring {
             repository,
             blob: &blob,
-            lender: lender.as_ref(),
-            expected: flight.expected(),
-            source: flight.source.as_ref(),
-            source_repository: flight.mapping.from.reference().repository(),
+            mount_from: mount_from.as_ref(),
+            expected: image_task.expected(),
+            source: image_task.source.as_ref(),
+            source_repository: image_task.mapping.from.reference().repository(),
             started: &|offset| {
-                flight.begins(&blob.digest, offset);
+                image_task.begins(&blob.digest, offset);
                 self.observer.event(&Event::BlobStarted {
-                    image: flight.name(),
+                    image: image_task.name(),
                     blob: &blob,
                     offset,
                 });
             },
             progress: &|position| {
-                if let Some(berth) = &berth {
-                    berth.shrink_to(blob.size.saturating_sub(position));
+                if let Some(reservation) = &reservation {
+                    reservation.shrink_to(blob.size.saturating_sub(position));
                 }
                 self.observer.event(&Event::BlobProgress {
-                    image: flight.name(),
+                    image: image_task.name(),
                     digest: &blob.digest,
                     position,
                 });
@@ -477,7 +480,7 @@ impl<'a> Executor<'a> {
         match brought {
             Ok(how) => {
                 self.observer.event(&Event::BlobFinished {
-                    image: flight.name(),
+                    image: image_task.name(),
                     blob: &blob,
                     how,
                 });
@@ -485,13 +488,13 @@ impl<'a> Executor<'a> {
                 let next = blobs.arrived(&blob.digest, &blob_scope, blob.size, how);
                 self.count(scope, image, Some((&blob, how)));
                 for &image in &next.there {
-                    self.flights[image].shares(how);
+                    self.image_tasks[image].shares(how);
                 }
                 self.pass_on(scope, &blob, next);
             }
             Err(fault) => {
                 self.observer.event(&Event::BlobFailed {
-                    image: flight.name(),
+                    image: image_task.name(),
                     digest: &blob.digest,
                 });
                 self.fail(image, fault);
@@ -503,7 +506,7 @@ impl<'a> Executor<'a> {
     fn pass_on<'scope>(&'scope self, scope: &Scope<'scope>, blob: &Descriptor, next: Next) {
         for image in next.there {
             // A wrong size in a manifest fails its image, whichever image brings the blob.
-            match self.flights[image]
+            match self.image_tasks[image]
                 .blob(&blob.digest)
                 .map_or(Ok(()), |own| check_size(&own, blob.size))
             {
@@ -511,39 +514,39 @@ impl<'a> Executor<'a> {
                 Err(fault) => self.fail(image, fault),
             }
         }
-        for (image, lender) in next.bring {
+        for (image, mount_from) in next.bring {
             // By what its own manifest says: what another one says of the same digest may have been the fault.
-            let blob = self.flights[image]
+            let blob = self.image_tasks[image]
                 .blob(&blob.digest)
                 .unwrap_or_else(|| blob.clone());
             let size = blob.size;
             let work = BlobWork {
                 image,
                 blob,
-                lender,
-                berth: None,
+                mount_from,
+                reservation: None,
             };
             self.push(scope, Work::Blob(work, size));
         }
     }
 
     fn count<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, blob: Option<(&Descriptor, How)>) {
-        if self.flights[image].blob_is_there(blob) {
+        if self.image_tasks[image].blob_is_there(blob) {
             self.push(scope, Work::Publish(image));
         }
     }
 
     fn publish<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let flight = &self.flights[image];
-        let _at = at_work::on(flight.name());
-        let Some(plan) = flight.plan() else {
+        let image_task = &self.image_tasks[image];
+        let _at = current_image::set(image_task.name());
+        let Some(plan) = image_task.plan() else {
             return self.unlock(scope, image);
         };
-        if plan.presence == Presence::Manifests && !flight.has_changed() {
+        if plan.presence == Presence::Manifests && !image_task.has_changed() {
             return self.end(image, Status::AlreadyThere);
         }
-        let repository = flight.mapping.to.reference().repository();
-        let locks = &flight.port.manifest_locks;
+        let repository = image_task.mapping.to.reference().repository();
+        let locks = &image_task.state.manifest_locks;
         let manifests: Vec<&Digest> = plan
             .children
             .iter()
@@ -553,9 +556,9 @@ impl<'a> Executor<'a> {
         if !locks.lock(image, repository, &manifests) {
             return;
         }
-        let written = self.write_manifests(flight, &plan);
+        let written = self.write_manifests(image_task, &plan);
         self.unlock(scope, image);
-        match (written, flight.mapping.to.reference().tag()) {
+        match (written, image_task.mapping.to.reference().tag()) {
             (Ok(Published::Untagged), Some(tag)) => self.tag(image, tag, plan.root.digest()),
             (Ok(_), _) => self.published(image),
             (Err(fault), _) => self.refused(scope, image, &plan, fault),
@@ -564,7 +567,7 @@ impl<'a> Executor<'a> {
 
     /// Ends an image whose manifests and tag are written.
     fn published(&self, image: ImageId) {
-        let status = match self.flights[image].has_changed() {
+        let status = match self.image_tasks[image].has_changed() {
             true => Status::Copied,
             false => Status::AlreadyThere,
         };
@@ -573,26 +576,26 @@ impl<'a> Executor<'a> {
 
     /// Leaves an image's tag to be written with others, and writes what waits unless another worker is at that.
     fn tag(&self, image: ImageId, tag: &Tag, digest: &Digest) {
-        let flight = &self.flights[image];
-        let port = &flight.port;
+        let image_task = &self.image_tasks[image];
+        let state = &image_task.state;
         let waiting = Waiting {
             image,
             tag: tag.clone(),
             digest: digest.clone(),
         };
-        if !port
+        if !state
             .tagging
-            .add(flight.mapping.to.reference().repository(), waiting)
+            .add(image_task.mapping.to.reference().repository(), waiting)
         {
             return;
         }
-        while let Some((repository, waiting)) = port.tagging.next() {
+        while let Some((repository, waiting)) = state.tagging.next() {
             let tags: Vec<_> = waiting
                 .iter()
                 .map(|waiting| (waiting.tag.clone(), waiting.digest.clone()))
                 .collect();
             // A panic mustn't leave the tags that come after these to nobody.
-            let written = panics::caught(|| port.destination.write_tags(&repository, &tags));
+            let written = panics::caught(|| state.destination.write_tags(&repository, &tags));
             let written = written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)));
             for Waiting { image, .. } in waiting {
                 let end = || match &written {
@@ -600,7 +603,7 @@ impl<'a> Executor<'a> {
                     Err(fault) => self.fail(image, fault.clone()),
                 };
                 if let Err(panicked) = panics::caught(end) {
-                    log::error!("{}: {panicked}", self.flights[image].name());
+                    log::error!("{}: {panicked}", self.image_tasks[image].name());
                 }
             }
         }
@@ -608,17 +611,20 @@ impl<'a> Executor<'a> {
 
     /// Unlocks the manifests of an image, and lets others write them.
     fn unlock<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        for image in self.flights[image].port.manifest_locks.unlock(image) {
+        for image in self.image_tasks[image].state.manifest_locks.unlock(image) {
             self.push(scope, Work::Publish(image));
         }
     }
 
-    fn write_manifests(&self, flight: &Flight, plan: &Plan) -> Result<Published, Fault> {
-        let destination = flight.port.destination.as_ref();
-        let (image, locks) = (flight.mapping.to.reference(), &flight.port.manifest_locks);
+    fn write_manifests(&self, image_task: &ImageTask, plan: &Plan) -> Result<Published, Fault> {
+        let destination = image_task.state.destination.as_ref();
+        let (image, locks) = (
+            image_task.mapping.to.reference(),
+            &image_task.state.manifest_locks,
+        );
         let repository = image.repository();
-        let is_repair = flight.expected() == Expected::Lost;
-        destination.settle()?;
+        let is_repair = image_task.expected() == Expected::Lost;
+        destination.sync_blobs()?;
         for child in &plan.children {
             if is_repair || !locks.is_written(repository, child.digest()) {
                 destination.put_manifest(repository, child)?;
@@ -635,7 +641,7 @@ impl<'a> Executor<'a> {
     }
 
     fn end(&self, image: ImageId, status: Status) {
-        if let Some(outcome) = self.flights[image].end(status) {
+        if let Some(outcome) = self.image_tasks[image].end(status) {
             self.observer.event(&Event::ImageFinished { outcome: &outcome });
         }
     }

@@ -183,7 +183,7 @@ impl Owner<'_, '_> {
             return end;
         }
         // One more than there are places: more are allowed where somebody waits and more gets done.
-        let places = self.request.source.free_places().saturating_add(1);
+        let places = self.request.source.free_permits().saturating_add(1);
         let idle = workers.idle().min(places);
         let left = self.request.blob.size - self.ranges.arrived().min(self.request.blob.size);
         let Some(piece) = self.ranges.piece_size(left, rate, workers.busy(), idle) else {

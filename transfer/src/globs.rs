@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use transload_layout_store::Opening;
+use transload_layout_store::OpenOptions;
 use transload_reference::{Reference, Repository, Tag};
 use transload_registry_client::Client;
 
@@ -64,7 +64,7 @@ impl Refusal {
 /// versions. One that stands for none is refused; what else is wrong with one is noted.
 pub(super) fn expand<'a>(
     client: &Client,
-    opening: &Opening,
+    open_options: &OpenOptions,
     wrong: &mut Wrong<'a>,
     refused: &mut Vec<(&'a TagGlob, Fault)>,
 ) -> Vec<ImageName> {
@@ -73,7 +73,7 @@ pub(super) fn expand<'a>(
     let mut lists: HashMap<List, Vec<Tag>> = HashMap::new();
     let mut images = Vec::new();
     for glob in &job.globs {
-        match resolve(glob, job.source.as_ref(), client, opening, &mut lists) {
+        match resolve(glob, job.source.as_ref(), client, open_options, &mut lists) {
             Ok(tags) => {
                 let named = tags.iter().map(|tag| glob.image(tag));
                 images.extend(named.filter(|image| seen.insert(image.reference().clone())));
@@ -98,14 +98,14 @@ fn resolve(
     glob: &TagGlob,
     source: Option<&Endpoint>,
     client: &Client,
-    opening: &Opening,
+    open_options: &OpenOptions,
     lists: &mut HashMap<List, Vec<Tag>>,
 ) -> Result<Vec<Tag>, Refusal> {
     let place = place(glob, source)?;
     let all = match lists.get(&place) {
         Some(all) => all,
         None => {
-            let mut all = place.tags(client, opening)?;
+            let mut all = place.tags(client, open_options)?;
             all.sort_by(|a, b| by_version(a.as_str(), b.as_str()));
             all.dedup();
             lists.entry(place.clone()).or_insert(all)
@@ -190,7 +190,7 @@ fn place(glob: &TagGlob, source: Option<&Endpoint>) -> Result<List, Refusal> {
 }
 
 impl List {
-    fn tags(&self, client: &Client, opening: &Opening) -> Result<Vec<Tag>, Refusal> {
+    fn tags(&self, client: &Client, open_options: &OpenOptions) -> Result<Vec<Tag>, Refusal> {
         match self {
             List::Registry(repository) => {
                 let tags = client
@@ -200,7 +200,7 @@ impl List {
                 Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
             }
             List::Store(path, repository) => {
-                let images = opening
+                let images = open_options
                     .open(path)
                     .and_then(|store| store.images())
                     .map_err(|error| Refusal::failed(&Fault::store(Side::Source, error)))?;

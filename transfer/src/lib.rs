@@ -11,11 +11,10 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-mod at_work;
 mod blobs;
 mod bytes;
-pub mod care;
 mod clients;
+mod current_image;
 mod destination;
 #[cfg(test)]
 mod engine_tests;
@@ -23,19 +22,20 @@ mod event;
 mod executor;
 mod fault;
 mod fill;
-mod flight;
 mod globs;
-pub mod inside;
+mod image_task;
+pub mod inventory;
 pub mod job;
 mod local;
 mod losses;
+pub mod maintenance;
 mod manifest_locks;
 #[cfg(test)]
 mod memory;
-mod near;
 mod options;
 mod outcome;
 pub mod panics;
+mod parallel_map;
 mod places;
 mod plan;
 mod pool;
@@ -45,14 +45,14 @@ mod projects;
 mod queue;
 mod ranges;
 mod refused;
-mod room;
 mod run;
 mod scouts;
 mod source;
-mod staff;
+mod space;
+mod suggest;
 mod tagging;
-mod together;
 mod turns;
+mod worker_pool;
 
 pub use bytes::Bytes;
 pub use clients::{Located, client, locate};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Descriptor, Digest, Registry, Repository};
 
-use super::together::MOST;
+use super::parallel_map::MOST;
 
 /// How many blobs of a registry a run looks up before it believes that the registry has what it lists.
 const SAMPLE: usize = 16;
@@ -82,9 +82,9 @@ impl Losses {
     /// Chooses blobs of an image to look up: at most as many as go in one round trip, and none once the sample is large enough.
     pub fn choose<'b>(&self, repository: &Repository, blobs: &'b [Descriptor]) -> Vec<&'b Descriptor> {
         let mut sample = self.sample();
-        let room = SAMPLE.saturating_sub(sample.chosen.len()).min(MOST);
+        let space = SAMPLE.saturating_sub(sample.chosen.len()).min(MOST);
         let is_new = |blob: &&Descriptor| sample.chosen.insert((repository.clone(), blob.digest.clone()));
-        blobs.iter().filter(is_new).take(room).collect()
+        blobs.iter().filter(is_new).take(space).collect()
     }
 
     /// Keeps the registry's answer for a blob of the sample. Another size than the blob's, or none, is a sign of loss.

@@ -29,7 +29,7 @@ pub(crate) enum Call {
     Published,
     Presence,
     BringBlob,
-    Settle,
+    SyncBlobs,
     PutManifest,
     Publish,
     WriteTags,
@@ -448,8 +448,8 @@ impl Destination for Memory {
         if self.has_blob(request.repository, request.blob)? {
             return Ok(How::Present);
         }
-        if let Some(lender) = request.lender.filter(|_| request.expected != Expected::Lost) {
-            let key = (self.scope(lender), request.blob.digest.clone());
+        if let Some(mount_from) = request.mount_from.filter(|_| request.expected != Expected::Lost) {
+            let key = (self.scope(mount_from), request.blob.digest.clone());
             let lent = self.contents().blobs.get(&key).cloned();
             if let Some(bytes) = lent {
                 self.keep_blob(request.repository, request.blob, bytes);
@@ -482,8 +482,8 @@ impl Destination for Memory {
         Ok(How::Moved)
     }
 
-    fn settle(&self) -> Result<(), Fault> {
-        self.call(Call::Settle, "")?;
+    fn sync_blobs(&self) -> Result<(), Fault> {
+        self.call(Call::SyncBlobs, "")?;
         self.contents().unsettled.clear();
         Ok(())
     }

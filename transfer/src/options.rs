@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rayon::ThreadPool;
-use transload_layout_store::Opening;
+use transload_layout_store::OpenOptions;
 use transload_registry_client::{
     Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
 };
@@ -67,8 +67,8 @@ impl Options {
             .cancel(Arc::clone(&self.cancel))
     }
 
-    pub(crate) fn opening(&self) -> Opening {
-        Opening::until(Arc::clone(&self.cancel))
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions::default().cancel_flag(Arc::clone(&self.cancel))
     }
 
     /// Starts the threads for so many things at once, at most as many as there are jobs.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_layout_store::{Opening, filesystem};
+use transload_layout_store::{OpenOptions, filesystem};
 use transload_reference::{Reference, Registry};
 use transload_registry_client::Client;
 
@@ -12,17 +12,17 @@ use super::blobs::{BlobMap, ImageId};
 use super::destination::{Destination, RegistryDestination, StoreDestination, ToBe};
 use super::losses::AllLosses;
 use super::manifest_locks::ManifestLocks;
-use super::room::Room;
 use super::scouts::Followers;
 use super::source::{RegistrySource, Source, StoreSource};
+use super::space::Space;
 use super::tagging::Tagging;
 use crate::job::{Job, Target};
 
-/// A destination, who brings what to it, whether that fits, and the locks on its manifests.
-pub(crate) struct Port {
+/// A destination with everything that a run knows about it: who brings which blob, the space that is reserved, the locks on its manifests.
+pub(crate) struct DestinationState {
     pub destination: Box<dyn Destination>,
     pub blobs: BlobMap,
-    pub room: Arc<Room>,
+    pub space: Arc<Space>,
     pub manifest_locks: ManifestLocks,
     pub tagging: Tagging,
     pub followers: Followers,
@@ -30,13 +30,13 @@ pub(crate) struct Port {
     unchecked: Mutex<Vec<ImageId>>,
 }
 
-impl Port {
+impl DestinationState {
     /// Returns the state of a destination that nothing was brought to.
-    pub fn new(destination: Box<dyn Destination>, room: Arc<Room>) -> Port {
-        Port {
+    pub fn new(destination: Box<dyn Destination>, space: Arc<Space>) -> DestinationState {
+        DestinationState {
             destination,
             blobs: BlobMap::default(),
-            room,
+            space,
             manifest_locks: ManifestLocks::default(),
             tagging: Tagging::default(),
             followers: Followers::default(),
@@ -73,27 +73,27 @@ pub(crate) fn whole(path: &Path) -> PathBuf {
 
 /// The open ends of a task: every store and registry once.
 pub(crate) struct Places<'a> {
-    opening: Opening,
+    open_options: OpenOptions,
     job: &'a Job,
     sources: HashMap<Place, Arc<dyn Source>>,
-    ports: HashMap<Place, Arc<Port>>,
+    states: HashMap<Place, Arc<DestinationState>>,
     /// Registries that are looked at only: what one of them refuses one image is learnt once.
     looked_at: HashMap<Registry, Arc<RegistryDestination>>,
     /// By filesystem: directories on one share its space.
-    rooms: HashMap<u64, Arc<Room>>,
+    spaces: HashMap<u64, Arc<Space>>,
     losses: AllLosses,
 }
 
 impl<'a> Places<'a> {
-    /// None of this task's yet. Waits for stores end as `opening` says.
-    pub fn new(opening: Opening, job: &'a Job) -> Places<'a> {
+    /// None of this task's yet. Waits for stores end as `open_options` says.
+    pub fn new(open_options: OpenOptions, job: &'a Job) -> Places<'a> {
         Places {
-            opening,
+            open_options,
             job,
             sources: HashMap::new(),
-            ports: HashMap::new(),
+            states: HashMap::new(),
             looked_at: HashMap::new(),
-            rooms: HashMap::new(),
+            spaces: HashMap::new(),
             losses: AllLosses::default(),
         }
     }
@@ -108,9 +108,9 @@ impl<'a> Places<'a> {
 
     /// Records the images that this task took as there without looking up their blobs, for later tasks of the run.
     pub fn leave_unchecked(&self) {
-        for port in self.ports.values() {
-            if let Some(losses) = port.destination.losses() {
-                losses.leave_unchecked(port.unchecked().len());
+        for state in self.states.values() {
+            if let Some(losses) = state.destination.losses() {
+                losses.leave_unchecked(state.unchecked().len());
             }
         }
     }
@@ -126,7 +126,7 @@ impl<'a> Places<'a> {
             return Ok(Arc::clone(source));
         }
         let source: Arc<dyn Source> = match target {
-            Target::Store(path, _) => Arc::new(StoreSource::new(Arc::new(self.opening.open(path)?))),
+            Target::Store(path, _) => Arc::new(StoreSource::new(Arc::new(self.open_options.open(path)?))),
             Target::Registry(reference) => {
                 Arc::new(RegistrySource::new(client.clone(), reference.registry().clone()))
             }
@@ -146,7 +146,7 @@ impl<'a> Places<'a> {
                 Arc::new(ToBe::folder(path.clone(), self.job.link))
             }
             Target::Store(path, _) => {
-                let store = Arc::new(self.opening.open(path)?);
+                let store = Arc::new(self.open_options.open(path)?);
                 Arc::new(StoreDestination::new(store).with(self.job))
             }
             Target::Registry(reference) => {
@@ -162,44 +162,44 @@ impl<'a> Places<'a> {
     }
 
     /// The destination of a target. A store that isn't there is made.
-    pub fn port(
+    pub fn state(
         &mut self,
         client: &Client,
         target: &Target,
-    ) -> Result<Arc<Port>, transload_layout_store::Error> {
+    ) -> Result<Arc<DestinationState>, transload_layout_store::Error> {
         let place = Place::of(target);
-        if let Some(port) = self.ports.get(&place) {
-            return Ok(Arc::clone(port));
+        if let Some(state) = self.states.get(&place) {
+            return Ok(Arc::clone(state));
         }
         let destination: Box<dyn Destination> = match target {
             Target::Store(path, _) => {
-                let store = Arc::new(self.opening.create(path)?);
+                let store = Arc::new(self.open_options.create(path)?);
                 Box::new(StoreDestination::new(store).with(self.job))
             }
             Target::Registry(reference) => Box::new(self.registry(client, reference)),
         };
-        let port = Arc::new(Port::new(destination, self.room(target)));
-        self.ports.insert(place, Arc::clone(&port));
-        Ok(port)
+        let state = Arc::new(DestinationState::new(destination, self.space(target)));
+        self.states.insert(place, Arc::clone(&state));
+        Ok(state)
     }
 
     /// The space that a destination, which is there, takes its share of.
-    fn room(&mut self, target: &Target) -> Arc<Room> {
+    fn space(&mut self, target: &Target) -> Arc<Space> {
         let found = match target {
             Target::Store(path, _) => filesystem(path),
             Target::Registry(_) => None,
         };
         found.map_or_else(Arc::default, |filesystem| {
-            Arc::clone(self.rooms.entry(filesystem).or_default())
+            Arc::clone(self.spaces.entry(filesystem).or_default())
         })
     }
 
     /// What the filesystems of the destinations were found to lack so far, sorted.
     pub fn cautions(&self) -> Vec<String> {
         let mut found: Vec<String> = self
-            .ports
+            .states
             .values()
-            .flat_map(|port| port.destination.cautions())
+            .flat_map(|state| state.destination.cautions())
             .collect();
         found.sort();
         found

@@ -11,9 +11,9 @@ use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawMani
 
 use super::destination::{Destination, Presence};
 use super::fault::{Fault, Side};
+use super::parallel_map::{MOST, parallel_map};
 use super::prepare::Mapping;
 use super::source::{Source, config_of};
-use super::together::{MOST, together};
 use crate::job::{IndexMode, Job};
 
 /// How deep indexes may be nested. Real ones nest once.
@@ -404,17 +404,17 @@ impl Walk<'_> {
     fn fetch_ahead<'p>(&mut self, parts: impl Iterator<Item = &'p Descriptor>) -> Result<(), Fault> {
         let mut wanted: Vec<&Descriptor> = Vec::new();
         let mut named = HashSet::new();
-        let room = MAX_MANIFESTS.saturating_sub(self.gathered.asked);
+        let space = MAX_MANIFESTS.saturating_sub(self.gathered.asked);
         wanted.extend(
             parts
                 .filter(|part| !self.gathered.known.contains_key(&part.digest) && named.insert(&part.digest))
-                .take(room),
+                .take(space),
         );
         if wanted.len() < 2 {
             return Ok(());
         }
         for batch in wanted.chunks(MOST) {
-            for (part, fetched) in batch.iter().zip(together(batch, |part| self.fetch(part))) {
+            for (part, fetched) in batch.iter().zip(parallel_map(batch, |part| self.fetch(part))) {
                 let manifest = fetched?;
                 self.weigh(&manifest)?;
                 self.gathered.known.insert(part.digest.clone(), manifest);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use transload_layout_store::{Opening, StoredImage, check_names, part_leftovers};
+use transload_layout_store::{OpenOptions, StoredImage, check_names, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
 use transload_reference::Reference;
 use transload_registry_client::Client;
@@ -133,14 +133,14 @@ pub(crate) fn prepare<'a>(
             return Err(wrong.problems);
         }
     };
-    let opening = clients.opening();
+    let open_options = clients.open_options();
     let source = job.source.as_ref().and_then(Endpoint::store);
     let is_later = source.is_some_and(|path| filled.contains(&whole(path)));
     if let (Some(path), false) = (source, is_later) {
-        check_source(path, &opening, &mut wrong);
+        check_source(path, &open_options, &mut wrong);
     }
     if let Some(path) = job.destination.store() {
-        check_destination(path, source, &opening, &mut wrong);
+        check_destination(path, source, &open_options, &mut wrong);
     }
     if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
@@ -148,7 +148,7 @@ pub(crate) fn prepare<'a>(
     let mut warnings = Vec::new();
     let (mut images, mut refused) = (Vec::new(), Vec::new());
     if wrong.problems.is_empty() {
-        let names = named_images(&client, &opening, &mut wrong, &mut warnings, &mut refused);
+        let names = named_images(&client, &open_options, &mut wrong, &mut warnings, &mut refused);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
         check_folders(&images, &mut wrong);
@@ -230,8 +230,8 @@ fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     }
 }
 
-fn check_source(path: &Path, opening: &Opening, wrong: &mut Wrong<'_>) {
-    match (path.try_exists(), opening.open(path)) {
+fn check_source(path: &Path, open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
+    match (path.try_exists(), open_options.open(path)) {
         (Ok(false), _) => {
             let message = format!("there is no directory {}", path.display());
             wrong.note(Some(Side::Source), message, where_else(path));
@@ -241,11 +241,11 @@ fn check_source(path: &Path, opening: &Opening, wrong: &mut Wrong<'_>) {
     }
 }
 
-fn check_destination(path: &Path, source: Option<&Path>, opening: &Opening, wrong: &mut Wrong<'_>) {
+fn check_destination(path: &Path, source: Option<&Path>, open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
     if source.is_some_and(|source| is_same(source, path)) {
         wrong.note(None, "src and dest are the same directory", None);
     } else if path.symlink_metadata().is_ok() {
-        match opening.open(path) {
+        match open_options.open(path) {
             Err(error) => wrong.note(Some(Side::Destination), &error, error.hint()),
             Ok(_) => check_filesystem(path, wrong),
         }
@@ -311,7 +311,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
 fn named_images<'a>(
     client: &Client,
-    opening: &Opening,
+    open_options: &OpenOptions,
     wrong: &mut Wrong<'a>,
     warnings: &mut Vec<String>,
     refused: &mut Vec<(&'a TagGlob, Fault)>,
@@ -322,11 +322,13 @@ fn named_images<'a>(
             let listed = listed.to_vec();
             listed
                 .into_iter()
-                .chain(globs::expand(client, opening, wrong, refused))
+                .chain(globs::expand(client, open_options, wrong, refused))
                 .collect()
         }
         (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
-        (Some(Endpoint::Fixed(Location::Store(path))), []) => stored_images(opening, path, wrong, warnings),
+        (Some(Endpoint::Fixed(Location::Store(path))), []) => {
+            stored_images(open_options, path, wrong, warnings)
+        }
         (_, []) => {
             let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
             wrong.note(None, "no images are named", Some(hint.to_owned()));
@@ -387,13 +389,13 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
 }
 
 fn stored_images(
-    opening: &Opening,
+    open_options: &OpenOptions,
     path: &Path,
     wrong: &mut Wrong<'_>,
     warnings: &mut Vec<String>,
 ) -> Vec<ImageName> {
     // A folder that can't be opened was complained about already.
-    let Ok(store) = opening.open(path) else {
+    let Ok(store) = open_options.open(path) else {
         return Vec::new();
     };
     match store.images() {

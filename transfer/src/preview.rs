@@ -188,7 +188,7 @@ fn preview_job(
         }
         None => Projects::default(),
     };
-    let mut places = Places::new(options.opening(), job);
+    let mut places = Places::new(options.open_options(), job);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| match projects.fault(&mapping.to) {

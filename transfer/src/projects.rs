@@ -8,8 +8,8 @@ use transload_registry_client::{Client, Visibility};
 
 use crate::fault::{Fault, Side};
 use crate::job::Target;
+use crate::parallel_map::parallel_map;
 use crate::prepare::Mapping;
-use crate::together::together;
 
 /// A project that a run created, or would create.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,7 +140,7 @@ fn find(
     match client.is_harbor(first) {
         Err(error) => for_all(Fault::registry(Side::Destination, error)),
         Ok(false) => for_all(no_harbor(registry)),
-        Ok(true) => together(projects, |(_, repository)| {
+        Ok(true) => parallel_map(projects, |(_, repository)| {
             let found = client.has_project(repository);
             found.map_err(|error| Fault::registry(Side::Destination, error))
         }),

@@ -12,12 +12,12 @@ use crate::clients::{Clients, expect};
 use crate::event::{Event, Observer};
 use crate::executor::Executor;
 use crate::fault::{Fault, Side};
-use crate::flight::Flight;
+use crate::image_task::ImageTask;
 use crate::job::{Endpoint, Job};
 use crate::losses::AllLosses;
 use crate::options::{Options, no_threads};
 use crate::outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status};
-use crate::places::{Places, Port, whole};
+use crate::places::{DestinationState, Places, whole};
 use crate::pool::Pool;
 use crate::prepare::{Mapping, Preparation, Prepared, Problem, check_across, prepare};
 use crate::projects::{KnownProjects, Projects};
@@ -226,8 +226,8 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut places = Places::new(options.opening(), job).with_losses(losses);
-    let mut flights = Vec::new();
+    let mut places = Places::new(options.open_options(), job).with_losses(losses);
+    let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()
         .map(|(mapping, fault)| ImageOutcome::blank(mapping.route(), Status::Failed(fault)))
@@ -238,7 +238,7 @@ fn run_job(
             None => Fault::isolate(|| open(&mut places, &client, &mapping)),
         };
         match opened {
-            Ok((source, port)) => flights.push(Flight::new(mapping, source, port)),
+            Ok((source, state)) => image_tasks.push(ImageTask::new(mapping, source, state)),
             Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::of(fault))),
         }
     }
@@ -254,7 +254,7 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
-    let executor = Executor::new(job, flights, client.clone(), pool, observer, &options.cancel);
+    let executor = Executor::new(job, image_tasks, client.clone(), pool, observer, &options.cancel);
     executor.run();
     // Some show only once something was written.
     tell_cautions(&places);
@@ -263,9 +263,9 @@ fn run_job(
     let is_stopped = options.cancel.load(Ordering::Relaxed);
     let mut origins: BTreeMap<String, Count> = BTreeMap::new();
     let mut images = Vec::new();
-    for flight in executor.into_flights() {
-        let origin = flight.source.describe();
-        let outcome = flight.into_outcome(is_stopped);
+    for image_task in executor.into_tasks() {
+        let origin = image_task.source.describe();
+        let outcome = image_task.into_outcome(is_stopped);
         let moved = outcome.blobs.moved;
         if moved.blobs > 0 {
             origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
@@ -285,16 +285,16 @@ fn run_job(
     }
 }
 
-type Ends = (Arc<dyn Source>, Arc<Port>);
+type Ends = (Arc<dyn Source>, Arc<DestinationState>);
 
 fn open(places: &mut Places<'_>, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
     let source = places
         .source(client, &mapping.from)
         .map_err(|error| Fault::store(Side::Source, error))?;
-    let port = places
-        .port(client, &mapping.to)
+    let state = places
+        .state(client, &mapping.to)
         .map_err(|error| Fault::store(Side::Destination, error))?;
-    Ok((source, port))
+    Ok((source, state))
 }
 
 /// What stands for the images of a task that couldn't be begun.

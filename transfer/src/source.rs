@@ -14,7 +14,7 @@ use transload_reference::{
 use transload_registry_client::Client;
 
 use super::fault::{Fault, Side};
-use super::near::{Names, nearest};
+use super::suggest::{Names, nearest};
 
 /// The largest config that is read into memory, in bytes; its platform is wanted.
 const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
@@ -58,7 +58,7 @@ pub trait Source: Send + Sync {
     ) -> Result<Option<Box<dyn Read + Send>>, Fault>;
 
     /// How many more connections it could serve now.
-    fn free_places(&self) -> usize {
+    fn free_permits(&self) -> usize {
         usize::MAX
     }
 
@@ -218,8 +218,8 @@ impl Source for RegistrySource {
         Ok(opened.map(|reader| Box::new(reader) as Box<dyn Read + Send>))
     }
 
-    fn free_places(&self) -> usize {
-        self.client.free_places(&self.registry)
+    fn free_permits(&self) -> usize {
+        self.client.free_permits(&self.registry)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use transload_layout_store::{Error, Store};
 use transload_policy::ImagePattern;
-use transload_transfer::inside::{Comparison, compare_stores, compare_with_registry};
+use transload_transfer::inventory::{Comparison, compare_stores, compare_with_registry};
 use transload_transfer::job::Job;
 use transload_transfer::{self as transfer, Observer, Options, Side};
 

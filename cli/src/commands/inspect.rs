@@ -6,7 +6,7 @@ use rayon::ThreadPool;
 use transload_layout_store::Store;
 use transload_policy::PlatformPattern;
 use transload_reference::{RawManifest, Reference};
-use transload_transfer::inside::{self, picture};
+use transload_transfer::inventory::{self, image_tree};
 use transload_transfer::job::Target;
 use transload_transfer::{self as transfer, Fault, Observer, Options, RegistrySource, Source, StoreSource};
 
@@ -75,7 +75,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         if fault.is_interrupted() {
             return INTERRUPTED;
         }
-        let problem = Problem::of_file("inspect", inside::plain(&fault));
+        let problem = Problem::of_file("inspect", inventory::plain(&fault));
         let hint = fault.hint().map(str::to_owned);
         let problem = hint.into_iter().fold(problem, Problem::with_hint);
         ui::err(ui::errors(&[problem], 0));
@@ -94,7 +94,7 @@ fn show(
         let manifest = one_platform(found, root, platforms)?;
         return Ok(ui::result(manifest.bytes(), 0));
     }
-    let picture = picture(
+    let tree = image_tree(
         &found.reference,
         &root,
         found.source.as_ref(),
@@ -103,10 +103,10 @@ fn show(
         pool,
     )?;
     let text = match args.output {
-        Output::Text => ui::picture_text(&picture),
-        Output::Json => ui::json(&ui::picture_json(&picture)),
+        Output::Text => ui::tree_text(&tree),
+        Output::Json => ui::json(&ui::tree_json(&tree)),
     };
-    Ok(ui::result(text, if picture.is_flawed() { FAILED } else { 0 }))
+    Ok(ui::result(text, if tree.is_flawed() { FAILED } else { 0 }))
 }
 
 /// The manifest of the one platform that is asked for, or the root where none is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use transload_layout_store::Store;
 use transload_transfer as transfer;
-use transload_transfer::inside::{Stock, names, stock};
+use transload_transfer::inventory::{self, Inventory, names};
 
 use crate::app::{FAILED, at_dir, check_dir};
 use crate::args::{ListArgs, ListForm, SortBy};
@@ -27,31 +27,31 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
         names(&store, pattern.as_ref())
     } else {
         let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
-        stock(&store, pattern.as_ref(), &platforms, &pool)
+        inventory::list(&store, pattern.as_ref(), &platforms, &pool)
     };
-    let mut stock = looked.map_err(|error| at_dir(&error))?;
+    let mut inventory = looked.map_err(|error| at_dir(&error))?;
     if args.sort == SortBy::Size {
         // Among those of one size the order by name stays.
-        stock.entries.sort_by_key(|entry| Reverse(entry.size));
+        inventory.entries.sort_by_key(|entry| Reverse(entry.size));
     }
-    if stock.entries.is_empty() && stock.damage.is_empty() {
-        tell_of_none(args, &stock);
+    if inventory.entries.is_empty() && inventory.damage.is_empty() {
+        tell_of_none(args, &inventory);
     }
     let text = match args.output {
-        ListForm::Table => ui::stock_table(&stock),
-        ListForm::Tree => ui::stock_tree(&stock),
-        ListForm::Names => ui::stock_names(&stock),
-        ListForm::Json => ui::json(&ui::stock_json(&args.dir, &stock)),
+        ListForm::Table => ui::inventory_table(&inventory),
+        ListForm::Tree => ui::inventory_tree(&inventory),
+        ListForm::Names => ui::inventory_names(&inventory),
+        ListForm::Json => ui::json(&ui::inventory_json(&args.dir, &inventory)),
     };
-    let flaws = ui::stock_flaws(&args.dir, &stock);
+    let flaws = ui::inventory_flaws(&args.dir, &inventory);
     let status = ui::result(text, if flaws.is_empty() { 0 } else { FAILED });
     ui::err(flaws);
     Ok(status)
 }
 
 /// An empty list has a reason.
-fn tell_of_none(args: &ListArgs, stock: &Stock) {
-    match (stock.all, &args.pattern) {
+fn tell_of_none(args: &ListArgs, inventory: &Inventory) {
+    match (inventory.all, &args.pattern) {
         (0, _) => ui::err_line(format_args!("{} holds no image", args.dir.display())),
         (all, Some(pattern)) if args.platform.is_empty() => {
             ui::err_line(format_args!(

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use transload_layout_store::{Error, Garbage, Opening, StoredImage};
-use transload_transfer::care::{Keep, Kept};
+use transload_layout_store::{Error, Garbage, OpenOptions, StoredImage};
+use transload_transfer::maintenance::{Keep, Kept};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_with};
 use crate::args::{Cli, Output, PruneArgs};
@@ -15,8 +15,8 @@ use crate::ui::{self, ProgressMode, Pruned};
 pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     let keep = jobs::keep(args)?;
     let session = Session::begin(cli, ProgressMode::None);
-    let opening = Opening::until(Arc::clone(&session.cancel));
-    let mut exclusive = match open_with(&args.dir, |dir| opening.open_exclusively(dir))? {
+    let open_options = OpenOptions::default().cancel_flag(Arc::clone(&session.cancel));
+    let mut exclusive = match open_with(&args.dir, |dir| open_options.open_exclusively(dir))? {
         Ok(exclusive) => exclusive,
         Err(stopped) => return Ok(not_begun(args, &stopped)),
     };

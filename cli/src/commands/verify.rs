@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use transload_layout_store::{Error, Store};
 use transload_policy::ImagePattern;
-use transload_transfer::care::{Checkup, Look, Mender, Report, repair};
 use transload_transfer::job::{ImageName, Job};
+use transload_transfer::maintenance::{Checkup, Look, Mender, Report, repair};
 use transload_transfer::{self as transfer, Observer, Options};
 
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};

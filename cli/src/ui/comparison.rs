@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use transload_transfer::inside::{Comparison, Differing, Gap, Lack};
+use transload_transfer::inventory::{Comparison, Differing, Gap, Lack};
 
 use super::format::{bytes, count, short_digest};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use transload_layout_store::{BlobFile, Disputed, Flaw};
 use transload_reference::Reference;
-use transload_transfer::care::{Finding, Report, Thing};
+use transload_transfer::maintenance::{Finding, Report, Thing};
 
 use super::format::{bytes, count, duration, path};
 

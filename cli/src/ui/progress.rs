@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use transload_transfer::care;
+use transload_transfer::maintenance;
 use transload_transfer::{Event, Observer, Summary};
 
 use super::bars::{self, Size};
@@ -113,17 +113,17 @@ impl Progress {
     }
 
     /// Shows how far a look at a store is.
-    pub fn look(&self, look: care::Look) {
+    pub fn look(&self, look: maintenance::Look) {
         let now = Instant::now();
         let mut model = self.shared.model();
         match look {
-            care::Look::Total { images, bytes } => {
+            maintenance::Look::Total { images, bytes } => {
                 *model = Model::of_bytes(format!("{} checked", format::count(images, "image")), bytes, now);
             }
-            care::Look::Mending { things, bytes } => {
+            maintenance::Look::Mending { things, bytes } => {
                 *model = Model::of_bytes(format!("{} mended", format::count(things, "thing")), bytes, now);
             }
-            care::Look::Read(bytes) => model.settle(bytes, now),
+            maintenance::Look::Read(bytes) => model.settle(bytes, now),
         }
     }
 

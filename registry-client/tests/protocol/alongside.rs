@@ -23,11 +23,11 @@ fn clients_alongside_each_other_keep_one_pace() {
     let first = builder().jobs(8).build().unwrap();
     let second = builder().jobs(8).alongside(&first).build().unwrap();
     let stranger = builder().jobs(8).build().unwrap();
-    let before = first.places(&host);
+    let before = first.permits(&host);
     first.manifest(&repository(&registry, "a"), &tag("v1")).unwrap();
-    assert!(first.places(&host) < before);
-    assert_eq!(second.places(&host), first.places(&host));
-    assert_eq!(stranger.places(&host), before);
+    assert!(first.permits(&host) < before);
+    assert_eq!(second.permits(&host), first.permits(&host));
+    assert_eq!(stranger.permits(&host), before);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use transload_test_support::image::Image;
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::{Action, Fault, Locations, Options, Request};
 use transload_test_support::{RealRegistry, ScriptedRegistry, Transload};
 
@@ -56,7 +56,7 @@ impl Scene {
         );
         // What is still on its way is lost with the connection.
         link.close();
-        link.set(Weather::default());
+        link.set(LinkConditions::default());
         link.open();
     }
 }
@@ -69,10 +69,10 @@ fn behind_a_link() -> ScriptedRegistry {
     })
 }
 
-fn slow() -> Weather {
-    Weather {
+fn slow() -> LinkConditions {
+    LinkConditions {
         rate: Some(6_000_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     }
 }
 

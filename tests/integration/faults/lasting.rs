@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use transload_test_support::image::{Family, Image, ImageBuilder};
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
@@ -13,7 +13,11 @@ const SIZE: usize = 50_000;
 
 /// A closed link: nobody listens at its address, and nobody will.
 fn nobody() -> Link {
-    let link = Link::start_at(Ipv4Addr::new(127, 0, 0, 2), "127.0.0.1:9", Weather::default());
+    let link = Link::start_at(
+        Ipv4Addr::new(127, 0, 0, 2),
+        "127.0.0.1:9",
+        LinkConditions::default(),
+    );
     link.close();
     link
 }

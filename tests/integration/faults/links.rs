@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use transload_test_support::RealRegistry;
 use transload_test_support::image::Image;
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, Tls};
 
 use super::{MIB, all_at_once, assert_pulled, folder, image, program, store, transload, within};
@@ -16,14 +16,14 @@ const SIZE: usize = MIB;
 const SMALL_THINGS: u64 = 100_000;
 
 /// What a link does, and how many bytes may pass in vain.
-type Case = (&'static str, Weather, u64);
+type Case = (&'static str, LinkConditions, u64);
 
-fn fair() -> Weather {
-    Weather::default()
+fn fair() -> LinkConditions {
+    LinkConditions::default()
 }
 
 fn pulls() -> [Case; 7] {
-    let seeded = |seed| Weather {
+    let seeded = |seed| LinkConditions {
         cut_after: Some(200_000),
         seed: Some(seed),
         ..fair()
@@ -33,7 +33,7 @@ fn pulls() -> [Case; 7] {
         ("cut elsewhere", seeded(2), 0),
         (
             "stalled",
-            Weather {
+            LinkConditions {
                 stall_after: Some(300_000),
                 strikes: Some(2),
                 ..fair()
@@ -42,7 +42,7 @@ fn pulls() -> [Case; 7] {
         ),
         (
             "closed at once",
-            Weather {
+            LinkConditions {
                 refuse_every: Some(1),
                 strikes: Some(3),
                 ..fair()
@@ -51,7 +51,7 @@ fn pulls() -> [Case; 7] {
         ),
         (
             "damaged",
-            Weather {
+            LinkConditions {
                 corrupt_after: Some(500_000),
                 strikes: Some(1),
                 ..fair()
@@ -60,7 +60,7 @@ fn pulls() -> [Case; 7] {
         ),
         (
             "slow to start",
-            Weather {
+            LinkConditions {
                 slow_start: Duration::from_millis(500),
                 ..fair()
             },
@@ -69,7 +69,7 @@ fn pulls() -> [Case; 7] {
         // It takes longer than a connection may be silent.
         (
             "slow",
-            Weather {
+            LinkConditions {
                 rate: Some(500_000),
                 ..fair()
             },
@@ -82,8 +82,8 @@ fn pulls() -> [Case; 7] {
 fn a_pull_outlives_a_bad_link_and_fetches_little_twice() {
     let (registry, image) = (RealRegistry::plain(), image(1, SIZE));
     registry.push("team/app", "v1", &image);
-    all_at_once(&pulls(), |(what, weather, in_vain)| {
-        let (link, dirs) = (Link::start(registry.host(), *weather), folder());
+    all_at_once(&pulls(), |(what, conditions, in_vain)| {
+        let (link, dirs) = (Link::start(registry.host(), *conditions), folder());
         let (dir, name) = (within(&dirs, "images"), format!("{}/team/app:v1", link.host()));
         transload(["pull", &name, "--dest", &dir, "--timeout", "1"], 0);
         assert_pulled(&dir, link.host(), "team/app", &image);
@@ -93,7 +93,8 @@ fn a_pull_outlives_a_bad_link_and_fetches_little_twice() {
             "{what}: {}",
             link.bytes_from_server()
         );
-        let is_fair = weather.slow_start + Duration::from_secs(weather.rate.unwrap_or(0)) > Duration::ZERO;
+        let is_fair =
+            conditions.slow_start + Duration::from_secs(conditions.rate.unwrap_or(0)) > Duration::ZERO;
         assert_eq!(link.strikes() == 0, is_fair, "{what}: {}", link.strikes());
     });
 }
@@ -103,7 +104,7 @@ fn pushes() -> [Case; 7] {
         // The registry forgets an upload that is cut: the bytes before the cut are lost, then go in chunks.
         (
             "cut",
-            Weather {
+            LinkConditions {
                 cut_upload_after: Some(600_000),
                 ..fair()
             },
@@ -111,7 +112,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "stalled",
-            Weather {
+            LinkConditions {
                 stall_upload_after: Some(400_000),
                 strikes: Some(1),
                 ..fair()
@@ -120,7 +121,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "closed at once",
-            Weather {
+            LinkConditions {
                 refuse_every: Some(1),
                 strikes: Some(3),
                 ..fair()
@@ -129,7 +130,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "damaged",
-            Weather {
+            LinkConditions {
                 corrupt_upload_after: Some(500_000),
                 strikes: Some(1),
                 ..fair()
@@ -138,7 +139,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "answers lost",
-            Weather {
+            LinkConditions {
                 cut_after: Some(0),
                 strikes: Some(4),
                 ..fair()
@@ -147,7 +148,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "slow to start",
-            Weather {
+            LinkConditions {
                 slow_start: Duration::from_millis(500),
                 ..fair()
             },
@@ -155,7 +156,7 @@ fn pushes() -> [Case; 7] {
         ),
         (
             "slow",
-            Weather {
+            LinkConditions {
                 rate: Some(500_000),
                 ..fair()
             },
@@ -169,9 +170,9 @@ fn a_push_outlives_a_bad_link_and_sends_little_twice() {
     let dirs = folder();
     let (dir, image) = (within(&dirs, "images"), image(1, SIZE));
     store(&dir, "team/app", &image);
-    all_at_once(&pushes(), |(what, weather, in_vain)| {
+    all_at_once(&pushes(), |(what, conditions, in_vain)| {
         let registry = RealRegistry::plain();
-        let link = Link::start(registry.host(), *weather);
+        let link = Link::start(registry.host(), *conditions);
         let args = ["push", "--src", &dir, "--dest", link.host(), "--timeout", "1"];
         // One blob after the other: each connection carries little else than the layer.
         transload(args.into_iter().chain(["--jobs", "1"]), 0);
@@ -182,7 +183,8 @@ fn a_push_outlives_a_bad_link_and_sends_little_twice() {
             "{what}: {}",
             link.bytes_to_server()
         );
-        let is_fair = weather.slow_start + Duration::from_secs(weather.rate.unwrap_or(0)) > Duration::ZERO;
+        let is_fair =
+            conditions.slow_start + Duration::from_secs(conditions.rate.unwrap_or(0)) > Duration::ZERO;
         assert_eq!(link.strikes() == 0, is_fair, "{what}: {}", link.strikes());
     });
 }
@@ -193,7 +195,7 @@ fn a_copy_outlives_bad_links_on_both_sides() {
     from.push("team/app", "v1", &image);
     let near = Link::start(
         from.host(),
-        Weather {
+        LinkConditions {
             cut_after: Some(250_000),
             seed: Some(3),
             ..fair()
@@ -201,7 +203,7 @@ fn a_copy_outlives_bad_links_on_both_sides() {
     );
     let far = Link::start(
         to.host(),
-        Weather {
+        LinkConditions {
             cut_upload_after: Some(600_000),
             refuse_every: Some(5),
             ..fair()
@@ -223,19 +225,19 @@ fn damage_is_survived_where_tls_notices_it() {
     let dir = within(&dirs, "store");
     store(&dir, "pushed/app", &image);
     let weathers = [
-        Weather {
+        LinkConditions {
             corrupt_after: Some(500_000),
             strikes: Some(2),
             ..fair()
         },
-        Weather {
+        LinkConditions {
             corrupt_upload_after: Some(500_000),
             strikes: Some(2),
             ..fair()
         },
     ];
-    all_at_once(&weathers, |weather| {
-        let link = Link::start(registry.host(), *weather);
+    all_at_once(&weathers, |conditions| {
+        let link = Link::start(registry.host(), *conditions);
         let run = |args: &[&str]| {
             let program = transload_test_support::Transload::new().args(args);
             program
@@ -243,7 +245,7 @@ fn damage_is_survived_where_tls_notices_it() {
                 .run()
                 .expect_code(0)
         };
-        if weather.corrupt_after.is_some() {
+        if conditions.corrupt_after.is_some() {
             let (dest, name) = (within(&dirs, "pulled"), format!("{}/team/app:v1", link.host()));
             run(&["pull", &name, "--dest", &dest]);
             assert_pulled(&dest, link.host(), "team/app", &image);

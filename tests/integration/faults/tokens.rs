@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use transload_test_support::RealRegistry;
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 
 use super::{assert_pulled, folder, image, program, store, within};
@@ -14,13 +14,13 @@ const SIZE: usize = 1_600_000;
 const LIFETIME: Duration = Duration::from_secs(2);
 
 /// A registry that wants tokens, behind a link that takes longer for the layer and cuts it all along.
-fn scene(weather: Weather) -> (RealRegistry, Link) {
+fn scene(conditions: LinkConditions) -> (RealRegistry, Link) {
     let registry = RealRegistry::start(Tls::Off, Auth::Token { lifetime: LIFETIME });
-    let weather = Weather {
+    let conditions = LinkConditions {
         rate: Some(600_000),
-        ..weather
+        ..conditions
     };
-    let link = Link::start(registry.host(), weather);
+    let link = Link::start(registry.host(), conditions);
     (registry, link)
 }
 
@@ -33,9 +33,9 @@ fn refused(registry: &RealRegistry, method: &str) -> usize {
 
 #[test]
 fn a_token_that_ends_during_a_pull_is_renewed_and_the_pull_goes_on() {
-    let (registry, link) = scene(Weather {
+    let (registry, link) = scene(LinkConditions {
         cut_after: Some(1_350_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     });
     let (image, dirs) = (image(1, SIZE), folder());
     registry.push("team/app", "v1", &image);
@@ -53,9 +53,9 @@ fn a_token_that_ends_during_a_pull_is_renewed_and_the_pull_goes_on() {
 
 #[test]
 fn a_token_that_ends_during_a_push_is_renewed_and_the_push_goes_on() {
-    let (registry, link) = scene(Weather {
+    let (registry, link) = scene(LinkConditions {
         cut_upload_after: Some(600_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     });
     let (image, dirs) = (image(1, SIZE), folder());
     let dir = within(&dirs, "images");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use transload_reference::Digest;
 use transload_test_support::image::{Family, Image, ImageBuilder, noise};
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::{Options, Request};
 use transload_test_support::{Running, ScriptedRegistry, Transload};
 
@@ -27,15 +27,15 @@ struct Place {
 impl Place {
     /// `rate` is how many bytes a second pass on one connection.
     fn new(options: Options, rate: Option<u64>) -> Place {
-        let weather = Weather {
+        let conditions = LinkConditions {
             rate,
-            ..Weather::default()
+            ..LinkConditions::default()
         };
-        Place::under(weather, options, SIZE)
+        Place::under(conditions, options, SIZE)
     }
 
     /// With a layer of so many bytes.
-    fn under(weather: Weather, options: Options, size: usize) -> Place {
+    fn under(conditions: LinkConditions, options: Options, size: usize) -> Place {
         let layer = noise(1, size);
         let image = ImageBuilder::new(Family::Oci)
             .blob_layer("application/vnd.oci.image.layer.v1.tar", &layer)
@@ -43,7 +43,7 @@ impl Place {
         let registry = ScriptedRegistry::with(options);
         registry.put_image("team/app", "v1", &image);
         Place {
-            link: Link::start(registry.host(), weather),
+            link: Link::start(registry.host(), conditions),
             registry,
             image,
             layer: Digest::of(&layer),
@@ -125,11 +125,11 @@ fn a_layer_that_one_connection_brings_slowly_comes_over_several() {
 
 #[test]
 fn half_a_second_of_a_layer_is_worth_sharing_where_nothing_else_is_left_to_do() {
-    let weather = Weather {
+    let conditions = LinkConditions {
         rate: Some(12_500_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let place = Place::under(weather, Options::default(), 8 * MIB);
+    let place = Place::under(conditions, Options::default(), 8 * MIB);
     place.assert_pulled(place.pull());
     let ranges: Vec<_> = place.fetches().iter().filter_map(range).collect();
     assert!(ranges.len() >= 2, "{ranges:?}");
@@ -137,12 +137,12 @@ fn half_a_second_of_a_layer_is_worth_sharing_where_nothing_else_is_left_to_do() 
 
 #[test]
 fn one_large_layer_is_met_with_more_connections_than_in_the_beginning_where_that_pays() {
-    let weather = Weather {
+    let conditions = LinkConditions {
         delay: Duration::from_millis(5),
         rate: Some(1_000_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let place = Place::under(weather, Options::default(), 2 * SIZE);
+    let place = Place::under(conditions, Options::default(), 2 * SIZE);
     place.assert_pulled(place.pull_with(&[]));
     let fetches = place.fetches();
     let connections: BTreeSet<u64> = fetches.iter().map(|request| request.connection).collect();

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use transload_test_support::image::{Family, Image, ImageBuilder, noise};
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::Request;
 use transload_test_support::{ScriptedRegistry, Transload};
 
@@ -46,11 +46,11 @@ fn pull(link: &Link, jobs: &[&str]) -> u64 {
 }
 
 fn link(registry: &ScriptedRegistry, delay: Duration) -> Link {
-    let weather = Weather {
+    let conditions = LinkConditions {
         delay,
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    Link::start(registry.host(), weather)
+    Link::start(registry.host(), conditions)
 }
 
 #[test]
@@ -68,11 +68,11 @@ fn a_long_way_is_met_with_more_requests_at_once_than_in_the_beginning_and_no_mor
 #[test]
 fn a_registry_that_is_silent_at_first_is_asked_for_twice_as_much_before_it_answers() {
     let registry = registry();
-    let weather = Weather {
+    let conditions = LinkConditions {
         slow_start: Duration::from_secs(1),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let link = Link::start(registry.host(), weather);
+    let link = Link::start(registry.host(), conditions);
     thread::scope(|scope| {
         let pulling = scope.spawn(|| pull(&link, &[]));
         assert!(link.wait_for_connections(2 * MODEST, Duration::from_secs(60)));

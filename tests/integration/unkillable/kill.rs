@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use transload_reference::Digest;
 use transload_test_support::image::Image;
 use transload_test_support::kubekey::{self, Generation};
-use transload_test_support::link::{Link, Weather};
+use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::Request;
 use transload_test_support::{Output, Running, ScriptedRegistry, Transload};
 
@@ -54,9 +54,9 @@ fn run_until(program: Transload, mut is_time: impl FnMut() -> bool) -> Result<Ou
 fn slow(registry: &ScriptedRegistry, rate: u64) -> Link {
     Link::start(
         registry.host(),
-        Weather {
+        LinkConditions {
             rate: Some(rate),
-            ..Weather::default()
+            ..LinkConditions::default()
         },
     )
 }

@@ -21,7 +21,7 @@ use pump::Bell;
 ///
 /// Numbers of bytes are counted on each connection by itself and in each direction by itself, heads of messages included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Weather {
+pub struct LinkConditions {
     /// How long a byte is on its way, in each direction. Half of the round trip. A connection takes a whole round trip to be
     /// made: the first byte on it arrives that much later.
     pub delay: Duration,
@@ -49,7 +49,7 @@ pub struct Weather {
     pub seed: Option<u64>,
 }
 
-impl Weather {
+impl LinkConditions {
     /// What happens to the bytes of one direction of a connection.
     fn way(&self, connection: u64, from_server: bool) -> Way {
         let (cut, stall, corrupt) = match from_server {
@@ -95,13 +95,13 @@ fn mixed(seed: u64) -> u64 {
 ///
 /// ```
 /// use std::time::Duration;
-/// use transload_test_support::link::{Link, Weather};
+/// use transload_test_support::link::{Link, LinkConditions};
 /// use transload_test_support::{ScriptedRegistry, push_plain};
 /// use transload_test_support::image::{Family, samples};
 ///
 /// let registry = ScriptedRegistry::start();
-/// let weather = Weather { delay: Duration::from_millis(1), ..Weather::default() };
-/// let link = Link::start(registry.host(), weather);
+/// let conditions = LinkConditions { delay: Duration::from_millis(1), ..LinkConditions::default() };
+/// let link = Link::start(registry.host(), conditions);
 /// push_plain(link.host(), "team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
 /// assert!(link.connections() > 0);
 /// ```
@@ -117,7 +117,7 @@ pub struct Link {
 #[derive(Debug)]
 struct Shared {
     to: SocketAddr,
-    weather: Mutex<Weather>,
+    conditions: Mutex<LinkConditions>,
     /// Nobody is accepted any more.
     closed: AtomicBool,
     /// The link is no more.
@@ -141,8 +141,8 @@ impl Link {
     ///
     /// # Panics
     /// Where `to` is no address, or no port is free.
-    pub fn start(to: &str, weather: Weather) -> Link {
-        Link::start_at(Ipv4Addr::LOCALHOST, to, weather)
+    pub fn start(to: &str, conditions: LinkConditions) -> Link {
+        Link::start_at(Ipv4Addr::LOCALHOST, to, conditions)
     }
 
     /// A link whose near end is at this address. One that is to be closed for a while should be where nobody else looks for a free
@@ -150,7 +150,7 @@ impl Link {
     ///
     /// # Panics
     /// As [`Link::start`].
-    pub fn start_at(address: Ipv4Addr, to: &str, weather: Weather) -> Link {
+    pub fn start_at(address: Ipv4Addr, to: &str, conditions: LinkConditions) -> Link {
         let listener = TcpListener::bind((address, 0)).expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let (waker, woken) = UnixStream::pair().expect("two sockets");
@@ -161,7 +161,7 @@ impl Link {
         }
         let shared = Arc::new(Shared {
             to: to.parse().expect("the server's address and port"),
-            weather: Mutex::new(weather),
+            conditions: Mutex::new(conditions),
             closed: AtomicBool::new(false),
             ends: AtomicBool::new(false),
             connections: AtomicU64::new(0),
@@ -190,9 +190,9 @@ impl Link {
         &self.host
     }
 
-    /// Changes the weather, for connections that are open too.
-    pub fn set(&self, weather: Weather) {
-        *lock(&self.shared.weather) = weather;
+    /// Changes the conditions, for connections that are open too.
+    pub fn set(&self, conditions: LinkConditions) {
+        *lock(&self.shared.conditions) = conditions;
         self.shared.wake();
     }
 
@@ -304,7 +304,7 @@ impl Shared {
                 return;
             }
             let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-            let refuse_every = lock(&self.weather).refuse_every;
+            let refuse_every = lock(&self.conditions).refuse_every;
             if refuse_every.is_some_and(|every| number.is_multiple_of(every)) && self.strikes_now() {
                 continue;
             }
@@ -317,7 +317,7 @@ impl Shared {
 
     /// Whether the link may strike now; counts it.
     fn strikes_now(&self) -> bool {
-        let most = lock(&self.weather).strikes.unwrap_or(u64::MAX);
+        let most = lock(&self.conditions).strikes.unwrap_or(u64::MAX);
         let count = |done: u64| (done < most).then_some(done + 1);
         self.strikes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count)
@@ -332,7 +332,7 @@ impl Shared {
             socket.set_nonblocking(true)?;
         }
         // The client's socket is connected at once; over a real link it would have waited for a round trip.
-        let ready = Instant::now() + 2 * lock(&self.weather).delay;
+        let ready = Instant::now() + 2 * lock(&self.conditions).delay;
         self.bell.watch(number, [&near, &far])?;
         let [near, far] = [near, far].map(Arc::new);
         let lines = [([&near, &far], false), ([&far, &near], true)]

@@ -60,7 +60,7 @@ impl Scene {
         destination.bring_blob(&Bring {
             repository: &repository,
             blob: &self.blob,
-            lender: None,
+            mount_from: None,
             expected: Expected::Missing,
             source,
             source_repository: &there.parse().unwrap(),

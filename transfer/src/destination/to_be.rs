@@ -81,7 +81,7 @@ impl Destination for ToBe {
         self.refuse()
     }
 
-    fn settle(&self) -> Result<(), Fault> {
+    fn sync_blobs(&self) -> Result<(), Fault> {
         self.refuse()
     }
 

@@ -89,7 +89,7 @@ calls! {
     a_look_at_what_is_published: Published;
     a_look_at_what_is_present: Presence;
     a_blob_that_is_brought: BringBlob;
-    making_blobs_durable: Settle;
+    making_blobs_durable: SyncBlobs;
     a_child_manifest_that_is_written: PutManifest;
     a_root_that_is_written: Publish;
     tags_that_are_written: WriteTags;

@@ -14,11 +14,11 @@ use transload_registry_client::Client;
 use transload_test_support::image::Image;
 
 use crate::executor::Executor;
-use crate::flight::Flight;
+use crate::image_task::ImageTask;
 use crate::job::{ImageName, Job, Location, Target};
 use crate::memory::{Kind, Memory};
 use crate::outcome::{ImageOutcome, Status};
-use crate::places::Port;
+use crate::places::DestinationState;
 use crate::pool::Pool;
 use crate::prepare::Mapping;
 use crate::source::Source;
@@ -62,25 +62,34 @@ impl Engine {
 
     /// Moves all images, and tells what became of each.
     pub fn outcomes(&self) -> Vec<ImageOutcome> {
-        let port = Arc::new(Port::new(Box::new(self.to.clone()), Arc::default()));
+        let state = Arc::new(DestinationState::new(Box::new(self.to.clone()), Arc::default()));
         let source = Arc::new(self.from.clone()) as Arc<dyn Source>;
-        let flights = self.images.iter().map(|(from, to, _)| {
+        let image_tasks = self.images.iter().map(|(from, to, _)| {
             let mapping = Mapping {
                 name: ImageName::from(from.clone()),
                 from: Target::Registry(from.clone()),
                 to: Target::Registry(to.clone()),
             };
-            Flight::new(mapping, Arc::clone(&source), Arc::clone(&port))
+            ImageTask::new(mapping, Arc::clone(&source), Arc::clone(&state))
         });
         let pool = Pool::new(self.workers).unwrap();
         // One for all tests: it reads the system's certificates.
         static CLIENT: OnceLock<Client> = OnceLock::new();
         let client = CLIENT.get_or_init(|| Client::builder().build().unwrap()).clone();
-        let executor = Executor::new(&self.job, flights.collect(), client, &pool, &Nobody, &self.cancel);
+        let executor = Executor::new(
+            &self.job,
+            image_tasks.collect(),
+            client,
+            &pool,
+            &Nobody,
+            &self.cancel,
+        );
         executor.run();
         let is_stopped = self.cancel.load(Ordering::Relaxed);
-        let flights = executor.into_flights().into_iter();
-        let outcomes = flights.map(|flight| flight.into_outcome(is_stopped)).collect();
+        let image_tasks = executor.into_tasks().into_iter();
+        let outcomes = image_tasks
+            .map(|image_task| image_task.into_outcome(is_stopped))
+            .collect();
         assert_eq!(self.to.broken(), [""; 0]);
         outcomes
     }

@@ -33,7 +33,7 @@ proptest! {
         }
         for (call, trouble, times) in troubles {
             let calls = [
-                Resolve, Root, Manifest, OpenBlob, Published, Presence, BringBlob, Settle, PutManifest, Publish, WriteTags,
+                Resolve, Root, Manifest, OpenBlob, Published, Presence, BringBlob, SyncBlobs, PutManifest, Publish, WriteTags,
             ];
             let trouble = [Refuse, Fail, Panic, Cut, Damage, Cancel][trouble];
             let place = if call < 4 { &engine.from } else { &engine.to };

@@ -14,8 +14,8 @@ const NO_SPARSE: &str = "the registry may take no index that names manifests it 
 impl Executor<'_> {
     /// Looks at all images again that were taken as there without looking up their blobs, once their registry shows a sign of loss.
     pub(super) fn heed_losses<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let port = &self.flights[image].port;
-        let Some(losses) = port.destination.losses().filter(|losses| losses.is_found()) else {
+        let state = &self.image_tasks[image].state;
+        let Some(losses) = state.destination.losses().filter(|losses| losses.is_found()) else {
             return;
         };
         if let Some(text) = losses.warning() {
@@ -26,12 +26,13 @@ impl Executor<'_> {
                 .push(text);
         }
         // The lock isn't held while they are queued.
-        let unchecked = std::mem::take(&mut *port.unchecked());
+        let unchecked = std::mem::take(&mut *state.unchecked());
         for image in unchecked {
-            let flight = &self.flights[image];
-            flight.reopen();
-            self.observer
-                .event(&Event::ImageReopened { image: flight.name() });
+            let image_task = &self.image_tasks[image];
+            image_task.reopen();
+            self.observer.event(&Event::ImageReopened {
+                image: image_task.name(),
+            });
             self.push(scope, Work::Plan(image));
         }
     }
@@ -45,12 +46,12 @@ impl Executor<'_> {
         plan: &Plan,
         fault: Fault,
     ) {
-        let flight = &self.flights[image];
+        let image_task = &self.image_tasks[image];
         if !fault.is_for_lack_of_parts() {
             return self.fail(image, fault);
         }
         let is_sparse = is_sparse(plan);
-        if !flight.begin_repair() {
+        if !image_task.begin_repair() {
             let fault = if is_sparse {
                 fault.with_hint(NO_SPARSE)
             } else {
@@ -58,15 +59,15 @@ impl Executor<'_> {
             };
             return self.fail(image, fault);
         }
-        log::debug!("{}: looking up its blobs again: {fault}", flight.name());
-        let port = &flight.port;
+        log::debug!("{}: looking up its blobs again: {fault}", image_task.name());
+        let state = &image_task.state;
         // What a sparse index lacks, the registry never had.
-        if let Some(losses) = port.destination.losses().filter(|_| !is_sparse) {
+        if let Some(losses) = state.destination.losses().filter(|_| !is_sparse) {
             losses.note();
         }
         let blobs: Vec<&Digest> = plan.blobs.iter().map(|blob| &blob.digest).collect();
-        let repository = flight.mapping.to.reference().repository();
-        port.blobs.forget(&blobs, &port.destination.scope(repository));
+        let repository = image_task.mapping.to.reference().repository();
+        state.blobs.forget(&blobs, &state.destination.scope(repository));
         self.claim_blobs(scope, image, plan);
         self.heed_losses(scope, image);
     }

@@ -13,7 +13,7 @@ use super::*;
 use crate::blobs::Scope as BlobScope;
 use crate::destination::{Destination, Presence};
 use crate::job::{ImageName, Location};
-use crate::places::Port;
+use crate::places::DestinationState;
 use crate::prepare::Mapping;
 use crate::source::{Offer, Source};
 
@@ -138,8 +138,8 @@ impl Destination for Arc<World> {
         Ok(How::Moved)
     }
 
-    fn settle(&self) -> Result<(), Fault> {
-        self.call("settle");
+    fn sync_blobs(&self) -> Result<(), Fault> {
+        self.call("sync_blobs");
         Ok(())
     }
 
@@ -192,25 +192,28 @@ fn run(trap: &'static str) -> Vec<String> {
         planned: Mutex::default(),
         grew: Condvar::new(),
     });
-    let port = Arc::new(Port::new(Box::new(Arc::clone(&world)), Arc::default()));
-    let flights = (0..IMAGES).map(|number| {
+    let state = Arc::new(DestinationState::new(
+        Box::new(Arc::clone(&world)),
+        Arc::default(),
+    ));
+    let image_tasks = (0..IMAGES).map(|number| {
         let from: Reference = format!("here.example/{}:v1", name(number)).parse().unwrap();
         let mapping = Mapping {
             name: ImageName::from(from.clone()),
             to: Target::Registry(format!("there.example/team/all:{number}").parse().unwrap()),
             from: Target::Registry(from),
         };
-        Flight::new(mapping, Arc::clone(&world) as Arc<dyn Source>, Arc::clone(&port))
+        ImageTask::new(mapping, Arc::clone(&world) as Arc<dyn Source>, Arc::clone(&state))
     });
     let job = Job::new("test", Location::Store("unused".into()).into());
     let (pool, cancel) = (Pool::new(4).unwrap(), AtomicBool::new(false));
     let (client, watcher) = (Client::builder().build().unwrap(), Watcher(Arc::clone(&world)));
-    let executor = Executor::new(&job, flights.collect(), client, &pool, &watcher, &cancel);
+    let executor = Executor::new(&job, image_tasks.collect(), client, &pool, &watcher, &cancel);
     executor.run();
-    let flights = executor.into_flights();
-    let outcomes: Vec<_> = flights
+    let image_tasks = executor.into_tasks();
+    let outcomes: Vec<_> = image_tasks
         .into_iter()
-        .map(|flight| flight.into_outcome(false))
+        .map(|image_task| image_task.into_outcome(false))
         .collect();
     assert!(world.trap.lock().unwrap().is_none(), "{trap} wasn't called");
     let failed = outcomes.iter().filter_map(|outcome| match &outcome.status {
@@ -235,7 +238,7 @@ fn a_panic_fails_its_image_and_no_other_waits_for_what_that_would_have_brought()
             "open_blob",
             "started",
             "finished",
-            "settle",
+            "sync_blobs",
             "publish",
             "write_tags",
         ] {

@@ -283,7 +283,7 @@ fn a_range_worker_that_panics_leaves_no_owner_waiting_and_the_blob_comes_without
         let request = Bring {
             repository: &repository,
             blob: &blob,
-            lender: None,
+            mount_from: None,
             expected: Expected::Missing,
             source: &source,
             source_repository: &repository,

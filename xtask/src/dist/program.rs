@@ -21,6 +21,8 @@ pub fn build(release: &Release) -> Result<Vec<u8>, String> {
         flags.push(format!("--remap-path-prefix={from}={to}"));
     }
     flags.push("-Clink-arg=-Wl,--build-id=none".to_owned());
+    // The profile's `strip` leaves the symbols of the C library and of the program here.
+    flags.push("-Clink-arg=-Wl,--strip-all".to_owned());
     if release.target.is_gnu() {
         flags.push("-Clink-arg=-Wl,--wrap=__libc_dlopen_mode".to_owned());
         flags.push(format!("-Clink-arg={}", no_dlopen(release)?.display()));

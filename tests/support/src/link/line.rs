@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Shared, Weather};
+use super::{LinkConditions, Shared};
 
 /// The fewest and the most bytes that are taken from a socket at once; between them, what passes in [`LUMP`].
 const CHUNK: [usize; 2] = [16 * 1024, 64 * 1024];
@@ -83,7 +83,7 @@ struct Passing {
     count: usize,
     /// When the first of them is there, where the line is free.
     arrives: Instant,
-    /// What comes after them, once the weather has had its way with them.
+    /// What comes after them, once the conditions has had its way with them.
     then: Option<Then>,
 }
 
@@ -96,9 +96,9 @@ enum Then {
 
 impl Passing {
     /// When the last of these bytes is there, on a line that is free from then on.
-    fn last_arrives(&self, free: Instant, weather: &Weather) -> Instant {
+    fn last_arrives(&self, free: Instant, conditions: &LinkConditions) -> Instant {
         let first_arrives = self.arrives.max(free);
-        match weather.rate {
+        match conditions.rate {
             Some(rate) => first_arrives + Duration::from_secs_f64(self.count as f64 / rate as f64),
             None => first_arrives,
         }
@@ -150,9 +150,9 @@ impl Line {
     }
 
     /// When there will be something to give.
-    pub fn due(&self, weather: &Weather) -> Option<Instant> {
+    pub fn due(&self, conditions: &LinkConditions) -> Option<Instant> {
         let first = self.passing.front().filter(|_| !self.is_blocked)?;
-        Some(first.last_arrives(self.free, weather))
+        Some(first.last_arrives(self.free, conditions))
     }
 
     /// Whether nothing will happen here any more.
@@ -161,8 +161,8 @@ impl Line {
     }
 
     /// Takes what is there.
-    pub fn take(&mut self, weather: &Weather, spare: &mut Spare) {
-        let most = chunk(weather.rate);
+    pub fn take(&mut self, conditions: &LinkConditions, spare: &mut Spare) {
+        let most = chunk(conditions.rate);
         for _ in 0..TURN {
             if !self.can_take() {
                 return;
@@ -171,7 +171,7 @@ impl Line {
             let taken = (&*self.from).read(&mut buffer[..most]);
             match taken {
                 Ok(count) if count > 0 && self.state == State::Open => {
-                    self.pass(buffer, count, weather);
+                    self.pass(buffer, count, conditions);
                     continue;
                 }
                 Ok(count) if count > 0 => {}
@@ -186,10 +186,10 @@ impl Line {
         }
     }
 
-    fn pass(&mut self, buffer: Vec<u8>, count: usize, weather: &Weather) {
-        let mut arrives = self.ready.max(Instant::now()) + weather.delay;
+    fn pass(&mut self, buffer: Vec<u8>, count: usize, conditions: &LinkConditions) {
+        let mut arrives = self.ready.max(Instant::now()) + conditions.delay;
         if std::mem::take(&mut self.is_new) && self.is_from_server {
-            arrives += weather.slow_start;
+            arrives += conditions.slow_start;
         }
         self.held += count;
         self.passing.push_back(Passing {
@@ -203,14 +203,14 @@ impl Line {
     }
 
     /// Gives what has arrived.
-    pub fn give(&mut self, shared: &Shared, weather: &Weather, spare: &mut Spare) -> Verdict {
+    pub fn give(&mut self, shared: &Shared, conditions: &LinkConditions, spare: &mut Spare) -> Verdict {
         if self.is_blocked {
             return Verdict::Lasts;
         }
-        while let Some(mut first) = self.arrived(weather) {
+        while let Some(mut first) = self.arrived(conditions) {
             let then = match first.then {
                 Some(then) => then,
-                None => self.befall(&mut first, shared, weather),
+                None => self.befall(&mut first, shared, conditions),
             };
             match self.write(&mut first, shared) {
                 Ok(()) => {}
@@ -245,10 +245,10 @@ impl Line {
     }
 
     /// What is to be given now.
-    fn arrived(&mut self, weather: &Weather) -> Option<Passing> {
+    fn arrived(&mut self, conditions: &LinkConditions) -> Option<Passing> {
         let first = self.passing.front()?;
         if first.then.is_none() {
-            let arrived = first.last_arrives(self.free, weather);
+            let arrived = first.last_arrives(self.free, conditions);
             if arrived > Instant::now() {
                 return None;
             }
@@ -257,9 +257,9 @@ impl Line {
         self.passing.pop_front()
     }
 
-    /// Lets the weather have its way with bytes that are about to be given.
-    fn befall(&self, first: &mut Passing, shared: &Shared, weather: &Weather) -> Then {
-        let way = weather.way(self.number, self.is_from_server);
+    /// Lets the conditions have its way with bytes that are about to be given.
+    fn befall(&self, first: &mut Passing, shared: &Shared, conditions: &LinkConditions) -> Then {
+        let way = conditions.way(self.number, self.is_from_server);
         let is_past = way.end.is_some_and(|end| self.given + first.count as u64 > end);
         let is_ending = is_past && shared.strikes_now();
         if let Some(end) = way.end.filter(|_| is_ending) {

@@ -16,7 +16,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use super::line::{Line, Spare, Verdict};
-use super::{Shared, Weather, lock};
+use super::{LinkConditions, Shared, lock};
 
 /// What stands for the thread's own socket among the events.
 const WOKEN: u64 = u64::MAX;
@@ -58,15 +58,15 @@ impl Bell {
 pub(super) fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
     let mut lines: Vec<Line> = Vec::new();
     let mut spare = Spare::default();
-    let mut weather = *lock(&shared.weather);
+    let mut conditions = *lock(&shared.conditions);
     let mut events = Vec::with_capacity(EVENTS);
     loop {
-        let left = left(&lines, &weather);
+        let left = left(&lines, &conditions);
         shared.bell.wait(&mut events, left);
         if shared.ends.load(Ordering::Relaxed) {
             return;
         }
-        weather = *lock(&shared.weather);
+        conditions = *lock(&shared.conditions);
         let mut has_changed = false;
         for event in &events {
             // The fields of an event may lie anywhere.
@@ -88,8 +88,8 @@ pub(super) fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
             }
         }
         for line in &mut lines {
-            line.take(&weather, &mut spare);
-            if line.give(shared, &weather, &mut spare) == Verdict::Ended {
+            line.take(&conditions, &mut spare);
+            if line.give(shared, &conditions, &mut spare) == Verdict::Ended {
                 shared.end(line.number);
                 has_changed = true;
             }
@@ -102,11 +102,11 @@ pub(super) fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
 }
 
 /// How long there is nothing to do if nothing changes; none: for ever.
-fn left(lines: &[Line], weather: &Weather) -> Option<Duration> {
+fn left(lines: &[Line], conditions: &LinkConditions) -> Option<Duration> {
     if lines.iter().any(Line::can_take) {
         return Some(Duration::ZERO);
     }
-    let due = lines.iter().filter_map(|line| line.due(weather)).min();
+    let due = lines.iter().filter_map(|line| line.due(conditions)).min();
     due.map(|due| due.saturating_duration_since(Instant::now()))
 }
 

@@ -31,7 +31,7 @@ fn ask(link: &Link) -> io::Result<Vec<u8>> {
 
 #[test]
 fn a_fair_link_passes_everything() {
-    let link = Link::start(&server(100_000), Weather::default());
+    let link = Link::start(&server(100_000), LinkConditions::default());
     assert_eq!(ask(&link).unwrap(), [7; 100_000]);
     assert_eq!(
         (link.connections(), link.strikes(), link.bytes_from_server()),
@@ -41,12 +41,12 @@ fn a_fair_link_passes_everything() {
 
 #[test]
 fn a_round_trip_and_a_rate_take_their_time() {
-    let weather = Weather {
+    let conditions = LinkConditions {
         delay: Duration::from_millis(50),
         rate: Some(400_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let link = Link::start(&server(100_000), weather);
+    let link = Link::start(&server(100_000), conditions);
     let started = Instant::now();
     assert_eq!(ask(&link).unwrap().len(), 100_000);
     let taken = started.elapsed();
@@ -58,9 +58,9 @@ fn a_round_trip_and_a_rate_take_their_time() {
 fn a_cut_ends_the_connection_after_so_many_bytes() {
     let link = Link::start(
         &server(100_000),
-        Weather {
+        LinkConditions {
             cut_after: Some(30_000),
-            ..Weather::default()
+            ..LinkConditions::default()
         },
     );
     let answer = ask(&link);
@@ -69,7 +69,7 @@ fn a_cut_ends_the_connection_after_so_many_bytes() {
         "{answer:?}"
     );
     assert_eq!(link.strikes(), 1);
-    link.set(Weather::default());
+    link.set(LinkConditions::default());
     assert_eq!(ask(&link).unwrap().len(), 100_000, "the next one is whole");
 }
 
@@ -77,9 +77,9 @@ fn a_cut_ends_the_connection_after_so_many_bytes() {
 fn a_stall_leaves_the_client_waiting() {
     let link = Link::start(
         &server(1_000_000),
-        Weather {
+        LinkConditions {
             stall_after: Some(1000),
-            ..Weather::default()
+            ..LinkConditions::default()
         },
     );
     let mut socket = TcpStream::connect(link.host()).unwrap();
@@ -98,9 +98,9 @@ fn a_stall_leaves_the_client_waiting() {
 fn refused_connections_give_no_byte() {
     let link = Link::start(
         &server(10),
-        Weather {
+        LinkConditions {
             refuse_every: Some(2),
-            ..Weather::default()
+            ..LinkConditions::default()
         },
     );
     assert_eq!(ask(&link).unwrap().len(), 10);
@@ -137,12 +137,12 @@ fn send(link: &Link, size: usize) {
 #[test]
 fn bytes_to_the_server_are_cut_and_counted() {
     let (host, arrived) = sink();
-    let weather = Weather {
+    let conditions = LinkConditions {
         cut_upload_after: Some(30_000),
         strikes: Some(1),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let link = Link::start(&host, weather);
+    let link = Link::start(&host, conditions);
     send(&link, 100_000);
     assert_eq!(arrived.recv().unwrap().len(), 30_000);
     send(&link, 100_000);
@@ -153,11 +153,11 @@ fn bytes_to_the_server_are_cut_and_counted() {
 #[test]
 fn a_stalled_upload_is_not_taken_from_the_client() {
     let (host, _arrived) = sink();
-    let weather = Weather {
+    let conditions = LinkConditions {
         stall_upload_after: Some(1000),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let link = Link::start(&host, weather);
+    let link = Link::start(&host, conditions);
     let mut socket = TcpStream::connect(link.host()).unwrap();
     socket
         .set_write_timeout(Some(Duration::from_millis(200)))
@@ -172,31 +172,31 @@ fn a_stalled_upload_is_not_taken_from_the_client() {
 
 #[test]
 fn one_bit_is_flipped_in_either_direction() {
-    let weather = Weather {
+    let conditions = LinkConditions {
         corrupt_after: Some(40_000),
         corrupt_upload_after: Some(50_000),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
     let different = |bytes: &[u8]| -> Vec<(usize, u8)> {
         let pairs = bytes.iter().copied().enumerate();
         pairs.filter(|(_, byte)| *byte != 7).collect()
     };
-    let link = Link::start(&server(100_000), weather);
+    let link = Link::start(&server(100_000), conditions);
     assert_eq!(different(&ask(&link).unwrap()), [(40_000, 6)]);
     let (host, arrived) = sink();
-    send(&Link::start(&host, weather), 100_000);
+    send(&Link::start(&host, conditions), 100_000);
     assert_eq!(different(&arrived.recv().unwrap()), [(50_000, 6)]);
 }
 
 #[test]
 fn a_seed_decides_where_each_connection_is_cut() {
     let ends = |seed| {
-        let weather = Weather {
+        let conditions = LinkConditions {
             cut_after: Some(30_000),
             seed: Some(seed),
-            ..Weather::default()
+            ..LinkConditions::default()
         };
-        [1, 2, 3].map(|connection| weather.way(connection, true).end.unwrap())
+        [1, 2, 3].map(|connection| conditions.way(connection, true).end.unwrap())
     };
     assert_eq!(ends(1), ends(1));
     assert_ne!(ends(1), ends(2));
@@ -209,7 +209,11 @@ fn a_seed_decides_where_each_connection_is_cut() {
 
 #[test]
 fn a_closed_link_refuses_until_it_is_open_again() {
-    let link = Link::start_at(Ipv4Addr::new(127, 0, 0, 2), &server(10), Weather::default());
+    let link = Link::start_at(
+        Ipv4Addr::new(127, 0, 0, 2),
+        &server(10),
+        LinkConditions::default(),
+    );
     assert_eq!(ask(&link).unwrap().len(), 10);
     link.close();
     assert_eq!(ask(&link).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
@@ -219,11 +223,11 @@ fn a_closed_link_refuses_until_it_is_open_again() {
 
 #[test]
 fn a_slow_start_delays_the_first_byte() {
-    let weather = Weather {
+    let conditions = LinkConditions {
         slow_start: Duration::from_millis(200),
-        ..Weather::default()
+        ..LinkConditions::default()
     };
-    let link = Link::start(&server(10), weather);
+    let link = Link::start(&server(10), conditions);
     let started = Instant::now();
     assert_eq!(ask(&link).unwrap().len(), 10);
     assert!(started.elapsed() >= Duration::from_millis(200));

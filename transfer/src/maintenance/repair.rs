@@ -228,7 +228,7 @@ impl Mender<'_> {
         let how = destination.bring_blob(&Bring {
             repository: there,
             blob,
-            lender: None,
+            mount_from: None,
             expected: Expected::Missing,
             source,
             source_repository: there,
@@ -247,7 +247,7 @@ impl Mender<'_> {
             // Every worker has things of its own to mend.
             workers: None,
         })?;
-        destination.settle().map(|()| how)
+        destination.sync_blobs().map(|()| how)
     }
 
     /// What the first registry gives that has it. The images tell which: each repository is asked once.

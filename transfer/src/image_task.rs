@@ -1,4 +1,4 @@
-//! One image on its way.
+//! One image's copy: its source, its destination and its progress.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +10,22 @@ use super::destination::{Expected, Presence};
 use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
-use super::places::Port;
+use super::places::DestinationState;
 use super::plan::Plan;
 use super::prepare::Mapping;
 use super::source::Source;
 use crate::panics;
 
-/// An image, its ends, and how far it is.
-pub(crate) struct Flight {
+/// The copy of one image.
+pub(crate) struct ImageTask {
     pub mapping: Mapping,
     pub source: Arc<dyn Source>,
-    pub port: Arc<Port>,
-    state: Mutex<State>,
+    pub state: Arc<DestinationState>,
+    progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
-struct State {
+struct Progress {
     started: Option<(Instant, SystemTime)>,
     attempts: u32,
     plan: Option<Arc<Plan>>,
@@ -42,13 +42,13 @@ struct State {
     outcome: Option<ImageOutcome>,
 }
 
-impl Flight {
-    pub fn new(mapping: Mapping, source: Arc<dyn Source>, port: Arc<Port>) -> Flight {
-        Flight {
+impl ImageTask {
+    pub fn new(mapping: Mapping, source: Arc<dyn Source>, state: Arc<DestinationState>) -> ImageTask {
+        ImageTask {
             mapping,
             source,
-            port,
-            state: Mutex::default(),
+            state,
+            progress: Mutex::default(),
         }
     }
 
@@ -59,9 +59,9 @@ impl Flight {
 
     /// Begins it, or begins it anew.
     pub fn start(&self) {
-        let mut state = self.lock();
-        state.attempts += 1;
-        state
+        let mut progress = self.lock();
+        progress.attempts += 1;
+        progress
             .started
             .get_or_insert_with(|| (Instant::now(), SystemTime::now()));
     }
@@ -69,44 +69,44 @@ impl Flight {
     /// Takes note that a blob begins to move behind so many bytes. What is there when this run first begins with it is of an earlier
     /// one, unless the blob is begun anew later.
     pub fn begins(&self, digest: &Digest, offset: u64) {
-        let mut state = self.lock();
-        let kept = state.kept.entry(digest.clone()).or_insert(offset);
+        let mut progress = self.lock();
+        let kept = progress.kept.entry(digest.clone()).or_insert(offset);
         *kept = offset.min(*kept);
     }
 
-    /// Takes the plan. Until [`Flight::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
+    /// Takes the plan. Until [`ImageTask::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
     pub fn planned(&self, plan: Plan) -> Arc<Plan> {
         let plan = Arc::new(plan);
-        let mut state = self.lock();
-        state.pending = plan.blobs.len() + 1;
-        state.plan = Some(Arc::clone(&plan));
+        let mut progress = self.lock();
+        progress.pending = plan.blobs.len() + 1;
+        progress.plan = Some(Arc::clone(&plan));
         plan
     }
 
     /// Takes the plan of an image of which everything is there.
     pub fn already_there(&self, plan: Plan) {
-        let mut state = self.lock();
+        let mut progress = self.lock();
         for blob in &plan.blobs {
-            state
+            progress
                 .settled
                 .entry(blob.digest.clone())
                 .or_insert((How::Present, blob.size));
         }
-        state.plan = Some(Arc::new(plan));
+        progress.plan = Some(Arc::new(plan));
     }
 
     /// Whether this run changed anything for the image: a blob or manifest that wasn't there, or what its tag stands for.
     pub fn has_changed(&self) -> bool {
-        let state = self.lock();
-        let presence = state.plan.as_ref().map(|plan| plan.presence);
-        state.lacked || presence.is_none_or(|presence| presence == Presence::Incomplete)
+        let progress = self.lock();
+        let presence = progress.plan.as_ref().map(|plan| plan.presence);
+        progress.lacked || presence.is_none_or(|presence| presence == Presence::Incomplete)
     }
 
     /// What is to be expected of the destination when a blob is brought.
     pub fn expected(&self) -> Expected {
-        let state = self.lock();
-        match &state.plan {
-            _ if state.is_repair => Expected::Lost,
+        let progress = self.lock();
+        match &progress.plan {
+            _ if progress.is_repair => Expected::Lost,
             Some(plan) if plan.was_published => Expected::There,
             _ => Expected::Missing,
         }
@@ -114,25 +114,25 @@ impl Flight {
 
     /// Begins anew with the blobs of an image whose manifest was refused for lack of them. Returns whether it wasn't refused before.
     pub fn begin_repair(&self) -> bool {
-        let mut state = self.lock();
-        let Some(plan) = state.plan.clone().filter(|_| !state.is_repair) else {
+        let mut progress = self.lock();
+        let Some(plan) = progress.plan.clone().filter(|_| !progress.is_repair) else {
             return false;
         };
-        state.is_repair = true;
-        state.pending = plan.blobs.len() + 1;
+        progress.is_repair = true;
+        progress.pending = plan.blobs.len() + 1;
         // What was thought to be there doesn't count.
-        state.settled.retain(|_, (how, _)| *how == How::Moved);
+        progress.settled.retain(|_, (how, _)| *how == How::Moved);
         true
     }
 
     /// Undoes the end of an image that was taken as there.
     pub fn reopen(&self) {
-        let mut state = self.lock();
-        *state = State {
-            started: state.started,
+        let mut progress = self.lock();
+        *progress = Progress {
+            started: progress.started,
             // It is begun again, and it is the same try.
-            attempts: state.attempts.saturating_sub(1),
-            ..State::default()
+            attempts: progress.attempts.saturating_sub(1),
+            ..Progress::default()
         };
     }
 
@@ -153,19 +153,19 @@ impl Flight {
 
     /// Counts a blob that is there now (none for the plan itself). Whether the image is complete by that.
     pub fn blob_is_there(&self, blob: Option<(&Descriptor, How)>) -> bool {
-        let mut state = self.lock();
-        if state.outcome.is_some() {
+        let mut progress = self.lock();
+        if progress.outcome.is_some() {
             return false;
         }
         if let Some((blob, how)) = blob {
-            state.lacked |= !matches!(how, How::Present | How::Shared);
-            state
+            progress.lacked |= !matches!(how, How::Present | How::Shared);
+            progress
                 .settled
                 .entry(blob.digest.clone())
                 .or_insert((how, blob.size));
         }
-        state.pending -= 1;
-        state.pending == 0
+        progress.pending -= 1;
+        progress.pending == 0
     }
 
     /// Whether it is over, one way or the other.
@@ -175,33 +175,33 @@ impl Flight {
 
     /// Ends it; the first end counts. The outcome, if this was the first.
     pub fn end(&self, status: Status) -> Option<ImageOutcome> {
-        let mut state = self.lock();
-        if state.outcome.is_some() {
+        let mut progress = self.lock();
+        if progress.outcome.is_some() {
             return None;
         }
-        let outcome = self.outcome(&state, status);
-        state.outcome = Some(outcome.clone());
+        let outcome = self.outcome(&progress, status);
+        progress.outcome = Some(outcome.clone());
         // Nobody asks for the manifests any more, and there may be thousands of images.
-        state.plan = None;
+        progress.plan = None;
         if !is_worth_another_try(&outcome.status) {
-            state.settled = HashMap::new();
-            state.kept = Default::default();
+            progress.settled = HashMap::new();
+            progress.kept = Default::default();
         }
         Some(outcome)
     }
 
     /// Forgets a failure that another try may mend. Whether there was one.
     pub fn renew(&self) -> bool {
-        let mut state = self.lock();
-        let failed = matches!(&state.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
+        let mut progress = self.lock();
+        let failed = matches!(&progress.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
         if failed {
-            *state = State {
-                started: state.started,
-                attempts: state.attempts,
-                settled: std::mem::take(&mut state.settled),
-                lacked: state.lacked,
-                kept: std::mem::take(&mut state.kept),
-                ..State::default()
+            *progress = Progress {
+                started: progress.started,
+                attempts: progress.attempts,
+                settled: std::mem::take(&mut progress.settled),
+                lacked: progress.lacked,
+                kept: std::mem::take(&mut progress.kept),
+                ..Progress::default()
             };
         }
         failed
@@ -209,8 +209,8 @@ impl Flight {
 
     /// What became of it, in a run that was stopped or not.
     pub fn into_outcome(self, is_stopped: bool) -> ImageOutcome {
-        let mut state = self.lock();
-        let outcome = state.outcome.take();
+        let mut progress = self.lock();
+        let outcome = progress.outcome.take();
         outcome.unwrap_or_else(|| {
             let status = if is_stopped {
                 Status::Interrupted
@@ -219,12 +219,12 @@ impl Flight {
                     Fault::refused(None, "internal error: its work was lost").with_hint(panics::HINT),
                 )
             };
-            self.outcome(&state, status)
+            self.outcome(&progress, status)
         })
     }
 
-    fn outcome(&self, state: &State, status: Status) -> ImageOutcome {
-        let plan = state.plan.as_deref();
+    fn outcome(&self, progress: &Progress, status: Status) -> ImageOutcome {
+        let plan = progress.plan.as_deref();
         let digests: Option<(Digest, Digest)> =
             plan.map(|plan| (plan.source_digest.clone(), plan.root.digest().clone()));
         let (source_digest, digest) = digests.unzip();
@@ -236,10 +236,10 @@ impl Flight {
             platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
             parts,
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
-            blobs: tally(state),
-            attempts: state.attempts,
-            began: state.started.map(|(_, began)| began),
-            elapsed: state
+            blobs: tally(progress),
+            attempts: progress.attempts,
+            began: progress.started.map(|(_, began)| began),
+            elapsed: progress
                 .started
                 .map(|(started, _)| started.elapsed())
                 .unwrap_or_default(),
@@ -247,15 +247,15 @@ impl Flight {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tally(state: &State) -> Tally {
+fn tally(progress: &Progress) -> Tally {
     let mut tally = Tally::default();
-    for (digest, &(how, bytes)) in &state.settled {
-        tally.count(how, bytes, state.kept.get(digest).copied().unwrap_or(0));
+    for (digest, &(how, bytes)) in &progress.settled {
+        tally.count(how, bytes, progress.kept.get(digest).copied().unwrap_or(0));
     }
     tally
 }

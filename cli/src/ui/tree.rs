@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use transload_reference::{Descriptor, Digest, Manifest, printable};
-use transload_transfer::inside::{Content, Node, Picture};
+use transload_transfer::inventory::{Content, ImageTree, Node};
 
 use super::format::{bytes, count};
 
@@ -15,13 +15,13 @@ const LONGEST: usize = 300;
 const NAMES: usize = 12;
 
 /// The image, then its manifests, each with its config and layers.
-pub fn picture_text(picture: &Picture) -> String {
+pub fn tree_text(tree: &ImageTree) -> String {
     let mut text = String::new();
-    let root = &picture.root;
-    let blobs = picture.blobs();
+    let root = &tree.root;
+    let blobs = tree.blobs();
     let size = blobs.values().map(|blob| blob.size).sum();
-    let _ = writeln!(text, "{}", picture.reference);
-    line(&mut text, 1, "in", &picture.place);
+    let _ = writeln!(text, "{}", tree.reference);
+    line(&mut text, 1, "in", &tree.place);
     line(
         &mut text,
         1,
@@ -250,15 +250,15 @@ fn shown(text: &str) -> std::borrow::Cow<'_, str> {
 /// ```
 ///
 /// Sizes are in bytes.
-pub fn picture_json(picture: &Picture) -> Value {
-    let blobs = picture.blobs();
+pub fn tree_json(tree: &ImageTree) -> Value {
+    let blobs = tree.blobs();
     json!({
-        "image": picture.reference.to_string(),
-        "in": picture.place,
+        "image": tree.reference.to_string(),
+        "in": tree.place,
         "blobs": blobs.len(),
         "bytes": blobs.values().map(|blob| blob.size).sum::<u64>(),
-        "whole": !picture.is_flawed(),
-        "root": node_json(&picture.root),
+        "whole": !tree.is_flawed(),
+        "root": node_json(&tree.root),
     })
 }
 

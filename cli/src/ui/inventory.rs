@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use transload_transfer::inside::{Entry, Stock};
+use transload_transfer::inventory::{Entry, Inventory};
 
 use super::format::{bytes, count, path, platform_list, short_digest};
 
@@ -29,8 +29,8 @@ fn columns<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String
 }
 
 /// A line for each image, and totals.
-pub fn stock_table(stock: &Stock) -> String {
-    if stock.entries.is_empty() {
+pub fn inventory_table(inventory: &Inventory) -> String {
+    if inventory.entries.is_empty() {
         return String::new();
     }
     let head = ["IMAGE", "DIGEST", "SIZE", "SHARED", "PLATFORMS"].map(str::to_owned);
@@ -44,15 +44,18 @@ pub fn stock_table(stock: &Stock) -> String {
             platforms(entry),
         ]
     };
-    let rows: Vec<[String; 5]> = [head].into_iter().chain(stock.entries.iter().map(row)).collect();
-    columns(&rows, [false, false, true, true, false]) + &totals(stock)
+    let rows: Vec<[String; 5]> = [head]
+        .into_iter()
+        .chain(inventory.entries.iter().map(row))
+        .collect();
+    columns(&rows, [false, false, true, true, false]) + &totals(inventory)
 }
 
 /// Registries, the repositories in each, the tags in each.
-pub fn stock_tree(stock: &Stock) -> String {
+pub fn inventory_tree(inventory: &Inventory) -> String {
     let mut text = String::new();
     let mut above = (String::new(), String::new());
-    let mut entries = stock.entries.as_slice();
+    let mut entries = inventory.entries.as_slice();
     while let Some(first) = entries.first() {
         let repository = first.reference.repository();
         let is_same = |entry: &&Entry| entry.reference.repository() == repository;
@@ -85,29 +88,29 @@ pub fn stock_tree(stock: &Stock) -> String {
         entries = rest;
     }
     if !text.is_empty() {
-        text += &totals(stock);
+        text += &totals(inventory);
     }
     text
 }
 
 /// `image  digest`, and nothing else.
-pub fn stock_names(stock: &Stock) -> String {
+pub fn inventory_names(inventory: &Inventory) -> String {
     let mut text = String::new();
-    for entry in &stock.entries {
+    for entry in &inventory.entries {
         let _ = writeln!(text, "{}  {}", entry.reference, entry.digest);
     }
     text
 }
 
-fn totals(stock: &Stock) -> String {
-    let all: u64 = stock.entries.iter().map(|entry| entry.size).sum();
+fn totals(inventory: &Inventory) -> String {
+    let all: u64 = inventory.entries.iter().map(|entry| entry.size).sum();
     let mut text = format!(
         "\n{}, {}: {}",
-        count(stock.entries.len(), "image"),
-        count(stock.blobs, "blob"),
-        bytes(stock.bytes)
+        count(inventory.entries.len(), "image"),
+        count(inventory.blobs, "blob"),
+        bytes(inventory.bytes)
     );
-    if all > stock.bytes {
+    if all > inventory.bytes {
         let _ = write!(text, " ({} if nothing were shared)", bytes(all));
     }
     text.push('\n');
@@ -139,14 +142,14 @@ fn platforms(entry: &Entry) -> String {
 }
 
 /// What can't be read, and what to do about it; empty where all is well.
-pub fn stock_flaws(dir: &Path, stock: &Stock) -> String {
+pub fn inventory_flaws(dir: &Path, inventory: &Inventory) -> String {
     let mut text = String::new();
-    for entry in &stock.entries {
+    for entry in &inventory.entries {
         if let Some(flaw) = &entry.flaw {
             let _ = writeln!(text, "warning: {}: {flaw}", entry.reference);
         }
     }
-    for damage in &stock.damage {
+    for damage in &inventory.damage {
         let _ = writeln!(text, "warning: {}", damage.error);
     }
     if !text.is_empty() {
@@ -176,8 +179,8 @@ pub fn stock_flaws(dir: &Path, stock: &Stock) -> String {
 ///   "damage": []                                  // what else can't be read
 /// }
 /// ```
-pub fn stock_json(dir: &Path, stock: &Stock) -> Value {
-    let images = stock.entries.iter().map(|entry| {
+pub fn inventory_json(dir: &Path, inventory: &Inventory) -> Value {
+    let images = inventory.entries.iter().map(|entry| {
         let repository = entry.reference.repository();
         let platforms = entry.platforms.iter().map(ToString::to_string);
         json!({
@@ -193,12 +196,12 @@ pub fn stock_json(dir: &Path, stock: &Stock) -> Value {
             "flaw": entry.flaw,
         })
     });
-    let damage = stock.damage.iter().map(|damage| damage.error.to_string());
+    let damage = inventory.damage.iter().map(|damage| damage.error.to_string());
     json!({
         "directory": dir.display().to_string(),
         "images": images.collect::<Vec<_>>(),
-        "blobs": stock.blobs,
-        "bytes": stock.bytes,
+        "blobs": inventory.blobs,
+        "bytes": inventory.bytes,
         "damage": damage.collect::<Vec<_>>(),
     })
 }

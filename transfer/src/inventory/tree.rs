@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 8;
 
 /// An image.
 #[derive(Debug)]
-pub struct Picture {
+pub struct ImageTree {
     /// Its name, as it was asked for.
     pub reference: Reference,
     /// Where it is: a registry or a folder.
@@ -57,7 +57,7 @@ pub enum Content {
     Absent(Option<String>),
 }
 
-impl Picture {
+impl ImageTree {
     /// Every blob of it once, foreign layers included.
     pub fn blobs(&self) -> BTreeMap<&Digest, &Descriptor> {
         let mut blobs = BTreeMap::new();
@@ -95,14 +95,14 @@ impl Node {
 ///
 /// # Errors
 /// Where a manifest or a config of a registry can't be had.
-pub fn picture(
+pub fn image_tree(
     reference: &Reference,
     root: &RawManifest,
     source: &dyn Source,
     store: Option<&Store>,
     platforms: &[PlatformPattern],
     pool: &rayon::ThreadPool,
-) -> Result<Picture, Fault> {
+) -> Result<ImageTree, Fault> {
     let looker = Looker {
         source,
         store,
@@ -110,7 +110,7 @@ pub fn picture(
         platforms,
     };
     let root = pool.install(|| looker.node(root, root.descriptor(), 0))?;
-    Ok(Picture {
+    Ok(ImageTree {
         reference: reference.clone(),
         place: source.describe(),
         root,

@@ -1,4 +1,4 @@
-//! Whether more requests at once get more done.
+//! The limit on concurrent requests to a host: it doubles while that raises the throughput.
 //!
 //! A link with long round trips, or one that gives each connection its share, carries the more the more is asked for at once; a
 //! processor, a disk or a thin link that is busy doesn't. So the limit on requests that run at once begins modest (less so far away) and doubles as long as
@@ -31,7 +31,7 @@ const MEMORY: f64 = 0.9;
 
 /// What got done, and what was made of it.
 #[derive(Debug)]
-pub(crate) struct Growth {
+pub(crate) struct ConcurrencyLimit {
     since: Instant,
     /// What had been done then.
     done_before: u64,
@@ -60,9 +60,9 @@ enum Way {
     Heeded,
 }
 
-impl Growth {
-    pub fn new(now: Instant) -> Growth {
-        Growth {
+impl ConcurrencyLimit {
+    pub fn new(now: Instant) -> ConcurrencyLimit {
+        ConcurrencyLimit {
             since: now,
             done_before: 0,
             done: 0,
@@ -154,17 +154,17 @@ mod tests {
     /// The limit that a link comes to which does so much a second with so many requests at once.
     fn settled(rate: impl Fn(usize) -> f64, latency: Duration) -> usize {
         let mut now = Instant::now();
-        let mut growth = Growth::new(now);
-        growth.answered(PROMPT);
+        let mut concurrency = ConcurrencyLimit::new(now);
+        concurrency.answered(PROMPT);
         let (mut limit, mut bytes) = (MODEST, 0);
         for _ in 0..20 {
             now += WINDOW;
             bytes += (rate(limit) * WINDOW.as_secs_f64()) as u64;
-            growth.is_full();
+            concurrency.is_full();
             for _ in 0..5 {
-                growth.answered(Some(latency));
+                concurrency.answered(Some(latency));
             }
-            if growth.pays(now, bytes) {
+            if concurrency.pays(now, bytes) {
                 limit *= 2;
             }
         }
@@ -193,12 +193,12 @@ mod tests {
     fn a_first_answer_from_far_away_is_enough() {
         let start = Instant::now();
         let far = Some(Duration::from_millis(40));
-        let mut growth = Growth::new(start);
-        growth.answered(far);
-        assert!(growth.pays(start, 0) && !growth.pays(start, 0), "once");
-        growth.answered(far);
-        assert!(!growth.pays(start, 0), "it isn't the first");
-        let mut nearby = Growth::new(start);
+        let mut concurrency = ConcurrencyLimit::new(start);
+        concurrency.answered(far);
+        assert!(concurrency.pays(start, 0) && !concurrency.pays(start, 0), "once");
+        concurrency.answered(far);
+        assert!(!concurrency.pays(start, 0), "it isn't the first");
+        let mut nearby = ConcurrencyLimit::new(start);
         nearby.answered(PROMPT);
         nearby.answered(far);
         assert!(!nearby.pays(start, 0));
@@ -207,24 +207,24 @@ mod tests {
     #[test]
     fn a_first_answer_that_does_not_come_is_one_from_far_away() {
         let start = Instant::now();
-        let mut growth = Growth::new(start);
-        assert!(!growth.pays(start + LONG, 0), "nobody has begun to connect");
-        assert!(growth.reaches(start + LONG) && !growth.reaches(start + 2 * LONG));
-        assert_eq!(growth.silence_left(start + LONG), Some(LONG));
-        assert!(!growth.pays(start + LONG + LONG / 2, 0), "too early");
+        let mut concurrency = ConcurrencyLimit::new(start);
+        assert!(!concurrency.pays(start + LONG, 0), "nobody has begun to connect");
+        assert!(concurrency.reaches(start + LONG) && !concurrency.reaches(start + 2 * LONG));
+        assert_eq!(concurrency.silence_left(start + LONG), Some(LONG));
+        assert!(!concurrency.pays(start + LONG + LONG / 2, 0), "too early");
         assert!(
-            growth.pays(start + 2 * LONG, 0) && !growth.pays(start + 2 * LONG, 0),
+            concurrency.pays(start + 2 * LONG, 0) && !concurrency.pays(start + 2 * LONG, 0),
             "once"
         );
-        assert_eq!(growth.silence_left(start + 2 * LONG), None);
-        growth.answered(Some(2 * LONG));
-        assert!(!growth.pays(start + 2 * LONG, 0), "it was heeded");
+        assert_eq!(concurrency.silence_left(start + 2 * LONG), None);
+        concurrency.answered(Some(2 * LONG));
+        assert!(!concurrency.pays(start + 2 * LONG, 0), "it was heeded");
         // The first window began with the first connection, and isn't over before there is an answer.
-        growth.is_full();
+        concurrency.is_full();
         let over = start + LONG + WINDOW;
-        assert!(!growth.pays(over - LONG / 2, 0) && growth.pays(over, 0));
+        assert!(!concurrency.pays(over - LONG / 2, 0) && concurrency.pays(over, 0));
 
-        let mut nearby = Growth::new(start);
+        let mut nearby = ConcurrencyLimit::new(start);
         nearby.reaches(start);
         nearby.hears();
         assert_eq!(nearby.silence_left(start + LONG), None);
@@ -234,25 +234,31 @@ mod tests {
     #[test]
     fn it_stays_where_nobody_waits_and_where_nothing_is_answered() {
         let start = Instant::now();
-        let mut growth = Growth::new(start);
-        growth.answered(PROMPT);
-        assert!(!growth.pays(start + WINDOW, 1 << 20), "nobody waited");
-        growth.is_full();
-        growth.answered(PROMPT);
-        assert!(!growth.pays(start + WINDOW + WINDOW / 2, 1 << 30), "too early");
-        assert!(growth.pays(start + 2 * WINDOW, 1 << 30));
-        growth.is_full();
-        assert!(!growth.pays(start + 3 * WINDOW, 1 << 40), "nothing was answered");
+        let mut concurrency = ConcurrencyLimit::new(start);
+        concurrency.answered(PROMPT);
+        assert!(!concurrency.pays(start + WINDOW, 1 << 20), "nobody waited");
+        concurrency.is_full();
+        concurrency.answered(PROMPT);
+        assert!(
+            !concurrency.pays(start + WINDOW + WINDOW / 2, 1 << 30),
+            "too early"
+        );
+        assert!(concurrency.pays(start + 2 * WINDOW, 1 << 30));
+        concurrency.is_full();
+        assert!(
+            !concurrency.pays(start + 3 * WINDOW, 1 << 40),
+            "nothing was answered"
+        );
     }
 
     #[test]
     fn answers_without_a_body_count() {
         let start = Instant::now();
-        let mut growth = Growth::new(start);
+        let mut concurrency = ConcurrencyLimit::new(start);
         for window in 1..5 {
-            growth.is_full();
-            (0..window).for_each(|_| growth.answered(PROMPT));
-            assert!(growth.pays(start + window * WINDOW, 0));
+            concurrency.is_full();
+            (0..window).for_each(|_| concurrency.answered(PROMPT));
+            assert!(concurrency.pays(start + window * WINDOW, 0));
         }
     }
 }

@@ -1,19 +1,19 @@
-//! A few small requests at once, where one after another would cost a round trip each.
+//! Maps items in parallel, for a few small requests that would cost a round trip each.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::at_work;
+use super::current_image;
 use crate::panics::{self, Panicked};
 
-/// How many are under way at once, at most.
+/// The most items in work at once.
 pub(crate) const MOST: usize = 8;
 
-/// Does the work for each item, for some of them at once, and gives what came of it in the items' order. The threads are of its own:
-/// a worker that took other work while it waits would be late with this one.
-pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Returns the results of `work` for each item, in the items' order. It uses threads of its own: a pool's worker that took other work while
+/// it waits would be late with this one.
+pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<R, Panicked>>>> = items.iter().map(|_| Mutex::default()).collect();
     let take_turns = || {
@@ -24,9 +24,9 @@ pub(crate) fn together<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + S
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(panics::caught(|| work(item)));
         }
     };
-    let image = at_work::tell(|image| image.map(str::to_owned));
+    let image = current_image::with(|image| image.map(str::to_owned));
     let help = || {
-        let _at = image.as_deref().map(at_work::on);
+        let _at = image.as_deref().map(current_image::set);
         take_turns();
     };
     thread::scope(|scope| {
@@ -56,21 +56,21 @@ mod tests {
     fn results_are_in_the_order_of_the_items() {
         let items: Vec<usize> = (0..100).collect();
         assert_eq!(
-            together(&items, |item| item * 2),
+            parallel_map(&items, |item| item * 2),
             (0..200).step_by(2).collect::<Vec<_>>()
         );
-        assert!(together(&[], |item: &usize| *item).is_empty());
+        assert!(parallel_map(&[], |item: &usize| *item).is_empty());
     }
 
     #[test]
     fn a_panic_is_its_callers() {
-        let panicked = panics::caught(|| together(&[1, 2], |item| assert_ne!(*item, 2, "on purpose")));
+        let panicked = panics::caught(|| parallel_map(&[1, 2], |item| assert_ne!(*item, 2, "on purpose")));
         assert!(panicked.is_err());
     }
 
     #[test]
     fn the_work_is_done_at_once() {
         let barrier = Barrier::new(MOST);
-        together(&[(); MOST], |()| barrier.wait().is_leader());
+        parallel_map(&[(); MOST], |()| barrier.wait().is_leader());
     }
 }

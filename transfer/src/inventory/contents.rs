@@ -13,7 +13,7 @@ use crate::{Source, StoreSource, config_of};
 
 /// What a store holds.
 #[derive(Debug)]
-pub struct Stock {
+pub struct Inventory {
     /// The images that were asked for, sorted by name.
     pub entries: Vec<Entry>,
     /// How many images there are in all.
@@ -58,12 +58,12 @@ struct Looked {
 ///
 /// # Errors
 /// Where the store's own folder can't be read.
-pub fn stock(
+pub fn list(
     store: &Arc<Store>,
     pattern: Option<&ImagePattern>,
     platforms: &[PlatformPattern],
     pool: &rayon::ThreadPool,
-) -> Result<Stock, Error> {
+) -> Result<Inventory, Error> {
     let listing = store.listing()?;
     let source = StoreSource::new(Arc::clone(store));
     let looked: Vec<Looked> = pool.install(|| {
@@ -96,7 +96,7 @@ pub fn stock(
             flaw: wanted.flaw.clone(),
         });
     }
-    Ok(Stock {
+    Ok(Inventory {
         entries,
         all: looked.len(),
         blobs: distinct.len(),
@@ -109,7 +109,7 @@ pub fn stock(
 ///
 /// # Errors
 /// Where the store's own folder can't be read.
-pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Stock, Error> {
+pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Inventory, Error> {
     let listing = store.listing()?;
     let all = listing.images.len();
     let wanted = listing.images.into_iter().filter(|image| {
@@ -125,7 +125,7 @@ pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Stock, Err
         shared: 0,
         flaw: None,
     });
-    Ok(Stock {
+    Ok(Inventory {
         entries: entries.collect(),
         all,
         blobs: 0,

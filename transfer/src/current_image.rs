@@ -1,4 +1,4 @@
-//! Which image the present thread is at.
+//! The image that the present thread works on.
 //!
 //! A registry's client blocks, and tells of retries on the thread that asked: this says for which image.
 
@@ -8,25 +8,25 @@ thread_local! {
     static IMAGE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The present thread is at an image until this is dropped.
-pub(crate) struct AtWork {
+/// Restores the thread's earlier image when it is dropped.
+pub(crate) struct CurrentImage {
     before: Option<String>,
 }
 
-/// Says which image the present thread is at.
-pub(crate) fn on(image: &str) -> AtWork {
-    AtWork {
+/// Sets the image that the present thread works on.
+pub(crate) fn set(image: &str) -> CurrentImage {
+    CurrentImage {
         before: IMAGE.replace(Some(image.to_owned())),
     }
 }
 
-/// Tells of something on the present thread, with the image that it is at.
-pub(crate) fn tell<T>(tell: impl FnOnce(Option<&str>) -> T) -> T {
+/// Calls `tell` with the image that the present thread works on.
+pub(crate) fn with<T>(tell: impl FnOnce(Option<&str>) -> T) -> T {
     let image = IMAGE.with_borrow(Clone::clone);
     tell(image.as_deref())
 }
 
-impl Drop for AtWork {
+impl Drop for CurrentImage {
     fn drop(&mut self) {
         IMAGE.set(self.before.take());
     }
@@ -38,14 +38,14 @@ mod tests {
 
     #[test]
     fn a_thread_is_at_the_image_that_it_took_up_last_and_has_not_left() {
-        let now = || tell(|image| image.map(str::to_owned));
+        let now = || with(|image| image.map(str::to_owned));
         assert_eq!(now(), None);
-        let outer = on("a");
+        let outer = set("a");
         {
-            let _inner = on("b");
+            let _inner = set("b");
             assert_eq!(now().as_deref(), Some("b"));
             assert_eq!(
-                std::thread::spawn(|| tell(|image| image.is_none())).join().ok(),
+                std::thread::spawn(|| with(|image| image.is_none())).join().ok(),
                 Some(true)
             );
         }

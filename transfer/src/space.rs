@@ -1,27 +1,27 @@
-//! Whether what is planned fits on the destination's filesystem: an image that doesn't is refused before any of its bytes move.
+//! Reserves space on the destination's filesystem. An image that doesn't fit is refused before any of its bytes move.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bytes::Bytes;
 use super::fault::{Fault, Side};
 
-/// The bytes that are planned for one filesystem and not yet written, whichever directories they go to.
+/// The bytes reserved on one filesystem and not yet written, in all directories.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct Space {
     owed: Mutex<u64>,
 }
 
-/// Too little room.
+/// There is too little space.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Short {
-    /// The bytes that are free.
+    /// The free bytes.
     pub free: u64,
-    /// Those of them that images before this one need, in all directories of the filesystem.
+    /// The bytes of them that are reserved for earlier images.
     pub owed: u64,
 }
 
 impl Short {
-    /// What it means for an image that needs so many bytes.
+    /// Returns the fault of an image that needs this many bytes.
     pub fn fault(&self, needed: u64) -> Fault {
         let owed = match self.owed {
             0 => String::new(),
@@ -34,8 +34,8 @@ impl Short {
     }
 }
 
-impl Room {
-    /// Sets bytes aside, if so many are free besides those that are set aside already. `free` looks.
+impl Space {
+    /// Reserves bytes, if that many are free beside the reserved ones. `free` returns the free bytes, if they are known.
     pub fn reserve(&self, bytes: u64, free: impl FnOnce() -> Option<u64>) -> Result<(), Short> {
         let mut owed = self.lock();
         if bytes > 0
@@ -58,18 +58,18 @@ impl Room {
     }
 }
 
-/// One blob's part of what was set aside. What of it isn't written goes back when this is dropped.
+/// The bytes reserved for one blob. Dropping it releases those that weren't written.
 #[derive(Debug)]
-pub(crate) struct Berth {
-    room: Arc<Room>,
+pub(crate) struct SpaceReservation {
+    space: Arc<Space>,
     left: Mutex<u64>,
 }
 
-impl Berth {
-    /// A part of what [`Room::reserve`] set aside.
-    pub fn new(room: &Arc<Room>, bytes: u64) -> Berth {
-        Berth {
-            room: Arc::clone(room),
+impl SpaceReservation {
+    /// Returns a part of the bytes that [`Space::reserve`] reserved.
+    pub fn new(space: &Arc<Space>, bytes: u64) -> SpaceReservation {
+        SpaceReservation {
+            space: Arc::clone(space),
             left: Mutex::new(bytes),
         }
     }
@@ -79,11 +79,11 @@ impl Berth {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let written = left.saturating_sub(bytes);
         *left -= written;
-        self.room.give_back(written);
+        self.space.give_back(written);
     }
 }
 
-impl Drop for Berth {
+impl Drop for SpaceReservation {
     fn drop(&mut self) {
         self.shrink_to(0);
     }
@@ -95,19 +95,25 @@ mod tests {
 
     #[test]
     fn bytes_are_set_aside_until_they_are_written_or_given_up() {
-        let room = Arc::new(Room::default());
-        room.reserve(60, || Some(100)).unwrap();
-        let (first, second) = (Berth::new(&room, 40), Berth::new(&room, 20));
-        assert_eq!(room.reserve(41, || Some(100)), Err(Short { free: 100, owed: 60 }));
-        assert_eq!(room.reserve(40, || Some(100)), Ok(()));
+        let space = Arc::new(Space::default());
+        space.reserve(60, || Some(100)).unwrap();
+        let (first, second) = (
+            SpaceReservation::new(&space, 40),
+            SpaceReservation::new(&space, 20),
+        );
+        assert_eq!(
+            space.reserve(41, || Some(100)),
+            Err(Short { free: 100, owed: 60 })
+        );
+        assert_eq!(space.reserve(40, || Some(100)), Ok(()));
         // 30 of the first one's are on the disk, which has as many fewer free.
         first.shrink_to(10);
-        assert_eq!(room.reserve(1, || Some(70)), Err(Short { free: 70, owed: 70 }));
+        assert_eq!(space.reserve(1, || Some(70)), Err(Short { free: 70, owed: 70 }));
         drop(second);
-        assert_eq!(room.reserve(20, || Some(70)), Ok(()));
+        assert_eq!(space.reserve(20, || Some(70)), Ok(()));
         first.shrink_to(40);
         assert_eq!(
-            room.reserve(1, || Some(70)),
+            space.reserve(1, || Some(70)),
             Err(Short { free: 70, owed: 70 }),
             "what was written stays so"
         );
@@ -115,8 +121,8 @@ mod tests {
 
     #[test]
     fn where_nothing_is_known_or_nothing_needed_everything_fits() {
-        let room = Room::default();
-        assert_eq!(room.reserve(u64::MAX, || None), Ok(()));
-        assert_eq!(room.reserve(0, || Some(0)), Ok(()));
+        let space = Space::default();
+        assert_eq!(space.reserve(u64::MAX, || None), Ok(()));
+        assert_eq!(space.reserve(0, || Some(0)), Ok(()));
     }
 }
