@@ -26,7 +26,7 @@ use target::Target;
 use tree::Tree;
 
 /// What the packages tell of the program.
-const SUMMARY: &str = "Moves container images where registries can't reach";
+const SUMMARY: &str = "Copies container images into and out of air-gapped networks";
 const DESCRIPTION: [&str; 3] = [
     "transload pulls lists of container images into a directory, pushes a directory to a registry, and copies between directories and",
     "registries, from YAML tasks or from the command line. It is made for installing Kubernetes offline: each layer is moved once, every",
