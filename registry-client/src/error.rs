@@ -8,7 +8,7 @@ use transload_reference::{ManifestError, Registry, Repository, VerifyError, prin
 
 use crate::hint;
 use crate::origin::Purpose;
-use crate::reason::{self, Extent, Reason};
+use crate::reason::{self, Extent, Reason, project_of};
 use crate::throttle::Began;
 
 /// How many characters of a message are shown.
@@ -337,7 +337,7 @@ impl Error {
     /// Returns the same refusal as every image is told of it that it ends: of the project or the registry, whichever image met it first.
     pub fn of_extent(&self, extent: Extent) -> Error {
         let project = self.repository().and_then(|repository| {
-            let (project, _) = repository.path().split_once('/')?;
+            let project = project_of(repository)?;
             Repository::new(repository.registry().clone(), project).ok()
         });
         let mut error = self.of_everybody("pushing".to_owned()).after(1);

@@ -97,7 +97,7 @@ pub use journal::{UploadEntry, UploadJournal};
 pub use manifests::Lookup;
 pub use notice::{Notice, NoticeKind};
 pub use projects::Visibility;
-pub use reason::{Extent, Reason};
+pub use reason::{Extent, Reason, project_of};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 /// The crate whose types stand in this one's signatures.

@@ -16,6 +16,7 @@ use crate::config::Credential;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Place};
 use crate::notice::NoticeKind;
+use crate::reason::project_of;
 use crate::request::{Call, Exchange, Payload, is_passing};
 use crate::scope::Scopes;
 use crate::throttle::Patience;
@@ -129,7 +130,7 @@ impl Core {
     }
 
     fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
-        let project = project_of(repository);
+        let project = project_of(repository).unwrap_or(repository.path());
         let operation = format!("{LOOKING}{project}");
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
@@ -144,7 +145,7 @@ impl Core {
     }
 
     fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
-        let project = project_of(repository);
+        let project = project_of(repository).unwrap_or(repository.path());
         let operation = format!("{CREATING}{project}");
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
@@ -307,11 +308,6 @@ impl Call {
             ..self
         })
     }
-}
-
-/// The project that a repository is in.
-fn project_of(repository: &Repository) -> &str {
-    repository.path().split('/').next().unwrap_or_default()
 }
 
 /// What to do where a project to push to is missing.

@@ -1,5 +1,7 @@
 //! Why a registry refuses: read from its status, its error code, and the texts that Harbor documents. No other module reads these texts.
 
+use transload_reference::Repository;
+
 use crate::error::{Error, ErrorKind, Refusal};
 
 /// Why a registry refuses a request, where its answer tells.
@@ -42,6 +44,18 @@ impl Reason {
     pub fn allows_reading(self) -> bool {
         matches!(self, Reason::ReadOnly | Reason::QuotaExceeded)
     }
+}
+
+/// Returns the project that a repository is in, as Harbor has it: the first part of its path. A path of one part has none.
+///
+/// ```
+/// # use transload_registry_client::project_of;
+/// assert_eq!(project_of(&"hub.local/team/web/app".parse()?), Some("team"));
+/// assert_eq!(project_of(&"hub.local/app".parse()?), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn project_of(repository: &Repository) -> Option<&str> {
+    repository.path().split_once('/').map(|(project, _)| project)
 }
 
 /// Returns why the registry refused, where its answer tells.
@@ -90,7 +104,7 @@ pub(crate) fn extent(error: &Error) -> Option<Extent> {
         Reason::ImmutableTag | Reason::PullPolicy => None,
         // What other registries call a project may be deeper in the name.
         Reason::MissingProject => {
-            let (project, _) = error.repository()?.path().split_once('/')?;
+            let project = project_of(error.repository()?)?;
             let named = format!("project {project} ");
             lowercase(error.refusal()?)
                 .contains(&named)

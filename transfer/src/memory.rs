@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Cursor, Read};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -368,15 +367,6 @@ impl Source for Memory {
             _ => {}
         }
         Ok(Box::new(Cursor::new(bytes)))
-    }
-
-    fn open_part(
-        &self,
-        _: &Repository,
-        _: &Descriptor,
-        _: Range<u64>,
-    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
-        Ok(None)
     }
 
     fn offer(&self) -> Offer<'_> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use transload_reference::{Registry, Repository};
-use transload_registry_client::{Client, Visibility};
+use transload_registry_client::{Client, Visibility, project_of};
 
 use crate::fault::{Fault, Side};
 use crate::job::Target;
@@ -163,7 +163,7 @@ fn key(target: &Target) -> Option<Key> {
     match target {
         Target::Store(..) => None,
         Target::Registry(reference) => {
-            let (project, _) = reference.repository().path().split_once('/')?;
+            let project = project_of(reference.repository())?;
             Some((reference.registry().clone(), project.to_owned()))
         }
     }

@@ -4,16 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{MediaType, RawManifest, Repository};
-use transload_registry_client::{Client, Error, Extent, Reason};
+use transload_registry_client::{Client, Error, Extent, Reason, project_of};
 
 use super::fault::{Fault, Side};
 
-/// Returns a repository's project, which may have rules of its own: the first part of its name, or nothing where the name has one part.
+/// Returns a repository's project, which may have rules of its own, or nothing for a repository in none.
 pub(crate) fn project(repository: &Repository) -> &str {
-    repository
-        .path()
-        .split_once('/')
-        .map_or("", |(project, _)| project)
+    project_of(repository).unwrap_or_default()
 }
 
 /// The first refusal of each project, and of the whole registry.
@@ -139,6 +136,6 @@ impl RefusedTypes {
 }
 
 fn key(repository: &Repository, manifest: &RawManifest) -> (String, MediaType) {
-    let project = repository.path().split('/').next().unwrap_or_default();
+    let project = project_of(repository).unwrap_or(repository.path());
     (project.to_owned(), manifest.media_type().clone())
 }

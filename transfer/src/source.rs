@@ -52,10 +52,12 @@ pub trait Source: Send + Sync {
     /// The bytes of a part of a blob, unverified; none where no parts are served, or one is as good as the whole.
     fn open_part(
         &self,
-        repository: &Repository,
-        blob: &Descriptor,
-        range: Range<u64>,
-    ) -> Result<Option<Box<dyn Read + Send>>, Fault>;
+        _repository: &Repository,
+        _blob: &Descriptor,
+        _range: Range<u64>,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        Ok(None)
+    }
 
     /// How many more connections it could serve now.
     fn free_permits(&self) -> usize {
@@ -329,15 +331,6 @@ impl Source for StoreSource {
             file: self.stored(blob, offset)?,
             path: self.store.blob_path(&blob.digest),
         }))
-    }
-
-    fn open_part(
-        &self,
-        _: &Repository,
-        _: &Descriptor,
-        _: Range<u64>,
-    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
-        Ok(None)
     }
 
     fn offer(&self) -> Offer<'_> {

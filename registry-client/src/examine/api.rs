@@ -9,6 +9,7 @@ use crate::blobs::BlobReader;
 use crate::config::Credential;
 use crate::credentials::CredentialOrigin;
 use crate::error::Error;
+use crate::reason::project_of;
 use crate::request::{Call, Exchange, Payload};
 use crate::scope::Scopes;
 use crate::url::Url;
@@ -303,7 +304,7 @@ impl Examination<'_> {
         if !lacks_project(error) {
             return Fact::of_error(topic, error);
         }
-        let project = repository.path().split('/').next().unwrap_or_default();
+        let project = project_of(repository).unwrap_or(repository.path());
         let text = format!(
             "there is no project {project} at {}: {}",
             self.registry,

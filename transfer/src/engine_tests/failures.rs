@@ -18,22 +18,14 @@ fn engine(kind: Kind) -> Engine {
     engine
 }
 
-/// Returns the place that a call is made to.
-fn place(engine: &Engine, call: Call) -> &crate::memory::Memory {
-    match call {
-        Resolve | Root | Manifest | OpenBlob => &engine.from,
-        _ => &engine.to,
-    }
-}
-
 /// One such call fails for good, and with it one image.
 #[track_caller]
 fn assert_fails_its_image_alone(call: Call, trouble: Trouble, text: &str) {
     for kind in [Store, Registry] {
         let engine = engine(kind);
-        place(&engine, call).trouble(call, None, trouble, 1);
+        engine.place(call).trouble(call, None, trouble, 1);
         let told = engine.run();
-        assert_eq!(place(&engine, call).troubles_left(), 0, "{call:?} wasn't called");
+        assert_eq!(engine.place(call).troubles_left(), 0, "{call:?} wasn't called");
         let failed: Vec<&String> = told.iter().filter(|told| told.starts_with("failed: ")).collect();
         // Tags that are written together fail together.
         assert!(
@@ -51,7 +43,7 @@ fn assert_is_tried_again(call: Call) {
     for kind in [Store, Registry] {
         let mut engine = engine(kind);
         engine.job.retries = 1;
-        place(&engine, call).trouble(call, None, Fail, 1);
+        engine.place(call).trouble(call, None, Fail, 1);
         let told = engine.run();
         assert!(told.iter().all(|told| !told.starts_with("failed")), "{told:?}");
         assert_eq!(engine.lacks(), [""; 0]);

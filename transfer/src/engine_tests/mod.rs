@@ -16,7 +16,7 @@ use transload_test_support::image::Image;
 use crate::executor::Executor;
 use crate::image_task::ImageTask;
 use crate::job::{ImageName, Job, Location, Target};
-use crate::memory::{Kind, Memory};
+use crate::memory::{Call, Kind, Memory};
 use crate::outcome::{ImageOutcome, Status};
 use crate::places::DestinationState;
 use crate::pool::Pool;
@@ -58,6 +58,14 @@ impl Engine {
     /// Returns an image's reference at the destination.
     pub fn target(&self, name: &str) -> Reference {
         format!("to.example/{name}").parse().unwrap()
+    }
+
+    /// Returns the place that a call is made to.
+    pub fn place(&self, call: Call) -> &Memory {
+        match call {
+            Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => &self.from,
+            _ => &self.to,
+        }
     }
 
     /// Moves all images, and tells what became of each.

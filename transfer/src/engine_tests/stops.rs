@@ -20,18 +20,11 @@ fn engine(kind: crate::memory::Kind) -> Engine {
     engine
 }
 
-fn place(engine: &Engine, call: Call) -> &crate::memory::Memory {
-    match call {
-        Resolve | Root | Manifest | OpenBlob => &engine.from,
-        _ => &engine.to,
-    }
-}
-
 #[track_caller]
 fn assert_stops(call: Call) {
     for kind in [Store, Registry] {
         let engine = engine(kind);
-        place(&engine, call).trouble(call, None, Cancel, 1);
+        engine.place(call).trouble(call, None, Cancel, 1);
         let told = engine.run();
         assert!(engine.cancel.load(Ordering::Relaxed), "{call:?} wasn't called");
         for (told, (_, to, image)) in told.iter().zip(&engine.images) {
@@ -49,7 +42,7 @@ fn assert_stops(call: Call) {
 #[track_caller]
 fn assert_a_stall_ends(call: Call) {
     let engine = engine(Registry);
-    let place = place(&engine, call);
+    let place = engine.place(call);
     let before = place.count(call);
     place.trouble(call, None, Stall, 1);
     let told = thread::scope(|scope| {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
-use std::ops::Range;
 use std::sync::{Condvar, Mutex, mpsc};
 use std::thread;
 
@@ -80,15 +79,6 @@ impl Source for World {
         let mut blobs = self.image(repository).blobs.iter();
         let (_, bytes) = blobs.find(|(found, _)| found.digest == blob.digest).unwrap();
         Ok(Box::new(Cursor::new(bytes[offset as usize..].to_vec())))
-    }
-
-    fn open_part(
-        &self,
-        _: &Repository,
-        _: &Descriptor,
-        _: Range<u64>,
-    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
-        Ok(None)
     }
 
     fn offer(&self) -> Offer<'_> {
