@@ -141,7 +141,7 @@ pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors
     let job = Job {
         source,
         skip_tls_verify: args.registries.insecure,
-        ..Job::new("verify", Location::Store(args.dir.clone()).into())
+        ..Job::new("verify", Location::directory(&args.dir).into())
     };
     let own = images.iter().map(|image| image.reference().registry().clone());
     let hosts = hosts(&job, own.collect(), &args.registries, &mut wrong);
@@ -197,10 +197,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
         entries.extend(images_of_file(file, wrong));
     } else if entries.is_empty()
         && images.is_empty()
-        && !matches!(
-            &job.source,
-            Some(Endpoint::Fixed(Location::Store(_) | Location::Image(_)))
-        )
+        && !job.source.as_ref().is_some_and(Endpoint::lists_images)
     {
         wrong.note_with_hint(
             "IMAGE",

@@ -8,9 +8,12 @@ use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
 use super::current_image;
+use super::ends::open_source;
 use super::event::{Event, Observer};
+use super::fault::{Fault, Side};
+use super::place::{Place, Source};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
-use crate::job::{Job, Target};
+use crate::job::Job;
 
 /// Builds the client that a job asks registries with.
 ///
@@ -47,14 +50,35 @@ pub fn locate(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Res
     }
 }
 
+/// Opens a place to look at what it holds.
+///
+/// # Errors
+/// Where it can't be read, or a file that the job's rules name.
+pub fn open(
+    job: &Job,
+    place: &Place,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Arc<dyn Source>, Fault> {
+    let refused = |message: String, hint: Option<String>| {
+        let fault = Fault::refused(Some(Side::Source), message);
+        hint.into_iter().fold(fault, Fault::with_hint)
+    };
+    if let Place::Local(local) = place {
+        let checked = local.kind().check_source(local.path(), &options.open_options());
+        checked.map_err(|refusal| refused(refusal.message, refusal.hint))?;
+    }
+    let client = client(job, options, observer);
+    let client = client.map_err(|error| refused(error.kind().to_string(), error.hint()))?;
+    open_source(&client, &options.open_options(), place)
+}
+
 /// Tells a client which repositories images need, each image's two ends beside each other.
 pub(crate) fn expect(client: &Client, images: &[Mapping]) {
     client.expect(images.iter().flat_map(|mapping| {
         let ends = [(&mapping.to, Need::Push), (&mapping.from, Need::Pull)];
-        ends.into_iter().filter_map(|(target, need)| match target {
-            Target::Registry(reference) => Some((reference.repository().clone(), need)),
-            Target::Store(..) => None,
-        })
+        let in_registries = ends.into_iter().filter(|(target, _)| target.registry().is_some());
+        in_registries.map(|(target, need)| (target.reference().repository().clone(), need))
     }));
 }
 

@@ -16,16 +16,15 @@ use transload_registry_client::Client;
 
 use super::blobs::{Claim, ImageId, Next};
 use super::current_image;
-use super::destination::{Bring, Expected, Presence, Published};
 use super::event::{Event, How, Observer};
 use super::fault::{Fault, Side};
 use super::image_task::ImageTask;
 use super::outcome::Status;
+use super::place::{Bring, Expected, Presence, Published};
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
-use super::refused;
 use super::space::SpaceReservation;
 use super::tagging::Waiting;
 use super::worker_pool::WorkerPool;
@@ -262,9 +261,7 @@ impl<'a> Executor<'a> {
 
     /// Lets the images begin that wait for what this one, the first of its project, finds out.
     fn release<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let image_task = &self.image_tasks[image];
-        let project = refused::project(image_task.mapping.to.reference().repository());
-        for follower in image_task.state.followers.release(project, image) {
+        for follower in self.image_tasks[image].state.followers.release(image) {
             self.push(scope, Work::Plan(follower));
         }
     }

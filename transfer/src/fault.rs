@@ -164,12 +164,20 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
-    /// The side, then the cause and its own causes, each said once. Whatever registries and files had to say in it, it is one line that
-    /// a terminal can show.
+    /// The side, then the text. Whatever registries and files had to say in it, it is one line that a terminal can show.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(side) = self.side {
             write!(f, "{side}: ")?;
         }
+        f.write_str(&self.text())
+    }
+}
+
+impl Error for Fault {}
+
+impl Fault {
+    /// What went wrong, without the side: the cause and its own causes, each said once.
+    pub fn text(&self) -> String {
         let mut said = self.cause.to_string();
         let mut next = self.cause.source();
         while let Some(error) = next {
@@ -180,13 +188,9 @@ impl fmt::Display for Fault {
             }
             next = error.source();
         }
-        f.write_str(&printable(&said, LONGEST))
+        printable(&said, LONGEST).into_owned()
     }
-}
 
-impl Error for Fault {}
-
-impl Fault {
     /// The error, then its cause, then the cause's cause, each as it says it of itself.
     pub fn chain(&self) -> Vec<String> {
         let first: &(dyn Error + 'static) = self.cause.as_ref();

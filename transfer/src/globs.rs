@@ -2,15 +2,16 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
 use transload_layout_store::OpenOptions;
 use transload_reference::{Reference, Repository, Tag};
 use transload_registry_client::Client;
 
+use super::ends::open_source;
 use super::fault::{Fault, Side};
+use super::place::{Place, Refusal};
 use super::prepare::Wrong;
-use crate::job::{Endpoint, EndpointError, ImageName, Location, TagGlob, Target};
+use crate::job::{Endpoint, EndpointError, ImageName, TagGlob};
 
 /// How many images one glob may stand for. Who wants more wants a mirror of a repository, and names its parts.
 const MAX_IMAGES: usize = 1000;
@@ -20,44 +21,13 @@ const MOST_NEAR: usize = 5;
 
 /// Where a glob's tags are listed.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum List {
-    Registry(Repository),
-    Store(PathBuf, Repository),
+struct List {
+    place: Place,
+    repository: Repository,
 }
 
-/// Why there is no list, or no image in it.
-struct Refusal {
-    message: String,
-    hint: Option<String>,
-    /// Whether the source is at fault, and not what was asked for.
-    failed: bool,
-}
-
-impl Refusal {
-    fn wrong(message: impl Into<String>, hint: impl Into<String>) -> Refusal {
-        Refusal {
-            message: message.into(),
-            hint: Some(hint.into()),
-            failed: false,
-        }
-    }
-
-    fn of_place(error: &EndpointError) -> Refusal {
-        Refusal {
-            message: error.to_string(),
-            hint: error.hint(),
-            failed: false,
-        }
-    }
-
-    fn failed(fault: &Fault) -> Refusal {
-        Refusal {
-            message: fault.to_string(),
-            hint: fault.hint().map(str::to_owned),
-            // Where the run was stopped, nothing is known of the source.
-            failed: !fault.is_interrupted(),
-        }
-    }
+fn refusal_of(error: &EndpointError) -> Refusal {
+    Refusal::wrong(error, error.hint())
 }
 
 /// The images that the task's globs stand for at its source, without those that it names itself: each glob's in the order of their
@@ -83,7 +53,6 @@ pub(super) fn expand<'a>(
                 hint,
                 failed,
             }) if failed => {
-                let message = message.strip_prefix("source: ").unwrap_or(&message);
                 let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
                 refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
             }
@@ -117,7 +86,10 @@ fn resolve(
         1..=MAX_IMAGES => Ok(tags),
         more => Err(Refusal::wrong(
             format!("{glob} stands for {more} images, and at most {MAX_IMAGES} are taken by one glob"),
-            "narrow it: v1.3* takes less than v1*, and [0-9]* leaves out what doesn't begin with a digit",
+            Some(
+                "narrow it: v1.3* takes less than v1*, and [0-9]* leaves out what doesn't begin with a digit"
+                    .to_owned(),
+            ),
         )),
     }
 }
@@ -154,70 +126,58 @@ fn no_match(glob: &TagGlob, place: &List, all: &[Tag]) -> Refusal {
 /// Where a glob's tags are listed: in the repository that the source has its images in.
 fn place(glob: &TagGlob, source: Option<&Endpoint>) -> Result<List, Refusal> {
     let source = match source {
-        None => return Ok(List::Registry(glob.repository().clone())),
-        Some(Endpoint::Fixed(Location::Image(image))) => {
-            return Err(Refusal::wrong(
-                format!("src is the one image {image}, and {glob} may stand for several"),
-                format!("give src as a registry ({}), or leave it out", image.registry()),
-            ));
+        None => {
+            let repository = glob.repository().clone();
+            let place = Place::Registry(repository.registry().clone());
+            return Ok(List { place, repository });
         }
         Some(source) => source,
     };
+    if let Some(image) = source.image() {
+        return Err(Refusal::wrong(
+            format!("src is the one image {image}, and {glob} may stand for several"),
+            Some(format!("give src as {} alone, or leave it out", image.place())),
+        ));
+    }
     let mut place = None;
     for tag in ["1", "v2.0-x"].iter().filter_map(|tag| tag.parse::<Tag>().ok()) {
         let image = glob.image(&tag);
         let target = source
             .locate(&image)
             .and_then(|location| location.target(&image))
-            .map_err(|error| Refusal::of_place(&error))?;
+            .map_err(|error| refusal_of(&error))?;
         let repository = target.reference().repository().clone();
         let keeps_tags = target.reference().tag() == Some(&tag) && target.reference().digest().is_none();
-        let found = match target {
-            Target::Store(path, _) => List::Store(path, repository),
-            Target::Registry(_) => List::Registry(repository),
+        let found = List {
+            place: target.place().clone(),
+            repository,
         };
         if !keeps_tags || place.as_ref().is_some_and(|place| *place != found) {
             return Err(Refusal::wrong(
                 format!(
                     "{glob}: src has other tags or repositories for other tags, so that no list has those that are meant"
                 ),
-                "name the images, or let src be a template of registry and repository alone",
+                Some("name the images, or let src be a template of registry and repository alone".to_owned()),
             ));
         }
         place = Some(found);
     }
-    place.ok_or_else(|| Refusal::of_place(&EndpointError::Empty))
+    place.ok_or_else(|| refusal_of(&EndpointError::Empty))
 }
 
 impl List {
     fn tags(&self, client: &Client, open_options: &OpenOptions) -> Result<Vec<Tag>, Refusal> {
-        match self {
-            List::Registry(repository) => {
-                let tags = client
-                    .tags(repository)
-                    .map_err(|error| Refusal::failed(&Fault::registry(Side::Source, error)))?;
-                // What is no tag can't be asked for either.
-                Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
-            }
-            List::Store(path, repository) => {
-                let images = open_options
-                    .open(path)
-                    .and_then(|store| store.images())
-                    .map_err(|error| Refusal::failed(&Fault::store(Side::Source, error)))?;
-                let own = images
-                    .into_iter()
-                    .filter(|image| image.reference.repository() == repository);
-                Ok(own.filter_map(|image| image.reference.tag().cloned()).collect())
-            }
-        }
+        let source = open_source(client, open_options, &self.place);
+        let tags = source.and_then(|source| source.tags(&self.repository));
+        tags.map_err(|fault| Refusal::failed(&fault))
     }
 }
 
 impl std::fmt::Display for List {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            List::Registry(repository) => repository.fmt(f),
-            List::Store(path, repository) => write!(f, "{repository} in {}", path.display()),
+        match self.place.path() {
+            None => self.repository.fmt(f),
+            Some(path) => write!(f, "{} in {}", self.repository, path.display()),
         }
     }
 }
@@ -264,7 +224,7 @@ mod tests {
 
     use transload_reference::Registry;
 
-    use crate::job::PlaceTemplate;
+    use crate::job::{Location, PlaceTemplate};
 
     fn glob(text: &str) -> TagGlob {
         match text.parse() {

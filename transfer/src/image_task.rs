@@ -6,14 +6,13 @@ use std::time::{Instant, SystemTime};
 
 use transload_reference::{Descriptor, Digest};
 
-use super::destination::{Expected, Presence};
+use super::ends::DestinationState;
 use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
-use super::places::DestinationState;
+use super::place::{Expected, Presence, Source};
 use super::plan::Plan;
 use super::prepare::Mapping;
-use super::source::Source;
 use crate::panics;
 
 /// The copy of one image.

@@ -10,15 +10,14 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Registry, 
 use transload_test_support::image::{Document, Image};
 
 use crate::blobs::Scope;
-use crate::destination::{Bring, Destination, Expected, Presence, Published};
 use crate::event::How;
 use crate::fault::{Fault, Side};
-use crate::source::{Offer, Source, read_fault};
+use crate::place::{Bring, Expected, Offers, Presence, Published, Sink, Source, read_fault};
 
 /// Bytes that a reader gives at a time.
 const PIECE: usize = 16;
 
-/// A call of a [`Source`] or [`Destination`] that a test can interfere with.
+/// A call of a [`Source`] or [`Sink`] that a test can interfere with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     Resolve,
@@ -369,12 +368,20 @@ impl Source for Memory {
         Ok(Box::new(Cursor::new(bytes)))
     }
 
-    fn offer(&self) -> Offer<'_> {
-        Offer::Registry(&self.0.name)
+    fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        Sink::has_blob(self, repository, blob)
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers {
+            mount_from: Some(&self.0.name),
+            is_remote: true,
+            ..Offers::default()
+        }
     }
 }
 
-impl Destination for Memory {
+impl Sink for Memory {
     fn scope(&self, repository: &Repository) -> Scope {
         match self.0.kind {
             Kind::Store => None,
@@ -435,7 +442,7 @@ impl Destination for Memory {
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         self.call(Call::BringBlob, request.blob.digest.as_str())?;
-        if self.has_blob(request.repository, request.blob)? {
+        if Sink::has_blob(self, request.repository, request.blob)? {
             return Ok(How::Present);
         }
         if let Some(mount_from) = request.mount_from.filter(|_| request.expected != Expected::Lost) {

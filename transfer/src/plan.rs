@@ -9,11 +9,10 @@ use transload_policy::{
 };
 use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
-use super::destination::{Destination, Presence};
 use super::fault::{Fault, Side};
 use super::parallel_map::{MOST, parallel_map};
+use super::place::{Presence, Sink, Source, config_of};
 use super::prepare::Mapping;
-use super::source::{Source, config_of};
 use crate::job::{IndexMode, Job};
 
 /// How deep indexes may be nested. Real ones nest once.
@@ -76,7 +75,7 @@ pub(crate) enum Planned {
 pub(crate) fn plan(
     job: &Job,
     source: &dyn Source,
-    destination: &dyn Destination,
+    destination: &dyn Sink,
     mapping: &Mapping,
 ) -> Result<Planned, Fault> {
     let published = destination.published(mapping.to.reference())?;
@@ -150,7 +149,7 @@ pub(crate) fn plan(
 /// The image's manifest: from the destination where it has it, which costs a registry less than fetching it.
 fn root(
     source: &dyn Source,
-    destination: &dyn Destination,
+    destination: &dyn Sink,
     mapping: &Mapping,
     is_published: bool,
 ) -> Result<RawManifest, Fault> {
@@ -170,7 +169,7 @@ fn root(
 struct Walk<'a> {
     job: &'a Job,
     source: &'a dyn Source,
-    destination: &'a dyn Destination,
+    destination: &'a dyn Sink,
     mapping: &'a Mapping,
     gathered: Gathered,
 }

@@ -1,20 +1,19 @@
 //! From a task to its images, each with its source and its destination, before anything moves.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
 
-use transload_layout_store::{OpenOptions, StoredImage, check_names, part_leftovers};
+use transload_layout_store::{OpenOptions, StoredImage, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
-use transload_reference::Reference;
 use transload_registry_client::Client;
 
 use super::clients::Clients;
+use super::ends::open_source;
 use super::fault::{Fault, Side};
 use super::globs;
 use super::outcome::Route;
-use super::places::whole;
-use crate::job::{Endpoint, EndpointError, ImageName, Job, Location, TagGlob, Target, has_archive_name};
+use super::place::{LocalPlace, Place, Refusal};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, TagGlob, Target};
 
 /// What to do about a report of something else.
 const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
@@ -112,14 +111,14 @@ impl Mapping {
 /// Whether a task's images are known yet.
 pub(crate) enum Preparation<'a> {
     Ready(Prepared<'a>),
-    /// Its source is a folder that an earlier task of the run fills.
+    /// Its source is a place that an earlier task of the run fills.
     Later,
 }
 
-/// Looks at everything that can be looked at without moving anything. `filled` are the folders that earlier tasks write to.
+/// Looks at everything that can be looked at without moving anything. `filled` are the places that earlier tasks write to.
 pub(crate) fn prepare<'a>(
     job: &'a Job,
-    filled: &HashSet<PathBuf>,
+    filled: &HashSet<LocalPlace>,
     clients: &mut Clients<'_>,
 ) -> Result<Preparation<'a>, Vec<Problem>> {
     let mut wrong = Wrong {
@@ -134,13 +133,15 @@ pub(crate) fn prepare<'a>(
         }
     };
     let open_options = clients.open_options();
-    let source = job.source.as_ref().and_then(Endpoint::store);
-    let is_later = source.is_some_and(|path| filled.contains(&whole(path)));
-    if let (Some(path), false) = (source, is_later) {
-        check_source(path, &open_options, &mut wrong);
+    let source = job.source.as_ref().and_then(Endpoint::local);
+    let is_later = source.is_some_and(|place| filled.contains(place));
+    if let (Some(place), false) = (source, is_later)
+        && let Err(refusal) = place.kind().check_source(place.path(), &open_options)
+    {
+        wrong.refuse(Side::Source, refusal);
     }
-    if let Some(path) = job.destination.store() {
-        check_destination(path, source, &open_options, &mut wrong);
+    if let Some(place) = job.destination.local() {
+        check_destination(place, source, &open_options, &mut wrong);
     }
     if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
@@ -151,7 +152,7 @@ pub(crate) fn prepare<'a>(
         let names = named_images(&client, &open_options, &mut wrong, &mut warnings, &mut refused);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
-        check_folders(&images, &mut wrong);
+        check_places(&images, &open_options, &mut wrong);
         check_pins(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
@@ -206,6 +207,11 @@ impl Wrong<'_> {
         });
     }
 
+    /// Notes why one of the task's places can't be used.
+    fn refuse(&mut self, side: Side, refusal: Refusal) {
+        self.push(Some(side), refusal.message, refusal.hint, refusal.failed);
+    }
+
     /// Notes what is wrong with a glob, where it stands.
     pub fn push_at(&mut self, glob: &TagGlob, message: String, hint: Option<String>) {
         self.push(None, message, hint, false);
@@ -218,7 +224,7 @@ impl Wrong<'_> {
 /// A glob that stands for no image, as a way from where it was looked for.
 fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     let name = glob.as_image();
-    let own = || Target::Registry(name.reference().clone());
+    let own = || Target::in_registry(name.reference().clone());
     let target = |end: &Endpoint| end.locate(&name).and_then(|location| location.target(&name));
     Mapping {
         from: job
@@ -230,81 +236,37 @@ fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     }
 }
 
-fn check_source(path: &Path, open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
-    match (path.try_exists(), open_options.open(path)) {
-        (Ok(false), _) => {
-            let message = format!("there is no directory {}", path.display());
-            wrong.note(Some(Side::Source), message, where_else(path));
-        }
-        (_, Err(error)) => wrong.note(Some(Side::Source), &error, error.hint()),
-        (_, Ok(_)) => {}
-    }
-}
-
-fn check_destination(path: &Path, source: Option<&Path>, open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
-    if source.is_some_and(|source| is_same(source, path)) {
+fn check_destination(
+    place: &LocalPlace,
+    source: Option<&LocalPlace>,
+    open_options: &OpenOptions,
+    wrong: &mut Wrong<'_>,
+) {
+    if source.is_some_and(|source| is_same(source.path(), place.path())) {
         wrong.note(None, "src and dest are the same directory", None);
-    } else if path.symlink_metadata().is_ok() {
-        match open_options.open(path) {
-            Err(error) => wrong.note(Some(Side::Destination), &error, error.hint()),
-            Ok(_) => check_filesystem(path, wrong),
-        }
-    } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
-        && !file.is_dir()
-    {
-        let message = format!("{} can't be made: {} is a file", path.display(), file.display());
-        wrong.note(Some(Side::Destination), message, None);
-    } else if has_archive_name(path) {
-        let path = path.display();
-        let message = format!("{path} is an archive's name, and images are written into a directory");
-        let hint = format!(
-            "give a directory, and pack it afterwards: tar -caf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
-        );
-        wrong.note(Some(Side::Destination), message, Some(hint));
-    } else {
-        check_filesystem(path, wrong);
+    } else if let Err(refusal) = place.kind().check_sink(place.path(), open_options) {
+        wrong.refuse(Side::Destination, refusal);
     }
 }
 
-/// Checks the directories that a template names as destinations, each once.
-fn check_folders(images: &[Mapping], wrong: &mut Wrong<'_>) {
-    if wrong.job.destination.store().is_some() {
+/// Checks the places that a template names as destinations, each once.
+fn check_places(images: &[Mapping], open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
+    if wrong.job.destination.local().is_some() {
         return;
     }
-    let folders: BTreeSet<&Path> = images
-        .iter()
-        .filter_map(|mapping| match &mapping.to {
-            Target::Store(path, _) => Some(path.as_path()),
-            Target::Registry(_) => None,
-        })
-        .collect();
-    for path in folders {
-        check_filesystem(path, wrong);
+    let mut seen = HashSet::new();
+    for mapping in images {
+        if let Place::Local(place) = mapping.to.place()
+            && seen.insert(place)
+            && let Err(refusal) = place.kind().check_sink(place.path(), open_options)
+        {
+            wrong.refuse(Side::Destination, refusal);
+        }
     }
-}
-
-fn check_filesystem(path: &Path, wrong: &mut Wrong<'_>) {
-    if let Err(error) = check_names(path) {
-        wrong.push(Some(Side::Destination), &error, error.hint(), true);
-    }
-}
-
-/// Where a directory may be that a path doesn't lead to.
-fn where_else(path: &Path) -> Option<String> {
-    // local://var/lib/images lacks a slash.
-    let from_root = Path::new("/").join(path);
-    if path.is_relative() && from_root.is_dir() {
-        let path = from_root.display();
-        return Some(format!(
-            "there is one at {path}: with local://, that is local://{path}"
-        ));
-    }
-    let here = std::env::current_dir().ok().filter(|_| path.is_relative())?;
-    Some(format!("the current directory is {}", here.display()))
 }
 
 /// Whether two paths lead to one folder, however they are written.
-fn is_same(a: &Path, b: &Path) -> bool {
+fn is_same(a: &std::path::Path, b: &std::path::Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
@@ -325,15 +287,7 @@ fn named_images<'a>(
                 .chain(globs::expand(client, open_options, wrong, refused))
                 .collect()
         }
-        (Some(Endpoint::Fixed(Location::Image(image))), []) => vec![image.clone().into()],
-        (Some(Endpoint::Fixed(Location::Store(path))), []) => {
-            stored_images(open_options, path, wrong, warnings)
-        }
-        (_, []) => {
-            let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
-            wrong.note(None, "no images are named", Some(hint.to_owned()));
-            Vec::new()
-        }
+        (source, []) => images_of_source(client, open_options, source.as_ref(), wrong, warnings),
         (_, listed) => listed.to_vec(),
     };
     let Some(pattern) = &job.pattern else {
@@ -388,27 +342,34 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
         .collect()
 }
 
-fn stored_images(
+/// The images that a source says by itself.
+fn images_of_source(
+    client: &Client,
     open_options: &OpenOptions,
-    path: &Path,
+    source: Option<&Endpoint>,
     wrong: &mut Wrong<'_>,
     warnings: &mut Vec<String>,
 ) -> Vec<ImageName> {
-    // A folder that can't be opened was complained about already.
-    let Ok(store) = open_options.open(path) else {
+    if let Some(image) = source.and_then(Endpoint::image) {
+        return vec![image.reference().clone().into()];
+    }
+    let Some(place) = source.and_then(Endpoint::local) else {
+        let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
+        wrong.note(None, "no images are named", Some(hint.to_owned()));
         return Vec::new();
     };
-    match store.images() {
+    let source = open_source(client, open_options, &Place::Local(place.clone()));
+    match source.and_then(|source| source.images()) {
         Ok(images) if images.is_empty() => {
-            let message = format!("{} holds no images", path.display());
+            let message = format!("{place} holds no images");
             let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
             wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
             Vec::new()
         }
         Ok(images) if wrong.job.untagged => images.into_iter().map(|image| image.reference.into()).collect(),
         Ok(images) => without_leftovers(images, warnings),
-        Err(error) => {
-            wrong.note(Some(Side::Source), &error, error.hint());
+        Err(fault) => {
+            wrong.note(Some(Side::Source), fault.text(), fault.hint().map(str::to_owned));
             Vec::new()
         }
     }
@@ -435,10 +396,10 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
     let mut mappings: Vec<Mapping> = Vec::new();
     let mut by_destination: HashMap<Target, usize> = HashMap::new();
     let mut clashes: BTreeMap<String, Vec<ImageName>> = BTreeMap::new();
-    if let Some(Endpoint::Fixed(Location::Image(image))) = &job.source
+    if let Some(image) = job.source.as_ref().and_then(Endpoint::image)
         && names.len() > 1
     {
-        let hint = format!("give src as a registry ({}) or list one image", image.registry());
+        let hint = format!("give src as {} alone, or list one image", image.place());
         let message = format!("{image} is one image, and {} are to move", names.len());
         wrong.note(Some(Side::Source), message, Some(hint));
         return mappings;
@@ -471,7 +432,7 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
             continue;
         }
         match by_destination
-            .get(&published_as(&mapping.to))
+            .get(&mapping.to.published_as())
             .map(|&at| &mappings[at])
         {
             Some(earlier) if earlier.from == mapping.from => {
@@ -482,7 +443,7 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
                 .or_default()
                 .push(mapping.name),
             None => {
-                by_destination.insert(published_as(&mapping.to), mappings.len());
+                by_destination.insert(mapping.to.published_as(), mappings.len());
                 mappings.push(mapping);
             }
         }
@@ -505,7 +466,7 @@ pub(crate) fn check_across(tasks: &[(usize, &Prepared<'_>)]) -> Vec<Problem> {
     for (number, prepared) in tasks {
         let job = prepared.job;
         let taken = prepared.images.iter().find_map(|mapping| {
-            let (other, earlier) = by_destination.get(&published_as(&mapping.to))?;
+            let (other, earlier) = by_destination.get(&mapping.to.published_as())?;
             let is_same =
                 earlier.from == mapping.from && other.platforms == job.platforms && other.index == job.index;
             (!is_same).then_some((mapping, *other, *earlier))
@@ -519,7 +480,7 @@ pub(crate) fn check_across(tasks: &[(usize, &Prepared<'_>)]) -> Vec<Problem> {
         let ends = prepared
             .images
             .iter()
-            .map(|mapping| (published_as(&mapping.to), (job, mapping)));
+            .map(|mapping| (mapping.to.published_as(), (job, mapping)));
         for (to, writer) in ends {
             by_destination.entry(to).or_insert(writer);
         }
@@ -601,23 +562,11 @@ fn clash(first: &ImageName, others: &[ImageName], to: &str) -> (String, String) 
 fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), (Side, EndpointError)> {
     let target = |end: &Endpoint| end.locate(name).and_then(|location| location.target(name));
     let from = match &job.source {
-        None => Ok(Target::Registry(name.reference().clone())),
+        None => Ok(Target::in_registry(name.reference().clone())),
         Some(source) => target(source),
     };
     Ok((
         from.map_err(|error| (Side::Source, error))?,
         target(&job.destination).map_err(|error| (Side::Destination, error))?,
     ))
-}
-
-/// What tells two destinations apart: with a tag, the tag.
-fn published_as(target: &Target) -> Target {
-    let bare = |reference: &Reference| match reference.tag() {
-        Some(tag) => Reference::new(reference.repository().clone(), Some(tag.clone()), None),
-        None => reference.clone(),
-    };
-    match target {
-        Target::Store(path, reference) => Target::Store(path.clone(), bare(reference)),
-        Target::Registry(reference) => Target::Registry(bare(reference)),
-    }
 }

@@ -15,11 +15,11 @@ use hosts::Hosts;
 pub use hosts::{Host, Login};
 
 use super::clients::expect;
-use super::destination::{Destination, ToBe};
+use super::ends::Ends;
 use super::event::{Event, Observer};
-use super::fault::{Fault, Side};
+use super::fault::Fault;
 use super::outcome::Count;
-use super::places::{Place, Places};
+use super::place::{Place, Sink, Source, ToBe};
 use super::plan::{self, Plan, Planned};
 use super::prepare::{Mapping, Preparation, Prepared, Problem};
 use super::projects::{KnownProjects, Project, Projects};
@@ -188,12 +188,12 @@ fn preview_job(
         }
         None => Projects::default(),
     };
-    let mut places = Places::new(options.open_options(), job);
+    let mut ends = Ends::new(options.open_options(), job);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| match projects.fault(&mapping.to) {
             Some(fault) => Err(fault.clone()),
-            None => open(&mut places, known, &client, mapping),
+            None => open(&mut ends, known, &client, mapping),
         })
         .collect();
     let mut planned: Vec<Option<Result<Looked, Fault>>> = images.iter().map(|_| None).collect();
@@ -262,11 +262,11 @@ fn missing(job: &Job, result: &Result<Preview, Fault>) -> Vec<PlatformPattern> {
 fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
     let mut disks: Vec<Disk> = Vec::new();
     for (mapping, opened) in images.iter().zip(opened) {
-        if let (Target::Store(folder, _), Ok((_, destination))) = (&mapping.to, opened)
-            && !disks.iter().any(|disk| disk.folder == *folder)
+        if let (Some(folder), Ok((_, destination))) = (mapping.to.path(), opened)
+            && !disks.iter().any(|disk| disk.folder == folder)
         {
             disks.push(Disk {
-                folder: folder.clone(),
+                folder: folder.to_owned(),
                 to_write: 0,
                 free: destination.free_space(),
                 taken: 0,
@@ -276,24 +276,19 @@ fn disks(images: &[Mapping], opened: &[Opened]) -> Vec<Disk> {
     disks
 }
 
-type Opened = Result<(Arc<dyn super::source::Source>, Arc<dyn Destination>), Fault>;
+type Opened = Result<(Arc<dyn Source>, Arc<dyn Sink>), Fault>;
 
 fn open(
-    places: &mut Places<'_>,
+    ends: &mut Ends,
     known: &KnownProjects,
     client: &transload_registry_client::Client,
     mapping: &Mapping,
 ) -> Opened {
-    let source = places
-        .source(client, &mapping.from)
-        .map_err(|error| Fault::store(Side::Source, error))?;
+    let source = ends.source(client, mapping.from.place())?;
     if known.is_to_be(&mapping.to) {
         return Ok((source, Arc::new(ToBe::project())));
     }
-    let destination = places
-        .look(client, &mapping.to)
-        .map_err(|error| Fault::store(Side::Destination, error))?;
-    Ok((source, destination))
+    Ok((source, ends.look(client, mapping.to.place())?))
 }
 
 /// What was found out about an image. Its manifests aren't kept: there may be thousands of images.
@@ -375,12 +370,11 @@ fn count(
         Looked::Plan(outline) => outline,
     };
     let is_whole = outline.was_published && outline.blobs.iter().all(|look| look.is_there);
-    let folder = match &mapping.to {
-        Target::Store(folder, _) => Some(folder),
-        Target::Registry(_) => None,
-    };
-    let mut disk = disks.iter_mut().find(|disk| Some(&disk.folder) == folder);
-    let place = Place::of(&mapping.to);
+    let folder = mapping.to.path();
+    let mut disk = disks
+        .iter_mut()
+        .find(|disk| Some(disk.folder.as_path()) == folder);
+    let place = mapping.to.place();
     let (mut to_move, mut is_there) = (Count::default(), Count::default());
     for look in outline.blobs {
         let first = counted.insert((place.clone(), look.digest));

@@ -160,11 +160,7 @@ fn no_harbor(registry: &Registry) -> Fault {
 
 /// The project of a target. A repository whose path has one part is in none.
 fn key(target: &Target) -> Option<Key> {
-    match target {
-        Target::Store(..) => None,
-        Target::Registry(reference) => {
-            let project = project_of(reference.repository())?;
-            Some((reference.registry().clone(), project.to_owned()))
-        }
-    }
+    let registry = target.registry()?;
+    let project = project_of(target.reference().repository())?;
+    Some((registry.clone(), project.to_owned()))
 }

@@ -14,9 +14,8 @@ use std::time::Duration;
 use transload_layout_store::{KeptPart, Parts};
 use transload_reference::{Descriptor, Digest, Repository};
 
-use super::destination::CHUNK;
 use super::fault::{Fault, Side};
-use super::source::{Source, read_fault};
+use super::place::{CHUNK, Source, read_fault};
 
 /// The smallest piece, in bytes: a request costs a round trip.
 const LEAST_PIECE: u64 = 1 << 20;

@@ -1,7 +1,6 @@
 //! A run: its jobs one after another, the images of each together.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,19 +8,18 @@ use std::time::{Duration, Instant};
 use transload_registry_client::Client;
 
 use crate::clients::{Clients, expect};
+use crate::ends::{DestinationState, Ends};
 use crate::event::{Event, Observer};
 use crate::executor::Executor;
-use crate::fault::{Fault, Side};
+use crate::fault::Fault;
 use crate::image_task::ImageTask;
 use crate::job::{Endpoint, Job};
-use crate::losses::AllLosses;
 use crate::options::{Options, no_threads};
 use crate::outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status};
-use crate::places::{DestinationState, Places, whole};
+use crate::place::{AllLosses, LocalPlace, Source};
 use crate::pool::Pool;
 use crate::prepare::{Mapping, Preparation, Prepared, Problem, check_across, prepare};
 use crate::projects::{KnownProjects, Projects};
-use crate::source::Source;
 use crate::turns::{InOrder, Turn, Turns};
 
 /// What became of a run.
@@ -157,13 +155,13 @@ pub(crate) fn prepare_all<'a>(
     jobs: &'a [Job],
     clients: &mut Clients<'_>,
 ) -> Result<Vec<Preparation<'a>>, Vec<Problem>> {
-    let mut filled: HashSet<PathBuf> = HashSet::new();
+    let mut filled: HashSet<LocalPlace> = HashSet::new();
     let mut preparations = Vec::new();
     let mut problems = Vec::new();
     let mut follows_a_late_one = false;
     for (number, job) in jobs.iter().enumerate() {
         // A task that is read later may fill any directory.
-        let waits = follows_a_late_one && job.source.as_ref().is_some_and(|source| source.store().is_some());
+        let waits = follows_a_late_one && job.source.as_ref().is_some_and(|source| source.local().is_some());
         if job.is_late || waits {
             follows_a_late_one = true;
             preparations.push(Preparation::Later);
@@ -173,7 +171,7 @@ pub(crate) fn prepare_all<'a>(
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
-        filled.extend(job.destination.store().map(whole));
+        filled.extend(job.destination.local().cloned());
     }
     if problems.is_empty() {
         let ready = preparations
@@ -226,7 +224,7 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut places = Places::new(options.open_options(), job).with_losses(losses);
+    let mut ends = Ends::new(options.open_options(), job).with_losses(losses);
     let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()
@@ -235,30 +233,30 @@ fn run_job(
     for mapping in images {
         let opened = match projects.fault(&mapping.to) {
             Some(fault) => Err(fault.clone()),
-            None => Fault::isolate(|| open(&mut places, &client, &mapping)),
+            None => Fault::isolate(|| open(&mut ends, &client, &mapping)),
         };
         match opened {
             Ok((source, state)) => image_tasks.push(ImageTask::new(mapping, source, state)),
             Err(fault) => grounded.push(ImageOutcome::blank(mapping.route(), Status::of(fault))),
         }
     }
-    let mut tell_cautions = |places: &Places| {
-        for text in places.cautions() {
+    let mut tell_cautions = |ends: &Ends| {
+        for text in ends.cautions() {
             if told.insert(text.clone()) {
                 observer.event(&Event::Warning { text: &text });
                 warnings.push(text);
             }
         }
     };
-    tell_cautions(&places);
+    tell_cautions(&ends);
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
     let executor = Executor::new(job, image_tasks, client.clone(), pool, observer, &options.cancel);
     executor.run();
     // Some show only once something was written.
-    tell_cautions(&places);
-    places.leave_unchecked();
+    tell_cautions(&ends);
+    ends.leave_unchecked();
     warnings.extend(executor.warnings());
     let is_stopped = options.cancel.load(Ordering::Relaxed);
     let mut origins: BTreeMap<String, Count> = BTreeMap::new();
@@ -285,16 +283,11 @@ fn run_job(
     }
 }
 
-type Ends = (Arc<dyn Source>, Arc<DestinationState>);
+type Opened = (Arc<dyn Source>, Arc<DestinationState>);
 
-fn open(places: &mut Places<'_>, client: &Client, mapping: &Mapping) -> Result<Ends, Fault> {
-    let source = places
-        .source(client, &mapping.from)
-        .map_err(|error| Fault::store(Side::Source, error))?;
-    let state = places
-        .state(client, &mapping.to)
-        .map_err(|error| Fault::store(Side::Destination, error))?;
-    Ok((source, state))
+fn open(ends: &mut Ends, client: &Client, mapping: &Mapping) -> Result<Opened, Fault> {
+    let source = ends.source(client, mapping.from.place())?;
+    Ok((source, ends.state(client, mapping.to.place())?))
 }
 
 /// What stands for the images of a task that couldn't be begun.

@@ -68,7 +68,7 @@ fn push(folder: &Path, registry: &ScriptedRegistry, project: Option<&str>) -> Jo
         prefix: project.map(str::to_owned),
     };
     let mut job = Job::new("push", to.into());
-    job.source = Some(Location::Store(folder.to_owned()).into());
+    job.source = Some(Location::directory(folder).into());
     job.hosts = vec![rule];
     job
 }

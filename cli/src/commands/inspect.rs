@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use rayon::ThreadPool;
-use transload_layout_store::Store;
 use transload_policy::PlatformPattern;
 use transload_reference::{RawManifest, Reference};
-use transload_transfer::inventory::{self, image_tree};
+use transload_transfer::inventory::image_tree;
 use transload_transfer::job::Target;
-use transload_transfer::{self as transfer, Fault, Observer, Options, RegistrySource, Source, StoreSource};
+use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
 
-use crate::app::{FAILED, INTERRUPTED, Session, check_dir, open_store, warn_of_exposure};
+use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
 use crate::args::{Cli, InspectArgs, Output};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
@@ -20,10 +19,9 @@ use crate::ui::{self, ProgressMode};
 const READERS: usize = 8;
 
 /// Where the image is.
-struct Found {
-    source: Box<dyn Source>,
-    store: Option<Arc<Store>>,
-    reference: Reference,
+struct Found<'a> {
+    source: &'a dyn Source,
+    reference: &'a Reference,
 }
 
 /// Shows an image.
@@ -33,75 +31,52 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, ProgressMode::None);
     let located = match &job.source {
-        None => Ok(Target::Registry(image.reference().clone())),
+        None => Ok(Target::in_registry(image.reference().clone())),
         Some(source) => source.locate(&image).and_then(|location| location.target(&image)),
     };
     let target = located.map_err(|error| Problem::of_file("--src", error.to_string()))?;
-    let found = match target {
-        Target::Store(dir, reference) => {
-            check_dir(&dir)
-                .map_err(|_| Problem::of_file("--src", format!("there is no directory {}", dir.display())))?;
-            let Ok(store) = open_store(&dir, &session.cancel)? else {
-                return Ok(INTERRUPTED);
-            };
-            let store = Arc::new(store);
-            Found {
-                source: Box::new(StoreSource::new(Arc::clone(&store))),
-                store: Some(store),
-                reference,
-            }
-        }
-        Target::Registry(reference) => {
-            let options = Options {
-                jobs: READERS,
-                cancel: Arc::clone(&session.cancel),
-                ..Options::default()
-            };
-            let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-            let client = transfer::client(&job, &options, &observer).map_err(|error| {
-                let problem = Problem::of_file("inspect", error.kind().to_string());
-                error.hint().into_iter().fold(problem, Problem::with_hint)
-            })?;
-            let registry = reference.registry().clone();
-            Found {
-                source: Box::new(RegistrySource::new(client, registry)),
-                store: None,
-                reference,
-            }
-        }
+    let options = Options {
+        jobs: READERS,
+        cancel: Arc::clone(&session.cancel),
+        ..Options::default()
+    };
+    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
+    let opened = transfer::open(&job, target.place(), &options, &observer);
+    let source = match opened {
+        Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
+        opened => opened.map_err(|fault| problem("--src", &fault))?,
+    };
+    let found = Found {
+        source: source.as_ref(),
+        reference: target.reference(),
     };
     let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("inspect", problem.message))?;
     Ok(show(args, &found, &platforms, &pool).unwrap_or_else(|fault| {
         if fault.is_interrupted() {
             return INTERRUPTED;
         }
-        let problem = Problem::of_file("inspect", inventory::plain(&fault));
-        let hint = fault.hint().map(str::to_owned);
-        let problem = hint.into_iter().fold(problem, Problem::with_hint);
-        ui::err(ui::errors(&[problem], 0));
+        ui::err(ui::errors(&[problem("inspect", &fault)], 0));
         FAILED
     }))
 }
 
+fn problem(argument: &str, fault: &Fault) -> Problem {
+    let problem = Problem::of_file(argument, fault.text());
+    fault.hint().into_iter().fold(problem, Problem::with_hint)
+}
+
 fn show(
     args: &InspectArgs,
-    found: &Found,
+    found: &Found<'_>,
     platforms: &[PlatformPattern],
     pool: &ThreadPool,
 ) -> Result<u8, Fault> {
-    let root = found.source.root(&found.reference)?;
+    let root = found.source.root(found.reference)?;
     if args.raw {
         let manifest = one_platform(found, root, platforms)?;
         return Ok(ui::result(manifest.bytes(), 0));
     }
-    let tree = image_tree(
-        &found.reference,
-        &root,
-        found.source.as_ref(),
-        found.store.as_deref(),
-        platforms,
-        pool,
-    )?;
+    let tree = image_tree(found.reference, &root, found.source, platforms, pool)?;
     let text = match args.output {
         Output::Text => ui::tree_text(&tree),
         Output::Json => ui::json(&ui::tree_json(&tree)),
@@ -111,7 +86,7 @@ fn show(
 
 /// The manifest of the one platform that is asked for, or the root where none is.
 fn one_platform(
-    found: &Found,
+    found: &Found<'_>,
     root: RawManifest,
     platforms: &[PlatformPattern],
 ) -> Result<RawManifest, Fault> {

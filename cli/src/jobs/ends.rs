@@ -11,9 +11,9 @@ use crate::task::{self, Problem};
 /// A directory, with or without `local://`.
 pub(super) fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
     let error = match Location::parse_directory(text) {
-        Ok(location @ Location::Store(_)) => return Some(location),
+        Ok(location) if location.local().is_some() => return Some(location),
         Ok(_) => return not_a_directory(argument, text, wrong),
-        Err(EndpointError::NoDirectory) => {
+        Err(EndpointError::NoPath { .. }) => {
             wrong.note_with_hint(
                 argument,
                 "it is empty",
@@ -60,15 +60,12 @@ pub(super) fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
 
 /// Whether a text is the name of a registry or of an image in one, and not a directory's.
 pub(super) fn is_registry(text: &str) -> bool {
-    matches!(
-        Location::parse_argument(text),
-        Ok(Location::Registry { .. } | Location::Image(_))
-    )
+    Location::parse_argument(text).is_ok_and(|location| location.place().registry().is_some())
 }
 
 /// Whether a text is written as a directory, or is the name of one that is there.
 pub(super) fn is_directory(text: &str) -> bool {
-    matches!(Location::parse_argument(text), Ok(Location::Store(_)))
+    Location::parse_argument(text).is_ok_and(|location| location.place().path().is_some())
 }
 
 /// What to say where a source and a destination stand in each other's place; one of them is a registry, the other a directory.
@@ -110,8 +107,12 @@ pub(super) fn directory_as_image(text: &str) -> Problem {
 
 /// A registry, whatever folders there are.
 pub(super) fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Endpoint> {
-    let parsed = Location::parse(text).map(Endpoint::Fixed);
-    if let Err(EndpointError::Path { .. }) | Ok(Endpoint::Fixed(Location::Store(_))) = &parsed {
+    let parsed = Location::parse(text);
+    let is_path = match &parsed {
+        Ok(location) => location.place().path().is_some(),
+        Err(error) => matches!(error, EndpointError::Path { .. }),
+    };
+    if is_path {
         wrong.note_with_hint(
             argument,
             format!("{text} is a directory, and a registry is wanted"),
@@ -119,7 +120,7 @@ pub(super) fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<
         );
         return None;
     }
-    endpoint(argument, text, parsed, wrong)
+    endpoint(argument, text, parsed.map(Endpoint::Fixed), wrong)
 }
 
 /// What a text without a template was read as, or the template that it is.

@@ -38,7 +38,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
         endpoint("--src", src, parsed, &mut wrong)
     });
     // Nothing goes anywhere.
-    let nowhere = Location::Store(PathBuf::new());
+    let nowhere = Location::directory(Path::new(""));
     let job = Job {
         source,
         skip_tls_verify: args.registries.insecure,
@@ -104,16 +104,16 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let Some((a, b)) = ends else {
         return Err(wrong.0.into());
     };
-    let (folder, registry, is_turned) = match (&a, &b) {
-        (Endpoint::Fixed(Location::Store(a)), Endpoint::Fixed(Location::Store(b))) => {
+    let (folder, registry, is_turned) = match (a.local(), b.local()) {
+        (Some(a), Some(b)) => {
             if wrong.0.is_empty() {
-                return Ok(Ends::Stores(a.clone(), b.clone()));
+                return Ok(Ends::Stores(a.path().to_owned(), b.path().to_owned()));
             }
             return Err(wrong.0.into());
         }
-        (Endpoint::Fixed(Location::Store(folder)), _) => (folder.clone(), b, false),
-        (_, Endpoint::Fixed(Location::Store(folder))) => (folder.clone(), a, true),
-        _ => {
+        (Some(folder), None) => (folder.path().to_owned(), b, false),
+        (None, Some(folder)) => (folder.path().to_owned(), a, true),
+        (None, None) => {
             let message = format!(
                 "{} and {} are registries, and one of the two must be a directory",
                 args.a, args.b
@@ -122,7 +122,7 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
             return Err(wrong.0.into());
         }
     };
-    let source = Location::Store(folder.clone()).into();
+    let source = Location::directory(&folder).into();
     let job = Job {
         source: Some(source),
         pattern,

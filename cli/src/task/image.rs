@@ -252,7 +252,7 @@ fn build(
     }
     if let Some((node, [])) = images.as_ref().map(|(node, images)| (node, images.as_slice())) {
         if is_written_empty(node) {
-            let hint = match request.src.as_ref().and_then(|src| src.endpoint.store()) {
+            let hint = match request.src.as_ref().and_then(|src| src.endpoint.local()) {
                 Some(_) => "list the images, or leave `manifests` out to take all that `src` has",
                 None => "list the images",
             };
@@ -278,7 +278,7 @@ fn build(
             reader.sink.error(node.id, NO_LINK).hint(LINK_HINT);
         }
     }
-    if let (Some(node), Some(_), Some(_)) = (request.create_projects, create_projects, dest.endpoint.store())
+    if let (Some(node), Some(_), Some(_)) = (request.create_projects, create_projects, dest.endpoint.local())
     {
         let note = reader
             .sink

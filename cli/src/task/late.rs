@@ -1,7 +1,7 @@
 //! Tasks that need the registered result of an earlier one: they are checked as far as they can be, and read in their turn.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use transload_template::{Template, Value};
@@ -81,7 +81,7 @@ impl Playbook<'_> {
         if let (false, Some(reason)) = (has_vars, self.false_condition(&known, inherited)) {
             return self.skip(name_of(fields, number), reason);
         }
-        let nowhere = Location::Store(PathBuf::new());
+        let nowhere = Location::directory(Path::new(""));
         let mut job = Job::new(with_round(name_of(fields, number), round), nowhere.into());
         job.is_late = true;
         let mut course = Course::within(inherited.within.clone());

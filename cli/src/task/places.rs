@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use transload_reference::Registry;
-use transload_transfer::job::{Endpoint, EndpointError, ImageName, Location, Target};
+use transload_transfer::job::{Endpoint, EndpointError, ImageName, Target};
 
 use super::reader::{Reader, describe};
 use super::yaml::{Id, Node, Yaml};
@@ -65,10 +65,11 @@ fn report(name: &str, at: Id, error: &EndpointError, reader: &mut Reader<'_>) {
 
 /// The image that a source names exactly, which then is the list.
 pub(super) fn only_image_of(src: Option<&Place>) -> Vec<ImageName> {
-    match src.map(|src| &src.endpoint) {
-        Some(Endpoint::Fixed(Location::Image(reference))) => vec![ImageName::from(reference.clone())],
-        _ => Vec::new(),
-    }
+    let image = src.and_then(|src| src.endpoint.image());
+    image
+        .map(|image| ImageName::from(image.reference().clone()))
+        .into_iter()
+        .collect()
 }
 
 /// Adds the one registry that a place is in, if it is in one and the same for all images.
@@ -122,8 +123,8 @@ pub(super) fn check_source_without_list(src: Option<&Place>, at: Id, reader: &mu
             reader.sink.error(at, message).hint(hint);
         }
         Some(src) => match &src.endpoint {
-            Endpoint::Fixed(Location::Store(_) | Location::Image(_)) => {}
-            Endpoint::Fixed(Location::Registry { .. }) => {
+            endpoint if endpoint.lists_images() => {}
+            Endpoint::Fixed(_) => {
                 reader
                     .sink
                     .error(src.at, "a registry's images can't be listed")
@@ -139,28 +140,20 @@ pub(super) fn check_source_without_list(src: Option<&Place>, at: Id, reader: &mu
 
 /// Checks that every image has a source and a destination of its own.
 pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName], reader: &mut Reader<'_>) {
-    let store = |place: &Place| place.endpoint.store().map(ToOwned::to_owned);
-    if src.and_then(store).is_some_and(|from| store(dest) == Some(from)) {
+    let from = src.and_then(|src| src.endpoint.local());
+    if from.is_some() && from == dest.endpoint.local() {
         reader.sink.error(dest.at, "src and dest are the same directory");
         return;
     }
-    if let (
-        Some(Place {
-            at,
-            endpoint: Endpoint::Fixed(Location::Image(reference)),
-            ..
-        }),
-        [_, _, ..],
-    ) = (src, images)
+    if let (Some((at, image)), [_, _, ..]) =
+        (src.and_then(|src| Some((src.at, src.endpoint.image()?))), images)
     {
         let message = format!(
-            "src is the one image {reference}, and manifests names {}",
+            "src is the one image {image}, and manifests names {}",
             images.len()
         );
-        reader
-            .sink
-            .error(*at, message)
-            .hint("give `src` the registry alone");
+        let hint = format!("give `src` as {} alone", image.place());
+        reader.sink.error(at, message).hint(hint);
         return;
     }
     if images.is_empty() {
@@ -178,7 +171,7 @@ pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName]
             Err(error) => return report(&dest.name, dest.at, &error, reader),
         };
         let from = match src {
-            None => Ok(Target::Registry(image.reference().clone())),
+            None => Ok(Target::in_registry(image.reference().clone())),
             Some(src) => src
                 .endpoint
                 .locate(image)
@@ -202,7 +195,7 @@ pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName]
                 image.written()
             );
             let note = reader.sink.error(dest.at, message);
-            if matches!(dest.endpoint, Endpoint::Fixed(Location::Image(_))) {
+            if dest.endpoint.image().is_some() {
                 note.hint("give `dest` a registry or a namespace alone: each image's own name follows");
             }
             return;

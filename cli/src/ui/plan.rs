@@ -8,10 +8,8 @@ pub use json::plan_json;
 pub use text::plan_text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use transload_reference::Platform;
-use transload_transfer::job::Target;
 use transload_transfer::{Count, ImagePreview, JobPreview, Preview};
 
 /// What all images of a plan, or of one of its tasks, come to.
@@ -70,13 +68,5 @@ impl Totals {
                 }
             }
         }
-    }
-}
-
-/// The directory that an end of an image is in, if it is in one.
-fn directory(end: &Target) -> Option<&Path> {
-    match end {
-        Target::Store(path, _) => Some(path),
-        Target::Registry(_) => None,
     }
 }

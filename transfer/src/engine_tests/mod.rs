@@ -13,15 +13,15 @@ use transload_reference::Reference;
 use transload_registry_client::Client;
 use transload_test_support::image::Image;
 
+use crate::ends::DestinationState;
 use crate::executor::Executor;
 use crate::image_task::ImageTask;
 use crate::job::{ImageName, Job, Location, Target};
 use crate::memory::{Call, Kind, Memory};
 use crate::outcome::{ImageOutcome, Status};
-use crate::places::DestinationState;
+use crate::place::Source;
 use crate::pool::Pool;
 use crate::prepare::Mapping;
-use crate::source::Source;
 use crate::{Event, Observer};
 
 /// Images on their way from one place in memory to another.
@@ -41,7 +41,7 @@ impl Engine {
         Engine {
             from: Memory::new(Kind::Registry, "from.example", &cancel),
             to: Memory::new(kind, "to.example", &cancel),
-            job: Job::new("test", Location::Store("unused".into()).into()),
+            job: Job::new("test", Location::directory("unused".as_ref()).into()),
             workers: 4,
             images: Vec::new(),
             cancel,
@@ -70,13 +70,13 @@ impl Engine {
 
     /// Moves all images, and tells what became of each.
     pub fn outcomes(&self) -> Vec<ImageOutcome> {
-        let state = Arc::new(DestinationState::new(Box::new(self.to.clone()), Arc::default()));
+        let state = Arc::new(DestinationState::new(Arc::new(self.to.clone()), Arc::default()));
         let source = Arc::new(self.from.clone()) as Arc<dyn Source>;
         let image_tasks = self.images.iter().map(|(from, to, _)| {
             let mapping = Mapping {
                 name: ImageName::from(from.clone()),
-                from: Target::Registry(from.clone()),
-                to: Target::Registry(to.clone()),
+                from: Target::in_registry(from.clone()),
+                to: Target::in_registry(to.clone()),
             };
             ImageTask::new(mapping, Arc::clone(&source), Arc::clone(&state))
         });

@@ -10,11 +10,10 @@ use transload_test_support::image::{Family, Image, ImageBuilder};
 
 use super::*;
 use crate::blobs::Scope as BlobScope;
-use crate::destination::{Destination, Presence};
+use crate::ends::DestinationState;
 use crate::job::{ImageName, Location};
-use crate::places::DestinationState;
+use crate::place::{Offers, Presence, Sink, Source};
 use crate::prepare::Mapping;
-use crate::source::{Offer, Source};
 
 const IMAGES: usize = 3;
 
@@ -81,13 +80,21 @@ impl Source for World {
         Ok(Box::new(Cursor::new(bytes[offset as usize..].to_vec())))
     }
 
-    fn offer(&self) -> Offer<'_> {
+    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn offers(&self) -> Offers<'_> {
         static ELSEWHERE: std::sync::OnceLock<Registry> = std::sync::OnceLock::new();
-        Offer::Registry(ELSEWHERE.get_or_init(|| "elsewhere.example".parse().unwrap()))
+        Offers {
+            mount_from: Some(ELSEWHERE.get_or_init(|| "elsewhere.example".parse().unwrap())),
+            is_remote: true,
+            ..Offers::default()
+        }
     }
 }
 
-impl Destination for Arc<World> {
+impl Sink for Arc<World> {
     fn scope(&self, _: &Repository) -> BlobScope {
         None
     }
@@ -183,19 +190,19 @@ fn run(trap: &'static str) -> Vec<String> {
         grew: Condvar::new(),
     });
     let state = Arc::new(DestinationState::new(
-        Box::new(Arc::clone(&world)),
+        Arc::new(Arc::clone(&world)),
         Arc::default(),
     ));
     let image_tasks = (0..IMAGES).map(|number| {
         let from: Reference = format!("here.example/{}:v1", name(number)).parse().unwrap();
         let mapping = Mapping {
             name: ImageName::from(from.clone()),
-            to: Target::Registry(format!("there.example/team/all:{number}").parse().unwrap()),
-            from: Target::Registry(from),
+            to: Target::in_registry(format!("there.example/team/all:{number}").parse().unwrap()),
+            from: Target::in_registry(from),
         };
         ImageTask::new(mapping, Arc::clone(&world) as Arc<dyn Source>, Arc::clone(&state))
     });
-    let job = Job::new("test", Location::Store("unused".into()).into());
+    let job = Job::new("test", Location::directory("unused".as_ref()).into());
     let (pool, cancel) = (Pool::new(4).unwrap(), AtomicBool::new(false));
     let (client, watcher) = (Client::builder().build().unwrap(), Watcher(Arc::clone(&world)));
     let executor = Executor::new(&job, image_tasks.collect(), client, &pool, &watcher, &cancel);

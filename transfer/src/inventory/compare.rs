@@ -9,8 +9,7 @@ use transload_reference::{Descriptor, Digest, Reference, Repository};
 use transload_registry_client::{Client, ErrorKind};
 
 use super::extra::extra_images;
-use super::parts::{Parts, plain};
-use crate::job::Target;
+use super::parts::Parts;
 use crate::{Fault, Mapping, RegistrySource, Side, Source};
 
 /// Two places, A and B, beside each other.
@@ -202,7 +201,7 @@ impl Found {
     pub(super) fn trouble(image: &impl ToString, fault: &Fault) -> Found {
         Found::Trouble(Trouble {
             image: image.to_string(),
-            message: plain(fault),
+            message: fault.text(),
             hint: fault.hint().map(str::to_owned),
         })
     }
@@ -343,9 +342,7 @@ fn with_registry(
     mapping: &Mapping,
     client: &Client,
 ) -> Result<Result<Found, Fault>, transload_registry_client::Error> {
-    let Target::Registry(there) = &mapping.to else {
-        return Ok(Ok(Found::Alike));
-    };
+    let there = mapping.to.reference();
     let repository = there.repository();
     let digest_b = match client.resolve(repository, &there.identifier()) {
         Ok(descriptor) => Some(descriptor.digest),

@@ -8,8 +8,8 @@ use transload_layout_store::{Damage, Error, Store, StoredImage};
 use transload_policy::{ImagePattern, PlatformPattern, config_platform};
 use transload_reference::{Digest, Platform, Reference, Repository};
 
-use super::parts::{Parts, plain};
-use crate::{Source, StoreSource, config_of};
+use super::parts::Parts;
+use crate::place::{DirectorySource, Source, config_of};
 
 /// What a store holds.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub fn list(
     pool: &rayon::ThreadPool,
 ) -> Result<Inventory, Error> {
     let listing = store.listing()?;
-    let source = StoreSource::new(Arc::clone(store));
+    let source = DirectorySource::new(Arc::clone(store));
     let looked: Vec<Looked> = pool.install(|| {
         let images = listing.images.into_par_iter();
         images.map(|image| look(store, &source, image)).collect()
@@ -134,11 +134,11 @@ pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Inventory,
     })
 }
 
-fn look(store: &Store, source: &StoreSource, image: StoredImage) -> Looked {
+fn look(store: &Store, source: &DirectorySource, image: StoredImage) -> Looked {
     let repository = image.reference.repository().clone();
     let (parts, mut flaw) = match Parts::in_store(store, &repository, &image.digest) {
         Ok(parts) => (parts, None),
-        Err(fault) => (Parts::default(), Some(plain(&fault))),
+        Err(fault) => (Parts::default(), Some(fault.text())),
     };
     match parts.missing.as_slice() {
         [] => {}

@@ -9,7 +9,6 @@ use transload_reference::{Identifier, Reference, Repository, Tag};
 use transload_registry_client::Client;
 
 use super::compare::{Found, Gap, Lack, lacking_in, parts_there};
-use crate::job::Target;
 use crate::{Fault, Mapping, Side};
 
 /// What was found.
@@ -30,7 +29,8 @@ pub(super) fn extra_images(
     // By repository: the name that it has in the store, and the tags that are accounted for.
     let mut repositories: BTreeMap<&Repository, (&Repository, BTreeSet<&str>)> = BTreeMap::new();
     for mapping in mappings {
-        if let Target::Registry(there) = &mapping.to {
+        if mapping.to.registry().is_some() {
+            let there = mapping.to.reference();
             let here = mapping.from.reference().repository();
             let (_, tags) = repositories
                 .entry(there.repository())

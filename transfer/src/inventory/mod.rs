@@ -11,5 +11,4 @@ mod tree;
 pub use compare::{Comparison, Differing, Gap, Lack, Trouble, compare_stores, compare_with_registry};
 pub use contents::{Entry, Inventory, list, names};
 pub use parts::Parts;
-pub use parts::plain;
 pub use tree::{Content, ImageTree, Node, image_tree};

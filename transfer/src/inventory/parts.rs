@@ -113,10 +113,3 @@ enum Found {
 pub(super) fn is_foreign(blob: &Descriptor) -> bool {
     blob.media_type.is_foreign_layer() && !blob.urls.is_empty()
 }
-
-/// What went wrong, without the side of a transfer: nothing is transferred here.
-pub fn plain(fault: &Fault) -> String {
-    let text = fault.to_string();
-    let side = fault.side().map(|side| format!("{side}: ")).unwrap_or_default();
-    text.strip_prefix(&side).unwrap_or(&text).to_owned()
-}

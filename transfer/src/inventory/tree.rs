@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
-use transload_layout_store::Store;
 use transload_policy::{PlatformPattern, config_platform};
 use transload_reference::{Descriptor, Digest, Manifest, Platform, RawManifest, Reference, Repository};
 
-use super::parts::plain;
-use crate::{Fault, Side, Source, config_of};
+use crate::place::{Source, config_of};
+use crate::{Fault, Side};
 
 /// How deep indexes may be nested. Real ones nest once.
 const MAX_DEPTH: usize = 8;
@@ -91,7 +90,7 @@ impl Node {
     }
 }
 
-/// Looks at what an image's root leads to: at these platforms, where some are given. Of a store, it is told what isn't there.
+/// Looks at what an image's root leads to: at these platforms, where some are given. Of a place on a disk, it is told what isn't there.
 ///
 /// # Errors
 /// Where a manifest or a config of a registry can't be had.
@@ -99,13 +98,11 @@ pub fn image_tree(
     reference: &Reference,
     root: &RawManifest,
     source: &dyn Source,
-    store: Option<&Store>,
     platforms: &[PlatformPattern],
     pool: &rayon::ThreadPool,
 ) -> Result<ImageTree, Fault> {
     let looker = Looker {
         source,
-        store,
         repository: reference.repository(),
         platforms,
     };
@@ -119,7 +116,6 @@ pub fn image_tree(
 
 struct Looker<'a> {
     source: &'a dyn Source,
-    store: Option<&'a Store>,
     repository: &'a Repository,
     platforms: &'a [PlatformPattern],
 }
@@ -167,33 +163,27 @@ impl Looker<'_> {
         };
         match self.source.manifest(self.repository, part) {
             Ok(manifest) => self.node(&manifest, part.clone(), depth + 1),
-            Err(fault) => match self.store {
-                None => Err(fault),
-                Some(store) => {
-                    let left_out = store.left_out(self.repository, index.digest());
-                    let why = (!left_out.contains(&part.digest)).then(|| plain(&fault));
-                    Ok(absent(why))
-                }
-            },
+            Err(fault) if self.source.offers().is_remote => Err(fault),
+            Err(fault) => {
+                let left_out = self.source.left_out(self.repository, index.digest());
+                let why = (!left_out.contains(&part.digest)).then(|| fault.text());
+                Ok(absent(why))
+            }
         }
     }
 
     fn image(&self, manifest: &RawManifest) -> Result<(Content, Option<Platform>), Fault> {
-        let missing = match self.store {
-            None => HashSet::new(),
-            Some(store) => {
-                let blobs = manifest.view().blobs();
-                let lacks = |blob: &&Descriptor| !matches!(store.has_blob(blob), Ok(true));
-                let lacks = blobs.filter(|blob| !super::parts::is_foreign(blob)).filter(lacks);
-                lacks.map(|blob| blob.digest.clone()).collect()
-            }
-        };
+        let is_remote = self.source.offers().is_remote;
+        let blobs = manifest.view().blobs().filter(|_| !is_remote);
+        let lacks = |blob: &&Descriptor| !matches!(self.source.has_blob(self.repository, blob), Ok(true));
+        let missing = blobs.filter(|blob| !super::parts::is_foreign(blob)).filter(lacks);
+        let missing = missing.map(|blob| blob.digest.clone()).collect();
         let (config, platform) = match config_of(manifest) {
             None => (None, None),
             Some(config) => match self.source.read_blob(self.repository, config) {
                 Ok(bytes) => (serde_json::from_slice(&bytes).ok(), config_platform(&bytes)),
                 // What a directory lacks is told among its blobs.
-                Err(_) if self.store.is_some() => (None, None),
+                Err(_) if !is_remote => (None, None),
                 Err(fault) => return Err(fault),
             },
         };

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use transload_reference::{ParseError, Reference, Registry, Repository};
 
 use super::{ImageName, transport};
+use crate::place::{self, Kind, LocalPlace, Place};
 
 /// What stands before a directory.
 pub const LOCAL: &str = "local://";
@@ -43,8 +44,8 @@ pub trait PlaceTemplate: fmt::Debug + fmt::Display + Send + Sync {
 /// A place that images are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A store's folder.
-    Store(PathBuf),
+    /// A place on a disk, where images keep their own names.
+    Local(LocalPlace),
     /// A registry, or a namespace in it: an image's repository and tag follow.
     Registry {
         /// The registry.
@@ -53,40 +54,71 @@ pub enum Location {
         prefix: Option<String>,
     },
     /// Exactly this image.
-    Image(Reference),
+    Image(Target),
 }
 
-/// Where one image is: in a store under a name, or in a registry.
+/// Where one image is: in a place, under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// In the store at this path, under this name.
-    Store(PathBuf, Reference),
-    /// In its registry.
-    Registry(Reference),
+pub struct Target {
+    place: Place,
+    reference: Reference,
 }
 
 impl Target {
+    /// Returns an image of a place on a disk.
+    pub fn local(place: LocalPlace, reference: Reference) -> Target {
+        Target {
+            place: Place::Local(place),
+            reference,
+        }
+    }
+
+    /// Returns an image of the registry that its name begins with.
+    pub fn in_registry(reference: Reference) -> Target {
+        Target {
+            place: Place::Registry(reference.registry().clone()),
+            reference,
+        }
+    }
+
+    /// The place that it is in.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The image's name there.
     pub fn reference(&self) -> &Reference {
-        match self {
-            Target::Store(_, reference) | Target::Registry(reference) => reference,
-        }
+        &self.reference
     }
 
     /// The registry that it is in, if it is in one.
     pub fn registry(&self) -> Option<&Registry> {
-        match self {
-            Target::Store(..) => None,
-            Target::Registry(reference) => Some(reference.registry()),
+        self.place.registry()
+    }
+
+    /// The path of the place that it is in, if that is on a disk.
+    pub fn path(&self) -> Option<&Path> {
+        self.place.path()
+    }
+
+    /// What tells two destinations apart: with a tag, the tag.
+    pub(crate) fn published_as(&self) -> Target {
+        let reference = match self.reference.tag() {
+            Some(tag) => Reference::new(self.reference.repository().clone(), Some(tag.clone()), None),
+            None => self.reference.clone(),
+        };
+        Target {
+            place: self.place.clone(),
+            reference,
         }
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Store(path, reference) => write!(f, "{reference} in {}", path.display()),
-            Target::Registry(reference) => reference.fmt(f),
+        match self.path() {
+            Some(path) => write!(f, "{} in {}", self.reference, path.display()),
+            None => self.reference.fmt(f),
         }
     }
 }
@@ -123,9 +155,14 @@ pub enum EndpointError {
         #[source]
         cause: Box<EndpointError>,
     },
-    /// `local://` without a folder.
-    #[error("{LOCAL} needs a directory behind it")]
-    NoDirectory,
+    /// A scheme such as `local://` without a path.
+    #[error("{scheme} needs {name} behind it")]
+    NoPath {
+        /// The scheme.
+        scheme: &'static str,
+        /// What it stands for, such as `a directory`.
+        name: &'static str,
+    },
     /// A path that only a shell understands.
     #[error("\"{path}\": ~ stands for the home directory in a shell alone")]
     Home {
@@ -180,7 +217,9 @@ impl EndpointError {
             }
             EndpointError::Template { hint, .. } => return hint.clone(),
             EndpointError::Rendered { cause, .. } => return cause.hint(),
-            EndpointError::NoDirectory => format!("write the path behind it, such as {LOCAL}/var/lib/images"),
+            EndpointError::NoPath { scheme, .. } => {
+                format!("write the path behind it, such as {scheme}/var/lib/images")
+            }
             EndpointError::Home { path } => {
                 let rest = path.trim_start_matches('~');
                 format!("write it out, such as {LOCAL}/root{rest}; a folder of that name is ./{path}")
@@ -236,26 +275,39 @@ impl Endpoint {
     /// The one registry that the text names, if it names one before any template begins.
     pub fn named_registry(&self) -> Option<Registry> {
         match self {
-            Endpoint::Fixed(Location::Store(_)) => None,
-            Endpoint::Fixed(Location::Registry { registry, .. }) => Some(registry.clone()),
-            Endpoint::Fixed(Location::Image(reference)) => Some(reference.registry().clone()),
+            Endpoint::Fixed(location) => location.place().registry().cloned(),
             Endpoint::Template(template) => template.named_registry(),
         }
     }
 
     /// Whether blobs on their way from `source` to `destination` may be linked: both are directories, or may be.
     pub fn may_be_linked(source: Option<&Endpoint>, destination: &Endpoint) -> bool {
-        let may_be_a_store =
-            |end: &Endpoint| matches!(end, Endpoint::Fixed(Location::Store(_)) | Endpoint::Template(_));
-        source.is_some_and(may_be_a_store) && may_be_a_store(destination)
+        let may_link = |end: &Endpoint| match end {
+            Endpoint::Fixed(location) => location.local().is_some_and(|local| local.kind().links()),
+            Endpoint::Template(_) => true,
+        };
+        source.is_some_and(may_link) && may_link(destination)
     }
 
-    /// The store, if it is one and the same for every image.
-    pub fn store(&self) -> Option<&Path> {
+    /// The place on a disk, if it is one and the same for every image.
+    pub fn local(&self) -> Option<&LocalPlace> {
         match self {
-            Endpoint::Fixed(Location::Store(path)) => Some(path),
+            Endpoint::Fixed(location) => location.local(),
+            Endpoint::Template(_) => None,
+        }
+    }
+
+    /// The image, if it is one and the same for every image that is named.
+    pub fn image(&self) -> Option<&Target> {
+        match self {
+            Endpoint::Fixed(Location::Image(target)) => Some(target),
             _ => None,
         }
+    }
+
+    /// Whether it says by itself which images there are.
+    pub fn lists_images(&self) -> bool {
+        self.local().is_some() || self.image().is_some()
     }
 }
 
@@ -284,8 +336,8 @@ impl Location {
         if text.contains("{{") {
             return Err(EndpointError::Braces);
         }
-        if let Some(path) = text.strip_prefix(LOCAL) {
-            return Location::directory(path);
+        if let Some((kind, path)) = place::of_scheme(text) {
+            return Location::on_disk(kind, path);
         }
         refuse_transport(text)?;
         let name = text.strip_prefix(OCI).unwrap_or(text);
@@ -319,7 +371,7 @@ impl Location {
             return Location::parse(text);
         }
         refuse_transport(text)?;
-        Location::directory(text)
+        Location::on_disk(place::DIRECTORY, text)
     }
 
     /// Reads a directory as the command line writes it where nothing else can stand: a path, with or without `local://`.
@@ -331,20 +383,44 @@ impl Location {
             return Location::parse(text);
         }
         refuse_transport(text)?;
-        Location::directory(text)
+        Location::on_disk(place::DIRECTORY, text)
     }
 
-    fn directory(path: &str) -> Result<Location, EndpointError> {
+    /// Returns a directory.
+    pub fn directory(path: &Path) -> Location {
+        Location::Local(LocalPlace::directory(path))
+    }
+
+    fn on_disk(kind: &'static dyn Kind, path: &str) -> Result<Location, EndpointError> {
         if path.is_empty() {
-            return Err(EndpointError::NoDirectory);
+            return Err(EndpointError::NoPath {
+                scheme: kind.scheme().prefix,
+                name: kind.scheme().name,
+            });
         }
         if path == "~" || path.starts_with("~/") {
             return Err(EndpointError::Home {
                 path: path.to_owned(),
             });
         }
-        // Components drop a slash at the end and doubled ones, so that one folder has one name.
-        Ok(Location::Store(Path::new(path).components().collect()))
+        Ok(Location::Local(LocalPlace::new(kind, Path::new(path))))
+    }
+
+    /// The place that it is, or that it is in.
+    pub fn place(&self) -> Place {
+        match self {
+            Location::Local(local) => Place::Local(local.clone()),
+            Location::Registry { registry, .. } => Place::Registry(registry.clone()),
+            Location::Image(target) => target.place().clone(),
+        }
+    }
+
+    /// The place on a disk that it is.
+    pub fn local(&self) -> Option<&LocalPlace> {
+        match self {
+            Location::Local(local) => Some(local),
+            _ => None,
+        }
     }
 
     fn in_registry(name: &str) -> Result<Location, EndpointError> {
@@ -377,7 +453,9 @@ impl Location {
                     .replacen(":sha256:", "@sha256:", 1)
                     .replacen(":sha512:", "@sha512:", 1),
             };
-            return Ok(Location::Image(name.parse()?));
+            return Ok(Location::Image(Target::in_registry(
+                name.parse::<Reference>()?.or_latest(),
+            )));
         }
         let registry: Registry = host.parse()?;
         // Any path of repositories is one; the check is the repository's own.
@@ -395,8 +473,8 @@ impl Location {
     pub fn target(&self, image: &ImageName) -> Result<Target, EndpointError> {
         let reference = image.reference();
         match self {
-            Location::Store(path) => Ok(Target::Store(path.clone(), reference.clone())),
-            Location::Image(exact) => Ok(Target::Registry(exact.clone().or_latest())),
+            Location::Local(local) => Ok(Target::local(local.clone(), reference.clone())),
+            Location::Image(exact) => Ok(exact.clone()),
             Location::Registry { registry, prefix } => {
                 let path = reference.repository().path();
                 let path = match prefix {
@@ -404,7 +482,7 @@ impl Location {
                     None => path.to_owned(),
                 };
                 let repository = Repository::new(registry.clone(), &path)?;
-                Ok(Target::Registry(reference.in_repository(repository)))
+                Ok(Target::in_registry(reference.in_repository(repository)))
             }
         }
     }
@@ -413,7 +491,7 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Location::Store(path) => write!(f, "{}", path.display()),
+            Location::Local(local) => local.fmt(f),
             Location::Registry {
                 registry,
                 prefix: None,
@@ -422,7 +500,7 @@ impl fmt::Display for Location {
                 registry,
                 prefix: Some(prefix),
             } => write!(f, "{registry}/{prefix}"),
-            Location::Image(reference) => reference.fmt(f),
+            Location::Image(target) => target.fmt(f),
         }
     }
 }

@@ -11,10 +11,9 @@ use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Reference,
 use transload_registry_client::Client;
 
 use super::verify::{Checkup, Finding, Health, Look, Thing};
-use crate::job::{Endpoint, ImageName, Target};
-use crate::{
-    Bring, Destination, Event, Expected, Fault, How, Observer, RegistrySource, Side, Source, StoreDestination,
-};
+use crate::job::{Endpoint, ImageName};
+use crate::place::{Bring, DirectorySink, Expected, RegistrySource, Sink, Source};
+use crate::{Event, Fault, How, Observer, Side};
 
 /// What became of a repair.
 #[derive(Debug)]
@@ -224,7 +223,7 @@ impl Mender<'_> {
         source: &RegistrySource,
         there: &Repository,
     ) -> Result<How, Fault> {
-        let destination = StoreDestination::new(Arc::clone(self.store));
+        let destination = DirectorySink::new(Arc::clone(self.store));
         let how = destination.bring_blob(&Bring {
             repository: there,
             blob,
@@ -280,9 +279,9 @@ impl Mender<'_> {
         };
         let name = ImageName::from(image.clone());
         match from.locate(&name).and_then(|place| place.target(&name)) {
-            Ok(Target::Registry(reference)) => Ok(reference),
-            Ok(Target::Store(path, _)) => {
-                let message = format!("{} is no registry", path.display());
+            Ok(target) if target.registry().is_some() => Ok(target.reference().clone()),
+            Ok(target) => {
+                let message = format!("{} is no registry", target.place());
                 Err(Fault::refused(Some(Side::Source), message))
             }
             Err(error) => Err(Fault::refused(Some(Side::Source), error.to_string())),

@@ -6,7 +6,6 @@ use transload_reference::{Registry, Repository};
 use transload_registry_client::{Access, Client, Error, ErrorKind, Greeting};
 
 use crate::fault::{Fault, Side};
-use crate::job::Target;
 use crate::prepare::Mapping;
 
 /// A registry that would be spoken to, in one way: where different credentials are for parts of it, each has its own.
@@ -81,10 +80,9 @@ impl Hosts {
         let mut counts: BTreeMap<(bool, &Repository), usize> = BTreeMap::new();
         for mapping in images {
             for (is_destination, target) in [(false, &mapping.from), (true, &mapping.to)] {
-                if let Target::Registry(reference) = target {
-                    *counts
-                        .entry((is_destination, reference.repository()))
-                        .or_default() += 1;
+                if target.registry().is_some() {
+                    let repository = target.reference().repository();
+                    *counts.entry((is_destination, repository)).or_default() += 1;
                 }
             }
         }
@@ -139,10 +137,8 @@ impl Hosts {
         let ends = [(Side::Source, &mapping.from), (Side::Destination, &mapping.to)];
         ends.into_iter().find_map(|(side, target)| {
             let repository = target.reference().repository().clone();
-            let host = match target {
-                Target::Registry(_) => self.by_repository.get(&(side, repository))?,
-                Target::Store(..) => return None,
-            };
+            target.registry()?;
+            let host = self.by_repository.get(&(side, repository))?;
             match &self.hosts[*host].login {
                 Login::Unreachable(fault) => Some(fault),
                 _ => None,

@@ -4,10 +4,9 @@ use std::thread;
 use transload_layout_store::{BlobWrite, Store};
 use transload_reference::{MediaType, RawManifest, Reference, Registry};
 
-use super::super::destination::{Bring, Expected};
-use super::super::fill::fill;
-use super::super::source::Offer;
 use super::*;
+use crate::place::fill::fill;
+use crate::place::{Bring, Expected, Offers};
 
 const SIZE: u64 = 100 << 20;
 
@@ -214,8 +213,16 @@ impl Source for Arc<Panicking> {
         })))
     }
 
-    fn offer(&self) -> Offer<'_> {
-        Offer::Registry(&self.registry)
+    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers {
+            mount_from: Some(&self.registry),
+            is_remote: true,
+            ..Offers::default()
+        }
     }
 }
 

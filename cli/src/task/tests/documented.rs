@@ -36,7 +36,10 @@ fn the_four_documented_examples_load_as_they_are() {
     );
     assert_eq!(first_target(&push), "hub.kubekey/library/alpine:3.19");
     assert_eq!(
-        push.source.as_ref().and_then(Endpoint::store),
+        push.source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .map(|place| place.path()),
         Some("/tmp/images".as_ref())
     );
 
@@ -55,7 +58,10 @@ fn the_four_documented_examples_load_as_they_are() {
     );
     assert!(pattern.images.is_empty());
     assert!(pattern.pattern.is_some());
-    assert_eq!(pattern.destination.store(), Some("/tmp/others/images".as_ref()));
+    assert_eq!(
+        pattern.destination.local().map(|place| place.path()),
+        Some("/tmp/others/images".as_ref())
+    );
 }
 
 #[test]
@@ -111,7 +117,10 @@ fn kubekeys_push_role_loads_and_renders() {
         ]
     );
     assert_eq!(
-        job.source.as_ref().and_then(Endpoint::store),
+        job.source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .map(|place| place.path()),
         Some("/opt/kubekey/images".as_ref())
     );
     assert_eq!(job.hosts.len(), 1);
@@ -131,13 +140,19 @@ fn the_deprecated_forms_are_todays_form_and_say_so() {
 
     assert_eq!(images(pull), ["docker.io/kubesphere/ks-apiserver:v4.1.3"]);
     assert!(pull.source.is_none());
-    assert_eq!(pull.destination.store(), Some("/tmp/images".as_ref()));
+    assert_eq!(
+        pull.destination.local().map(|place| place.path()),
+        Some("/tmp/images".as_ref())
+    );
     assert!(matches!(&pull.platforms, PlatformSet::Some(platforms) if platforms.len() == 1));
 
     assert!(push.images.is_empty());
     assert!(push.pattern.is_some());
     assert_eq!(
-        push.source.as_ref().and_then(Endpoint::store),
+        push.source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .map(|place| place.path()),
         Some("/tmp/images".as_ref())
     );
     assert_eq!(
@@ -155,7 +170,10 @@ fn the_deprecated_forms_are_todays_form_and_say_so() {
         "docker.io/calico/apiserver:v3.28.2 in /tmp/others/images"
     );
     assert_eq!(
-        copy.source.as_ref().and_then(Endpoint::store),
+        copy.source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .map(|place| place.path()),
         Some("/tmp/images".as_ref())
     );
     assert!(copy.pattern.is_some());

@@ -204,7 +204,7 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: [a, b], src: 'docker.io/library/a:1', dest: 'local:///x'",
-            "1:35: src is the one image docker.io/library/a:1, and manifests names 2 (hint: give `src` the registry alone)",
+            "1:35: src is the one image docker.io/library/a:1, and manifests names 2 (hint: give `src` as docker.io alone)",
         ),
         (
             "manifests: 'hub.kubekey/a:1', dest: hub.kubekey",

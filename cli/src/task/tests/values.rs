@@ -232,7 +232,10 @@ fn places_without_an_images_names_are_rendered_at_once() {
     let text = "- image: {manifests: a, src: 'local://{{ .registry }}/y', dest: '{{ .registry }}/x'}";
     let job = job(text, variables());
     assert_eq!(
-        job.source.as_ref().and_then(Endpoint::store),
+        job.source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .map(|place| place.path()),
         Some("hub.kubekey/y".as_ref())
     );
     assert_eq!(

@@ -5,7 +5,7 @@ use transload_registry_client::CredentialOrigin;
 use transload_transfer::job::Target;
 use transload_transfer::{Count, Fault, Host, ImagePreview, JobPreview, Login, Preview};
 
-use super::{Totals, directory};
+use super::Totals;
 use crate::report::ProjectReport;
 
 /// The version of the form. It grows when a field goes away or changes its meaning; new fields may come without.
@@ -84,7 +84,7 @@ fn image(image: &ImagePreview) -> Value {
 fn end(end: &Target) -> Value {
     json!({
         "reference": end.reference().to_string(),
-        "directory": directory(end).map(|path| path.display().to_string()),
+        "directory": end.path().map(|path| path.display().to_string()),
     })
 }
 

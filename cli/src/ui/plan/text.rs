@@ -7,7 +7,7 @@ use transload_transfer::job::Target;
 use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
 
 use super::hosts::print_host;
-use super::{Totals, directory};
+use super::Totals;
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
 
 /// Where notes on an image begin.
@@ -90,7 +90,7 @@ fn directory_of<'a>(
     image: &'a ImagePreview,
     end: &impl Fn(&'a ImagePreview) -> &'a Target,
 ) -> Option<&'a Path> {
-    directory(end(image))
+    end(image).path()
 }
 
 fn print_row(text: &mut String, state: &str, to_move: &str, there: &str, image: &str) {
@@ -113,7 +113,7 @@ fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_
         }
     }
     let is_renamed = image.from.reference() != image.to.reference();
-    if is_renamed || says_destination && directory(&image.to).is_some() {
+    if is_renamed || says_destination && image.to.path().is_some() {
         print_row(
             text,
             "",
@@ -152,7 +152,7 @@ fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_
 
 /// An end's name, with its directory where that isn't said for all.
 fn end(end: &Target, says_directory: bool) -> String {
-    match directory(end) {
+    match end.path() {
         Some(folder) if says_directory => format!("{} in {}", end.reference(), path(folder)),
         _ => end.reference().to_string(),
     }

@@ -1,15 +1,18 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use transload_layout_store::BlobWriter;
+use transload_layout_store::{BlobWrite, BlobWriter, Store};
 use transload_reference::MediaType;
 use transload_registry_client::RetryPolicy;
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Fault as Rule};
 
-use super::super::source::{RegistrySource, StoreSource};
 use super::*;
+use crate::event::How;
+use crate::place::{Bring, DirectorySource, Expected, Sink};
 
 /// More than a connection's buffers hold.
 const SIZE: usize = 9_000_000;
@@ -56,7 +59,7 @@ impl Scene {
 
     fn push_from(&self, source: &dyn Source, there: &str) -> Result<How, Fault> {
         let repository = format!("{}/app", self.to.host()).parse().unwrap();
-        let destination = RegistryDestination::new(client(), self.to.host().parse().unwrap());
+        let destination = RegistrySink::new(client(), self.to.host().parse().unwrap());
         destination.bring_blob(&Bring {
             repository: &repository,
             blob: &self.blob,
@@ -72,7 +75,7 @@ impl Scene {
     }
 
     fn push(&self) -> Result<How, Fault> {
-        self.push_from(&StoreSource::new(Arc::clone(&self.store)), "hub.local/app")
+        self.push_from(&DirectorySource::new(Arc::clone(&self.store)), "hub.local/app")
     }
 
     /// Asserts that a push ends with the file's name, and that the registry was never told that the blob is whole.

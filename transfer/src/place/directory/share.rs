@@ -5,14 +5,13 @@ use std::path::Path;
 use transload_layout_store::{BlobWriter, Error, Store};
 use transload_reference::Descriptor;
 
-use super::destination::Bring;
-use super::fault::{Fault, Side};
-use super::fill::{StreamFailure, wrong_content};
-use super::source::{Offer, Source};
+use crate::fault::{Fault, Side};
+use crate::place::sink::{StreamFailure, wrong_content};
+use crate::place::{Bring, Source};
 
 /// Links a blob into the destination. Returns whether it did: else it is there, or is to be copied.
 pub(crate) fn link(request: &Bring<'_>, to: &Store) -> Result<bool, Fault> {
-    let Offer::Store(from) = request.source.offer() else {
+    let Some(from) = request.source.offers().link_from else {
         return Ok(false);
     };
     if to.has_blob(request.blob).map_err(destination)? || !from.could_link_into(to.root(), request.blob) {
@@ -28,7 +27,7 @@ pub(crate) fn reflink(
     request: &Bring<'_>,
     mut writer: Box<BlobWriter>,
 ) -> Result<Option<Box<BlobWriter>>, Fault> {
-    let Offer::Store(from) = request.source.offer() else {
+    let Some(from) = request.source.offers().link_from else {
         return Ok(Some(writer));
     };
     let Some(file) = from.open_blob(&request.blob.digest).ok().flatten() else {
@@ -67,12 +66,10 @@ fn watch(request: &Bring<'_>) -> impl FnMut(u64) -> bool {
 
 /// Whether [`link`] or [`reflink`] would take no room in a folder, which needn't be there yet.
 pub(crate) fn takes_no_room(source: &dyn Source, folder: &Path, blob: &Descriptor, link: bool) -> bool {
-    match source.offer() {
-        Offer::Store(from) => {
-            link && from.could_link_into(folder, blob) || from.could_reflink_into(folder, blob)
-        }
-        Offer::Registry(_) => false,
-    }
+    let from = source.offers().link_from;
+    from.is_some_and(|from| {
+        link && from.could_link_into(folder, blob) || from.could_reflink_into(folder, blob)
+    })
 }
 
 fn destination(error: Error) -> Fault {

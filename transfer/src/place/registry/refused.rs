@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use transload_reference::{MediaType, RawManifest, Repository};
 use transload_registry_client::{Client, Error, Extent, Reason, project_of};
 
-use super::fault::{Fault, Side};
+use crate::fault::{Fault, Side};
 
 /// Returns a repository's project, which may have rules of its own, or nothing for a repository in none.
 pub(crate) fn project(repository: &Repository) -> &str {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_reference::{Descriptor, Digest, Registry, Repository};
 
-use super::parallel_map::MOST;
+use crate::parallel_map::MOST;
 
 /// How many blobs of a registry a run looks up before it believes that the registry has what it lists.
 const SAMPLE: usize = 16;

@@ -1,16 +1,15 @@
-//! Destinations that a dry run looks at and that aren't there yet.
+//! Sinks that a dry run looks at and that aren't there yet.
 
 use std::path::PathBuf;
 
 use transload_layout_store::free_space;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
-use super::{Bring, Destination, Presence, Published};
+use super::directory::takes_no_room;
+use super::{Bring, Presence, Published, Sink, Source};
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
-use crate::local;
-use crate::source::Source;
 
 /// A folder or a project that a run would make: nothing is in it, and nothing is written to it.
 pub struct ToBe {
@@ -41,7 +40,7 @@ impl ToBe {
     }
 }
 
-impl Destination for ToBe {
+impl Sink for ToBe {
     fn scope(&self, repository: &Repository) -> Scope {
         match self.folder {
             Some(_) => None,
@@ -72,7 +71,7 @@ impl Destination for ToBe {
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
         match &self.folder {
-            Some((path, link)) if !local::takes_no_room(source, path, blob, *link) => blob.size,
+            Some((path, link)) if !takes_no_room(source, path, blob, *link) => blob.size,
             _ => 0,
         }
     }

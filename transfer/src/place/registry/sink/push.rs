@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use transload_layout_store::Error;
 use transload_reference::VerifyError;
 
-use super::{Bring, RegistryDestination};
+use super::RegistrySink;
 use crate::fault::Fault;
-use crate::fill::{StreamFailure, wrong_content};
-use crate::source::{FRESH_STARTS, read_fault};
+use crate::place::sink::{StreamFailure, wrong_content};
+use crate::place::source::FRESH_STARTS;
+use crate::place::{Bring, read_fault};
 
-impl RegistryDestination {
+impl RegistrySink {
     /// Pushes a blob. Bytes that turn out wrong may have been damaged on the way: they are fetched again.
     pub(super) fn push(&self, request: &Bring<'_>) -> Result<(), Fault> {
         let mut fresh_starts = 0;

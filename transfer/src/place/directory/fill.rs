@@ -6,22 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use transload_layout_store::{BlobWriter, Error};
-use transload_reference::VerifyError;
 
-use super::destination::{Bring, CHUNK};
-use super::fault::{Fault, Side};
-use super::ranges::{Next, RangeFetch, RangeWorker};
-use super::source::{FRESH_STARTS, Offer, read_fault};
+use crate::fault::{Fault, Side};
+use crate::place::sink::{StreamFailure, wrong_content};
+use crate::place::source::FRESH_STARTS;
+use crate::place::{Bring, CHUNK, read_fault};
+use crate::ranges::{Next, RangeFetch, RangeWorker};
 
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(100);
-
-/// Why bytes didn't come.
-pub(crate) enum StreamFailure {
-    /// Others came than those that were announced.
-    WrongBytes(Fault),
-    Other(Fault),
-}
 
 fn destination(error: Error) -> Fault {
     Fault::store(Side::Destination, error)
@@ -179,7 +172,7 @@ impl Owner<'_, '_> {
         let Some(workers) = self.request.workers else {
             return end;
         };
-        if matches!(self.request.source.offer(), Offer::Store(_)) {
+        if !self.request.source.offers().is_remote {
             return end;
         }
         // One more than there are places: more are allowed where somebody waits and more gets done.
@@ -237,25 +230,5 @@ impl Drop for Owner<'_, '_> {
     fn drop(&mut self) {
         self.disconnect();
         self.ranges.end();
-    }
-}
-
-/// What it means that the bytes aren't the blob's, some of which may be of an earlier try: a registry may send others the next
-/// time, a file stays as it is.
-pub(crate) fn wrong_content(request: &Bring<'_>, from_elsewhere: bool, error: Error) -> StreamFailure {
-    match (request.source.offer(), error) {
-        (Offer::Store(store), Error::WrongContent { source }) if !from_elsewhere => {
-            let path = store.blob_path(&request.blob.digest);
-            let reason = match source {
-                VerifyError::Mismatch { got, .. } => format!("its digest is {got}"),
-                other => other.to_string(),
-            };
-            let fault = Fault::store(Side::Source, Error::Damaged { path, reason });
-            StreamFailure::Other(fault.with_hint(format!(
-                "`transload verify --repair {}` fetches it again where its registry can be reached",
-                store.root().display()
-            )))
-        }
-        (_, error) => StreamFailure::WrongBytes(Fault::store(Side::Source, error)),
     }
 }

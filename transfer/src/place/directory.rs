@@ -1,0 +1,284 @@
+//! Directories of images.
+
+pub(crate) mod fill;
+mod share;
+mod sink;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use transload_layout_store::{Error as StoreError, OpenOptions, Store, StoredImage, check_names};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
+
+pub(super) use share::takes_no_room;
+pub(crate) use sink::DirectorySink;
+
+use super::{Kind, Offers, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
+use crate::fault::{Fault, Side};
+use crate::job::has_archive_name;
+use crate::suggest::Names;
+
+/// The kind of place that a directory is.
+#[derive(Debug)]
+pub(super) struct Directory;
+
+impl Kind for Directory {
+    fn scheme(&self) -> &'static Scheme {
+        &Scheme {
+            prefix: "local://",
+            name: "a directory",
+        }
+    }
+
+    fn links(&self) -> bool {
+        true
+    }
+
+    fn source(&self, path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>, Fault> {
+        let store = options.open(path);
+        let store = store.map_err(|error| Fault::store(Side::Source, error))?;
+        Ok(Arc::new(DirectorySource::new(Arc::new(store))))
+    }
+
+    fn sink(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        let store = options.open.create(path);
+        let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+        Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+    }
+
+    fn look(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        if path.symlink_metadata().is_err() {
+            return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
+        }
+        let store = options.open.open(path);
+        let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+        Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+    }
+
+    fn check_source(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal> {
+        if let Ok(false) = path.try_exists() {
+            let message = format!("there is no directory {}", path.display());
+            return Err(Refusal::wrong(message, where_else(path)));
+        }
+        options.open(path).map(|_| ()).map_err(refusal)
+    }
+
+    fn check_sink(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal> {
+        if path.symlink_metadata().is_ok() {
+            options.open(path).map_err(refusal)?;
+        } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
+            && !file.is_dir()
+        {
+            let message = format!("{} can't be made: {} is a file", path.display(), file.display());
+            return Err(Refusal::wrong(message, None));
+        } else if has_archive_name(path) {
+            let path = path.display();
+            let message = format!("{path} is an archive's name, and images are written into a directory");
+            let hint = format!(
+                "give a directory, and pack it afterwards: tar -caf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
+            );
+            return Err(Refusal::wrong(message, Some(hint)));
+        }
+        check_names(path).map_err(|error| Refusal {
+            failed: true,
+            ..refusal(error)
+        })
+    }
+}
+
+fn refusal(error: StoreError) -> Refusal {
+    Refusal::wrong(&error, error.hint())
+}
+
+/// Where a directory may be that a path doesn't lead to.
+fn where_else(path: &Path) -> Option<String> {
+    // local://var/lib/images lacks a slash.
+    let from_root = Path::new("/").join(path);
+    if path.is_relative() && from_root.is_dir() {
+        let path = from_root.display();
+        return Some(format!(
+            "there is one at {path}: with local://, that is local://{path}"
+        ));
+    }
+    let here = std::env::current_dir().ok().filter(|_| path.is_relative())?;
+    Some(format!("the current directory is {}", here.display()))
+}
+
+/// A directory that images are read from.
+pub struct DirectorySource {
+    store: Arc<Store>,
+    /// The names that it has, read once an image is missing: a walk through the whole directory.
+    names: OnceLock<Names>,
+}
+
+impl DirectorySource {
+    /// The directory.
+    pub fn new(store: Arc<Store>) -> Self {
+        DirectorySource {
+            store,
+            names: OnceLock::new(),
+        }
+    }
+
+    fn missing_image(&self, image: &Reference) -> Fault {
+        let fault = Fault::refused(
+            Some(Side::Source),
+            format!("{} has no image {image}", self.store.root().display()),
+        );
+        let names = self.names.get_or_init(|| {
+            let images = self.store.images().unwrap_or_default();
+            Names::new(images.into_iter().map(|image| image.reference))
+        });
+        match names.near(image).as_slice() {
+            [] => fault.with_hint("`transload list` shows what the directory holds"),
+            near => fault.with_hint(format!("it has {}", near.join(", "))),
+        }
+    }
+
+    fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
+        let found = self
+            .store
+            .manifest(repository, digest)
+            .map_err(|error| Fault::store(Side::Source, error))?;
+        found.ok_or_else(|| {
+            let message = format!(
+                "{} lacks the manifest {digest} of {repository}",
+                self.store.root().display()
+            );
+            Fault::refused(Some(Side::Source), message).with_hint("pull the image into the directory again")
+        })
+    }
+
+    /// A blob's file, from an offset on.
+    fn stored(&self, blob: &Descriptor, offset: u64) -> Result<File, Fault> {
+        let file = self
+            .store
+            .open_blob(&blob.digest)
+            .map_err(|error| Fault::store(Side::Source, error))?;
+        let Some(mut file) = file else {
+            let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
+            return Err(Fault::refused(Some(Side::Source), message)
+                .with_hint("pull the image into the directory again"));
+        };
+        check_size(&self.store, &file, blob)?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| {
+            let path = self.store.blob_path(&blob.digest);
+            Fault::store(Side::Source, reading(&path)(error))
+        })?;
+        Ok(file)
+    }
+}
+
+impl Source for DirectorySource {
+    fn describe(&self) -> String {
+        self.store.root().display().to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        self.store
+            .resolve(image.repository(), &image.identifier())
+            .map_err(|error| Fault::store(Side::Source, error))?
+            .ok_or_else(|| self.missing_image(image))
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        self.read(image.repository(), &self.resolve(image)?)
+    }
+
+    fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        self.read(repository, &part.digest)
+    }
+
+    fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        let mut left_out = self.store.left_out(repository, index);
+        // What was added later is there.
+        left_out.retain(|digest| !matches!(self.store.manifest(repository, digest), Ok(Some(_))));
+        left_out
+    }
+
+    fn open_blob(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
+        Ok(Box::new(StoredBlob {
+            file: self.stored(blob, offset)?,
+            path: self.store.blob_path(&blob.digest),
+        }))
+    }
+
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        let found = self.store.has_blob(blob);
+        found.map_err(|error| Fault::store(Side::Source, error))
+    }
+
+    fn images(&self) -> Result<Vec<StoredImage>, Fault> {
+        self.store
+            .images()
+            .map_err(|error| Fault::store(Side::Source, error))
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers {
+            link_from: Some(&self.store),
+            ..Offers::default()
+        }
+    }
+
+    fn damaged(&self, blob: &Descriptor, error: &VerifyError) -> Option<Fault> {
+        let reason = match error {
+            VerifyError::Mismatch { got, .. } => format!("its digest is {got}"),
+            other => other.to_string(),
+        };
+        let path = self.store.blob_path(&blob.digest);
+        let fault = Fault::store(Side::Source, StoreError::Damaged { path, reason });
+        Some(fault.with_hint(format!(
+            "`transload verify --repair {}` fetches it again where its registry can be reached",
+            self.store.root().display()
+        )))
+    }
+}
+
+/// A blob's file of a store, whose errors say which file it is.
+struct StoredBlob {
+    file: File,
+    path: PathBuf,
+}
+
+impl Read for StoredBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => io::Error::other(reading(&self.path)(error)),
+        })
+    }
+}
+
+fn reading(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    move |source| StoreError::Io {
+        operation: "reading",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault> {
+    let path = store.blob_path(&blob.digest);
+    let length = file
+        .metadata()
+        .map_err(|error| Fault::store(Side::Source, reading(&path)(error)))?
+        .len();
+    if length == blob.size {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has {length} bytes where {} are expected",
+        path.display(),
+        blob.size
+    );
+    Err(Fault::refused(Some(Side::Source), message).with_hint("remove that file and pull the image again"))
+}

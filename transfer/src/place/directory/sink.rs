@@ -1,0 +1,149 @@
+//! Directories that images are written to.
+
+use std::sync::Arc;
+
+use transload_layout_store::{BlobWrite, Error, SetAside, Store, free_space};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+
+use super::fill::fill;
+use super::share;
+use crate::blobs::Scope;
+use crate::event::How;
+use crate::fault::{Fault, Side};
+use crate::place::sink::tag_or_digest;
+use crate::place::{Bring, Presence, Published, Sink, SinkOptions, Source};
+
+/// A directory that images are written to.
+pub struct DirectorySink {
+    store: Arc<Store>,
+    link: bool,
+    check_existing: bool,
+}
+
+impl DirectorySink {
+    /// The directory.
+    pub fn new(store: Arc<Store>) -> Self {
+        DirectorySink {
+            store,
+            link: false,
+            check_existing: false,
+        }
+    }
+
+    /// Brings blobs as a task says.
+    pub fn with(self, options: &SinkOptions) -> Self {
+        DirectorySink {
+            link: options.link,
+            check_existing: options.check_existing,
+            ..self
+        }
+    }
+
+    fn is_there(&self, blob: &Descriptor) -> Result<bool, Fault> {
+        let is_there = match self.check_existing {
+            true => self.store.check_blob(blob),
+            false => self.store.has_blob(blob),
+        };
+        is_there.map_err(destination)
+    }
+}
+
+fn destination(error: Error) -> Fault {
+    Fault::store(Side::Destination, error)
+}
+
+impl Sink for DirectorySink {
+    fn scope(&self, _: &Repository) -> Scope {
+        None
+    }
+
+    fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
+        self.store
+            .check_place(image.repository(), image.tag())
+            .map_err(destination)?;
+        self.store
+            .resolve(image.repository(), &tag_or_digest(image))
+            .map_err(destination)
+    }
+
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        // A look at a file costs next to nothing.
+        Ok(Presence::Unknown)
+    }
+
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        // A manifest that is damaged here is as good as missing: a whole one takes its place.
+        Ok(self.store.manifest_by_digest(repository, digest).ok().flatten())
+    }
+
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        self.is_there(blob)
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        free_space(self.store.root()).ok().flatten()
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let root = self.store.root().display();
+        let cautions = self.store.cautions().into_iter();
+        cautions.map(|caution| format!("{root}: {caution}")).collect()
+    }
+
+    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        // What can't be told is told by the attempt to write.
+        match self.store.bytes_to_write(blob).unwrap_or(0) {
+            0 => 0,
+            _ if share::takes_no_room(source, self.store.root(), blob, self.link) => 0,
+            bytes => bytes,
+        }
+    }
+
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
+        let mut damaged = None;
+        if self.check_existing {
+            if self.is_there(request.blob)? {
+                return Ok(How::Present);
+            }
+            // It goes back to its place if no other comes.
+            damaged = Some(self.store.set_aside(&request.blob.digest).map_err(destination)?);
+        }
+        let is_linked = self.link && share::link(request, &self.store)?;
+        let how = match self.store.write_blob(request.blob).map_err(destination)? {
+            BlobWrite::Present if is_linked => How::Linked,
+            BlobWrite::Present => How::Present,
+            BlobWrite::Writer(writer) => match share::reflink(request, writer)? {
+                None => How::Cloned,
+                Some(writer) => fill(request, writer).map(|()| How::Moved)?,
+            },
+        };
+        damaged.map_or(Ok(()), SetAside::discard).map_err(destination)?;
+        Ok(how)
+    }
+
+    fn sync_blobs(&self) -> Result<(), Fault> {
+        self.store.sync_blobs().map_err(destination)
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
+        self.store.put_manifest(repository, manifest).map_err(destination)
+    }
+
+    fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
+        let repository = image.repository();
+        if !root.view().children().is_empty() {
+            // An index must not last longer than what it names.
+            self.store.sync_manifests(repository).map_err(destination)?;
+        }
+        self.put_manifest(repository, root)?;
+        let published = match image.tag() {
+            Some(_) => Ok(Published::Untagged),
+            None => self.store.sync_manifests(repository).map(|()| Published::Whole),
+        };
+        published.map_err(destination)
+    }
+
+    fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
+        self.store.tag_all(repository, tags).map_err(destination)
+    }
+}

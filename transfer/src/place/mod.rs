@@ -1,0 +1,131 @@
+//! Places that hold images: what they are called, and the two traits that the planner and the executor see of them.
+//!
+//! A kind of place on a disk is a module here and a line in the table of `kind.rs`. Registries are the other kind: their images' names say where they are.
+
+mod directory;
+mod kind;
+mod registry;
+mod sink;
+mod source;
+mod to_be;
+
+pub use directory::DirectorySource;
+pub use kind::{Scheme, schemes};
+pub use registry::RegistrySource;
+pub use source::{Offers, Source};
+
+pub(crate) use directory::DirectorySink;
+pub(crate) use kind::{DIRECTORY, Kind, Refusal, SinkOptions, of_scheme};
+pub(crate) use registry::{AllLosses, Losses, RegistrySink};
+pub(crate) use sink::{Bring, CHUNK, Expected, Presence, Published, Sink};
+pub(crate) use source::{config_of, read_fault};
+pub(crate) use to_be::ToBe;
+
+#[cfg(test)]
+pub(crate) use directory::fill;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use transload_reference::Registry;
+
+/// A place that holds images.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On a disk.
+    Local(LocalPlace),
+    /// A registry.
+    Registry(Registry),
+}
+
+impl Place {
+    /// The path, if it is on a disk.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Place::Local(local) => Some(local.path()),
+            Place::Registry(_) => None,
+        }
+    }
+
+    /// The registry, if it is one.
+    pub fn registry(&self) -> Option<&Registry> {
+        match self {
+            Place::Local(_) => None,
+            Place::Registry(registry) => Some(registry),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Local(local) => local.fmt(f),
+            Place::Registry(registry) => registry.fmt(f),
+        }
+    }
+}
+
+/// A place on a disk. It is displayed as its path.
+#[derive(Debug, Clone)]
+pub struct LocalPlace {
+    kind: &'static dyn Kind,
+    path: PathBuf,
+}
+
+impl LocalPlace {
+    /// Returns the place of this kind at a path.
+    pub(crate) fn new(kind: &'static dyn Kind, path: &Path) -> LocalPlace {
+        // Components drop a slash at the end and doubled ones, so that one folder has one name.
+        LocalPlace {
+            kind,
+            path: path.components().collect(),
+        }
+    }
+
+    /// Returns the directory at a path.
+    pub fn directory(path: &Path) -> LocalPlace {
+        LocalPlace::new(kind::DIRECTORY, path)
+    }
+
+    /// Returns how its kind is written.
+    pub fn scheme(&self) -> &'static Scheme {
+        self.kind.scheme()
+    }
+
+    /// Returns what kind of place it is.
+    pub(crate) fn kind(&self) -> &'static dyn Kind {
+        self.kind
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the path from the root on, so that a place is known again that is written in another way.
+    pub(crate) fn whole_path(&self) -> PathBuf {
+        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+}
+
+/// One path has one place: whoever writes to it in two ways writes to one file or folder.
+impl PartialEq for LocalPlace {
+    fn eq(&self, other: &LocalPlace) -> bool {
+        self.whole_path() == other.whole_path()
+    }
+}
+
+impl Eq for LocalPlace {}
+
+impl Hash for LocalPlace {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.whole_path().hash(state);
+    }
+}
+
+impl fmt::Display for LocalPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
