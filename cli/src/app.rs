@@ -399,6 +399,12 @@ pub(crate) fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
     }
 }
 
+/// What is wrong with what an argument names.
+pub(crate) fn of_fault(argument: &str, fault: &transfer::Fault) -> Problem {
+    let problem = Problem::of_file(argument, fault.text());
+    fault.hint().into_iter().fold(problem, Problem::with_hint)
+}
+
 /// What is wrong with the directory that a command is about.
 pub(crate) fn at_dir(error: &Error) -> Problem {
     let problem = Problem::of_file("DIR", error.to_string());

@@ -25,7 +25,7 @@ use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
     registry, swapped,
 };
-pub use inside::{Ends, diff, inspect, platform_patterns};
+pub use inside::{Ends, diff, inspect, place, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]

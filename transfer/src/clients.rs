@@ -60,16 +60,13 @@ pub fn open(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Arc<dyn Source>, Fault> {
-    let refused = |message: String, hint: Option<String>| {
-        let fault = Fault::refused(Some(Side::Source), message);
-        hint.into_iter().fold(fault, Fault::with_hint)
-    };
     if let Place::Local(local) = place {
-        let checked = local.kind().check_source(local.path(), &options.open_options());
-        checked.map_err(|refusal| refused(refusal.message, refusal.hint))?;
+        return local.open(&options.open_options());
     }
-    let client = client(job, options, observer);
-    let client = client.map_err(|error| refused(error.kind().to_string(), error.hint()))?;
+    let client = client(job, options, observer).map_err(|error| {
+        let fault = Fault::refused(Some(Side::Source), error.kind().to_string());
+        error.hint().into_iter().fold(fault, Fault::with_hint)
+    })?;
     open_source(&client, &options.open_options(), place)
 }
 

@@ -157,6 +157,13 @@ impl Fault {
         error.is_some_and(transload_registry_client::Error::is_blob_unknown)
     }
 
+    /// Whether a directory's or an archive's own files are damaged, so that what it holds isn't known.
+    pub fn is_damage(&self) -> bool {
+        use transload_layout_store::Error;
+        let error = self.cause.downcast_ref::<Error>();
+        error.is_some_and(|error| matches!(error, Error::Damaged { .. } | Error::Manifest { .. }))
+    }
+
     /// Whether the user stopped it.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted

@@ -327,6 +327,10 @@ fn parsed(document: &Document) -> RawManifest {
 }
 
 impl Source for Memory {
+    fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(self.stored(repository, digest).ok())
+    }
+
     fn describe(&self) -> String {
         self.0.name.to_string()
     }

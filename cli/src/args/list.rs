@@ -1,7 +1,5 @@
 //! Arguments of `list`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
 /// Arguments of `list`.
@@ -10,7 +8,7 @@ use clap::{Args, ValueEnum};
 pub struct ListArgs {
     /// The directory
     #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
+    pub dir: String,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]

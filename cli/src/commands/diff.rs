@@ -1,16 +1,16 @@
 //! `transload diff`.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use transload_layout_store::{Error, Store};
+use transload_layout_store::OpenOptions;
 use transload_policy::ImagePattern;
-use transload_transfer::inventory::{Comparison, compare_stores, compare_with_registry};
+use transload_transfer::inventory::{Comparison, compare_places, compare_with_registry};
 use transload_transfer::job::Job;
-use transload_transfer::{self as transfer, Observer, Options, Side};
+use transload_transfer::place::LocalPlace;
+use transload_transfer::{self as transfer, Fault, Observer, Options, Side, Source};
 
-use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
+use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, DiffArgs, Output};
 use crate::jobs::{self, Ends};
 use crate::open_files;
@@ -26,9 +26,9 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, ProgressMode::None);
     let comparison = match &ends {
-        Ends::Stores(a, b) => stores(args, a, b, &session)?,
-        Ends::Registry(job, folder, is_turned) => {
-            let comparison = registry(args, job, folder, &session)?;
+        Ends::Local(a, b) => local(args, a, b, &session)?,
+        Ends::Registry(job, place, is_turned) => {
+            let comparison = registry(args, job, place, &session)?;
             comparison.map(|found| if *is_turned { found.turned() } else { found })
         }
     };
@@ -61,16 +61,27 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
 }
 
 /// None where it was stopped.
-fn stores(args: &DiffArgs, a: &Path, b: &Path, session: &Session) -> Result<Option<Comparison>, TaskErrors> {
+fn local(
+    args: &DiffArgs,
+    a: &LocalPlace,
+    b: &LocalPlace,
+    session: &Session,
+) -> Result<Option<Comparison>, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     let (Some(first), Some(second)) = (open("A", a, session)?, open("B", b, session)?) else {
         return Ok(None);
     };
     let pool = transfer::pool(open_files::workers(args.jobs)).map_err(problem)?;
-    match compare_stores(&first, &second, pattern.as_ref(), args.untagged, &pool) {
+    match compare_places(
+        first.as_ref(),
+        second.as_ref(),
+        pattern.as_ref(),
+        args.untagged,
+        &pool,
+    ) {
         Ok(comparison) => Ok(Some(comparison)),
-        Err(Error::Stopped { .. }) => Ok(None),
-        Err(error) => Err(mend_first(&error).into()),
+        Err(fault) if fault.is_interrupted() => Ok(None),
+        Err(fault) => Err(mend_first(&fault).into()),
     }
 }
 
@@ -78,10 +89,10 @@ fn stores(args: &DiffArgs, a: &Path, b: &Path, session: &Session) -> Result<Opti
 fn registry(
     args: &DiffArgs,
     job: &Job,
-    folder: &Path,
+    place: &LocalPlace,
     session: &Session,
 ) -> Result<Option<Comparison>, TaskErrors> {
-    let Some(store) = open("DIR", folder, session)? else {
+    let Some(here) = open("DIR", place, session)? else {
         return Ok(None);
     };
     let workers = open_files::workers(args.jobs);
@@ -100,7 +111,7 @@ fn registry(
     let pool = transfer::pool(workers).map_err(problem)?;
     let pattern: Option<&ImagePattern> = job.pattern.as_ref();
     let compared = compare_with_registry(
-        &store,
+        here.as_ref(),
         &located.images,
         &located.client,
         pattern,
@@ -118,22 +129,24 @@ fn registry(
 }
 
 /// None where the wait for somebody else was stopped.
-fn open(argument: &str, dir: &Path, session: &Session) -> Result<Option<Store>, TaskErrors> {
-    if !dir.try_exists().unwrap_or(true) {
-        let message = format!("there is no directory {}", dir.display());
-        return Err(Problem::of_file(argument, message).into());
+fn open(
+    argument: &str,
+    place: &LocalPlace,
+    session: &Session,
+) -> Result<Option<Arc<dyn Source>>, TaskErrors> {
+    let options = OpenOptions::default().cancel_flag(Arc::clone(&session.cancel));
+    match place.open(&options) {
+        Err(fault) if fault.is_interrupted() => Ok(None),
+        opened => Ok(Some(opened.map_err(|fault| of_fault(argument, &fault))?)),
     }
-    Ok(open_store(dir, &session.cancel)?.ok())
 }
 
-fn mend_first(error: &Error) -> Problem {
-    match error {
-        Error::Damaged { .. } | Error::Manifest { .. } => {
-            let hint = "what it holds isn't known: `transload verify` tells more, and mends it with --repair";
-            Problem::of_file("diff", error.to_string()).with_hint(hint)
-        }
-        other => at_dir(other),
+fn mend_first(fault: &Fault) -> Problem {
+    if fault.is_damage() {
+        let hint = "what it holds isn't known: `transload verify` tells more, and mends it with --repair";
+        return Problem::of_file("diff", fault.text()).with_hint(hint);
     }
+    of_fault("diff", fault)
 }
 
 fn problem(problem: transfer::Problem) -> Problem {

@@ -9,7 +9,7 @@ use transload_transfer::inventory::image_tree;
 use transload_transfer::job::Target;
 use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
 
-use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
+use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, InspectArgs, Output};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
@@ -44,7 +44,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
     let opened = transfer::open(&job, target.place(), &options, &observer);
     let source = match opened {
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
-        opened => opened.map_err(|fault| problem("--src", &fault))?,
+        opened => opened.map_err(|fault| of_fault("--src", &fault))?,
     };
     let found = Found {
         source: source.as_ref(),
@@ -55,14 +55,9 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         if fault.is_interrupted() {
             return INTERRUPTED;
         }
-        ui::err(ui::errors(&[problem("inspect", &fault)], 0));
+        ui::err(ui::errors(&[of_fault("inspect", &fault)], 0));
         FAILED
     }))
-}
-
-fn problem(argument: &str, fault: &Fault) -> Problem {
-    let problem = Problem::of_file(argument, fault.text());
-    fault.hint().into_iter().fold(problem, Problem::with_hint)
 }
 
 fn show(

@@ -1,21 +1,22 @@
 //! What `inspect` and `diff` are about.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use transload_policy::PlatformPattern;
 use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
+use transload_transfer::place::LocalPlace;
 
-use super::{Wrong, endpoint, hosts, platform_problem, read_pattern, with_hint};
+use super::{Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint};
 use crate::args::{DiffArgs, InspectArgs};
 use crate::task::{Problem, TaskErrors};
 
 /// What is compared.
 #[derive(Debug)]
 pub enum Ends {
-    /// Two directories.
-    Stores(PathBuf, PathBuf),
-    /// A directory with where it would be pushed to; whether the registry comes first.
-    Registry(Box<Job>, PathBuf, bool),
+    /// Two places on disks.
+    Local(LocalPlace, LocalPlace),
+    /// A place on a disk with where it would be pushed to; whether the registry comes first.
+    Registry(Box<Job>, LocalPlace, bool),
 }
 
 /// The image that `inspect` is about, as the one image of a job, and where it is.
@@ -104,15 +105,15 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let Some((a, b)) = ends else {
         return Err(wrong.0.into());
     };
-    let (folder, registry, is_turned) = match (a.local(), b.local()) {
+    let (place, registry, is_turned) = match (a.local(), b.local()) {
         (Some(a), Some(b)) => {
             if wrong.0.is_empty() {
-                return Ok(Ends::Stores(a.path().to_owned(), b.path().to_owned()));
+                return Ok(Ends::Local(a.clone(), b.clone()));
             }
             return Err(wrong.0.into());
         }
-        (Some(folder), None) => (folder.path().to_owned(), b, false),
-        (None, Some(folder)) => (folder.path().to_owned(), a, true),
+        (Some(place), None) => (place.clone(), b, false),
+        (None, Some(place)) => (place.clone(), a, true),
         (None, None) => {
             let message = format!(
                 "{} and {} are registries, and one of the two must be a directory",
@@ -122,7 +123,7 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
             return Err(wrong.0.into());
         }
     };
-    let source = Location::directory(&folder).into();
+    let source = Location::Local(place.clone()).into();
     let job = Job {
         source: Some(source),
         pattern,
@@ -132,7 +133,19 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     };
     let hosts = hosts(&job, Vec::new(), &args.registries, &mut wrong);
     let job = wrong.finish(Some(Job { hosts, ..job }))?;
-    Ok(Ends::Registry(Box::new(job), folder, is_turned))
+    Ok(Ends::Registry(Box::new(job), place, is_turned))
+}
+
+/// The place on a disk that a command is about.
+///
+/// # Errors
+/// Where the text is none's.
+pub fn place(text: &str) -> Result<LocalPlace, TaskErrors> {
+    let mut wrong = Wrong::default();
+    match directory("DIR", text, &mut wrong) {
+        Some(Location::Local(place)) => Ok(place),
+        _ => Err(wrong.0.into()),
+    }
 }
 
 /// The platforms of `--platform`; none where all are meant.

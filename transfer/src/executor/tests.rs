@@ -80,6 +80,10 @@ impl Source for World {
         Ok(Box::new(Cursor::new(bytes[offset as usize..].to_vec())))
     }
 
+    fn find_manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(None)
+    }
+
     fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
         Ok(true)
     }

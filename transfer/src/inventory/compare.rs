@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
-use transload_layout_store::{Error, Store, part_leftovers};
+use transload_layout_store::part_leftovers;
 use transload_policy::ImagePattern;
 use transload_reference::{Descriptor, Digest, Reference, Repository};
 use transload_registry_client::{Client, ErrorKind};
@@ -207,26 +207,26 @@ impl Found {
     }
 }
 
-/// The blobs of these that a store lacks.
-pub(super) fn lacking_in(store: &Store, parts: &Parts) -> Blobs {
-    let lacks = |blob: &&Descriptor| !matches!(store.has_blob(blob), Ok(true));
+/// The blobs of these that a place on a disk lacks.
+pub(super) fn lacking_in(place: &dyn Source, repository: &Repository, parts: &Parts) -> Blobs {
+    let lacks = |blob: &&Descriptor| !matches!(place.has_blob(repository, blob), Ok(true));
     let lacking = parts.blobs.values().filter(lacks);
     lacking.map(|blob| (blob.digest.clone(), blob.size)).collect()
 }
 
-/// Compares two stores: with what moved tags left behind in them if `untagged`.
+/// Compares two places on disks: with what moved tags left behind in them if `untagged`.
 ///
 /// # Errors
-/// Where the images of one can't be told: its folder or a tag map can't be read.
-pub fn compare_stores(
-    a: &Store,
-    b: &Store,
+/// Where the images of one can't be told: its folder, a tag map or an index can't be read.
+pub fn compare_places(
+    a: &dyn Source,
+    b: &dyn Source,
     pattern: Option<&ImagePattern>,
     untagged: bool,
     pool: &rayon::ThreadPool,
-) -> Result<Comparison, Error> {
-    let images = |store: &Store| -> Result<HashMap<Reference, Digest>, Error> {
-        let mut images = store.images()?;
+) -> Result<Comparison, Fault> {
+    let images = |place: &dyn Source| -> Result<HashMap<Reference, Digest>, Fault> {
+        let mut images = place.images()?;
         if !untagged {
             images = part_leftovers(images).0;
         }
@@ -243,7 +243,7 @@ pub fn compare_stores(
         let names = names.into_par_iter();
         names
             .map(|name| {
-                let one = of_stores((a, in_a.get(name)), (b, in_b.get(name)), name);
+                let one = of_places((a, in_a.get(name)), (b, in_b.get(name)), name);
                 one.unwrap_or_else(|fault| Found::trouble(name, &fault))
             })
             .collect()
@@ -251,19 +251,20 @@ pub fn compare_stores(
     Ok(Comparison::of(found))
 }
 
-/// One name in two stores.
-fn of_stores(
-    (a, in_a): (&Store, Option<&Digest>),
-    (b, in_b): (&Store, Option<&Digest>),
+/// One name in two places.
+fn of_places(
+    (a, in_a): (&dyn Source, Option<&Digest>),
+    (b, in_b): (&dyn Source, Option<&Digest>),
     name: &Reference,
 ) -> Result<Found, Fault> {
-    let parts = |store: &Store, digest: Option<&Digest>| match digest {
-        Some(digest) => Parts::in_store(store, name.repository(), digest),
+    let repository = name.repository();
+    let parts = |place: &dyn Source, digest: Option<&Digest>| match digest {
+        Some(digest) => Parts::of(place, repository, digest),
         None => Ok(Parts::default()),
     };
     let (of_a, of_b) = (parts(a, in_a)?, parts(b, in_b)?);
-    let a_lacks = lacking_both(a, &of_a, &of_b);
-    let b_lacks = lacking_both(b, &of_b, &of_a);
+    let a_lacks = lacking_both(a, repository, &of_a, &of_b);
+    let b_lacks = lacking_both(b, repository, &of_b, &of_a);
     let is_whole = of_a.missing.is_empty() && of_b.missing.is_empty();
     let gap = |digest: &Digest, blobs: &Blobs| Gap {
         image: name.to_string(),
@@ -292,20 +293,20 @@ fn of_stores(
     })
 }
 
-/// What a store lacks of its own image, and of the other's of the same name.
-fn lacking_both(store: &Store, own: &Parts, others: &Parts) -> Blobs {
-    let mut lacking = lacking_in(store, own);
-    lacking.extend(lacking_in(store, others));
+/// What a place lacks of its own image, and of the other's of the same name.
+fn lacking_both(place: &dyn Source, repository: &Repository, own: &Parts, others: &Parts) -> Blobs {
+    let mut lacking = lacking_in(place, repository, own);
+    lacking.extend(lacking_in(place, repository, others));
     lacking
 }
 
-/// Compares a store, A, with where a registry, B, would have its images. Unless `one_way` is set, the registry's other tags in the same
-/// repositories are images that the store lacks.
+/// Compares a place on a disk, A, with where a registry, B, would have its images. Unless `one_way` is set, the registry's other tags in the same
+/// repositories are images that A lacks.
 ///
 /// # Errors
 /// Where the registry can't be reached at all.
 pub fn compare_with_registry(
-    store: &Store,
+    here: &dyn Source,
     mappings: &[Mapping],
     client: &Client,
     pattern: Option<&ImagePattern>,
@@ -313,7 +314,7 @@ pub fn compare_with_registry(
     pool: &rayon::ThreadPool,
 ) -> Result<Comparison, transload_registry_client::Error> {
     let compared = |mapping: &Mapping| {
-        let one = with_registry(store, mapping, client)?;
+        let one = with_registry(here, mapping, client)?;
         Ok(one.unwrap_or_else(|fault| Found::trouble(&mapping.name, &fault)))
     };
     // A registry that can't be reached would fail every image, each after its tries.
@@ -326,7 +327,7 @@ pub fn compare_with_registry(
     let mut found: Vec<Found> = first.into_iter().chain(others?).collect();
     let mut warnings = Vec::new();
     if !one_way {
-        let extra = extra_images(store, mappings, client, pattern, pool);
+        let extra = extra_images(here, mappings, client, pattern, pool);
         found.extend(extra.found);
         warnings = extra.warnings;
     }
@@ -336,9 +337,9 @@ pub fn compare_with_registry(
     })
 }
 
-/// One image of a store, and what is in its place in a registry. The outer error is that nobody answers there.
+/// One image of a place on a disk, and what a registry has for it. The outer error is that nobody answers there.
 fn with_registry(
-    store: &Store,
+    here: &dyn Source,
     mapping: &Mapping,
     client: &Client,
 ) -> Result<Result<Found, Fault>, transload_registry_client::Error> {
@@ -355,7 +356,7 @@ fn with_registry(
     let of = Image {
         name: mapping.from.reference(),
         there,
-        store,
+        here,
         client,
     };
     Ok(of.compare(digest_b))
@@ -364,19 +365,16 @@ fn with_registry(
 struct Image<'a> {
     name: &'a Reference,
     there: &'a Reference,
-    store: &'a Store,
+    here: &'a dyn Source,
     client: &'a Client,
 }
 
 impl Image<'_> {
     fn compare(&self, digest_b: Option<Digest>) -> Result<Found, Fault> {
         let repository = self.name.repository();
-        let found = self.store.resolve(repository, &self.name.identifier());
-        let digest_a = found
-            .map_err(|error| Fault::store(Side::Source, error))?
-            .ok_or_else(|| Fault::refused(Some(Side::Source), "its manifest is missing"))?;
-        let parts = Parts::in_store(self.store, repository, &digest_a)?;
-        let lacking_here = lacking_in(self.store, &parts);
+        let digest_a = self.here.resolve(self.name)?;
+        let parts = Parts::of(self.here, repository, &digest_a)?;
+        let lacking_here = lacking_in(self.here, repository, &parts);
         let is_whole = parts.missing.is_empty() && lacking_here.is_empty();
         let Some(digest_b) = digest_b else {
             let lacking = self.lacking_there(&parts)?;
@@ -425,13 +423,12 @@ impl Image<'_> {
     /// The blobs of the registry's image that the store lacks.
     fn lacking_of_theirs(&self, digest: &Digest) -> Result<Blobs, Fault> {
         let parts = parts_there(self.client, self.there.repository(), digest)?;
-        Ok(lacking_in(self.store, &parts))
+        Ok(lacking_in(self.here, self.name.repository(), &parts))
     }
 }
 
 /// The parts of a registry's image.
 pub(super) fn parts_there(client: &Client, repository: &Repository, digest: &Digest) -> Result<Parts, Fault> {
     let source = RegistrySource::new(client.clone(), repository.registry().clone());
-    let root = source.root(&Reference::new(repository.clone(), None, Some(digest.clone())))?;
-    Parts::in_source(&source, repository, root)
+    Parts::of(&source, repository, digest)
 }

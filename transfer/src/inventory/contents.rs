@@ -1,17 +1,17 @@
-//! The images of a store, with their platforms and sizes.
+//! The images of a place, with their platforms and sizes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rayon::prelude::*;
-use transload_layout_store::{Damage, Error, Store, StoredImage};
+use transload_layout_store::{Damage, StoredImage};
 use transload_policy::{ImagePattern, PlatformPattern, config_platform};
 use transload_reference::{Digest, Platform, Reference, Repository};
 
 use super::parts::Parts;
-use crate::place::{DirectorySource, Source, config_of};
+use crate::Fault;
+use crate::place::{Source, config_of};
 
-/// What a store holds.
+/// What a place holds.
 #[derive(Debug)]
 pub struct Inventory {
     /// The images that were asked for, sorted by name.
@@ -26,7 +26,7 @@ pub struct Inventory {
     pub damage: Vec<Damage>,
 }
 
-/// An image of a store.
+/// An image of a place.
 #[derive(Debug)]
 pub struct Entry {
     /// Its name.
@@ -39,7 +39,7 @@ pub struct Entry {
     pub blobs: usize,
     /// The sum of its blobs, in bytes, each once.
     pub size: u64,
-    /// How much of it other images of the store need too, in bytes.
+    /// How much of it other images of the place need too, in bytes.
     pub shared: u64,
     /// What keeps all this from being known.
     pub flaw: Option<String>,
@@ -53,22 +53,21 @@ struct Looked {
     flaw: Option<String>,
 }
 
-/// Looks through a store: at the images that match, where there is a pattern, and that have one of the platforms, where some are given. All
+/// Looks through a place: at the images that match, where there is a pattern, and that have one of the platforms, where some are given. All
 /// images are read, since any may share with any. No blob is read but the config of an image whose index doesn't tell its platform.
 ///
 /// # Errors
-/// Where the store's own folder can't be read.
+/// Where the place's images can't be listed.
 pub fn list(
-    store: &Arc<Store>,
+    source: &dyn Source,
     pattern: Option<&ImagePattern>,
     platforms: &[PlatformPattern],
     pool: &rayon::ThreadPool,
-) -> Result<Inventory, Error> {
-    let listing = store.listing()?;
-    let source = DirectorySource::new(Arc::clone(store));
+) -> Result<Inventory, Fault> {
+    let listing = source.listing()?;
     let looked: Vec<Looked> = pool.install(|| {
         let images = listing.images.into_par_iter();
-        images.map(|image| look(store, &source, image)).collect()
+        images.map(|image| look(source, image)).collect()
     });
     let mut users: HashMap<&Digest, usize> = HashMap::new();
     for digest in looked.iter().flat_map(|looked| looked.parts.blobs.keys()) {
@@ -105,12 +104,12 @@ pub fn list(
     })
 }
 
-/// The names of a store's images and what they stand for, at a fraction of the price: sizes and platforms aren't looked at.
+/// The names of a place's images and what they stand for, at a fraction of the price: sizes and platforms aren't looked at.
 ///
 /// # Errors
-/// Where the store's own folder can't be read.
-pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Inventory, Error> {
-    let listing = store.listing()?;
+/// Where the place's images can't be listed.
+pub fn names(source: &dyn Source, pattern: Option<&ImagePattern>) -> Result<Inventory, Fault> {
+    let listing = source.listing()?;
     let all = listing.images.len();
     let wanted = listing.images.into_iter().filter(|image| {
         let name = &image.reference;
@@ -134,9 +133,9 @@ pub fn names(store: &Store, pattern: Option<&ImagePattern>) -> Result<Inventory,
     })
 }
 
-fn look(store: &Store, source: &DirectorySource, image: StoredImage) -> Looked {
+fn look(source: &dyn Source, image: StoredImage) -> Looked {
     let repository = image.reference.repository().clone();
-    let (parts, mut flaw) = match Parts::in_store(store, &repository, &image.digest) {
+    let (parts, mut flaw) = match Parts::of(source, &repository, &image.digest) {
         Ok(parts) => (parts, None),
         Err(fault) => (Parts::default(), Some(fault.text())),
     };

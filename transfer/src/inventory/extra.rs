@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use transload_layout_store::Store;
 use transload_policy::ImagePattern;
 use transload_reference::{Identifier, Reference, Repository, Tag};
 use transload_registry_client::Client;
 
 use super::compare::{Found, Gap, Lack, lacking_in, parts_there};
-use crate::{Fault, Mapping, Side};
+use crate::{Fault, Mapping, Side, Source};
 
 /// What was found.
 #[derive(Default)]
@@ -18,15 +17,15 @@ pub(super) struct Extra {
     pub warnings: Vec<String>,
 }
 
-/// The images under other tags in the repositories that a store's images go to.
+/// The images under other tags in the repositories that a place's images go to.
 pub(super) fn extra_images(
-    store: &Store,
+    here: &dyn Source,
     mappings: &[Mapping],
     client: &Client,
     pattern: Option<&ImagePattern>,
     pool: &rayon::ThreadPool,
 ) -> Extra {
-    // By repository: the name that it has in the store, and the tags that are accounted for.
+    // By repository: the name that it has here, and the tags that are accounted for.
     let mut repositories: BTreeMap<&Repository, (&Repository, BTreeSet<&str>)> = BTreeMap::new();
     for mapping in mappings {
         if mapping.to.registry().is_some() {
@@ -61,8 +60,8 @@ pub(super) fn extra_images(
     extra.found = pool.install(|| {
         let names = names.par_iter();
         names
-            .map(|(there, here)| {
-                let one = image(store, client, there, here);
+            .map(|(there, name)| {
+                let one = image(here, client, there, name);
                 one.unwrap_or_else(|fault| Found::trouble(there, &fault))
             })
             .collect()
@@ -70,17 +69,21 @@ pub(super) fn extra_images(
     extra
 }
 
-fn image(store: &Store, client: &Client, there: &Reference, here: &Reference) -> Result<Found, Fault> {
+fn image(here: &dyn Source, client: &Client, there: &Reference, name: &Reference) -> Result<Found, Fault> {
     let repository = there.repository();
     let identifier: Identifier = there.identifier();
     let resolved = client.resolve(repository, &identifier);
     let digest = resolved
         .map_err(|error| Fault::registry(Side::Destination, error))?
         .digest;
-    let lacking = lacking_in(store, &parts_there(client, repository, &digest)?);
+    let lacking = lacking_in(
+        here,
+        name.repository(),
+        &parts_there(client, repository, &digest)?,
+    );
     let gap = Gap {
         image: there.to_string(),
-        other: here.to_string(),
+        other: name.to_string(),
         digest,
         lacks: Lack::of(&lacking),
     };

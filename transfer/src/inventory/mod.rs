@@ -8,7 +8,7 @@ mod extra;
 mod parts;
 mod tree;
 
-pub use compare::{Comparison, Differing, Gap, Lack, Trouble, compare_stores, compare_with_registry};
+pub use compare::{Comparison, Differing, Gap, Lack, Trouble, compare_places, compare_with_registry};
 pub use contents::{Entry, Inventory, list, names};
 pub use parts::Parts;
 pub use tree::{Content, ImageTree, Node, image_tree};

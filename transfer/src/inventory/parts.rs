@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use transload_layout_store::Store;
 use transload_reference::{Descriptor, Digest, RawManifest, Repository};
 
 use crate::{Fault, Side, Source};
@@ -29,49 +28,20 @@ impl Parts {
         self.blobs.values().map(|blob| blob.size).sum()
     }
 
-    /// Of an image of a store.
+    /// Of an image of any place.
     ///
     /// # Errors
     /// Where a manifest can't be read or is damaged.
-    pub(crate) fn in_store(store: &Store, repository: &Repository, digest: &Digest) -> Result<Parts, Fault> {
-        let read = |digest: &Digest| {
-            let found = store.manifest(repository, digest);
-            found.map_err(|error| Fault::store(Side::Source, error))
-        };
+    pub(crate) fn of(source: &dyn Source, repository: &Repository, digest: &Digest) -> Result<Parts, Fault> {
         let mut parts = Parts::default();
-        let Some(root) = read(digest)? else {
-            parts.missing.push(digest.clone());
-            return Ok(parts);
-        };
-        parts.walk(root, &|part, parent| match read(&part.digest)? {
-            None if store.left_out(repository, parent).contains(&part.digest) => Ok(Found::LeftOut),
-            None => Ok(Found::Missing),
-            Some(manifest) => Ok(Found::There(manifest)),
-        })?;
+        match source.find_manifest(repository, digest)? {
+            Some(root) => parts.walk(source, repository, root)?,
+            None => parts.missing.push(digest.clone()),
+        }
         Ok(parts)
     }
 
-    /// Of an image of any source, below its root.
-    ///
-    /// # Errors
-    /// Where a manifest can't be had.
-    pub(crate) fn in_source(
-        source: &dyn Source,
-        repository: &Repository,
-        root: RawManifest,
-    ) -> Result<Parts, Fault> {
-        let mut parts = Parts::default();
-        parts.walk(root, &|part, _| {
-            source.manifest(repository, part).map(Found::There)
-        })?;
-        Ok(parts)
-    }
-
-    fn walk(
-        &mut self,
-        root: RawManifest,
-        find: &dyn Fn(&Descriptor, &Digest) -> Result<Found, Fault>,
-    ) -> Result<(), Fault> {
+    fn walk(&mut self, source: &dyn Source, repository: &Repository, root: RawManifest) -> Result<(), Fault> {
         let mut seen = HashSet::from([root.digest().clone()]);
         let mut waiting = vec![root.clone()];
         self.root = Some(root);
@@ -87,26 +57,20 @@ impl Parts {
                     let message = format!("it has more than {MAX_MANIFESTS} manifests");
                     return Err(Fault::refused(Some(Side::Source), message));
                 }
-                match find(part, manifest.digest())? {
-                    Found::There(child) => {
+                match source.find_manifest(repository, &part.digest)? {
+                    Some(child) => {
                         self.children.push(part.clone());
                         waiting.push(child);
                     }
-                    Found::Missing => self.missing.push(part.digest.clone()),
-                    Found::LeftOut => {}
+                    None if source
+                        .left_out(repository, manifest.digest())
+                        .contains(&part.digest) => {}
+                    None => self.missing.push(part.digest.clone()),
                 }
             }
         }
         Ok(())
     }
-}
-
-/// A part of an index.
-enum Found {
-    There(RawManifest),
-    Missing,
-    /// On purpose.
-    LeftOut,
 }
 
 /// Whether a layer is to be had from elsewhere.

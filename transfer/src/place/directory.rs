@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_layout_store::{Error as StoreError, OpenOptions, Store, StoredImage, check_names};
+use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage, check_names};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
 
 pub(super) use share::takes_no_room;
@@ -139,11 +139,7 @@ impl DirectorySource {
     }
 
     fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
-        let found = self
-            .store
-            .manifest(repository, digest)
-            .map_err(|error| Fault::store(Side::Source, error))?;
-        found.ok_or_else(|| {
+        self.find_manifest(repository, digest)?.ok_or_else(|| {
             let message = format!(
                 "{} lacks the manifest {digest} of {repository}",
                 self.store.root().display()
@@ -192,6 +188,11 @@ impl Source for DirectorySource {
         self.read(repository, &part.digest)
     }
 
+    fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        let found = self.store.manifest(repository, digest);
+        found.map_err(|error| Fault::store(Side::Source, error))
+    }
+
     fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
         let mut left_out = self.store.left_out(repository, index);
         // What was added later is there.
@@ -216,10 +217,13 @@ impl Source for DirectorySource {
         found.map_err(|error| Fault::store(Side::Source, error))
     }
 
+    fn listing(&self) -> Result<Listing, Fault> {
+        let listing = self.store.listing();
+        listing.map_err(|error| Fault::store(Side::Source, error))
+    }
+
     fn images(&self) -> Result<Vec<StoredImage>, Fault> {
-        self.store
-            .images()
-            .map_err(|error| Fault::store(Side::Source, error))
+        self.store.images().map_err(|error| Fault::store(Side::Source, error))
     }
 
     fn offers(&self) -> Offers<'_> {

@@ -27,8 +27,12 @@ pub(crate) use directory::fill;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use transload_layout_store::OpenOptions;
 use transload_reference::Registry;
+
+use crate::fault::{Fault, Side};
 
 /// A place that holds images.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,6 +105,19 @@ impl LocalPlace {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Opens the place to see what it holds.
+    ///
+    /// # Errors
+    /// Where nothing is there, or something else.
+    pub fn open(&self, options: &OpenOptions) -> Result<Arc<dyn Source>, Fault> {
+        let checked = self.kind.check_source(&self.path, options);
+        checked.map_err(|refusal| {
+            let fault = Fault::refused(Some(Side::Source), refusal.message);
+            refusal.hint.into_iter().fold(fault, Fault::with_hint)
+        })?;
+        self.kind.source(&self.path, options)
     }
 
     /// Returns the path from the root on, so that a place is known again that is written in another way.

@@ -78,6 +78,14 @@ impl Source for RegistrySource {
             .map_err(|error| Fault::registry(Side::Source, error))
     }
 
+    fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        match self.client.manifest(repository, &digest.clone().into()) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(Fault::registry(Side::Source, error)),
+        }
+    }
+
     fn open_blob(
         &self,
         repository: &Repository,

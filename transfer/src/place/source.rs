@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use transload_layout_store::{Error as StoreError, Store, StoredImage};
+use transload_layout_store::{Error as StoreError, Listing, Store, StoredImage};
 use transload_reference::{
     Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
 };
@@ -30,6 +30,9 @@ pub trait Source: Send + Sync {
 
     /// A part of an index, verified.
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault>;
+
+    /// A manifest, verified, if it is there.
+    fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
 
     /// The manifests that an index names and that this place lacks on purpose.
     fn left_out(&self, _repository: &Repository, _index: &Digest) -> BTreeSet<Digest> {
@@ -62,10 +65,19 @@ pub trait Source: Send + Sync {
     /// Whether a blob is there, with the size that it should have.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
 
-    /// Its images, where it can list them.
-    fn images(&self) -> Result<Vec<StoredImage>, Fault> {
+    /// Its images, and what keeps some from being known. A registry can't tell.
+    fn listing(&self) -> Result<Listing, Fault> {
         let message = format!("the images of {} can't be listed", self.describe());
         Err(Fault::refused(Some(Side::Source), message))
+    }
+
+    /// Its images, all of them or none.
+    fn images(&self) -> Result<Vec<StoredImage>, Fault> {
+        let listing = self.listing()?;
+        match listing.damage.into_iter().next() {
+            Some(damage) => Err(Fault::store(Side::Source, damage.error)),
+            None => Ok(listing.images),
+        }
     }
 
     /// The tags of a repository.

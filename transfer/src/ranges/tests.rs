@@ -213,6 +213,10 @@ impl Source for Arc<Panicking> {
         })))
     }
 
+    fn find_manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(None)
+    }
+
     fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
         Ok(true)
     }

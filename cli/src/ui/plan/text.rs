@@ -6,8 +6,8 @@ use std::path::Path;
 use transload_transfer::job::Target;
 use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
 
-use super::hosts::print_host;
 use super::Totals;
+use super::hosts::print_host;
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
 
 /// Where notes on an image begin.
