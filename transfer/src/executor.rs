@@ -655,6 +655,3 @@ fn check_size(blob: &Descriptor, size: u64) -> Result<(), Fault> {
     );
     Err(Fault::refused(Some(Side::Source), message).with_hint("build the image and push it again"))
 }
-
-#[cfg(test)]
-mod tests;

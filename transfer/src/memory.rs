@@ -31,6 +31,8 @@ pub(crate) enum Call {
     PutManifest,
     Publish,
     WriteTags,
+    FreeSpace,
+    BytesToWrite,
 }
 
 /// What happens in a call instead of what should.
@@ -437,10 +439,13 @@ impl Sink for Memory {
     }
 
     fn free_space(&self) -> Option<u64> {
+        // Whoever asks can't be refused.
+        let _ = self.call(Call::FreeSpace, "");
         self.contents().free
     }
 
     fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
+        let _ = self.call(Call::BytesToWrite, blob.digest.as_str());
         blob.size
     }
 

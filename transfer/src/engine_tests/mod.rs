@@ -2,6 +2,7 @@
 
 mod copies;
 mod failures;
+mod panics;
 mod random;
 mod sharing;
 mod stops;
@@ -31,6 +32,7 @@ pub(crate) struct Engine {
     pub job: Job,
     pub workers: usize,
     images: Vec<(Reference, Reference, Image)>,
+    pub observer: Box<dyn Observer>,
     pub cancel: Arc<AtomicBool>,
 }
 
@@ -44,6 +46,7 @@ impl Engine {
             job: Job::new("test", Location::directory("unused".as_ref()).into()),
             workers: 4,
             images: Vec::new(),
+            observer: Box::new(Nobody),
             cancel,
         }
     }
@@ -89,7 +92,7 @@ impl Engine {
             image_tasks.collect(),
             client,
             &pool,
-            &Nobody,
+            self.observer.as_ref(),
             &self.cancel,
         );
         executor.run();

@@ -223,7 +223,9 @@ impl Source for DirectorySource {
     }
 
     fn images(&self) -> Result<Vec<StoredImage>, Fault> {
-        self.store.images().map_err(|error| Fault::store(Side::Source, error))
+        self.store
+            .images()
+            .map_err(|error| Fault::store(Side::Source, error))
     }
 
     fn offers(&self) -> Offers<'_> {
