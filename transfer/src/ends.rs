@@ -1,6 +1,7 @@
 //! The ends of a task: the places that its images come from and go to, each opened once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_layout_store::{OpenOptions, filesystem};
@@ -24,6 +25,8 @@ pub(crate) struct DestinationState {
     pub manifest_locks: ManifestLocks,
     pub tagging: Tagging,
     pub followers: Followers,
+    /// Whether it is laid out, where it is one file.
+    is_laid_out: AtomicBool,
     /// The images that were taken as there without looking up their blobs.
     unchecked: Mutex<Vec<ImageId>>,
 }
@@ -38,8 +41,19 @@ impl DestinationState {
             manifest_locks: ManifestLocks::default(),
             tagging: Tagging::default(),
             followers: Followers::default(),
+            is_laid_out: AtomicBool::default(),
             unchecked: Mutex::default(),
         }
+    }
+
+    /// Whether no blob may come yet: it is one file, and not all of its images are planned.
+    pub fn waits_for_layout(&self) -> bool {
+        self.destination.is_one_file() && !self.is_laid_out.load(Ordering::SeqCst)
+    }
+
+    /// Notes that it is laid out.
+    pub fn has_layout(&self) {
+        self.is_laid_out.store(true, Ordering::SeqCst);
     }
 
     /// The images that were taken as there without looking up their blobs.

@@ -3,6 +3,7 @@
 //! All work of a task goes through one [`Queue`], drained by its [`WorkerPool`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
+mod files;
 mod repair;
 
 use std::collections::BTreeSet;
@@ -154,19 +155,30 @@ impl<'a> Executor<'a> {
                 self.observer.event(&Event::Notice { text: &text });
                 self.client.take_back_hosts();
             }
-            self.pool.scope(|scope| {
-                for &image in &images {
-                    self.push(scope, Work::Plan(image));
-                }
-                let (began, [soonest, latest]) = (Instant::now(), REVIEW);
-                while !self
-                    .worker_pool
-                    .wait((began.elapsed() / REVIEW_PART).clamp(soonest, latest))
-                {
-                    self.spawn_for(scope, self.queue.len());
-                }
-            });
+            self.work_on(&images);
+            let laid_out = self.lay_out_files();
+            self.work_on(&laid_out);
         }
+        self.finish_files();
+    }
+
+    /// Does everything that there is to do for images, and that comes of it.
+    fn work_on(&self, images: &[ImageId]) {
+        if images.is_empty() {
+            return;
+        }
+        self.pool.scope(|scope| {
+            for &image in images {
+                self.push(scope, Work::Plan(image));
+            }
+            let (began, [soonest, latest]) = (Instant::now(), REVIEW);
+            while !self
+                .worker_pool
+                .wait((began.elapsed() / REVIEW_PART).clamp(soonest, latest))
+            {
+                self.spawn_for(scope, self.queue.len());
+            }
+        });
     }
 
     /// The warnings that were told and belong to no image.
@@ -310,6 +322,9 @@ impl<'a> Executor<'a> {
     fn plan<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
         let image_task = &self.image_tasks[image];
         let _at = current_image::set(image_task.name());
+        if let Some(plan) = image_task.plan() {
+            return self.claim_blobs(scope, image, &plan);
+        }
         image_task.start();
         let planned = plan::plan(
             self.job,
@@ -339,7 +354,9 @@ impl<'a> Executor<'a> {
             Err(fault) => return self.fail(image, fault),
         };
         self.release(scope, image);
-        self.claim_blobs(scope, image, &plan);
+        if !image_task.state.waits_for_layout() {
+            self.claim_blobs(scope, image, &plan);
+        }
     }
 
     /// Queues the blobs of an image that nobody else brings.
@@ -557,6 +574,7 @@ impl<'a> Executor<'a> {
         self.unlock(scope, image);
         match (written, image_task.mapping.to.reference().tag()) {
             (Ok(Published::Untagged), Some(tag)) => self.tag(image, tag, plan.root.digest()),
+            (Ok(_), _) if image_task.state.destination.is_one_file() => image_task.written(),
             (Ok(_), _) => self.published(image),
             (Err(fault), _) => self.refused(scope, image, &plan, fault),
         }

@@ -32,6 +32,8 @@ struct Progress {
     pending: usize,
     /// How each blob got there. A later try finds there what an earlier one brought: the first word counts.
     settled: HashMap<Digest, (How, u64)>,
+    /// Whether its blobs and manifests are written, and its destination waits for others.
+    is_written: bool,
     /// Whether a blob wasn't there when this run first looked.
     lacked: bool,
     /// Whether the destination refused the manifest for lack of blobs, and they are looked up again.
@@ -165,6 +167,23 @@ impl ImageTask {
         }
         progress.pending -= 1;
         progress.pending == 0
+    }
+
+    /// Notes that its blobs and manifests are written, and its destination waits for others.
+    pub fn written(&self) {
+        self.lock().is_written = true;
+    }
+
+    /// Whether its blobs and manifests are written, and its destination waits for others.
+    pub fn is_written(&self) -> bool {
+        self.lock().is_written
+    }
+
+    /// Whether it is over and failed.
+    pub fn has_failed(&self) -> bool {
+        let progress = self.lock();
+        let outcome = progress.outcome.as_ref();
+        outcome.is_some_and(|outcome| matches!(outcome.status, Status::Failed(_) | Status::Interrupted))
     }
 
     /// Whether it is over, one way or the other.

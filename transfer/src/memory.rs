@@ -12,7 +12,7 @@ use transload_test_support::image::{Document, Image};
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
-use crate::place::{Bring, Expected, Offers, Presence, Published, Sink, Source, read_fault};
+use crate::place::{Bring, Expected, Offers, PlannedImage, Presence, Published, Sink, Source, read_fault};
 
 /// Bytes that a reader gives at a time.
 const PIECE: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) enum Call {
     WriteTags,
     FreeSpace,
     BytesToWrite,
+    LayOut,
+    Finish,
 }
 
 /// What happens in a call instead of what should.
@@ -60,6 +62,8 @@ pub(crate) enum Trouble {
 pub(crate) enum Kind {
     Store,
     Registry,
+    /// Blobs are kept once, and nothing is there before all of it is.
+    File,
 }
 
 /// A place in memory. Clones share it.
@@ -98,6 +102,9 @@ struct Contents {
     tags: BTreeMap<(Repository, Tag), Digest>,
     blobs: HashMap<(Scope, Digest), Vec<u8>>,
     unsettled: HashSet<(Scope, Digest)>,
+    /// The images that a file is laid out for, with their manifests.
+    laid_out: Option<BTreeMap<String, HashSet<Digest>>>,
+    is_finished: bool,
     /// Bytes that came over the wire, by blob.
     moved: HashMap<Digest, usize>,
     free: Option<u64>,
@@ -234,6 +241,18 @@ impl Memory {
         lacks
     }
 
+    /// Returns the names of the images that it is laid out for, if it is.
+    pub fn laid_out(&self) -> Option<Vec<String>> {
+        let contents = self.contents();
+        let laid_out = contents.laid_out.as_ref();
+        laid_out.map(|images| images.keys().cloned().collect())
+    }
+
+    /// Returns whether it is finished.
+    pub fn is_finished(&self) -> bool {
+        self.contents().is_finished
+    }
+
     /// Returns the promises that were broken: parts written after what names them, wrong bytes, blobs that weren't made durable.
     pub fn broken(&self) -> Vec<String> {
         self.contents().broken.clone()
@@ -290,6 +309,14 @@ impl Memory {
 
     /// Notes what a manifest names that isn't there, or isn't durable. An index may be written without children on purpose.
     fn check_parts(&self, contents: &mut Contents, repository: &Repository, manifest: &RawManifest) {
+        if self.0.kind == Kind::File {
+            let mut planned = contents.laid_out.iter().flat_map(BTreeMap::values);
+            if !planned.any(|manifests| manifests.contains(manifest.digest())) {
+                contents
+                    .broken
+                    .push(format!("{} isn't in the layout", manifest.digest()));
+            }
+        }
         let view = manifest.view();
         let mut missing = Vec::new();
         let has = |digest: &Digest| {
@@ -317,6 +344,11 @@ impl Memory {
     fn keep_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Vec<u8>) {
         let key = (self.scope(repository), blob.digest.clone());
         let mut contents = self.contents();
+        if self.0.kind == Kind::File && contents.laid_out.is_none() {
+            contents
+                .broken
+                .push(format!("{} came before the layout", blob.digest));
+        }
         if contents.blobs.insert(key.clone(), bytes).is_some() {
             contents.broken.push(format!("{} was written twice", blob.digest));
         }
@@ -388,11 +420,41 @@ impl Source for Memory {
 }
 
 impl Sink for Memory {
+    fn describe(&self) -> String {
+        self.0.name.to_string()
+    }
+
     fn scope(&self, repository: &Repository) -> Scope {
         match self.0.kind {
-            Kind::Store => None,
+            Kind::Store | Kind::File => None,
             Kind::Registry => Some(repository.clone()),
         }
+    }
+
+    fn is_one_file(&self) -> bool {
+        self.0.kind == Kind::File
+    }
+
+    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<(), Fault> {
+        self.call(Call::LayOut, "")?;
+        let mut contents = self.contents();
+        if contents.laid_out.is_some() {
+            contents.broken.push("it was laid out twice".to_owned());
+        }
+        let manifests = |image: &PlannedImage<'_>| {
+            let manifests = image.children.iter().chain([image.root]);
+            manifests.map(|manifest| manifest.digest().clone()).collect()
+        };
+        let images = images.iter();
+        let images = images.map(|image| (image.reference.to_string(), manifests(image)));
+        contents.laid_out = Some(images.collect());
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        self.call(Call::Finish, "")?;
+        self.contents().is_finished = true;
+        Ok(())
     }
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
@@ -511,8 +573,8 @@ impl Sink for Memory {
         let key = (repository.clone(), root.digest().clone());
         contents.manifests.insert(key, root.clone());
         Ok(match image.tag() {
-            Some(_) => Published::Untagged,
-            None => Published::Whole,
+            Some(_) if self.0.kind != Kind::File => Published::Untagged,
+            _ => Published::Whole,
         })
     }
 

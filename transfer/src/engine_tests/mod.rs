@@ -2,6 +2,7 @@
 
 mod copies;
 mod failures;
+mod files;
 mod panics;
 mod random;
 mod sharing;

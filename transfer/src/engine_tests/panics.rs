@@ -13,7 +13,10 @@ use crate::{Event, Observer};
 fn engine(kind: crate::memory::Kind) -> Engine {
     let mut engine = Engine::to(kind);
     for name in ["one", "two", "three"] {
-        engine.add(&format!("team/{name}:v1"), &samples::multi_platform(Family::Oci, 7));
+        engine.add(
+            &format!("team/{name}:v1"),
+            &samples::multi_platform(Family::Oci, 7),
+        );
     }
     engine
 }

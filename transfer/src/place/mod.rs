@@ -17,7 +17,7 @@ pub use source::{Offers, Source};
 pub(crate) use directory::DirectorySink;
 pub(crate) use kind::{DIRECTORY, Kind, Refusal, SinkOptions, of_scheme};
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
-pub(crate) use sink::{Bring, CHUNK, Expected, Presence, Published, Sink};
+pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
 pub(crate) use to_be::ToBe;
 

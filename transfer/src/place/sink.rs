@@ -20,8 +20,28 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// A place that images are written to.
 pub trait Sink: Send + Sync {
+    /// The place, for people: `docker.io` or a path.
+    fn describe(&self) -> String;
+
     /// Where a blob of this repository is looked for: everywhere, or in the repository alone.
-    fn scope(&self, repository: &Repository) -> Scope;
+    fn scope(&self, _: &Repository) -> Scope {
+        None
+    }
+
+    /// Whether it is one file: it is laid out before anything is brought to it, and isn't there until it is finished.
+    fn is_one_file(&self) -> bool {
+        false
+    }
+
+    /// Lays out such a file for these images, which are all that will be in it.
+    fn lay_out(&self, _: &[PlannedImage<'_>]) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Completes such a file, all of whose images are written.
+    fn finish(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// The project of a repository, where images may turn out to be refused because of it; none where nothing is refused so.
     fn project<'a>(&self, _: &'a Repository) -> Option<&'a str> {
@@ -32,12 +52,9 @@ pub trait Sink: Send + Sync {
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault>;
 
     /// What is there of an image that its name stands for already. `children` are the manifests below its root that should be there.
-    fn presence(
-        &self,
-        repository: &Repository,
-        children: &[RawManifest],
-        blobs: &[Descriptor],
-    ) -> Result<Presence, Fault>;
+    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
+        Ok(Presence::Unknown)
+    }
 
     /// What this run has learnt about its losses; none where blobs are looked up in any case.
     fn losses(&self) -> Option<&Losses> {
@@ -45,13 +62,17 @@ pub trait Sink: Send + Sync {
     }
 
     /// A manifest that is there already.
-    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault>;
+    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
+        Ok(None)
+    }
 
     /// Whether a blob is there already.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
 
     /// How many bytes can be written here; none where that isn't known, as with a registry.
-    fn free_space(&self) -> Option<u64>;
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
 
     /// What its filesystem was found to lack so far, for people.
     fn cautions(&self) -> Vec<String> {
@@ -59,7 +80,9 @@ pub trait Sink: Send + Sync {
     }
 
     /// How many bytes of a blob would be written here: none where it is there, would be linked, or would share its source's blocks.
-    fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64;
+    fn bytes_to_write(&self, _: &dyn Source, _: &Descriptor) -> u64 {
+        0
+    }
 
     /// Fails where this run has learnt that one of these manifests won't be taken, so that no blob is moved for them.
     fn check_manifests(
@@ -79,7 +102,9 @@ pub trait Sink: Send + Sync {
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
 
     /// Makes the blobs that came durable: no manifest that names them is written before.
-    fn sync_blobs(&self) -> Result<(), Fault>;
+    fn sync_blobs(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Writes a manifest whose parts are all there.
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault>;
@@ -91,6 +116,17 @@ pub trait Sink: Send + Sync {
     fn write_tags(&self, _: &Repository, _: &[(Tag, Digest)]) -> Result<(), Fault> {
         Ok(())
     }
+}
+
+/// An image that will be written.
+#[derive(Debug, Clone, Copy)]
+pub struct PlannedImage<'a> {
+    /// What it will be called.
+    pub reference: &'a Reference,
+    /// What its name will stand for.
+    pub root: &'a RawManifest,
+    /// The manifests below the root.
+    pub children: &'a [RawManifest],
 }
 
 /// What was written of an image.

@@ -6,7 +6,7 @@ use transload_layout_store::free_space;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
 use super::directory::takes_no_room;
-use super::{Bring, Presence, Published, Sink, Source};
+use super::{Bring, Published, Sink, Source};
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
@@ -31,16 +31,22 @@ impl ToBe {
     }
 
     fn refuse<T>(&self) -> Result<T, Fault> {
-        let place = match &self.folder {
-            Some((path, _)) => path.display().to_string(),
-            None => "the project".to_owned(),
-        };
-        let message = format!("{place} isn't there, and a look at it doesn't make it");
+        let message = format!(
+            "{} isn't there, and a look at it doesn't make it",
+            self.describe()
+        );
         Err(Fault::refused(Some(Side::Destination), message))
     }
 }
 
 impl Sink for ToBe {
+    fn describe(&self) -> String {
+        match &self.folder {
+            Some((path, _)) => path.display().to_string(),
+            None => "the project".to_owned(),
+        }
+    }
+
     fn scope(&self, repository: &Repository) -> Scope {
         match self.folder {
             Some(_) => None,
@@ -49,14 +55,6 @@ impl Sink for ToBe {
     }
 
     fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
-        Ok(None)
-    }
-
-    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
-        Ok(Presence::Unknown)
-    }
-
-    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
         Ok(None)
     }
 

@@ -7,11 +7,10 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use super::fill::fill;
 use super::share;
-use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::place::sink::tag_or_digest;
-use crate::place::{Bring, Presence, Published, Sink, SinkOptions, Source};
+use crate::place::{Bring, Published, Sink, SinkOptions, Source};
 
 /// A directory that images are written to.
 pub struct DirectorySink {
@@ -53,8 +52,8 @@ fn destination(error: Error) -> Fault {
 }
 
 impl Sink for DirectorySink {
-    fn scope(&self, _: &Repository) -> Scope {
-        None
+    fn describe(&self) -> String {
+        self.store.root().display().to_string()
     }
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
@@ -64,11 +63,6 @@ impl Sink for DirectorySink {
         self.store
             .resolve(image.repository(), &tag_or_digest(image))
             .map_err(destination)
-    }
-
-    fn presence(&self, _: &Repository, _: &[RawManifest], _: &[Descriptor]) -> Result<Presence, Fault> {
-        // A look at a file costs next to nothing.
-        Ok(Presence::Unknown)
     }
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {

@@ -17,7 +17,7 @@ use crate::event::How;
 use crate::fault::Fault;
 use crate::parallel_map::parallel_map;
 use crate::place::sink::tag_or_digest;
-use crate::place::{Bring, Expected, Presence, Published, Sink, SinkOptions, Source};
+use crate::place::{Bring, Expected, Presence, Published, Sink, SinkOptions};
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -147,6 +147,10 @@ impl RegistrySink {
 }
 
 impl Sink for RegistrySink {
+    fn describe(&self) -> String {
+        self.registry.to_string()
+    }
+
     fn scope(&self, repository: &Repository) -> Scope {
         Some(repository.clone())
     }
@@ -198,22 +202,9 @@ impl Sink for RegistrySink {
         (!self.check_existing).then_some(&self.losses)
     }
 
-    fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
-        // Asking costs as much as fetching from the source.
-        Ok(None)
-    }
-
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         // One of another size is damaged: the right one takes its place.
         Ok(self.blob_size(repository, &blob.digest)? == Some(blob.size))
-    }
-
-    fn free_space(&self) -> Option<u64> {
-        None
-    }
-
-    fn bytes_to_write(&self, _: &dyn Source, _: &Descriptor) -> u64 {
-        0
     }
 
     fn check_manifests(
@@ -268,10 +259,6 @@ impl Sink for RegistrySink {
             return Ok(How::Mounted);
         }
         self.push(request).map(|()| How::Moved)
-    }
-
-    fn sync_blobs(&self) -> Result<(), Fault> {
-        Ok(())
     }
 
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {

@@ -1,0 +1,105 @@
+//! Destinations that are one file: laid out once every image is planned, and there once every image is written.
+
+use std::sync::Arc;
+
+use super::{Executor, Fault, ImageId};
+use crate::ends::DestinationState;
+use crate::fault::Side;
+use crate::place::PlannedImage;
+
+impl Executor<'_> {
+    /// Lays out the files whose images are all planned. Returns those images: their blobs may come now.
+    pub(super) fn lay_out_files(&self) -> Vec<ImageId> {
+        let mut ready = Vec::new();
+        for (state, images) in self.files() {
+            let (over, planned): (Vec<ImageId>, Vec<ImageId>) = images
+                .into_iter()
+                .partition(|&image| self.image_tasks[image].is_over());
+            let is_whole = !over.iter().any(|&image| self.image_tasks[image].has_failed());
+            if !state.waits_for_layout() || !is_whole || self.is_cancelled() {
+                continue;
+            }
+            let laid_out = Fault::isolate(|| {
+                let plans: Vec<_> = planned
+                    .iter()
+                    .filter_map(|&image| {
+                        Some((
+                            self.image_tasks[image].mapping.to.reference(),
+                            self.image_tasks[image].plan()?,
+                        ))
+                    })
+                    .collect();
+                let images: Vec<PlannedImage<'_>> = plans
+                    .iter()
+                    .map(|(reference, plan)| PlannedImage {
+                        reference,
+                        root: &plan.root,
+                        children: &plan.children,
+                    })
+                    .collect();
+                state.destination.lay_out(&images)
+            });
+            match laid_out {
+                Ok(()) => {
+                    state.has_layout();
+                    ready.extend(planned);
+                }
+                Err(fault) => planned.iter().for_each(|&image| self.fail(image, fault.clone())),
+            }
+        }
+        ready
+    }
+
+    /// Completes the files of which all images are written. The images of the others fail, too: they are nowhere yet.
+    pub(super) fn finish_files(&self) {
+        if self.is_cancelled() {
+            return;
+        }
+        for (state, images) in self.files() {
+            let all = images.len();
+            let open: Vec<ImageId> = images
+                .iter()
+                .copied()
+                .filter(|&image| !self.image_tasks[image].is_over())
+                .collect();
+            let failed = images
+                .iter()
+                .filter(|&&image| self.image_tasks[image].has_failed())
+                .count();
+            let is_written = open.iter().all(|&image| self.image_tasks[image].is_written());
+            let finished = match (failed, is_written) {
+                (0, true) if !open.is_empty() => Fault::isolate(|| state.destination.finish()),
+                (0, _) => continue,
+                (failed, _) => Err(incomplete(&state.destination.describe(), failed, all)),
+            };
+            for image in open {
+                match &finished {
+                    Ok(()) => self.published(image),
+                    Err(fault) => self.fail(image, fault.clone()),
+                }
+            }
+        }
+    }
+
+    /// The destinations that are one file, each with its images.
+    fn files(&self) -> Vec<(Arc<DestinationState>, Vec<ImageId>)> {
+        let mut files: Vec<(Arc<DestinationState>, Vec<ImageId>)> = Vec::new();
+        for (image, image_task) in self.image_tasks.iter().enumerate() {
+            let state = &image_task.state;
+            if !state.destination.is_one_file() {
+                continue;
+            }
+            match files.iter_mut().find(|(known, _)| Arc::ptr_eq(known, state)) {
+                Some((_, images)) => images.push(image),
+                None => files.push((Arc::clone(state), vec![image])),
+            }
+        }
+        files
+    }
+}
+
+fn incomplete(file: &str, failed: usize, all: usize) -> Fault {
+    let message = format!("{file} isn't complete, since {failed} of {all} images failed");
+    Fault::refused(Some(Side::Destination), message)
+        .with_hint("run the same command again: what has come is kept beside it")
+}
