@@ -70,6 +70,7 @@ pub(crate) struct Entries {
     map: HashMap<Box<str>, Entry>,
     first: Vec<String>,
     count: usize,
+    most: usize,
     name_bytes: usize,
 }
 
@@ -121,7 +122,14 @@ impl Pending {
 impl Entries {
     /// Reads all headers of a tar that has `length` bytes.
     pub fn scan<S: ReadAt + ?Sized>(tar: &S, length: u64) -> Result<Entries, Flaw> {
-        let mut entries = Entries::default();
+        Entries::scan_at_most(MOST_ENTRIES, tar, length)
+    }
+
+    fn scan_at_most<S: ReadAt + ?Sized>(most: usize, tar: &S, length: u64) -> Result<Entries, Flaw> {
+        let mut entries = Entries {
+            most,
+            ..Entries::default()
+        };
         let mut pending = Pending::default();
         let mut offset = 0;
         loop {
@@ -275,15 +283,16 @@ impl Entries {
     fn count_one(&mut self, bytes: usize) -> Result<(), Flaw> {
         self.count += 1;
         self.name_bytes += bytes;
-        if self.count > MOST_ENTRIES || self.name_bytes > MOST_NAME_BYTES {
+        if self.count > self.most || self.name_bytes > MOST_NAME_BYTES {
             return Err(Flaw::Whole(format!(
-                "it has too many entries: at most {MOST_ENTRIES} are read, with names of {MOST_NAME_BYTES} bytes"
+                "it has too many entries: at most {} are read, with names of {MOST_NAME_BYTES} bytes",
+                self.most
             )));
         }
         Ok(())
     }
 
-    /// ` after entry "x"`, for messages.
+    /// ` after 12 entries`, for messages.
     fn after(&self) -> String {
         match self.count {
             0 => String::new(),
@@ -405,5 +414,43 @@ fn kind_name(kind: u8) -> String {
         b'6' => "a named pipe".to_owned(),
         b'S' => "a sparse file".to_owned(),
         other => format!("of the unknown type '{}'", other.escape_ascii()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tar without end, of empty files or folders that it makes up.
+    struct Endless {
+        kind: u8,
+        name: usize,
+    }
+
+    impl ReadAt for Endless {
+        fn fill_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            let mut header = Header::new_gnu();
+            let name = format!("{:0width$}", offset / BLOCK, width = self.name);
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.as_old_mut().linkflag = [self.kind];
+            header.set_size(0);
+            header.set_cksum();
+            buffer.copy_from_slice(header.as_bytes());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_tar_of_entries_without_end_is_refused() {
+        for (kind, name) in [(b'0', 1), (b'0', 100), (b'5', 1), (b'g', 1)] {
+            let Err(Flaw::Whole(reason)) = Entries::scan_at_most(1000, &Endless { kind, name }, u64::MAX)
+            else {
+                panic!("it is refused as a whole");
+            };
+            assert!(reason.starts_with("it has too many entries"), "{reason}");
+        }
     }
 }

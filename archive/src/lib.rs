@@ -5,6 +5,9 @@ mod blob;
 mod docker;
 mod entries;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod names;
 mod oci;
