@@ -2,6 +2,8 @@
 //! that panics where it doesn't. libFuzzer calls it with inputs that it makes up (`cargo xtask fuzz`), the tests with those of
 //! `corpus`, which it found to be worth keeping.
 
+pub mod archive;
+pub mod archive_index;
 pub mod challenge;
 pub mod layout;
 pub mod location;
@@ -14,7 +16,9 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
+    ("archive", archive::check),
+    ("archive_index", archive_index::check),
     ("challenge", challenge::check),
     ("layout", layout::check),
     ("location", location::check),

@@ -25,6 +25,7 @@ pub enum Users {
 const REFERENCE: &str = "transload-reference";
 const CLIENT: &str = "transload-registry-client";
 const STORE: &str = "transload-layout-store";
+const ARCHIVE: &str = "transload-archive";
 const TEMPLATE: &str = "transload-template";
 const POLICY: &str = "transload-policy";
 const TRANSFER: &str = "transload-transfer";
@@ -45,11 +46,12 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: POLICY,    uses: &[REFERENCE], tests_use: &[] },
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, POLICY], tests_use: &[SUPPORT] },
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -66,7 +68,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("console",            Users::Only(&[CLI])),
     ("ctrlc",              Users::Only(&[CLI])),
     ("env_logger",         Users::Only(&[CLI])),
-    ("flate2",             Users::Only(&[XTASK])),
+    ("flate2",             Users::Only(&[ARCHIVE, XTASK])),
     ("httpdate",           Users::Only(&[CLIENT])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
@@ -81,6 +83,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
     ("regex-syntax",       Users::Only(&[POLICY])),
+    ("ruzstd",             Users::Only(&[ARCHIVE])),
     ("rustix",             Users::Only(&[STORE, CLIENT, CLI])),
     ("rustls",             Users::Only(&[CLIENT])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
@@ -90,8 +93,8 @@ pub const AGREED: &[(&str, Users)] = &[
     ("sha2",               Users::Only(&[REFERENCE, XTASK])),
     ("signal-hook",        Users::Only(&[CLI])),
     ("strsim",             Users::Only(&[TEMPLATE])),
-    ("tar",                Users::Only(&[XTASK])),
-    ("tempfile",           Users::Only(&[STORE, CLI, XTASK])),
+    ("tar",                Users::Only(&[ARCHIVE, XTASK])),
+    ("tempfile",           Users::Only(&[STORE, ARCHIVE, CLI, XTASK])),
     ("thiserror",          Users::All),
     ("tinytemplate",       Users::Only(&[TEMPLATE])),
     ("ureq",               Users::Only(&[CLIENT])),

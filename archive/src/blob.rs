@@ -1,0 +1,64 @@
+//! Reading a blob where it is in its archive.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::entries::Extent;
+
+/// A blob's bytes, or a range of them, straight from the archive. It keeps the archive's file open, and many may read at once.
+#[derive(Debug)]
+pub struct BlobReader {
+    tar: Arc<File>,
+    part: Extent,
+    position: u64,
+}
+
+impl BlobReader {
+    pub(crate) fn new(tar: Arc<File>, part: Extent) -> BlobReader {
+        BlobReader {
+            tar,
+            part,
+            position: 0,
+        }
+    }
+
+    /// How many bytes there are from its beginning to its end.
+    pub fn size(&self) -> u64 {
+        self.part.size
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.part.size.saturating_sub(self.position);
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = self
+            .tar
+            .read_at(&mut buffer[..most], self.part.offset + self.position)?;
+        if count == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the archive has become shorter",
+            ));
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.part.size.checked_add_signed(by),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,45 @@
+//! Headers and documents of archives, for the workspace's fuzz targets alone.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::entries::Entries;
+use crate::{ArchivedImage, Error, docker, oci};
+
+/// An entry's name, and where the file is that it leads to.
+pub type Found = (String, Option<Range<u64>>);
+
+/// Reads the headers of a tar, and returns the names in it, sorted, with what each leads to.
+///
+/// # Errors
+/// Where they are refused.
+pub fn entries(tar: &[u8]) -> Result<Vec<Found>, Error> {
+    let path = Path::new("fuzzed.tar");
+    let entries = Entries::scan(tar, tar.len() as u64).map_err(|flaw| flaw.at(path))?;
+    let mut found = Vec::new();
+    for name in entries.names() {
+        let extent = entries.find(name).ok().flatten();
+        let bytes = extent.map(|extent| extent.offset..extent.offset + extent.size);
+        found.push((name.to_owned(), bytes));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// Reads an `index.json`.
+///
+/// # Errors
+/// Where it is none.
+pub fn index(text: &[u8]) -> Result<Vec<ArchivedImage>, Error> {
+    oci::images(text).map_err(|reason| Error::entry(Path::new("fuzzed.tar"), oci::INDEX, reason))
+}
+
+/// Reads a `manifest.json`, and returns it as it would be written.
+///
+/// # Errors
+/// Where it is none.
+pub fn docker(text: &[u8]) -> Result<Vec<u8>, Error> {
+    let refused = |reason| Error::entry(Path::new("fuzzed.tar"), docker::MANIFEST, reason);
+    let images = docker::parse(text).map_err(refused)?;
+    serde_json::to_vec(&images).map_err(|error| refused(error.to_string()))
+}

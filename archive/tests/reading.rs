@@ -1,0 +1,483 @@
+//! Archives as other programs write them.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use common::{Image, Tar, index, index_json, layout, written};
+use serde_json::json;
+use tar::EntryType;
+use transload_archive::{Archive, ArchivedImage, Compression, Error, Layout, OpenOptions};
+use transload_reference::{Digest, Manifest, MediaType};
+
+mod common;
+
+const FULL: &str = "io.containerd.image.name";
+const TAG: &str = "org.opencontainers.image.ref.name";
+
+fn open(tar: Tar) -> Result<Archive, Error> {
+    let (_folder, path) = written("images.tar", &tar.end());
+    Archive::open(path)
+}
+
+fn names(archive: &Archive) -> Vec<Option<String>> {
+    let name = |image: &ArchivedImage| image.reference.as_ref().map(ToString::to_string);
+    archive.images().iter().map(name).collect()
+}
+
+fn blob(archive: &Archive, digest: &Digest) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut reader = archive.open_blob(digest, ..).unwrap().expect("the blob is there");
+    reader.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn an_oci_archive_gives_its_names_manifests_and_blobs() {
+    let (amd, arm) = (
+        Image::of(b"amd"),
+        Image::new("arm64", &[b"arm"], MediaType::OCI_LAYER),
+    );
+    let both = index(&[("amd64", &amd), ("arm64", &arm)]);
+    let text = index_json(&[
+        (&both, &[(FULL, "docker.io/library/alpine:3.19"), (TAG, "3.19")]),
+        (&amd.manifest, &[(TAG, "quay.io/team/app:v1")]),
+        (&arm.manifest, &[(TAG, "v2")]),
+        (&amd.manifest, &[]),
+    ]);
+    let mut tar = layout(&text)
+        .folder("blobs/")
+        .folder("blobs/sha256/")
+        .blob(both.bytes());
+    for image in [&amd, &arm] {
+        tar = tar.blob(image.manifest.bytes());
+        tar = image.blobs().fold(tar, |tar, blob| tar.blob(blob));
+    }
+    let archive = open(tar).unwrap();
+    assert_eq!(
+        (archive.form().layout, archive.form().compression),
+        (Layout::Oci, Compression::None)
+    );
+    assert_eq!(archive.form().to_string(), "an OCI archive");
+    let full = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        names(&archive),
+        [
+            full("docker.io/library/alpine:3.19"),
+            full("quay.io/team/app:v1"),
+            None,
+            None
+        ]
+    );
+    assert_eq!(
+        archive.images()[2].name.as_deref(),
+        Some("v2"),
+        "a tag alone names no repository"
+    );
+    let root = &archive.images()[0].root;
+    assert_eq!((&root.digest, root.size), (both.digest(), both.size()));
+    assert_eq!(archive.images()[0].made_from, None);
+    let found = archive.manifest(both.digest()).unwrap().unwrap();
+    assert_eq!(found.bytes(), both.bytes());
+    for child in found.view().children() {
+        let child = archive.manifest(&child.digest).unwrap().unwrap();
+        for part in child.view().blobs() {
+            assert_eq!(archive.blob_size(&part.digest).unwrap(), Some(part.size));
+            assert_eq!(Digest::of(&blob(&archive, &part.digest)), part.digest);
+        }
+    }
+    let missing = Digest::of(b"missing");
+    assert!(
+        archive.manifest(&missing).unwrap().is_none() && archive.open_blob(&missing, ..).unwrap().is_none()
+    );
+}
+
+#[test]
+fn a_range_of_a_blob_is_read_and_ends_with_the_blob() {
+    let image = Image::of(b"0123456789");
+    let tar = layout(&index_json(&[])).blob(&image.layers[0]).blob(b"behind it");
+    let archive = open(tar).unwrap();
+    let digest = Digest::of(b"0123456789");
+    let read = |range: (std::ops::Bound<u64>, std::ops::Bound<u64>)| {
+        let mut text = String::new();
+        archive
+            .open_blob(&digest, range)
+            .unwrap()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    };
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    assert_eq!(read((Included(2), Excluded(5))), "234");
+    assert_eq!(read((Included(8), Included(20))), "89");
+    assert_eq!(read((Included(u64::MAX), Unbounded)), "");
+    assert_eq!(read((Excluded(8), Unbounded)), "9");
+    let mut reader = archive.open_blob(&digest, 1..9).unwrap().unwrap();
+    assert_eq!(reader.size(), 8);
+    reader.seek(SeekFrom::End(-2)).unwrap();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "78");
+    assert!(reader.seek(SeekFrom::Current(-100)).is_err());
+}
+
+#[test]
+fn an_oci_archive_without_names_takes_those_of_its_manifest_json() {
+    let image = Image::of(b"layer");
+    let listed = json!([{"Config": common::blob_name(&Digest::of(&image.config)), "RepoTags": ["app:1", "hub.local/app:2"], "Layers": []}]);
+    let tar = layout(&index_json(&[(&image.manifest, &[])]))
+        .file("manifest.json", listed.to_string())
+        .blob(image.manifest.bytes());
+    let archive = open(tar).unwrap();
+    assert_eq!(archive.form().layout, Layout::Oci);
+    let full = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        names(&archive),
+        [full("docker.io/library/app:1"), full("hub.local/app:2")]
+    );
+    assert_eq!(archive.images()[0].root.digest, *image.manifest.digest());
+}
+
+/// What `docker save` of before version 25 writes, with a link for the layer that a second image shares.
+fn docker_save(config: &[u8], layer: &[u8], listed: &serde_json::Value) -> Tar {
+    let id = Digest::of(config);
+    Tar::new()
+        .file(&format!("{}.json", id.hex()), config)
+        .folder("0a/")
+        .file("0a/VERSION", "1.0")
+        .file("0a/json", "{}")
+        .file("0a/layer.tar", layer)
+        .folder("0b/")
+        .symlink("0b/layer.tar", "../0a/layer.tar")
+        .hard_link("0c/layer.tar", "0b/layer.tar")
+        .file("manifest.json", listed.to_string())
+        .file("repositories", r#"{"app":{"1":"0a"}}"#)
+}
+
+#[test]
+fn a_docker_archive_keeps_its_layers_and_gets_a_manifest_that_says_what_it_is_of() {
+    let image = Image::new("amd64", &[b"layer", b"layer", b"layer"], MediaType::OCI_LAYER);
+    let id = Digest::of(&image.config);
+    let listed = json!([{
+        "Config": format!("{}.json", id.hex()),
+        "RepoTags": ["app:1", "hub.local:5000/team/app:2"],
+        "Layers": ["0a/layer.tar", "0b/layer.tar", "0c/layer.tar"],
+    }]);
+    let archive = open(docker_save(&image.config, b"layer", &listed)).unwrap();
+    assert_eq!(archive.form().to_string(), "a Docker archive");
+    let full = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        names(&archive),
+        [full("docker.io/library/app:1"), full("hub.local:5000/team/app:2")]
+    );
+    assert_eq!(archive.images()[0].made_from, Some(id.clone()));
+    let manifest = archive
+        .manifest(&archive.images()[0].root.digest)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        manifest.bytes(),
+        image.manifest.bytes(),
+        "it is the manifest that newer Dockers write"
+    );
+    let Manifest::Image(read) = manifest.view() else {
+        panic!("it is an image")
+    };
+    assert_eq!(read.config.digest, id);
+    assert_eq!(blob(&archive, &id), image.config);
+    assert_eq!(blob(&archive, &read.layers[1].digest), b"layer");
+}
+
+#[test]
+fn a_docker_archives_image_without_a_name_is_listed() {
+    let image = Image::of(b"layer");
+    let config = format!("{}.json", Digest::of(&image.config).hex());
+    for tags in [json!(null), json!([])] {
+        let listed = json!([{"Config": config, "RepoTags": tags, "Layers": ["0a/layer.tar"]}]);
+        let archive = open(docker_save(&image.config, b"layer", &listed)).unwrap();
+        assert_eq!(names(&archive), [None]);
+    }
+}
+
+#[test]
+fn images_of_a_docker_archive_share_layers_and_each_gets_its_media_type() {
+    let gzip = [&b"\x1f\x8b\x08"[..], b"packed"].concat();
+    let zstd = [&b"\x28\xb5\x2f\xfd"[..], b"packed"].concat();
+    let layers: [&[u8]; 3] = [b"plain", &gzip, &zstd];
+    let image = Image::new("amd64", &layers, MediaType::OCI_LAYER);
+    let other = Image::of(b"plain");
+    let listed = json!([
+        {"Config": "sha256:".to_owned() + Digest::of(&image.config).hex(), "RepoTags": ["app:1"], "Layers": ["a.tar", "b.tar.gz", "c.tar.zst"]},
+        {"Config": "other.json", "RepoTags": ["app:2"], "Layers": ["a.tar"]},
+    ]);
+    let tar = Tar::new()
+        .file("manifest.json", listed.to_string())
+        .file(
+            &format!("sha256:{}", Digest::of(&image.config).hex()),
+            &image.config,
+        )
+        .file("other.json", &other.config)
+        .file("a.tar", layers[0])
+        .file("b.tar.gz", layers[1])
+        .file("c.tar.zst", layers[2]);
+    let archive = open(tar).unwrap();
+    let manifest = archive
+        .manifest(&archive.images()[0].root.digest)
+        .unwrap()
+        .unwrap();
+    let Manifest::Image(read) = manifest.view() else {
+        panic!("it is an image")
+    };
+    let types: Vec<&MediaType> = read.layers.iter().map(|layer| &layer.media_type).collect();
+    assert_eq!(
+        types,
+        [
+            &MediaType::OCI_LAYER,
+            &MediaType::OCI_LAYER_GZIP,
+            &MediaType::OCI_LAYER_ZSTD
+        ]
+    );
+    for (layer, bytes) in read.layers.iter().zip(layers) {
+        assert_eq!(blob(&archive, &layer.digest), bytes);
+    }
+    assert_eq!(archive.images()[1].root.digest, *other.manifest.digest());
+}
+
+#[test]
+fn a_docker_archive_that_contradicts_itself_is_refused_by_name() {
+    let image = Image::of(b"layer");
+    let config = format!("{}.json", Digest::of(&image.config).hex());
+    let list =
+        |config: &str, layers: &[&str]| json!([{"Config": config, "RepoTags": ["app:1"], "Layers": layers}]);
+    let good = list(&config, &["0a/layer.tar"]);
+    assert!(open(docker_save(&image.config, b"layer", &good)).is_ok());
+    let table = [
+        (
+            docker_save(&image.config, b"other", &good),
+            "entry \"0a/layer.tar\" isn't the layer that config",
+        ),
+        (
+            docker_save(&image.config, b"layer", &list(&config, &["0d/layer.tar"])),
+            "entry \"0d/layer.tar\" isn't there, and manifest.json names it",
+        ),
+        (
+            docker_save(&image.config, b"layer", &list(&config, &[])),
+            "is a config of 1 layers, and manifest.json lists 0",
+        ),
+        (
+            docker_save(&image.config, b"layer", &list("none.json", &["0a/layer.tar"])),
+            "entry \"none.json\" isn't there",
+        ),
+        (
+            docker_save(&image.config, b"layer", &list("../x", &["0a/layer.tar"])),
+            "entry \"../x\" has a path that may lead out",
+        ),
+        (
+            docker_save(&image.config, b"layer", &list(&config, &["/etc/passwd"])),
+            "entry \"/etc/passwd\" has an absolute path",
+        ),
+        (
+            docker_save(&image.config, b"layer", &json!({"a": 1})),
+            "entry \"manifest.json\" can't be read",
+        ),
+        (
+            docker_save(
+                b"{}",
+                b"layer",
+                &list(&format!("{}.json", Digest::of(b"{}").hex()), &[]),
+            ),
+            "is no config of an image",
+        ),
+        (
+            docker_save(&image.config, b"layer", &good)
+                .file(&format!("x/{config}"), "{}")
+                .file("more", ""),
+            "",
+        ),
+    ];
+    for (tar, expected) in table {
+        match open(tar) {
+            Ok(_) => assert_eq!(expected, "", "it should be refused"),
+            Err(error) => assert!(
+                !expected.is_empty() && error.to_string().contains(expected),
+                "{error}"
+            ),
+        }
+    }
+    let renamed = Tar::new()
+        .file(
+            "manifest.json",
+            list(&format!("{}.json", Digest::of(b"x").hex()), &["a"]).to_string(),
+        )
+        .file(&format!("{}.json", Digest::of(b"x").hex()), &image.config)
+        .file("a", "layer");
+    let error = open(renamed).unwrap_err().to_string();
+    assert!(
+        error.contains("isn't the config that it is named after"),
+        "{error}"
+    );
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn small_archive() -> (Image, Vec<u8>) {
+    let image = Image::of(&[7; 100_000]);
+    let tar =
+        layout(&index_json(&[(&image.manifest, &[(FULL, "hub.local/app:1")])])).blob(image.manifest.bytes());
+    let tar = image.blobs().fold(tar, |tar, blob| tar.blob(blob));
+    (image, tar.end())
+}
+
+#[test]
+fn compressed_archives_and_pipes_are_read_by_way_of_a_file_without_a_name() {
+    let (image, tar) = small_archive();
+    let spool = tempfile::tempdir().unwrap();
+    let options = OpenOptions::default().spool_folder(spool.path());
+    let (first, second) = tar.split_at(tar.len() / 2);
+    for (bytes, compression) in [
+        (tar.clone(), Compression::None),
+        (gzip(&tar), Compression::Gzip),
+        ([gzip(first), gzip(second)].concat(), Compression::Gzip),
+        (zstd(&tar), Compression::Zstd),
+        ([zstd(first), zstd(second)].concat(), Compression::Zstd),
+    ] {
+        let (_folder, path) = written("archive", &bytes);
+        for archive in [options.open(&path), options.from_reader(bytes.as_slice())] {
+            let archive = archive.unwrap();
+            assert_eq!(archive.form().compression, compression);
+            assert_eq!(blob(&archive, &Digest::of(&image.layers[0])), image.layers[0]);
+            assert_eq!(
+                std::fs::read_dir(spool.path()).unwrap().count(),
+                0,
+                "nothing is left behind"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_unpacks_to_more_than_is_allowed_is_refused() {
+    let (_, tar) = small_archive();
+    let options = OpenOptions::default().most_unpacked(50_000);
+    for bytes in [gzip(&tar), zstd(&tar), tar] {
+        let error = options.from_reader(bytes.as_slice()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("- can't be used: it unpacks to more than 50000 bytes"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_compressed_archive_that_was_cut_off_is_refused() {
+    let (_, tar) = small_archive();
+    for bytes in [gzip(&tar), zstd(&tar)] {
+        for end in [bytes.len() - 1, bytes.len() / 2, 30] {
+            assert!(OpenOptions::default().from_reader(&bytes[..end]).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_set_flag_ends_unpacking_and_hashing() {
+    let (_, tar) = small_archive();
+    let stopped = OpenOptions::default().cancel_flag(Arc::new(AtomicBool::new(true)));
+    assert!(
+        stopped
+            .from_reader(gzip(&tar).as_slice())
+            .unwrap_err()
+            .is_stopped()
+    );
+    let image = Image::of(b"layer");
+    let listed = json!([{"Config": "c", "RepoTags": null, "Layers": ["l"]}]);
+    let docker = Tar::new()
+        .file("c", &image.config)
+        .file("l", "layer")
+        .file("manifest.json", listed.to_string());
+    let (_folder, path) = written("docker.tar", &docker.end());
+    assert!(stopped.open(path).unwrap_err().is_stopped());
+}
+
+#[test]
+fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
+    let text_tar = Tar::new()
+        .file("a.txt", "")
+        .folder("b/")
+        .file("c.txt", "")
+        .file("d.txt", "");
+    let old = Tar::new().file("0a/layer.tar", "").file("repositories", "{}");
+    for (bytes, expected) in [
+        (b"PK\x03\x04".to_vec(), "it is a zip file"),
+        (gzip(b"hello"), "it is a gzip file that holds no tar"),
+        (zstd(b"hello"), "it is a zstd file that holds no tar"),
+        (
+            text_tar.end(),
+            "it is a tar without index.json and manifest.json, whose first entries are \"a.txt\", \"b/\", \"c.txt\"",
+        ),
+        (gzip(&Tar::new().end()), "it is a tar with gzip without entries"),
+        (
+            old.end(),
+            "it is a tar in the form that docker save had before Docker 1.10",
+        ),
+    ] {
+        let (_folder, path) = written("file", &bytes);
+        let error = Archive::open(&path).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{} is no archive of images: {expected}", path.display())),
+            "{error}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let error = Archive::open(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("it is a directory"), "{error}");
+    assert!(
+        Archive::open(folder.path().join("none"))
+            .unwrap_err()
+            .to_string()
+            .starts_with("opening ")
+    );
+}
+
+#[test]
+fn long_names_and_sizes_of_both_extensions_are_read() {
+    let name = format!("{}/layer.tar", "x".repeat(150));
+    let image = Image::of(b"layer");
+    let listed = json!([{"Config": "c", "RepoTags": null, "Layers": [name]}]).to_string();
+    let gnu = Tar::new()
+        .header("././@LongLink", EntryType::GNULongName, name.len() as u64 + 1, "")
+        .content(format!("{name}\0").as_bytes())
+        .file("cut off", "layer");
+    let body = format!(" path=./{name}\n");
+    let length = (body.len() + 3).to_string();
+    let records = format!("{length}{body}10 size=5\n");
+    let pax = Tar::new()
+        .header("pax_global_header", EntryType::XGlobalHeader, 20, "")
+        .content(b"20 comment=a commit\n")
+        .header("PaxHeaders/x", EntryType::XHeader, records.len() as u64, "")
+        .content(records.as_bytes())
+        .header("cut off", EntryType::Regular, 0, "")
+        .content(b"layer");
+    let link = Tar::new()
+        .header("././@LongLink", EntryType::GNULongLink, name.len() as u64, "")
+        .content(name.as_bytes())
+        .symlink("link", "cut off");
+    let link = link
+        .header("././@LongLink", EntryType::GNULongName, name.len() as u64, "")
+        .content(name.as_bytes())
+        .file("cut off", "layer");
+    for tar in [gnu, pax, link] {
+        let archive = open(tar.file("c", &image.config).file("manifest.json", &listed)).unwrap();
+        assert_eq!(archive.images()[0].root.digest, *image.manifest.digest());
+    }
+}
