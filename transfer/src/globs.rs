@@ -204,9 +204,7 @@ impl List {
                     .open(path)
                     .and_then(|store| store.images())
                     .map_err(|error| Refusal::failed(&Fault::store(Side::Source, error)))?;
-                let own = images
-                    .into_iter()
-                    .filter(|image| image.reference.repository() == repository);
+                let own = images.filter(|image| image.reference.repository() == repository);
                 Ok(own.filter_map(|image| image.reference.tag().cloned()).collect())
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use transload_layout_store::{OpenOptions, StoredImage, check_names, part_leftovers};
+use transload_layout_store::{OpenOptions, StoredImage, disk, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
 use transload_reference::Reference;
 use transload_registry_client::Client;
@@ -284,7 +284,7 @@ fn check_folders(images: &[Mapping], wrong: &mut Wrong<'_>) {
 }
 
 fn check_filesystem(path: &Path, wrong: &mut Wrong<'_>) {
-    if let Err(error) = check_names(path) {
+    if let Err(error) = disk::check_names(path) {
         wrong.push(Some(Side::Destination), &error, error.hint(), true);
     }
 }
@@ -399,13 +399,13 @@ fn stored_images(
         return Vec::new();
     };
     match store.images() {
-        Ok(images) if images.is_empty() => {
+        Ok(images) if images.len() == 0 => {
             let message = format!("{} holds no images", path.display());
             let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
             wrong.push(Some(Side::Source), message, Some(hint.to_owned()), true);
             Vec::new()
         }
-        Ok(images) if wrong.job.untagged => images.into_iter().map(|image| image.reference.into()).collect(),
+        Ok(images) if wrong.job.untagged => images.map(|image| image.reference.into()).collect(),
         Ok(images) => without_leftovers(images, warnings),
         Err(error) => {
             wrong.note(Some(Side::Source), &error, error.hint());
@@ -415,7 +415,10 @@ fn stored_images(
 }
 
 /// Images but those that moved tags left behind, which a warning tells.
-fn without_leftovers(images: Vec<StoredImage>, warnings: &mut Vec<String>) -> Vec<ImageName> {
+fn without_leftovers(
+    images: impl Iterator<Item = StoredImage>,
+    warnings: &mut Vec<String>,
+) -> Vec<ImageName> {
     let (wanted, leftovers) = part_leftovers(images);
     if let [first, others @ ..] = leftovers.as_slice() {
         let (number, more) = match others.len() {

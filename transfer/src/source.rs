@@ -251,8 +251,8 @@ impl StoreSource {
             format!("{} has no image {image}", self.store.root().display()),
         );
         let names = self.names.get_or_init(|| {
-            let images = self.store.images().unwrap_or_default();
-            Names::new(images.into_iter().map(|image| image.reference))
+            let images = self.store.images().into_iter().flatten();
+            Names::new(images.map(|image| image.reference))
         });
         match names.near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the directory holds"),

@@ -227,10 +227,11 @@ pub fn compare_stores(
     pool: &rayon::ThreadPool,
 ) -> Result<Comparison, Error> {
     let images = |store: &Store| -> Result<HashMap<Reference, Digest>, Error> {
-        let mut images = store.images()?;
-        if !untagged {
-            images = part_leftovers(images).0;
-        }
+        let images = store.images()?;
+        let images = match untagged {
+            true => images.collect(),
+            false => part_leftovers(images).0,
+        };
         let wanted = images.into_iter().filter(|image| {
             let name = &image.reference;
             pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
