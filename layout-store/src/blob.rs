@@ -10,21 +10,12 @@ use transload_reference::{Descriptor, Digest, Verifier};
 
 use crate::caution::Cautions;
 use crate::durable::Names;
-use crate::folders::{self, BLOBS, Kind, kind};
+use crate::folders::{self, Kind, kind};
 use crate::lease::Share;
 use crate::{CommitError, Error, Store, Verdict, colons, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
-
-/// What writing a blob begins with.
-#[derive(Debug)]
-pub enum BlobWrite {
-    /// Nothing: the blob is there.
-    Present,
-    /// A writer, which may have some of the bytes already.
-    Writer(Box<BlobWriter>),
-}
 
 impl Store {
     /// Returns whether the blob is there: a file of the right size. Its bytes were hashed before they got their name, if this crate
@@ -34,12 +25,12 @@ impl Store {
     /// Where that can't be told, or something else than a file is there.
     pub fn has_blob(&self, blob: &Descriptor) -> Result<bool, Error> {
         let path = self.blob_path(&blob.digest);
-        self.check_blobs()?;
+        self.check_folder_of(&path)?;
         match kind(&path)? {
             Kind::Nothing => Ok(false),
             Kind::File(size) => {
                 // Another process may have given it its name a moment ago.
-                self.names.note();
+                self.directory.names.note();
                 Ok(size == blob.size)
             }
             Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
@@ -54,7 +45,7 @@ impl Store {
         if !self.has_blob(blob)? {
             return Ok(false);
         }
-        match self.verify_blob(blob, |_| self.check_stop().is_ok()) {
+        match self.verify_blob(blob, |_| self.directory.check_stop().is_ok()) {
             Verdict::Whole => Ok(true),
             Verdict::Flawed(_) => Ok(false),
             Verdict::Stopped => Err(Error::Stopped {
@@ -83,7 +74,7 @@ impl Store {
     /// Where it can't be opened.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>, Error> {
         let path = self.blob_path(digest);
-        self.check_blobs()?;
+        self.check_folder_of(&path)?;
         match kind(&path)? {
             Kind::Nothing => Ok(None),
             // Opening a pipe would wait for a writer for ever.
@@ -93,31 +84,40 @@ impl Store {
     }
 
     /// Refuses a folder of blobs that is a symbolic link, a file or a device: what it leads to isn't the store's.
-    pub(crate) fn check_blobs(&self) -> Result<(), Error> {
-        let blobs = self.root().join(BLOBS);
-        match kind(&blobs)? {
-            Kind::Nothing | Kind::Folder => Ok(()),
-            Kind::File(_) | Kind::Other => Err(Error::damaged(&blobs, "it is no folder of the store's own")),
+    fn check_folder_of(&self, blob: &Path) -> Result<(), Error> {
+        let mut path = self.root().to_owned();
+        let folder = blob.parent().unwrap_or(blob);
+        for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
+            path.push(component);
+            match kind(&path)? {
+                Kind::Nothing | Kind::Folder => {}
+                Kind::File(_) | Kind::Other => {
+                    return Err(Error::damaged(&path, "it is no folder of the store's own"));
+                }
+            }
         }
+        Ok(())
     }
 
     /// Where a blob is or would be.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        folders::blob(self.root(), digest)
+        self.directory.blob_names.blob(self.root(), digest)
     }
 
-    /// Begins to write a blob, or to go on behind what an earlier try left ([`BlobWriter::position`]). Where another thread or process writes the same blob, this waits until it ends.
+    /// Begins to write a blob, or to go on behind what an earlier try left ([`BlobWriter::position`]); none where the blob is there. Where another thread or process writes the same blob, this waits until it ends.
     ///
     /// # Errors
     /// Where the folder can't be written.
-    pub fn write_blob(&self, blob: &Descriptor) -> Result<BlobWrite, Error> {
+    pub fn write_blob(&self, blob: &Descriptor) -> Result<Option<BlobWriter>, Error> {
         if self.has_blob(blob)? {
-            return Ok(BlobWrite::Present);
+            return Ok(None);
         }
-        let path = folders::partial(self.root(), &blob.digest);
-        let parent = path.parent().unwrap_or(self.root());
-        self.make_folder(parent, &"the folder of partial blobs")?;
-        self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
+        let names = self.directory.blob_names;
+        let path = names.partial(self.root(), &blob.digest);
+        let partials = names.partials(self.root());
+        self.directory
+            .make_folder(&partials, &"the folder of partial blobs")?;
+        self.make_folder_of(blob)?;
         loop {
             let file = self.open_locked(&path)?;
             let metadata = file.metadata().map_err(Error::io("looking at", &path))?;
@@ -127,7 +127,7 @@ impl Store {
                 if is_named_so {
                     folders::remove(&path)?;
                 }
-                return Ok(BlobWrite::Present);
+                return Ok(None);
             }
             // Whoever held the lock may have given the file its name, or removed it, and it was lost since.
             if !is_named_so {
@@ -137,10 +137,27 @@ impl Store {
             if metadata.nlink() > 1 {
                 folders::remove(&path)?;
             } else {
-                return BlobWriter::resume(file, metadata.len(), path, blob.clone(), self)
-                    .map(|writer| BlobWrite::Writer(Box::new(writer)));
+                return BlobWriter::resume(file, metadata.len(), path, blob.clone(), self).map(Some);
             }
         }
+    }
+
+    /// How many bytes of a blob are still to be written: none where it is there, fewer than its size where an earlier try left some.
+    ///
+    /// # Errors
+    /// Where the filesystem doesn't tell.
+    pub fn bytes_to_write(&self, blob: &Descriptor) -> Result<u64, Error> {
+        if self.has_blob(blob)? {
+            return Ok(0);
+        }
+        Ok(
+            match kind(&self.directory.blob_names.partial(self.root(), &blob.digest))? {
+                Kind::File(kept) => blob
+                    .size
+                    .saturating_sub(kept.saturating_add(self.part_bytes(blob))),
+                _ => blob.size,
+            },
+        )
     }
 
     /// Makes the names of all blobs durable that were committed or found by this handle so far. What was written was made
@@ -149,12 +166,26 @@ impl Store {
     /// # Errors
     /// Where the filesystem refuses.
     pub fn sync_blobs(&self) -> Result<(), Error> {
-        self.names.settle(&self.root().join(BLOBS))
+        let folders = self.directory.blob_names.folders(self.root());
+        let there = folders.iter().map(|(folder, _)| folder.as_path());
+        self.directory
+            .names
+            .settle(there.filter(|folder| folder.is_dir()))
+    }
+
+    /// Makes the folder that a blob goes into.
+    pub(crate) fn make_folder_of(&self, blob: &Descriptor) -> Result<(), Error> {
+        let folder = self
+            .directory
+            .blob_names
+            .folder(self.root(), blob.digest.algorithm());
+        self.directory.make_folder(&folder, &"the folder of blobs")
     }
 
     fn open_locked(&self, path: &Path) -> Result<File, Error> {
         let file = lease::open(path).map_err(|error| colons::explain(error, path))?;
-        self.lock(&file, path, Share::Alone, "another process writes this blob")?;
+        self.directory
+            .lock(&file, path, Share::Alone, "another process writes this blob")?;
         Ok(file)
     }
 }
@@ -190,7 +221,9 @@ impl BlobWriter {
     ) -> Result<Self, Error> {
         let mut verifier = Verifier::of(&blob);
         let offset = if (1..=blob.size).contains(&kept) {
-            hash(&mut file, &mut verifier, &partial, |_| store.check_stop().is_ok())?
+            hash(&mut file, &mut verifier, &partial, |_| {
+                store.directory.check_stop().is_ok()
+            })?
         } else {
             0
         };
@@ -202,8 +235,8 @@ impl BlobWriter {
             verifier,
             position: offset,
             blob,
-            names: Arc::clone(&store.names),
-            cautions: Arc::clone(&store.cautions),
+            names: Arc::clone(&store.directory.names),
+            cautions: Arc::clone(&store.directory.cautions),
         };
         if kept > writer.blob.size {
             writer.restart()?;

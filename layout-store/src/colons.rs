@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::Error;
+use crate::disk::nearest;
 use crate::folders::OWN;
-use crate::space::nearest;
 
 /// Checks that a directory's filesystem takes the names of the format, before anything is written there. Where the directory isn't
 /// there yet, that of the nearest one above it is asked. Of a filesystem that isn't known to take them, nothing else tells it than a

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::Error;
 use crate::caution::{self, Caution, Cautions};
 
-/// Whether the names in a folder are durable. Whoever needs that waits for one flush, which serves all who wait.
+/// Whether the names in some folders are durable. Whoever needs that waits for one flush, which serves all who wait.
 #[derive(Debug)]
 pub(crate) struct Names {
     /// How many names were seen that may not be durable.
@@ -35,11 +35,11 @@ impl Names {
     }
 
     /// Makes every name durable that was noted before this.
-    pub fn settle(&self, folder: &Path) -> Result<(), Error> {
+    pub fn settle<'a>(&self, folders: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = self.seen.load(Ordering::Acquire);
         if *durable < seen {
-            sync(folder)?;
+            folders.into_iter().try_for_each(sync)?;
             *durable = seen;
         }
         Ok(())
@@ -75,12 +75,12 @@ mod tests {
     fn names_noted_after_a_flush_need_another() {
         let folder = tempfile::tempdir().unwrap();
         let names = Names::default();
-        names.settle(folder.path()).unwrap();
+        names.settle([folder.path()]).unwrap();
         std::fs::remove_dir(folder.path()).unwrap();
-        names.settle(folder.path()).unwrap();
+        names.settle([folder.path()]).unwrap();
         names.note();
         assert!(
-            names.settle(folder.path()).is_err(),
+            names.settle([folder.path()]).is_err(),
             "it is flushed, which shows by the missing folder"
         );
     }

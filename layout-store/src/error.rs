@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use transload_reference::{MAX_MANIFEST_SIZE, ManifestError, VerifyError, printable};
 
-use crate::folders::LAYOUT;
+use crate::kubekey::LAYOUT;
 
 /// How many characters of what is wrong with a file are shown: parsers quote what they don't expect, however long it is.
 const LONGEST_REASON: usize = 300;

@@ -1,26 +1,22 @@
-//! Where names are in a store's folder.
+//! Files and folders: what is at a path, reading it, making and removing it.
 
 use std::collections::HashSet;
 use std::fs::{File, Permissions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use transload_reference::{Digest, Registry, Repository, Tag};
+use transload_reference::{MAX_MANIFEST_SIZE, ManifestError};
 
-use crate::{Error, Store, caution, durable};
+use crate::{Error, caution, durable};
 
 pub(crate) const BLOBS: &str = "blobs";
-pub(crate) const MANIFESTS: &str = "manifests";
-pub(crate) const LAYOUT: &str = "layout";
 /// What only this program uses: partial blobs, files on their way to their names, the lock.
 pub(crate) const OWN: &str = ".transload";
 /// What the names of files begin with that are on their way to another name, in the folder [`OWN`].
 pub(crate) const TEMPORARY: &str = ".tmp";
-pub(crate) const DOCKER_HUB: &str = "docker.io";
-/// KubeKey's name for Docker Hub.
-pub(crate) const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// What is at a path, without following a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,128 +55,14 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> Result<bool, Error> {
     Ok(one.is_some() && one == identity(other)?)
 }
 
-pub(crate) fn blob(root: &Path, digest: &Digest) -> PathBuf {
-    root.join(BLOBS).join(digest.to_string())
-}
-
-/// The folder of partial blobs.
-pub(crate) fn partials(root: &Path) -> PathBuf {
-    root.join(OWN).join("partial")
-}
-
 /// The folder of damaged blobs whose places are being filled again.
 pub(crate) fn set_aside(root: &Path) -> PathBuf {
     root.join(OWN).join("aside")
 }
 
-pub(crate) fn partial(root: &Path, digest: &Digest) -> PathBuf {
-    partials(root).join(digest.to_string())
-}
-
-pub(crate) fn layout_lock(root: &Path) -> PathBuf {
+/// The file that is locked while what tags stand for changes.
+pub(crate) fn tag_lock(root: &Path) -> PathBuf {
     root.join(OWN).join("lock")
-}
-
-/// The folders that may hold a repository's manifests, the one that is written to first. Docker Hub has two names, and a repository of it that
-/// KubeKey pulled by a short name (`kubesphere/app`) is in a folder without either.
-pub(crate) fn manifests(root: &Path, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
-    let mut folders: Vec<PathBuf> = registry_folders(root, repository.registry())?
-        .into_iter()
-        .map(|registry| root.join(registry))
-        .collect();
-    let namespace = repository.path().split('/').next().unwrap_or_default();
-    if repository.registry().is_docker_hub() && is_namespace_of_docker_hub(namespace) {
-        folders.push(root.to_owned());
-    }
-    for folder in &mut folders {
-        folder.extend(repository.path().split('/'));
-        folder.push(MANIFESTS);
-    }
-    Ok(folders)
-}
-
-/// Whether a folder of a store is what KubeKey takes a short name's namespace for: a registry. Names that begin so are Docker Hub's.
-pub(crate) fn is_namespace_of_docker_hub(name: &str) -> bool {
-    let path = format!("{name}/x");
-    name != BLOBS
-        && path
-            .parse::<Repository>()
-            .is_ok_and(|repository| repository.registry().is_docker_hub() && repository.path() == path)
-}
-
-fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a str>, Error> {
-    if !registry.is_docker_hub() {
-        let name = registry.as_str();
-        let taken = root.join(name);
-        return match name {
-            BLOBS => Err(Error::Collision {
-                name: format!("the registry {name}"),
-                path: taken,
-                taken_by: "where the format keeps all blobs",
-            }),
-            _ => Ok(vec![name]),
-        };
-    }
-    let has_own = kind(&root.join(DOCKER_HUB))? == Kind::Folder;
-    let has_kubekeys = kind(&root.join(DOCKER_HUB_API))? == Kind::Folder;
-    Ok(match (has_own, has_kubekeys) {
-        (true, true) => vec![DOCKER_HUB, DOCKER_HUB_API],
-        (false, true) => vec![DOCKER_HUB_API],
-        (_, false) => vec![DOCKER_HUB],
-    })
-}
-
-impl Store {
-    /// Whether an image of this name can be written: to be asked before its blobs are brought for nothing.
-    ///
-    /// # Errors
-    /// Where a part of the name's place is taken by something else, or that can't be told.
-    pub fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
-        let folder = manifests(self.root(), repository)?.swap_remove(0);
-        let mut path = self.root().to_owned();
-        for component in folder.strip_prefix(self.root()).unwrap_or(&folder) {
-            path.push(component);
-            if kind(&path)? == Kind::Nothing {
-                return Ok(());
-            }
-            check_folder(&path, repository)?;
-        }
-        path.push(LAYOUT);
-        if tag.is_some() && kind(&path)? == Kind::Folder {
-            return Err(Error::Collision {
-                name: repository.to_string(),
-                path,
-                taken_by: "another repository's folder",
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Store {
-    /// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so that a symbolic
-    /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
-    /// lost with it.
-    pub(crate) fn make_folder(&self, folder: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
-        let mut path = self.root().to_owned();
-        for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
-            let above = path.clone();
-            path.push(component);
-            if self.made.contains(&path) {
-                check_folder(&path, name)?;
-                continue;
-            }
-            match std::fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_folder(&path, name)?,
-                Err(error) => return Err(Error::io("making", &path)(error)),
-            }
-            // Whoever made it may not have come to this.
-            durable::sync(&above)?;
-            self.made.insert(path.clone());
-        }
-        Ok(())
-    }
 }
 
 /// Folders whose names this handle knows to be durable.
@@ -188,11 +70,11 @@ impl Store {
 pub(crate) struct Made(Mutex<HashSet<PathBuf>>);
 
 impl Made {
-    fn contains(&self, folder: &Path) -> bool {
+    pub fn contains(&self, folder: &Path) -> bool {
         self.lock().contains(folder)
     }
 
-    fn insert(&self, folder: PathBuf) {
+    pub fn insert(&self, folder: PathBuf) {
         self.lock().insert(folder);
     }
 
@@ -228,14 +110,21 @@ pub(crate) fn open_to_readers(file: &File) -> io::Result<()> {
 /// Removes a file, if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("removing", path)(error)),
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(Error::io("removing", path)(error))
+        }
         _ => Ok(()),
     }
 }
 
 /// That a folder is one, not a link or something else that takes its place. One that is gone meanwhile takes no place and isn't
 /// made again: what was written into it is gone too, and that must be said.
-fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
+pub(crate) fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<(), Error> {
     let metadata = path.symlink_metadata().map_err(Error::io("looking at", path))?;
     if metadata.is_dir() {
         return Ok(());
@@ -261,4 +150,33 @@ pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+/// A small file's bytes; none if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match kind(path)? {
+        Kind::Nothing | Kind::Folder => Ok(None),
+        Kind::Other => Err(Error::damaged(path, "it is no file")),
+        Kind::File(size) if size > MAX_MANIFEST_SIZE => Err(Error::Manifest {
+            path: path.to_owned(),
+            source: ManifestError::TooLarge { size },
+        }),
+        Kind::File(size) => {
+            let file = File::open(path).map_err(Error::io("opening", path))?;
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            file.take(MAX_MANIFEST_SIZE)
+                .read_to_end(&mut bytes)
+                .map_err(Error::io("reading", path))?;
+            Ok(Some(bytes))
+        }
+    }
+}
+
+/// What tells that a file has changed: its inode, size and time of change.
+pub(crate) type FileState = (u64, u64, Option<SystemTime>);
+
+/// A file's state now; none where there is no such file.
+pub(crate) fn state_of(path: &Path) -> Option<FileState> {
+    let metadata = path.symlink_metadata().ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use transload_reference::{Digest, Tag};
 
 use crate::Error;
-use crate::layout::Layout;
+use crate::kubekey::tag_map;
 
 /// What a file `layout` says.
 #[derive(Debug)]
-pub struct TagMap(Layout);
+pub struct TagMap(tag_map::TagMap);
 
 impl TagMap {
     /// Reads a file's bytes.
@@ -17,7 +17,7 @@ impl TagMap {
     /// # Errors
     /// Where they are no map of tags.
     pub fn read(bytes: &[u8]) -> Result<TagMap, Error> {
-        Layout::parse(bytes, Path::new("layout")).map(TagMap)
+        tag_map::TagMap::parse(bytes, Path::new("layout")).map(TagMap)
     }
 
     /// The tags that names can have, and what they stand for, sorted.

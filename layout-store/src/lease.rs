@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::Error;
 use crate::caution::{self, Caution, Cautions};
 use crate::folders::{Kind, OWN, TEMPORARY, kind};
-use crate::{Error, Store};
 
 /// How long a lock that somebody else holds is left alone before it is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -44,7 +44,13 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
 }
 
 /// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
-fn lock(file: &File, path: &Path, share: Share, cancel: &AtomicBool, why: &str) -> Result<(), Error> {
+pub(crate) fn lock(
+    file: &File,
+    path: &Path,
+    share: Share,
+    cancel: &AtomicBool,
+    why: &str,
+) -> Result<(), Error> {
     let began = Instant::now();
     let mut has_told = false;
     loop {
@@ -130,19 +136,6 @@ pub(crate) fn remove_leftovers(root: &Path) {
             && let Err(error) = std::fs::remove_file(entry.path())
         {
             log::debug!("{}: {error}", entry.path().display());
-        }
-    }
-}
-
-impl Store {
-    /// Takes a lock, waiting for it until the store's cancel flag is set. Where the filesystem has no locks, that is noted.
-    pub(crate) fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
-        match lock(file, path, share, &self.cancel, why) {
-            Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
-                self.cautions.note(Caution::NoLocks);
-                Ok(())
-            }
-            result => result,
         }
     }
 }

@@ -15,50 +15,56 @@
 //! # Where to look
 //!
 //! - Open: [`Store::open`], [`Store::create`]; [`OpenOptions`] where waits for other processes should be stoppable.
-//! - The disk: [`check_names`], [`free_space`], [`filesystem`]; [`Store::cautions`] tells what it lacks.
-//! - Read: [`Store::images`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
+//! - The disk: [`disk`]; [`Store::cautions`] tells what it lacks.
+//! - Read: [`Store::images`], [`Store::repositories`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
 //! - Write, in this order: [`Store::write_blob`] (from another store with [`BlobWriter::reflink`], or [`Store::link_blob`]), [`Store::sync_blobs`],
-//!   [`Store::put_manifest`] with children first, [`Store::tag`].
-//! - What rotted: [`Store::listing`], [`Store::check_tags`], [`Store::manifest`] and [`Store::verify_blob`] tell;
-//!   [`Store::set_aside`] and [`Store::mend_tags`] make room for what is whole.
-//! - Remove: [`Store::open_exclusively`] gives the right to, [`Exclusive::garbage`] is what no image needs that stays.
+//!   [`Store::put_manifest`] with children first, [`Store::tag`] or [`Store::keep`].
+//! - What rotted: [`Store::listing`], [`Store::manifest`] and [`Store::verify_blob`] tell; [`Store::repair`] makes room for what is whole.
+//! - Remove: [`Store::untag`]; [`Store::open_exclusively`] gives the right to [`Exclusive::delete`] images, and [`Exclusive::garbage`] is
+//!   what no image needs that stays.
 
 mod archive;
 mod blob;
+mod blob_names;
 mod caution;
 mod colons;
 mod commit;
+mod directory;
+pub mod disk;
 mod durable;
 mod error;
 mod folders;
+mod format;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod images;
+mod kubekey;
 mod layout;
 mod lease;
-mod manifest;
-mod mend;
+mod open;
 mod part;
 mod prune;
+pub mod repair;
 mod share;
-mod space;
 mod sparse;
 mod store;
-mod tags;
 mod verify;
 
-pub use blob::{BlobWrite, BlobWriter};
+pub use blob::BlobWriter;
 pub use caution::Caution;
-pub use colons::check_names;
 pub use commit::CommitError;
 pub use error::Error;
+pub use format::Format;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
-pub use mend::{OldTagFile, SetAside, TagFlaw};
-pub use part::{KeptPart, PartWriter, Parts};
+pub use open::OpenOptions;
 pub use prune::{Exclusive, Garbage};
-pub use space::{filesystem, free_space};
-pub use store::{OpenOptions, Store};
+pub use store::Store;
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;
 pub use verify::{BlobFile, Flaw, Verdict};
+
+/// Parts of a blob that come over several connections, before their turn.
+pub mod parts {
+    pub use crate::part::{PartWriter, Parts};
+}

@@ -1,14 +1,18 @@
-//! Parts of a blob that came before their turn: each in a file beside the partial blob, until the writer comes to it.
+//! Parts of a blob that came before their turn, over several connections: each in a file beside the partial blob, until the blob's
+//! [`BlobWriter`] comes to it.
 //!
-//! Their files belong to whoever holds the lock on the partial blob.
+//! Their files belong to whoever holds the writer.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use transload_reference::{Descriptor, Digest};
 
 use crate::blob::{BlobWriter, CHUNK};
+use crate::blob_names::BlobNames;
 use crate::folders::{self, Kind, kind};
 use crate::{Error, Store};
 
@@ -18,22 +22,6 @@ const WHOLE: u64 = CHUNK as u64;
 
 /// What stands between the digest and the offset in the name of a part's file.
 const MARK: char = '+';
-
-/// A part of a blob, as far as it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeptPart {
-    /// The offset of its first byte in the blob.
-    pub start: u64,
-    /// How many bytes of it there are.
-    pub length: u64,
-}
-
-impl KeptPart {
-    /// The offset behind its last byte.
-    pub fn end(&self) -> u64 {
-        self.start.saturating_add(self.length)
-    }
-}
 
 /// Takes the bytes of a part.
 #[derive(Debug)]
@@ -58,7 +46,7 @@ impl PartWriter {
 #[derive(Debug, Clone)]
 pub struct Parts {
     partial: PathBuf,
-    blob: Descriptor,
+    size: u64,
 }
 
 impl Parts {
@@ -67,8 +55,8 @@ impl Parts {
     /// # Errors
     /// Where there is one already, or the folder can't be written, or the blob has no more than 256 KiB: it is left whole.
     pub fn begin(&self, start: u64) -> Result<PartWriter, Error> {
-        let path = file(&self.partial, &self.blob.digest, start);
-        let opened = match may_have_parts(&self.blob) {
+        let path = file(&self.partial, start);
+        let opened = match may_have_parts(self.size) {
             true => OpenOptions::new().write(true).create_new(true).open(&path),
             false => Err(io::ErrorKind::InvalidInput.into()),
         };
@@ -80,23 +68,23 @@ impl Parts {
 }
 
 impl BlobWriter {
-    /// The parts of an earlier try that are still of use, by their offsets. Others are removed.
+    /// The parts of an earlier try that are still of use: where in the blob their bytes are, in order. Others are removed.
     ///
     /// # Errors
     /// Where the filesystem refuses.
-    pub fn kept_parts(&self) -> Result<Vec<KeptPart>, Error> {
-        let mut kept: Vec<KeptPart> = Vec::new();
-        for (start, path) in files(&self.partial, &self.blob)? {
+    pub fn kept_parts(&self) -> Result<Vec<Range<u64>>, Error> {
+        let mut kept: Vec<Range<u64>> = Vec::new();
+        for (start, path) in files(&self.partial, self.blob.size)? {
             let metadata = path.symlink_metadata().ok();
             let length = metadata
                 .filter(Metadata::is_file)
                 .map_or(0, |metadata| metadata.len());
-            let part = KeptPart { start, length };
-            let reached = kept.last().map_or(self.position, KeptPart::end);
+            let end = start.saturating_add(length);
+            let reached = kept.last().map_or(self.position, |last| last.end);
             // A writer that was killed while it took a part has some of its bytes already.
             let is_next = start >= reached || kept.is_empty();
-            if is_next && length > 0 && part.end() > reached && part.end() <= self.blob.size {
-                kept.push(part);
+            if is_next && length > 0 && end > reached && end <= self.blob.size {
+                kept.push(start..end);
             } else {
                 folders::remove(&path)?;
             }
@@ -108,7 +96,7 @@ impl BlobWriter {
     pub fn parts(&self) -> Parts {
         Parts {
             partial: self.partial.clone(),
-            blob: self.blob.clone(),
+            size: self.blob.size,
         }
     }
 
@@ -118,7 +106,7 @@ impl BlobWriter {
     /// # Errors
     /// Where there is no such part, or its bytes can't be taken.
     pub fn absorb_part(&mut self, start: u64, mut watch: impl FnMut(u64) -> bool) -> Result<(), Error> {
-        let path = file(&self.partial, &self.blob.digest, start);
+        let path = file(&self.partial, start);
         if !matches!(kind(&path)?, Kind::File(_)) {
             return Err(Error::damaged(&path, "it is no file"));
         }
@@ -146,7 +134,7 @@ impl BlobWriter {
 
     /// Removes all parts: of what is begun anew, or done.
     pub(crate) fn forget_parts(&self) -> Result<(), Error> {
-        files(&self.partial, &self.blob)?
+        files(&self.partial, self.blob.size)?
             .into_iter()
             .try_for_each(|(_, path)| folders::remove(&path))
     }
@@ -155,7 +143,8 @@ impl BlobWriter {
 impl Store {
     /// The bytes of a blob that are there beside its partial file.
     pub(crate) fn part_bytes(&self, blob: &Descriptor) -> u64 {
-        let parts = files(&folders::partial(self.root(), &blob.digest), blob).unwrap_or_default();
+        let partial = self.directory.blob_names.partial(self.root(), &blob.digest);
+        let parts = files(&partial, blob.size).unwrap_or_default();
         parts
             .into_iter()
             .filter_map(|(_, path)| path.symlink_metadata().ok())
@@ -165,36 +154,38 @@ impl Store {
 }
 
 /// The digest that the name of a partial blob's file, or of a part's, is about.
-pub(crate) fn digest_of_partial(name: &str) -> Option<Digest> {
-    let (digest, start) = name.split_once(MARK).unwrap_or((name, "0"));
+pub(crate) fn digest_of_partial(name: &str, names: BlobNames) -> Option<Digest> {
+    let (blob, start) = name.split_once(MARK).unwrap_or((name, "0"));
     start.parse::<u64>().ok()?;
-    digest.parse().ok()
+    names.digest_of_own(blob)
 }
 
-fn may_have_parts(blob: &Descriptor) -> bool {
-    blob.size > WHOLE
+fn may_have_parts(size: u64) -> bool {
+    size > WHOLE
 }
 
-fn file(partial: &Path, digest: &Digest, start: u64) -> PathBuf {
-    partial.with_file_name(format!("{digest}{MARK}{start}"))
+fn file(partial: &Path, start: u64) -> PathBuf {
+    let mut name = partial.file_name().unwrap_or_default().to_owned();
+    name.push(format!("{MARK}{start}"));
+    partial.with_file_name(name)
 }
 
 /// The files of a blob's parts, by their offsets.
-fn files(partial: &Path, blob: &Descriptor) -> Result<Vec<(u64, PathBuf)>, Error> {
-    let Some(folder) = partial.parent().filter(|_| may_have_parts(blob)) else {
+fn files(partial: &Path, size: u64) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let (Some(folder), Some(blob)) = (partial.parent(), partial.file_name().and_then(OsStr::to_str)) else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
+    if !may_have_parts(size) {
+        return Ok(found);
+    }
     for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
         let entry = entry.map_err(Error::io("reading", folder))?;
-        let start = entry.file_name().to_str().and_then(|name| {
-            let (name, start) = name.split_once(MARK)?;
-            if name == blob.digest.as_str() {
-                start.parse().ok()
-            } else {
-                None
-            }
-        });
+        let name = entry.file_name();
+        let part = name.to_str().and_then(|name| name.split_once(MARK));
+        let start = part
+            .filter(|(name, _)| *name == blob)
+            .and_then(|(_, start)| start.parse().ok());
         found.extend(start.map(|start: u64| (start, entry.path())));
     }
     found.sort();

@@ -1,15 +1,12 @@
 //! Removing images, and what only they needed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use transload_reference::{Digest, RawManifest, Reference, Repository, Tag};
+use transload_reference::{Digest, Identifier, Reference, Repository, Tag};
 
-use crate::folders::{self, LAYOUT};
-use crate::layout::Layout;
-use crate::manifest::{read, tag_files};
-use crate::{BlobFile, Error, Store, StoredImage, durable};
+use crate::folders;
+use crate::{BlobFile, Error, Store, StoredImage};
 
 /// What would go from a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,39 +75,69 @@ impl Exclusive {
         let stays = |image: &StoredImage| {
             keep(&image.reference) || disputed.contains(&(image.reference.repository(), &image.digest))
         };
-        let mut by_repository: BTreeMap<Repository, Vec<StoredImage>> = BTreeMap::new();
+        let layout = &self.store.layout;
+        let mut by_scope: BTreeMap<Option<Repository>, Vec<StoredImage>> = BTreeMap::new();
         for image in listing.images {
-            let repository = image.reference.repository().clone();
-            by_repository.entry(repository).or_default().push(image);
+            let scope = layout.scope(image.reference.repository()).cloned();
+            by_scope.entry(scope).or_default().push(image);
         }
         let (mut images, mut manifests) = (Vec::new(), Vec::new());
         let mut reached = Reached::default();
-        for (repository, all) in by_repository {
+        for all in by_scope.into_values() {
             reached.manifests.clear();
+            let repository = all[0].reference.repository().clone();
             let (kept, mut others): (Vec<_>, Vec<_>) = all.into_iter().partition(&stays);
             for image in &kept {
-                reached.walk(&self.store, &repository, &image.digest)?;
+                reached.walk(&self.store, image.reference.repository(), &image.digest)?;
             }
             reached.referrers(&self.store, &repository, &mut others)?;
-            for folder in self.store.readable_folders(&repository)? {
-                unreached(&folder, &repository, &reached, &mut manifests)?;
-            }
+            let unreached = layout.unreached(&repository, &reached.manifests)?;
+            manifests.extend(unreached.into_iter().map(|path| (repository.clone(), path)));
             images.append(&mut others);
         }
         images.sort();
         manifests.sort();
-        let mut blobs = self.store.blob_files()?;
-        blobs.retain(|blob| {
-            blob.digest
-                .as_ref()
-                .is_some_and(|digest| !reached.blobs.contains(digest))
-        });
+        let is_garbage = |blob: &BlobFile| {
+            let digest = blob.digest.as_ref();
+            digest.is_some_and(|digest| !reached.blobs.contains(digest))
+        };
+        let blobs = self.store.blob_files()?.filter(is_garbage).collect();
         Ok(Garbage {
             images,
             manifests,
             blobs,
-            partial: self.store.partial_files()?,
+            partial: self.store.partial_files()?.collect(),
         })
+    }
+
+    /// Removes an image, by its tag or by its digest with all its tags: its name, and the manifests that no other image needs. Its blobs
+    /// stay, for [`Exclusive::garbage`] to find. Returns whether there was such an image.
+    ///
+    /// # Errors
+    /// As [`Exclusive::garbage`] and [`Exclusive::remove`].
+    pub fn delete(&mut self, repository: &Repository, identifier: &Identifier) -> Result<bool, Error> {
+        let listing = self.store.listing()?.undamaged()?;
+        let goes = |image: &&StoredImage| {
+            image.reference.repository() == repository
+                && match identifier {
+                    Identifier::Tag(tag) => image.reference.tag() == Some(tag),
+                    Identifier::Digest(digest) => image.digest == *digest,
+                }
+        };
+        let gone: BTreeSet<&Reference> = listing
+            .images
+            .iter()
+            .filter(goes)
+            .map(|image| &image.reference)
+            .collect();
+        if gone.is_empty() {
+            return Ok(false);
+        }
+        let mut garbage = self.garbage(|reference| !gone.contains(reference))?;
+        garbage.blobs.clear();
+        garbage.partial.clear();
+        self.remove(&garbage)?;
+        Ok(true)
     }
 
     /// Removes it: the images' names first, so that at no time a name stands for what isn't whole.
@@ -119,31 +146,11 @@ impl Exclusive {
     /// Where the filesystem refuses, or the flag of the store's [`OpenOptions`](crate::OpenOptions) is set. What came before is gone, the
     /// rest is there, and is garbage the next time.
     pub fn remove(&mut self, garbage: &Garbage) -> Result<(), Error> {
-        for images in garbage
-            .images
-            .chunk_by(|a, b| a.reference.repository() == b.reference.repository())
-        {
-            self.store.check_stop()?;
-            let tags: Vec<&Tag> = images.iter().filter_map(|image| image.reference.tag()).collect();
-            if let ([image, ..], false) = (images, tags.is_empty()) {
-                self.remove_tags(image.reference.repository(), &tags)?;
-            }
-        }
-        let mut folders = HashSet::new();
-        for (repository, path) in &garbage.manifests {
-            self.store.check_stop()?;
-            folders::remove(path)?;
-            folders.extend(path.parent());
-            let digest = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-            if let Some(digest) = digest {
-                self.store.forget_left_out(repository, &digest)?;
-            }
-        }
-        for folder in folders {
-            durable::sync(folder)?;
-        }
+        let layout = &self.store.layout;
+        layout.forget_images(&garbage.images)?;
+        layout.remove_manifests(&garbage.manifests)?;
         for file in garbage.blobs.iter().chain(&garbage.partial) {
-            self.store.check_stop()?;
+            self.store.directory.check_stop()?;
             folders::remove(&file.path)?;
         }
         let repositories: BTreeSet<&Repository> = garbage
@@ -151,51 +158,9 @@ impl Exclusive {
             .iter()
             .map(|image| image.reference.repository())
             .collect();
-        self.remove_empty_repositories(&repositories);
-        self.store.made.forget();
+        layout.tidy(&repositories);
+        self.store.directory.forget_made();
         Ok(())
-    }
-
-    /// Removes tags of a repository from its tag maps, each written once, and their files.
-    fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<(), Error> {
-        for folder in self.store.readable_folders(repository)? {
-            let mut layout = Layout::read(&folder)?;
-            let mut is_changed = false;
-            for tag in tags {
-                is_changed |= layout.remove(tag);
-            }
-            if is_changed {
-                self.store.write_layout(&folder, layout, repository)?;
-            }
-            let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();
-            for tag in tags.iter().filter(|tag| files.contains(**tag)) {
-                folders::remove(&folder.join(tag.as_str()))?;
-            }
-            durable::sync(&folder)?;
-        }
-        Ok(())
-    }
-
-    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
-    fn remove_empty_repositories(&self, repositories: &BTreeSet<&Repository>) {
-        for repository in repositories {
-            self.store.remove_empty_notes(repository);
-            let Ok(folders) = folders::manifests(self.store.root(), repository) else {
-                continue;
-            };
-            for folder in folders {
-                if !folders::is_plain(self.store.root(), &folder).unwrap_or(false) {
-                    continue;
-                }
-                let is_empty = Layout::read(&folder).is_ok_and(|layout| layout.is_empty());
-                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
-                    let _ = fs::remove_file(folder.join(LAYOUT));
-                }
-                let above = folder.ancestors().take_while(|path| *path != self.store.root());
-                // The first that isn't empty ends the climb.
-                let _ = above.map(fs::remove_dir).find(Result::is_err);
-            }
-        }
     }
 }
 
@@ -219,7 +184,7 @@ impl Reached {
         if self.manifests.is_empty() {
             return Ok(());
         }
-        let subjects = subjects(store, repository)?;
+        let subjects = store.layout.subjects(repository)?;
         loop {
             let tags: BTreeSet<String> = self.manifests.iter().map(in_tag).collect();
             let refers = |image: &mut StoredImage| {
@@ -252,7 +217,7 @@ impl Reached {
     }
 
     fn walk(&mut self, store: &Store, repository: &Repository, digest: &Digest) -> Result<(), Error> {
-        store.check_stop()?;
+        store.directory.check_stop()?;
         let mut waiting = vec![digest.clone()];
         while let Some(digest) = waiting.pop() {
             if !self.manifests.insert(digest.clone()) {
@@ -281,36 +246,6 @@ impl Reached {
     }
 }
 
-/// The manifests of a repository that refer to another one, with that one. Of a file that isn't what its name says, nothing is
-/// believed; one that can't be read ends the search.
-fn subjects(store: &Store, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
-    let mut subjects = BTreeMap::new();
-    for folder in store.readable_folders(repository)? {
-        for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
-            store.check_stop()?;
-            let entry = entry.map_err(Error::io("reading", &folder))?;
-            let name = entry.file_name().into_string().unwrap_or_default();
-            let named: Option<Digest> = name.parse().ok();
-            // The oldest generations have a manifest only under its tag.
-            if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
-                continue;
-            }
-            let bytes = match read(&entry.path()) {
-                Ok(Some(bytes)) => bytes,
-                Err(error @ Error::Io { .. }) => return Err(error),
-                _ => continue,
-            };
-            let digest = named.unwrap_or_else(|| Digest::of(&bytes));
-            if let Ok(manifest) = RawManifest::verified(bytes, None, &digest)
-                && let Some(subject) = manifest.view().subject()
-            {
-                subjects.insert(digest, subject.digest.clone());
-            }
-        }
-    }
-    Ok(subjects)
-}
-
 /// A digest as it stands in the tags of what refers to it: `sha256-<hex>`.
 fn in_tag(digest: &Digest) -> String {
     let hex = digest.hex();
@@ -322,28 +257,4 @@ fn without_ending(tag: &Tag) -> &str {
     let endings = COSIGN_ENDINGS.iter();
     let mut bare = endings.filter_map(|ending| tag.as_str().strip_suffix(ending));
     bare.next().unwrap_or(tag.as_str())
-}
-
-/// Notes the files in a folder of manifests that are named by a digest which isn't reached.
-fn unreached(
-    folder: &Path,
-    repository: &Repository,
-    reached: &Reached,
-    found: &mut Vec<(Repository, PathBuf)>,
-) -> Result<(), Error> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry.map_err(Error::io("reading", folder))?;
-        let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if let Some(digest) = digest
-            && is_file
-            && !reached.manifests.contains(&digest)
-        {
-            found.push((repository.clone(), entry.path()));
-        }
-    }
-    Ok(())
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use transload_reference::{Descriptor, Verifier};
 
 use crate::blob::{self, BlobWriter};
-use crate::folders::{self, BLOBS, TEMPORARY};
-use crate::space::{filesystem, nearest};
+use crate::disk::{filesystem, nearest};
+use crate::folders::{self, TEMPORARY};
 use crate::{Error, Store, durable};
 
 /// Write permission for anyone but a file's owner. A POSIX ACL shows in the group's bits.
@@ -41,16 +41,18 @@ impl Store {
         }
         // Whoever wrote the file may not have made it durable.
         if verifier.finish().is_err()
-            || durable::flush(&file, &self.cautions).is_err()
+            || durable::flush(&file, &self.directory.cautions).is_err()
             || !is_unchanged(&file, &before, true)
         {
             return Ok(false);
         }
-        self.make_folder(&self.root().join(BLOBS), &"the folder of blobs")?;
+        self.make_folder_of(blob)?;
         let target = self.blob_path(&blob.digest);
         let linked = tempfile::Builder::new()
             .prefix(TEMPORARY)
-            .make_in(self.own_folder()?, |temporary| fs::hard_link(&path, temporary));
+            .make_in(self.directory.own_folder()?, |temporary| {
+                fs::hard_link(&path, temporary)
+            });
         let Ok(linked) = linked else {
             return Ok(false);
         };
@@ -64,7 +66,7 @@ impl Store {
                 .persist(&target)
                 .map_err(|error| Error::io("naming", &target)(error.error))?;
         }
-        self.names.note();
+        self.directory.names.note();
         Ok(true)
     }
 

@@ -1,138 +1,26 @@
-//! Opening and making a store.
+//! A directory of images, whatever its format.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use transload_reference::Digest;
+use transload_reference::{Digest, Identifier, RawManifest, Repository, Tag};
 
-use crate::caution::Cautions;
-use crate::durable::Names;
-use crate::folders::{self, BLOBS, Kind, MANIFESTS, Made, OWN, kind};
-use crate::layout::Layouts;
-use crate::{Caution, Error, Exclusive, archive, colons, lease};
-
-/// How deep a folder that may be a store is looked through for one of manifests.
-const DEPTH: usize = 8;
-/// How many folders are looked at.
-const FOLDERS: usize = 10_000;
-
-/// What tells that a file has changed: its inode, size and time of change.
-pub(crate) type FileState = (u64, u64, Option<SystemTime>);
-
-/// A file's state now; none where there is no such file.
-pub(crate) fn state_of(path: &Path) -> Option<FileState> {
-    let metadata = path.symlink_metadata().ok()?;
-    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
-}
+use crate::directory::Directory;
+use crate::error::shown;
+use crate::layout::Layout;
+use crate::repair::Repair;
+use crate::{Caution, Error, Exclusive, Format, Listing, OpenOptions, StoredImage};
 
 /// A directory of images. Many threads may use it at once, and so may other processes.
 #[derive(Debug)]
 pub struct Store {
-    root: PathBuf,
-    pub(crate) names: Arc<Names>,
-    pub(crate) made: Made,
-    /// What its filesystem was found to lack.
-    pub(crate) cautions: Arc<Cautions>,
-    /// Set by whoever wants waits for other processes to end.
-    pub(crate) cancel: Arc<AtomicBool>,
-    /// Held by the thread that changes a `layout`: threads queue here, and only processes at the lock on disk.
-    pub(crate) tagging: Mutex<()>,
-    /// The tag maps as they were when they were last read or written.
-    pub(crate) layouts: Layouts,
-    /// The digests of tags' files as they were when they were last read.
-    pub(crate) tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
-    /// Keeps others from removing anything while this is open.
-    _lease: Option<File>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) layout: Box<dyn Layout>,
 }
 
-/// How a store is opened.
-#[derive(Debug, Clone, Default)]
-pub struct OpenOptions {
-    cancel: Arc<AtomicBool>,
-}
-
-impl OpenOptions {
-    /// Sets the flag that ends waits for other processes and removals: while the store is opened, and as long as it is open.
-    #[must_use]
-    pub fn cancel_flag(mut self, cancel: Arc<AtomicBool>) -> OpenOptions {
-        self.cancel = cancel;
-        self
-    }
-
-    /// See [`Store::open`].
-    ///
-    /// # Errors
-    /// Where the folder isn't there, can't be read or is something else.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_with(path.as_ref(), lease::take)
-    }
-
-    /// See [`Store::open_exclusively`].
-    ///
-    /// # Errors
-    /// As [`OpenOptions::open`], and where the folder can't be locked.
-    pub fn open_exclusively(&self, path: impl AsRef<Path>) -> Result<Exclusive, Error> {
-        self.open_with(path.as_ref(), lease::take_alone)
-            .map(Exclusive::new)
-    }
-
-    fn open_with(
-        &self,
-        path: &Path,
-        take: fn(&Path, &AtomicBool, &Cautions) -> Result<Option<File>, Error>,
-    ) -> Result<Store, Error> {
-        let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
-        let not_a_store = |looks_like| Error::NotAStore {
-            path: path.to_owned(),
-            looks_like,
-        };
-        if !metadata.is_dir() {
-            return Err(not_a_store(archive::described(path)));
-        }
-        if let Some(looks_like) = other_kind(path)? {
-            return Err(not_a_store(looks_like));
-        }
-        let cautions = Arc::default();
-        Ok(Store {
-            root: path.to_owned(),
-            names: Arc::default(),
-            made: Made::default(),
-            tagging: Mutex::default(),
-            layouts: Layouts::default(),
-            tag_digests: Mutex::default(),
-            _lease: take(path, &self.cancel, &cautions)?,
-            cautions,
-            cancel: Arc::clone(&self.cancel),
-        })
-    }
-
-    /// See [`Store::create`].
-    ///
-    /// # Errors
-    /// As [`OpenOptions::open`], where it can't be made, and [`Error::NoColons`].
-    pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
-        let path = path.as_ref();
-        colons::check_names(path)?;
-        folders::make_all(path)?;
-        lease::remove_leftovers(path);
-        let store = self.open(path)?;
-        store.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
-        // They are needed once all of an image is there: bad ones have to be told before.
-        store.make_folder(&path.join(OWN), &"the folder of partial blobs")?;
-        lease::try_locks_of_files(path, &store.cautions);
-        let lock = folders::layout_lock(path);
-        if kind(&lock)? != Kind::Nothing {
-            lease::open(&lock)?;
-        }
-        Ok(store)
-    }
-}
-
+/// Opening.
 impl Store {
     /// Opens a store that is there, for reading or writing. An empty folder is a store without images. While somebody removes
     /// images from it, this waits.
@@ -141,11 +29,6 @@ impl Store {
     /// Where the folder isn't there, can't be read or is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Store, Error> {
         OpenOptions::default().open(path)
-    }
-
-    /// Returns whether a folder looks like a store: it has a folder of blobs, or was written to by this crate.
-    pub fn looks_like_one(path: impl AsRef<Path>) -> bool {
-        has_sign(path.as_ref()).unwrap_or(false)
     }
 
     /// Opens a store that nobody else has open, another [`Store`] of the same folder in this process included, and keeps everybody else
@@ -165,90 +48,180 @@ impl Store {
         OpenOptions::default().create(path)
     }
 
-    /// Ends work once the flag of the [`OpenOptions`] is set.
-    pub(crate) fn check_stop(&self) -> Result<(), Error> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(Error::Stopped {
-                path: self.root.clone(),
-            })
-        } else {
-            Ok(())
-        }
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// How it keeps images.
+    pub fn format(&self) -> Format {
+        self.layout.format()
     }
 
     /// What its filesystem was found to lack so far: a store works without it, less safely, and whoever uses it should know.
     pub fn cautions(&self) -> Vec<Caution> {
-        self.cautions.all()
-    }
-
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+        self.directory.cautions.all()
     }
 }
 
-/// What a folder is that isn't a store.
-fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
-    let is_oci_layout = matches!(kind(&path.join("oci-layout"))?, Kind::File(_));
-    let is_registry = kind(&path.join("docker/registry/v2"))? == Kind::Folder;
-    let is_dir_image = matches!(kind(&path.join("version"))?, Kind::File(_))
-        && matches!(kind(&path.join("manifest.json"))?, Kind::File(_));
-    if is_oci_layout {
-        return Ok(Some("it is an OCI image layout of another tool"));
-    }
-    if is_registry {
-        return Ok(Some(
-            "it is a registry's own storage; start the registry on it and pull from that",
-        ));
-    }
-    if is_dir_image {
-        return Ok(Some("it is one image in skopeo's dir: format"));
-    }
-    if has_sign(path)? {
-        return Ok(None);
-    }
-    let mut budget = FOLDERS;
-    let mut is_empty = true;
-    for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
-        let entry = entry.map_err(Error::io("reading", path))?;
-        // Another process's look at the filesystem, which is over in a moment.
-        if entry.file_name().as_encoded_bytes().starts_with(OWN.as_bytes()) {
-            continue;
+/// Images and their names.
+impl Store {
+    /// All images, sorted by name: each tag, and each manifest that neither a tag nor another manifest stands for.
+    ///
+    /// # Errors
+    /// Where what images there are can't be read. Files and folders that aren't of the format are passed over.
+    pub fn images(&self) -> Result<impl ExactSizeIterator<Item = StoredImage> + Debug + use<>, Error> {
+        let listing = self.listing()?.undamaged()?;
+        for folder in &listing.nameless {
+            log::warn!("{} is passed over: no image's name leads there", shown(folder));
         }
-        is_empty = false;
-        if has_manifests(&entry.path(), DEPTH, &mut budget)? {
-            return Ok(None);
+        Ok(listing.images.into_iter())
+    }
+
+    /// All images that can be told, and what keeps others from being told.
+    ///
+    /// # Errors
+    /// Where the store's own folder can't be read.
+    pub fn listing(&self) -> Result<Listing, Error> {
+        self.layout.listing()
+    }
+
+    /// The repositories that have an image, sorted.
+    ///
+    /// # Errors
+    /// As [`Store::images`].
+    pub fn repositories(&self) -> Result<impl ExactSizeIterator<Item = Repository> + Debug + use<>, Error> {
+        let mut repositories: Vec<Repository> = self
+            .images()?
+            .map(|image| image.reference.repository().clone())
+            .collect();
+        repositories.dedup();
+        Ok(repositories.into_iter())
+    }
+
+    /// The tags of a repository, sorted; none where the store has no such repository. [`Store::resolve`] tells what each stands for.
+    ///
+    /// ```
+    /// # use transload_layout_store::Store;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::create(folder.path())?;
+    /// let mut tags = store.tags(&"docker.io/library/alpine".parse()?)?;
+    /// assert_eq!(tags.next(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where what the repository's tags stand for can't be read.
+    pub fn tags(
+        &self,
+        repository: &Repository,
+    ) -> Result<impl ExactSizeIterator<Item = Tag> + Debug + use<>, Error> {
+        Ok(self.layout.tags(repository)?.into_iter())
+    }
+
+    /// What a tag or a digest of a repository stands for; none if there is no such thing.
+    ///
+    /// # Errors
+    /// Where a file can't be read.
+    pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
+        match identifier {
+            Identifier::Digest(digest) => Ok(self
+                .manifest(repository, digest)?
+                .map(|manifest| manifest.digest().clone())),
+            Identifier::Tag(tag) => self.layout.tagged(repository, tag),
         }
     }
-    // What was found may be what another process began to make of an empty folder in the meantime.
-    if is_empty || has_sign(path)? {
-        return Ok(None);
+
+    /// Returns `Ok` where an image of this name can be written: to be asked before its blobs are brought for nothing.
+    ///
+    /// # Errors
+    /// Where a part of the name's place is taken by something else, or that can't be told.
+    pub fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
+        self.layout.check_place(repository, tag)
     }
-    Ok(Some(
-        "it has neither a folder of blobs nor one of manifests, and isn't empty",
-    ))
+
+    /// Lets a tag stand for a manifest that is there. Where many tags of a repository are written, [`Store::tag_all`] does it in one
+    /// change.
+    ///
+    /// # Errors
+    /// As [`Store::tag_all`].
+    pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
+        self.tag_all(repository, &[(tag.clone(), digest.clone())])
+    }
+
+    /// Lets tags of a repository stand for manifests that are there, all in one change, which is durable then.
+    ///
+    /// # Errors
+    /// Where a manifest isn't there, the folder can't be written, or what tags stand for can't be read or would grow too large: no tag is
+    /// changed then.
+    pub fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+        self.layout.tag_all(repository, tags)
+    }
+
+    /// Lists an image that has no tag by its digest, durably. Its manifest must be there.
+    ///
+    /// # Errors
+    /// Where it isn't, or the filesystem refuses.
+    pub fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        self.layout.keep(repository, digest)
+    }
+
+    /// Lets a tag stand for nothing. Its image stays, listed by its digest if no other name is left; [`Exclusive::delete`] removes the
+    /// image. Returns whether there was such a tag.
+    ///
+    /// # Errors
+    /// Where what tags stand for can't be read or written.
+    pub fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {
+        self.layout.untag(repository, tag)
+    }
 }
 
-fn has_sign(path: &Path) -> Result<bool, Error> {
-    Ok(kind(&path.join(BLOBS))? == Kind::Folder || kind(&path.join(OWN))? == Kind::Folder)
-}
+/// Manifests.
+impl Store {
+    /// A manifest of a repository, verified; none if there is no such thing.
+    ///
+    /// # Errors
+    /// Where the file can't be read or holds something else.
+    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        self.layout.manifest(repository, digest)
+    }
 
-fn has_manifests(path: &Path, depth: usize, budget: &mut usize) -> Result<bool, Error> {
-    if depth == 0 || *budget == 0 || kind(path)? != Kind::Folder {
-        return Ok(false);
+    /// A manifest that has a file of its own, verified. In the oldest generation of KubeKey's directories, a tagged manifest has none:
+    /// [`Store::manifest`] looks through all tags for those.
+    ///
+    /// # Errors
+    /// Where the file can't be read or holds something else.
+    pub fn manifest_by_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<RawManifest>, Error> {
+        self.layout.manifest_by_digest(repository, digest)
     }
-    *budget -= 1;
-    if kind(&path.join(MANIFESTS))? == Kind::Folder {
-        return Ok(true);
+
+    /// Where a manifest is or would be.
+    pub fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.layout.manifest_path(repository, digest)
     }
-    // A folder that can't be read has nothing to say.
-    let Ok(entries) = fs::read_dir(path) else {
-        return Ok(false);
-    };
-    for entry in entries.flatten() {
-        if has_manifests(&entry.path(), depth - 1, budget)? {
-            return Ok(true);
-        }
+
+    /// The manifests that an index names and that were left out when it was written: it is sparse by request. What of them was
+    /// brought since is in it no more.
+    pub fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        self.layout.left_out(repository, index)
     }
-    Ok(false)
+
+    /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before: those of an index
+    /// that aren't are taken for left out. An index is written after its manifests' names are durable. [`Store::tag_all`] or
+    /// [`Store::keep`] gives an image its name.
+    ///
+    /// # Errors
+    /// Where the folder can't be written, or the name's place is taken.
+    pub fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        self.layout.put_manifest(repository, manifest)
+    }
+
+    /// What puts something whole in the place of what is missing or damaged.
+    pub fn repair(&self) -> Repair<'_> {
+        Repair::new(self)
+    }
 }

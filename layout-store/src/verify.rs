@@ -1,5 +1,6 @@
 //! Looking for rot: whether files hold what their names say.
 
+use std::fmt::Debug;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use crate::{Error, Store, part};
 
 /// What became of a look at a blob.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It is there, byte for byte.
     Whole,
@@ -117,27 +119,36 @@ impl Store {
     ///
     /// # Errors
     /// Where the folder can't be read.
-    pub fn blob_files(&self) -> Result<Vec<BlobFile>, Error> {
-        files_in(self.root(), &self.root().join(folders::BLOBS))
+    pub fn blob_files(&self) -> Result<impl ExactSizeIterator<Item = BlobFile> + Debug + use<>, Error> {
+        let mut files = Vec::new();
+        for (folder, prefix) in self.directory.blob_names.folders(self.root()) {
+            let digest = |name: &str| format!("{prefix}{name}").parse().ok();
+            files.extend(files_in(self.root(), &folder, digest)?);
+        }
+        Ok(files.into_iter())
     }
 
     /// What interrupted transfers and repairs left, sorted by path. Some may be of those that run now.
     ///
     /// # Errors
     /// Where the folder can't be read.
-    pub fn partial_files(&self) -> Result<Vec<BlobFile>, Error> {
-        let mut files = files_in(self.root(), &folders::partials(self.root()))?;
-        for file in &mut files {
-            let name = file.path.file_name().and_then(|name| name.to_str());
-            file.digest = name.and_then(part::digest_of_partial);
-        }
-        files.extend(files_in(self.root(), &folders::set_aside(self.root()))?);
+    pub fn partial_files(&self) -> Result<impl ExactSizeIterator<Item = BlobFile> + Debug + use<>, Error> {
+        let names = self.directory.blob_names;
+        let mut files = files_in(self.root(), &names.partials(self.root()), |name| {
+            part::digest_of_partial(name, names)
+        })?;
+        let aside = folders::set_aside(self.root());
+        files.extend(files_in(self.root(), &aside, |name| names.digest_of_own(name))?);
         files.retain(|file| file.digest.is_some());
-        Ok(files)
+        Ok(files.into_iter())
     }
 }
 
-fn files_in(root: &Path, folder: &Path) -> Result<Vec<BlobFile>, Error> {
+fn files_in(
+    root: &Path,
+    folder: &Path,
+    digest: impl Fn(&str) -> Option<Digest>,
+) -> Result<Vec<BlobFile>, Error> {
     if kind(folder)? == Kind::Nothing {
         return Ok(Vec::new());
     }
@@ -152,7 +163,7 @@ fn files_in(root: &Path, folder: &Path) -> Result<Vec<BlobFile>, Error> {
             Kind::Nothing => continue,
             Kind::Folder | Kind::Other => 0,
         };
-        let digest = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let digest = entry.file_name().to_str().and_then(&digest);
         files.push(BlobFile { path, digest, size });
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));

@@ -20,7 +20,6 @@ fn golden(generation: &str) -> PathBuf {
 fn listed(generation: &str) -> Vec<String> {
     let images = Store::open(golden(generation)).unwrap().images().unwrap();
     images
-        .iter()
         .map(|image| format!("{} {}", image.reference, image.digest))
         .collect()
 }
@@ -44,7 +43,7 @@ fn every_generation_tells_a_repositorys_tags() {
         let store = Store::open(golden(generation)).unwrap();
         let tags = |repository: &str| -> Vec<String> {
             let tags = store.tags(&repository.parse().unwrap()).unwrap();
-            tags.iter().map(ToString::to_string).collect()
+            tags.map(|tag| tag.to_string()).collect()
         };
         assert_eq!(tags("docker.io/library/alpine"), ["3.19"], "{generation}");
         assert_eq!(tags("registry.example.com:5000/team/app"), ["v1"], "{generation}");
@@ -191,7 +190,7 @@ fn what_kubekey_pulled_by_a_short_name_is_docker_hubs() {
     kubekeys(folder.path(), "kubesphere/ks-apiserver", "v4.1.3", IMAGE, 9);
     let store = Store::open(folder.path()).unwrap();
     let images = store.images().unwrap();
-    let names: Vec<String> = images.iter().map(|image| image.reference.to_string()).collect();
+    let names: Vec<String> = images.map(|image| image.reference.to_string()).collect();
     assert_eq!(names, ["docker.io/kubesphere/ks-apiserver:v4.1.3"]);
     let repository: Repository = "kubesphere/ks-apiserver".parse().unwrap();
     assert_eq!(store.tags(&repository).unwrap().len(), 1);
@@ -214,6 +213,6 @@ fn what_kubekey_pulled_by_a_short_name_is_docker_hubs() {
     drop(store);
     let mut exclusive = Store::open_exclusively(folder.path()).unwrap();
     exclusive.remove(&exclusive.garbage(|_| false).unwrap()).unwrap();
-    assert_eq!(exclusive.store().images().unwrap(), []);
+    assert_eq!(exclusive.store().images().unwrap().len(), 0);
     assert!(!folder.path().join("kubesphere").exists());
 }

@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use transload_layout_store::{BlobWrite, OpenOptions, Store};
+use transload_layout_store::{OpenOptions, Store};
 use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Repository};
 
 fn put(store: &Store, content: &[u8]) -> Descriptor {
     let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let BlobWrite::Writer(mut writer) = store.write_blob(&blob).unwrap() {
+    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
         writer.write(content).unwrap();
         writer.commit().unwrap();
     }
@@ -46,7 +46,6 @@ fn names(store: &Store) -> Vec<String> {
     let mut names: Vec<String> = store
         .images()
         .unwrap()
-        .iter()
         .map(|image| image.reference.to_string())
         .collect();
     names.sort();
@@ -109,7 +108,7 @@ fn everything_can_go() {
     let store = Store::create(folder.path()).unwrap();
     publish(&store, "hub.local/a", Some("layout"), b"one");
     publish(&store, "hub.local/a", None, b"two");
-    let BlobWrite::Writer(mut writer) = store
+    let Some(mut writer) = store
         .write_blob(&Descriptor::new(
             MediaType::new("layer"),
             Digest::of(b"partial"),

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use transload_layout_store::{BlobWrite, Flaw, Store, StoredImage, Verdict};
+use transload_layout_store::{BlobFile, Flaw, Store, StoredImage, Verdict};
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository};
 
 fn put(store: &Store, content: &[u8]) -> Descriptor {
     let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let BlobWrite::Writer(mut writer) = store.write_blob(&blob).unwrap() {
+    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
         writer.write(content).unwrap();
         writer.commit().unwrap();
     }
@@ -41,14 +41,14 @@ fn each_way_in_which_a_blob_can_be_wrong_is_told_apart() {
     rotten[999_999] ^= 1;
     fs::write(&path, &rotten).unwrap();
     assert_eq!(flaw(&store, &blob), "holds other bytes than its name says");
-    drop(store.set_aside(&blob.digest).unwrap());
+    drop(store.repair().set_aside(&blob.digest).unwrap());
     assert!(path.exists(), "it goes back");
-    let aside = store.set_aside(&blob.digest).unwrap();
+    let aside = store.repair().set_aside(&blob.digest).unwrap();
     assert!(!path.exists());
     assert_eq!(store.partial_files().unwrap().len(), 1, "a kill leaves it there");
     aside.discard().unwrap();
-    assert_eq!(store.partial_files().unwrap(), []);
-    store.set_aside(&blob.digest).unwrap().discard().unwrap();
+    assert_eq!(store.partial_files().unwrap().len(), 0);
+    store.repair().set_aside(&blob.digest).unwrap().discard().unwrap();
     fs::write(&path, &rotten[..10]).unwrap();
     assert_eq!(flaw(&store, &blob), "has 10 bytes where 1000000 are expected");
     fs::remove_file(&path).unwrap();
@@ -68,10 +68,10 @@ fn each_way_in_which_a_blob_can_be_wrong_is_told_apart() {
 fn files_among_the_blobs_are_told_with_their_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    assert_eq!(store.partial_files().unwrap(), []);
+    assert_eq!(store.partial_files().unwrap().len(), 0);
     let blob = put(&store, b"content");
     fs::write(folder.path().join("blobs/notes.txt"), b"x").unwrap();
-    let BlobWrite::Writer(mut writer) = store
+    let Some(mut writer) = store
         .write_blob(&Descriptor {
             size: 9,
             ..blob.clone()
@@ -82,14 +82,11 @@ fn files_among_the_blobs_are_told_with_their_sizes() {
     };
     writer.write(b"con").unwrap();
     drop(writer);
-    let told = |files: Vec<transload_layout_store::BlobFile>| -> Vec<(Option<Digest>, u64)> {
-        files.into_iter().map(|file| (file.digest, file.size)).collect()
-    };
-    assert_eq!(
-        told(store.blob_files().unwrap()),
-        [(None, 1), (Some(blob.digest.clone()), 7)]
-    );
-    assert_eq!(told(store.partial_files().unwrap()), [(Some(blob.digest), 3)]);
+    let told = |file: BlobFile| (file.digest, file.size);
+    let blobs: Vec<_> = store.blob_files().unwrap().map(told).collect();
+    assert_eq!(blobs, [(None, 1), (Some(blob.digest.clone()), 7)]);
+    let partial: Vec<_> = store.partial_files().unwrap().map(told).collect();
+    assert_eq!(partial, [(Some(blob.digest), 3)]);
 }
 
 fn repository(path: &str) -> Repository {
@@ -142,12 +139,12 @@ fn a_damaged_tag_map_hides_nothing_of_other_repositories_and_is_made_anew_from_i
         let damage: Vec<_> = listing.damage.iter().map(|damage| &damage.path).collect();
         assert_eq!(damage, vec![&layout; usize::from(is_unreadable)], "{text}");
         assert_eq!(store.images().is_err(), is_unreadable, "{text}");
-        let flaws = store.check_tags(&app).unwrap();
+        let flaws = store.repair().check_tags(&app).unwrap();
         assert!(matches!(flaws[0].flaw, Flaw::Damaged(_)), "{text}: {flaws:?}");
-        assert!(store.check_tags(&web).unwrap().is_empty());
+        assert!(store.repair().check_tags(&web).unwrap().is_empty());
 
-        store.mend_tags(&app).unwrap();
-        assert!(store.check_tags(&app).unwrap().is_empty(), "{text}");
+        store.repair().mend_tags(&app).unwrap();
+        assert!(store.repair().check_tags(&app).unwrap().is_empty(), "{text}");
         let found = store
             .resolve(&app, &Identifier::Tag("v1".parse().unwrap()))
             .unwrap();
@@ -167,7 +164,7 @@ fn a_tag_map_that_no_file_tells_anew_stays_as_it_is() {
     let manifests = folder.path().join("hub.local/app/manifests");
     fs::write(manifests.join("layout"), "[]").unwrap();
     fs::write(manifests.join("v1"), "{}").unwrap();
-    let error = store.mend_tags(&app).unwrap_err();
+    let error = store.repair().mend_tags(&app).unwrap_err();
     assert!(error.to_string().contains("layout is damaged"), "{error}");
     assert_eq!(fs::read_to_string(manifests.join("layout")).unwrap(), "[]");
     assert!(!manifests.join("layout~").exists());
@@ -181,27 +178,27 @@ fn a_tags_file_that_holds_something_else_than_the_tag_map_says_is_renewed() {
     let one = publish(&store, &app, Some("v1"), b"one");
     let two = publish(&store, &app, Some("v2"), b"two");
     let manifests = folder.path().join("hub.local/app/manifests");
-    assert!(store.renew_tag_files(&app).unwrap().is_empty());
+    assert!(store.repair().renew_tag_files(&app).unwrap().is_empty());
     for held in [two.bytes(), b"{\"half a mani", b""] {
         fs::write(manifests.join("v1"), held).unwrap();
-        let old = store.renew_tag_files(&app).unwrap();
+        let old = store.repair().renew_tag_files(&app).unwrap();
         let [file] = &old[..] else { panic!("{old:?}") };
         assert_eq!((&file.path, file.tag.as_str()), (&manifests.join("v1"), "v1"));
         assert!(file.failure.is_none(), "{file:?}");
         assert_eq!(fs::read(manifests.join("v1")).unwrap(), one.bytes());
-        assert!(store.renew_tag_files(&app).unwrap().is_empty());
+        assert!(store.repair().renew_tag_files(&app).unwrap().is_empty());
     }
 
     // A tag that the oldest generation moved, which knows no tag map: what it stood for there isn't lost.
     let newer = manifests.join(two.digest().to_string());
     fs::write(manifests.join("v1"), two.bytes()).unwrap();
     fs::remove_file(&newer).unwrap();
-    assert_eq!(store.renew_tag_files(&app).unwrap().len(), 1);
+    assert_eq!(store.repair().renew_tag_files(&app).unwrap().len(), 1);
     assert_eq!(fs::read(&newer).unwrap(), two.bytes());
 
     fs::write(manifests.join("v1"), two.bytes()).unwrap();
     fs::remove_file(manifests.join(one.digest().to_string())).unwrap();
-    let old = store.renew_tag_files(&app).unwrap();
+    let old = store.repair().renew_tag_files(&app).unwrap();
     let failure = old[0].failure.as_deref().unwrap_or_default();
     assert!(failure.contains(one.digest().as_str()), "{failure}");
     assert_eq!(fs::read(manifests.join("v1")).unwrap(), two.bytes());
@@ -237,7 +234,7 @@ fn what_was_left_out_of_an_index_is_told_from_what_was_lost() {
     // What is lost isn't left out, and what its image needs isn't known without it.
     let lost = store.manifest_path(&app, children[0].digest());
     fs::remove_file(&lost).unwrap();
-    store.mend_manifest(&app, &index).unwrap();
+    store.repair().mend_manifest(&app, &index).unwrap();
     assert_eq!(store.left_out(&app, index.digest()).len(), 1);
     let (store, needed) = garbage(store);
     let error = needed.unwrap_err();

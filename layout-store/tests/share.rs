@@ -4,17 +4,17 @@ use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use tempfile::TempDir;
-use transload_layout_store::{BlobWrite, BlobWriter, Store};
+use transload_layout_store::{BlobWriter, Store};
 use transload_reference::{Descriptor, Digest, MediaType};
 
 fn descriptor(content: &[u8]) -> Descriptor {
     Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64)
 }
 
-fn writer(store: &Store, blob: &Descriptor) -> Box<BlobWriter> {
+fn writer(store: &Store, blob: &Descriptor) -> BlobWriter {
     match store.write_blob(blob).unwrap() {
-        BlobWrite::Writer(writer) => writer,
-        BlobWrite::Present => panic!("it isn't there"),
+        Some(writer) => writer,
+        None => panic!("it isn't there"),
     }
 }
 

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use transload_layout_store::free_space;
+use transload_layout_store::disk::free_space;
 use transload_test_support::RealRegistry;
 use transload_test_support::real::Tls;
 

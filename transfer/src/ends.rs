@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_layout_store::{OpenOptions, filesystem};
+use transload_layout_store::OpenOptions;
+use transload_layout_store::disk::filesystem;
 use transload_reference::Registry;
 use transload_registry_client::Client;
 

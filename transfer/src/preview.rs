@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use transload_layout_store::filesystem;
+use transload_layout_store::disk::filesystem;
 use transload_policy::PlatformPattern;
 use transload_reference::{Descriptor, Digest, Platform};
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use transload_layout_store::{KeptPart, Parts};
+use transload_layout_store::parts::Parts;
 use transload_reference::{Descriptor, Digest, Repository};
 
 use super::fault::{Fault, Side};
@@ -125,18 +125,18 @@ impl RangeFetch {
         repository: &Repository,
         parts: Parts,
         offset: u64,
-        kept: &[KeptPart],
+        kept: &[Range<u64>],
     ) -> RangeFetch {
         let mut gaps = Vec::new();
         let mut reached = offset;
         for part in kept {
             gaps.extend((reached < part.start).then_some(reached..part.start));
-            reached = reached.max(part.end());
+            reached = reached.max(part.end);
         }
         gaps.extend((reached < blob.size).then_some(reached..blob.size));
         let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
         let done = kept.iter().map(|part| {
-            let end = part.end();
+            let end = part.end;
             (part.start, Part { end, is_done: true })
         });
         RangeFetch {

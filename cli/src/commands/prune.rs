@@ -21,7 +21,7 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
         Err(stopped) => return Ok(not_begun(args, &stopped)),
     };
     let images: Vec<StoredImage> = match exclusive.store().images() {
-        Ok(images) => images,
+        Ok(images) => images.collect(),
         Err(error) => return Ok(not_begun(args, &error)),
     };
     for caution in exclusive.store().cautions() {

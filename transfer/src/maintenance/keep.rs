@@ -80,10 +80,7 @@ mod tests {
     #[test]
     fn a_name_keeps_the_images_that_have_its_tag_and_its_digest() {
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        let image = |name: &str, digest: &Digest| StoredImage {
-            reference: name.parse().unwrap(),
-            digest: digest.clone(),
-        };
+        let image = |name: &str, digest: &Digest| StoredImage::new(name.parse().unwrap(), digest.clone());
         let untagged = format!("docker.io/library/app@{two}");
         let images = [
             image("docker.io/library/app:latest", &one),

@@ -144,7 +144,7 @@ impl Mender<'_> {
                 let hint = "check owner and permissions, and the disk that it is on";
                 Err(Fault::refused(None, "no registry can help with that").with_hint(hint))
             }
-            Thing::TagMap(repository) => self.store.mend_tags(repository).map_err(no_tags),
+            Thing::TagMap(repository) => self.store.repair().mend_tags(repository).map_err(no_tags),
             Thing::Manifest(repository, digest) => self.manifest(repository, digest, &finding.images),
             Thing::Blob(blob) => self.blob(blob, finding),
         }
@@ -160,7 +160,10 @@ impl Mender<'_> {
             }
             other => other?,
         };
-        self.store.mend_manifest(repository, &manifest).map_err(at_store)
+        self.store
+            .repair()
+            .mend_manifest(repository, &manifest)
+            .map_err(at_store)
     }
 
     /// An index that was cut down to some platforms, which no registry has: made again from the one that its tag stands for.
@@ -192,7 +195,7 @@ impl Mender<'_> {
         // One of another size doesn't count as there: its place is taken once a whole one has come.
         let aside = match finding.flaw {
             Flaw::Missing | Flaw::WrongSize { .. } => None,
-            _ => Some(self.store.set_aside(&blob.digest).map_err(at_store)?),
+            _ => Some(self.store.repair().set_aside(&blob.digest).map_err(at_store)?),
         };
         let image = finding.images.first().map(Reference::to_string);
         let image = image.unwrap_or_default();

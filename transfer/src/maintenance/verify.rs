@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
-use transload_layout_store::{
-    BlobFile, Damage, Disputed, Error, Flaw, Listing, OldTagFile, Store, StoredImage, Verdict,
-};
+use transload_layout_store::repair::OldTagFile;
+use transload_layout_store::{BlobFile, Damage, Disputed, Error, Flaw, Listing, Store, StoredImage, Verdict};
 use transload_policy::ImagePattern;
 use transload_reference::{Descriptor, Digest, ManifestError, Reference, Repository};
 
@@ -169,6 +168,7 @@ impl<'a> Checkup<'a> {
             nameless,
             disputed,
             damage,
+            ..
         } = self.store.listing()?;
         images.retain(|image| self.is_wanted(&image.reference));
         let mut health = Health {
@@ -238,10 +238,10 @@ impl<'a> Checkup<'a> {
                 Some(Verdict::Whole) => {
                     self.whole.insert(key);
                 }
-                Some(Verdict::Stopped) | None => {}
+                _ => {}
             }
         }
-        health.leftovers = self.store.partial_files()?;
+        health.leftovers = self.store.partial_files()?.collect();
         for file in self.store.blob_files()? {
             match &file.digest {
                 None => health.strangers.push(file.path),
@@ -280,6 +280,7 @@ fn by_repository(
         path,
         repository,
         error,
+        ..
     } in damage
     {
         let is_folder = path.is_dir();
@@ -440,7 +441,7 @@ impl<'a> Walk<'a> {
     }
 
     fn tags(&mut self, images: &[StoredImage]) {
-        let flaws = match self.store.check_tags(&self.repository) {
+        let flaws = match self.store.repair().check_tags(&self.repository) {
             Ok(flaws) => flaws,
             // The folder can't be read, which the listing told.
             Err(_) => return,
@@ -453,7 +454,11 @@ impl<'a> Walk<'a> {
                 images: images.iter().map(|image| image.reference.clone()).collect(),
             });
         }
-        self.old_tag_files = self.store.renew_tag_files(&self.repository).unwrap_or_default();
+        self.old_tag_files = self
+            .store
+            .repair()
+            .renew_tag_files(&self.repository)
+            .unwrap_or_default();
     }
 
     fn add_to(self, health: &mut Health, blobs: &mut Blobs) {

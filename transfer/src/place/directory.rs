@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage, check_names};
+use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage, disk};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
 
 pub(super) use share::takes_no_room;
@@ -82,7 +82,7 @@ impl Kind for Directory {
             );
             return Err(Refusal::wrong(message, Some(hint)));
         }
-        check_names(path).map_err(|error| Refusal {
+        disk::check_names(path).map_err(|error| Refusal {
             failed: true,
             ..refusal(error)
         })
@@ -129,8 +129,8 @@ impl DirectorySource {
             format!("{} has no image {image}", self.store.root().display()),
         );
         let names = self.names.get_or_init(|| {
-            let images = self.store.images().unwrap_or_default();
-            Names::new(images.into_iter().map(|image| image.reference))
+            let images = self.store.images().into_iter().flatten();
+            Names::new(images.map(|image| image.reference))
         });
         match names.near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the directory holds"),
@@ -223,9 +223,9 @@ impl Source for DirectorySource {
     }
 
     fn images(&self) -> Result<Vec<StoredImage>, Fault> {
-        self.store
-            .images()
-            .map_err(|error| Fault::store(Side::Source, error))
+        let images = self.store.images();
+        let images = images.map_err(|error| Fault::store(Side::Source, error))?;
+        Ok(images.collect())
     }
 
     fn offers(&self) -> Offers<'_> {

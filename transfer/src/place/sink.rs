@@ -120,6 +120,7 @@ pub trait Sink: Send + Sync {
 
 /// An image that will be written.
 #[derive(Debug, Clone, Copy)]
+#[allow(dead_code)]
 pub struct PlannedImage<'a> {
     /// What it will be called.
     pub reference: &'a Reference,

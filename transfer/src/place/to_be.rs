@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use transload_layout_store::free_space;
+use transload_layout_store::disk::free_space;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
 use super::directory::takes_no_room;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use transload_layout_store::{BlobWrite, Error, SetAside, Store, free_space};
+use transload_layout_store::disk::free_space;
+use transload_layout_store::repair::SetAside;
+use transload_layout_store::{Error, Store};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
 
 use super::fill::fill;
@@ -100,13 +102,18 @@ impl Sink for DirectorySink {
                 return Ok(How::Present);
             }
             // It goes back to its place if no other comes.
-            damaged = Some(self.store.set_aside(&request.blob.digest).map_err(destination)?);
+            damaged = Some(
+                self.store
+                    .repair()
+                    .set_aside(&request.blob.digest)
+                    .map_err(destination)?,
+            );
         }
         let is_linked = self.link && share::link(request, &self.store)?;
         let how = match self.store.write_blob(request.blob).map_err(destination)? {
-            BlobWrite::Present if is_linked => How::Linked,
-            BlobWrite::Present => How::Present,
-            BlobWrite::Writer(writer) => match share::reflink(request, writer)? {
+            None if is_linked => How::Linked,
+            None => How::Present,
+            Some(writer) => match share::reflink(request, Box::new(writer))? {
                 None => How::Cloned,
                 Some(writer) => fill(request, writer).map(|()| How::Moved)?,
             },
@@ -125,14 +132,13 @@ impl Sink for DirectorySink {
 
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
         let repository = image.repository();
-        if !root.view().children().is_empty() {
-            // An index must not last longer than what it names.
-            self.store.sync_manifests(repository).map_err(destination)?;
-        }
         self.put_manifest(repository, root)?;
         let published = match image.tag() {
             Some(_) => Ok(Published::Untagged),
-            None => self.store.sync_manifests(repository).map(|()| Published::Whole),
+            None => self
+                .store
+                .keep(repository, root.digest())
+                .map(|()| Published::Whole),
         };
         published.map_err(destination)
     }

@@ -32,7 +32,7 @@ impl Scene {
         let store = Arc::new(Store::create(folder.path()).unwrap());
         let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         let blob = Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::of(&bytes), size as u64);
-        if let BlobWrite::Writer(mut writer) = store.write_blob(&blob).unwrap() {
+        if let Some(mut writer) = store.write_blob(&blob).unwrap() {
             BlobWriter::write(&mut writer, &bytes).unwrap();
             writer.commit().unwrap();
         }

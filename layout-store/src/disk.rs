@@ -1,12 +1,11 @@
-//! How much room there is on a store's disk, and how much of it blobs need.
+//! The disk that a folder is on or would be on: its free space, and what names it takes.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use transload_reference::Descriptor;
+pub use crate::colons::check_names;
 
-use crate::folders::{self, Kind, kind};
-use crate::{Error, Store};
+use crate::Error;
 
 /// The bytes that this user may still write to the filesystem of a folder. Where the folder isn't there yet, that of the nearest one
 /// above it that is.
@@ -31,24 +30,6 @@ fn available(blocks: u64, available: u64, block_size: u64) -> Option<u64> {
 /// that is. None where that can't be told.
 pub fn filesystem(folder: &Path) -> Option<u64> {
     nearest(folder)?.metadata().ok().map(|there| there.dev())
-}
-
-impl Store {
-    /// How many bytes of a blob are still to be written: none where it is there, fewer than its size where an earlier try left some.
-    ///
-    /// # Errors
-    /// Where the filesystem doesn't tell.
-    pub fn bytes_to_write(&self, blob: &Descriptor) -> Result<u64, Error> {
-        if self.has_blob(blob)? {
-            return Ok(0);
-        }
-        Ok(match kind(&folders::partial(self.root(), &blob.digest))? {
-            Kind::File(kept) => blob
-                .size
-                .saturating_sub(kept.saturating_add(self.part_bytes(blob))),
-            _ => blob.size,
-        })
-    }
 }
 
 /// The folder itself, or the nearest one above it that is there.

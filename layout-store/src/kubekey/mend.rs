@@ -1,16 +1,18 @@
-//! Mending: bad files out of the way of good ones, and tag maps as their tags' files tell them.
+//! Mending tag maps, as their tags' files tell them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use transload_reference::{Digest, Manifest, RawManifest, Repository, Tag, printable};
 
-use crate::folders::{self, BLOBS, Kind, LAYOUT, kind};
-use crate::layout::Layout;
-use crate::manifest::{read, tag_files};
-use crate::verify::check_plain;
-use crate::{Error, Flaw, Store, durable};
+use super::KubeKey;
+use super::folders::LAYOUT;
+use super::manifests::tag_files;
+use super::tag_map::TagMap;
+use crate::folders::{self, read};
+use crate::repair::{OldTagFile, TagFlaw};
+use crate::{Error, Flaw, durable};
 
 /// Added to the name of a damaged `layout` that another took the place of. No tag and no digest ends so.
 const KEPT: &str = "layout~";
@@ -18,93 +20,12 @@ const KEPT: &str = "layout~";
 /// How many characters of a strange entry are shown.
 const LONGEST_ENTRY: usize = 200;
 
-/// Something that is wrong with a repository's tag map.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TagFlaw {
-    /// The file `layout`.
-    pub path: PathBuf,
-    /// What is wrong.
-    pub flaw: Flaw,
-}
-
-/// A tag's file that held something else than `layout` says: KubeKey moves a tag in `layout` alone.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct OldTagFile {
-    /// The file.
-    pub path: PathBuf,
-    /// The tag.
-    pub tag: Tag,
-    /// Why it is still old; none where it holds now what `layout` says.
-    pub failure: Option<String>,
-}
-
-/// A bad blob that is out of the way. Dropped, it goes back to its place, unless a good one is there now.
-#[derive(Debug)]
-pub struct SetAside {
-    place: PathBuf,
-    aside: Option<PathBuf>,
-}
-
-impl SetAside {
-    /// Removes it for good.
-    ///
-    /// # Errors
-    /// Where the filesystem refuses.
-    pub fn discard(mut self) -> Result<(), Error> {
-        match self.aside.take() {
-            Some(aside) => fs::remove_file(&aside).map_err(Error::io("removing", &aside)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for SetAside {
-    fn drop(&mut self) {
-        let Some(aside) = self.aside.take() else { return };
-        let result = match self.place.symlink_metadata() {
-            Ok(_) => fs::remove_file(&aside),
-            Err(_) => fs::rename(&aside, &self.place),
-        };
-        if let Err(error) = result {
-            log::warn!("{} stays aside: {error}", aside.display());
-        }
-    }
-}
-
-impl Store {
-    /// Takes a blob that isn't what its name says out of the way, so that a whole one can take its place. It isn't removed before
-    /// that is there: what can't be read today may be readable on another machine.
-    ///
-    /// # Errors
-    /// Where the filesystem refuses, or a folder is there.
-    pub fn set_aside(&self, digest: &Digest) -> Result<SetAside, Error> {
-        let place = self.blob_path(digest);
-        check_plain(self.root(), &self.root().join(BLOBS))?;
-        let aside = match kind(&place)? {
-            Kind::Nothing => None,
-            Kind::Folder => return Err(Error::damaged(&place, "it is a folder: move it away")),
-            Kind::File(_) | Kind::Other => {
-                let folder = folders::set_aside(self.root());
-                self.make_folder(&folder, &"the folder of damaged blobs")?;
-                let aside = folder.join(digest.to_string());
-                fs::rename(&place, &aside).map_err(Error::io("setting aside", &place))?;
-                Some(aside)
-            }
-        };
-        Ok(SetAside { place, aside })
-    }
-
-    /// What is wrong with a repository's tag maps. A tag whose manifest is missing is told of by [`Store::manifest`].
-    ///
-    /// # Errors
-    /// Where a folder of the repository can't be read.
-    pub fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
+impl KubeKey {
+    pub(super) fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
         let mut flaws = Vec::new();
         for folder in self.readable_folders(repository)? {
             let path = folder.join(LAYOUT);
-            let layout = self.layouts.read(&folder).unwrap_or_else(|error| {
+            let layout = self.tag_maps.read(&folder).unwrap_or_else(|error| {
                 flaws.push(TagFlaw {
                     path: path.clone(),
                     flaw: Flaw::Damaged(error.reason()),
@@ -119,15 +40,10 @@ impl Store {
         Ok(flaws)
     }
 
-    /// Lets the files of tags hold what `layout` says, and returns those that didn't. A manifest that one held stays under its digest: KubeKey
-    /// 4.0.3 writes the file alone.
-    ///
-    /// # Errors
-    /// Where a folder of the repository can't be read. A `layout` that can't be read is told of by [`Store::check_tags`].
-    pub fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
+    pub(super) fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
         let mut old = Vec::new();
         for folder in self.readable_folders(repository)? {
-            let Ok(layout) = self.layouts.read(&folder) else {
+            let Ok(layout) = self.tag_maps.read(&folder) else {
                 continue;
             };
             let found = disagreeing(&folder, &layout)?;
@@ -151,8 +67,8 @@ impl Store {
     }
 
     fn renew_in(&self, folder: &Path, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
-        let _lock = self.lock_layouts()?;
-        let layout = Layout::read(folder)?;
+        let _lock = self.directory.lock_tags()?;
+        let layout = TagMap::read(folder)?;
         let mut renewed = Vec::new();
         for (tag, digest) in disagreeing(folder, &layout)? {
             let path = folder.join(tag.as_str());
@@ -169,13 +85,8 @@ impl Store {
         Ok(renewed)
     }
 
-    /// Mends a repository's tag maps as far as its own files tell them: a damaged `layout` is made anew from the tags that have files (the
-    /// damaged one stays as `layout~`).
-    ///
-    /// # Errors
-    /// Where no file tells what a tag stood for, or the filesystem refuses.
-    pub fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
-        let _lock = self.lock_layouts()?;
+    pub(super) fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
+        let _lock = self.directory.lock_tags()?;
         for folder in self.readable_folders(repository)? {
             self.mend_layout(&folder, repository)?;
             durable::sync(&folder)?;
@@ -185,12 +96,12 @@ impl Store {
 
     fn mend_layout(&self, folder: &Path, repository: &Repository) -> Result<(), Error> {
         let path = folder.join(LAYOUT);
-        let (mut layout, damage) = match Layout::read(folder) {
+        let (mut layout, damage) = match TagMap::read(folder) {
             Ok(layout) => match strange_entries(&layout) {
                 None => return Ok(()),
                 Some(reason) => (layout, Error::damaged(&path, reason)),
             },
-            Err(error) => (Layout::default(), error),
+            Err(error) => (TagMap::default(), error),
         };
         let told = self.tell_by_files(folder, &mut layout, repository)?;
         // An entry that no file tells better stays as it is, for somebody to read.
@@ -205,7 +116,7 @@ impl Store {
     fn tell_by_files(
         &self,
         folder: &Path,
-        layout: &mut Layout,
+        layout: &mut TagMap,
         repository: &Repository,
     ) -> Result<bool, Error> {
         let mut told = false;
@@ -224,13 +135,13 @@ impl Store {
 }
 
 /// What a tag's file holds, if it is a manifest and not what could be anything.
-fn manifest_of(path: &Path) -> Option<RawManifest> {
+pub(super) fn manifest_of(path: &Path) -> Option<RawManifest> {
     let manifest = RawManifest::parse(read(path).ok()??, None).ok()?;
     (!matches!(manifest.view(), Manifest::Opaque)).then_some(manifest)
 }
 
 /// What is wrong with single entries of a tag map: all of them are damage, the first is shown.
-fn strange_entries(layout: &Layout) -> Option<String> {
+fn strange_entries(layout: &TagMap) -> Option<String> {
     let mut strange = layout.strange();
     let (tag, digest) = strange.next()?;
     let entry = printable(&format!("\"{tag}\": \"{digest}\""), LONGEST_ENTRY).into_owned();
@@ -241,7 +152,7 @@ fn strange_entries(layout: &Layout) -> Option<String> {
 }
 
 /// The tags whose files hold something else than `layout` lets them stand for, with what that is.
-fn disagreeing(folder: &Path, layout: &Layout) -> Result<Vec<(Tag, Digest)>, Error> {
+fn disagreeing(folder: &Path, layout: &TagMap) -> Result<Vec<(Tag, Digest)>, Error> {
     let mut found = Vec::new();
     for tag in tag_files(folder)? {
         let Some(digest) = layout.get(&tag) else { continue };

@@ -1,40 +1,24 @@
 //! Manifests: reading and writing.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use transload_reference::{
-    Algorithm, Digest, Identifier, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Repository, Tag,
-};
+use transload_reference::{Algorithm, Digest, RawManifest, Repository, Tag};
 
-use crate::folders::{self, DOCKER_HUB, DOCKER_HUB_API, Kind, LAYOUT, OWN, TEMPORARY, kind};
-use crate::images::age;
-use crate::layout::Layout;
-use crate::lease::{self, Share};
-use crate::store::state_of;
-use crate::{Error, Store, durable};
+use super::KubeKey;
+use super::folders::{self, DOCKER_HUB, DOCKER_HUB_API, LAYOUT};
+use super::images::age;
+use super::tag_map::TagMap;
+use crate::folders::{Kind, is_plain, kind, read, state_of};
+use crate::{Error, durable, sparse};
 
-impl Store {
-    /// What a tag or a digest of a repository stands for; none if there is no such thing. Tags are looked up in `layout`, then as
-    /// the files that old generations have.
-    ///
-    /// # Errors
-    /// Where a file can't be read.
-    pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Option<Digest>, Error> {
-        match identifier {
-            Identifier::Digest(digest) => Ok(self
-                .manifest(repository, digest)?
-                .map(|manifest| manifest.digest().clone())),
-            Identifier::Tag(tag) => self.newest_of(repository, tag),
-        }
-    }
-
+impl KubeKey {
     /// What a tag stands for in that of the repository's folders which came to say so last. A folder that can't be read spoils nothing that
     /// another has.
-    fn newest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
+    pub(super) fn newest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
         let (mut newest, mut failure) = (None::<(PathBuf, Digest)>, None);
         for folder in self.readable_folders(repository)? {
             let digest = match self.tagged(&folder, tag) {
@@ -72,7 +56,7 @@ impl Store {
 
     /// What a tag stands for in a folder of manifests.
     fn tagged(&self, folder: &Path, tag: &Tag) -> Result<Option<Digest>, Error> {
-        if let Some(digest) = self.layouts.read(folder)?.get(tag) {
+        if let Some(digest) = self.tag_maps.read(folder)?.get(tag) {
             return Ok(Some(digest));
         }
         if tag.as_str() == LAYOUT {
@@ -81,20 +65,15 @@ impl Store {
         Ok(read(&folder.join(tag.as_str()))?.map(|bytes| Digest::of(&bytes)))
     }
 
-    /// A manifest of a repository, verified; none if there is no such thing.
-    ///
-    /// # Errors
-    /// Where the file can't be read or holds something else.
-    pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+    pub(super) fn manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<RawManifest>, Error> {
         self.first_of(repository, |folder| self.manifest_in(folder, digest))
     }
 
-    /// A manifest that has a file of its own, verified. One of the oldest generation, which has it only under a tag, isn't looked for: that
-    /// would take a look at all tags.
-    ///
-    /// # Errors
-    /// Where the file can't be read or holds something else.
-    pub fn manifest_by_digest(
+    pub(super) fn manifest_by_digest(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -120,8 +99,7 @@ impl Store {
         failure.map_or(Ok(None), Err)
     }
 
-    /// Where a manifest is or would be.
-    pub fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    pub(super) fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         let folders = folders::manifests(self.root(), repository).unwrap_or_default();
         let paths: Vec<PathBuf> = folders
             .into_iter()
@@ -131,10 +109,10 @@ impl Store {
         there.cloned().unwrap_or_else(|| self.root().to_owned())
     }
 
-    pub(crate) fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
         let mut readable = Vec::new();
         for folder in folders::manifests(self.root(), repository)? {
-            if folders::is_plain(self.root(), &folder)? {
+            if is_plain(self.root(), &folder)? {
                 readable.push(folder);
             }
         }
@@ -146,7 +124,7 @@ impl Store {
             return Ok(Some(manifest));
         }
         // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
-        let layout = self.layouts.read(folder)?;
+        let layout = self.tag_maps.read(folder)?;
         for tag in tag_files(folder)? {
             if layout.get(&tag).is_some_and(|tagged| tagged != *digest) {
                 continue;
@@ -181,21 +159,17 @@ impl Store {
         Some(digest)
     }
 
-    /// Writes a manifest, byte for byte, under its digest. Its blobs and its own manifests should be there before: those of an index
-    /// that aren't are taken for left out.
-    ///
-    /// # Errors
-    /// Where the folder can't be written, or the name's place is taken.
-    pub fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
-        self.note_left_out(repository, manifest)?;
+    pub(super) fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        sparse::note_left_out(
+            &self.directory,
+            &self.note(repository, manifest.digest()),
+            manifest,
+            |child| matches!(self.manifest(repository, child), Ok(Some(_))),
+        )?;
         self.mend_manifest(repository, manifest)
     }
 
-    /// Writes a manifest whose file was lost or damaged. What is missing of an index isn't taken for left out.
-    ///
-    /// # Errors
-    /// As [`Store::put_manifest`].
-    pub fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+    pub(super) fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         let path = folder.join(manifest.digest().to_string());
         if read(&path)
@@ -205,43 +179,28 @@ impl Store {
         {
             return Ok(());
         }
-        self.replace(&path, manifest.bytes(), repository)
+        if !manifest.view().children().is_empty() {
+            // An index must not last longer than what it names.
+            durable::sync(&folder)?;
+        }
+        self.directory.replace(&path, manifest.bytes(), repository)
     }
 
-    /// Makes the names of a repository's manifests durable: those that another manifest names, before it is written; and that one.
-    ///
-    /// # Errors
-    /// Where the filesystem refuses.
-    pub fn sync_manifests(&self, repository: &Repository) -> Result<(), Error> {
-        durable::sync(&self.writable_folder(repository)?)
+    pub(super) fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        let folder = self.writable_folder(repository)?;
+        check_is_there(&folder, digest)?;
+        durable::sync(&folder)
     }
 
-    /// Lets a tag stand for a manifest that is there. Where many tags of a repository are written, [`Store::tag_all`] writes its tag map once.
-    ///
-    /// # Errors
-    /// As [`Store::tag_all`].
-    pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        self.tag_all(repository, &[(tag.clone(), digest.clone())])
-    }
-
-    /// Lets tags of a repository stand for manifests that are there, all in one change of its tag map, which is durable then.
-    ///
-    /// # Errors
-    /// Where a manifest isn't there, the folder can't be written, or its `layout` can't be read or would grow too large: no tag is changed then.
-    /// Where a tag's file can't be written: `layout`, which counts, has the tags then.
-    pub fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+    pub(super) fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         for (_, digest) in tags {
-            let path = folder.join(digest.to_string());
-            if !matches!(kind(&path)?, Kind::File(_)) {
-                let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-                return Err(Error::io("tagging", &path)(missing));
-            }
+            check_is_there(&folder, digest)?;
         }
         // What a tag stands for must last longer than the tag.
         durable::sync(&folder)?;
-        let _lock = self.lock_layouts()?;
-        let mut layout = Layout::clone(&*self.layouts.read(&folder)?);
+        let _lock = self.directory.lock_tags()?;
+        let mut layout = TagMap::clone(&*self.tag_maps.read(&folder)?);
         let mut is_changed = false;
         for (tag, digest) in tags {
             is_changed |= layout.set(tag, digest);
@@ -255,22 +214,23 @@ impl Store {
         durable::sync(&folder)
     }
 
-    pub(crate) fn write_layout(
+    pub(super) fn write_layout(
         &self,
         folder: &Path,
-        layout: Layout,
+        layout: TagMap,
         repository: &Repository,
     ) -> Result<(), Error> {
         let path = folder.join(LAYOUT);
-        self.replace(&path, &layout.to_bytes(&path)?, repository)?;
-        self.layouts.wrote(folder, layout);
+        self.directory
+            .replace(&path, &layout.to_bytes(&path)?, repository)?;
+        self.tag_maps.wrote(folder, layout);
         Ok(())
     }
 
     /// Writes the manifest under its tag, too, for the generation that reads those: into a file of its own, since KubeKey 4.0.3
     /// writes in place. Where the name is taken by a folder, or is the format's own, only `layout` has the tag: what reads the
     /// oldest generation alone can't have it.
-    pub(crate) fn name_by_tag(&self, folder: &Path, tag: &Tag, digest: &Digest) -> Result<(), Error> {
+    pub(super) fn name_by_tag(&self, folder: &Path, tag: &Tag, digest: &Digest) -> Result<(), Error> {
         let path = folder.join(tag.as_str());
         if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
             return Ok(());
@@ -286,13 +246,13 @@ impl Store {
         if is_own && read(&path)?.is_some_and(|bytes| bytes == manifest.bytes()) {
             return Ok(());
         }
-        self.replace(&path, manifest.bytes(), &tag)
+        self.directory.replace(&path, manifest.bytes(), &tag)
     }
 
     fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
         let mut candidates = folders::manifests(self.root(), repository)?;
         let folder = candidates.swap_remove(0);
-        self.make_folder(&folder, repository)?;
+        self.directory.make_folder(&folder, repository)?;
         if repository.registry().is_docker_hub() {
             self.name_docker_hub()?;
         }
@@ -310,56 +270,15 @@ impl Store {
         }
         Ok(())
     }
-
-    pub(crate) fn own_folder(&self) -> Result<PathBuf, Error> {
-        let own = self.root().join(OWN);
-        self.make_folder(&own, &"the folder of temporary files")?;
-        Ok(own)
-    }
-
-    /// Writes a whole file durably, or leaves what was there.
-    pub(crate) fn replace(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        name: &dyn std::fmt::Display,
-    ) -> Result<(), Error> {
-        if kind(path)? == Kind::Folder {
-            return Err(Error::Collision {
-                name: name.to_string(),
-                path: path.to_owned(),
-                taken_by: "another repository's folder",
-            });
-        }
-        let own = self.own_folder()?;
-        let write = || {
-            let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&own)?;
-            file.write_all(bytes)?;
-            folders::open_to_readers(file.as_file())?;
-            durable::flush(file.as_file(), &self.cautions)?;
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map(|_| ()).map_err(Error::io("writing", path))
-    }
-
-    /// Locks the tag maps of the store against other threads and processes, until the lock is dropped.
-    pub(crate) fn lock_layouts(&self) -> Result<LayoutLock<'_>, Error> {
-        let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
-        self.own_folder()?;
-        let path = folders::layout_lock(self.root());
-        let file = lease::open(&path)?;
-        self.lock(&file, &path, Share::Alone, "another process tags an image")?;
-        Ok(LayoutLock {
-            _process: file,
-            _thread: thread,
-        })
-    }
 }
 
-/// The right to change tag maps. The lock on disk is let go of first.
-pub(crate) struct LayoutLock<'a> {
-    _process: File,
-    _thread: MutexGuard<'a, ()>,
+/// Refuses to name a manifest that has no file.
+fn check_is_there(folder: &Path, digest: &Digest) -> Result<(), Error> {
+    let path = folder.join(digest.as_str());
+    match kind(&path)? {
+        Kind::File(_) => Ok(()),
+        _ => Err(Error::io("tagging", &path)(io::ErrorKind::NotFound.into())),
+    }
 }
 
 /// The manifest that a folder has under its digest, verified.
@@ -375,7 +294,7 @@ fn own_file(folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error
 }
 
 /// The tags that a folder of manifests has as files.
-pub(crate) fn tag_files(folder: &Path) -> Result<Vec<Tag>, Error> {
+pub(super) fn tag_files(folder: &Path) -> Result<Vec<Tag>, Error> {
     let mut tags = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
         let entry = entry.map_err(Error::io("reading", folder))?;
@@ -389,24 +308,4 @@ pub(crate) fn tag_files(folder: &Path) -> Result<Vec<Tag>, Error> {
         }
     }
     Ok(tags)
-}
-
-/// A small file's bytes; none if there is none.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match kind(path)? {
-        Kind::Nothing | Kind::Folder => Ok(None),
-        Kind::Other => Err(Error::damaged(path, "it is no file")),
-        Kind::File(size) if size > MAX_MANIFEST_SIZE => Err(Error::Manifest {
-            path: path.to_owned(),
-            source: ManifestError::TooLarge { size },
-        }),
-        Kind::File(size) => {
-            let file = File::open(path).map_err(Error::io("opening", path))?;
-            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            file.take(MAX_MANIFEST_SIZE)
-                .read_to_end(&mut bytes)
-                .map_err(Error::io("reading", path))?;
-            Ok(Some(bytes))
-        }
-    }
 }

@@ -1,0 +1,10 @@
+//! The formats of directories.
+
+/// How a directory keeps images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// KubeKey's image directory.
+    #[default]
+    KubeKey,
+}

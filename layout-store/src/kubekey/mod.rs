@@ -1,0 +1,158 @@
+//! KubeKey's format: blobs together, and a folder of manifests and tags for each repository.
+
+mod folders;
+mod images;
+mod manifests;
+mod mend;
+mod prune;
+pub(crate) mod tag_map;
+mod tags;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use transload_reference::{Digest, RawManifest, Repository, Tag};
+
+use crate::directory::Directory;
+use crate::folders::FileState;
+use crate::layout::Layout;
+use crate::repair::{OldTagFile, TagFlaw};
+use crate::{Error, Format, Listing, StoredImage, sparse};
+use tag_map::TagMaps;
+
+pub(crate) use folders::{LAYOUT, MANIFESTS};
+
+/// A directory of this format.
+#[derive(Debug)]
+pub(crate) struct KubeKey {
+    directory: Arc<Directory>,
+    /// The tag maps as they were when they were last read or written.
+    tag_maps: TagMaps,
+    /// The digests of tags' files as they were when they were last read.
+    tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
+}
+
+impl KubeKey {
+    pub fn new(directory: Arc<Directory>) -> KubeKey {
+        KubeKey {
+            directory,
+            tag_maps: TagMaps::default(),
+            tag_digests: Mutex::default(),
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// Where it is noted what was left out of an index.
+    fn note(&self, repository: &Repository, index: &Digest) -> PathBuf {
+        self.notes(repository).join(index.as_str())
+    }
+
+    fn notes(&self, repository: &Repository) -> PathBuf {
+        let mut path = sparse::folder(self.root());
+        path.push(repository.registry().as_str());
+        path.extend(repository.path().split('/'));
+        path
+    }
+}
+
+impl Layout for KubeKey {
+    fn format(&self) -> Format {
+        Format::KubeKey
+    }
+
+    fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository> {
+        Some(repository)
+    }
+
+    fn listing(&self) -> Result<Listing, Error> {
+        images::listing(self.root())
+    }
+
+    fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
+        self.tags(repository)
+    }
+
+    fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
+        self.newest_of(repository, tag)
+    }
+
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        self.manifest(repository, digest)
+    }
+
+    fn manifest_by_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<RawManifest>, Error> {
+        self.manifest_by_digest(repository, digest)
+    }
+
+    fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.manifest_path(repository, digest)
+    }
+
+    fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        sparse::left_out(&self.note(repository, index))
+    }
+
+    fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
+        self.check_place(repository, tag)
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        self.put_manifest(repository, manifest)
+    }
+
+    fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        self.keep(repository, digest)
+    }
+
+    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+        self.tag_all(repository, tags)
+    }
+
+    fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {
+        self.untag(repository, tag)
+    }
+
+    fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        self.mend_manifest(repository, manifest)
+    }
+
+    fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
+        self.check_tags(repository)
+    }
+
+    fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
+        self.renew_tag_files(repository)
+    }
+
+    fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
+        self.mend_tags(repository)
+    }
+
+    fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
+        self.subjects(repository)
+    }
+
+    fn unreached(&self, repository: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
+        self.unreached(repository, reached)
+    }
+
+    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+        self.forget_images(images)
+    }
+
+    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+        self.remove_manifests(manifests)
+    }
+
+    fn tidy(&self, repositories: &BTreeSet<&Repository>) {
+        self.remove_empty_repositories(repositories);
+    }
+}

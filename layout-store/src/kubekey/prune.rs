@@ -1,0 +1,154 @@
+//! Removing images' names, and manifests.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use transload_reference::{Digest, RawManifest, Repository, Tag};
+
+use super::KubeKey;
+use super::folders::{self as places, LAYOUT};
+use super::manifests::tag_files;
+use super::tag_map::TagMap;
+use crate::folders::{self, read};
+use crate::{Error, StoredImage, durable};
+
+impl KubeKey {
+    pub(super) fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+        for images in images.chunk_by(|a, b| a.reference.repository() == b.reference.repository()) {
+            self.directory.check_stop()?;
+            let tags: Vec<&Tag> = images.iter().filter_map(|image| image.reference.tag()).collect();
+            if let ([image, ..], false) = (images, tags.is_empty()) {
+                self.remove_tags(image.reference.repository(), &tags)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+        let mut changed = HashSet::new();
+        for (repository, path) in manifests {
+            self.directory.check_stop()?;
+            folders::remove(path)?;
+            changed.extend(path.parent());
+            let digest: Option<Digest> = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let Some(digest) = digest {
+                folders::remove(&self.note(repository, &digest))?;
+            }
+        }
+        changed.into_iter().try_for_each(durable::sync)
+    }
+
+    /// Removes tags of a repository from its tag maps, each written once, and their files.
+    pub(super) fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<bool, Error> {
+        let mut removed = false;
+        for folder in self.readable_folders(repository)? {
+            let mut layout = TagMap::read(&folder)?;
+            let mut is_changed = false;
+            for tag in tags {
+                is_changed |= layout.remove(tag);
+            }
+            removed |= is_changed;
+            if is_changed {
+                self.write_layout(&folder, layout, repository)?;
+            }
+            let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();
+            for tag in tags.iter().filter(|tag| files.contains(**tag)) {
+                folders::remove(&folder.join(tag.as_str()))?;
+                removed = true;
+            }
+            durable::sync(&folder)?;
+        }
+        Ok(removed)
+    }
+
+    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
+    pub(super) fn remove_empty_repositories(&self, repositories: &BTreeSet<&Repository>) {
+        for repository in repositories {
+            self.remove_empty_notes(repository);
+            let Ok(folders) = places::manifests(self.root(), repository) else {
+                continue;
+            };
+            for folder in folders {
+                if !folders::is_plain(self.root(), &folder).unwrap_or(false) {
+                    continue;
+                }
+                let is_empty = TagMap::read(&folder).is_ok_and(|layout| layout.is_empty());
+                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
+                    let _ = fs::remove_file(folder.join(LAYOUT));
+                }
+                let above = folder.ancestors().take_while(|path| *path != self.root());
+                // The first that isn't empty ends the climb.
+                let _ = above.map(fs::remove_dir).find(Result::is_err);
+            }
+        }
+    }
+
+    /// Removes the folders that held a repository's notes, where they hold nothing more.
+    fn remove_empty_notes(&self, repository: &Repository) {
+        let folder = self.notes(repository);
+        let own = self.root().join(folders::OWN);
+        let above = folder.ancestors().take_while(|path| *path != own);
+        // The first that isn't empty, or isn't there, ends the climb.
+        let _ = above.map(fs::remove_dir).find(Result::is_err);
+    }
+
+    pub(super) fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
+        let mut subjects = BTreeMap::new();
+        for folder in self.readable_folders(repository)? {
+            for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
+                self.directory.check_stop()?;
+                let entry = entry.map_err(Error::io("reading", &folder))?;
+                let name = entry.file_name().into_string().unwrap_or_default();
+                let named: Option<Digest> = name.parse().ok();
+                // The oldest generations have a manifest only under its tag.
+                if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
+                    continue;
+                }
+                let bytes = match read(&entry.path()) {
+                    Ok(Some(bytes)) => bytes,
+                    Err(error @ Error::Io { .. }) => return Err(error),
+                    _ => continue,
+                };
+                let digest = named.unwrap_or_else(|| Digest::of(&bytes));
+                if let Ok(manifest) = RawManifest::verified(bytes, None, &digest)
+                    && let Some(subject) = manifest.view().subject()
+                {
+                    subjects.insert(digest, subject.digest.clone());
+                }
+            }
+        }
+        Ok(subjects)
+    }
+
+    pub(super) fn unreached(
+        &self,
+        repository: &Repository,
+        reached: &HashSet<Digest>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            unreached_in(&folder, reached, &mut found)?;
+        }
+        Ok(found)
+    }
+}
+
+/// Notes the files in a folder of manifests that are named by a digest which isn't reached.
+fn unreached_in(folder: &Path, reached: &HashSet<Digest>, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if let Some(digest) = digest
+            && is_file
+            && !reached.contains(&digest)
+        {
+            found.push(entry.path());
+        }
+    }
+    Ok(())
+}
