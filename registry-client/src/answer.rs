@@ -13,7 +13,7 @@ use crate::failure;
 use crate::reason;
 use crate::retry::retry_after;
 use crate::throttle::Permit;
-use crate::transport::bounded;
+use crate::transport::Lease;
 use crate::url::Url;
 
 /// How much of an error's body is read, in bytes.
@@ -51,25 +51,68 @@ pub(crate) struct Answer {
     pub permit: Option<Permit>,
 }
 
-pub(crate) enum Body {
+/// The bytes of an answer, which hold its connection until the last of them is read.
+pub(crate) struct Body(Source);
+
+enum Source {
     Stream {
         reader: BodyReader<'static>,
-        /// How long a byte may be waited for while other things come.
+        connection: Lease,
+        /// How long to wait for a byte while other things come.
         patience: Duration,
     },
     Bytes(io::Cursor<Vec<u8>>),
 }
 
+impl Body {
+    pub fn stream(body: ureq::Body, connection: Lease, patience: Duration) -> Body {
+        Body(Source::Stream {
+            reader: body.into_reader(),
+            connection,
+            patience,
+        })
+    }
+
+    pub fn whole(bytes: Vec<u8>) -> Body {
+        Body(Source::Bytes(io::Cursor::new(bytes)))
+    }
+}
+
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Body::Stream { reader, patience } => bounded(Some(*patience), || reader.read(buffer)),
-            Body::Bytes(bytes) => bytes.read(buffer),
+        let count = match &mut self.0 {
+            Source::Stream {
+                reader,
+                connection,
+                patience,
+            } => connection.wait().bound(Some(*patience), || reader.read(buffer))?,
+            Source::Bytes(bytes) => return bytes.read(buffer),
+        };
+        if count == 0 && !buffer.is_empty() {
+            *self = Body::whole(Vec::new());
         }
+        Ok(count)
     }
 }
 
 impl Answer {
+    pub fn new(status: u16, body: Body, url: Url) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            is_write: false,
+            body,
+            url,
+            was_authorized: false,
+            patience: Duration::ZERO,
+            is_elsewhere: false,
+            proxy: None,
+            insufficient: None,
+            by_robot: false,
+            permit: None,
+        }
+    }
+
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -363,19 +406,11 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
+        let body = Body::whole(body.as_bytes().to_vec());
         Answer {
-            status,
             headers: map,
-            body: Body::Bytes(io::Cursor::new(body.as_bytes().to_vec())),
-            is_write: false,
-            url: Url::parse("https://a/").unwrap(),
-            was_authorized: false,
             patience: Duration::from_secs(60),
-            is_elsewhere: false,
-            proxy: None,
-            insufficient: None,
-            by_robot: false,
-            permit: None,
+            ..Answer::new(status, body, Url::parse("https://a/").unwrap())
         }
     }
 

@@ -163,9 +163,10 @@ impl BlobReader {
 
     fn begin(&mut self) -> Result<(), Error> {
         if let Ok(Some(data)) = self.blob.inline_data() {
-            let mut data = io::Cursor::new(data);
-            data.set_position(self.position);
-            self.body = Some(Body::Bytes(data));
+            let start = usize::try_from(self.position)
+                .unwrap_or(usize::MAX)
+                .min(data.len());
+            self.body = Some(Body::whole(data[start..].to_vec()));
             return Ok(());
         }
         // An empty rest needs no request; an empty blob needn't even be there.
@@ -400,7 +401,6 @@ impl BlobReader {
                     Ok(0) => self.ended_at(self.position),
                     Ok(count) => {
                         self.position += count as u64;
-                        self.permit.iter().for_each(|permit| permit.moved(count as u64));
                         self.pace.1 += count as u64;
                         if self.position == self.end || self.has_pace() {
                             return Ok(count);

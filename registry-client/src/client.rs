@@ -24,6 +24,7 @@ use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
 use crate::token_store::Tokens;
+use crate::transport::{ConnectionPool, Limits};
 use crate::url::Scheme;
 
 /// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
@@ -161,6 +162,16 @@ impl ClientBuilder {
             ));
         }
         let other = self.other.as_ref().map(|other| &other.core);
+        let rate = match other {
+            Some(other) => other.rate.clone(),
+            None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
+        };
+        let limits = Limits {
+            cancel: Arc::clone(&self.cancel),
+            rate: rate.clone(),
+        };
+        // A worker may hold one connection to read from and one to write to.
+        let most_idle = self.jobs.saturating_mul(2).max(8);
         let core = Core {
             shared: other.map_or_else(Arc::default, |other| Arc::clone(&other.shared)),
             rules,
@@ -175,11 +186,8 @@ impl ClientBuilder {
             on_notice: self.on_notice,
             user_agent: self.user_agent,
             jobs: self.jobs,
-            rate: match other {
-                Some(other) => other.rate.clone(),
-                None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
-            },
-            agents: HashMap::new().into(),
+            rate,
+            connections: Arc::new(ConnectionPool::new(limits, most_idle)),
             schemes: HashMap::new().into(),
             logins: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
@@ -512,6 +520,6 @@ impl Client {
 
     /// Closes the connections that nobody uses. New requests open new ones.
     pub fn close_idle(&self) {
-        lock(&self.core.agents).clear();
+        self.core.connections.close_idle();
     }
 }

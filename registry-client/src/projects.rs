@@ -15,12 +15,13 @@ use crate::client::Client;
 use crate::config::Credential;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Place};
+use crate::exchange::Exchange;
 use crate::notice::NoticeKind;
+use crate::payload::Payload;
 use crate::reason::project_of;
-use crate::request::{Call, Exchange, Payload, is_passing};
+use crate::request::{Call, is_passing};
 use crate::scope::Scopes;
 use crate::throttle::Patience;
-use crate::transport::reaching;
 use crate::tries::Tries;
 
 /// The largest answer of Harbor's API that is read, in bytes.
@@ -273,7 +274,7 @@ impl Core {
                 checked_bytes: 0,
             };
             let mut payload = body.map_or(Payload::None, Payload::Bytes);
-            reaching(Some(&throttle), || self.exchange(exchange, &mut payload))
+            self.exchange(exchange, &mut payload)
                 .map_err(|error| error.of_request(began))
         };
         let mut answer = send()?;

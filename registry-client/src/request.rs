@@ -1,25 +1,19 @@
 //! Sending: authorization, redirects, retries.
 
-use std::io::{self, Read};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use transload_reference::Repository;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use ureq::{AsSendBody, SendBody};
 
-use crate::answer::{Answer, Body};
+use crate::answer::Answer;
 use crate::auth::{Demand, Next, Scheme as AuthScheme};
 use crate::core::{Core, OUTPUT_BUFFER, lock};
 use crate::error::{Error, ErrorKind, Place};
-use crate::failure;
+use crate::exchange::Exchange;
 use crate::notice::NoticeKind;
 use crate::origin::{Purpose, Reach};
+use crate::payload::Payload;
 use crate::scope::Scopes;
-use crate::secret::Secret;
-use crate::throttle::{Patience, Permit, Throttle};
-use crate::tls::Identity;
-use crate::transport::{EarlyAnswer, bounded, last_sent, reaching};
+use crate::throttle::{Patience, Permit};
 use crate::tries::Tries;
 use crate::url::{Scheme, Url};
 
@@ -52,85 +46,6 @@ pub(crate) struct Call {
     pub may_leave: bool,
     /// Whether it is sent again with a new token where the one in store is refused.
     pub renews: bool,
-}
-
-/// What is sent along.
-pub(crate) enum Payload<'a, 'r> {
-    None,
-    Bytes(&'a [u8]),
-    /// So many bytes of a reader, which can't be sent twice.
-    Stream(&'a mut ExactReader<'r>),
-}
-
-/// One request and its answer, without redirects or retries.
-pub(crate) struct Exchange<'a> {
-    pub method: &'static str,
-    pub url: &'a Url,
-    pub headers: &'a [(&'static str, &'a str)],
-    pub authorization: Option<&'a Secret>,
-    pub identity: Identity,
-    pub place: &'a Place,
-    /// What the registry named the URL for, where it isn't its own.
-    pub named_for: Option<Purpose>,
-    pub checked_bytes: u64,
-}
-
-/// A blob's bytes from some offset on.
-pub(crate) type BlobBytes<'r> = Box<dyn Read + Send + 'r>;
-
-/// Gives exactly as many bytes as were announced, or fails; remembers why, since the failure travels through the HTTP library.
-pub(crate) struct ExactReader<'r> {
-    bytes: BlobBytes<'r>,
-    left: u64,
-    failure: Option<io::Error>,
-    /// Told of the bytes.
-    throttle: Option<Arc<Throttle>>,
-}
-
-impl<'r> ExactReader<'r> {
-    pub fn new(bytes: BlobBytes<'r>, length: u64) -> ExactReader<'r> {
-        ExactReader {
-            bytes,
-            left: length,
-            failure: None,
-            throttle: None,
-        }
-    }
-
-    /// What comes after the bytes that were sent.
-    pub fn into_rest(self) -> BlobBytes<'r> {
-        self.bytes
-    }
-
-    fn fail(&mut self, error: io::Error) -> io::Error {
-        self.failure = Some(error);
-        io::Error::other("the bytes to send can't be read")
-    }
-}
-
-impl Read for ExactReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let count = loop {
-            match self.bytes.read(&mut buffer[..most]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.fail(error)),
-                Ok(count) => break count,
-            }
-        };
-        if count == 0 {
-            let message = format!("the bytes end {} before the announced end", self.left);
-            return Err(self.fail(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
-        }
-        self.left -= count as u64;
-        self.throttle
-            .iter()
-            .for_each(|throttle| throttle.moved(count as u64));
-        Ok(count)
-    }
 }
 
 impl Call {
@@ -216,9 +131,6 @@ impl Core {
         let Some(permit) = throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
-        if let Payload::Stream(reader) = payload {
-            reader.throttle = Some(Arc::clone(&throttle));
-        }
         let began = permit.began();
         self.converse(call, payload, permit)
             .map_err(|error| error.of_request(began))
@@ -270,11 +182,7 @@ impl Core {
                 named_for,
                 checked_bytes: call.checked_bytes,
             };
-            let began = Instant::now();
-            let result = reaching(at_home.then_some(&throttle), || self.exchange(exchange, payload));
-            // To connect takes round trips of its own, which say nothing of how busy the registry is.
-            let sent = last_sent().map_or(began, |sent| sent.max(began));
-            let latency = sent.elapsed();
+            let result = self.exchange(exchange, payload);
             if let (Some(_), Ok(answer)) = (&guard, &result)
                 && at_home
                 && answer.status == 401
@@ -291,9 +199,7 @@ impl Core {
                 answer.by_robot = credential.is_some_and(|credential| credential.is_robot());
             }
             if answer.status < 400 || answer.status == 404 {
-                // Only what a registry answers off-hand tells how busy everything is.
-                let is_offhand = matches!(call.method, "GET" | "HEAD");
-                throttle.speed_up(is_offhand.then_some(latency));
+                throttle.speed_up();
             }
             let wants_more = at_home
                 && (answer.status == 401
@@ -389,195 +295,8 @@ impl Core {
         })?;
         self.follow(reach, from, &location).map_err(refuse)
     }
-
-    /// One request and its answer.
-    pub fn exchange(&self, exchange: Exchange<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
-        let Exchange {
-            method,
-            url,
-            headers,
-            authorization,
-            identity,
-            place,
-            named_for,
-            checked_bytes,
-        } = exchange;
-        if self.cancel.is_set() {
-            return Err(Error::new(place, ErrorKind::Cancelled).at(url));
-        }
-        let host = self.throttle(url.host());
-        let is_write = matches!(method, "POST" | "PUT" | "PATCH");
-        if let Some(given_up) = host.given_up(is_write) {
-            return Err(given_up);
-        }
-        let agent = self.agent(url, identity)?;
-        let unsendable =
-            || Error::new(place, ErrorKind::Protocol("the request can't be sent".to_owned())).at(url);
-        let mut request = Request::builder().method(method).uri(url.expose());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if let Some(authorization) = authorization {
-            let size = authorization.expose().len();
-            if size > OUTPUT_BUFFER - 1024 {
-                let message = format!(
-                    "the credentials have {} KiB; a request carries at most {} KiB",
-                    size.div_ceil(1024),
-                    MAX_TOKEN / 1024
-                );
-                return Err(Error::new(place, ErrorKind::Config(message)).at(url));
-            }
-            let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| {
-                let message = "the credentials hold characters that no header can carry".to_owned();
-                Error::new(place, ErrorKind::Config(message))
-            })?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if let Payload::Stream(reader) = payload {
-            request = request.header(header::CONTENT_LENGTH, reader.left);
-        }
-        let wait = self.timeouts.answer(checked_bytes);
-        let head = self.timeouts.document;
-        let result = match payload {
-            Payload::None if matches!(method, "GET" | "HEAD" | "DELETE") => {
-                let request = request.body(()).map_err(|_| unsendable())?;
-                bounded(None, || agent.run(request))
-            }
-            Payload::None => {
-                let request = request.body(&[] as &[u8]).map_err(|_| unsendable())?;
-                bounded(None, || agent.run(request))
-            }
-            Payload::Bytes(bytes) => {
-                let request = request.body(*bytes).map_err(|_| unsendable())?;
-                let request = with_wait(&agent, request, wait, head);
-                bounded(None, || agent.run(request))
-            }
-            Payload::Stream(reader) => {
-                let body = SendBody::from_reader(&mut **reader);
-                let request = request.body(body).map_err(|_| unsendable())?;
-                let request = with_wait(&agent, request, wait, head);
-                bounded(None, || agent.run(request))
-            }
-        };
-        if let Payload::Stream(reader) = payload
-            && let Some(failure) = reader.failure.take()
-        {
-            return Err(Error::new(place, ErrorKind::Source(failure)));
-        }
-        // A token that everybody gets says nothing of a user.
-        let was_authorized = authorization.is_some() && place.has_credential;
-        match result {
-            Ok(response) => {
-                let (parts, body) = response.into_parts();
-                log::debug!("{method} {url}: {}", parts.status);
-                host.hears(Instant::now(), is_write, !is_passing(parts.status.as_u16()));
-                Ok(Answer {
-                    status: parts.status.as_u16(),
-                    headers: parts.headers,
-                    is_write,
-                    body: Body::Stream {
-                        reader: body.into_reader(),
-                        patience: self.timeouts.document,
-                    },
-                    url: url.clone(),
-                    was_authorized,
-                    patience: self.timeouts.document,
-                    is_elsewhere: false,
-                    proxy: self.proxies.shown(url),
-                    insufficient: None,
-                    by_robot: false,
-                    permit: None,
-                })
-            }
-            Err(ureq::Error::Other(other)) if other.is::<EarlyAnswer>() => {
-                let early = other
-                    .downcast::<EarlyAnswer>()
-                    .ok()
-                    .and_then(|early| early.parts());
-                let parts = early.ok_or_else(|| {
-                    failure::from_ureq(ureq::Error::Io(io::ErrorKind::ConnectionReset.into()), place).at(url)
-                })?;
-                host.hears(Instant::now(), is_write, !is_passing(parts.status));
-                let mut headers = HeaderMap::new();
-                for (name, value) in parts.headers {
-                    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
-                    {
-                        headers.append(name, value);
-                    }
-                }
-                Ok(Answer {
-                    status: parts.status,
-                    headers,
-                    is_write,
-                    body: Body::Bytes(io::Cursor::new(parts.body)),
-                    url: url.clone(),
-                    was_authorized,
-                    patience: self.timeouts.document,
-                    is_elsewhere: false,
-                    proxy: self.proxies.shown(url),
-                    insufficient: None,
-                    by_robot: false,
-                    permit: None,
-                })
-            }
-            Err(error) => {
-                let error = self.blame(failure::from_ureq(error, place), url, &host);
-                let error = error.at(url).named_for(named_for).writing(is_write);
-                if error.is_of_host() {
-                    host.fails(Instant::now(), is_write);
-                }
-                log::debug!("{method} {url}: {}", error.kind());
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Core {
-    /// An error of a connection, with what is known of who is to blame.
-    fn blame(&self, error: Error, url: &Url, host: &Throttle) -> Error {
-        let error = match self.proxies.shown(url) {
-            Some(proxy) => error.through(&proxy),
-            None => error,
-        };
-        if host.has_answered() {
-            error
-        } else {
-            error.of_stranger()
-        }
-    }
-}
-
-fn with_wait<B: AsSendBody>(
-    agent: &ureq::Agent,
-    request: Request<B>,
-    wait: Duration,
-    head: Duration,
-) -> Request<B> {
-    agent
-        .configure_request(request)
-        .timeout_per_read(Some(wait))
-        .timeout_recv_response(Some(wait.saturating_add(head)))
-        .build()
 }
 
 pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_that_ends_early_is_blamed_itself() {
-        let mut reader = ExactReader::new(Box::new(&b"12345"[..]), 3);
-        let mut sink = Vec::new();
-        reader.read_to_end(&mut sink).unwrap();
-        assert_eq!((sink.as_slice(), reader.left), (b"123".as_slice(), 0));
-        let mut reader = ExactReader::new(Box::new(&b"12"[..]), 3);
-        assert!(reader.read_to_end(&mut Vec::new()).is_err());
-        assert_eq!(reader.failure.unwrap().kind(), io::ErrorKind::UnexpectedEof);
-    }
 }

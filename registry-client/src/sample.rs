@@ -5,7 +5,8 @@ use transload_reference::{Repository, Tag};
 use crate::client::Client;
 use crate::core::Core;
 use crate::error::Error;
-use crate::request::{Call, Payload};
+use crate::payload::Payload;
+use crate::request::Call;
 use crate::tags::TagPage;
 
 /// How many tags are asked for at once; registries may give fewer.

@@ -6,7 +6,8 @@ use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::Error;
 use crate::origin::{Reach, may_be_session};
-use crate::request::{Call, Payload};
+use crate::payload::Payload;
+use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::{Scheme, Url};
 

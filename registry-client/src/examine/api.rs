@@ -9,8 +9,10 @@ use crate::blobs::BlobReader;
 use crate::config::Credential;
 use crate::credentials::CredentialOrigin;
 use crate::error::Error;
+use crate::exchange::Exchange;
+use crate::payload::Payload;
 use crate::reason::project_of;
-use crate::request::{Call, Exchange, Payload};
+use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::Url;
 
