@@ -22,7 +22,7 @@ use crate::url::Url;
 pub(crate) struct Exchange<'a> {
     pub method: &'static str,
     pub url: &'a Url,
-    pub headers: &'a [(&'static str, &'a str)],
+    pub headers: &'a [(&'static str, String)],
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
@@ -57,7 +57,7 @@ impl Core {
             || Error::new(place, ErrorKind::Protocol("the request can't be sent".to_owned())).at(url);
         let mut request = Request::builder().method(method).uri(url.expose());
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value);
         }
         if let Some(authorization) = authorization {
             let size = authorization.expose().len();

@@ -15,14 +15,11 @@ use crate::client::Client;
 use crate::config::Credential;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Place};
-use crate::exchange::Exchange;
-use crate::notice::NoticeKind;
 use crate::payload::Payload;
 use crate::reason::project_of;
-use crate::request::{Call, is_passing};
+use crate::request::{Call, LogIn};
 use crate::scope::Scopes;
-use crate::throttle::Patience;
-use crate::tries::Tries;
+use crate::throttle::Permit;
 
 /// The largest answer of Harbor's API that is read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
@@ -218,73 +215,39 @@ impl Core {
         })
     }
 
-    /// Sends a request to Harbor's API until it has an answer that isn't a passing failure, or the tries are used up.
+    /// Sends a request to Harbor's API, with a user's credentials or nobody's.
     pub(crate) fn ask_harbor(
         &self,
         call: &Call,
         credential: Option<&Credential>,
         body: Option<&[u8]>,
     ) -> Result<Answer, Error> {
-        let mut tries = Tries::default();
-        loop {
-            let error = match self.ask_harbor_once(call, credential, body) {
-                Ok(answer) if is_passing(answer.status) => answer.into_error(&call.place),
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if !error.is_retryable() {
-                return Err(tries.end(error));
-            }
-            self.again(&mut tries, error, NoticeKind::Retry)?;
-        }
+        self.run_as(&mut call.clone(), body, LogIn::Basic(credential))
     }
 
-    /// Sends a request to Harbor's API. Credentials go by Basic, however the registry itself wants them.
-    fn ask_harbor_once(
+    /// Sends a request that has its permit, with credentials by Basic, however the registry itself wants them. No redirect is followed.
+    pub(crate) fn exchange_with_basic(
         &self,
         call: &Call,
         credential: Option<&Credential>,
-        body: Option<&[u8]>,
+        payload: &mut Payload<'_, '_>,
+        permit: Permit,
     ) -> Result<Answer, Error> {
-        let throttle = self.throttle(&call.reach.registry);
-        let Some(permit) = throttle.acquire(&self.cancel, Patience::Endless) else {
-            return Err(call.fail(ErrorKind::Cancelled));
-        };
-        let began = permit.began();
         let login = self.login(&call.reach);
         let proof = match credential {
             Some(_) => self.prove(&login, call, Instant::now(), &Scheme::Basic, credential)?,
             None => None,
         };
-        let headers: Vec<_> = call
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let authorization = proof.as_ref().map(|proof| &proof.header);
-        let send = || {
-            let exchange = Exchange {
-                method: call.method,
-                url: &call.url,
-                headers: &headers,
-                authorization,
-                identity: self.own_identity(call.reach.rule),
-                place: &call.place,
-                named_for: None,
-                checked_bytes: 0,
-            };
-            let mut payload = body.map_or(Payload::None, Payload::Bytes);
-            self.exchange(exchange, &mut payload)
-                .map_err(|error| error.of_request(began))
-        };
+        let identity = self.own_identity(call.reach.rule);
+        let (header, trial) = proof.map_or((None, None), |proof| (Some(proof.header), proof.trial));
+        let mut send = || self.exchange(call.exchange(&call.url, header.as_ref(), identity), payload);
         let mut answer = send()?;
-        let is_on_trial = proof.as_ref().is_some_and(|proof| proof.trial.is_some());
-        if is_on_trial && answer.status == 401 {
+        if trial.is_some() && answer.status == 401 {
             // Somebody else's mistake may have locked the name.
             self.wait_for_lockout(&call.place, Some(&answer.into_error(&call.place)))?;
             answer = send()?;
         }
-        if let Some((credential, _trial)) = proof.and_then(|proof| proof.trial) {
+        if let Some((credential, _trial)) = trial {
             match answer.status {
                 401 => {
                     let blame = self.blame_credential(&call.place, &credential);

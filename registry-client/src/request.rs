@@ -6,6 +6,7 @@ use transload_reference::Repository;
 
 use crate::answer::Answer;
 use crate::auth::{Demand, Next, Scheme as AuthScheme};
+use crate::config::Credential;
 use crate::core::{Core, OUTPUT_BUFFER, lock};
 use crate::error::{Error, ErrorKind, Place};
 use crate::exchange::Exchange;
@@ -13,7 +14,9 @@ use crate::notice::NoticeKind;
 use crate::origin::{Purpose, Reach};
 use crate::payload::Payload;
 use crate::scope::Scopes;
+use crate::secret::Secret;
 use crate::throttle::{Patience, Permit};
+use crate::tls::Identity;
 use crate::tries::Tries;
 use crate::url::{Scheme, Url};
 
@@ -92,6 +95,25 @@ impl Call {
         self
     }
 
+    /// Returns this request's exchange with a URL: its own, or one that it was redirected to.
+    pub fn exchange<'a>(
+        &'a self,
+        url: &'a Url,
+        authorization: Option<&'a Secret>,
+        identity: Identity,
+    ) -> Exchange<'a> {
+        Exchange {
+            method: self.method,
+            url,
+            headers: &self.headers,
+            authorization,
+            identity,
+            place: &self.place,
+            named_for: None,
+            checked_bytes: self.checked_bytes,
+        }
+    }
+
     pub fn fail(&self, kind: ErrorKind) -> Error {
         Error::new(&self.place, kind).at(&self.url)
     }
@@ -101,13 +123,27 @@ impl Call {
     }
 }
 
+/// How a request shows who sends it.
+#[derive(Clone, Copy)]
+pub(crate) enum LogIn<'a> {
+    /// As the registry's answers ask for.
+    AsAsked,
+    /// By Basic, with these credentials or none.
+    Basic(Option<&'a Credential>),
+}
+
 impl Core {
     /// Sends a request that may be sent again, until it has an answer that isn't a passing failure or the tries are used up.
     pub fn run(&self, call: &mut Call, body: Option<&[u8]>) -> Result<Answer, Error> {
+        self.run_as(call, body, LogIn::AsAsked)
+    }
+
+    /// Does the same as [`Core::run`], with another way to log in.
+    pub fn run_as(&self, call: &mut Call, body: Option<&[u8]>, log_in: LogIn<'_>) -> Result<Answer, Error> {
         let mut tries = Tries::default();
         loop {
             let mut payload = body.map_or(Payload::None, Payload::Bytes);
-            let error = match self.once(call, &mut payload) {
+            let error = match self.once_as(call, &mut payload, log_in) {
                 Ok(answer) if is_passing(answer.status) => answer.into_error(&call.place),
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -121,19 +157,31 @@ impl Core {
 
     /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
     pub fn once(&self, call: &mut Call, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
-        let throttle = self.throttle(&call.reach.registry);
+        self.once_as(call, payload, LogIn::AsAsked)
+    }
+
+    fn once_as(
+        &self,
+        call: &mut Call,
+        payload: &mut Payload<'_, '_>,
+        log_in: LogIn<'_>,
+    ) -> Result<Answer, Error> {
         let patience = match payload {
             _ if call.is_counted => Patience::None,
-            // Its bytes may come from another host, where they hold a place.
+            // Its bytes may come from another host, where they hold a permit.
             Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
             _ => Patience::Endless,
         };
+        let throttle = self.throttle(&call.reach.registry);
         let Some(permit) = throttle.acquire(&self.cancel, patience) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         let began = permit.began();
-        self.converse(call, payload, permit)
-            .map_err(|error| error.of_request(began))
+        let answer = match log_in {
+            LogIn::AsAsked => self.converse(call, payload, permit),
+            LogIn::Basic(credential) => self.exchange_with_basic(call, credential, payload, permit),
+        };
+        answer.map_err(|error| error.of_request(began))
     }
 
     /// Sends a request that has its permit, and follows redirects.
@@ -164,23 +212,13 @@ impl Core {
                 true => self.authorize(&login, call, since)?,
                 false => None,
             };
-            let headers: Vec<_> = call
-                .headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
+            let identity = match at_home {
+                true => self.own_identity(call.reach.rule),
+                false => self.foreign_identity(&call.reach, &url),
+            };
             let exchange = Exchange {
-                method: call.method,
-                url: &url,
-                headers: &headers,
-                authorization: proof.as_ref().map(|proof| &proof.header),
-                identity: match at_home {
-                    true => self.own_identity(call.reach.rule),
-                    false => self.foreign_identity(&call.reach, &url),
-                },
-                place: &call.place,
                 named_for,
-                checked_bytes: call.checked_bytes,
+                ..call.exchange(&url, proof.as_ref().map(|proof| &proof.header), identity)
             };
             let result = self.exchange(exchange, payload);
             if let (Some(_), Ok(answer)) = (&guard, &result)

@@ -233,7 +233,8 @@ impl Core {
             encode_into(&mut form, value);
         }
         let mut request = self.token_request("POST", &wanted.server.realm, wanted, None);
-        request.headers = &[("content-type", "application/x-www-form-urlencoded")];
+        let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
+        request.headers = &headers;
         self.exchange(request, &mut Payload::Bytes(form.as_bytes()))
     }
 
