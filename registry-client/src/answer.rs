@@ -8,8 +8,9 @@ use transload_reference::printable;
 use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
+use crate::error::{Error, ErrorKind, Network, Quota, Refusal};
 use crate::failure;
+use crate::operation::Place;
 use crate::reason;
 use crate::retry::retry_after;
 use crate::throttle::Permit;
@@ -400,6 +401,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Operation;
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
         let mut map = HeaderMap::new();
@@ -607,12 +609,7 @@ mod tests {
 
     #[test]
     fn a_document_over_its_limit_is_refused() {
-        let place = Place {
-            operation: "x".into(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         assert_eq!(answer(200, &[], "12345").bytes(5, &place).unwrap(), b"12345");
         assert!(answer(200, &[], "123456").bytes(5, &place).is_err());
         assert!(

@@ -12,9 +12,10 @@ use transload_reference::{Descriptor, Digest, Repository};
 
 use crate::answer::{Answer, Body};
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Network, Place, Refusal};
+use crate::error::{Error, ErrorKind, Network, Refusal};
 use crate::failure;
 use crate::notice::NoticeKind;
+use crate::operation::{Operation, Place};
 use crate::origin::Purpose;
 use crate::request::Call;
 use crate::scope::Scopes;
@@ -182,12 +183,8 @@ impl BlobReader {
     }
 
     fn place(&self) -> Place {
-        Place {
-            operation: format!("reading the blob {}", self.blob.digest),
-            registry: Some(self.repository.registry().clone()),
-            repository: Some(self.repository.clone()),
-            has_credential: false,
-        }
+        let operation = Operation::ReadBlob(self.blob.digest.clone());
+        Place::at(operation, self.repository.registry(), Some(&self.repository))
     }
 
     fn at_url(&self, error: Error) -> Error {
@@ -459,7 +456,7 @@ fn parse_content_range(value: &str) -> Option<(u64, u64, Option<u64>)> {
 impl Core {
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Error> {
         let path = format!("/blobs/{digest}");
-        let operation = format!("looking up the blob {digest}");
+        let operation = Operation::LookUpBlob(digest.clone());
         // A destination is asked: the token that a push needs comes at once.
         let scopes = Scopes::push(repository);
         let mut call = Call::new(self, operation, repository, "HEAD", &path)?.scopes(scopes);

@@ -19,6 +19,7 @@ use crate::expected::{Expected, Need};
 use crate::journal::{NoJournal, UploadJournal};
 use crate::manifests::Lookup;
 use crate::notice::Notice;
+use crate::operation::{Operation, Place};
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
@@ -456,12 +457,11 @@ impl Client {
     /// # Errors
     /// Where a file or helper that should give them fails.
     pub fn username(&self, repository: &Repository) -> Result<Option<String>, Error> {
-        let place = crate::error::Place {
-            operation: "looking for credentials".to_owned(),
-            registry: Some(repository.registry().clone()),
-            repository: Some(repository.clone()),
-            has_credential: false,
-        };
+        let place = Place::at(
+            Operation::FindCredentials,
+            repository.registry(),
+            Some(repository),
+        );
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
     }
@@ -469,12 +469,11 @@ impl Client {
     /// Whether two repositories are reached by the same rule and as the same user, so that what is refused for one is refused for the other.
     pub fn is_same_user(&self, one: &Repository, other: &Repository) -> bool {
         let credential = |repository: &Repository| {
-            let place = crate::error::Place {
-                operation: "looking for credentials".to_owned(),
-                registry: Some(repository.registry().clone()),
-                repository: Some(repository.clone()),
-                has_credential: false,
-            };
+            let place = Place::at(
+                Operation::FindCredentials,
+                repository.registry(),
+                Some(repository),
+            );
             self.core.credential(&place).ok().flatten()
         };
         self.core.rules.of(one) == self.core.rules.of(other) && credential(one) == credential(other)

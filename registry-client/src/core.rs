@@ -14,11 +14,12 @@ use crate::auth::Scheme as AuthScheme;
 use crate::cancel::Cancel;
 use crate::config::{Credential, Rules};
 use crate::credentials::{CredentialOrigin, CredentialSource};
-use crate::error::{Error, ErrorKind, Network, Place};
+use crate::error::{Error, ErrorKind, Network};
 use crate::expected::Expected;
 use crate::journal::UploadJournal;
 use crate::login::Login;
 use crate::notice::{Notice, NoticeKind};
+use crate::operation::{Operation, Place};
 use crate::origin::Reach;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
@@ -206,12 +207,7 @@ impl Core {
     /// Whether a loopback registry speaks TLS. `None` where its answer says neither: only something else than TLS in an answer's place
     /// shows that it speaks HTTP.
     fn probe(&self, registry: &Registry, rule: Option<usize>) -> Result<Option<Scheme>, Error> {
-        let place = Place {
-            operation: "asking for the registry's scheme".to_owned(),
-            registry: Some(registry.clone()),
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::at(Operation::ProbeScheme, registry, None);
         let reach = Reach {
             registry: registry.clone(),
             rule,
@@ -380,7 +376,7 @@ impl Core {
     ) {
         let notice = Notice {
             kind,
-            operation: place.operation.clone(),
+            operation: place.operation.to_string(),
             registry: place.registry.clone(),
             repository: place.repository.clone(),
             attempt,

@@ -7,8 +7,9 @@ use ureq::{AsSendBody, SendBody};
 
 use crate::answer::{Answer, Body};
 use crate::core::{Core, OUTPUT_BUFFER};
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind};
 use crate::failure;
+use crate::operation::Place;
 use crate::origin::Purpose;
 use crate::payload::Payload;
 use crate::request::{MAX_TOKEN, is_passing};

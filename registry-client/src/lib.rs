@@ -54,6 +54,7 @@ mod journal;
 mod login;
 mod manifests;
 mod notice;
+mod operation;
 mod origin;
 mod payload;
 mod projects;

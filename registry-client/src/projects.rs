@@ -14,24 +14,15 @@ use crate::auth::Scheme;
 use crate::client::Client;
 use crate::config::Credential;
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind};
+use crate::operation::{Operation, Place};
 use crate::payload::Payload;
 use crate::reason::project_of;
 use crate::request::{Call, LogIn};
-use crate::scope::Scopes;
 use crate::throttle::Permit;
 
 /// The largest answer of Harbor's API that is read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
-
-/// What an operation begins with that creates a project.
-const CREATING: &str = "creating the project ";
-
-/// What is being done where it isn't about one project.
-const CREATING_ANY: &str = "creating projects";
-
-/// What an operation begins with that finds out whether a project exists.
-const LOOKING: &str = "looking for the project ";
 
 /// Who may pull from a project.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,7 +93,7 @@ impl Core {
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<Option<SystemInfo>, Error> {
-        let call = self.harbor_call("asking whether it is a Harbor", registry, repository)?;
+        let call = self.harbor_call(Operation::DetectHarbor, registry, repository)?;
         self.system_info(call.to("GET", "/api/v2.0/systeminfo")?, None)
     }
 
@@ -129,7 +120,7 @@ impl Core {
 
     fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
         let project = project_of(repository).unwrap_or(repository.path());
-        let operation = format!("{LOOKING}{project}");
+        let operation = Operation::FindProject(project.to_owned());
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
         let mut call = call.to("HEAD", "/api/v2.0/projects")?;
@@ -144,7 +135,7 @@ impl Core {
 
     fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
         let project = project_of(repository).unwrap_or(repository.path());
-        let operation = format!("{CREATING}{project}");
+        let operation = Operation::CreateProject(project.to_owned());
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
         let call = call
@@ -163,7 +154,7 @@ impl Core {
     /// A request to Harbor's API, and the credentials that go with it.
     pub(crate) fn harbor_call_of_user(
         &self,
-        operation: impl Into<String>,
+        operation: Operation,
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<(Call, Credential), Error> {
@@ -173,7 +164,7 @@ impl Core {
         // Told alike whatever the project: it is the user that is wanting.
         let refuse = |message: String| {
             let place = Place {
-                operation: CREATING_ANY.to_owned(),
+                operation: Operation::CreateProjects,
                 ..call.place.clone()
             };
             Error::new(&place, ErrorKind::Config(message))
@@ -191,28 +182,14 @@ impl Core {
 
     fn harbor_call(
         &self,
-        operation: impl Into<String>,
+        operation: Operation,
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<Call, Error> {
         let reach = self.reach(registry, repository)?;
-        Ok(Call {
-            place: Place {
-                operation: operation.into(),
-                registry: Some(registry.clone()),
-                repository: repository.cloned(),
-                has_credential: false,
-            },
-            method: "GET",
-            url: reach.url("/api/v2.0/")?,
-            reach,
-            headers: Vec::new(),
-            scopes: Scopes::default(),
-            checked_bytes: 0,
-            is_counted: false,
-            may_leave: false,
-            renews: true,
-        })
+        let mut call = Call::at(self, operation, reach, repository, "GET", "/api/v2.0/")?;
+        call.place.has_credential = false;
+        Ok(call)
     }
 
     /// Sends a request to Harbor's API, with a user's credentials or nobody's.
@@ -284,16 +261,16 @@ pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
 
 /// What to do where Harbor doesn't create a project.
 pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
-    let operation = error.operation();
     let host = error.registry()?;
-    if operation == CREATING_ANY {
-        return Some(format!(
-            "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
-        ));
-    }
-    let project = operation
-        .strip_prefix(CREATING)
-        .or_else(|| operation.strip_prefix(LOOKING))?;
+    let project = match &error.inner().place.operation {
+        Operation::CreateProjects => {
+            return Some(format!(
+                "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
+            ));
+        }
+        Operation::CreateProject(project) | Operation::FindProject(project) => project,
+        _ => return None,
+    };
     match error.status()? {
         403 => Some(format!(
             "the user may log in to {host} and may not create projects: ask an administrator to create {project}, or to let everyone \

@@ -8,10 +8,11 @@ use crate::answer::Answer;
 use crate::auth::{Demand, Next, Scheme as AuthScheme};
 use crate::config::Credential;
 use crate::core::{Core, OUTPUT_BUFFER, lock};
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::notice::NoticeKind;
-use crate::origin::{Purpose, Reach};
+use crate::operation::{Operation, Place};
+use crate::origin::{Purpose, Reach, RefusedTarget};
 use crate::payload::Payload;
 use crate::scope::Scopes;
 use crate::secret::Secret;
@@ -52,32 +53,43 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Returns a request for a path below a repository's, which needs the right to pull.
     pub fn new(
         core: &Core,
-        operation: impl Into<String>,
+        operation: Operation,
         repository: &Repository,
         method: &'static str,
         path: &str,
     ) -> Result<Call, Error> {
-        let registry = repository.registry();
-        let reach = core.reach(registry, Some(repository))?;
-        let place = Place {
-            operation: operation.into(),
-            registry: Some(registry.clone()),
-            repository: Some(repository.clone()),
-            has_credential: core
-                .rules
-                .get(reach.rule)
-                .is_some_and(|rule| rule.credential.is_some()),
-        };
-        let url = reach.url(&format!("/v2/{}{path}", repository.path()))?;
+        let reach = core.reach(repository.registry(), Some(repository))?;
+        let call = Call::at(core, operation, reach, Some(repository), method, "")?;
         Ok(Call {
-            place,
-            reach,
-            method,
-            url,
-            headers: Vec::new(),
+            url: call.reach.url(&format!("/v2/{}{path}", repository.path()))?,
             scopes: Scopes::pull(repository),
+            ..call
+        })
+    }
+
+    /// Returns a request for a path of the registry's own.
+    pub fn at(
+        core: &Core,
+        operation: Operation,
+        reach: Reach,
+        repository: Option<&Repository>,
+        method: &'static str,
+        path: &str,
+    ) -> Result<Call, Error> {
+        let rule = core.rules.get(reach.rule);
+        Ok(Call {
+            place: Place {
+                has_credential: rule.is_some_and(|rule| rule.credential.is_some()),
+                ..Place::at(operation, &reach.registry, repository)
+            },
+            method,
+            url: reach.url(path)?,
+            reach,
+            headers: Vec::new(),
+            scopes: Scopes::default(),
             checked_bytes: 0,
             is_counted: false,
             may_leave: matches!(method, "GET" | "HEAD"),
@@ -322,14 +334,16 @@ impl Core {
         from: &Url,
         answer: Answer,
     ) -> Result<Url, Error> {
-        let refuse = |message: String| Error::new(place, ErrorKind::Protocol(message)).at(from);
+        let refuse = |refused: RefusedTarget| {
+            Error::new(place, ErrorKind::Protocol(refused.message))
+                .at(from)
+                .because(refused.cause)
+        };
         let location = answer.header("location").map(str::to_owned);
         let status = answer.status;
         answer.drain();
         let location = location.ok_or_else(|| {
-            refuse(format!(
-                "the answer {status} doesn't say where to go (no Location)"
-            ))
+            refuse(format!("the answer {status} doesn't say where to go (no Location)").into())
         })?;
         self.follow(reach, from, &location).map_err(refuse)
     }

@@ -312,6 +312,7 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{Operation, Place};
 
     /// Takes every permit there is.
     fn fill(throttle: &Arc<Throttle>) -> Vec<Permit> {
@@ -364,12 +365,7 @@ mod tests {
     #[test]
     fn a_host_that_is_given_up_keeps_nobody_waiting() {
         let (throttle, cancel, now) = (Throttle::new(1), Cancel::default(), Instant::now());
-        let place = crate::error::Place {
-            operation: "x".to_owned(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
         let policy = RetryPolicy::attempts(1);
         throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
