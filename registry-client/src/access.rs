@@ -7,7 +7,8 @@ use transload_reference::Repository;
 use crate::client::Client;
 use crate::core::Core;
 use crate::credentials::CredentialOrigin;
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind};
+use crate::operation::{Operation, Place};
 use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::Scheme;
@@ -64,12 +65,7 @@ impl Client {
 impl Core {
     fn access(&self, repository: &Repository) -> Result<Access, Error> {
         let registry = repository.registry();
-        let place = Place {
-            operation: "looking for credentials".to_owned(),
-            registry: Some(registry.clone()),
-            repository: Some(repository.clone()),
-            has_credential: false,
-        };
+        let place = Place::at(Operation::FindCredentials, registry, Some(repository));
         let rule = self.rule(registry, Some(repository));
         let settings = self.rules.get(rule);
         let url = self.url(registry, Some(repository), "/v2/")?;
@@ -96,7 +92,7 @@ impl Core {
     }
 
     fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
-        let mut call = Call::new(self, "logging in", repository, "GET", "")?;
+        let mut call = Call::new(self, Operation::LogIn, repository, "GET", "")?;
         call.url = self.url(repository.registry(), Some(repository), "/v2/")?;
         // The token is the one that the transfer needs.
         call.scopes = if to_push {

@@ -8,12 +8,13 @@ use transload_reference::printable;
 use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, ErrorKind, Network, Place, Quota, Refusal};
+use crate::error::{Error, ErrorKind, Network, Quota, Refusal};
 use crate::failure;
+use crate::operation::Place;
 use crate::reason;
 use crate::retry::retry_after;
 use crate::throttle::Permit;
-use crate::transport::bounded;
+use crate::transport::Lease;
 use crate::url::Url;
 
 /// How much of an error's body is read, in bytes.
@@ -51,25 +52,68 @@ pub(crate) struct Answer {
     pub permit: Option<Permit>,
 }
 
-pub(crate) enum Body {
+/// The bytes of an answer, which hold its connection until the last of them is read.
+pub(crate) struct Body(Source);
+
+enum Source {
     Stream {
         reader: BodyReader<'static>,
-        /// How long a byte may be waited for while other things come.
+        connection: Lease,
+        /// How long to wait for a byte while other things come.
         patience: Duration,
     },
     Bytes(io::Cursor<Vec<u8>>),
 }
 
+impl Body {
+    pub fn stream(body: ureq::Body, connection: Lease, patience: Duration) -> Body {
+        Body(Source::Stream {
+            reader: body.into_reader(),
+            connection,
+            patience,
+        })
+    }
+
+    pub fn whole(bytes: Vec<u8>) -> Body {
+        Body(Source::Bytes(io::Cursor::new(bytes)))
+    }
+}
+
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Body::Stream { reader, patience } => bounded(Some(*patience), || reader.read(buffer)),
-            Body::Bytes(bytes) => bytes.read(buffer),
+        let count = match &mut self.0 {
+            Source::Stream {
+                reader,
+                connection,
+                patience,
+            } => connection.wait().bound(Some(*patience), || reader.read(buffer))?,
+            Source::Bytes(bytes) => return bytes.read(buffer),
+        };
+        if count == 0 && !buffer.is_empty() {
+            *self = Body::whole(Vec::new());
         }
+        Ok(count)
     }
 }
 
 impl Answer {
+    pub fn new(status: u16, body: Body, url: Url) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            is_write: false,
+            body,
+            url,
+            was_authorized: false,
+            patience: Duration::ZERO,
+            is_elsewhere: false,
+            proxy: None,
+            insufficient: None,
+            by_robot: false,
+            permit: None,
+        }
+    }
+
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -357,25 +401,18 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Operation;
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
+        let body = Body::whole(body.as_bytes().to_vec());
         Answer {
-            status,
             headers: map,
-            body: Body::Bytes(io::Cursor::new(body.as_bytes().to_vec())),
-            is_write: false,
-            url: Url::parse("https://a/").unwrap(),
-            was_authorized: false,
             patience: Duration::from_secs(60),
-            is_elsewhere: false,
-            proxy: None,
-            insufficient: None,
-            by_robot: false,
-            permit: None,
+            ..Answer::new(status, body, Url::parse("https://a/").unwrap())
         }
     }
 
@@ -572,12 +609,7 @@ mod tests {
 
     #[test]
     fn a_document_over_its_limit_is_refused() {
-        let place = Place {
-            operation: "x".into(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         assert_eq!(answer(200, &[], "12345").bytes(5, &place).unwrap(), b"12345");
         assert!(answer(200, &[], "123456").bytes(5, &place).is_err());
         assert!(

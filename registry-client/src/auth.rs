@@ -7,8 +7,10 @@ use crate::challenge::{self, Challenge};
 use crate::config::{Credential, IDENTITY_TOKEN_USER};
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
+use crate::exchange::Exchange;
 use crate::login::{Login, Trial};
-use crate::request::{Call, Exchange, Payload};
+use crate::payload::Payload;
+use crate::request::Call;
 use crate::secret::Secret;
 use crate::token::{Server, Wanted, basic};
 

@@ -12,9 +12,10 @@ use transload_reference::{Descriptor, Digest, Repository};
 
 use crate::answer::{Answer, Body};
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Network, Place, Refusal};
+use crate::error::{Error, ErrorKind, Network, Refusal};
 use crate::failure;
 use crate::notice::NoticeKind;
+use crate::operation::{Operation, Place};
 use crate::origin::Purpose;
 use crate::request::Call;
 use crate::scope::Scopes;
@@ -163,9 +164,10 @@ impl BlobReader {
 
     fn begin(&mut self) -> Result<(), Error> {
         if let Ok(Some(data)) = self.blob.inline_data() {
-            let mut data = io::Cursor::new(data);
-            data.set_position(self.position);
-            self.body = Some(Body::Bytes(data));
+            let start = usize::try_from(self.position)
+                .unwrap_or(usize::MAX)
+                .min(data.len());
+            self.body = Some(Body::whole(data[start..].to_vec()));
             return Ok(());
         }
         // An empty rest needs no request; an empty blob needn't even be there.
@@ -181,12 +183,8 @@ impl BlobReader {
     }
 
     fn place(&self) -> Place {
-        Place {
-            operation: format!("reading the blob {}", self.blob.digest),
-            registry: Some(self.repository.registry().clone()),
-            repository: Some(self.repository.clone()),
-            has_credential: false,
-        }
+        let operation = Operation::ReadBlob(self.blob.digest.clone());
+        Place::at(operation, self.repository.registry(), Some(&self.repository))
     }
 
     fn at_url(&self, error: Error) -> Error {
@@ -400,7 +398,6 @@ impl BlobReader {
                     Ok(0) => self.ended_at(self.position),
                     Ok(count) => {
                         self.position += count as u64;
-                        self.permit.iter().for_each(|permit| permit.moved(count as u64));
                         self.pace.1 += count as u64;
                         if self.position == self.end || self.has_pace() {
                             return Ok(count);
@@ -459,7 +456,7 @@ fn parse_content_range(value: &str) -> Option<(u64, u64, Option<u64>)> {
 impl Core {
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Error> {
         let path = format!("/blobs/{digest}");
-        let operation = format!("looking up the blob {digest}");
+        let operation = Operation::LookUpBlob(digest.clone());
         // A destination is asked: the token that a push needs comes at once.
         let scopes = Scopes::push(repository);
         let mut call = Call::new(self, operation, repository, "HEAD", &path)?.scopes(scopes);

@@ -19,11 +19,13 @@ use crate::expected::{Expected, Need};
 use crate::journal::{NoJournal, UploadJournal};
 use crate::manifests::Lookup;
 use crate::notice::Notice;
+use crate::operation::{Operation, Place};
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
 use crate::tls;
 use crate::token_store::Tokens;
+use crate::transport::{ConnectionPool, Limits};
 use crate::url::Scheme;
 
 /// A client for any number of registries. Clones share connections, tokens and what was learnt of the registries; all methods
@@ -161,6 +163,16 @@ impl ClientBuilder {
             ));
         }
         let other = self.other.as_ref().map(|other| &other.core);
+        let rate = match other {
+            Some(other) => other.rate.clone(),
+            None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
+        };
+        let limits = Limits {
+            cancel: Arc::clone(&self.cancel),
+            rate: rate.clone(),
+        };
+        // A worker may hold one connection to read from and one to write to.
+        let most_idle = self.jobs.saturating_mul(2).max(8);
         let core = Core {
             shared: other.map_or_else(Arc::default, |other| Arc::clone(&other.shared)),
             rules,
@@ -175,11 +187,8 @@ impl ClientBuilder {
             on_notice: self.on_notice,
             user_agent: self.user_agent,
             jobs: self.jobs,
-            rate: match other {
-                Some(other) => other.rate.clone(),
-                None => self.rate.map(|rate| Arc::new(Rate::new(rate))),
-            },
-            agents: HashMap::new().into(),
+            rate,
+            connections: Arc::new(ConnectionPool::new(limits, most_idle)),
             schemes: HashMap::new().into(),
             logins: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
@@ -448,12 +457,11 @@ impl Client {
     /// # Errors
     /// Where a file or helper that should give them fails.
     pub fn username(&self, repository: &Repository) -> Result<Option<String>, Error> {
-        let place = crate::error::Place {
-            operation: "looking for credentials".to_owned(),
-            registry: Some(repository.registry().clone()),
-            repository: Some(repository.clone()),
-            has_credential: false,
-        };
+        let place = Place::at(
+            Operation::FindCredentials,
+            repository.registry(),
+            Some(repository),
+        );
         let found = self.core.credential(&place)?;
         Ok(found.map(|found| found.username().unwrap_or("<token>").to_owned()))
     }
@@ -461,12 +469,11 @@ impl Client {
     /// Whether two repositories are reached by the same rule and as the same user, so that what is refused for one is refused for the other.
     pub fn is_same_user(&self, one: &Repository, other: &Repository) -> bool {
         let credential = |repository: &Repository| {
-            let place = crate::error::Place {
-                operation: "looking for credentials".to_owned(),
-                registry: Some(repository.registry().clone()),
-                repository: Some(repository.clone()),
-                has_credential: false,
-            };
+            let place = Place::at(
+                Operation::FindCredentials,
+                repository.registry(),
+                Some(repository),
+            );
             self.core.credential(&place).ok().flatten()
         };
         self.core.rules.of(one) == self.core.rules.of(other) && credential(one) == credential(other)
@@ -512,6 +519,6 @@ impl Client {
 
     /// Closes the connections that nobody uses. New requests open new ones.
     pub fn close_idle(&self) {
-        lock(&self.core.agents).clear();
+        self.core.connections.close_idle();
     }
 }

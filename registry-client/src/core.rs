@@ -9,26 +9,28 @@ use rustls::pki_types::CertificateDer;
 use transload_reference::{Digest, Registry, Repository};
 use ureq::Agent;
 
+use crate::answer::Answer;
 use crate::auth::Scheme as AuthScheme;
 use crate::cancel::Cancel;
 use crate::config::{Credential, Rules};
 use crate::credentials::{CredentialOrigin, CredentialSource};
-use crate::error::{Error, ErrorKind, Network, Place};
+use crate::error::{Error, ErrorKind, Network};
 use crate::expected::Expected;
 use crate::journal::UploadJournal;
 use crate::login::Login;
 use crate::notice::{Notice, NoticeKind};
+use crate::operation::{Operation, Place};
 use crate::origin::Reach;
 use crate::proxy::Proxies;
 use crate::rate::Rate;
 use crate::retry::RetryPolicy;
-use crate::secure::{ClientIdentity, TlsSettings};
+use crate::secure::{ClientIdentity, TlsContext, TlsSettings};
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
 use crate::token_store::Tokens;
-use crate::transport;
+use crate::transport::{ConnectionPool, Lease, Target};
 use crate::url::{Scheme, Url};
 
 /// The buffers of each connection, in bytes: one for what comes, one for what goes.
@@ -103,7 +105,7 @@ pub(crate) struct Core {
     pub jobs: usize,
     pub rate: Option<Arc<Rate>>,
     pub shared: Arc<Shared>,
-    pub agents: Mutex<HashMap<AgentKey, Agent>>,
+    pub connections: Arc<ConnectionPool>,
     /// The schemes that loopback registries turned out to speak, each as one rule has it asked for.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
@@ -116,14 +118,6 @@ pub(crate) struct Core {
     pub journal: Arc<dyn UploadJournal>,
     /// Upload sessions that are open for a blob whose push hasn't begun: a refused mount left them, or they were opened ahead.
     pub sessions: Mutex<HashMap<(Repository, Digest), Session>>,
-}
-
-/// What an agent's connections have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct AgentKey {
-    identity: Identity,
-    /// Whose proxy is used, if one is.
-    proxy_of: Option<Scheme>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -213,31 +207,28 @@ impl Core {
     /// Whether a loopback registry speaks TLS. `None` where its answer says neither: only something else than TLS in an answer's place
     /// shows that it speaks HTTP.
     fn probe(&self, registry: &Registry, rule: Option<usize>) -> Result<Option<Scheme>, Error> {
-        let place = Place {
-            operation: "asking for the registry's scheme".to_owned(),
-            registry: Some(registry.clone()),
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::at(Operation::ProbeScheme, registry, None);
         let reach = Reach {
             registry: registry.clone(),
             rule,
             scheme: Scheme::Https,
         };
         let url = reach.url("/v2/")?;
-        let agent = self.agent(&url, self.own_identity(rule))?;
+        let connection = self.connection(&url, self.own_identity(rule));
         let request = ureq::http::Request::get(url.expose())
             .body(())
             .map_err(|_| Error::config(format!("{registry} gives no URL")))?;
-        let request = agent
+        let request = connection
+            .agent()
             .configure_request(request)
             .timeout_connect(Some(PROBE_TIMEOUT))
             .timeout_per_read(Some(PROBE_TIMEOUT))
             .timeout_recv_response(Some(PROBE_TIMEOUT))
             .build();
-        match transport::bounded(None, || agent.run(request)) {
+        match connection.run(request) {
             Ok(answer) => {
-                self.learn_from_probe(&reach, &url, answer);
+                let answer = self.answer(answer, connection, &url, "GET");
+                self.learn_from_probe(&reach, answer);
                 Ok(Some(Scheme::Https))
             }
             Err(error) => {
@@ -259,25 +250,7 @@ impl Core {
         }
     }
 
-    fn learn_from_probe(&self, reach: &Reach, url: &Url, answer: ureq::http::Response<ureq::Body>) {
-        let (parts, body) = answer.into_parts();
-        let answer = crate::answer::Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            is_write: false,
-            body: crate::answer::Body::Stream {
-                reader: body.into_reader(),
-                patience: self.timeouts.document,
-            },
-            url: url.clone(),
-            was_authorized: false,
-            patience: self.timeouts.document,
-            is_elsewhere: false,
-            proxy: None,
-            insufficient: None,
-            by_robot: false,
-            permit: None,
-        };
+    fn learn_from_probe(&self, reach: &Reach, answer: Answer) {
         if let Some(scheme) = AuthScheme::of(&answer) {
             let login = self.login(reach);
             *lock(&login.scheme) = Some(scheme);
@@ -315,58 +288,50 @@ impl Core {
         }
     }
 
-    /// The agent for a URL: one for each TLS identity and proxy.
-    pub fn agent(&self, url: &Url, identity: Identity) -> Result<Agent, Error> {
-        let proxy = self.proxies.choose(url);
+    /// Returns a connection to a URL's host: one that waits for a request, or a new one.
+    pub fn connection(&self, url: &Url, identity: Identity) -> Lease {
         let identity = match url.scheme() {
             Scheme::Https => identity,
             Scheme::Http => Identity::default(),
         };
-        let key = AgentKey {
+        let target = Target {
+            host: url.host().clone(),
+            scheme: url.scheme(),
             identity,
-            proxy_of: proxy.map(|_| url.scheme()),
         };
-        let mut agents = lock(&self.agents);
-        if let Some(agent) = agents.get(&key) {
-            return Ok(agent.clone());
+        if let Some(connection) = self.connections.idle(&target) {
+            return connection;
         }
-        let certificates = |at: Option<usize>| at.and_then(|at| self.certificates.get(at));
-        let given = certificates(key.identity.roots_of).map(|found| found.roots.clone());
-        let client = certificates(key.identity.client_of).and_then(|found| found.client.clone());
-        // A worker may hold one connection to read from and one to write to. No more are kept in all: each is an open file.
-        let idle = self.jobs.saturating_mul(2).max(8);
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .accept_encoding("identity")
             .user_agent(self.user_agent.as_str())
-            .proxy(proxy.cloned())
+            .proxy(self.proxies.choose(url).cloned())
             .timeout_connect(Some(self.timeouts.connect))
             .timeout_resolve(Some(self.timeouts.connect))
             .timeout_per_read(Some(self.timeouts.idle))
             .timeout_recv_response(Some(self.timeouts.document))
             .timeout_per_write(Some(self.timeouts.idle))
-            .max_idle_connections(idle)
-            .max_idle_connections_per_host(idle)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
             // What fills the buffer and is no whole head yet would look like a cut connection.
             .max_response_header_size(INPUT_BUFFER / 2)
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
             .build();
-        let tls = TlsSettings {
-            insecure: key.identity.insecure,
-            given: given.unwrap_or_default(),
-            client,
-        };
-        let agent = transport::agent(config, tls, Arc::clone(&self.cancel.0), self.rate.clone());
-        agents.insert(key, agent.clone());
-        Ok(agent)
-    }
-
-    /// Ends every connection, whatever it is at.
-    pub fn shut(&self) {
-        lock(&self.agents).drain().for_each(|(_, agent)| agent.shutdown());
+        let context = self.connections.context(&identity, || {
+            let certificates = |at: Option<usize>| at.and_then(|at| self.certificates.get(at));
+            let given = certificates(identity.roots_of).map(|found| found.roots.clone());
+            TlsContext::new(TlsSettings {
+                insecure: identity.insecure,
+                given: given.unwrap_or_default(),
+                client: certificates(identity.client_of).and_then(|found| found.client.clone()),
+            })
+        });
+        let throttle = self.throttle(url.host());
+        self.connections.open(target, config, context, throttle)
     }
 
     /// The credentials for a repository, or for a registry as such.
@@ -411,7 +376,7 @@ impl Core {
     ) {
         let notice = Notice {
             kind,
-            operation: place.operation.clone(),
+            operation: place.operation.to_string(),
             registry: place.registry.clone(),
             repository: place.repository.clone(),
             attempt,

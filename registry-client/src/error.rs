@@ -7,6 +7,7 @@ use std::time::Duration;
 use transload_reference::{ManifestError, Registry, Repository, VerifyError, printable};
 
 use crate::hint;
+use crate::operation::{Operation, Place};
 use crate::origin::Purpose;
 use crate::reason::{self, Extent, Reason, project_of};
 use crate::throttle::Began;
@@ -37,18 +38,20 @@ pub(crate) struct Inner {
     pub is_strangers: bool,
     /// What the registry named the URL for, where it isn't its own.
     pub named_for: Option<Purpose>,
+    /// What the kind alone doesn't tell, and the hint needs.
+    pub cause: Option<Cause>,
     pub kind: ErrorKind,
 }
 
-/// What was being done, and where.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    /// As in "reading the manifest 3.19".
-    pub operation: String,
-    pub registry: Option<Registry>,
-    pub repository: Option<Repository>,
-    /// Whether credentials for it were at hand.
-    pub has_credential: bool,
+/// A cause that has a hint of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The registry sends us from HTTPS to plain HTTP.
+    LeavesHttps,
+    /// A token is larger than a request can carry.
+    TokenTooLarge,
+    /// The manifest's digest is none of SHA-256, and the registry may know no other.
+    OtherAlgorithm,
 }
 
 /// The nature of an [`Error`].
@@ -159,6 +162,8 @@ pub enum Network {
     Tls,
     /// The proxy refused or failed.
     Proxy,
+    /// The proxy wants a user name and a password.
+    ProxyLogin,
     /// What came isn't HTTP.
     Http,
     /// This process, or the system, may open no more files, and a connection is one.
@@ -170,8 +175,8 @@ pub enum Network {
 impl Network {
     pub(crate) fn is_retryable(self) -> bool {
         use Network::{
-            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, Refused, Reset, Stalled,
-            Unreachable,
+            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, ProxyLogin, Refused, Reset,
+            Stalled, Unreachable,
         };
         matches!(
             self,
@@ -183,6 +188,7 @@ impl Network {
                 | Stalled
                 | Reset
                 | Proxy
+                | ProxyLogin
                 | Http
                 | NoFiles
                 | Other
@@ -202,17 +208,13 @@ impl Error {
             is_final: false,
             is_strangers: false,
             named_for: None,
+            cause: None,
             kind,
         }))
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Error {
-        let place = Place {
-            operation: "preparing the client".to_owned(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::PrepareClient);
         Error::new(&place, ErrorKind::Config(message.into()))
     }
 
@@ -240,6 +242,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn because(mut self, cause: impl Into<Option<Cause>>) -> Error {
+        self.0.cause = cause.into();
+        self
+    }
+
     /// The same once more, for another request that it ends. What can't be copied is kept as text.
     pub(crate) fn copy(&self) -> Error {
         let kind = match &self.0.kind {
@@ -263,7 +270,7 @@ impl Error {
     }
 
     /// The same as everybody is told of it: it is about the registry, whichever request met it first.
-    fn of_everybody(&self, operation: String) -> Error {
+    fn of_everybody(&self, operation: Operation) -> Error {
         let mut error = self.copy();
         error.0.place.operation = operation;
         error.0.place.repository = None;
@@ -272,7 +279,8 @@ impl Error {
 
     /// The same refusal of credentials as everybody is told of it.
     pub(crate) fn of_login(&self, blame: &str) -> Error {
-        self.of_everybody(format!("logging in: {blame}")).after(1)
+        self.of_everybody(Operation::LogInRefused(blame.to_owned()))
+            .after(1)
     }
 
     /// The same where the credentials were accepted before: what a token server refuses then is a right.
@@ -287,14 +295,10 @@ impl Error {
 
     /// The same error as everybody is told of it whose host is given up.
     pub(crate) fn of_host(&self) -> Error {
-        let host = self.0.host.as_ref();
-        let nothing = match self.0.is_write {
-            true => "no upload",
-            false => "nothing",
-        };
-        let operation = match host.filter(|host| self.0.place.registry.as_ref() != Some(*host)) {
-            Some(host) => format!("{host} was given up, since {nothing} succeeds there"),
-            None => format!("given up, since {nothing} succeeds there"),
+        let (host, registry) = (&self.0.host, &self.0.place.registry);
+        let operation = Operation::GivenUp {
+            host: host.clone().filter(|_| host != registry),
+            is_write: self.0.is_write,
         };
         self.of_everybody(operation).after(1).into_final()
     }
@@ -340,18 +344,16 @@ impl Error {
             let project = project_of(repository)?;
             Repository::new(repository.registry().clone(), project).ok()
         });
-        let mut error = self.of_everybody("pushing".to_owned()).after(1);
+        let mut error = self.of_everybody(Operation::Push).after(1);
         if extent == Extent::Project {
             error.0.place.repository = project;
         }
         error
     }
 
-    /// Whether something was being written.
+    /// Whether images were being written.
     pub(crate) fn is_push(&self) -> bool {
-        ["uploading", "mounting", "pushing", "writing"]
-            .iter()
-            .any(|doing| self.operation().starts_with(doing))
+        self.0.place.operation.is_push()
     }
 
     /// The same of the registry as such: its repository was looked at for its rules alone.
@@ -368,14 +370,16 @@ impl Error {
 
     /// The same where the connection goes through a proxy: what kept it from coming about is the proxy's.
     pub(crate) fn through(mut self, proxy: &str) -> Error {
-        use Network::{ConnectTimeout, Dns, NoSuchHost, Proxy, Refused, Unreachable};
+        use Network::{ConnectTimeout, Dns, NoSuchHost, Proxy, ProxyLogin, Refused, Unreachable};
         if let ErrorKind::Network { network, message } = &mut self.0.kind
             && matches!(
                 network,
-                Proxy | NoSuchHost | Dns | Refused | Unreachable | ConnectTimeout
+                Proxy | ProxyLogin | NoSuchHost | Dns | Refused | Unreachable | ConnectTimeout
             )
         {
-            *network = Proxy;
+            if *network != ProxyLogin {
+                *network = Proxy;
+            }
             *message = format!("the proxy {proxy}: {message}");
         }
         self
@@ -407,8 +411,8 @@ impl Error {
     }
 
     /// What was being done, as in "reading the manifest 3.19".
-    pub fn operation(&self) -> &str {
-        &self.0.place.operation
+    pub fn operation(&self) -> String {
+        self.0.place.operation.to_string()
     }
 
     /// The registry concerned, if there is one.
@@ -462,7 +466,7 @@ impl Error {
     /// Whether the registry refused a manifest because it lacks a blob or manifest that it names.
     pub fn is_blob_unknown(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.is_blob_unknown())
-            && self.operation().starts_with("writing the manifest")
+            && matches!(self.0.place.operation, Operation::WriteManifest(_))
     }
 
     /// Whether the registry says that this user may not (401 or 403, from it or from its token server).

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use transload_reference::{Registry, Repository, printable};
 
 use crate::core::Core;
-use crate::error::{Error, Place};
+use crate::error::Error;
+use crate::operation::{Operation, Place};
 use crate::url::Url;
 
 /// How many characters of a fact are shown: much of it is a stranger's.
@@ -183,13 +184,8 @@ impl Examination<'_> {
         self.core.rule(self.registry, self.repository)
     }
 
-    fn place(&self, operation: &str) -> Place {
-        Place {
-            operation: operation.to_owned(),
-            registry: Some(self.registry.clone()),
-            repository: self.repository.cloned(),
-            has_credential: false,
-        }
+    fn place(&self, operation: Operation) -> Place {
+        Place::at(operation, self.registry, self.repository)
     }
 
     fn root(&self) -> Result<Url, Error> {

@@ -5,7 +5,8 @@ use std::io;
 
 use ureq::Timeout;
 
-use crate::error::{Error, ErrorKind, Network, Place};
+use crate::error::{Error, ErrorKind, Network};
+use crate::operation::Place;
 use crate::transport::Cancelled;
 
 /// An error of ureq's, told in the client's terms.
@@ -38,7 +39,7 @@ fn classify(error: &ureq::Error) -> (Network, String) {
         E::Timeout(_) => (Network::Stalled, "no byte moved for too long".to_owned()),
         E::HostNotFound => (Network::NoSuchHost, "the host's name has no address".to_owned()),
         E::ConnectionFailed => (Network::Other, "no connection came about".to_owned()),
-        E::ConnectProxyFailed(message) => (Network::Proxy, proxy_refusal(message)),
+        E::ConnectProxyFailed(message) => proxy_refusal(message),
         E::InvalidProxyUrl => (Network::Proxy, "the proxy's URL can't be used".to_owned()),
         E::Protocol(error) => (Network::Http, format!("what came isn't HTTP: {error}")),
         E::LargeResponseHeader(size, most) => (
@@ -52,15 +53,20 @@ fn classify(error: &ureq::Error) -> (Network, String) {
     }
 }
 
-/// What a proxy's refusal to connect says: ureq tells its status as `proxy server responded 407/407`.
-fn proxy_refusal(message: &str) -> String {
+/// Classifies a proxy's refusal to connect. ureq tells the status in words alone: `proxy server responded 407/407`.
+fn proxy_refusal(message: &str) -> (Network, String) {
+    use ureq::http::StatusCode;
     let status = message
         .strip_prefix("proxy server responded ")
         .and_then(|rest| rest.split('/').next())
-        .and_then(|status| ureq::http::StatusCode::from_bytes(status.as_bytes()).ok());
+        .and_then(|status| StatusCode::from_bytes(status.as_bytes()).ok());
+    let network = match status {
+        Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => Network::ProxyLogin,
+        _ => Network::Proxy,
+    };
     match status {
-        Some(status) => format!("it won't connect, and answered {status}"),
-        None => message.to_owned(),
+        Some(status) => (network, format!("it won't connect, and answered {status}")),
+        None => (network, message.to_owned()),
     }
 }
 
@@ -269,13 +275,13 @@ mod tests {
         assert_eq!(
             classify(&refusal),
             (
-                Network::Proxy,
+                Network::ProxyLogin,
                 "it won't connect, and answered 407 Proxy Authentication Required".to_owned()
             )
         );
         assert_eq!(
             proxy_refusal("proxy server did not respond"),
-            "proxy server did not respond"
+            (Network::Proxy, "proxy server did not respond".to_owned())
         );
     }
 

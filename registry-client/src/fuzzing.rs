@@ -63,7 +63,9 @@ pub fn next_page(page: &str, links: &[&str]) -> Result<Option<String>, String> {
 
 fn checked(from: &Url, to: Url) -> Result<String, String> {
     let from_is = || nearness(from.host()).unwrap_or(Nearness::World);
-    check_target(from, &to, from_is).map(|()| to.expose())
+    check_target(from, &to, from_is)
+        .map(|()| to.expose())
+        .map_err(|refused| refused.message)
 }
 
 fn base(text: &str) -> Result<Url, String> {

@@ -77,18 +77,14 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorKind, Network, Place};
+    use crate::error::{ErrorKind, Network};
+    use crate::operation::{Operation, Place};
 
     const SILENCE: Duration = Duration::from_millis(500);
     const OUTAGE: Duration = Duration::from_secs(60);
 
     fn error() -> Error {
-        let place = Place {
-            operation: "reading the manifest v1".to_owned(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         let (network, message) = (Network::Refused, "refused".to_owned());
         Error::new(&place, ErrorKind::Network { network, message })
     }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use transload_reference::ManifestError;
 
-use crate::error::{Error, ErrorKind, Network, Refusal};
-use crate::manifests::OTHER_ALGORITHM;
-use crate::origin::{Purpose, is_way_out_of_https};
+use crate::error::{Cause, Error, ErrorKind, Network, Refusal};
+use crate::operation::Operation;
+use crate::origin::Purpose;
 use crate::projects;
 use crate::reason::{Reason, lacks_right};
-use crate::token::TOO_LARGE_TOKEN;
 
 /// What to do where a connection can't be opened for want of open files.
 const NO_FILES: &str = "raise the limit on open files (ulimit -n shows it), or use fewer --jobs";
@@ -23,12 +22,13 @@ pub(crate) fn of(error: &Error) -> Option<String> {
     if let Some(hint) = projects::hint_of_refusal(error) {
         return Some(hint);
     }
+    let cause = error.inner().cause;
     match error.kind() {
         ErrorKind::Status(refusal) => status(error, refusal, &host),
         ErrorKind::Token(refusal) => token(error, refusal, &host),
-        ErrorKind::Network { network, message } => match error.inner().named_for {
-            Some(purpose) if *network != Network::Proxy => named_hint(error, purpose, *network, &host),
-            _ => network_hint(error, *network, message, &host),
+        ErrorKind::Network { network, .. } => match error.inner().named_for {
+            Some(purpose) if !matches!(network, Network::Proxy | Network::ProxyLogin) => named_hint(error, purpose, *network, &host),
+            _ => network_hint(error, *network, &host),
         },
         ErrorKind::Manifest(ManifestError::Json(_)) => Some(format!(
             "{host} may not be a registry, or a proxy answered in its place: look at the URL in a browser"
@@ -47,11 +47,11 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Error>())
             .and_then(Error::hint),
-        ErrorKind::Protocol(message) if is_way_out_of_https(message) => Some(format!(
+        ErrorKind::Protocol(_) if cause == Some(Cause::LeavesHttps) => Some(format!(
             "{host} believes that it is reached by http: set its external address to https (Harbor: external_url; behind a proxy: \
              X-Forwarded-Proto); where it really speaks plain HTTP, set plain_http: true for it (or --plain-http)"
         )),
-        ErrorKind::Protocol(message) if message.starts_with(TOO_LARGE_TOKEN) => Some(format!(
+        ErrorKind::Protocol(_) if cause == Some(Cause::TokenTooLarge) => Some(format!(
             "the token lists too many rights: give this user fewer of them or fewer groups, or use a robot account for {host}"
         )),
         ErrorKind::Manifest(_) | ErrorKind::Protocol(_) | ErrorKind::Config(_) | ErrorKind::Cancelled => None,
@@ -85,11 +85,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     if refusal.status == 415 || refusal.status == 400 && code == "MANIFEST_INVALID" && names_docker(refusal) {
         return Some(no_such_manifests(refusal, host));
     }
-    if refusal
-        .message
-        .as_deref()
-        .is_some_and(|message| message.contains(OTHER_ALGORITHM))
-    {
+    if error.inner().cause == Some(Cause::OtherAlgorithm) {
         return Some(format!(
             "{host} may know sha256 alone: push an image whose manifests are named by sha256, or to a registry that takes others"
         ));
@@ -115,12 +111,12 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         404 if code == "NAME_UNKNOWN" => {
             format!("{host} has no repository {path}, or hides it from this user: check the name")
         }
-        404 if error.operation().contains("manifest") => {
+        404 if place.operation.is_of_manifest() => {
             format!(
                 "check the name and the tag: {host} has no such image in {path}, or hides it from this user"
             )
         }
-        404 if error.operation().starts_with("reading the blob") => format!(
+        404 if matches!(place.operation, Operation::ReadBlob(_)) => format!(
             "{host} has the image's manifest and lacks this part of it: the image was pushed in part, or the storage is damaged; push it \
              again"
         ),
@@ -353,7 +349,7 @@ fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> 
         Network::Certificate => "has a broken certificate",
         Network::ClientCertificate => "wants a client certificate, and only the registry itself is shown one",
         Network::Http if is_plain_http(error) => "may speak HTTPS, and was named with http",
-        Network::Tls | Network::Http | Network::Proxy => "doesn't answer as it should",
+        Network::Tls | Network::Http | Network::Proxy | Network::ProxyLogin => "doesn't answer as it should",
         Network::NoFiles => return Some(NO_FILES.to_owned()),
         Network::Other => return None,
     };
@@ -367,7 +363,7 @@ fn origin_of(url: &str) -> &str {
     &url[..end]
 }
 
-fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> Option<String> {
+fn network_hint(error: &Error, network: Network, host: &str) -> Option<String> {
     Some(match network {
         Network::NoSuchHost => format!(
             "there is no host of this name: check the spelling of {host}; a name that only this site knows needs its DNS server \
@@ -419,7 +415,7 @@ fn network_hint(error: &Error, network: Network, message: &str, host: &str) -> O
         Network::ClientCertificate => {
             format!("{host} wants a client certificate: give cert_file and key_file")
         }
-        Network::Proxy if message.contains(" answered 407") => {
+        Network::ProxyLogin => {
             "the proxy wants a user: put name and password into its address (http://name:password@proxy:3128)"
                 .to_owned()
         }

@@ -7,8 +7,9 @@
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::credentials::CredentialOrigin;
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Error, ErrorKind};
 use crate::notice::NoticeKind;
+use crate::operation::Place;
 use crate::scope::Scopes;
 use crate::token::{Token, Wanted};
 

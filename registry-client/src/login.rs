@@ -131,14 +131,13 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::error::{ErrorKind, Place, Refusal};
+    use crate::error::{ErrorKind, Refusal};
+    use crate::operation::{Operation, Place};
 
     fn place() -> Place {
         Place {
-            operation: "x".to_owned(),
-            registry: None,
-            repository: None,
             has_credential: true,
+            ..Place::nowhere(Operation::Ping)
         }
     }
 
@@ -190,7 +189,7 @@ mod tests {
                 .inner()
                 .place
                 .operation,
-            "x"
+            Operation::Ping
         );
         let told = login
             .refuse(&bad, refused(), "it is wrong".to_owned())

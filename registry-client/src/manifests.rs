@@ -9,8 +9,9 @@ use transload_reference::{
 
 use crate::answer::Answer;
 use crate::core::Core;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::notice::NoticeKind;
+use crate::operation::Operation;
 use crate::request::Call;
 use crate::scope::Scopes;
 use crate::tries::Tries;
@@ -21,10 +22,6 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.o
 
 /// The largest manifest that registries take, in bytes.
 const MAX_PUSHED_MANIFEST: usize = 4 * 1024 * 1024;
-
-/// What is said of a manifest that a registry refused under a digest of another algorithm than sha256.
-pub(crate) const OTHER_ALGORITHM: &str =
-    "registries needn't take a digest other than sha256, and this one is";
 
 /// What a registry that is pushed to says of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +49,7 @@ impl Core {
     pub fn resolve(&self, repository: &Repository, identifier: &Identifier) -> Result<Descriptor, Error> {
         let scopes = Scopes::pull(repository);
         let mut call = self
-            .manifest_call("looking up", "HEAD", repository, identifier)?
+            .manifest_call(Operation::LookUpManifest, "HEAD", repository, identifier)?
             .scopes(scopes);
         let answer = self.run(&mut call, None)?;
         match answer.status {
@@ -70,7 +67,7 @@ impl Core {
         // A destination is asked: the token that a push needs comes at once.
         let scopes = Scopes::push(repository);
         let mut call = self
-            .manifest_call("looking up", "HEAD", repository, identifier)?
+            .manifest_call(Operation::LookUpManifest, "HEAD", repository, identifier)?
             .scopes(scopes.clone());
         let answer = self.run(&mut call, None)?;
         match answer.status {
@@ -132,7 +129,7 @@ impl Core {
         identifier: &Identifier,
         scopes: Scopes,
     ) -> Result<RawManifest, Error> {
-        let call = self.manifest_call("reading", "GET", repository, identifier)?;
+        let call = self.manifest_call(Operation::ReadManifest, "GET", repository, identifier)?;
         self.fetch(call.scopes(scopes), identifier)
     }
 
@@ -200,7 +197,7 @@ impl Core {
         manifest: &RawManifest,
     ) -> Result<(), Error> {
         let mut call = self
-            .manifest_call("writing", "PUT", repository, identifier)?
+            .manifest_call(Operation::WriteManifest, "PUT", repository, identifier)?
             .scopes(Scopes::push(repository))
             .header("content-type", manifest.media_type().as_str());
         if manifest.bytes().len() > MAX_PUSHED_MANIFEST {
@@ -241,15 +238,14 @@ impl Core {
 
     fn manifest_call(
         &self,
-        what: &str,
+        operation: fn(Identifier) -> Operation,
         method: &'static str,
         repository: &Repository,
         identifier: &Identifier,
     ) -> Result<Call, Error> {
-        let operation = format!("{what} the manifest {identifier}");
         let call = Call::new(
             self,
-            operation,
+            operation(identifier.clone()),
             repository,
             method,
             &format!("/manifests/{identifier}"),
@@ -268,12 +264,16 @@ fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawM
     let mut refusal = answer.into_refusal();
     let (media_type, algorithm) = (manifest.media_type().as_str(), manifest.digest().algorithm());
     let is_of_content = matches!(refusal.status, 400 | 404 | 405 | 415 | 422);
-    let mut notes = Vec::new();
+    let (mut notes, mut cause) = (Vec::new(), None);
     if refusal.status == 415 && !refusal.message.iter().any(|message| message.contains(media_type)) {
         notes.push(format!("it was sent as {media_type}"));
     }
     if is_of_content && matches!(identifier, Identifier::Digest(_)) && algorithm != Algorithm::Sha256 {
-        notes.push(format!("{OTHER_ALGORITHM} {}", algorithm.as_str()));
+        cause = Some(Cause::OtherAlgorithm);
+        let algorithm = algorithm.as_str();
+        notes.push(format!(
+            "registries needn't take a digest other than sha256, and this one is {algorithm}"
+        ));
     }
     if !notes.is_empty() {
         let notes = notes.join("; ");
@@ -282,7 +282,9 @@ fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawM
             None => notes,
         });
     }
-    Error::new(&call.place, ErrorKind::Status(refusal)).at(&url)
+    Error::new(&call.place, ErrorKind::Status(refusal))
+        .at(&url)
+        .because(cause)
 }
 
 /// What the head of an answer says of a manifest, if it says enough.

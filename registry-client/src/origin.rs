@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use transload_reference::{Registry, Repository};
 
 use crate::core::Core;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::url::{Scheme, Url};
 
 /// A registry as one rule has it spoken to. What its answers teach belongs to this, and serves no other rule and no other transport.
@@ -58,22 +58,27 @@ impl Reach {
     }
 }
 
-/// Whether this is what is said where a registry, or its token server, would lead out of HTTPS.
-pub(crate) fn is_way_out_of_https(message: &str) -> bool {
-    message.contains("plain HTTP") && message.ends_with(": refused")
+/// Why an answer's address isn't used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RefusedTarget {
+    pub message: String,
+    pub cause: Option<Cause>,
+}
+
+impl From<String> for RefusedTarget {
+    fn from(message: String) -> RefusedTarget {
+        RefusedTarget { message, cause: None }
+    }
 }
 
 impl Core {
     /// Whether an answer from one URL may send us to another.
-    pub fn may_lead(&self, reach: &Reach, from: &Url, to: &Url) -> Result<(), String> {
+    pub fn may_lead(&self, reach: &Reach, from: &Url, to: &Url) -> Result<(), RefusedTarget> {
         check_target(from, to, || self.nearness(from))?;
         if reach.is_own(to) {
             return match reach.is_own(from) {
                 true => Ok(()),
-                false => Err(format!(
-                    "{} sends us back to the registry ({to}): refused",
-                    from.host()
-                )),
+                false => Err(format!("{} sends us back to the registry ({to}): refused", from.host()).into()),
             };
         }
         let mut others = self.rules.iter().map(|rule| &rule.registry);
@@ -81,13 +86,14 @@ impl Core {
             return Err(format!(
                 "the registry sends us to a host that this run has settings for ({to}): refused; use that host by its own name, or leave \
                  out its settings"
-            ));
+            )
+            .into());
         }
         Ok(())
     }
 
     /// Where a redirect's `Location` leads, if one may go there.
-    pub fn follow(&self, reach: &Reach, from: &Url, location: &str) -> Result<Url, String> {
+    pub fn follow(&self, reach: &Reach, from: &Url, location: &str) -> Result<Url, RefusedTarget> {
         let to = redirected(from, location)?;
         self.may_lead(reach, from, &to)?;
         Ok(to)
@@ -154,11 +160,16 @@ pub(crate) enum Nearness {
 
 /// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from
 /// outside. `from_is` is asked for where the first is only if that matters.
-pub(crate) fn check_target(from: &Url, to: &Url, from_is: impl FnOnce() -> Nearness) -> Result<(), String> {
+pub(crate) fn check_target(
+    from: &Url,
+    to: &Url,
+    from_is: impl FnOnce() -> Nearness,
+) -> Result<(), RefusedTarget> {
     if from.scheme() == Scheme::Https && to.scheme() == Scheme::Http {
-        return Err(format!(
-            "the registry sends us from HTTPS to plain HTTP ({to}): refused"
-        ));
+        return Err(RefusedTarget {
+            message: format!("the registry sends us from HTTPS to plain HTTP ({to}): refused"),
+            cause: Some(Cause::LeavesHttps),
+        });
     }
     // Any registry may send us to itself.
     if from.host().host() == to.host().host() {
@@ -180,7 +191,7 @@ pub(crate) fn check_target(from: &Url, to: &Url, from_is: impl FnOnce() -> Nearn
         Nearness::LinkLocal => "a link-local address",
         Nearness::ThisMachine => "an address of this machine",
     };
-    Err(format!("the registry sends us to {what} ({to}): refused"))
+    Err(format!("the registry sends us to {what} ({to}): refused").into())
 }
 
 /// Where a host is, as far as its name says. `None` where the name would have to be looked up.

@@ -14,26 +14,15 @@ use crate::auth::Scheme;
 use crate::client::Client;
 use crate::config::Credential;
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Place};
-use crate::notice::NoticeKind;
+use crate::error::{Error, ErrorKind};
+use crate::operation::{Operation, Place};
+use crate::payload::Payload;
 use crate::reason::project_of;
-use crate::request::{Call, Exchange, Payload, is_passing};
-use crate::scope::Scopes;
-use crate::throttle::Patience;
-use crate::transport::reaching;
-use crate::tries::Tries;
+use crate::request::{Call, LogIn};
+use crate::throttle::Permit;
 
 /// The largest answer of Harbor's API that is read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
-
-/// What an operation begins with that creates a project.
-const CREATING: &str = "creating the project ";
-
-/// What is being done where it isn't about one project.
-const CREATING_ANY: &str = "creating projects";
-
-/// What an operation begins with that finds out whether a project exists.
-const LOOKING: &str = "looking for the project ";
 
 /// Who may pull from a project.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,7 +93,7 @@ impl Core {
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<Option<SystemInfo>, Error> {
-        let call = self.harbor_call("asking whether it is a Harbor", registry, repository)?;
+        let call = self.harbor_call(Operation::DetectHarbor, registry, repository)?;
         self.system_info(call.to("GET", "/api/v2.0/systeminfo")?, None)
     }
 
@@ -131,7 +120,7 @@ impl Core {
 
     fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
         let project = project_of(repository).unwrap_or(repository.path());
-        let operation = format!("{LOOKING}{project}");
+        let operation = Operation::FindProject(project.to_owned());
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
         let mut call = call.to("HEAD", "/api/v2.0/projects")?;
@@ -146,7 +135,7 @@ impl Core {
 
     fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
         let project = project_of(repository).unwrap_or(repository.path());
-        let operation = format!("{CREATING}{project}");
+        let operation = Operation::CreateProject(project.to_owned());
         let (call, credential) =
             self.harbor_call_of_user(operation, repository.registry(), Some(repository))?;
         let call = call
@@ -165,7 +154,7 @@ impl Core {
     /// A request to Harbor's API, and the credentials that go with it.
     pub(crate) fn harbor_call_of_user(
         &self,
-        operation: impl Into<String>,
+        operation: Operation,
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<(Call, Credential), Error> {
@@ -175,7 +164,7 @@ impl Core {
         // Told alike whatever the project: it is the user that is wanting.
         let refuse = |message: String| {
             let place = Place {
-                operation: CREATING_ANY.to_owned(),
+                operation: Operation::CreateProjects,
                 ..call.place.clone()
             };
             Error::new(&place, ErrorKind::Config(message))
@@ -193,97 +182,49 @@ impl Core {
 
     fn harbor_call(
         &self,
-        operation: impl Into<String>,
+        operation: Operation,
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> Result<Call, Error> {
         let reach = self.reach(registry, repository)?;
-        Ok(Call {
-            place: Place {
-                operation: operation.into(),
-                registry: Some(registry.clone()),
-                repository: repository.cloned(),
-                has_credential: false,
-            },
-            method: "GET",
-            url: reach.url("/api/v2.0/")?,
-            reach,
-            headers: Vec::new(),
-            scopes: Scopes::default(),
-            checked_bytes: 0,
-            is_counted: false,
-            may_leave: false,
-            renews: true,
-        })
+        let mut call = Call::at(self, operation, reach, repository, "GET", "/api/v2.0/")?;
+        call.place.has_credential = false;
+        Ok(call)
     }
 
-    /// Sends a request to Harbor's API until it has an answer that isn't a passing failure, or the tries are used up.
+    /// Sends a request to Harbor's API, with a user's credentials or nobody's.
     pub(crate) fn ask_harbor(
         &self,
         call: &Call,
         credential: Option<&Credential>,
         body: Option<&[u8]>,
     ) -> Result<Answer, Error> {
-        let mut tries = Tries::default();
-        loop {
-            let error = match self.ask_harbor_once(call, credential, body) {
-                Ok(answer) if is_passing(answer.status) => answer.into_error(&call.place),
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if !error.is_retryable() {
-                return Err(tries.end(error));
-            }
-            self.again(&mut tries, error, NoticeKind::Retry)?;
-        }
+        self.run_as(&mut call.clone(), body, LogIn::Basic(credential))
     }
 
-    /// Sends a request to Harbor's API. Credentials go by Basic, however the registry itself wants them.
-    fn ask_harbor_once(
+    /// Sends a request that has its permit, with credentials by Basic, however the registry itself wants them. No redirect is followed.
+    pub(crate) fn exchange_with_basic(
         &self,
         call: &Call,
         credential: Option<&Credential>,
-        body: Option<&[u8]>,
+        payload: &mut Payload<'_, '_>,
+        permit: Permit,
     ) -> Result<Answer, Error> {
-        let throttle = self.throttle(&call.reach.registry);
-        let Some(permit) = throttle.acquire(&self.cancel, Patience::Endless) else {
-            return Err(call.fail(ErrorKind::Cancelled));
-        };
-        let began = permit.began();
         let login = self.login(&call.reach);
         let proof = match credential {
             Some(_) => self.prove(&login, call, Instant::now(), &Scheme::Basic, credential)?,
             None => None,
         };
-        let headers: Vec<_> = call
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let authorization = proof.as_ref().map(|proof| &proof.header);
-        let send = || {
-            let exchange = Exchange {
-                method: call.method,
-                url: &call.url,
-                headers: &headers,
-                authorization,
-                identity: self.own_identity(call.reach.rule),
-                place: &call.place,
-                named_for: None,
-                checked_bytes: 0,
-            };
-            let mut payload = body.map_or(Payload::None, Payload::Bytes);
-            reaching(Some(&throttle), || self.exchange(exchange, &mut payload))
-                .map_err(|error| error.of_request(began))
-        };
+        let identity = self.own_identity(call.reach.rule);
+        let (header, trial) = proof.map_or((None, None), |proof| (Some(proof.header), proof.trial));
+        let mut send = || self.exchange(call.exchange(&call.url, header.as_ref(), identity), payload);
         let mut answer = send()?;
-        let is_on_trial = proof.as_ref().is_some_and(|proof| proof.trial.is_some());
-        if is_on_trial && answer.status == 401 {
+        if trial.is_some() && answer.status == 401 {
             // Somebody else's mistake may have locked the name.
             self.wait_for_lockout(&call.place, Some(&answer.into_error(&call.place)))?;
             answer = send()?;
         }
-        if let Some((credential, _trial)) = proof.and_then(|proof| proof.trial) {
+        if let Some((credential, _trial)) = trial {
             match answer.status {
                 401 => {
                     let blame = self.blame_credential(&call.place, &credential);
@@ -320,16 +261,16 @@ pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
 
 /// What to do where Harbor doesn't create a project.
 pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
-    let operation = error.operation();
     let host = error.registry()?;
-    if operation == CREATING_ANY {
-        return Some(format!(
-            "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
-        ));
-    }
-    let project = operation
-        .strip_prefix(CREATING)
-        .or_else(|| operation.strip_prefix(LOOKING))?;
+    let project = match &error.inner().place.operation {
+        Operation::CreateProjects => {
+            return Some(format!(
+                "give a user's name and password in auths (repo: {host}), or log in: `transload login {host}`"
+            ));
+        }
+        Operation::CreateProject(project) | Operation::FindProject(project) => project,
+        _ => return None,
+    };
     match error.status()? {
         403 => Some(format!(
             "the user may log in to {host} and may not create projects: ask an administrator to create {project}, or to let everyone \

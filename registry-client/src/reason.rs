@@ -3,6 +3,7 @@
 use transload_reference::Repository;
 
 use crate::error::{Error, ErrorKind, Refusal};
+use crate::operation::Operation;
 
 /// Why a registry refuses a request, where its answer tells.
 ///
@@ -90,7 +91,7 @@ pub(crate) fn of(error: &Error) -> Option<Reason> {
             false => Reason::NoRightToPush,
         });
     }
-    let is_of_manifest = error.operation().starts_with("writing the manifest");
+    let is_of_manifest = matches!(error.inner().place.operation, Operation::WriteManifest(_));
     if is_of_manifest && (status == 412 || matches!(status, 400..500) && says("immutable")) {
         return Some(Reason::ImmutableTag);
     }
@@ -144,15 +145,24 @@ fn lowercase(refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::error::Place;
+    use transload_reference::{Digest, Identifier};
 
-    fn refused(operation: &str, repository: &str, status: u16, message: &str) -> Error {
+    use super::*;
+    use crate::operation::Place;
+
+    fn upload() -> Operation {
+        Operation::UploadBlob(Digest::of(b""))
+    }
+
+    fn tag() -> Identifier {
+        Identifier::Tag("v1".parse().unwrap())
+    }
+
+    fn refused(operation: Operation, repository: &str, status: u16, message: &str) -> Error {
         let place = Place {
-            operation: operation.to_owned(),
-            registry: None,
             repository: Some(repository.parse().unwrap()),
             has_credential: true,
+            ..Place::nowhere(operation)
         };
         let refusal = Refusal {
             status,
@@ -164,63 +174,62 @@ mod tests {
 
     #[test]
     fn a_reason_is_known_by_status_and_text() {
-        const PUSH: &str = "uploading the blob sha256:1";
-        const PUT: &str = "writing the manifest v1";
-        const LOOK: &str = "looking up the manifest v1";
+        let (push, put) = (&upload(), &Operation::WriteManifest(tag()));
+        let look = &Operation::LookUpManifest(tag());
         let denied = "unauthorized to access repository: team/app, action: push";
         let table = [
-            (LOOK, 401, "project team not found", Some(Reason::MissingProject)),
-            (PUSH, 404, "project team not found", Some(Reason::MissingProject)),
-            (PUSH, 500, "project team not found", None),
-            (PUSH, 400, "bad request: invalid repository name: team/app", None),
-            (PUSH, 401, denied, Some(Reason::NoRightToPush)),
+            (look, 401, "project team not found", Some(Reason::MissingProject)),
+            (push, 404, "project team not found", Some(Reason::MissingProject)),
+            (push, 500, "project team not found", None),
+            (push, 400, "bad request: invalid repository name: team/app", None),
+            (push, 401, denied, Some(Reason::NoRightToPush)),
             (
-                LOOK,
+                look,
                 401,
                 "unauthorized to access repository: team/app, action: pull",
                 None,
             ),
-            (PUSH, 403, "requested access to the resource is denied", None),
+            (push, 403, "requested access to the resource is denied", None),
             (
-                PUSH,
+                push,
                 403,
                 "denied: can not push artifact to a proxy project: team",
                 Some(Reason::ProxyCacheProject),
             ),
             (
-                PUSH,
+                push,
                 403,
                 "adding 1.0 MiB of storage resource, which when updated to current usage of 9.9 MiB will exceed the configured upper \
                  limit of 10.0 MiB.",
                 Some(Reason::QuotaExceeded),
             ),
             (
-                PUSH,
+                push,
                 403,
                 "The system is in read only mode. Any modification is prohibited.",
                 Some(Reason::ReadOnly),
             ),
             (
-                PUT,
+                put,
                 412,
                 "Failed to process request due to 'app:v1' configured as immutable.",
                 Some(Reason::ImmutableTag),
             ),
-            (PUT, 400, "the tag is immutable", Some(Reason::ImmutableTag)),
+            (put, 400, "the tag is immutable", Some(Reason::ImmutableTag)),
             (
-                LOOK,
+                look,
                 412,
                 "The image is not signed by cosign.",
                 Some(Reason::PullPolicy),
             ),
-            (PUSH, 412, "", None),
+            (push, 412, "", None),
         ];
         for (operation, status, message, reason) in table {
-            let error = refused(operation, "hub.local/team/app", status, message);
-            assert_eq!(error.reason(), reason, "{operation}: {status} {message}");
+            let error = refused(operation.clone(), "hub.local/team/app", status, message);
+            assert_eq!(error.reason(), reason, "{error}");
         }
         let error = refused(
-            PUSH,
+            push.clone(),
             "hub.local/app",
             400,
             "bad request: invalid repository name: app",
@@ -230,7 +239,6 @@ mod tests {
 
     #[test]
     fn a_refusal_is_about_the_project_that_it_names() {
-        const LOOK: &str = "looking up the manifest v1";
         for (status, message, extent) in [
             (404, "project team not found", Some(Extent::Project)),
             (401, "project: Project team does not exist", Some(Extent::Project)),
@@ -239,7 +247,12 @@ mod tests {
             (412, "The image is not signed by cosign.", None),
             (403, "The system is in read only mode.", Some(Extent::Registry)),
         ] {
-            let error = refused(LOOK, "hub.local/team/app", status, message);
+            let error = refused(
+                Operation::LookUpManifest(tag()),
+                "hub.local/team/app",
+                status,
+                message,
+            );
             assert_eq!(error.extent(), extent, "{message}");
         }
     }

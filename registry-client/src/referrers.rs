@@ -8,6 +8,7 @@ use transload_reference::{
 
 use crate::core::Core;
 use crate::error::{Error, ErrorKind};
+use crate::operation::Operation;
 use crate::request::Call;
 use crate::tags::{Pages, next_page};
 
@@ -21,10 +22,9 @@ impl Core {
         digest: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Descriptor>, Error> {
-        let operation = format!("listing what refers to {digest}");
         let mut call = Call::new(
             self,
-            operation,
+            Operation::ListReferrers(Some(digest.clone())),
             repository,
             "GET",
             &format!("/referrers/{digest}"),

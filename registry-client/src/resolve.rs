@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,13 @@ use crate::failure::is_out_of_files;
 /// How long an address is believed. A name that moves meanwhile is found again by the tries that follow a failed connection.
 const BELIEVED: Duration = Duration::from_secs(10);
 
-/// A resolver that asks the system's for each name now and then.
-#[derive(Debug, Default)]
-pub(crate) struct Remembering {
-    system: DefaultResolver,
-    known: Mutex<HashMap<String, (Instant, ResolvedSocketAddrs)>>,
+/// A resolver that asks the system's for each name now and then. Clones share what they know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CachingResolver {
+    known: Arc<Mutex<HashMap<String, (Instant, ResolvedSocketAddrs)>>>,
 }
 
-impl Resolver for Remembering {
+impl Resolver for CachingResolver {
     fn resolve(
         &self,
         uri: &Uri,
@@ -36,7 +35,7 @@ impl Resolver for Remembering {
         let name = uri.scheme().zip(uri.authority());
         let name = name.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
         let Some(name) = name else {
-            return self.system.resolve(uri, config, timeout);
+            return DefaultResolver::default().resolve(uri, config, timeout);
         };
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, addresses)) = known().get(&name)
@@ -50,7 +49,7 @@ impl Resolver for Remembering {
     }
 }
 
-impl Remembering {
+impl CachingResolver {
     /// Asks the system, on a thread of its own that is waited for as long as may be. ureq's way to the same panics where the system gives
     /// no more threads.
     fn ask(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
@@ -59,7 +58,7 @@ impl Remembering {
             ..timeout
         };
         if is_address(uri.host().unwrap_or_default()) || timeout.after.is_not_happening() {
-            return self.system.resolve(uri, config, unbounded);
+            return DefaultResolver::default().resolve(uri, config, unbounded);
         }
         let (sender, receiver) = mpsc::sync_channel(1);
         let (its_uri, its_config) = (uri.clone(), config.clone());
@@ -73,7 +72,7 @@ impl Remembering {
                 .recv_timeout(*timeout.after)
                 .unwrap_or(Err(Error::Timeout(timeout.reason))),
             // Then the system's own patience is the limit.
-            Err(_) => self.system.resolve(uri, config, unbounded),
+            Err(_) => DefaultResolver::default().resolve(uri, config, unbounded),
         }
     }
 }
@@ -98,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn resolve(resolver: &Remembering, uri: &str) -> Result<Vec<String>, Error> {
+    fn resolve(resolver: &CachingResolver, uri: &str) -> Result<Vec<String>, Error> {
         let timeout = NextTimeout {
             after: Span::Exact(Duration::from_secs(20)),
             reason: Timeout::Resolve,
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn addresses_are_remembered_by_name_and_port() {
-        let resolver = Remembering::default();
+        let resolver = CachingResolver::default();
         for (uri, address) in [
             ("http://127.0.0.1:5000/v2/", "127.0.0.1:5000"),
             ("http://127.0.0.1:5001/v2/", "127.0.0.1:5001"),
@@ -125,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_not_asked_for_again_until_it_is_old() {
-        let resolver = Remembering::default();
+        let resolver = CachingResolver::default();
         let elsewhere = {
             resolve(&resolver, "http://127.0.0.2:1/").unwrap();
             resolver.known.lock().unwrap()["127.0.0.2:1"].1.clone()
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn names_are_found_with_and_without_an_end_to_the_patience() {
-        let resolver = Remembering::default();
+        let resolver = CachingResolver::default();
         let found = resolve(&resolver, "http://localhost:7/").unwrap();
         assert!(found.iter().all(|address| address.ends_with(":7")), "{found:?}");
         let unbounded = NextTimeout {
@@ -178,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_not_remembered() {
-        let resolver = Remembering::default();
+        let resolver = CachingResolver::default();
         assert!(resolve(&resolver, "http://nowhere.invalid:1/").is_err());
         assert!(resolver.known.lock().unwrap().is_empty());
     }

@@ -68,7 +68,7 @@ impl RetryPolicy {
                 // A resolver that has just come up may not know all names yet.
                 Network::NoSuchHost => 2,
                 // A registry that is being started takes a moment; who asks for many tries wants to wait for it.
-                Network::Refused | Network::Proxy => 3.max(self.attempts / 2),
+                Network::Refused | Network::Proxy | Network::ProxyLogin => 3.max(self.attempts / 2),
                 _ => self.attempts,
             },
             _ => self.attempts,
@@ -111,7 +111,7 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Place;
+    use crate::operation::{Operation, Place};
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
@@ -164,12 +164,7 @@ mod tests {
 
     #[test]
     fn a_host_that_never_answered_is_tried_a_few_times_and_one_that_did_as_often_as_is_asked_for() {
-        let place = Place {
-            operation: "x".into(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         let error = |network| {
             let message = String::new();
             Error::new(&place, ErrorKind::Network { network, message })

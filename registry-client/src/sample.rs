@@ -5,7 +5,9 @@ use transload_reference::{Repository, Tag};
 use crate::client::Client;
 use crate::core::Core;
 use crate::error::Error;
-use crate::request::{Call, Payload};
+use crate::operation::Operation;
+use crate::payload::Payload;
+use crate::request::Call;
 use crate::tags::TagPage;
 
 /// How many tags are asked for at once; registries may give fewer.
@@ -31,7 +33,7 @@ impl Client {
 impl Core {
     fn sample_tags(&self, repository: &Repository) -> Result<Vec<Tag>, Error> {
         let path = format!("/tags/list?n={PAGE}");
-        let mut call = Call::new(self, "listing the tags", repository, "GET", &path)?
+        let mut call = Call::new(self, Operation::ListTags, repository, "GET", &path)?
             .header("accept", "application/json");
         let mut tags = Vec::new();
         for _ in 0..MOST_PAGES {

@@ -25,7 +25,7 @@ use x509_cert::der::Decode;
 
 use crate::self_signed;
 use crate::tls::system_roots;
-use crate::transport::connecting;
+use crate::transport::is_cut;
 
 /// What a client shows of itself.
 #[derive(Debug)]
@@ -200,35 +200,22 @@ impl TlsSettings {
     }
 }
 
-/// Puts TLS over a connection where the URL asks for it.
-pub(crate) struct TlsConnector {
-    target: Side,
-    /// The proxy's, where there is one: a registry's settings say nothing about it, and it is shown no certificate.
-    proxy: Option<Side>,
-}
-
-/// One end of connections, and how TLS is spoken to it.
+/// How TLS is spoken to one end of connections.
 #[derive(Default)]
-struct Side {
+pub(crate) struct TlsContext {
     settings: TlsSettings,
     /// Made for the first connection that needs it: plain HTTP needs no authorities.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
-impl TlsConnector {
-    /// For connections with these settings, which go through a proxy or don't.
-    pub fn new(settings: TlsSettings, has_proxy: bool) -> TlsConnector {
-        TlsConnector {
-            target: Side {
-                settings,
-                config: OnceLock::new(),
-            },
-            proxy: has_proxy.then(Side::default),
+impl TlsContext {
+    pub fn new(settings: TlsSettings) -> TlsContext {
+        TlsContext {
+            settings,
+            config: OnceLock::new(),
         }
     }
-}
 
-impl Side {
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
@@ -237,6 +224,13 @@ impl Side {
         // Connections that begin together share one store of sessions.
         Ok(Arc::clone(self.config.get_or_init(|| made)))
     }
+}
+
+/// Puts TLS over a connection where the URL asks for it.
+pub(crate) struct TlsConnector {
+    pub target: Arc<TlsContext>,
+    /// The proxy's, where there is one: a registry's settings say nothing about it, and it is shown no certificate.
+    pub proxy: Option<Arc<TlsContext>>,
 }
 
 impl fmt::Debug for TlsConnector {
@@ -261,11 +255,15 @@ impl<In: Transport> Connector<In> for TlsConnector {
             .map_err(|_| Error::Tls("the host's name can't be one of a certificate"))?;
         // The connection to the proxy itself is made with the agent's settings less the proxy.
         let proxy = self.proxy.as_ref().filter(|_| details.config.proxy().is_none());
-        let side = proxy.unwrap_or(&self.target);
-        let mut connection = ClientConnection::new(side.config()?, name.to_owned())?;
+        let context = proxy.unwrap_or(&self.target);
+        let mut connection = ClientConnection::new(context.config()?, name.to_owned())?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);
-        let shaken = connecting(details.timeout, || Ok(connection.complete_io(&mut socket)?));
+        let shaken = match connection.complete_io(&mut socket).map_err(Error::from) {
+            // The server may have said why before it closed the connection.
+            Err(error) if is_cut(&error) => connection.complete_io(&mut socket).map_err(Error::from),
+            shaken => shaken,
+        };
         match shaken {
             Err(Error::Io(error)) if proxy.is_some() => {
                 return Err(Error::ConnectProxyFailed(format!("TLS with it failed: {error}")));
@@ -303,9 +301,17 @@ impl Transport for TlsTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.get_mut().set_timeout(timeout);
-        let output = &self.buffers.output()[..amount];
-        self.stream.write_all(output)?;
+        let StreamOwned { conn, sock } = &mut self.stream;
+        sock.set_timeout(timeout);
+        let mut output = &self.buffers.output()[..amount];
+        // rustls' own stream hides a failed write until the next one.
+        while !output.is_empty() {
+            let taken = conn.writer().write(output)?;
+            output = &output[taken..];
+            while conn.wants_write() {
+                conn.write_tls(sock)?;
+            }
+        }
         Ok(())
     }
 

@@ -5,8 +5,10 @@ use transload_reference::{Digest, Repository};
 use crate::answer::Answer;
 use crate::core::{Core, lock};
 use crate::error::Error;
-use crate::origin::{Reach, may_be_session};
-use crate::request::{Call, Payload};
+use crate::operation::Operation;
+use crate::origin::{Reach, RefusedTarget, may_be_session};
+use crate::payload::Payload;
+use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::{Scheme, Url};
 
@@ -49,7 +51,7 @@ impl Core {
         if !self.can_mount(from, repository) {
             return Ok(false);
         }
-        let operation = format!("mounting the blob {digest}");
+        let operation = Operation::MountBlob(digest.clone());
         let scopes = Scopes::push(repository).and(from, &["pull"]);
         let mut call = Call::new(self, operation, repository, "POST", "/blobs/uploads/")?.scopes(scopes);
         call.url = call
@@ -93,7 +95,7 @@ impl Core {
 
     /// Cancels a session, where its address can be nothing else. Registries forget it by themselves in time.
     pub fn cancel_session(&self, repository: &Repository, session: &Url) {
-        if let Ok(mut call) = Call::at_session(self, "cancelling an upload", repository, "DELETE", session)
+        if let Ok(mut call) = Call::at_session(self, Operation::CancelUpload, repository, "DELETE", session)
             && let Ok(answer) = self.once(&mut call, &mut Payload::None)
         {
             answer.drain();
@@ -108,7 +110,7 @@ impl Core {
         Ok(Session {
             location: self
                 .session_url(&call.reach, &answer.url, location)
-                .map_err(|message| call.protocol(message))?,
+                .map_err(|refused| call.protocol(refused.message).because(refused.cause))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")
@@ -119,13 +121,11 @@ impl Core {
     }
 
     /// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
-    pub fn session_url(&self, reach: &Reach, base: &Url, location: &str) -> Result<Url, String> {
+    pub fn session_url(&self, reach: &Reach, base: &Url, location: &str) -> Result<Url, RefusedTarget> {
         let found = located(base, location)?;
         self.may_lead(reach, base, &found)?;
         if reach.is_own(&found) && !may_be_session(&found) {
-            return Err(format!(
-                "the upload's Location is none of an upload ({found}): refused"
-            ));
+            return Err(format!("the upload's Location is none of an upload ({found}): refused").into());
         }
         Ok(found)
     }
@@ -135,7 +135,7 @@ impl Call {
     /// A request of an upload to its session's address. An error where no such request goes there.
     pub fn at_session(
         core: &Core,
-        operation: impl Into<String>,
+        operation: Operation,
         repository: &Repository,
         method: &'static str,
         session: &Url,

@@ -70,7 +70,7 @@ impl Shared {
             };
             let is_cancelled = core.cancel.is_set();
             if is_cancelled {
-                core.shut();
+                core.connections.shut();
             }
             !is_cancelled
         });

@@ -7,9 +7,9 @@ use transload_reference::{Registry, Repository};
 
 use crate::answer::Answer;
 use crate::core::Core;
-use crate::error::{Error, Place};
+use crate::error::Error;
+use crate::operation::Operation;
 use crate::request::Call;
-use crate::scope::Scopes;
 use crate::url::Url;
 
 /// The largest page that is read, in bytes.
@@ -82,7 +82,7 @@ impl TagPage {
 
 impl Core {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        let mut call = Call::new(self, "listing the tags", repository, "GET", "/tags/list")?
+        let mut call = Call::new(self, Operation::ListTags, repository, "GET", "/tags/list")?
             .header("accept", "application/json");
         let mut tags = Vec::new();
         let mut pages = Pages::default();
@@ -101,26 +101,7 @@ impl Core {
 
     pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
         let reach = self.reach(registry, None)?;
-        let mut call = Call {
-            place: Place {
-                operation: "asking for the API".to_owned(),
-                registry: Some(registry.clone()),
-                repository: None,
-                has_credential: self
-                    .rules
-                    .get(reach.rule)
-                    .is_some_and(|rule| rule.credential.is_some()),
-            },
-            method: "GET",
-            url: reach.url("/v2/")?,
-            reach,
-            headers: Vec::new(),
-            scopes: Scopes::default(),
-            checked_bytes: 0,
-            is_counted: false,
-            may_leave: true,
-            renews: true,
-        };
+        let mut call = Call::at(self, Operation::Ping, reach, None, "GET", "/v2/")?;
         let answer = self.run(&mut call, None)?;
         if answer.is_success() {
             answer.drain();

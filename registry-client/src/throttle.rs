@@ -1,16 +1,27 @@
-//! The pace that a host is spoken to at, shared by all workers.
+//! How many requests a host is sent at once, and when: one limit for each host, shared by all workers.
+//!
+//! The limit starts by the host's round-trip time: requests over a long link wait for the link, not for the host. It then grows by one for
+//! each round of successful requests that used it up (additive increase), and is halved where the host can't cope (multiplicative
+//! decrease), as TCP does with its window.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
-use crate::concurrency::{ConcurrencyLimit, MODEST};
 use crate::error::Error;
 use crate::health::Health;
 use crate::retry::RetryPolicy;
+
+/// The limit to begin with, for a host nearby.
+const START: f64 = 16.0;
+
+/// The largest limit to begin with, for a host far away.
+const LARGEST_START: f64 = 64.0;
+
+/// The limit to begin with grows by [`START`] for each of these in the round-trip time.
+const LONG: Duration = Duration::from_millis(20);
 
 /// How long a wait goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
@@ -23,8 +34,6 @@ const LONGEST_BRIEF: Duration = Duration::from_millis(400);
 pub(crate) struct Throttle {
     state: Mutex<State>,
     freed: Condvar,
-    /// How many bytes of blobs have moved.
-    moved: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -40,7 +49,8 @@ struct State {
     briefs: u32,
     /// How often the host was overloaded. Requests that began before the last time say nothing new.
     overloads: u64,
-    concurrency: ConcurrencyLimit,
+    /// Whether the round-trip time is known.
+    is_measured: bool,
     /// Of requests that read, and of those that write: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
@@ -85,18 +95,17 @@ impl Throttle {
         Arc::new(Throttle {
             state: Mutex::new(State {
                 most,
-                limit: most.min(MODEST as f64),
+                limit: most.min(START),
                 running: 0,
                 by_thread: HashMap::new(),
                 paused_until: None,
                 briefs: 0,
                 overloads: 0,
-                concurrency: ConcurrencyLimit::new(Instant::now()),
+                is_measured: false,
                 reads: Health::default(),
                 writes: Health::default(),
             }),
             freed: Condvar::new(),
-            moved: AtomicU64::new(0),
         })
     }
 
@@ -123,11 +132,7 @@ impl Throttle {
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
             }
-            state.concurrency.is_full();
-            if self.grow(&mut state) {
-                continue;
-            }
-            let nap = state.nap(Instant::now());
+            let nap = pause.map_or(SLICE, |pause| pause.min(SLICE));
             state = self
                 .freed
                 .wait_timeout(state, nap)
@@ -181,10 +186,17 @@ impl Throttle {
         Some(state.limit())
     }
 
-    /// Somebody begins to connect to the host.
-    pub fn reaches(&self) {
-        if self.lock().concurrency.reaches(Instant::now()) {
-            // Who waits has to know how long.
+    /// Sets the limit to begin with by the first round trip to the host. Later ones change nothing.
+    pub fn measured(&self, round_trip: Duration) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.is_measured, true) || state.overloads > 0 {
+            return;
+        }
+        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
+        let start = start.min(LARGEST_START).min(state.most);
+        if start > state.limit {
+            state.limit = start;
+            log::debug!("{} requests at once, {round_trip:?} away", state.limit());
             self.freed.notify_all();
         }
     }
@@ -192,7 +204,6 @@ impl Throttle {
     /// The host has answered. `is_good`: it isn't a passing failure.
     pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
-        state.concurrency.hears();
         if is_good {
             state.briefs = 0;
             state.health(is_write).succeeds();
@@ -248,33 +259,12 @@ impl Throttle {
         self.lock().health(is_write).given_up().is_some()
     }
 
-    /// A request went well. After an overload, as many of those as run at once let one more run; before, more do if that pays.
-    pub fn speed_up(&self, latency: Option<Duration>) {
+    /// A request went well. As many of those as run at once let one more run, where that many are wanted.
+    pub fn speed_up(&self) {
         let mut state = self.lock();
-        state.concurrency.answered(latency);
-        if state.overloads > 0 {
+        if state.running >= state.limit() {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
-        } else {
-            self.grow(&mut state);
         }
-    }
-
-    /// Takes note of a blob's bytes that moved.
-    pub fn moved(&self, bytes: u64) {
-        self.moved.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn grow(&self, state: &mut State) -> bool {
-        let grows = state.may_grow()
-            && state
-                .concurrency
-                .pays(Instant::now(), self.moved.load(Ordering::Relaxed));
-        if grows {
-            state.limit = (state.limit * 2.0).min(state.most);
-            log::debug!("{} requests at once", state.limit);
-            self.freed.notify_all();
-        }
-        grows
     }
 }
 
@@ -295,30 +285,12 @@ impl State {
         let left = self.paused_until?.saturating_duration_since(now);
         Some(left).filter(|left| !left.is_zero())
     }
-
-    /// How long who waits need not look again, unless a place is given back.
-    fn nap(&self, now: Instant) -> Duration {
-        // More may run after a silence, where more may run at all.
-        let silence = self.concurrency.silence_left(now).filter(|_| self.may_grow());
-        let ends = [self.pause(now), silence];
-        ends.into_iter().flatten().fold(SLICE, Duration::min)
-    }
-
-    /// Whether more than now may run at once if that pays.
-    fn may_grow(&self) -> bool {
-        self.overloads == 0 && self.limit < self.most
-    }
 }
 
 impl Permit {
     /// When the request began that it was given for.
     pub fn began(&self) -> Began {
         self.began
-    }
-
-    /// Takes note of a blob's bytes that moved.
-    pub fn moved(&self, bytes: u64) {
-        self.throttle.moved(bytes);
     }
 }
 
@@ -340,6 +312,14 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{Operation, Place};
+
+    /// Takes every permit there is.
+    fn fill(throttle: &Arc<Throttle>) -> Vec<Permit> {
+        let cancel = Cancel::default();
+        let take = || throttle.acquire(&cancel, Patience::None);
+        (0..throttle.free()).map_while(|_| take()).collect()
+    }
 
     #[test]
     fn concurrency_falls_once_per_overload_and_recovers() {
@@ -350,10 +330,11 @@ mod tests {
         assert_eq!(fallen, [Some(4), None, None]);
         assert_eq!(throttle.slow_down(now, Some(begin()), Pause::None), Some(2));
         assert_eq!(throttle.limit(), 2);
-        for _ in 0..100 {
-            throttle.speed_up(None);
-        }
-        assert_eq!(throttle.limit(), 8);
+        throttle.speed_up();
+        assert_eq!(throttle.limit(), 2, "nothing runs");
+        let _running = fill(&throttle);
+        (0..100).for_each(|_| throttle.speed_up());
+        assert_eq!(throttle.limit(), 3, "no more are wanted");
     }
 
     #[test]
@@ -384,12 +365,7 @@ mod tests {
     #[test]
     fn a_host_that_is_given_up_keeps_nobody_waiting() {
         let (throttle, cancel, now) = (Throttle::new(1), Cancel::default(), Instant::now());
-        let place = crate::error::Place {
-            operation: "x".to_owned(),
-            registry: None,
-            repository: None,
-            has_credential: false,
-        };
+        let place = Place::nowhere(Operation::Ping);
         let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
         let policy = RetryPolicy::attempts(1);
         throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
@@ -408,54 +384,38 @@ mod tests {
     }
 
     #[test]
-    fn many_begin_as_a_modest_number_and_grow_where_somebody_waits_and_more_gets_done() {
-        let throttle = Throttle::new(64);
-        let cancel = Cancel::default();
-        let held: Vec<_> = (0..MODEST)
-            .map(|_| {
-                let acquire = || throttle.acquire(&cancel, Patience::Endless);
-                thread::scope(|scope| scope.spawn(acquire).join().unwrap())
-            })
-            .collect();
-        assert!(held.iter().all(Option::is_some));
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
-            while !waiter.is_finished() {
-                throttle.moved(1 << 20);
-                throttle.speed_up(Some(Duration::from_millis(1)));
-                thread::sleep(Duration::from_millis(1));
-            }
-            assert!(waiter.join().unwrap());
-        });
-        let grown = throttle.limit();
-        assert!(grown > MODEST && grown.is_multiple_of(MODEST), "{grown}");
-        assert_eq!(
-            throttle.slow_down(Instant::now(), None, Pause::None),
-            Some(grown / 2)
-        );
-        throttle.moved(1 << 40);
-        throttle.speed_up(None);
-        assert_eq!(
-            throttle.limit(),
-            grown / 2,
-            "after an overload, concurrency is slow"
-        );
-        assert_eq!(Throttle::new(3).limit(), 3);
+    fn the_limit_starts_by_the_round_trip_time() {
+        for (milliseconds, most, limit) in [
+            (0, 100, 16),
+            (10, 100, 24),
+            (20, 100, 32),
+            (40, 100, 48),
+            (500, 100, 64),
+            (500, 40, 40),
+            (500, 3, 3),
+        ] {
+            let throttle = Throttle::new(most);
+            throttle.measured(Duration::from_millis(milliseconds));
+            assert_eq!(throttle.limit(), limit, "{milliseconds} ms");
+            throttle.measured(Duration::from_secs(1));
+            assert_eq!(throttle.limit(), limit, "the first one counts");
+        }
+        let throttle = Throttle::new(100);
+        throttle.slow_down(Instant::now(), None, Pause::None);
+        throttle.measured(Duration::from_secs(1));
+        assert_eq!(throttle.limit(), 8, "an overload counts for more");
     }
 
     #[test]
-    fn a_silence_is_waited_for_where_more_may_run_after_it() {
-        let now = Instant::now();
-        let silent = |throttle: &Arc<Throttle>| {
-            throttle.reaches();
-            throttle.lock().nap(now + Duration::from_secs(1))
-        };
-        let throttle = Throttle::new(64);
-        assert_eq!(throttle.lock().nap(now), SLICE);
-        assert_eq!(silent(&throttle), Duration::ZERO);
-        assert_eq!(silent(&Throttle::new(MODEST)), SLICE, "as many as may");
-        throttle.slow_down(now, None, Pause::None);
-        assert_eq!(silent(&throttle), SLICE, "overloaded");
+    fn a_round_of_successes_lets_one_more_run_where_all_permits_are_used() {
+        let throttle = Throttle::new(18);
+        for expected in [16, 17, 18, 18] {
+            assert_eq!(throttle.limit(), expected);
+            let running = fill(&throttle);
+            assert_eq!(running.len(), expected);
+            // The last fraction of one is lost in rounding down.
+            (0..=expected).for_each(|_| throttle.speed_up());
+        }
     }
 
     #[test]

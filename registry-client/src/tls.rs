@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use crate::secure::{ClientIdentity, provider};
 
 /// What decides how TLS is spoken; requests that share one share connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Identity {
     pub insecure: bool,
     /// The rule whose `ca_file` is trusted too.

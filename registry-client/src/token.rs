@@ -12,10 +12,13 @@ use crate::answer::Answer;
 use crate::claims::Claims;
 use crate::config::Credential;
 use crate::core::{Core, lock};
-use crate::error::{Error, ErrorKind, Place};
+use crate::error::{Cause, Error, ErrorKind};
+use crate::exchange::Exchange;
 use crate::login::Login;
+use crate::operation::Place;
 use crate::origin::{Purpose, Reach};
-use crate::request::{Exchange, MAX_REDIRECTS, MAX_TOKEN, Payload};
+use crate::payload::Payload;
+use crate::request::{MAX_REDIRECTS, MAX_TOKEN};
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::url::{Scheme, Url, encode_into};
@@ -25,9 +28,6 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// How long a token lives of which nothing is said, or nonsense (the specification's figure).
 const SHORTEST_LIFE: Duration = Duration::from_secs(60);
-
-/// How the message begins about a token that no request can carry.
-pub(crate) const TOO_LARGE_TOKEN: &str = "the token server gave a token";
 
 /// A token, with what is known of it.
 #[derive(Clone)]
@@ -111,11 +111,12 @@ impl Core {
         let size = secret.expose().len();
         if size > MAX_TOKEN {
             let message = format!(
-                "{TOO_LARGE_TOKEN} of {} KiB; a request carries at most {} KiB",
+                "the token server gave a token of {} KiB; a request carries at most {} KiB",
                 size.div_ceil(1024),
                 MAX_TOKEN / 1024
             );
-            return Err(Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm));
+            let error = Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm);
+            return Err(error.because(Cause::TokenTooLarge));
         }
         // Early enough that it still holds when the request arrives, whatever the clocks say.
         let life = life.min(Duration::from_secs(24 * 3600));
@@ -132,9 +133,11 @@ impl Core {
     fn fetch_grant(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Grant, Error> {
         let own = wanted.reach.url("/v2/")?;
         self.may_lead(wanted.reach, &own, &wanted.server.realm)
-            .map_err(|error| {
-                let message = format!("the token server's URL can't be used: {error}");
-                Error::new(wanted.place, ErrorKind::Protocol(message)).at(&own)
+            .map_err(|refused| {
+                let message = format!("the token server's URL can't be used: {}", refused.message);
+                Error::new(wanted.place, ErrorKind::Protocol(message))
+                    .at(&own)
+                    .because(refused.cause)
             })?;
         let answer = match wanted.credential {
             Some(Credential::IdentityToken(token)) => {
@@ -231,7 +234,8 @@ impl Core {
             encode_into(&mut form, value);
         }
         let mut request = self.token_request("POST", &wanted.server.realm, wanted, None);
-        request.headers = &[("content-type", "application/x-www-form-urlencoded")];
+        let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
+        request.headers = &headers;
         self.exchange(request, &mut Payload::Bytes(form.as_bytes()))
     }
 

@@ -12,7 +12,8 @@ use transload_reference::Repository;
 
 use crate::config::Credential;
 use crate::core::{Core, lock};
-use crate::error::{Error, Place};
+use crate::error::Error;
+use crate::operation::Place;
 use crate::origin::Reach;
 use crate::scope::Scopes;
 use crate::secret::Secret;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use transload_reference::Registry;
 
-use crate::core::{Core, lock};
+use crate::core::Core;
 use crate::error::{Error, ErrorKind, Network};
 use crate::notice::NoticeKind;
 use crate::throttle::Pause;
@@ -173,7 +173,7 @@ impl Core {
         }
         if sign == Sign::NoFiles {
             // Idle connections hold files, too.
-            lock(&self.agents).clear();
+            self.connections.close_idle();
         }
         match self.cancel.sleep(wait, || health.is_given_up(is_write)) {
             true => Ok(error),

@@ -18,8 +18,10 @@ use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
+use crate::operation::Operation;
 use crate::origin::Reach;
-use crate::request::{BlobBytes, Call, ExactReader, Payload};
+use crate::payload::{BlobBytes, ExactReader, Payload};
+use crate::request::Call;
 use crate::scope::Scopes;
 use crate::session::{Session, stored_bytes};
 use crate::tries::Tries;
@@ -124,8 +126,8 @@ impl<'a> Upload<'a> {
         })
     }
 
-    fn operation(&self) -> String {
-        format!("uploading the blob {}", self.blob.digest)
+    fn operation(&self) -> Operation {
+        Operation::UploadBlob(self.blob.digest.clone())
     }
 
     fn call(&self, method: &'static str, path: &str) -> Result<Call, Error> {

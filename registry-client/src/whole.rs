@@ -5,7 +5,8 @@ use std::io::Read;
 use transload_reference::{Descriptor, Repository, Verifier};
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Network, Place};
+use crate::error::{Error, ErrorKind, Network};
+use crate::operation::{Operation, Place};
 
 impl Client {
     /// The bytes of a small blob, such as an image's config, verified. Damaged bytes are fetched a second time. `most` is how
@@ -29,12 +30,8 @@ impl Client {
     /// Where the blob isn't there or is larger than `most` bytes, and [`ErrorKind::Content`] where what comes isn't what the
     /// descriptor says.
     pub fn read_blob(&self, repository: &Repository, blob: &Descriptor, most: u64) -> Result<Vec<u8>, Error> {
-        let place = Place {
-            operation: format!("reading the blob {}", blob.digest),
-            registry: Some(repository.registry().clone()),
-            repository: Some(repository.clone()),
-            has_credential: false,
-        };
+        let operation = Operation::ReadBlob(blob.digest.clone());
+        let place = Place::at(operation, repository.registry(), Some(repository));
         if blob.size > most {
             let message = format!("it has {} bytes; at most {most} are read", blob.size);
             return Err(Error::new(&place, ErrorKind::Protocol(message)));

@@ -9,8 +9,11 @@ use crate::blobs::BlobReader;
 use crate::config::Credential;
 use crate::credentials::CredentialOrigin;
 use crate::error::Error;
-use crate::reason::project_of;
-use crate::request::{Call, Exchange, Payload};
+use crate::exchange::Exchange;
+use crate::operation::Operation;
+use crate::payload::Payload;
+use crate::reason::{Reason, project_of};
+use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::Url;
 
@@ -52,7 +55,7 @@ impl Examination<'_> {
 
     /// Asks without saying who one is. None: it is no registry; else how it wants to be told who one is, if it does.
     fn look_at_root(&mut self, root: &Url) -> Option<Option<Demand>> {
-        let place = self.place("asking for the API");
+        let place = self.place(Operation::Ping);
         let exchange = Exchange {
             method: "GET",
             url: root,
@@ -106,8 +109,11 @@ impl Examination<'_> {
                 }
             }
             _ => {
-                let mut fact = Fact::of_error(Topic::Api, &answer.into_error(&place).at(root));
-                fact.text = printable_status(&fact.text, root);
+                let error = answer.into_error(&place).at(root);
+                let mut fact = Fact::of_error(Topic::Api, &error);
+                if let Some(refusal) = error.refusal() {
+                    fact.text = format!("{root} doesn't answer as a registry: {refusal}");
+                }
                 self.note(fact.value("status", status));
                 None
             }
@@ -182,7 +188,7 @@ impl Examination<'_> {
     }
 
     fn find_credential(&self) -> Result<Option<(Credential, String)>, Error> {
-        let place = self.place("looking for credentials");
+        let place = self.place(Operation::FindCredentials);
         let Some(credential) = self.core.credential(&place)? else {
             return Ok(None);
         };
@@ -202,18 +208,7 @@ impl Examination<'_> {
     /// Asks for the API's root as whoever one is.
     fn ask_root(&self) -> Result<(), Error> {
         let reach = self.core.reach(self.registry, self.repository)?;
-        let mut call = Call {
-            place: self.place("logging in"),
-            method: "GET",
-            url: reach.url("/v2/")?,
-            reach,
-            headers: Vec::new(),
-            scopes: Scopes::default(),
-            checked_bytes: 0,
-            is_counted: false,
-            may_leave: true,
-            renews: true,
-        };
+        let mut call = Call::at(self.core, Operation::LogIn, reach, self.repository, "GET", "/v2/")?;
         let answer = self.core.run(&mut call, None)?;
         if answer.is_success() {
             answer.drain();
@@ -252,7 +247,7 @@ impl Examination<'_> {
     }
 
     fn ask_tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        let mut call = Call::new(self.core, "listing the tags", repository, "GET", "/tags/list")?
+        let mut call = Call::new(self.core, Operation::ListTags, repository, "GET", "/tags/list")?
             .header("accept", "application/json");
         let answer = self.core.run(&mut call, None)?;
         if answer.status != 200 {
@@ -283,7 +278,7 @@ impl Examination<'_> {
         let scopes = Scopes::push(repository);
         let mut call = Call::new(
             self.core,
-            "uploading a blob",
+            Operation::BeginUpload,
             repository,
             "POST",
             "/blobs/uploads/",
@@ -355,7 +350,14 @@ impl Examination<'_> {
 
     fn look_at_referrers(&mut self, repository: &Repository) {
         let path = format!("/referrers/{NOBODY}");
-        let asked = Call::new(self.core, "listing referrers", repository, "GET", &path).and_then(|call| {
+        let asked = Call::new(
+            self.core,
+            Operation::ListReferrers(None),
+            repository,
+            "GET",
+            &path,
+        )
+        .and_then(|call| {
             let mut call = call.header("accept", "application/vnd.oci.image.index.v1+json");
             self.core.run(&mut call, None)
         });
@@ -410,14 +412,7 @@ fn scheme(scheme: &Scheme) -> Fact {
     }
 }
 
-/// `the registry answered 404 …` of what may be none.
-fn printable_status(text: &str, root: &Url) -> String {
-    let answered = text.strip_prefix("the registry answered ").unwrap_or(text);
-    format!("{root} doesn't answer as a registry: {answered}")
-}
-
-/// Whether a refusal is about a project that isn't there: Harbor says so in words.
+/// Whether a project is missing.
 fn lacks_project(error: &Error) -> bool {
-    let message = error.message().unwrap_or_default().to_ascii_lowercase();
-    message.contains("project") && message.contains("not found")
+    error.reason() == Some(Reason::MissingProject)
 }

@@ -12,6 +12,7 @@ use transload_reference::Registry;
 use super::certificate::Summary;
 use super::{Examination, Fact, Topic, handshake};
 use crate::failure;
+use crate::operation::Operation;
 use crate::tls;
 use crate::url::{Scheme, Url};
 
@@ -150,7 +151,7 @@ impl Examination<'_> {
             }
             _ => ureq::Error::Io(error),
         };
-        let error = failure::from_ureq(error, &self.place("connecting"));
+        let error = failure::from_ureq(error, &self.place(Operation::Connect));
         self.note(Fact::of_error(topic, &error));
     }
 
@@ -165,7 +166,7 @@ impl Examination<'_> {
             Ok(()) => Some(stream),
             Err(error) => {
                 let refused = ureq::Error::ConnectProxyFailed(error.to_string());
-                let error = failure::from_ureq(refused, &self.place("connecting"));
+                let error = failure::from_ureq(refused, &self.place(Operation::Connect));
                 self.note(Fact::of_error(Topic::Proxy, &error));
                 None
             }
@@ -237,7 +238,7 @@ impl Examination<'_> {
             error,
             rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature)
         );
-        let error = failure::from_ureq(ureq::Error::Rustls(error), &self.place("connecting"));
+        let error = failure::from_ureq(ureq::Error::Rustls(error), &self.place(Operation::Connect));
         if identity.insecure {
             let text = format!(
                 "{whom}, {until}; not trusted ({}), and not checked, as was asked for",

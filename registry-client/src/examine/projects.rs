@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{Examination, Fact, Topic};
 use crate::config::Credential;
 use crate::error::Error;
+use crate::operation::Operation;
 
 /// The largest description of a user that is read, in bytes.
 const MAX_USER: u64 = 64 * 1024;
@@ -45,10 +46,11 @@ impl Examination<'_> {
     }
 
     fn ask_about_projects(&self) -> Result<Fact, Error> {
-        let operation = "asking who may create projects";
-        let (call, credential) = self
-            .core
-            .harbor_call_of_user(operation, self.registry, self.repository)?;
+        let (call, credential) = self.core.harbor_call_of_user(
+            Operation::AskWhoCreatesProjects,
+            self.registry,
+            self.repository,
+        )?;
         let info = call.clone().to("GET", "/api/v2.0/systeminfo")?;
         let info = self.core.system_info(info, Some(&credential))?;
         let restriction = info.and_then(|info| info.project_creation_restriction);

@@ -1,33 +1,33 @@
 //! Answers that come before the end of an upload.
 //!
-//! A registry may refuse an upload after its first bytes (401, 413) and close. The client then fails to write, and without
-//! help would never look at the answer. Below TLS, a failed write is noted and later writes are dropped, so that TLS goes on to
-//! read; above TLS, the note turns into an [`EarlyAnswer`] with what had arrived.
+//! A registry may refuse an upload after its first bytes (401, 413) and close the connection. The next write fails then, although the
+//! answer is there to be read. This layer stands above TLS and turns such a failure into an [`EarlyAnswer`].
 
-use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time::Duration as Span,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, time::Duration as Span,
 };
 use ureq::{Error, Timeout};
 
-use super::OVERHEAD;
+use super::socket::is_cut;
+use super::wait::WaitLimit;
 
-/// How long the answer to a broken upload is waited for.
+/// How long to wait for the answer to a broken upload.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
-/// The largest head and body that are kept of an early answer, in bytes.
+/// The largest head and body to keep of an early answer, in bytes.
 const MAX_EARLY_ANSWER: usize = 64 * 1024;
 
-/// The bytes of an answer that came before the request was all sent.
-pub(crate) struct EarlyAnswer(pub Vec<u8>);
-
-impl fmt::Debug for EarlyAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EarlyAnswer({} bytes)", self.0.len())
-    }
+/// An answer that came before the request was sent whole: its head, and the beginning of its body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct EarlyAnswer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
 }
 
 impl fmt::Display for EarlyAnswer {
@@ -38,38 +38,37 @@ impl fmt::Display for EarlyAnswer {
 
 impl std::error::Error for EarlyAnswer {}
 
-thread_local! {
-    /// Set by a connection below TLS for the one above it: both run on the thread that sends.
-    pub(super) static WRITE_FAILED: Cell<Option<Error>> = const { Cell::new(None) };
-
-    /// When this thread sent something last.
-    static SENT: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// When this thread sent something last, over a connection that was made then.
-pub(crate) fn last_sent() -> Option<Instant> {
-    SENT.get()
-}
-
 #[derive(Debug)]
-pub(super) struct AnswerConnector;
+pub(super) struct AnswerConnector {
+    pub has_proxy: bool,
+    pub wait: Arc<WaitLimit>,
+}
 
 impl<In: Transport> Connector<In> for AnswerConnector {
-    type Out = Answering;
+    type Out = Either<In, Answering>;
 
-    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Answering>, Error> {
-        Ok(chained.map(|inner| Answering { inner: inner.boxed() }))
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        // ureq connects to a proxy with the agent's settings less the proxy. That connection carries a tunnel, not answers.
+        let is_to_proxy = self.has_proxy && details.config.proxy().is_none();
+        Ok(chained.map(|inner| match is_to_proxy {
+            true => Either::A(inner),
+            false => Either::B(Answering {
+                inner: inner.boxed(),
+                wait: Arc::clone(&self.wait),
+            }),
+        }))
     }
 }
 
-/// The connection above TLS.
+/// A connection above TLS.
 #[derive(Debug)]
 pub(super) struct Answering {
     inner: Box<dyn Transport>,
+    wait: Arc<WaitLimit>,
 }
 
 impl Answering {
-    /// Reads what the server had to say, if it said something before the write failed.
+    /// Reads the answer that came before the write failed; the write's failure where none came.
     fn answer(&mut self, failure: Error) -> Error {
         let deadline = Instant::now() + ANSWER_WAIT;
         let mut answer = Vec::new();
@@ -93,10 +92,9 @@ impl Answering {
                 break;
             }
         }
-        if answer.starts_with(b"HTTP/1.") {
-            Error::Other(Box::new(EarlyAnswer(answer)))
-        } else {
-            failure
+        match EarlyAnswer::parse(&answer) {
+            Some(early) => Error::Other(Box::new(early)),
+            None => failure,
         }
     }
 }
@@ -120,12 +118,9 @@ impl Transport for Answering {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        WRITE_FAILED.set(None);
-        let sent = self.inner.transmit_output(amount, timeout);
-        SENT.set(Some(Instant::now()));
-        match WRITE_FAILED.take() {
-            Some(failure) => Err(self.answer(failure)),
-            None => sent,
+        match self.inner.transmit_output(amount, timeout) {
+            Err(failure) if is_cut(&failure) => Err(self.answer(failure)),
+            other => other,
         }
     }
 
@@ -133,7 +128,7 @@ impl Transport for Answering {
         let before = self.inner.buffers().input().len();
         let has_come = self.inner.await_input(timeout)?;
         let after = self.inner.buffers().input().len();
-        OVERHEAD.with_borrow_mut(|overhead| overhead.note(after.saturating_sub(before)))?;
+        self.wait.count(after.saturating_sub(before))?;
         Ok(has_come)
     }
 
@@ -146,92 +141,104 @@ impl Transport for Answering {
     }
 }
 
-/// An early answer taken apart: status, headers (names lowercase), the body's beginning.
-pub(crate) struct EarlyParts {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
 impl EarlyAnswer {
-    pub fn parts(&self) -> Option<EarlyParts> {
-        let end = self.0.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let head = String::from_utf8_lossy(&self.0[..end]);
+    /// Parses a head and what follows it. `None` where the head isn't whole, or is of a provisional answer (1xx).
+    fn parse(answer: &[u8]) -> Option<EarlyAnswer> {
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(answer.strip_prefix(b"HTTP/1.").and(answer.get(..end))?);
         let mut lines = head.split("\r\n");
         let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.filter_map(|line| {
             let (name, value) = line.split_once(':')?;
-            Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            let name: HeaderName = name.trim().parse().ok()?;
+            Some((name, value.trim().parse::<HeaderValue>().ok()?))
         });
-        (status >= 200).then(|| EarlyParts {
+        (status >= 200).then(|| EarlyAnswer {
             status,
             headers: headers.collect(),
-            body: self.0[end + 4..].to_vec(),
+            body: answer[end + 4..].to_vec(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use ureq::unversioned::transport::LazyBuffers;
 
     use super::*;
 
-    /// A connection that takes everything and says nothing.
+    /// A connection whose other end has sent these bytes and closed it.
     #[derive(Debug)]
-    struct Sink(LazyBuffers);
+    struct Closed {
+        buffers: LazyBuffers,
+        sent: &'static [u8],
+    }
 
-    impl Transport for Sink {
+    impl Transport for Closed {
         fn buffers(&mut self) -> &mut dyn Buffers {
-            &mut self.0
+            &mut self.buffers
         }
 
         fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), Error> {
-            Ok(())
+            Err(Error::Io(io::ErrorKind::BrokenPipe.into()))
         }
 
         fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-            Ok(false)
+            let sent = std::mem::take(&mut self.sent);
+            self.buffers.input_append_buf()[..sent.len()].copy_from_slice(sent);
+            self.buffers.input_appended(sent.len());
+            Ok(!sent.is_empty())
         }
 
         fn is_open(&mut self) -> bool {
-            true
+            false
         }
     }
 
     #[test]
-    fn what_is_sent_is_known_from_when_a_connection_takes_it() {
-        let timeout = NextTimeout {
-            after: Span::NotHappening,
-            reason: Timeout::PerWrite,
-            per_read: None,
-            per_write: None,
-        };
-        let inner = Sink(LazyBuffers::new(16, 16)).boxed();
-        let mut connection = Answering { inner };
-        assert_eq!(last_sent(), None, "it is made, and no more");
-        let before = Instant::now();
-        connection.transmit_output(0, timeout).unwrap();
-        let sent = last_sent().unwrap();
-        assert!((before..=Instant::now()).contains(&sent));
-        connection.await_input(timeout).unwrap();
-        assert_eq!(last_sent(), Some(sent), "to wait for an answer is not to send");
+    fn a_failed_write_becomes_the_answer_that_came_before_it() {
+        for (sent, status) in [
+            ("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n", Some(413)),
+            ("HTTP/1.1 401 No\r\n\r\n", Some(401)),
+            ("", None),
+        ] {
+            let inner = Closed {
+                buffers: LazyBuffers::new(1024, 1024),
+                sent: sent.as_bytes(),
+            };
+            let mut connection = Answering {
+                inner: inner.boxed(),
+                wait: Arc::default(),
+            };
+            let told = match connection
+                .transmit_output(10, NextTimeout::default())
+                .unwrap_err()
+            {
+                Error::Other(other) => Some(other.downcast::<EarlyAnswer>().unwrap().status),
+                Error::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+                other => panic!("{other}"),
+            };
+            assert_eq!(told, status, "{sent}");
+        }
     }
 
     #[test]
-    fn an_early_answer_is_taken_apart() {
+    fn an_early_answer_is_parsed() {
         let bytes = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nX-A: b\r\n\r\n{}";
         assert!(is_whole(bytes) && !is_whole(&bytes[..bytes.len() - 1]));
-        let parts = EarlyAnswer(bytes.to_vec()).parts().unwrap();
-        assert_eq!((parts.status, parts.body.as_slice()), (413, b"{}".as_slice()));
-        assert_eq!(parts.headers[1], ("x-a".to_owned(), "b".to_owned()));
+        let early = EarlyAnswer::parse(bytes).unwrap();
+        assert_eq!((early.status, early.body.as_slice()), (413, b"{}".as_slice()));
+        assert_eq!(early.headers["x-a"], "b");
         for broken in [
             "",
             "HTTP/1.1 413",
             "HTTP/1.1 x y\r\n\r\n",
             "HTTP/1.1 100 Continue\r\n\r\n",
+            "noise 413 x\r\n\r\n",
         ] {
-            assert!(EarlyAnswer(broken.into()).parts().is_none(), "{broken}");
+            assert_eq!(EarlyAnswer::parse(broken.as_bytes()), None, "{broken}");
         }
     }
 }

@@ -1,30 +1,51 @@
 //! The connection below TLS: a socket whose waits heed the cancel flag, and whose bytes keep to the rate.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Error, Timeout};
 
-use super::OVERHEAD;
-use super::answering::WRITE_FAILED;
+use super::wait::WaitLimit;
 use crate::rate::Rate;
+use crate::throttle::Throttle;
 
 /// How long a blocked read goes without a look at the cancel flag.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// What stands above each connection of a client.
+/// What every connection of a client keeps to.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     pub cancel: Arc<AtomicBool>,
     pub rate: Option<Arc<Rate>>,
+}
+
+/// Every socket of a client, so that a write that hangs can be ended.
+#[derive(Debug, Default)]
+pub(super) struct Sockets(Mutex<Vec<Weak<TcpStream>>>);
+
+impl Sockets {
+    fn add(&self, stream: &Arc<TcpStream>) {
+        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(stream));
+    }
+
+    /// Ends whatever the connections are at.
+    pub fn shut(&self) {
+        let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for socket in sockets.iter().filter_map(Weak::upgrade) {
+            // An error means that it is shut already.
+            socket.shutdown(Shutdown::Both).ok();
+        }
+    }
 }
 
 impl Limits {
@@ -42,7 +63,13 @@ impl Limits {
 }
 
 #[derive(Debug)]
-pub(super) struct SocketConnector(pub Limits);
+pub(super) struct SocketConnector {
+    pub limits: Limits,
+    pub wait: Arc<WaitLimit>,
+    pub sockets: Arc<Sockets>,
+    /// Told how far away the host is.
+    pub throttle: Arc<Throttle>,
+}
 
 impl<In: Transport> Connector<In> for SocketConnector {
     type Out = Either<In, Socket>;
@@ -52,10 +79,8 @@ impl<In: Transport> Connector<In> for SocketConnector {
         if chained.is_some() {
             return Ok(chained.map(Either::A));
         }
-        super::tell_of_reach();
         let stream = Arc::new(reach(&details.addrs, *details.timeout.after)?);
-        let handle = Arc::downgrade(&stream) as Weak<dyn ShutdownHandle>;
-        (details.register_shutdown)(handle)?;
+        self.sockets.add(&stream);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SLICE))?;
         Ok(Some(Either::B(Socket {
@@ -65,7 +90,10 @@ impl<In: Transport> Connector<In> for SocketConnector {
                 details.config.output_buffer_size(),
             ),
             write_timeout: None,
-            limits: self.0.clone(),
+            limits: self.limits.clone(),
+            wait: Arc::clone(&self.wait),
+            throttle: Some(Arc::clone(&self.throttle)),
+            sent_at: Instant::now(),
             is_broken: false,
         })))
     }
@@ -114,6 +142,10 @@ pub(super) struct Socket {
     /// The limit that the stream has.
     write_timeout: Option<Duration>,
     limits: Limits,
+    wait: Arc<WaitLimit>,
+    /// Told of the first round trip.
+    throttle: Option<Arc<Throttle>>,
+    sent_at: Instant,
     is_broken: bool,
 }
 
@@ -156,7 +188,8 @@ impl Socket {
     }
 }
 
-fn is_cut(error: &Error) -> bool {
+/// Whether the other end has closed the connection, or takes nothing any more.
+pub(crate) fn is_cut(error: &Error) -> bool {
     let cut = |kind| {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         matches!(
@@ -178,18 +211,20 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.limits.check_cancel()?;
+        // Nothing more is sent after a failed write. TLS writes before it reads, and has to be able to read the answer.
         if self.is_broken {
             return Ok(());
         }
         self.limits.pass(amount);
-        match self.send(amount, timeout) {
+        let sent = self.send(amount, timeout);
+        self.sent_at = Instant::now();
+        match sent {
             Err(error) if is_cut(&error) => {
                 // Whoever wants to stop shuts connections that hang in a write.
                 self.limits.check_cancel()?;
                 log::debug!("a write failed: {error}");
                 self.is_broken = true;
-                WRITE_FAILED.set(Some(error));
-                Ok(())
+                Err(error)
             }
             other => other,
         }
@@ -197,10 +232,18 @@ impl Transport for Socket {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         // Where TLS reads here, what it reads may be no byte for whoever waits.
-        OVERHEAD.with_borrow_mut(|overhead| overhead.note(0))?;
+        self.wait.count(0)?;
+        if timeout.after.is_zero() {
+            return Err(Error::Timeout(timeout.reason));
+        }
         let buffer = self.buffers.input_append_buf();
         let count = receive(&self.stream, buffer, &self.limits, timeout.for_read())?;
         self.buffers.input_appended(count);
+        if count > 0
+            && let Some(throttle) = self.throttle.take()
+        {
+            throttle.measured(self.sent_at.elapsed());
+        }
         Ok(count > 0)
     }
 

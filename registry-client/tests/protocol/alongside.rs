@@ -9,7 +9,7 @@ use std::time::Duration;
 use transload_registry_client::{Client, Credential, HostRule};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply, Request};
+use transload_test_support::scripted::{Action, Fault, Options, Reply, Request};
 
 use crate::help::*;
 
@@ -32,13 +32,7 @@ fn clients_alongside_each_other_keep_one_pace() {
 
 #[test]
 fn clients_alongside_each_other_share_no_token() {
-    let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: false,
-            oauth2: false,
-        },
-        ..Options::default()
-    });
+    let registry = ScriptedRegistry::with(Options::bearer(false));
     registry.put_image("a", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
     let first = client_of(user(), &registry);
     let fetch = |client: &Client| client.manifest(&repository(&registry, "a"), &tag("v1"));

@@ -33,13 +33,7 @@ fn hasty(document: Duration, idle: Duration) -> Client {
 }
 
 fn bearer() -> ScriptedRegistry {
-    ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
-        ..Options::default()
-    })
+    ScriptedRegistry::with(Options::bearer(true))
 }
 
 /// What comes of work that must come to an end; its message is short and plain.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use transload_registry_client::{Client, Error, RetryPolicy};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply, Request};
+use transload_test_support::scripted::{Action, Fault, Options, Reply, Request};
 
 use crate::help::*;
 
@@ -220,13 +220,7 @@ fn a_host_that_refuses_connections_is_given_up() {
 #[test]
 fn who_waits_for_a_token_shares_the_failure_to_get_it() {
     const WORKERS: usize = 8;
-    let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
-        ..Options::default()
-    });
+    let registry = ScriptedRegistry::with(Options::bearer(true));
     // Who comes once it is known what is asked for asks for the token at once.
     registry.fault(Fault::new("GET", "/manifests/", Action::Hold).first(WORKERS));
     let broken = Reply::status(503);

@@ -10,12 +10,8 @@ use crate::help::*;
 
 fn harbor(projects: HarborProjects) -> ScriptedRegistry {
     ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
         harbor_projects: Some(projects),
-        ..Options::default()
+        ..Options::bearer(true)
     })
 }
 

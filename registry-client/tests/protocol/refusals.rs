@@ -4,7 +4,7 @@ use transload_reference::RawManifest;
 use transload_registry_client::{Client, Credential, Error, Extent, Lookup, Reason};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, Image, samples};
-use transload_test_support::scripted::{Action, Authentication, Fault, Harbor, Options, Project, Reply};
+use transload_test_support::scripted::{Action, Fault, Harbor, Options, Project, Reply};
 
 use crate::help::*;
 
@@ -19,15 +19,11 @@ const PROJECTS: &[(&str, Project)] = &[
 
 fn harbor(read_only: bool) -> ScriptedRegistry {
     ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
         harbor: Some(Harbor {
             projects: PROJECTS,
             read_only,
         }),
-        ..Options::default()
+        ..Options::bearer(true)
     })
 }
 

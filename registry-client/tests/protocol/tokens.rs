@@ -11,9 +11,7 @@ use transload_registry_client::{
 };
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{
-    Action, Authentication, Fault, HarborTokens, Options, Reply, Request,
-};
+use transload_test_support::scripted::{Action, Fault, HarborTokens, Options, Reply, Request};
 
 use crate::help::*;
 
@@ -21,12 +19,8 @@ const IMAGES: usize = 40;
 
 fn harbor(tokens: HarborTokens) -> ScriptedRegistry {
     let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
         harbor_tokens: Some(tokens),
-        ..Options::default()
+        ..Options::bearer(true)
     });
     let image = samples::multi_platform(Family::Oci, 1);
     for number in 0..IMAGES {

@@ -192,12 +192,8 @@ fn whether_the_user_may_create_projects_at_a_harbor() {
     ] {
         let mut machine = Machine::plain();
         let harbor = ScriptedRegistry::with(Options {
-            authentication: Authentication::Bearer {
-                anonymous: true,
-                oauth2: false,
-            },
             harbor_projects: Some(HarborProjects { admin_only, user }),
-            ..Options::default()
+            ..Options::bearer(true)
         });
         machine.scene.name(harbor.host(), "harbor.local");
         auths(&machine, harbor.host(), PASSWORD);

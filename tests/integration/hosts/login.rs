@@ -60,13 +60,7 @@ fn what_is_refused_or_cannot_be_tried_is_not_stored() {
     fn login<'a>(more: &[&'a str]) -> Vec<&'a str> {
         [&["login"], more, &["--username", USER, "--password-stdin"]].concat()
     }
-    let token_server = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
-        ..Options::default()
-    });
+    let token_server = ScriptedRegistry::with(Options::bearer(true));
     machine.scene.name(token_server.host(), "tokens.local");
     let said = [
         machine.said(&login(&[host, "--ca-file", &ca]), "wrong\n", 1),

@@ -268,12 +268,8 @@ fn what_a_harbor_refuses() {
 #[track_caller]
 fn push_to_harbor(harbor: Harbor, dest: &str, name: &str, fill: impl FnOnce(&ScriptedRegistry)) -> String {
     let (scene, registry) = registry(Options {
-        authentication: Authentication::Bearer {
-            anonymous: false,
-            oauth2: false,
-        },
         harbor: Some(harbor),
-        ..Options::default()
+        ..Options::bearer(false)
     });
     fill(&registry);
     let image = samples::single(Family::Oci, "linux/amd64", 2);

@@ -3,21 +3,15 @@
 use serde_json::json;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::{PASSWORD, USER};
-use transload_test_support::scripted::{
-    Authentication, HarborProjects, HarborUser, Options, ScriptedRegistry,
-};
+use transload_test_support::scripted::{HarborProjects, HarborUser, Options, ScriptedRegistry};
 
 use super::{Scene, assert_said, store_with};
 
 /// A scene with a directory of two images, and a registry called `hub.example.com`.
 fn scene(harbor: Option<HarborProjects>) -> (Scene, ScriptedRegistry) {
     let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
         harbor_projects: harbor,
-        ..Options::default()
+        ..Options::bearer(true)
     });
     let mut scene = Scene::new();
     scene.name(registry.host(), "hub.example.com");

@@ -130,13 +130,7 @@ fn the_registry_wants_credentials_or_others() {
 
 #[test]
 fn the_token_server_refuses() {
-    let (scene, registry) = registry(Options {
-        authentication: Authentication::Bearer {
-            anonymous: false,
-            oauth2: false,
-        },
-        ..Options::default()
-    });
+    let (scene, registry) = registry(Options::bearer(false));
     let without = said(&scene, &registry, &PULL, 1);
     let auths = format!(
         "- {{repo: {}, username: tester, password: wrong-secret, plain_http: true}}\n",

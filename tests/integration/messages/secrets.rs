@@ -133,12 +133,8 @@ fn passwords_of_pulls_and_pushes_that_fail() {
 #[test]
 fn passwords_and_tokens_of_a_token_server() {
     let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
         tokens: TokenAnswers::default(),
-        ..Options::default()
+        ..Options::bearer(true)
     });
     registry.put_image("team/app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
     let scene = Scene::new();

@@ -7,9 +7,7 @@ use tempfile::TempDir;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::real::{PASSWORD, USER};
-use transload_test_support::scripted::{
-    Action, Authentication, Fault, HarborProjects, HarborUser, Options, Reply,
-};
+use transload_test_support::scripted::{Action, Fault, HarborProjects, HarborUser, Options, Reply};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
 use super::help::*;
@@ -27,12 +25,8 @@ impl Push {
     fn to(harbor: Option<HarborProjects>) -> Push {
         let push = Push {
             hub: ScriptedRegistry::with(Options {
-                authentication: Authentication::Bearer {
-                    anonymous: false,
-                    oauth2: false,
-                },
                 harbor_projects: harbor,
-                ..Options::default()
+                ..Options::bearer(false)
             }),
             folder: folder(),
             image: samples::single(Family::Oci, "linux/amd64", 1),

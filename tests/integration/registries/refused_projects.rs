@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use transload_test_support::image::{Family, samples};
 use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::real::{PASSWORD, USER};
-use transload_test_support::scripted::{Authentication, Harbor, Options, Project};
+use transload_test_support::scripted::{Harbor, Options, Project};
 use transload_test_support::{Output, ScriptedRegistry};
 
 use super::help::*;
@@ -15,15 +15,11 @@ const IMAGES: usize = 40;
 
 fn harbor() -> ScriptedRegistry {
     ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: false,
-            oauth2: false,
-        },
         harbor: Some(Harbor {
             projects: &[("theirs", Project::PullOnly), ("signed", Project::SignedOnly)],
             read_only: false,
         }),
-        ..Options::default()
+        ..Options::bearer(false)
     })
 }
 

@@ -73,13 +73,7 @@ fn a_report_of_success_has_digests_platforms_bytes_and_times() {
 
 #[test]
 fn a_report_counts_the_requests_to_each_token_server() {
-    let registry = ScriptedRegistry::with(Options {
-        authentication: Authentication::Bearer {
-            anonymous: true,
-            oauth2: false,
-        },
-        ..Options::default()
-    });
+    let registry = ScriptedRegistry::with(Options::bearer(true));
     registry.put_image("team/app", "v1", &samples::multi_platform(Family::Oci, 1));
     let desk = Desk::new();
     let image_name = name(&registry, "app");

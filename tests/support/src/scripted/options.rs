@@ -122,3 +122,16 @@ pub struct Options {
     /// Whether it answers as a Harbor with these projects.
     pub harbor: Option<Harbor>,
 }
+
+impl Options {
+    /// A registry that serves its user with bearer tokens, as Harbor does, and everybody where `anonymous` is set.
+    pub fn bearer(anonymous: bool) -> Options {
+        Options {
+            authentication: Authentication::Bearer {
+                anonymous,
+                oauth2: false,
+            },
+            ..Options::default()
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use transload_layout_store::{BlobWrite, BlobWriter, Store};
+use transload_layout_store::{BlobWriter, Store};
 use transload_reference::MediaType;
 use transload_registry_client::RetryPolicy;
 use transload_test_support::ScriptedRegistry;
