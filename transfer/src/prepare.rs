@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use transload_layout_store::{OpenOptions, StoredImage, disk, part_leftovers};
+use transload_layout_store::{OpenOptions, StoredImage, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
 use transload_reference::Reference;
 use transload_registry_client::Client;
@@ -151,7 +151,7 @@ pub(crate) fn prepare<'a>(
         let names = named_images(&client, &open_options, &mut wrong, &mut warnings, &mut refused);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
-        check_folders(&images, &mut wrong);
+        check_folders(&images, &open_options, &mut wrong);
         check_pins(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
@@ -247,7 +247,7 @@ fn check_destination(path: &Path, source: Option<&Path>, open_options: &OpenOpti
     } else if path.symlink_metadata().is_ok() {
         match open_options.open(path) {
             Err(error) => wrong.note(Some(Side::Destination), &error, error.hint()),
-            Ok(_) => check_filesystem(path, wrong),
+            Ok(_) => check_filesystem(path, open_options, wrong),
         }
     } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
         && !file.is_dir()
@@ -262,12 +262,12 @@ fn check_destination(path: &Path, source: Option<&Path>, open_options: &OpenOpti
         );
         wrong.note(Some(Side::Destination), message, Some(hint));
     } else {
-        check_filesystem(path, wrong);
+        check_filesystem(path, open_options, wrong);
     }
 }
 
 /// Checks the directories that a template names as destinations, each once.
-fn check_folders(images: &[Mapping], wrong: &mut Wrong<'_>) {
+fn check_folders(images: &[Mapping], open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
     if wrong.job.destination.store().is_some() {
         return;
     }
@@ -279,12 +279,12 @@ fn check_folders(images: &[Mapping], wrong: &mut Wrong<'_>) {
         })
         .collect();
     for path in folders {
-        check_filesystem(path, wrong);
+        check_filesystem(path, open_options, wrong);
     }
 }
 
-fn check_filesystem(path: &Path, wrong: &mut Wrong<'_>) {
-    if let Err(error) = disk::check_names(path) {
+fn check_filesystem(path: &Path, open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
+    if let Err(error) = open_options.check_names(path) {
         wrong.push(Some(Side::Destination), &error, error.hint(), true);
     }
 }
