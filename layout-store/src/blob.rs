@@ -166,11 +166,7 @@ impl Store {
     /// # Errors
     /// Where the filesystem refuses.
     pub fn sync_blobs(&self) -> Result<(), Error> {
-        let folders = self.directory.blob_names.folders(self.root());
-        let there = folders.iter().map(|(folder, _)| folder.as_path());
-        self.directory
-            .names
-            .settle(there.filter(|folder| folder.is_dir()))
+        self.directory.sync_blobs()
     }
 
     /// Makes the folder that a blob goes into.

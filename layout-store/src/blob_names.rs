@@ -11,6 +11,8 @@ use crate::folders::{BLOBS, OWN};
 pub(crate) enum BlobNames {
     /// `blobs/sha256:<hex>`, which needs a filesystem that takes colons.
     Flat,
+    /// `blobs/sha256/<hex>`. No name has a colon.
+    Nested,
 }
 
 impl BlobNames {
@@ -18,13 +20,15 @@ impl BlobNames {
     pub fn blob(self, root: &Path, digest: &Digest) -> PathBuf {
         match self {
             BlobNames::Flat => self.folder(root, digest.algorithm()).join(digest.as_str()),
+            BlobNames::Nested => self.folder(root, digest.algorithm()).join(digest.hex()),
         }
     }
 
     /// The folder that holds the blobs whose digests are of this algorithm.
-    pub fn folder(self, root: &Path, _: Algorithm) -> PathBuf {
+    pub fn folder(self, root: &Path, algorithm: Algorithm) -> PathBuf {
         match self {
             BlobNames::Flat => root.join(BLOBS),
+            BlobNames::Nested => root.join(BLOBS).join(algorithm.as_str()),
         }
     }
 
@@ -32,6 +36,9 @@ impl BlobNames {
     pub fn folders(self, root: &Path) -> Vec<(PathBuf, String)> {
         match self {
             BlobNames::Flat => vec![(root.join(BLOBS), String::new())],
+            BlobNames::Nested => [Algorithm::Sha256, Algorithm::Sha512]
+                .map(|algorithm| (self.folder(root, algorithm), format!("{}:", algorithm.as_str())))
+                .into(),
         }
     }
 
@@ -39,6 +46,7 @@ impl BlobNames {
     pub fn own(self, digest: &Digest) -> String {
         match self {
             BlobNames::Flat => digest.to_string(),
+            BlobNames::Nested => format!("{}-{}", digest.algorithm().as_str(), digest.hex()),
         }
     }
 
@@ -46,6 +54,7 @@ impl BlobNames {
     pub fn digest_of_own(self, name: &str) -> Option<Digest> {
         match self {
             BlobNames::Flat => name.parse().ok(),
+            BlobNames::Nested => name.replacen('-', ":", 1).parse().ok(),
         }
     }
 
@@ -57,5 +66,33 @@ impl BlobNames {
     /// The folder of partial blobs.
     pub fn partials(self, root: &Path) -> PathBuf {
         root.join(OWN).join("partial")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_nested_name_has_a_colon_and_each_leads_back_to_its_digest() {
+        let root = Path::new("/images");
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let digest = Digest::with(algorithm, b"blob");
+            for names in [BlobNames::Flat, BlobNames::Nested] {
+                assert_eq!(names.digest_of_own(&names.own(&digest)).as_ref(), Some(&digest));
+                let path = names.blob(root, &digest);
+                let (_, prefix) = names
+                    .folders(root)
+                    .into_iter()
+                    .find(|(folder, _)| Some(folder.as_path()) == path.parent())
+                    .unwrap();
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert_eq!(format!("{prefix}{name}").parse(), Ok(digest.clone()));
+            }
+            let nested = BlobNames::Nested;
+            for path in [nested.blob(root, &digest), nested.partial(root, &digest)] {
+                assert!(!path.to_str().unwrap().contains(':'), "{}", path.display());
+            }
+        }
     }
 }

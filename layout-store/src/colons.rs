@@ -14,7 +14,7 @@ use crate::folders::OWN;
 ///
 /// # Errors
 /// [`Error::NoColons`] where it doesn't. Where no file can be made, this tells nothing.
-pub fn check_names(folder: &Path) -> Result<(), Error> {
+pub(crate) fn check_names(folder: &Path) -> Result<(), Error> {
     let Some(there) = nearest(folder) else {
         return Ok(());
     };

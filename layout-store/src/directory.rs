@@ -92,6 +92,13 @@ impl Directory {
         })
     }
 
+    /// Makes the names of all blobs durable that were noted so far.
+    pub fn sync_blobs(&self) -> Result<(), Error> {
+        let folders = self.blob_names.folders(&self.root);
+        let there = folders.iter().map(|(folder, _)| folder.as_path());
+        self.names.settle(there.filter(|folder| folder.is_dir()))
+    }
+
     /// Makes a folder below the root, one component at a time: nothing that isn't a folder is stepped through, so that a symbolic
     /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
     /// lost with it.

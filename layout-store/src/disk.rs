@@ -1,9 +1,7 @@
-//! The disk that a folder is on or would be on: its free space, and what names it takes.
+//! The disk that a folder is on or would be on: its free space.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-pub use crate::colons::check_names;
 
 use crate::Error;
 

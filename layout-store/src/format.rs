@@ -4,7 +4,9 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// KubeKey's image directory.
+    /// KubeKey's image directory, which needs a filesystem that takes colons in names.
     #[default]
     KubeKey,
+    /// The OCI image layout, which any filesystem takes.
+    Oci,
 }

@@ -13,6 +13,9 @@ use crate::{Error, Format, Listing, StoredImage};
 pub(crate) trait Layout: fmt::Debug + Send + Sync {
     fn format(&self) -> Format;
 
+    /// Makes the files that each directory of the format has, if they aren't there.
+    fn make(&self) -> Result<(), Error>;
+
     /// Where a manifest of this repository may be: in the repository alone, or, with none, wherever any manifest is.
     fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository>;
 

@@ -1,26 +1,28 @@
-//! Opening and making a store, and telling what a folder is.
+//! Opening and making a store.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use transload_reference::Reference;
+
 use crate::blob_names::BlobNames;
 use crate::caution::Cautions;
 use crate::directory::Directory;
-use crate::folders::{self, BLOBS, Kind, OWN, kind};
-use crate::kubekey::{KubeKey, MANIFESTS};
-use crate::{Error, Exclusive, Store, archive, disk, lease};
-
-/// How deep a folder that may be a store is looked through for one of manifests.
-const DEPTH: usize = 8;
-/// How many folders are looked at.
-const FOLDERS: usize = 10_000;
+use crate::folders::{self, BLOBS, Kind, kind};
+use crate::kubekey::KubeKey;
+use crate::layout::Layout;
+use crate::oci::Oci;
+use crate::recognise::{Found, has_sign, recognise};
+use crate::{Error, Exclusive, Format, Store, colons, lease};
 
 /// How a store is opened.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     cancel: Arc<AtomicBool>,
+    format: Option<Format>,
+    name: Option<Reference>,
 }
 
 impl OpenOptions {
@@ -28,6 +30,22 @@ impl OpenOptions {
     #[must_use]
     pub fn cancel_flag(mut self, cancel: Arc<AtomicBool>) -> OpenOptions {
         self.cancel = cancel;
+        self
+    }
+
+    /// Sets the format that a store must have, and that a new one gets. Without it, what is there is recognised, and a new store is in
+    /// KubeKey's format.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> OpenOptions {
+        self.format = Some(format);
+        self
+    }
+
+    /// Sets the name of images in an OCI layout that have less than a full name: its repository is that of all images without one, and its
+    /// tag that of the only image of which nothing is said. Without it, their repository is `localhost/<name of the directory>`.
+    #[must_use]
+    pub fn name(mut self, name: Reference) -> OpenOptions {
+        self.name = Some(name);
         self
     }
 
@@ -53,25 +71,37 @@ impl OpenOptions {
         path: &Path,
         take: fn(&Path, &AtomicBool, &Cautions) -> Result<Option<File>, Error>,
     ) -> Result<Store, Error> {
-        let metadata = fs::metadata(path).map_err(Error::io("opening", path))?;
+        let format = self.format_of(path)?;
+        let cautions = Arc::default();
+        let lease = take(path, &self.cancel, &cautions)?;
+        let names = match format {
+            Format::KubeKey => BlobNames::Flat,
+            Format::Oci => BlobNames::Nested,
+        };
+        let cancel = Arc::clone(&self.cancel);
+        let directory = Arc::new(Directory::new(path, names, lease, cautions, cancel));
+        let layout: Box<dyn Layout> = match format {
+            Format::KubeKey => Box::new(KubeKey::new(Arc::clone(&directory))),
+            Format::Oci => Box::new(Oci::new(Arc::clone(&directory), self.name.clone())?),
+        };
+        Ok(Store { directory, layout })
+    }
+
+    /// The format of the store at a path, or that it would get.
+    fn format_of(&self, path: &Path) -> Result<Format, Error> {
         let not_a_store = |looks_like| Error::NotAStore {
             path: path.to_owned(),
             looks_like,
         };
-        if !metadata.is_dir() {
-            return Err(not_a_store(archive::described(path)));
+        match (recognise(path)?, self.format) {
+            (Found::Empty, wanted) => Ok(wanted.unwrap_or_default()),
+            (Found::Store(found), wanted) if wanted.is_none_or(|wanted| wanted == found) => Ok(found),
+            (Found::Store(Format::KubeKey), _) => {
+                Err(not_a_store("it is an image directory in KubeKey's format"))
+            }
+            (Found::Store(Format::Oci), _) => Err(not_a_store("it is an OCI image layout")),
+            (Found::Other(looks_like), _) => Err(not_a_store(looks_like)),
         }
-        if let Some(looks_like) = other_kind(path)? {
-            return Err(not_a_store(looks_like));
-        }
-        let cautions = Arc::default();
-        let lease = take(path, &self.cancel, &cautions)?;
-        let cancel = Arc::clone(&self.cancel);
-        let directory = Arc::new(Directory::new(path, BlobNames::Flat, lease, cautions, cancel));
-        Ok(Store {
-            layout: Box::new(KubeKey::new(Arc::clone(&directory))),
-            directory,
-        })
     }
 
     /// See [`Store::create`].
@@ -80,20 +110,39 @@ impl OpenOptions {
     /// As [`OpenOptions::open`], where it can't be made, and [`Error::NoColons`].
     pub fn create(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
         let path = path.as_ref();
-        disk::check_names(path)?;
+        self.check_names(path)?;
         folders::make_all(path)?;
         lease::remove_leftovers(path);
         let store = self.open(path)?;
         let directory = &store.directory;
-        directory.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
         // They are needed once all of an image is there: bad ones have to be told before.
         directory.own_folder()?;
+        store.layout.make()?;
+        directory.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
         lease::try_locks_of_files(path, &directory.cautions);
         let lock = folders::tag_lock(path);
         if kind(&lock)? != Kind::Nothing {
             lease::open(&lock)?;
         }
         Ok(store)
+    }
+
+    /// Checks that a directory's filesystem takes the names of its format, before anything is written there. Where the directory isn't
+    /// there yet, that of the nearest one above it is asked. Of a filesystem that isn't known to take them, nothing else tells it than a
+    /// file that is made there and removed at once.
+    ///
+    /// # Errors
+    /// [`Error::NoColons`] where it doesn't. Where no file can be made, this tells nothing.
+    pub fn check_names(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let format = match path.is_dir() {
+            true => self.format_of(path).ok(),
+            false => self.format,
+        };
+        match format.unwrap_or_default() {
+            Format::KubeKey => colons::check_names(path),
+            Format::Oci => Ok(()),
+        }
     }
 }
 
@@ -102,70 +151,4 @@ impl Store {
     pub fn looks_like_one(path: impl AsRef<Path>) -> bool {
         has_sign(path.as_ref()).unwrap_or(false)
     }
-}
-
-/// What a folder is that isn't a store.
-fn other_kind(path: &Path) -> Result<Option<&'static str>, Error> {
-    let is_oci_layout = matches!(kind(&path.join("oci-layout"))?, Kind::File(_));
-    let is_registry = kind(&path.join("docker/registry/v2"))? == Kind::Folder;
-    let is_dir_image = matches!(kind(&path.join("version"))?, Kind::File(_))
-        && matches!(kind(&path.join("manifest.json"))?, Kind::File(_));
-    if is_oci_layout {
-        return Ok(Some("it is an OCI image layout of another tool"));
-    }
-    if is_registry {
-        return Ok(Some(
-            "it is a registry's own storage; start the registry on it and pull from that",
-        ));
-    }
-    if is_dir_image {
-        return Ok(Some("it is one image in skopeo's dir: format"));
-    }
-    if has_sign(path)? {
-        return Ok(None);
-    }
-    let mut budget = FOLDERS;
-    let mut is_empty = true;
-    for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
-        let entry = entry.map_err(Error::io("reading", path))?;
-        // Another process's look at the filesystem, which is over in a moment.
-        if entry.file_name().as_encoded_bytes().starts_with(OWN.as_bytes()) {
-            continue;
-        }
-        is_empty = false;
-        if has_manifests(&entry.path(), DEPTH, &mut budget)? {
-            return Ok(None);
-        }
-    }
-    // What was found may be what another process began to make of an empty folder in the meantime.
-    if is_empty || has_sign(path)? {
-        return Ok(None);
-    }
-    Ok(Some(
-        "it has neither a folder of blobs nor one of manifests, and isn't empty",
-    ))
-}
-
-fn has_sign(path: &Path) -> Result<bool, Error> {
-    Ok(kind(&path.join(BLOBS))? == Kind::Folder || kind(&path.join(OWN))? == Kind::Folder)
-}
-
-fn has_manifests(path: &Path, depth: usize, budget: &mut usize) -> Result<bool, Error> {
-    if depth == 0 || *budget == 0 || kind(path)? != Kind::Folder {
-        return Ok(false);
-    }
-    *budget -= 1;
-    if kind(&path.join(MANIFESTS))? == Kind::Folder {
-        return Ok(true);
-    }
-    // A folder that can't be read has nothing to say.
-    let Ok(entries) = fs::read_dir(path) else {
-        return Ok(false);
-    };
-    for entry in entries.flatten() {
-        if has_manifests(&entry.path(), depth - 1, budget)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -1,7 +1,7 @@
 //! Removing images, and what only they needed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, Identifier, Reference, Repository, Tag};
 
@@ -94,12 +94,18 @@ impl Exclusive {
             let unreached = layout.unreached(&repository, &reached.manifests)?;
             manifests.extend(unreached.into_iter().map(|path| (repository.clone(), path)));
             images.append(&mut others);
+            if layout.scope(&repository).is_none() {
+                // Manifests are blobs there.
+                reached.blobs.extend(reached.manifests.drain());
+            }
         }
         images.sort();
         manifests.sort();
+        let told: HashSet<&Path> = manifests.iter().map(|(_, path)| path.as_path()).collect();
         let is_garbage = |blob: &BlobFile| {
             let digest = blob.digest.as_ref();
             digest.is_some_and(|digest| !reached.blobs.contains(digest))
+                && !told.contains(blob.path.as_path())
         };
         let blobs = self.store.blob_files()?.filter(is_garbage).collect();
         Ok(Garbage {

@@ -26,11 +26,12 @@ pub(crate) fn left_out(note: &Path) -> BTreeSet<Digest> {
     listed.iter().filter_map(|digest| digest.parse().ok()).collect()
 }
 
-/// Notes what of an index isn't there, before the index is written.
+/// Notes what of an index isn't there, before the index is written. Where nothing is missing, there is a note if `always`.
 pub(crate) fn note_left_out(
     directory: &Directory,
     note: &Path,
     index: &RawManifest,
+    always: bool,
     is_there: impl Fn(&Digest) -> bool,
 ) -> Result<(), Error> {
     let missing: BTreeSet<String> = index
@@ -40,7 +41,7 @@ pub(crate) fn note_left_out(
         .filter(|child| !is_there(&child.digest))
         .map(|child| child.digest.to_string())
         .collect();
-    if missing.is_empty() {
+    if missing.is_empty() && !always {
         return folders::remove(note);
     }
     let parent = note.parent().unwrap_or(directory.root());

@@ -164,6 +164,7 @@ impl KubeKey {
             &self.directory,
             &self.note(repository, manifest.digest()),
             manifest,
+            false,
             |child| matches!(self.manifest(repository, child), Ok(Some(_))),
         )?;
         self.mend_manifest(repository, manifest)

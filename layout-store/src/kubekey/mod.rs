@@ -64,6 +64,10 @@ impl Layout for KubeKey {
         Format::KubeKey
     }
 
+    fn make(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository> {
         Some(repository)
     }

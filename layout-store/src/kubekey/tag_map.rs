@@ -1,31 +1,15 @@
 //! The file `layout`: what a repository's tags stand for.
-//!
-//! Parsing one takes as long as it has tags, and each of its images asks for one: [`TagMaps`] keeps what was read.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, Tag};
 
 use super::folders::LAYOUT;
 use crate::Error;
-use crate::folders::{FileState, read, state_of};
-
-/// How often a file is read that may be being written, and how long is waited in between.
-const MOST_LOOKS: u32 = 40;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-
-/// So long after its last change, a file isn't being written any more.
-const SETTLED: Duration = Duration::from_secs(1);
-
-/// Whether a file changed within the last moment. A clock that runs ahead, as on a network filesystem, says so for a while, too.
-fn is_being_written(path: &Path) -> bool {
-    let modified = path.symlink_metadata().and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| modified.elapsed().unwrap_or_default() < SETTLED)
-}
+use crate::file_cache::{FileCache, read_once_whole};
+use crate::folders::read;
 
 /// A repository's tags, as its file `layout` has them: as text, so that a tag that we wouldn't accept is still there after writing.
 #[derive(Debug, Clone, Default)]
@@ -34,19 +18,9 @@ pub(crate) struct TagMap {
 }
 
 impl TagMap {
-    /// Reads the file; without one, there are no tags. KubeKey rewrites it in place: one that makes no sense and was written just now is read
-    /// again before that is believed.
+    /// Reads the file; without one, there are no tags. KubeKey rewrites it in place.
     pub fn read(folder: &Path) -> Result<TagMap, Error> {
-        let mut looks = 1;
-        loop {
-            match TagMap::read_once(folder) {
-                Err(_) if looks < MOST_LOOKS && is_being_written(&folder.join(LAYOUT)) => {
-                    looks += 1;
-                    thread::sleep(BETWEEN_LOOKS);
-                }
-                result => return result,
-            }
-        }
+        read_once_whole(&folder.join(LAYOUT), || TagMap::read_once(folder))
     }
 
     fn read_once(folder: &Path) -> Result<TagMap, Error> {
@@ -129,79 +103,36 @@ impl TagMap {
 /// The tag maps that a store has read or written, for as long as their files stay the same.
 #[derive(Debug, Default)]
 pub(crate) struct TagMaps {
-    known: Mutex<HashMap<PathBuf, (FileState, Arc<TagMap>)>>,
+    files: FileCache<TagMap>,
     /// How many files were parsed.
     #[cfg(test)]
     parsed: std::sync::atomic::AtomicUsize,
 }
 
 impl TagMaps {
-    /// The tag map of a folder, read where it isn't known or its file has changed. A large one is read by one thread alone, for all.
+    /// The tag map of a folder, read where it isn't known or its file has changed.
     pub fn read(&self, folder: &Path) -> Result<Arc<TagMap>, Error> {
-        let path = folder.join(LAYOUT);
-        if state_of(&path).is_none_or(|(_, size, _)| size < WORTH_KEEPING) {
-            return self.parse(folder).map(Arc::new);
-        }
-        let mut known = self.lock();
-        // Another thread may have read it meanwhile.
-        let state = state_of(&path);
-        if let (Some(state), Some((known, layout))) = (&state, known.get(&path))
-            && known == state
-        {
-            return Ok(Arc::clone(layout));
-        }
-        let layout = Arc::new(self.parse(folder)?);
-        // One that changes again at the same time, by the clock of the filesystem, can't be told from what was read.
-        if let Some(state) = state.filter(is_settled) {
-            known.insert(path, (state, Arc::clone(&layout)));
-        }
-        Ok(layout)
+        self.files.read(&folder.join(LAYOUT), || {
+            #[cfg(test)]
+            self.parsed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            TagMap::read(folder)
+        })
     }
 
-    fn parse(&self, folder: &Path) -> Result<TagMap, Error> {
-        #[cfg(test)]
-        self.parsed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        TagMap::read(folder)
+    /// Remembers a tag map that was written to a folder under the lock of all tag maps.
+    pub fn wrote(&self, folder: &Path, map: TagMap) {
+        self.files.wrote(&folder.join(LAYOUT), map);
     }
-
-    /// Remembers a tag map that was written to a folder under the lock of all tag maps. A program without locks that writes in place in the
-    /// same tick of the clock loses what it wrote, or what was written here, in any case.
-    pub fn wrote(&self, folder: &Path, layout: TagMap) {
-        let path = folder.join(LAYOUT);
-        if let Some(state) = state_of(&path).filter(|state| state.1 >= WORTH_KEEPING && has_fine_time(state))
-        {
-            self.lock().insert(path, (state, Arc::new(layout)));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, (FileState, Arc<TagMap>)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A tag map of fewer bytes is quickly parsed, and a store may have thousands of them.
-const WORTH_KEEPING: u64 = 2048;
-
-/// How long ago a file changed, at least, where its time is told to the nanosecond, and where it is told in seconds.
-const TICK: Duration = Duration::from_millis(50);
-const COARSE_TICK: Duration = Duration::from_secs(3);
-
-fn has_fine_time((_, _, modified): &FileState) -> bool {
-    let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-    since.is_some_and(|since| since.subsec_nanos() % 1_000_000 != 0)
-}
-
-fn is_settled(state: &FileState) -> bool {
-    let tick = if has_fine_time(state) { TICK } else { COARSE_TICK };
-    let age = state.2.and_then(|modified| modified.elapsed().ok());
-    age.is_some_and(|age| age >= tick)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::thread;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::file_cache::is_being_written;
 
     #[test]
     fn a_tag_map_that_is_being_rewritten_in_place_is_read_once_it_is_whole() {

@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage, disk};
+use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
 
 pub(super) use share::takes_no_room;
@@ -82,7 +82,7 @@ impl Kind for Directory {
             );
             return Err(Refusal::wrong(message, Some(hint)));
         }
-        disk::check_names(path).map_err(|error| Refusal {
+        options.check_names(path).map_err(|error| Refusal {
             failed: true,
             ..refusal(error)
         })

@@ -1,0 +1,504 @@
+//! The OCI image layout ([image specification, "Image Layout"]): manifests among the blobs, and `index.json`, which lists the images.
+//!
+//! [image specification, "Image Layout"]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+
+pub(crate) mod contents;
+pub(crate) mod index;
+pub(crate) mod names;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use transload_reference::{
+    Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, MediaKind, MediaType, RawManifest, Reference,
+    Repository, Tag,
+};
+
+use crate::directory::Directory;
+use crate::file_cache::{FileCache, read_once_whole};
+use crate::folders::{self, BLOBS, Kind, kind, read, state_of};
+use crate::layout::Layout;
+use crate::repair::{OldTagFile, TagFlaw};
+use crate::{Damage, Error, Flaw, Format, Listing, StoredImage, durable, sparse};
+use contents::Contents;
+use index::{Entry, Index};
+use names::{Names, Said};
+
+/// The file that makes a folder an OCI layout.
+pub(crate) const MARK: &str = "oci-layout";
+/// What it says. Any version that begins with `1.` is read.
+const MARK_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const INDEX: &str = "index.json";
+
+/// How often a change is begun anew where another program writes at the same time.
+const MOST_TRIES: u32 = 20;
+
+/// A directory of this format.
+#[derive(Debug)]
+pub(crate) struct Oci {
+    directory: Arc<Directory>,
+    names: Names,
+    contents: FileCache<Contents>,
+}
+
+impl Oci {
+    /// A directory whose images may be called as the caller says ([`OpenOptions::name`](crate::OpenOptions::name)).
+    pub fn new(directory: Arc<Directory>, given: Option<Reference>) -> Result<Oci, Error> {
+        Ok(Oci {
+            names: Names::new(directory.root(), given)?,
+            directory,
+            contents: FileCache::default(),
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.root().join(INDEX)
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        self.directory.blob_names.blob(self.directory.root(), digest)
+    }
+
+    fn contents(&self) -> Result<Arc<Contents>, Error> {
+        self.contents.read(&self.path(), || self.read())
+    }
+
+    /// Reads `index.json`, which other programs rewrite in place. An empty folder has none.
+    fn read(&self) -> Result<Contents, Error> {
+        let path = self.path();
+        let index = read_once_whole(&path, || match read(&path) {
+            Ok(Some(bytes)) => Index::parse(&bytes, &path),
+            Ok(None) if kind(&self.directory.root().join(MARK))? == Kind::Nothing => {
+                Index::new().map_err(|error| json(&path, error))
+            }
+            Ok(None) => Err(Error::damaged(&path, "it is missing")),
+            Err(Error::Manifest {
+                source: ManifestError::TooLarge { size },
+                ..
+            }) => {
+                let reason = format!("it has {size} bytes; at most {MAX_MANIFEST_SIZE} are read");
+                Err(Error::damaged(&path, reason))
+            }
+            Err(error) => Err(error),
+        })?;
+        Ok(Contents::new(index, &self.names))
+    }
+
+    /// Changes `index.json`, as it is now, by a function that returns whether it changed anything. The result is durable.
+    fn change(&self, change: impl Fn(&mut Contents) -> Result<bool, Error>) -> Result<(), Error> {
+        let path = self.path();
+        let _lock = self.directory.lock_tags()?;
+        for _ in 0..MOST_TRIES {
+            let before = state_of(&path);
+            let mut contents = match before {
+                Some(_) => self.read()?,
+                None => Contents::new(Index::new().map_err(|error| json(&path, error))?, &self.names),
+            };
+            if !change(&mut contents)? {
+                return Ok(());
+            }
+            let bytes = contents.to_bytes(&path)?;
+            // Other programs know nothing of the lock.
+            if state_of(&path) != before {
+                continue;
+            }
+            self.directory.replace(&path, &bytes, &INDEX)?;
+            durable::sync(self.directory.root())?;
+            self.contents.wrote(&path, contents);
+            return Ok(());
+        }
+        Err(Error::io("writing", &path)(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    fn found(&self, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        let path = self.blob(digest);
+        let folder = path.parent().unwrap_or(&path);
+        if !folders::is_plain(self.directory.root(), folder)? {
+            return Ok(None);
+        }
+        let Some(bytes) = read(&path)? else {
+            return Ok(None);
+        };
+        let verified = RawManifest::verified(bytes, None, digest);
+        verified
+            .map(Some)
+            .map_err(|source| Error::Manifest { path, source })
+    }
+
+    /// The descriptor of a manifest that is to get a name.
+    fn descriptor(&self, digest: &Digest) -> Result<Descriptor, Error> {
+        match self.found(digest)? {
+            Some(manifest) => Ok(manifest.descriptor()),
+            None => Err(Error::io("tagging", &self.blob(digest))(
+                io::ErrorKind::NotFound.into(),
+            )),
+        }
+    }
+
+    fn write(&self, manifest: &RawManifest) -> Result<(), Error> {
+        let path = self.blob(manifest.digest());
+        let is_there = |bytes: Vec<u8>| bytes == manifest.bytes();
+        if read(&path).ok().flatten().is_some_and(is_there) {
+            self.directory.names.note();
+            return Ok(());
+        }
+        let folder = path.parent().unwrap_or(&path);
+        self.directory.make_folder(folder, &"the folder of blobs")?;
+        if !manifest.view().children().is_empty() {
+            // An index must not last longer than what it names.
+            self.directory.sync_blobs()?;
+        }
+        self.directory
+            .replace(&path, manifest.bytes(), manifest.digest())?;
+        self.directory.names.note();
+        Ok(())
+    }
+
+    fn note(&self, index: &Digest) -> PathBuf {
+        let notes = sparse::folder(self.directory.root());
+        notes.join(self.directory.blob_names.own(index))
+    }
+
+    /// The manifests that a repository's listed indexes name, on every level: those are no images by themselves.
+    fn parts<'a>(&self, contents: &'a Contents) -> HashSet<(&'a Repository, Digest)> {
+        let is_index = |media_type: &MediaType| media_type.kind() == MediaKind::Index;
+        let roots = contents.images();
+        let mut waiting: Vec<(&Repository, Digest)> = roots
+            .filter(|(_, image)| is_index(&image.media_type))
+            .map(|(name, image)| (name.repository(), image.digest.clone()))
+            .collect();
+        let mut parts = HashSet::new();
+        let mut read = HashSet::new();
+        while let Some((repository, digest)) = waiting.pop() {
+            if !read.insert((repository, digest.clone())) {
+                continue;
+            }
+            // One that can't be read is complained about once it is asked for.
+            let Ok(Some(manifest)) = self.found(&digest) else {
+                continue;
+            };
+            for child in manifest.view().children() {
+                if is_index(&child.media_type) {
+                    waiting.push((repository, child.digest.clone()));
+                }
+                parts.insert((repository, child.digest.clone()));
+            }
+        }
+        parts
+    }
+
+    /// What is wrong with what a repository's names stand for.
+    fn reasons(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        let contents = self.contents()?;
+        let flaws = contents.flaws(&self.names).into_iter();
+        let mut reasons: Vec<String> = flaws
+            .filter(|(of, _)| of.as_ref() == Some(repository))
+            .map(|(_, reason)| reason)
+            .collect();
+        for (name, image) in contents.images() {
+            if name.repository() == repository
+                && let Ok(Kind::File(size)) = kind(&self.blob(&image.digest))
+                && size != image.size
+            {
+                let said = image.size;
+                reasons.push(format!(
+                    "it says {said} bytes of the manifest of {name}, which has {size}"
+                ));
+            }
+        }
+        Ok(reasons)
+    }
+}
+
+/// What can't be written as JSON, which any text can.
+fn json(path: &Path, error: serde_json::Error) -> Error {
+    Error::damaged(path, error.to_string())
+}
+
+fn named(repository: &Repository, tag: &Tag) -> Reference {
+    Reference::new(repository.clone(), Some(tag.clone()), None)
+}
+
+fn by_digest(repository: &Repository, digest: &Digest) -> Reference {
+    Reference::new(repository.clone(), None, Some(digest.clone()))
+}
+
+impl Layout for Oci {
+    fn format(&self) -> Format {
+        Format::Oci
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        let root = self.directory.root();
+        let mark = root.join(MARK);
+        if kind(&mark)? == Kind::Nothing {
+            self.directory.replace(&mark, MARK_TEXT.as_bytes(), &MARK)?;
+            durable::sync(root)?;
+        }
+        if kind(&self.path())? == Kind::Nothing {
+            self.change(|_| Ok(true))?;
+        }
+        Ok(())
+    }
+
+    fn scope<'a>(&self, _: &'a Repository) -> Option<&'a Repository> {
+        None
+    }
+
+    fn listing(&self) -> Result<Listing, Error> {
+        let path = self.path();
+        let mut listing = Listing::default();
+        let contents = match self.contents() {
+            Ok(contents) => contents,
+            Err(error) => {
+                listing.damage.push(Damage::new(&path, None, error));
+                return Ok(listing);
+            }
+        };
+        let flaws = contents.flaws(&self.names).into_iter();
+        listing.damage.extend(flaws.map(|(repository, reason)| {
+            let error = Error::damaged(&path, reason);
+            Damage::new(&path, repository, error)
+        }));
+        let (mut tagged, mut untagged) = (HashSet::new(), Vec::new());
+        let mut images = BTreeSet::new();
+        for (name, image) in contents.images() {
+            let place = (name.repository(), &image.digest);
+            match contents.image(name, &path) {
+                Ok(_) if name.tag().is_some() => {
+                    tagged.insert(place);
+                    images.insert(StoredImage::new(name.clone(), image.digest.clone()));
+                }
+                _ => untagged.push(place),
+            }
+        }
+        if !untagged.is_empty() {
+            let parts = self.parts(&contents);
+            for (repository, digest) in untagged {
+                if !tagged.contains(&(repository, digest)) && !parts.contains(&(repository, digest.clone())) {
+                    images.insert(StoredImage::new(by_digest(repository, digest), digest.clone()));
+                }
+            }
+        }
+        listing.images = images.into_iter().collect();
+        Ok(listing)
+    }
+
+    fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
+        Ok(self.contents()?.tags(repository))
+    }
+
+    fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
+        let contents = self.contents()?;
+        let image = contents.image(&named(repository, tag), &self.path())?;
+        Ok(image.map(|image| image.digest.clone()))
+    }
+
+    fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        self.found(digest)
+    }
+
+    fn manifest_by_digest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+        self.found(digest)
+    }
+
+    fn manifest_path(&self, _: &Repository, digest: &Digest) -> PathBuf {
+        self.blob(digest)
+    }
+
+    /// Other programs note nothing: what an index of theirs names and isn't there was left out.
+    fn left_out(&self, _: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        let note = self.note(index);
+        if !matches!(kind(&note), Ok(Kind::Nothing)) {
+            return sparse::left_out(&note);
+        }
+        let Ok(Some(manifest)) = self.found(index) else {
+            return BTreeSet::new();
+        };
+        let children = manifest.view().children().iter().map(|child| &child.digest);
+        children
+            .filter(|child| matches!(kind(&self.blob(child)), Ok(Kind::Nothing)))
+            .cloned()
+            .collect()
+    }
+
+    fn check_place(&self, repository: &Repository, _: Option<&Tag>) -> Result<(), Error> {
+        let blobs = self.directory.root().join(BLOBS);
+        if kind(&blobs)? != Kind::Nothing {
+            folders::check_folder(&blobs, repository)?;
+        }
+        match kind(&self.path())? {
+            Kind::Nothing | Kind::File(_) => Ok(()),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&self.path(), "it is no file")),
+        }
+    }
+
+    fn put_manifest(&self, _: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        if !manifest.view().children().is_empty() {
+            let note = self.note(manifest.digest());
+            sparse::note_left_out(&self.directory, &note, manifest, true, |child| {
+                matches!(kind(&self.blob(child)), Ok(Kind::File(_)))
+            })?;
+        }
+        self.write(manifest)
+    }
+
+    fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        let manifest = self.descriptor(digest)?;
+        self.directory.sync_blobs()?;
+        let said = Said::that(repository, None);
+        self.change(|contents| {
+            if contents.lists(repository, digest) {
+                return Ok(false);
+            }
+            let entry = Entry::new(manifest.clone(), &said).map_err(|error| json(&self.path(), error))?;
+            contents.add(by_digest(repository, digest), entry);
+            Ok(true)
+        })
+    }
+
+    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+        let mut manifests = HashMap::new();
+        for (_, digest) in tags {
+            if !manifests.contains_key(digest) {
+                manifests.insert(digest, self.descriptor(digest)?);
+            }
+        }
+        // What a tag stands for must last longer than the tag.
+        self.directory.sync_blobs()?;
+        self.change(|contents| {
+            let mut is_changed = false;
+            for (tag, digest) in tags {
+                let (name, said) = (named(repository, tag), Said::that(repository, Some(tag)));
+                let set = contents.set(&name, &manifests[digest], &said);
+                is_changed |= set.map_err(|error| json(&self.path(), error))?;
+            }
+            Ok(is_changed)
+        })
+    }
+
+    fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {
+        let name = named(repository, tag);
+        let said = Said::that(repository, None);
+        if self
+            .contents()?
+            .image(&name, &self.path())
+            .is_ok_and(|image| image.is_none())
+        {
+            return Ok(false);
+        }
+        self.change(|contents| {
+            for (_, entry) in contents.take(&name) {
+                let Ok(image) = &entry.image else { continue };
+                if !contents.lists(repository, &image.digest) {
+                    let by_digest = by_digest(repository, &image.digest);
+                    let entry = entry.renamed(&said, &image.digest);
+                    contents.add(by_digest, entry.map_err(|error| json(&self.path(), error))?);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(true)
+    }
+
+    fn mend_manifest(&self, _: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        self.write(manifest)
+    }
+
+    fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
+        let reasons = self.reasons(repository)?.into_iter();
+        let flaw = |reason| TagFlaw {
+            path: self.path(),
+            flaw: Flaw::Damaged(reason),
+        };
+        Ok(reasons.map(flaw).collect())
+    }
+
+    fn renew_tag_files(&self, _: &Repository) -> Result<Vec<OldTagFile>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Corrects sizes. What an entry stands for that can't be used, or that has another's name, no file tells.
+    fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
+        let descriptor = |digest: &Digest| Some(self.found(digest).ok()??.descriptor());
+        self.change(|contents| {
+            let corrected = contents.correct(repository, descriptor);
+            corrected.map_err(|error| json(&self.path(), error))
+        })?;
+        match self.reasons(repository)?.into_iter().next() {
+            Some(reason) => Err(Error::damaged(&self.path(), reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the listed images alone: what refers to another one has an entry of its own.
+    fn subjects(&self, _: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
+        let mut subjects = BTreeMap::new();
+        for (_, image) in self.contents()?.images() {
+            self.directory.check_stop()?;
+            match self.found(&image.digest) {
+                Ok(Some(manifest)) => {
+                    let subject = manifest.view().subject();
+                    subjects.extend(subject.map(|subject| (image.digest.clone(), subject.digest.clone())));
+                }
+                Err(error @ Error::Io { .. }) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// Manifests are blobs, and those that aren't listed are told as such.
+    fn unreached(&self, _: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
+        let contents = self.contents()?;
+        let listed: BTreeSet<&Digest> = contents.images().map(|(_, image)| &image.digest).collect();
+        let unreached = listed.into_iter().filter(|digest| !reached.contains(digest));
+        Ok(unreached.map(|digest| self.blob(digest)).collect())
+    }
+
+    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+        if images.is_empty() {
+            return Ok(());
+        }
+        self.change(|contents| {
+            for image in images {
+                contents.take(&image.reference);
+            }
+            Ok(true)
+        })
+    }
+
+    /// Removes their entries first: some are no images, but parts of one.
+    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+        if manifests.is_empty() {
+            return Ok(());
+        }
+        let paths: HashSet<&Path> = manifests.iter().map(|(_, path)| path.as_path()).collect();
+        self.change(
+            |contents| Ok(contents.drop_those(|digest| paths.contains(self.blob(digest).as_path()))),
+        )?;
+        for path in paths {
+            self.directory.check_stop()?;
+            folders::remove(path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the notes of indexes that are gone.
+    fn tidy(&self, _: &BTreeSet<&Repository>) {
+        let notes = sparse::folder(self.directory.root());
+        for note in notes.read_dir().into_iter().flatten().flatten() {
+            let name = note.file_name();
+            let index = name
+                .to_str()
+                .and_then(|name| self.directory.blob_names.digest_of_own(name));
+            if index.is_some_and(|index| matches!(kind(&self.blob(&index)), Ok(Kind::Nothing)))
+                && let Err(error) = folders::remove(&note.path())
+            {
+                log::debug!("{error}");
+            }
+        }
+    }
+}
