@@ -59,6 +59,7 @@ pub use caution::Caution;
 pub use commit::CommitError;
 pub use error::Error;
 pub use format::Format;
+pub use oci::local_repository;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
 pub use open::OpenOptions;
 pub use prune::{Exclusive, Garbage};

@@ -24,6 +24,7 @@ use crate::repair::{OldTagFile, TagFlaw};
 use crate::{Damage, Error, Flaw, Format, Listing, StoredImage, durable, sparse};
 use contents::Contents;
 use index::{Entry, Index};
+pub use names::local_repository;
 use names::{Names, Said};
 
 /// The file that makes a folder an OCI layout.

@@ -90,7 +90,7 @@ impl Names {
     pub fn new(root: &Path, given: Option<Reference>) -> Result<Names, Error> {
         Ok(Names {
             given,
-            fallback: called_after(root)?,
+            fallback: local_repository(root)?,
         })
     }
 
@@ -120,8 +120,12 @@ impl Names {
     }
 }
 
-/// `localhost/<name of the directory>`, as far as a repository can be called so.
-fn called_after(root: &Path) -> Result<Repository, Error> {
+/// The repository of images without a name, in a directory or a file at this path: `localhost/<its name>`, as far as a repository can be
+/// called so.
+///
+/// # Errors
+/// Where no repository can be called so.
+pub fn local_repository(root: &Path) -> Result<Repository, Error> {
     let whole = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let name = whole.file_name().unwrap_or_default().to_string_lossy();
     let mut path = String::new();

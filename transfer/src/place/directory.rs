@@ -10,26 +10,29 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_layout_store::{Error as StoreError, Listing, OpenOptions, Store, StoredImage};
+use transload_layout_store::{Error as StoreError, Format, Listing, OpenOptions, Store, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
 
 pub(super) use share::takes_no_room;
 pub(crate) use sink::DirectorySink;
 
-use super::{Kind, Offers, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
+use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
 use crate::fault::{Fault, Side};
-use crate::job::has_archive_name;
 use crate::suggest::Names;
 
-/// The kind of place that a directory is.
-#[derive(Debug)]
-pub(super) struct Directory;
+/// Directories in the format of the OCI image layout.
+pub(super) const OCI: &dyn Kind = &OciLayout;
 
-impl Kind for Directory {
+#[derive(Debug)]
+struct OciLayout;
+
+impl Kind for OciLayout {
     fn scheme(&self) -> &'static Scheme {
         &Scheme {
-            prefix: "local://",
-            name: "a directory",
+            prefix: "oci:",
+            name: "a directory in the OCI image layout",
+            example: "oci:/mnt/usb/images",
+            takes_name: true,
         }
     }
 
@@ -37,55 +40,111 @@ impl Kind for Directory {
         true
     }
 
-    fn source(&self, path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>, Fault> {
-        let store = options.open(path);
-        let store = store.map_err(|error| Fault::store(Side::Source, error))?;
-        Ok(Arc::new(DirectorySource::new(Arc::new(store))))
+    fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
+        source(place, opener, Some(Format::Oci))
     }
 
-    fn sink(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
-        let store = options.open.create(path);
-        let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
-        Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+    fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        sink(place, options, Some(Format::Oci))
     }
 
-    fn look(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
-        if path.symlink_metadata().is_err() {
-            return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
-        }
-        let store = options.open.open(path);
-        let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
-        Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+    fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        look(place, options, Some(Format::Oci))
     }
 
-    fn check_source(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal> {
-        if let Ok(false) = path.try_exists() {
-            let message = format!("there is no directory {}", path.display());
-            return Err(Refusal::wrong(message, where_else(path)));
-        }
-        options.open(path).map(|_| ()).map_err(refusal)
+    fn check_source(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
+        check_source(place, opener, Some(Format::Oci))
     }
 
-    fn check_sink(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal> {
-        if path.symlink_metadata().is_ok() {
-            options.open(path).map_err(refusal)?;
-        } else if let Some(file) = path.ancestors().skip(1).find(|path| path.exists())
-            && !file.is_dir()
-        {
+    fn check_sink(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
+        check_sink(place, opener, Some(Format::Oci))
+    }
+}
+
+fn open_options(place: &LocalPlace, opener: &Opener, format: Option<Format>) -> OpenOptions {
+    let options = opener.directories();
+    let options = format.into_iter().fold(options, OpenOptions::format);
+    place.name().cloned().into_iter().fold(options, OpenOptions::name)
+}
+
+/// Opens a directory, of this format or of any, to read images from it.
+pub(super) fn source(
+    place: &LocalPlace,
+    opener: &Opener,
+    format: Option<Format>,
+) -> Result<Arc<dyn Source>, Fault> {
+    let store = open_options(place, opener, format).open(place.path());
+    let store = store.map_err(|error| Fault::store(Side::Source, error))?;
+    Ok(Arc::new(DirectorySource::new(Arc::new(store))))
+}
+
+/// Opens a directory to write images to it.
+pub(super) fn sink(
+    place: &LocalPlace,
+    options: &SinkOptions,
+    format: Option<Format>,
+) -> Result<Arc<dyn Sink>, Fault> {
+    let store = open_options(place, &options.opener, format).create(place.path());
+    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+}
+
+/// Opens a directory to see what would be written to it.
+pub(super) fn look(
+    place: &LocalPlace,
+    options: &SinkOptions,
+    format: Option<Format>,
+) -> Result<Arc<dyn Sink>, Fault> {
+    let path = place.path();
+    if path.symlink_metadata().is_err() {
+        return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
+    }
+    let store = open_options(place, &options.opener, format).open(path);
+    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
+}
+
+/// Checks that a directory holds images.
+pub(super) fn check_source(
+    place: &LocalPlace,
+    opener: &Opener,
+    format: Option<Format>,
+) -> Result<(), Refusal> {
+    let path = place.path();
+    if let Ok(false) = path.try_exists() {
+        let message = format!("there is no directory {}", path.display());
+        return Err(Refusal::wrong(message, where_else(path)));
+    }
+    let opened = open_options(place, opener, format).open(path);
+    opened.map(|_| ()).map_err(refusal)
+}
+
+/// Checks that images can be written to a directory, which is made where it isn't there.
+pub(super) fn check_sink(
+    place: &LocalPlace,
+    opener: &Opener,
+    format: Option<Format>,
+) -> Result<(), Refusal> {
+    let (path, options) = (place.path(), open_options(place, opener, format));
+    if path.symlink_metadata().is_ok() {
+        options.open(path).map_err(refusal)?;
+    } else {
+        check_folders_above(path)?;
+    }
+    options.check_names(path).map_err(|error| Refusal {
+        failed: true,
+        ..refusal(error)
+    })
+}
+
+/// Checks that nothing but folders is on the way to a path where nothing is.
+pub(super) fn check_folders_above(path: &Path) -> Result<(), Refusal> {
+    match path.ancestors().skip(1).find(|path| path.exists()) {
+        Some(file) if !file.is_dir() => {
             let message = format!("{} can't be made: {} is a file", path.display(), file.display());
-            return Err(Refusal::wrong(message, None));
-        } else if has_archive_name(path) {
-            let path = path.display();
-            let message = format!("{path} is an archive's name, and images are written into a directory");
-            let hint = format!(
-                "give a directory, and pack it afterwards: tar -caf {path} -C DIRECTORY . (for a directory of that name, make it first: mkdir {path})"
-            );
-            return Err(Refusal::wrong(message, Some(hint)));
+            Err(Refusal::wrong(message, None))
         }
-        options.check_names(path).map_err(|error| Refusal {
-            failed: true,
-            ..refusal(error)
-        })
+        _ => Ok(()),
     }
 }
 

@@ -1,20 +1,16 @@
 //! The kinds of places on a disk.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use transload_layout_store::OpenOptions;
-
-use super::directory::Directory;
-use super::{Sink, Source};
+use super::archive::{DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM};
+use super::directory::OCI;
+use super::local::LOCAL;
+use super::{LocalPlace, Opener, Sink, Source};
 use crate::fault::Fault;
 
-/// The directory: what a path stands for that nothing else is said of.
-pub(crate) const DIRECTORY: &dyn Kind = &Directory;
-
 /// Every kind of place on a disk: arguments, task files, messages and completions know those that are here.
-const KINDS: &[&dyn Kind] = &[DIRECTORY];
+const KINDS: &[&dyn Kind] = &[LOCAL, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE, STREAM];
 
 /// How a kind of place is written.
 #[derive(Debug)]
@@ -24,6 +20,10 @@ pub struct Scheme {
     pub prefix: &'static str,
     /// What it stands for, for people: `a directory`.
     pub name: &'static str,
+    /// An example of one.
+    pub example: &'static str,
+    /// Whether the name of an image in it may follow the path, behind a colon.
+    pub takes_name: bool,
 }
 
 /// Returns how the kinds of places on a disk are written.
@@ -42,32 +42,43 @@ pub(crate) trait Kind: fmt::Debug + Send + Sync {
     }
 
     /// Opens the place to read images from it.
-    fn source(&self, path: &Path, options: &OpenOptions) -> Result<Arc<dyn Source>, Fault>;
+    fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault>;
 
     /// Opens the place to write images to it. It is made where it isn't there.
-    fn sink(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault>;
+    fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault>;
 
     /// Opens the place to see what would be written to it. It needn't be there.
-    fn look(&self, path: &Path, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault>;
+    fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault>;
 
     /// Checks, before anything moves, that images can be read from it.
-    fn check_source(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal>;
+    fn check_source(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal>;
 
     /// Checks, before anything moves, that images can be written to it.
-    fn check_sink(&self, path: &Path, options: &OpenOptions) -> Result<(), Refusal>;
+    fn check_sink(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal>;
 }
 
 /// Returns the kind that a text names by its scheme, and what follows that.
 pub(crate) fn of_scheme(text: &str) -> Option<(&'static dyn Kind, &str)> {
     let mut kinds = KINDS.iter();
-    kinds.find_map(|kind| Some((*kind, text.strip_prefix(kind.scheme().prefix)?)))
+    kinds.find_map(|kind| {
+        let prefix = kind.scheme().prefix;
+        let rest = text.strip_prefix(prefix)?;
+        // `oci://` stands before a registry, `oci:5000` is one, and `-` stands alone.
+        let port = rest.split('/').next().unwrap_or_default();
+        let is_port = !port.is_empty() && port.bytes().all(|letter| letter.is_ascii_digit());
+        let is_other = match prefix.ends_with(':') {
+            true => rest.starts_with("//") || is_port,
+            false => !prefix.ends_with('/') && !rest.is_empty(),
+        };
+        (!is_other).then_some((*kind, rest))
+    })
 }
 
 /// How images are written to a place.
 #[derive(Debug, Clone)]
 pub(crate) struct SinkOptions {
-    /// How directories are opened.
-    pub open: OpenOptions,
+    /// What opens places.
+    pub opener: Opener,
     /// Whether blobs are linked where they can be.
     pub link: bool,
     /// Whether what is there is looked at before it counts.

@@ -2,8 +2,11 @@
 //!
 //! A kind of place on a disk is a module here and a line in the table of `kind.rs`. Registries are the other kind: their images' names say where they are.
 
+mod archive;
 mod directory;
 mod kind;
+mod local;
+mod opener;
 mod registry;
 mod sink;
 mod source;
@@ -15,7 +18,9 @@ pub use registry::RegistrySource;
 pub use source::{Offers, Source};
 
 pub(crate) use directory::DirectorySink;
-pub(crate) use kind::{DIRECTORY, Kind, Refusal, SinkOptions, of_scheme};
+pub(crate) use local::LOCAL;
+pub(crate) use opener::Opener;
+pub(crate) use kind::{ Kind, Refusal, SinkOptions, of_scheme};
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
@@ -28,9 +33,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use transload_layout_store::OpenOptions;
-use transload_reference::Registry;
+use transload_reference::{Reference, Registry};
 
 use crate::fault::{Fault, Side};
 
@@ -75,6 +80,8 @@ impl fmt::Display for Place {
 pub struct LocalPlace {
     kind: &'static dyn Kind,
     path: PathBuf,
+    /// The name of images in it that have none.
+    name: Option<Reference>,
 }
 
 impl LocalPlace {
@@ -84,12 +91,21 @@ impl LocalPlace {
         LocalPlace {
             kind,
             path: path.components().collect(),
+            name: None,
+        }
+    }
+
+    /// Returns the place with a name for images in it that have none.
+    pub(crate) fn with_name(self, name: Reference) -> LocalPlace {
+        LocalPlace {
+            name: Some(name),
+            ..self
         }
     }
 
     /// Returns the directory at a path.
     pub fn directory(path: &Path) -> LocalPlace {
-        LocalPlace::new(kind::DIRECTORY, path)
+        LocalPlace::new(LOCAL, path)
     }
 
     /// Returns how its kind is written.
@@ -107,17 +123,23 @@ impl LocalPlace {
         &self.path
     }
 
-    /// Opens the place to see what it holds.
+    /// Returns the name of images in it that have none, if it is given.
+    pub(crate) fn name(&self) -> Option<&Reference> {
+        self.name.as_ref()
+    }
+
+    /// Opens the place to see what it holds. Waits for other processes, and what takes long, end once `cancel` is set.
     ///
     /// # Errors
     /// Where nothing is there, or something else.
-    pub fn open(&self, options: &OpenOptions) -> Result<Arc<dyn Source>, Fault> {
-        let checked = self.kind.check_source(&self.path, options);
+    pub fn open(&self, cancel: &Arc<AtomicBool>) -> Result<Arc<dyn Source>, Fault> {
+        let opener = Opener::new(cancel);
+        let checked = self.kind.check_source(self, &opener);
         checked.map_err(|refusal| {
             let fault = Fault::refused(Some(Side::Source), refusal.message);
             refusal.hint.into_iter().fold(fault, Fault::with_hint)
         })?;
-        self.kind.source(&self.path, options)
+        self.kind.source(self, &opener)
     }
 
     /// Returns the path from the root on, so that a place is known again that is written in another way.

@@ -1,0 +1,325 @@
+//! Archives of images: files, and standard input.
+
+mod names;
+mod sink;
+mod stream;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use transload_archive::{Archive, BlobReader, Error, Layout};
+use transload_layout_store::{Listing, StoredImage};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
+
+use super::directory::check_folders_above;
+use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
+use crate::fault::{Fault, Side};
+use crate::suggest::Names;
+use sink::ArchiveSink;
+
+pub(super) use stream::{PIPE, STREAM};
+
+/// Archives as OCI layouts are packed.
+pub(super) const OCI_ARCHIVE: &dyn Kind = &ArchiveKind {
+    scheme: Scheme {
+        prefix: "oci-archive:",
+        name: "an OCI archive",
+        example: "oci-archive:images.tar",
+        takes_name: true,
+    },
+    layout: Layout::Oci,
+};
+
+/// Archives as `docker save` writes them.
+pub(super) const DOCKER_ARCHIVE: &dyn Kind = &ArchiveKind {
+    scheme: Scheme {
+        prefix: "docker-archive:",
+        name: "a Docker archive",
+        example: "docker-archive:images.tar",
+        takes_name: true,
+    },
+    layout: Layout::Docker,
+};
+
+/// Archives whose form is said. What is written is both at once.
+#[derive(Debug)]
+struct ArchiveKind {
+    scheme: Scheme,
+    layout: Layout,
+}
+
+impl Kind for ArchiveKind {
+    fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
+        source(place, opener, Some(self))
+    }
+
+    fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        sink(place, options)
+    }
+
+    fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        look(place, options)
+    }
+
+    fn check_source(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
+        check_source(place, opener, Some(self))
+    }
+
+    fn check_sink(&self, place: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
+        check_sink(place)
+    }
+}
+
+fn at_source(error: Error) -> Fault {
+    Fault::archive(Side::Source, error)
+}
+
+fn refusal(error: Error) -> Refusal {
+    Refusal::wrong(&error, error.hint())
+}
+
+/// Opens an archive to read images from it.
+pub(super) fn source(
+    place: &LocalPlace,
+    opener: &Opener,
+    kind: Option<&ArchiveKind>,
+) -> Result<Arc<dyn Source>, Fault> {
+    let archive = opener.archive(place.path()).map_err(at_source)?;
+    check_form(place.path(), &archive, kind).map_err(|refusal| {
+        let fault = Fault::refused(Some(Side::Source), refusal.message);
+        refusal.hint.into_iter().fold(fault, Fault::with_hint)
+    })?;
+    Ok(Arc::new(ArchiveSource::new(place, archive)?))
+}
+
+/// Opens an archive to write images to it. Nothing is there before it is [laid out](Sink::lay_out).
+pub(super) fn sink(place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+    Ok(Arc::new(ArchiveSink::new(place.path(), options)))
+}
+
+/// Tells what would be written to an archive: everything.
+pub(super) fn look(place: &LocalPlace, _: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+    Ok(Arc::new(ToBe::folder(place.path().to_owned(), false)))
+}
+
+/// Checks that a file is an archive of images, in this form where one is said.
+pub(super) fn check_source(
+    place: &LocalPlace,
+    opener: &Opener,
+    kind: Option<&ArchiveKind>,
+) -> Result<(), Refusal> {
+    let path = place.path();
+    if let Ok(false) = path.try_exists() {
+        let here = std::env::current_dir().ok().filter(|_| path.is_relative());
+        let hint = here.map(|here| format!("the current directory is {}", here.display()));
+        return Err(Refusal::wrong(format!("there is no file {}", path.display()), hint));
+    }
+    let archive = opener.archive(path).map_err(refusal)?;
+    check_form(path, &archive, kind)
+}
+
+fn check_form(path: &Path, archive: &Archive, kind: Option<&ArchiveKind>) -> Result<(), Refusal> {
+    let Some(kind) = kind.filter(|kind| !archive.fits(kind.layout)) else {
+        return Ok(());
+    };
+    let path = path.display();
+    let message = format!("{path} is {}, and {} is wanted", archive.form(), kind.scheme.name);
+    Err(Refusal::wrong(message, Some(format!("give {path} alone: its form is recognised"))))
+}
+
+/// Checks that an archive can be written to a path.
+pub(super) fn check_sink(place: &LocalPlace) -> Result<(), Refusal> {
+    let path = place.path();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let packed = [".gz", ".tgz", ".zst", ".xz", ".bz2"];
+    if packed.iter().any(|ending| name.ends_with(ending)) {
+        let message = format!("{} would be compressed, and archives are written as plain tars", path.display());
+        let hint = "layers are compressed already: give a name that ends in .tar, and pack the file afterwards if it must be";
+        return Err(Refusal::wrong(message, Some(hint.to_owned())));
+    }
+    match path.metadata() {
+        Ok(there) if there.is_dir() => {
+            let message = format!("{} is a directory, and an archive is one file", path.display());
+            Err(Refusal::wrong(message, None))
+        }
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(_) => {
+            let message = format!("{} is no file", path.display());
+            let hint = "write `-` for standard output";
+            Err(Refusal::wrong(message, Some(hint.to_owned())))
+        }
+        Err(_) => check_folders_above(path),
+    }
+}
+
+/// An archive that images are read from.
+pub(super) struct ArchiveSource {
+    path: PathBuf,
+    archive: Arc<Archive>,
+    images: Vec<StoredImage>,
+    /// What each root was made from that the archive doesn't have.
+    made_from: HashMap<Digest, Digest>,
+    /// Its names, once an image is missing.
+    names: OnceLock<Names>,
+}
+
+impl ArchiveSource {
+    fn new(place: &LocalPlace, archive: Arc<Archive>) -> Result<ArchiveSource, Fault> {
+        let images = names::named(place, archive.images())?;
+        let made = archive.images().iter();
+        let made_from = made
+            .filter_map(|image| Some((image.root.digest.clone(), image.made_from.clone()?)))
+            .collect();
+        Ok(ArchiveSource {
+            path: place.path().to_owned(),
+            archive,
+            images,
+            made_from,
+            names: OnceLock::new(),
+        })
+    }
+
+    fn missing_image(&self, image: &Reference) -> Fault {
+        let fault = Fault::refused(
+            Some(Side::Source),
+            format!("{} has no image {image}", self.path.display()),
+        );
+        let names = self
+            .names
+            .get_or_init(|| Names::new(self.images.iter().map(|image| image.reference.clone())));
+        match names.near(image).as_slice() {
+            [] => fault.with_hint("`transload list` shows what the archive holds"),
+            near => fault.with_hint(format!("it has {}", near.join(", "))),
+        }
+    }
+
+    fn lacks(&self, what: &str, digest: &Digest) -> Fault {
+        let message = format!("{} lacks the {what} {digest}", self.path.display());
+        Fault::refused(Some(Side::Source), message).with_hint("save the image again")
+    }
+}
+
+impl Source for ArchiveSource {
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        let named = self.images.iter().find(|known| {
+            known.reference.repository() == image.repository()
+                && image.tag().is_some_and(|tag| known.reference.tag() == Some(tag))
+        });
+        if let Some(known) = named {
+            return Ok(known.digest.clone());
+        }
+        let digest = image.digest().filter(|_| image.tag().is_none());
+        match digest {
+            Some(digest) if self.archive.manifest(digest).map_err(at_source)?.is_some() => Ok(digest.clone()),
+            _ => Err(self.missing_image(image)),
+        }
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        let digest = self.resolve(image)?;
+        let found = self.archive.manifest(&digest).map_err(at_source)?;
+        found.ok_or_else(|| self.lacks("manifest", &digest))
+    }
+
+    fn manifest(&self, _: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        let found = self.archive.manifest(&part.digest).map_err(at_source)?;
+        found.ok_or_else(|| self.lacks("manifest", &part.digest))
+    }
+
+    fn find_manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        self.archive.manifest(digest).map_err(at_source)
+    }
+
+    /// What an archive lacks of an index, whoever wrote it left out: an archive doesn't lose entries.
+    fn left_out(&self, _: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        let index = self.archive.manifest(index).ok().flatten();
+        let children = index.iter().flat_map(|index| index.view().children());
+        children
+            .map(|child| child.digest.clone())
+            .filter(|digest| matches!(self.archive.blob_size(digest), Ok(None)))
+            .collect()
+    }
+
+    fn made_from(&self, root: &Digest) -> Option<Digest> {
+        self.made_from.get(root).cloned()
+    }
+
+    fn open_blob(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
+        let found = self.archive.open_blob(&blob.digest, offset..).map_err(at_source)?;
+        let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
+        let size = bytes.size().saturating_add(offset);
+        if size != blob.size && offset <= blob.size {
+            let message = format!(
+                "{} has {size} bytes for the blob {} where {} are expected",
+                self.path.display(),
+                blob.digest,
+                blob.size
+            );
+            return Err(Fault::refused(Some(Side::Source), message).with_hint("save the image again"));
+        }
+        Ok(Box::new(ArchivedBlob {
+            bytes,
+            path: self.path.clone(),
+        }))
+    }
+
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        Ok(self.archive.blob_size(&blob.digest).map_err(at_source)? == Some(blob.size))
+    }
+
+    fn listing(&self) -> Result<Listing, Fault> {
+        let mut listing = Listing::default();
+        listing.images = self.images.clone();
+        Ok(listing)
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers::default()
+    }
+
+    fn damaged(&self, blob: &Descriptor, error: &VerifyError) -> Option<Fault> {
+        let reason = match error {
+            VerifyError::Mismatch { got, .. } => format!("is damaged: its digest is {got}"),
+            other => format!("is damaged: {other}"),
+        };
+        Some(at_source(Error::Entry {
+            path: self.path.clone(),
+            entry: blob.digest.to_string(),
+            reason,
+        }))
+    }
+}
+
+/// A blob of an archive, whose errors say which archive it is.
+struct ArchivedBlob {
+    bytes: BlobReader,
+    path: PathBuf,
+}
+
+impl Read for ArchivedBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer).map_err(|source| match source.kind() {
+            io::ErrorKind::Interrupted => source,
+            _ => io::Error::other(Error::Io {
+                operation: "reading",
+                path: self.path.clone(),
+                source,
+            }),
+        })
+    }
+}

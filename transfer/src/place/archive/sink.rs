@@ -1,0 +1,208 @@
+//! Archives that images are written to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Planned, Writer};
+use transload_layout_store::{Error as StoreError, disk};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
+
+use crate::event::How;
+use crate::fault::{Fault, Side};
+use crate::place::sink::{StreamFailure, wrong_content};
+use crate::place::source::FRESH_STARTS;
+use crate::place::{Bring, CHUNK, Opener, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
+
+/// One file, which has its name once all of it is there.
+pub(super) struct ArchiveSink {
+    path: PathBuf,
+    opener: Opener,
+    check_existing: bool,
+    file: Mutex<Option<Laid>>,
+}
+
+/// What was laid out.
+enum Laid {
+    /// The same archive is there, as far as its beginning and its size tell.
+    There,
+    Writer(Writer),
+}
+
+fn destination(error: Error) -> Fault {
+    Fault::archive(Side::Destination, error)
+}
+
+impl ArchiveSink {
+    pub fn new(path: &Path, options: &SinkOptions) -> ArchiveSink {
+        ArchiveSink {
+            path: path.to_owned(),
+            opener: options.opener.clone(),
+            check_existing: options.check_existing,
+            file: Mutex::default(),
+        }
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<Laid>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn folder(&self) -> &Path {
+        let folder = self.path.parent();
+        folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    fn begin(&self, blob: &Descriptor) -> Result<BlobWrite, Fault> {
+        match &*self.file() {
+            Some(Laid::Writer(writer)) => writer.write_blob(blob).map_err(destination),
+            Some(Laid::There) => Ok(BlobWrite::Present),
+            None => Err(Fault::refused(Some(Side::Destination), "nothing is laid out yet")),
+        }
+    }
+}
+
+/// Plans an archive of these images.
+pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
+    let images = images.iter().map(|image| {
+        let reference = image.reference.clone();
+        Planned::new(reference, image.root.clone(), image.children.to_vec())
+    });
+    Plan::new(images.collect()).map_err(destination)
+}
+
+/// What programs that load the archive can't do with it.
+pub(super) fn warnings(plan: &Plan) -> Vec<String> {
+    plan.warnings().iter().map(ToString::to_string).collect()
+}
+
+impl Sink for ArchiveSink {
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn is_one_file(&self) -> bool {
+        true
+    }
+
+    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+        let plan = plan(images)?;
+        let warnings = warnings(&plan);
+        let laid = match plan.is_at(&self.path).map_err(destination)? {
+            Some(true) if !self.check_existing => Laid::There,
+            Some(false) => {
+                let path = self.path.display();
+                let message = format!("{path} is there, and holds something else");
+                let hint = format!("remove it, or give another name: an archive is never added to (`transload list {path}` shows it)");
+                return Err(Fault::refused(Some(Side::Destination), message).with_hint(hint));
+            }
+            _ => {
+                let folder = self.folder();
+                let made = fs::create_dir_all(folder).map_err(|source| Error::Io {
+                    operation: "making",
+                    path: folder.to_owned(),
+                    source,
+                });
+                made.map_err(destination)?;
+                Laid::Writer(self.opener.archives().create(&self.path, plan).map_err(destination)?)
+            }
+        };
+        *self.file() = Some(laid);
+        Ok(warnings)
+    }
+
+    fn finish(&self) -> Result<(), Fault> {
+        match self.file().take() {
+            Some(Laid::Writer(writer)) => writer.finish().map_err(destination),
+            Some(Laid::There) | None => Ok(()),
+        }
+    }
+
+    fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
+        Ok(None)
+    }
+
+    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// What is free, with what an earlier run left here, which this one goes on with.
+    fn free_space(&self) -> Option<u64> {
+        let free = disk::free_space(self.folder()).ok().flatten()?;
+        let kept = match &*self.file() {
+            Some(Laid::Writer(writer)) => writer.kept(),
+            _ => 0,
+        };
+        Some(free.saturating_add(kept))
+    }
+
+    fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
+        match &*self.file() {
+            Some(Laid::There) => 0,
+            _ => blob.size,
+        }
+    }
+
+    fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
+        let BlobWrite::Writer(mut writer) = self.begin(request.blob)? else {
+            return Ok(How::Present);
+        };
+        let mut fresh_starts = 0;
+        loop {
+            let from_elsewhere = writer.position() > 0;
+            let filled = match fill(request, &mut writer) {
+                Ok(()) => writer.commit().map_err(|refused| (refused.error, refused.writer)),
+                Err(Filled::Wrong(error)) => Err((error, Some(writer))),
+                Err(Filled::Other(fault)) => return Err(fault),
+            };
+            let (error, kept) = match filled {
+                Ok(()) => return Ok(How::Moved),
+                Err(refused) => refused,
+            };
+            let (Error::WrongContent { source }, Some(kept)) = (error, kept) else {
+                return Err(Fault::refused(Some(Side::Destination), "the blob couldn't be written"));
+            };
+            match wrong_content(request, from_elsewhere, StoreError::WrongContent { source }) {
+                StreamFailure::WrongBytes(_) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
+                StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault) => return Err(fault),
+            }
+            writer = kept;
+            writer.restart().map_err(destination)?;
+        }
+    }
+
+    fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
+        // It was laid out.
+        Ok(())
+    }
+
+    fn publish(&self, _: &Reference, _: &RawManifest) -> Result<Published, Fault> {
+        Ok(Published::Whole)
+    }
+}
+
+/// Why a blob's place wasn't filled.
+enum Filled {
+    Wrong(Error),
+    Other(Fault),
+}
+
+/// Fills a blob's place from where the writer is.
+fn fill(request: &Bring<'_>, writer: &mut BlobWriter) -> Result<(), Filled> {
+    let mut bytes = request.open(writer.position()).map_err(Filled::Other)?;
+    (request.started)(writer.position());
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        request.check_cancel().map_err(Filled::Other)?;
+        let count = match bytes.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Filled::Other(read_fault(error))),
+        };
+        writer.write(&chunk[..count]).map_err(|error| match error.is_wrong_content() {
+            true => Filled::Wrong(error),
+            false => Filled::Other(destination(error)),
+        })?;
+        (request.progress)(writer.position());
+    }
+}

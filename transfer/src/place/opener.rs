@@ -1,0 +1,62 @@
+//! Opening places on disks.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use transload_archive::{Archive, Error};
+use transload_layout_store as layout_store;
+
+/// Opens what is on disks. Archives are kept open: a pass over their headers, and more for compressed ones, comes before their first byte.
+#[derive(Debug, Clone)]
+pub(crate) struct Opener {
+    cancel: Arc<AtomicBool>,
+    archives: Arc<Mutex<HashMap<PathBuf, (Option<State>, Arc<Archive>)>>>,
+}
+
+/// What tells a file from the one that was at its path before: device, inode, size, and time of its last change in seconds and
+/// nanoseconds. Its bytes are hashed in any case.
+type State = (u64, u64, u64, i64, i64);
+
+impl Opener {
+    /// Waits, and what takes long, end once `cancel` is set.
+    pub fn new(cancel: &Arc<AtomicBool>) -> Opener {
+        Opener {
+            cancel: Arc::clone(cancel),
+            archives: Arc::default(),
+        }
+    }
+
+    /// How directories are opened.
+    pub fn directories(&self) -> layout_store::OpenOptions {
+        layout_store::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel))
+    }
+
+    /// Opens an archive, or the one that standard input gives where the path is `-`.
+    pub fn archive(&self, path: &Path) -> Result<Arc<Archive>, Error> {
+        let state = fs::metadata(path).ok().map(|file| {
+            (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec())
+        });
+        let mut archives = self.archives.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, archive)) = archives.get(path)
+            && *known == state
+        {
+            return Ok(Arc::clone(archive));
+        }
+        let options = transload_archive::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel));
+        let archive = Arc::new(match path == Path::new(super::archive::PIPE) {
+            true => options.from_reader(std::io::stdin().lock())?,
+            false => options.open(path)?,
+        });
+        archives.insert(path.to_owned(), (state, Arc::clone(&archive)));
+        Ok(archive)
+    }
+
+    /// How archives are written.
+    pub fn archives(&self) -> transload_archive::CreateOptions {
+        transload_archive::CreateOptions::default().cancel_flag(Arc::clone(&self.cancel))
+    }
+}
