@@ -1,4 +1,10 @@
 #![doc = include_str!("../README.md")]
+//! # Where to look
+//!
+//! - Read: [`Archive::open`], or [`OpenOptions`] for a pipe, another folder for temporary files, or an end; then [`Archive::images`],
+//!   [`Archive::manifest`], [`Archive::open_blob`].
+//! - Write: [`Plan::new`] with the manifests, [`Plan::warnings`], then [`Writer::create`], [`Writer::write_blob`] and [`Writer::finish`], or
+//!   [`Plan::write_to`] for a pipe.
 
 mod archive;
 mod blob;

@@ -70,11 +70,11 @@ pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warni
             listed.push(list(manifest));
             listed.len() - 1
         });
-        // Docker refuses names with a digest.
-        if let Some(tag) = image.reference.tag() {
-            listed[place]
-                .repo_tags
-                .push(format!("{}:{tag}", image.reference.repository()));
+        let name = image.name();
+        match name.tag() {
+            Some(_) => listed[place].repo_tags.push(name.to_string()),
+            // Docker refuses a list with such a name.
+            None => warnings.push(Warning::NamelessInDocker { image: name }),
         }
     }
     Ok((to_json(crate::docker::MANIFEST, &listed)?, warnings))

@@ -38,7 +38,7 @@ impl PlannedImage {
     /// An image of its name, its root and the manifests that go with it.
     pub fn new(reference: Reference, root: RawManifest, manifests: Vec<RawManifest>) -> PlannedImage {
         PlannedImage {
-            reference: reference.or_latest(),
+            reference,
             root,
             manifests,
         }
@@ -46,12 +46,9 @@ impl PlannedImage {
 
     /// The name as the archive has it: with a tag or a digest.
     pub(crate) fn name(&self) -> Reference {
-        let digest = self.reference.digest().filter(|_| self.reference.tag().is_none());
-        Reference::new(
-            self.reference.repository().clone(),
-            self.reference.tag().cloned(),
-            digest.cloned(),
-        )
+        let full = self.reference.clone().or_latest();
+        let digest = full.digest().filter(|_| full.tag().is_none());
+        Reference::new(full.repository().clone(), full.tag().cloned(), digest.cloned())
     }
 }
 

@@ -22,6 +22,11 @@ pub enum Warning {
         /// The image.
         image: Reference,
     },
+    /// An image that has a digest in place of a tag: Docker and podman, where an archive has several images, load it without a name.
+    NamelessInDocker {
+        /// The image.
+        image: Reference,
+    },
     /// Layers with zstd, which Docker reads from version 23 on.
     ZstdLayers {
         /// The image.
@@ -42,6 +47,7 @@ impl Warning {
         match self {
             Warning::DockerTakesOne { image, .. }
             | Warning::NotForDocker { image }
+            | Warning::NamelessInDocker { image }
             | Warning::ZstdLayers { image }
             | Warning::Sparse { image, .. } => image,
         }
@@ -70,6 +76,9 @@ impl fmt::Display for Warning {
                     "{image}: docker load passes over it, as it is no image that Docker runs on Linux"
                 )
             }
+            Warning::NamelessInDocker { image } => {
+                write!(f, "{image}: docker load gives it no name, as it has no tag")
+            }
             Warning::ZstdLayers { image } => {
                 write!(
                     f,
@@ -79,7 +88,7 @@ impl fmt::Display for Warning {
             Warning::Sparse { image, missing } => {
                 write!(
                     f,
-                    "{image}: its index names {} manifests that aren't in the archive, which older containerd refuses",
+                    "{image}: the archive lacks {} of the manifests that its index names; older containerd refuses such an index",
                     missing.len()
                 )
             }

@@ -107,7 +107,7 @@ impl Writer {
     }
 
     /// Begins to write a blob of the plan, or to go on behind what an earlier run left ([`BlobWriter::position`]). What is there is
-    /// hashed before it counts. Where another thread writes the same blob, this waits until it ends.
+    /// hashed before it counts. Where another writer of the same blob is open, this waits until that is gone.
     ///
     /// # Errors
     /// Where the plan has no such blob, or the file can't be read.

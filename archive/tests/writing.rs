@@ -161,6 +161,12 @@ fn names_of_one_image_share_an_entry_of_docker_and_a_name_by_digest_is_for_oci_a
     let both = format!("hub.local/app:3@{digest}");
     let names = ["hub.local/app:1", "other.local/app:1", &by_digest, &both];
     let plan = Plan::new(names.iter().map(|name| planned(name, &image)).collect()).unwrap();
+    assert_eq!(
+        plan.warnings(),
+        [Warning::NamelessInDocker {
+            image: reference(&by_digest)
+        }]
+    );
     let bytes = streamed(&plan, &blobs_of(&[&image]));
     let docker = json(&bytes, "manifest.json");
     assert_eq!(docker.as_array().unwrap().len(), 1);
@@ -224,7 +230,7 @@ fn what_a_program_cannot_do_with_an_archive_is_told() {
             vec![arm.manifest.clone()]
         )),
         [
-            "hub.local/x:1: its index names 1 manifests that aren't in the archive, which older containerd refuses",
+            "hub.local/x:1: the archive lacks 1 of the manifests that its index names; older containerd refuses such an index",
             "hub.local/x:1: its layers are packed with zstd, which Docker loads from version 23 on",
         ]
     );
