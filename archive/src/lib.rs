@@ -1,22 +1,38 @@
 #![doc = include_str!("../README.md")]
+//! # Where to look
+//!
+//! - Read: [`Archive::open`], or [`OpenOptions`] for a pipe, another folder for temporary files, or an end; then [`Archive::images`],
+//!   [`Archive::manifest`], [`Archive::open_blob`].
+//! - Write: [`Plan::new`] with the manifests, [`Plan::warnings`], then [`Writer::create`], [`Writer::write_blob`] and [`Writer::finish`], or
+//!   [`Plan::write_to`] for a pipe.
 
 mod archive;
 mod blob;
+mod blob_writer;
 mod docker;
 mod entries;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod header;
 mod input;
+mod listing;
 mod names;
 mod oci;
 mod pax;
+mod plan;
 mod read_at;
+mod warning;
+mod writer;
 mod zstd;
 
 pub use archive::{Archive, ArchivedImage, Compression, Form, Layout, OpenOptions};
 pub use blob::BlobReader;
+pub use blob_writer::{BlobWriter, CommitError};
 pub use error::Error;
+pub use plan::{Plan, PlannedImage};
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;
+pub use warning::Warning;
+pub use writer::{BlobWrite, CreateOptions, Writer};

@@ -92,7 +92,7 @@ pub fn written(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
 }
 
 /// An image of one config and layers.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Image {
     pub config: Vec<u8>,
     pub layers: Vec<Vec<u8>>,
