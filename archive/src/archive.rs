@@ -262,6 +262,12 @@ impl Archive {
         self.form
     }
 
+    /// Whether it can be read in this way: many archives have both lists of images, in which case [`Archive::form`] is OCI's.
+    pub fn fits(&self, layout: Layout) -> bool {
+        self.form.layout == layout
+            || layout == Layout::Docker && matches!(self.find(docker::MANIFEST), Ok(Some(_)))
+    }
+
     /// The images, in the archive's order. An image of several names is listed with each.
     pub fn images(&self) -> &[ArchivedImage] {
         &self.images

@@ -1,6 +1,7 @@
 //! Planning an archive: what it holds and where each of its entries begins, from the manifests alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -210,6 +211,29 @@ impl Plan {
             }
         }
         bytes
+    }
+
+    /// Whether the file at a path is this archive, as far as its size and the bytes that tell its images say; none where no file is there.
+    /// Its blobs aren't read.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn is_at(&self, path: impl AsRef<Path>) -> Result<Option<bool>, Error> {
+        let path = path.as_ref();
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("opening", path)(error)),
+        };
+        let length = file.metadata().map_err(Error::io("reading", path))?.len();
+        if length != self.size {
+            return Ok(Some(false));
+        }
+        let beginning = self.beginning();
+        let mut found = vec![0; beginning.len()];
+        let read = file.read_exact(&mut found);
+        read.map_err(Error::io("reading", path))?;
+        Ok(Some(found == beginning))
     }
 
     /// Writes the archive as a stream, in constant memory. `open` opens each blob as its turn comes; what it gives is hashed.

@@ -106,6 +106,12 @@ impl Writer {
         &self.0.plan
     }
 
+    /// How many bytes the partial file has on its disk: those that an earlier run left need no more room.
+    pub fn kept(&self) -> u64 {
+        let metadata = self.0.file.metadata();
+        metadata.map_or(0, |file| file.blocks().saturating_mul(512))
+    }
+
     /// Begins to write a blob of the plan, or to go on behind what an earlier run left ([`BlobWriter::position`]). What is there is
     /// hashed before it counts. Where another writer of the same blob is open, this waits until that is gone.
     ///

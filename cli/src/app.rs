@@ -9,10 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::SIGXFSZ;
-use transload_layout_store::{Error, OpenOptions, Store};
+use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 use transload_transfer::job::Job;
 use transload_transfer::panics;
+use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
 use crate::args::{Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
@@ -179,6 +180,16 @@ fn transfer_all(
     };
     let session = Session::begin(cli, shown);
     let (progress, cancel) = (&session.progress, &session.cancel);
+    let is_to_stdout = |job: &Job| job.destination.local().is_some_and(LocalPlace::is_stream);
+    if !how.dry_run && jobs.iter().any(is_to_stdout) {
+        if report.as_ref().is_some_and(ReportFile::is_stdout) {
+            let message = "the report and the archive would both go to standard output";
+            let problem = Problem::of_file("--report", message).with_hint("give the report a file");
+            ui::err(ui::errors(&[problem], 0) + ui::NOTHING_MOVED);
+            return USAGE;
+        }
+        progress.give_way();
+    }
     let options = Options {
         jobs: open_files::workers(how.jobs),
         request_retries: how.retries,
@@ -373,14 +384,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
     }
 }
 
-/// Opens a directory that is there; the inner error is that the wait for somebody else was stopped.
-pub(crate) fn open_store(dir: &Path, cancel: &Arc<AtomicBool>) -> Result<Result<Store, Error>, TaskErrors> {
-    open_with(dir, |dir| {
-        OpenOptions::default().cancel_flag(Arc::clone(cancel)).open(dir)
-    })
-}
-
-/// The same, opened in one way or another.
+/// Opens a directory, whose argument is DIR. The inner error is that it was stopped.
 pub(crate) fn open_with<T>(
     dir: &Path,
     open: impl FnOnce(&Path) -> Result<T, Error>,

@@ -227,9 +227,9 @@ pub struct CopyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub struct VerifyArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
+    /// The directory or archive
+    #[arg(value_name = "PLACE")]
+    pub place: String,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]

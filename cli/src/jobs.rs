@@ -141,7 +141,7 @@ pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors
     let job = Job {
         source,
         skip_tls_verify: args.registries.insecure,
-        ..Job::new("verify", Location::directory(&args.dir).into())
+        ..Job::new("verify", Location::directory(Path::new("")).into())
     };
     let own = images.iter().map(|image| image.reference().registry().clone());
     let hosts = hosts(&job, own.collect(), &args.registries, &mut wrong);

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use transload_layout_store::OpenOptions;
 use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
@@ -11,7 +10,7 @@ use super::current_image;
 use super::ends::open_source;
 use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
-use super::place::{Place, Source};
+use super::place::{Opener, Place, Source};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
 use crate::job::Job;
 
@@ -61,13 +60,13 @@ pub fn open(
     observer: &Arc<dyn Observer>,
 ) -> Result<Arc<dyn Source>, Fault> {
     if let Place::Local(local) = place {
-        return local.open(&options.open_options());
+        return local.open(&options.cancel);
     }
     let client = client(job, options, observer).map_err(|error| {
         let fault = Fault::refused(Some(Side::Source), error.kind().to_string());
         error.hint().into_iter().fold(fault, Fault::with_hint)
     })?;
-    open_source(&client, &options.open_options(), place)
+    open_source(&client, &Opener::new(&options.cancel), place)
 }
 
 /// Tells a client which repositories images need, each image's two ends beside each other.
@@ -83,6 +82,7 @@ pub(crate) fn expect(client: &Client, images: &[Mapping]) {
 pub(crate) struct Clients<'a> {
     options: &'a Options,
     observer: Arc<dyn Observer>,
+    opener: Opener,
     made: Vec<(Settings, Client)>,
 }
 
@@ -99,6 +99,7 @@ impl<'a> Clients<'a> {
         Clients {
             options,
             observer: Arc::clone(observer),
+            opener: Opener::new(&options.cancel),
             made: Vec::new(),
         }
     }
@@ -129,8 +130,8 @@ impl<'a> Clients<'a> {
         Ok(client)
     }
 
-    /// How stores are opened in this run.
-    pub fn open_options(&self) -> OpenOptions {
-        self.options.open_options()
+    /// What opens places on disks in this run.
+    pub fn opener(&self) -> &Opener {
+        &self.opener
     }
 }

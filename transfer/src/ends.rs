@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_layout_store::OpenOptions;
 use transload_layout_store::disk::filesystem;
 use transload_reference::Registry;
 use transload_registry_client::Client;
@@ -13,7 +12,7 @@ use super::blobs::{BlobMap, ImageId};
 use super::fault::Fault;
 use super::followers::Followers;
 use super::manifest_locks::ManifestLocks;
-use super::place::{AllLosses, Place, RegistrySink, RegistrySource, Sink, SinkOptions, Source};
+use super::place::{AllLosses, Opener, Place, RegistrySink, RegistrySource, Sink, SinkOptions, Source};
 use super::space::Space;
 use super::tagging::Tagging;
 use crate::job::{IndexMode, Job};
@@ -76,11 +75,11 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// None of this task's yet. Waits for directories end as `open` says.
-    pub fn new(open: OpenOptions, job: &Job) -> Ends {
+    /// None of this task's yet.
+    pub fn new(opener: Opener, job: &Job) -> Ends {
         Ends {
             options: SinkOptions {
-                open,
+                opener,
                 link: job.link,
                 check_existing: job.check_existing,
                 writes_sparse: job.index == IndexMode::Original,
@@ -115,7 +114,7 @@ impl Ends {
         if let Some(source) = self.sources.get(place) {
             return Ok(Arc::clone(source));
         }
-        let source = open_source(client, &self.options.open, place)?;
+        let source = open_source(client, &self.options.opener, place)?;
         self.sources.insert(place.clone(), Arc::clone(&source));
         Ok(source)
     }
@@ -123,7 +122,7 @@ impl Ends {
     /// A place as a destination to look at only: one that isn't there isn't made.
     pub fn look(&mut self, client: &Client, place: &Place) -> Result<Arc<dyn Sink>, Fault> {
         let registry = match place {
-            Place::Local(local) => return local.kind().look(local.path(), &self.options),
+            Place::Local(local) => return local.kind().look(local, &self.options),
             Place::Registry(registry) => registry,
         };
         if let Some(known) = self.looked_at.get(registry) {
@@ -140,7 +139,7 @@ impl Ends {
             return Ok(Arc::clone(state));
         }
         let destination: Arc<dyn Sink> = match place {
-            Place::Local(local) => local.kind().sink(local.path(), &self.options)?,
+            Place::Local(local) => local.kind().sink(local, &self.options)?,
             Place::Registry(registry) => Arc::new(self.registry(client, registry)),
         };
         let state = Arc::new(DestinationState::new(destination, self.space(place)));
@@ -175,13 +174,9 @@ impl Ends {
 }
 
 /// Opens a place to read images from it.
-pub(crate) fn open_source(
-    client: &Client,
-    open: &OpenOptions,
-    place: &Place,
-) -> Result<Arc<dyn Source>, Fault> {
+pub(crate) fn open_source(client: &Client, opener: &Opener, place: &Place) -> Result<Arc<dyn Source>, Fault> {
     match place {
-        Place::Local(local) => local.kind().source(local.path(), open),
+        Place::Local(local) => local.kind().source(local, opener),
         Place::Registry(registry) => Ok(Arc::new(RegistrySource::new(client.clone(), registry.clone()))),
     }
 }

@@ -181,6 +181,13 @@ impl<'a> Executor<'a> {
         });
     }
 
+    /// Tells a warning that belongs to no image.
+    fn warn(&self, text: &str) {
+        self.observer.event(&Event::Warning { text });
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.push(text.to_owned());
+    }
+
     /// The warnings that were told and belong to no image.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings
@@ -464,7 +471,7 @@ impl<'a> Executor<'a> {
             blob: &blob,
             mount_from: mount_from.as_ref(),
             expected: image_task.expected(),
-            source: image_task.source.as_ref(),
+            source: &image_task.source,
             source_repository: image_task.mapping.from.reference().repository(),
             started: &|offset| {
                 image_task.begins(&blob.digest, offset);

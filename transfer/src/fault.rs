@@ -66,6 +66,26 @@ impl Fault {
         }
     }
 
+    /// An error of a directory that is looked at, and that nothing comes from or goes to.
+    pub fn of_directory(error: transload_layout_store::Error) -> Fault {
+        Fault {
+            side: None,
+            ..Fault::store(Side::Source, error)
+        }
+    }
+
+    /// An error of an archive.
+    pub(crate) fn archive(side: Side, error: transload_archive::Error) -> Fault {
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: error.is_stopped(),
+            cause: Arc::new(error),
+            missing: Arc::default(),
+        }
+    }
+
     /// Content or a request that no further try makes better.
     pub fn refused(side: Option<Side>, message: impl Into<String>) -> Fault {
         Fault {

@@ -3,13 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use transload_layout_store::OpenOptions;
 use transload_reference::{Reference, Repository, Tag};
 use transload_registry_client::Client;
 
 use super::ends::open_source;
 use super::fault::{Fault, Side};
-use super::place::{Place, Refusal};
+use super::place::{Opener, Place, Refusal};
 use super::prepare::Wrong;
 use crate::job::{Endpoint, EndpointError, ImageName, TagGlob};
 
@@ -34,7 +33,7 @@ fn refusal_of(error: &EndpointError) -> Refusal {
 /// versions. One that stands for none is refused; what else is wrong with one is noted.
 pub(super) fn expand<'a>(
     client: &Client,
-    open_options: &OpenOptions,
+    opener: &Opener,
     wrong: &mut Wrong<'a>,
     refused: &mut Vec<(&'a TagGlob, Fault)>,
 ) -> Vec<ImageName> {
@@ -43,7 +42,7 @@ pub(super) fn expand<'a>(
     let mut lists: HashMap<List, Vec<Tag>> = HashMap::new();
     let mut images = Vec::new();
     for glob in &job.globs {
-        match resolve(glob, job.source.as_ref(), client, open_options, &mut lists) {
+        match resolve(glob, job.source.as_ref(), client, opener, &mut lists) {
             Ok(tags) => {
                 let named = tags.iter().map(|tag| glob.image(tag));
                 images.extend(named.filter(|image| seen.insert(image.reference().clone())));
@@ -67,14 +66,14 @@ fn resolve(
     glob: &TagGlob,
     source: Option<&Endpoint>,
     client: &Client,
-    open_options: &OpenOptions,
+    opener: &Opener,
     lists: &mut HashMap<List, Vec<Tag>>,
 ) -> Result<Vec<Tag>, Refusal> {
     let place = place(glob, source)?;
     let all = match lists.get(&place) {
         Some(all) => all,
         None => {
-            let mut all = place.tags(client, open_options)?;
+            let mut all = place.tags(client, opener)?;
             all.sort_by(|a, b| by_version(a.as_str(), b.as_str()));
             all.dedup();
             lists.entry(place.clone()).or_insert(all)
@@ -166,8 +165,8 @@ fn place(glob: &TagGlob, source: Option<&Endpoint>) -> Result<List, Refusal> {
 }
 
 impl List {
-    fn tags(&self, client: &Client, open_options: &OpenOptions) -> Result<Vec<Tag>, Refusal> {
-        let source = open_source(client, open_options, &self.place);
+    fn tags(&self, client: &Client, opener: &Opener) -> Result<Vec<Tag>, Refusal> {
+        let source = open_source(client, opener, &self.place);
         let tags = source.and_then(|source| source.tags(&self.repository));
         tags.map_err(|fault| Refusal::failed(&fault))
     }

@@ -435,7 +435,7 @@ impl Sink for Memory {
         self.0.kind == Kind::File
     }
 
-    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<(), Fault> {
+    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
         self.call(Call::LayOut, "")?;
         let mut contents = self.contents();
         if contents.laid_out.is_some() {
@@ -448,13 +448,13 @@ impl Sink for Memory {
         let images = images.iter();
         let images = images.map(|image| (image.reference.to_string(), manifests(image)));
         contents.laid_out = Some(images.collect());
-        Ok(())
+        Ok(Vec::new())
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         self.call(Call::Finish, "")?;
         self.contents().is_finished = true;
-        Ok(())
+        Ok(true)
     }
 
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {

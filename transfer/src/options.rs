@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rayon::ThreadPool;
-use transload_layout_store::OpenOptions;
 use transload_registry_client::{
     Client, ClientBuilder, CredentialSource, DefaultCredentials, RetryPolicy, Timeouts, UploadJournal,
 };
@@ -65,10 +64,6 @@ impl Options {
             .retry(RetryPolicy::attempts(self.request_retries.saturating_add(1)))
             .credentials(Arc::clone(&self.credentials))
             .cancel(Arc::clone(&self.cancel))
-    }
-
-    pub(crate) fn open_options(&self) -> OpenOptions {
-        OpenOptions::default().cancel_flag(Arc::clone(&self.cancel))
     }
 
     /// Starts the threads for so many things at once, at most as many as there are jobs.

@@ -91,6 +91,12 @@ pub(crate) fn plan(
         gathered: Gathered::default(),
     };
     walk.weigh(&original)?;
+    if let Some(config) = source.made_from(original.digest()) {
+        walk.gathered.warnings.push(format!(
+            "its manifest was made here, since the archive has none, so its digest is new: {} (image ID {config})",
+            original.digest()
+        ));
+    }
     let (root, decision) = match original.view() {
         Manifest::Index(index) => {
             let (cut, selection) = walk.index(&original, index, 0)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use transload_layout_store::{OpenOptions, StoredImage, part_leftovers};
+use transload_layout_store::{StoredImage, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
 use transload_registry_client::Client;
 
@@ -12,7 +12,7 @@ use super::ends::open_source;
 use super::fault::{Fault, Side};
 use super::globs;
 use super::outcome::Route;
-use super::place::{LocalPlace, Place, Refusal};
+use super::place::{LocalPlace, Opener, Place, Refusal};
 use crate::job::{Endpoint, EndpointError, ImageName, Job, TagGlob, Target};
 
 /// What to do about a report of something else.
@@ -76,6 +76,7 @@ pub(crate) struct Prepared<'a> {
     pub refused: Vec<(Mapping, Fault)>,
     pub warnings: Vec<String>,
     pub client: Client,
+    pub opener: Opener,
 }
 
 impl Prepared<'_> {
@@ -132,16 +133,16 @@ pub(crate) fn prepare<'a>(
             return Err(wrong.problems);
         }
     };
-    let open_options = clients.open_options();
+    let opener = clients.opener().clone();
     let source = job.source.as_ref().and_then(Endpoint::local);
     let is_later = source.is_some_and(|place| filled.contains(place));
     if let (Some(place), false) = (source, is_later)
-        && let Err(refusal) = place.kind().check_source(place.path(), &open_options)
+        && let Err(refusal) = place.kind().check_source(place, &opener)
     {
         wrong.refuse(Side::Source, refusal);
     }
     if let Some(place) = job.destination.local() {
-        check_destination(place, source, &open_options, &mut wrong);
+        check_destination(place, source, &opener, &mut wrong);
     }
     if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
@@ -149,10 +150,10 @@ pub(crate) fn prepare<'a>(
     let mut warnings = Vec::new();
     let (mut images, mut refused) = (Vec::new(), Vec::new());
     if wrong.problems.is_empty() {
-        let names = named_images(&client, &open_options, &mut wrong, &mut warnings, &mut refused);
+        let names = named_images(&client, &opener, &mut wrong, &mut warnings, &mut refused);
         let names = left_images(names, &mut wrong);
         images = map_images(names, &mut wrong, &mut warnings);
-        check_places(&images, &open_options, &mut wrong);
+        check_places(&images, &opener, &mut wrong);
         check_pins(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
@@ -170,6 +171,7 @@ pub(crate) fn prepare<'a>(
                 .collect(),
             warnings,
             client,
+            opener,
         }))
     } else {
         Err(wrong.problems)
@@ -239,18 +241,18 @@ fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
 fn check_destination(
     place: &LocalPlace,
     source: Option<&LocalPlace>,
-    open_options: &OpenOptions,
+    opener: &Opener,
     wrong: &mut Wrong<'_>,
 ) {
     if source.is_some_and(|source| is_same(source.path(), place.path())) {
-        wrong.note(None, "src and dest are the same directory", None);
-    } else if let Err(refusal) = place.kind().check_sink(place.path(), open_options) {
+        wrong.note(None, format!("src and dest are the same place, {place}"), None);
+    } else if let Err(refusal) = place.kind().check_sink(place, opener) {
         wrong.refuse(Side::Destination, refusal);
     }
 }
 
 /// Checks the places that a template names as destinations, each once.
-fn check_places(images: &[Mapping], open_options: &OpenOptions, wrong: &mut Wrong<'_>) {
+fn check_places(images: &[Mapping], opener: &Opener, wrong: &mut Wrong<'_>) {
     if wrong.job.destination.local().is_some() {
         return;
     }
@@ -258,7 +260,7 @@ fn check_places(images: &[Mapping], open_options: &OpenOptions, wrong: &mut Wron
     for mapping in images {
         if let Place::Local(place) = mapping.to.place()
             && seen.insert(place)
-            && let Err(refusal) = place.kind().check_sink(place.path(), open_options)
+            && let Err(refusal) = place.kind().check_sink(place, opener)
         {
             wrong.refuse(Side::Destination, refusal);
         }
@@ -273,7 +275,7 @@ fn is_same(a: &std::path::Path, b: &std::path::Path) -> bool {
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
 fn named_images<'a>(
     client: &Client,
-    open_options: &OpenOptions,
+    opener: &Opener,
     wrong: &mut Wrong<'a>,
     warnings: &mut Vec<String>,
     refused: &mut Vec<(&'a TagGlob, Fault)>,
@@ -284,10 +286,10 @@ fn named_images<'a>(
             let listed = listed.to_vec();
             listed
                 .into_iter()
-                .chain(globs::expand(client, open_options, wrong, refused))
+                .chain(globs::expand(client, opener, wrong, refused))
                 .collect()
         }
-        (source, []) => images_of_source(client, open_options, source.as_ref(), wrong, warnings),
+        (source, []) => images_of_source(client, opener, source.as_ref(), wrong, warnings),
         (_, listed) => listed.to_vec(),
     };
     let Some(pattern) = &job.pattern else {
@@ -345,7 +347,7 @@ fn left_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>) -> Vec<ImageName> {
 /// The images that a source says by itself.
 fn images_of_source(
     client: &Client,
-    open_options: &OpenOptions,
+    opener: &Opener,
     source: Option<&Endpoint>,
     wrong: &mut Wrong<'_>,
     warnings: &mut Vec<String>,
@@ -358,7 +360,7 @@ fn images_of_source(
         wrong.note(None, "no images are named", Some(hint.to_owned()));
         return Vec::new();
     };
-    let source = open_source(client, open_options, &Place::Local(place.clone()));
+    let source = open_source(client, opener, &Place::Local(place.clone()));
     match source.and_then(|source| source.images()) {
         Ok(images) if images.is_empty() => {
             let message = format!("{place} holds no images");

@@ -172,6 +172,7 @@ fn preview_job(
         refused,
         warnings,
         client,
+        opener,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -188,7 +189,7 @@ fn preview_job(
         }
         None => Projects::default(),
     };
-    let mut ends = Ends::new(options.open_options(), job);
+    let mut ends = Ends::new(opener, job);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| match projects.fault(&mapping.to) {

@@ -208,6 +208,7 @@ fn run_job(
         refused,
         mut warnings,
         client,
+        opener,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -224,7 +225,7 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut ends = Ends::new(options.open_options(), job).with_losses(losses);
+    let mut ends = Ends::new(opener, job).with_losses(losses);
     let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use transload_layout_store::OpenOptions;
 use transload_policy::ImagePattern;
 use transload_transfer::inventory::{Comparison, compare_places, compare_with_registry};
 use transload_transfer::job::Job;
@@ -134,8 +133,7 @@ fn open(
     place: &LocalPlace,
     session: &Session,
 ) -> Result<Option<Arc<dyn Source>>, TaskErrors> {
-    let options = OpenOptions::default().cancel_flag(Arc::clone(&session.cancel));
-    match place.open(&options) {
+    match place.open(&session.cancel) {
         Err(fault) if fault.is_interrupted() => Ok(None),
         opened => Ok(Some(opened.map_err(|fault| of_fault(argument, &fault))?)),
     }

@@ -1,8 +1,8 @@
 //! `transload list`.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use transload_layout_store::OpenOptions;
 use transload_transfer as transfer;
 use transload_transfer::inventory::{self, Inventory, names};
 use transload_transfer::place::LocalPlace;
@@ -22,7 +22,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let platforms = jobs::platform_patterns(&args.platform)?;
     let place = jobs::place(&args.dir)?;
     let source = place
-        .open(&OpenOptions::default())
+        .open(&Arc::default())
         .map_err(|fault| of_fault("DIR", &fault))?;
     let only_names = args.output == ListForm::Names && platforms.is_empty() && args.sort == SortBy::Name;
     let looked = if only_names {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use transload_layout_store::{Error, Store};
+use transload_layout_store::Store;
 use transload_policy::ImagePattern;
 use transload_transfer::job::{ImageName, Job};
-use transload_transfer::maintenance::{Checkup, Look, Mender, Report, repair};
-use transload_transfer::{self as transfer, Observer, Options};
+use transload_transfer::maintenance::{Checkup, Look, Mender, Report, check, repair};
+use transload_transfer::place::LocalPlace;
+use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
 
-use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_store, warn_of_exposure};
+use crate::app::{FAILED, INTERRUPTED, Session, at_dir, of_fault, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
 use crate::jobs;
 use crate::open_files;
@@ -22,13 +23,18 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, args.progress);
-    let result = with_store(&session, args, pattern.as_ref());
+    let place = jobs::place(&args.place)?;
+    let source = match place.open(&session.cancel) {
+        Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
+        opened => opened.map_err(|fault| of_fault("PLACE", &fault))?,
+    };
+    let looked = look(&session, args, &place, source.as_ref(), pattern.as_ref());
     session.progress.finish();
-    let report = match result? {
+    let report = match looked? {
         Ok(report) => report,
-        Err(error) if error.is_stopped() => return Ok(INTERRUPTED),
-        Err(error) => {
-            ui::err(ui::errors(&[at_dir(&error)], 0));
+        Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
+        Err(fault) => {
+            ui::err(ui::errors(&[of_fault("PLACE", &fault)], 0));
             return Ok(FAILED);
         }
     };
@@ -36,7 +42,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         ui::err_line(format_args!("the pattern \"{pattern}\" matches no image"));
     }
     let checked = Checked {
-        dir: &args.dir,
+        dir: place.path(),
         report: &report,
         repair: args.repair,
         elapsed: began.elapsed(),
@@ -53,35 +59,41 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     Ok(ui::result(text, status))
 }
 
-fn with_store(
+fn look(
     session: &Session,
     args: &VerifyArgs,
+    place: &LocalPlace,
+    source: &dyn Source,
     pattern: Option<&ImagePattern>,
-) -> Result<Result<Report, Error>, TaskErrors> {
-    let store = match open_store(&args.dir, &session.cancel)? {
-        Ok(store) => Arc::new(store),
-        Err(stopped) => return Ok(Err(stopped)),
-    };
+) -> Result<Result<Report, Fault>, TaskErrors> {
     let options = Options {
         jobs: open_files::workers(args.jobs),
         request_retries: args.retries,
         cancel: Arc::clone(&session.cancel),
         ..Options::default()
     };
-    let source = if args.repair {
-        Some(registries(&store, args, pattern, &options, session)?)
-    } else {
-        None
-    };
     let pool = options.pool(usize::MAX).map_err(problem)?;
     let told = |look: Look| session.progress.look(look);
-    let mut checkup = Checkup::new(&store, pattern, &pool, &session.cancel, &told);
-    let health = checkup.look();
-    let Some((job, client)) = source else {
+    let Some(store) = source.offers().link_from else {
+        if args.repair {
+            let message = format!("{place} is an archive, and only directories can be repaired");
+            let hint = "save or fetch the archive again";
+            return Err(Problem::of_file("--repair", message).with_hint(hint).into());
+        }
+        let health = check(source, place.path(), pattern, &pool, &session.cancel, &told);
         return Ok(health.map(Report::of));
     };
+    let registries = match args.repair {
+        true => Some(registries(store, args, pattern, &options, session)?),
+        false => None,
+    };
+    let mut checkup = Checkup::new(store, pattern, &pool, &session.cancel, &told);
+    let health = checkup.look();
+    let Some((job, client)) = registries else {
+        return Ok(health.map(Report::of).map_err(Fault::of_directory));
+    };
     let mender = Mender {
-        store: &store,
+        store,
         from: job.source.as_ref(),
         client: &client,
         pool: &pool,
@@ -89,7 +101,8 @@ fn with_store(
         observer: session.progress.as_ref(),
         cancel: &session.cancel,
     };
-    Ok(health.and_then(|health| repair(&mut checkup, &mender, health)))
+    let report = health.and_then(|health| repair(&mut checkup, &mender, health));
+    Ok(report.map_err(Fault::of_directory))
 }
 
 /// Where things come from that are mended: what is wrong with the arguments is told before anything is looked at.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Executor, Fault, ImageId};
+use super::{Executor, Fault, ImageId, Status};
 use crate::ends::DestinationState;
 use crate::fault::Side;
 use crate::place::PlannedImage;
@@ -40,9 +40,10 @@ impl Executor<'_> {
                 state.destination.lay_out(&images)
             });
             match laid_out {
-                Ok(()) => {
+                Ok(warnings) => {
                     state.has_layout();
                     ready.extend(planned);
+                    warnings.iter().for_each(|text| self.warn(text));
                 }
                 Err(fault) => planned.iter().for_each(|&image| self.fail(image, fault.clone())),
             }
@@ -74,7 +75,8 @@ impl Executor<'_> {
             };
             for image in open {
                 match &finished {
-                    Ok(()) => self.published(image),
+                    Ok(true) => self.end(image, Status::Copied),
+                    Ok(false) => self.end(image, Status::AlreadyThere),
                     Err(fault) => self.fail(image, fault.clone()),
                 }
             }

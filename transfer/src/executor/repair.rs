@@ -1,7 +1,6 @@
 //! What to do once a registry turns out to lack what it lists or took: look again, send what is missing, and write the manifests again.
 
 use std::collections::HashSet;
-use std::sync::PoisonError;
 
 use rayon::Scope;
 use transload_reference::{Digest, RawManifest};
@@ -19,11 +18,7 @@ impl Executor<'_> {
             return;
         };
         if let Some(text) = losses.warning() {
-            self.observer.event(&Event::Warning { text: &text });
-            self.warnings
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(text);
+            self.warn(&text);
         }
         // The lock isn't held while they are queued.
         let unchecked = std::mem::take(&mut *state.unchecked());

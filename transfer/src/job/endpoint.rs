@@ -8,7 +8,7 @@ use std::sync::Arc;
 use transload_reference::{ParseError, Reference, Registry, Repository};
 
 use super::{ImageName, transport};
-use crate::place::{self, Kind, LocalPlace, Place};
+use crate::place::{self, Kind, LocalPlace, Place, has_archive_name};
 
 /// What stands before a directory.
 pub const LOCAL: &str = "local://";
@@ -162,6 +162,8 @@ pub enum EndpointError {
         scheme: &'static str,
         /// What it stands for, such as `a directory`.
         name: &'static str,
+        /// An example of one.
+        example: &'static str,
     },
     /// A path that only a shell understands.
     #[error("\"{path}\": ~ stands for the home directory in a shell alone")]
@@ -217,9 +219,7 @@ impl EndpointError {
             }
             EndpointError::Template { hint, .. } => return hint.clone(),
             EndpointError::Rendered { cause, .. } => return cause.hint(),
-            EndpointError::NoPath { scheme, .. } => {
-                format!("write the path behind it, such as {scheme}/var/lib/images")
-            }
+            EndpointError::NoPath { example, .. } => format!("write the path behind it, as in {example}"),
             EndpointError::Home { path } => {
                 let rest = path.trim_start_matches('~');
                 format!("write it out, such as {LOCAL}/root{rest}; a folder of that name is ./{path}")
@@ -336,8 +336,8 @@ impl Location {
         if text.contains("{{") {
             return Err(EndpointError::Braces);
         }
-        if let Some((kind, path)) = place::of_scheme(text) {
-            return Location::on_disk(kind, path);
+        if let Some((kind, rest)) = place::of_scheme(text) {
+            return Location::on_disk(kind, rest);
         }
         refuse_transport(text)?;
         let name = text.strip_prefix(OCI).unwrap_or(text);
@@ -367,11 +367,12 @@ impl Location {
     /// See [`EndpointError`].
     pub fn parse_argument(text: &str) -> Result<Location, EndpointError> {
         let path = Path::new(text);
-        if text.contains("://") || !(is_path(text) || path.is_dir() || is_archive(path)) {
+        let is_plain_path = is_path(text) || path.is_dir() || is_archive(path);
+        if has_scheme(text) || !is_plain_path {
             return Location::parse(text);
         }
         refuse_transport(text)?;
-        Location::on_disk(place::DIRECTORY, text)
+        Location::on_disk(place::LOCAL, text)
     }
 
     /// Reads a directory as the command line writes it where nothing else can stand: a path, with or without `local://`.
@@ -379,11 +380,11 @@ impl Location {
     /// # Errors
     /// See [`EndpointError`].
     pub fn parse_directory(text: &str) -> Result<Location, EndpointError> {
-        if text.starts_with(LOCAL) || text.contains("://") {
+        if has_scheme(text) {
             return Location::parse(text);
         }
         refuse_transport(text)?;
-        Location::on_disk(place::DIRECTORY, text)
+        Location::on_disk(place::LOCAL, text)
     }
 
     /// Returns a directory.
@@ -392,10 +393,16 @@ impl Location {
     }
 
     fn on_disk(kind: &'static dyn Kind, path: &str) -> Result<Location, EndpointError> {
-        if path.is_empty() {
+        let scheme = kind.scheme();
+        let (path, name) = match path.split_once(':').filter(|_| scheme.takes_name) {
+            Some((path, name)) => (path, Some(name)),
+            None => (path, None),
+        };
+        if path.is_empty() && scheme.prefix != place::PIPE {
             return Err(EndpointError::NoPath {
-                scheme: kind.scheme().prefix,
-                name: kind.scheme().name,
+                scheme: scheme.prefix,
+                name: scheme.name,
+                example: scheme.example,
             });
         }
         if path == "~" || path.starts_with("~/") {
@@ -403,7 +410,14 @@ impl Location {
                 path: path.to_owned(),
             });
         }
-        Ok(Location::Local(LocalPlace::new(kind, Path::new(path))))
+        let path = if path.is_empty() { place::PIPE } else { path };
+        let local = LocalPlace::new(kind, Path::new(path));
+        let Some(name) = name else {
+            return Ok(Location::Local(local));
+        };
+        let reference = name_in(&local, name)?;
+        let place = Place::Local(local.with_name(reference.clone()));
+        Ok(Location::Image(Target { place, reference }))
     }
 
     /// The place that it is, or that it is in.
@@ -505,17 +519,22 @@ impl fmt::Display for Location {
     }
 }
 
-/// Whether an argument that may be a registry's name is an archive's.
-fn is_archive(path: &Path) -> bool {
-    has_archive_name(path) && (path.components().count() == 1 || path.exists())
+fn has_scheme(text: &str) -> bool {
+    text.contains("://") || place::of_scheme(text).is_some()
 }
 
-/// Whether a path ends as the names of archives do.
-pub fn has_archive_name(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
+/// Whether an argument that may be a registry's name is an archive's.
+fn is_archive(path: &Path) -> bool {
+    path.is_file() || has_archive_name(path) && path.components().count() == 1
+}
+
+/// The image that a name behind a place's path stands for: a full name, or a tag alone, whose repository is called after the path.
+fn name_in(place: &LocalPlace, name: &str) -> Result<Reference, EndpointError> {
+    if name.contains([':', '/', '@']) {
+        return Ok(name.parse::<Reference>()?.or_latest());
+    }
+    let repository = place.local_repository().map_err(|_| EndpointError::Empty)?;
+    Ok(Reference::new(repository, Some(name.parse()?), None))
 }
 
 fn refuse_transport(text: &str) -> Result<(), EndpointError> {

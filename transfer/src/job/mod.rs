@@ -14,7 +14,6 @@ mod transport;
 pub use earlier::Earlier;
 pub use endpoint::{
     Endpoint, EndpointError, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate, Target,
-    has_archive_name,
 };
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;

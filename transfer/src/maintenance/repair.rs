@@ -223,7 +223,7 @@ impl Mender<'_> {
         &self,
         blob: &Descriptor,
         image: &str,
-        source: &RegistrySource,
+        source: &Arc<dyn Source>,
         there: &Repository,
     ) -> Result<How, Fault> {
         let destination = DirectorySink::new(Arc::clone(self.store));
@@ -256,7 +256,7 @@ impl Mender<'_> {
     fn ask<T>(
         &self,
         images: &[Reference],
-        fetch: impl Fn(&RegistrySource, &Reference) -> Result<T, Fault>,
+        fetch: impl Fn(&Arc<dyn Source>, &Reference) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut asked: HashSet<Repository> = HashSet::new();
         let mut first = None;
@@ -266,7 +266,8 @@ impl Mender<'_> {
                 continue;
             }
             let registry = there.repository().registry().clone();
-            match fetch(&RegistrySource::new(self.client.clone(), registry), &there) {
+            let source: Arc<dyn Source> = Arc::new(RegistrySource::new(self.client.clone(), registry));
+            match fetch(&source, &there) {
                 Err(fault) if !fault.is_interrupted() => first = first.or(Some(fault)),
                 other => return other,
             }

@@ -185,11 +185,12 @@ impl<'a> Checkup<'a> {
                 .collect()
         });
         let mut blobs = BTreeMap::new();
+        let manifests: HashSet<Digest> = looks.iter().flat_map(|look| look.read.keys().cloned()).collect();
         for look in looks {
             look.add_to(&mut health, &mut blobs);
         }
         health.findings.sort_by_key(|finding| rank(&finding.thing));
-        self.read_blobs(blobs, &mut health)?;
+        self.read_blobs(blobs, manifests, &mut health)?;
         health.stopped = self.is_stopped();
         Ok(health)
     }
@@ -215,7 +216,12 @@ impl<'a> Checkup<'a> {
         walk
     }
 
-    fn read_blobs(&mut self, blobs: Blobs, health: &mut Health) -> Result<(), Error> {
+    fn read_blobs(
+        &mut self,
+        blobs: Blobs,
+        manifests: HashSet<Digest>,
+        health: &mut Health,
+    ) -> Result<(), Error> {
         health.blobs = blobs.len();
         health.bytes = blobs.keys().map(|(_, size)| size).sum();
         let needed: HashSet<Digest> = blobs.keys().map(|(digest, _)| digest.clone()).collect();
@@ -241,6 +247,8 @@ impl<'a> Checkup<'a> {
                 _ => {}
             }
         }
+        // Where manifests lie among the blobs.
+        let needed: HashSet<Digest> = needed.into_iter().chain(manifests).collect();
         health.leftovers = self.store.partial_files()?.collect();
         for file in self.store.blob_files()? {
             match &file.digest {

@@ -19,7 +19,7 @@ use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::ArchiveSink;
 
-pub(super) use stream::{PIPE, STREAM};
+pub(crate) use stream::{PIPE, STREAM};
 
 /// Archives as OCI layouts are packed.
 pub(super) const OCI_ARCHIVE: &dyn Kind = &ArchiveKind {
@@ -56,7 +56,7 @@ impl Kind for ArchiveKind {
     }
 
     fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
-        source(place, opener, Some(self))
+        source(place, opener, Some(self.layout))
     }
 
     fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
@@ -68,7 +68,7 @@ impl Kind for ArchiveKind {
     }
 
     fn check_source(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
-        check_source(place, opener, Some(self))
+        check_source(place, opener, Some(self.layout))
     }
 
     fn check_sink(&self, place: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
@@ -88,10 +88,10 @@ fn refusal(error: Error) -> Refusal {
 pub(super) fn source(
     place: &LocalPlace,
     opener: &Opener,
-    kind: Option<&ArchiveKind>,
+    layout: Option<Layout>,
 ) -> Result<Arc<dyn Source>, Fault> {
     let archive = opener.archive(place.path()).map_err(at_source)?;
-    check_form(place.path(), &archive, kind).map_err(|refusal| {
+    check_form(place.path(), &archive, layout).map_err(|refusal| {
         let fault = Fault::refused(Some(Side::Source), refusal.message);
         refusal.hint.into_iter().fold(fault, Fault::with_hint)
     })?;
@@ -112,34 +112,51 @@ pub(super) fn look(place: &LocalPlace, _: &SinkOptions) -> Result<Arc<dyn Sink>,
 pub(super) fn check_source(
     place: &LocalPlace,
     opener: &Opener,
-    kind: Option<&ArchiveKind>,
+    layout: Option<Layout>,
 ) -> Result<(), Refusal> {
     let path = place.path();
     if let Ok(false) = path.try_exists() {
         let here = std::env::current_dir().ok().filter(|_| path.is_relative());
         let hint = here.map(|here| format!("the current directory is {}", here.display()));
-        return Err(Refusal::wrong(format!("there is no file {}", path.display()), hint));
+        return Err(Refusal::wrong(
+            format!("there is no file {}", path.display()),
+            hint,
+        ));
     }
     let archive = opener.archive(path).map_err(refusal)?;
-    check_form(path, &archive, kind)
+    check_form(path, &archive, layout)
 }
 
-fn check_form(path: &Path, archive: &Archive, kind: Option<&ArchiveKind>) -> Result<(), Refusal> {
-    let Some(kind) = kind.filter(|kind| !archive.fits(kind.layout)) else {
+fn check_form(path: &Path, archive: &Archive, layout: Option<Layout>) -> Result<(), Refusal> {
+    let Some(layout) = layout.filter(|layout| !archive.fits(*layout)) else {
         return Ok(());
     };
+    let wanted = match layout {
+        Layout::Docker => "a Docker archive",
+        _ => "an OCI archive",
+    };
     let path = path.display();
-    let message = format!("{path} is {}, and {} is wanted", archive.form(), kind.scheme.name);
-    Err(Refusal::wrong(message, Some(format!("give {path} alone: its form is recognised"))))
+    let message = format!("{path} is {}, and {} is wanted", archive.form(), wanted);
+    Err(Refusal::wrong(
+        message,
+        Some(format!("give {path} alone: its form is recognised")),
+    ))
 }
 
 /// Checks that an archive can be written to a path.
 pub(super) fn check_sink(place: &LocalPlace) -> Result<(), Refusal> {
     let path = place.path();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
     let packed = [".gz", ".tgz", ".zst", ".xz", ".bz2"];
     if packed.iter().any(|ending| name.ends_with(ending)) {
-        let message = format!("{} would be compressed, and archives are written as plain tars", path.display());
+        let message = format!(
+            "{} would be compressed, and archives are written as plain tars",
+            path.display()
+        );
         let hint = "layers are compressed already: give a name that ends in .tar, and pack the file afterwards if it must be";
         return Err(Refusal::wrong(message, Some(hint.to_owned())));
     }
@@ -260,7 +277,10 @@ impl Source for ArchiveSource {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault> {
-        let found = self.archive.open_blob(&blob.digest, offset..).map_err(at_source)?;
+        let found = self
+            .archive
+            .open_blob(&blob.digest, offset..)
+            .map_err(at_source)?;
         let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
         let size = bytes.size().saturating_add(offset);
         if size != blob.size && offset <= blob.size {

@@ -27,7 +27,7 @@ pub(super) const OCI: &dyn Kind = &OciLayout;
 struct OciLayout;
 
 impl Kind for OciLayout {
-    fn scheme(&self) -> &'static Scheme {
+    fn scheme(&self) -> &Scheme {
         &Scheme {
             prefix: "oci:",
             name: "a directory in the OCI image layout",
@@ -120,11 +120,7 @@ pub(super) fn check_source(
 }
 
 /// Checks that images can be written to a directory, which is made where it isn't there.
-pub(super) fn check_sink(
-    place: &LocalPlace,
-    opener: &Opener,
-    format: Option<Format>,
-) -> Result<(), Refusal> {
+pub(super) fn check_sink(place: &LocalPlace, opener: &Opener, format: Option<Format>) -> Result<(), Refusal> {
     let (path, options) = (place.path(), open_options(place, opener, format));
     if path.symlink_metadata().is_ok() {
         options.open(path).map_err(refusal)?;

@@ -34,7 +34,7 @@ pub fn schemes() -> impl Iterator<Item = &'static Scheme> {
 /// A kind of place on a disk: how it is written, and how it is opened.
 pub(crate) trait Kind: fmt::Debug + Send + Sync {
     /// How it is written.
-    fn scheme(&self) -> &'static Scheme;
+    fn scheme(&self) -> &Scheme;
 
     /// Whether blobs may be linked from one place of this kind to another.
     fn links(&self) -> bool {

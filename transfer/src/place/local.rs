@@ -13,7 +13,7 @@ pub(crate) const LOCAL: &dyn Kind = &Local;
 struct Local;
 
 impl Kind for Local {
-    fn scheme(&self) -> &'static Scheme {
+    fn scheme(&self) -> &Scheme {
         &Scheme {
             prefix: "local://",
             name: "a directory",
@@ -48,7 +48,8 @@ impl Kind for Local {
     }
 
     fn check_source(&self, place: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
-        match place.path().is_file() {
+        let path = place.path();
+        match path.is_file() || has_archive_name(path) && !path.exists() {
             true => archive::check_source(place, opener, None),
             false => directory::check_source(place, opener, None),
         }

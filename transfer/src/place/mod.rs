@@ -17,10 +17,11 @@ pub use kind::{Scheme, schemes};
 pub use registry::RegistrySource;
 pub use source::{Offers, Source};
 
+pub(crate) use archive::PIPE;
 pub(crate) use directory::DirectorySink;
-pub(crate) use local::LOCAL;
+pub(crate) use kind::{Kind, Refusal, SinkOptions, of_scheme};
+pub(crate) use local::{LOCAL, has_archive_name};
 pub(crate) use opener::Opener;
-pub(crate) use kind::{ Kind, Refusal, SinkOptions, of_scheme};
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
@@ -35,7 +36,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use transload_reference::{Reference, Registry};
+use transload_layout_store::local_repository;
+use transload_reference::{Reference, Registry, Repository};
 
 use crate::fault::{Fault, Side};
 
@@ -113,6 +115,11 @@ impl LocalPlace {
         self.kind.scheme()
     }
 
+    /// Whether it is standard input or output.
+    pub fn is_stream(&self) -> bool {
+        self.scheme().prefix == PIPE
+    }
+
     /// Returns what kind of place it is.
     pub(crate) fn kind(&self) -> &'static dyn Kind {
         self.kind
@@ -121,6 +128,15 @@ impl LocalPlace {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the repository of images in it that have no name: `localhost/<name of the file or directory>`.
+    pub(crate) fn local_repository(&self) -> Result<Repository, transload_layout_store::Error> {
+        let mut path = self.path.clone();
+        while has_archive_name(&path) {
+            path.set_extension("");
+        }
+        local_repository(&path)
     }
 
     /// Returns the name of images in it that have none, if it is given.

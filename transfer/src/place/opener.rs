@@ -14,8 +14,11 @@ use transload_layout_store as layout_store;
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
     cancel: Arc<AtomicBool>,
-    archives: Arc<Mutex<HashMap<PathBuf, (Option<State>, Arc<Archive>)>>>,
+    archives: Arc<Mutex<HashMap<PathBuf, Opened>>>,
 }
+
+/// An archive, with the state of its file when it was opened; none of standard input.
+type Opened = (Option<State>, Arc<Archive>);
 
 /// What tells a file from the one that was at its path before: device, inode, size, and time of its last change in seconds and
 /// nanoseconds. Its bytes are hashed in any case.
@@ -38,7 +41,13 @@ impl Opener {
     /// Opens an archive, or the one that standard input gives where the path is `-`.
     pub fn archive(&self, path: &Path) -> Result<Arc<Archive>, Error> {
         let state = fs::metadata(path).ok().map(|file| {
-            (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec())
+            (
+                file.dev(),
+                file.ino(),
+                file.size(),
+                file.mtime(),
+                file.mtime_nsec(),
+            )
         });
         let mut archives = self.archives.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, archive)) = archives.get(path)

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_layout_store::Error as StoreError;
@@ -33,14 +34,14 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// Lays out such a file for these images, which are all that will be in it.
-    fn lay_out(&self, _: &[PlannedImage<'_>]) -> Result<(), Fault> {
-        Ok(())
+    /// Lays out such a file for these images, which are all that will be in it. Returns what is worth a look.
+    fn lay_out(&self, _: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
     }
 
-    /// Completes such a file, all of whose images are written.
-    fn finish(&self) -> Result<(), Fault> {
-        Ok(())
+    /// Completes such a file, all of whose images are written. Returns whether it wasn't there before.
+    fn finish(&self) -> Result<bool, Fault> {
+        Ok(true)
     }
 
     /// The project of a repository, where images may turn out to be refused because of it; none where nothing is refused so.
@@ -120,7 +121,6 @@ pub trait Sink: Send + Sync {
 
 /// An image that will be written.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code)]
 pub struct PlannedImage<'a> {
     /// What it will be called.
     pub reference: &'a Reference,
@@ -174,7 +174,7 @@ pub struct Bring<'a> {
     /// What is to be expected of the destination.
     pub expected: Expected,
     /// Where it comes from.
-    pub source: &'a dyn Source,
+    pub source: &'a Arc<dyn Source>,
     /// The repository there.
     pub source_repository: &'a Repository,
     /// Told once bytes begin to move, with the number of those that were there.

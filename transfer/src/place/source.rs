@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 use transload_layout_store::{Error as StoreError, Listing, Store, StoredImage};
 use transload_reference::{
@@ -90,6 +91,11 @@ pub trait Source: Send + Sync {
     /// What it offers besides bytes.
     fn offers(&self) -> Offers<'_>;
 
+    /// What a root manifest was made from, where the place doesn't have it and its digest is a new one: the config's digest.
+    fn made_from(&self, _: &Digest) -> Option<Digest> {
+        None
+    }
+
     /// The fault of a blob whose bytes are wrong and stay so; none where they may have been damaged on the way, and another try may go
     /// better.
     fn damaged(&self, _: &Descriptor, _: &VerifyError) -> Option<Fault> {
@@ -129,16 +135,20 @@ pub struct Offers<'a> {
     /// The registry that it is: its repositories could lend each other blobs.
     pub mount_from: Option<&'a Registry>,
     /// The directory that it is: its files could be linked, or share their blocks.
-    pub link_from: Option<&'a Store>,
+    pub link_from: Option<&'a Arc<Store>>,
     /// Whether bytes come over a network: reading some twice costs, and several connections bring them sooner than one.
     pub is_remote: bool,
 }
 
-/// An error of reading a source's blob: the registry's or the store's own. No other reader has errors, and to try a file again is for
+/// An error of reading a source's blob: the registry's, the archive's or the directory's own. No other reader has errors, and to try a file again is for
 /// nothing.
 pub(crate) fn read_fault(error: io::Error) -> Fault {
     let error = match error.downcast::<transload_registry_client::Error>() {
         Ok(error) => return Fault::registry(Side::Source, error),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<transload_archive::Error>() {
+        Ok(error) => return Fault::archive(Side::Source, error),
         Err(error) => error,
     };
     match error.downcast::<StoreError>() {

@@ -15,6 +15,8 @@ use crate::fault::{Fault, Side};
 pub struct ToBe {
     /// The folder, and whether blobs would be linked into it where they can be.
     folder: Option<(PathBuf, bool)>,
+    /// Whether blobs are looked for in one repository alone.
+    is_project: bool,
 }
 
 impl ToBe {
@@ -22,12 +24,24 @@ impl ToBe {
     pub fn folder(path: PathBuf, link: bool) -> Self {
         ToBe {
             folder: Some((path, link)),
+            is_project: false,
         }
     }
 
     /// A project of a registry.
     pub fn project() -> Self {
-        ToBe { folder: None }
+        ToBe {
+            folder: None,
+            is_project: true,
+        }
+    }
+
+    /// Standard output.
+    pub fn stream() -> Self {
+        ToBe {
+            folder: None,
+            is_project: false,
+        }
     }
 
     fn refuse<T>(&self) -> Result<T, Fault> {
@@ -43,15 +57,13 @@ impl Sink for ToBe {
     fn describe(&self) -> String {
         match &self.folder {
             Some((path, _)) => path.display().to_string(),
-            None => "the project".to_owned(),
+            None if self.is_project => "the project".to_owned(),
+            None => "standard output".to_owned(),
         }
     }
 
     fn scope(&self, repository: &Repository) -> Scope {
-        match self.folder {
-            Some(_) => None,
-            None => Some(repository.clone()),
-        }
+        self.is_project.then(|| repository.clone())
     }
 
     fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {

@@ -296,7 +296,7 @@ fn a_range_worker_that_panics_leaves_no_owner_waiting_and_the_blob_comes_without
             blob: &blob,
             mount_from: None,
             expected: Expected::Missing,
-            source: &source,
+            source: &(Arc::new(Arc::clone(&source)) as Arc<dyn Source>),
             source_repository: &repository,
             started: &|_| {},
             progress: &|_| {},

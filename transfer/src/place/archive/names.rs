@@ -1,14 +1,11 @@
 //! What the images of an archive are called.
 
-use std::path::{Path, PathBuf};
-
 use transload_archive::ArchivedImage;
-use transload_layout_store::{StoredImage, local_repository};
+use transload_layout_store::StoredImage;
 use transload_reference::{Reference, Tag};
 
 use crate::fault::{Fault, Side};
 use crate::place::LocalPlace;
-use crate::place::local::has_archive_name;
 
 /// Names an archive's images. One with a full name keeps it. Others are in the repository of the name that is given for them, else in
 /// `localhost/<name of the file>`, with the tag that the archive has, else by their digest; the only one of which nothing is said gets the
@@ -18,7 +15,7 @@ pub(super) fn named(place: &LocalPlace, images: &[ArchivedImage]) -> Result<Vec<
     let repository = match given {
         Some(name) => name.repository().clone(),
         None => {
-            let local = local_repository(&without_ending(place.path()));
+            let local = place.local_repository();
             local.map_err(|error| Fault::store(Side::Source, error))?
         }
     };
@@ -41,13 +38,4 @@ pub(super) fn named(place: &LocalPlace, images: &[ArchivedImage]) -> Result<Vec<
     Ok(images
         .map(|image| StoredImage::new(name(image), image.root.digest.clone()))
         .collect())
-}
-
-/// `images` for `images.tar.gz`.
-fn without_ending(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    while has_archive_name(&path) {
-        path.set_extension("");
-    }
-    path
 }

@@ -1,10 +1,11 @@
 //! Archives that images are written to.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Planned, Writer};
+use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Planned, Warning, Writer};
 use transload_layout_store::{Error as StoreError, disk};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
@@ -49,7 +50,9 @@ impl ArchiveSink {
 
     fn folder(&self) -> &Path {
         let folder = self.path.parent();
-        folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
     }
 
     fn begin(&self, blob: &Descriptor) -> Result<BlobWrite, Fault> {
@@ -70,9 +73,32 @@ pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
     Plan::new(images.collect()).map_err(destination)
 }
 
-/// What programs that load the archive can't do with it.
+/// What programs that load the archive can't do with it: once for all images that it is alike for.
 pub(super) fn warnings(plan: &Plan) -> Vec<String> {
-    plan.warnings().iter().map(ToString::to_string).collect()
+    let mut alike: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
+    for warning in plan.warnings() {
+        let text = match warning {
+            Warning::DockerTakesOne { .. } => {
+                "docker load takes one platform of it (podman, containerd and skopeo take all; --platform leaves out the others)"
+            }
+            Warning::NotForDocker { .. } => {
+                "docker load passes over it, as it is no image that Docker runs on Linux"
+            }
+            Warning::ZstdLayers { .. } => {
+                "its layers are packed with zstd, which Docker loads from version 23 on"
+            }
+            Warning::Sparse { .. } => {
+                "its index names manifests that aren't in the archive, which older containerd refuses"
+            }
+            _ => continue,
+        };
+        alike.entry(text).or_default().push(warning.image());
+    }
+    let told = alike.into_iter().map(|(text, images)| match images.as_slice() {
+        [image] => format!("{image}: {text}"),
+        images => format!("{} and {} more: {text}", images[0], images.len() - 1),
+    });
+    told.collect()
 }
 
 impl Sink for ArchiveSink {
@@ -92,7 +118,9 @@ impl Sink for ArchiveSink {
             Some(false) => {
                 let path = self.path.display();
                 let message = format!("{path} is there, and holds something else");
-                let hint = format!("remove it, or give another name: an archive is never added to (`transload list {path}` shows it)");
+                let hint = format!(
+                    "remove it, or give another name: an archive is never added to (`transload list {path}` shows it)"
+                );
                 return Err(Fault::refused(Some(Side::Destination), message).with_hint(hint));
             }
             _ => {
@@ -103,17 +131,22 @@ impl Sink for ArchiveSink {
                     source,
                 });
                 made.map_err(destination)?;
-                Laid::Writer(self.opener.archives().create(&self.path, plan).map_err(destination)?)
+                Laid::Writer(
+                    self.opener
+                        .archives()
+                        .create(&self.path, plan)
+                        .map_err(destination)?,
+                )
             }
         };
         *self.file() = Some(laid);
         Ok(warnings)
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         match self.file().take() {
-            Some(Laid::Writer(writer)) => writer.finish().map_err(destination),
-            Some(Laid::There) | None => Ok(()),
+            Some(Laid::Writer(writer)) => writer.finish().map(|()| true).map_err(destination),
+            Some(Laid::There) | None => Ok(false),
         }
     }
 
@@ -159,7 +192,10 @@ impl Sink for ArchiveSink {
                 Err(refused) => refused,
             };
             let (Error::WrongContent { source }, Some(kept)) = (error, kept) else {
-                return Err(Fault::refused(Some(Side::Destination), "the blob couldn't be written"));
+                return Err(Fault::refused(
+                    Some(Side::Destination),
+                    "the blob couldn't be written",
+                ));
             };
             match wrong_content(request, from_elsewhere, StoreError::WrongContent { source }) {
                 StreamFailure::WrongBytes(_) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
@@ -199,10 +235,12 @@ fn fill(request: &Bring<'_>, writer: &mut BlobWriter) -> Result<(), Filled> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Filled::Other(read_fault(error))),
         };
-        writer.write(&chunk[..count]).map_err(|error| match error.is_wrong_content() {
-            true => Filled::Wrong(error),
-            false => Filled::Other(destination(error)),
-        })?;
+        writer
+            .write(&chunk[..count])
+            .map_err(|error| match error.is_wrong_content() {
+                true => Filled::Wrong(error),
+                false => Filled::Other(destination(error)),
+            })?;
         (request.progress)(writer.position());
     }
 }

@@ -12,7 +12,8 @@ use super::sink::{plan, warnings};
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::place::{
-    Bring, Kind, LocalPlace, Opener, PlannedImage, Published, Refusal, Scheme, Sink, SinkOptions, Source, ToBe,
+    Bring, Kind, LocalPlace, Opener, PlannedImage, Published, Refusal, Scheme, Sink, SinkOptions, Source,
+    ToBe,
 };
 
 /// How it is written.
@@ -49,15 +50,24 @@ impl Kind for Stream {
     fn check_source(&self, _: &LocalPlace, opener: &Opener) -> Result<(), Refusal> {
         if io::stdin().is_terminal() {
             let hint = "give it one, as in: docker save IMAGE | transload copy --src - --dest DIR";
-            return Err(Refusal::wrong("no archive comes from the terminal", Some(hint.to_owned())));
+            return Err(Refusal::wrong(
+                "no archive comes from the terminal",
+                Some(hint.to_owned()),
+            ));
         }
-        opener.archive(Path::new(PIPE)).map(|_| ()).map_err(super::refusal)
+        opener
+            .archive(Path::new(PIPE))
+            .map(|_| ())
+            .map_err(super::refusal)
     }
 
     fn check_sink(&self, _: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
         if io::stdout().is_terminal() {
             let hint = "redirect it, as in: transload copy … --dest - | docker load";
-            return Err(Refusal::wrong("an archive would fill the terminal", Some(hint.to_owned())));
+            return Err(Refusal::wrong(
+                "an archive would fill the terminal",
+                Some(hint.to_owned()),
+            ));
         }
         Ok(())
     }
@@ -67,11 +77,14 @@ impl Kind for Stream {
 #[derive(Default)]
 struct StreamSink {
     plan: Mutex<Option<Plan>>,
-    blobs: Mutex<HashMap<Digest, (Arc<dyn Source>, Repository)>>,
+    blobs: Mutex<Origins>,
 }
 
+/// Where each blob comes from.
+type Origins = HashMap<Digest, (Arc<dyn Source>, Repository)>;
+
 impl StreamSink {
-    fn blobs(&self) -> MutexGuard<'_, HashMap<Digest, (Arc<dyn Source>, Repository)>> {
+    fn blobs(&self) -> MutexGuard<'_, Origins> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,17 +105,18 @@ impl Sink for StreamSink {
         Ok(warnings)
     }
 
-    fn finish(&self) -> Result<(), Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(plan), blobs) = (plan, self.blobs()) else {
-            return Ok(());
+            return Ok(false);
         };
         let written = plan.write_to(io::stdout().lock(), |blob| {
             let (source, repository) = blobs.get(&blob.digest).ok_or(io::ErrorKind::NotFound)?;
             let bytes = source.open_blob(repository, blob, 0).map_err(io::Error::other)?;
             Ok(bytes as Box<dyn Read>)
         });
-        written.map_err(|error| Fault::archive(Side::Destination, error))
+        written.map_err(|error| Fault::archive(Side::Destination, error))?;
+        Ok(true)
     }
 
     fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {

@@ -204,7 +204,7 @@ impl Owner<'_, '_> {
     fn fetch(&mut self, range: Range<u64>) {
         self.disconnect();
         let worker = RangeWorker {
-            source: self.request.source,
+            source: self.request.source.as_ref(),
             progress: self.request.progress,
             cancel: self.request.cancel,
             is_wanted: &|| false,

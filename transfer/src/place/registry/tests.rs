@@ -57,7 +57,7 @@ impl Scene {
         Digest::of(&bytes)
     }
 
-    fn push_from(&self, source: &dyn Source, there: &str) -> Result<How, Fault> {
+    fn push_from(&self, source: &Arc<dyn Source>, there: &str) -> Result<How, Fault> {
         let repository = format!("{}/app", self.to.host()).parse().unwrap();
         let destination = RegistrySink::new(client(), self.to.host().parse().unwrap());
         destination.bring_blob(&Bring {
@@ -75,7 +75,8 @@ impl Scene {
     }
 
     fn push(&self) -> Result<How, Fault> {
-        self.push_from(&DirectorySource::new(Arc::clone(&self.store)), "hub.local/app")
+        let source: Arc<dyn Source> = Arc::new(DirectorySource::new(Arc::clone(&self.store)));
+        self.push_from(&source, "hub.local/app")
     }
 
     /// Asserts that a push ends with the file's name, and that the registry was never told that the blob is whole.
@@ -176,7 +177,7 @@ fn bytes_of_a_registry_that_turn_out_wrong_after_a_cut_are_fetched_again() {
     from.put_blob("app", &scene.blob.digest, &scene.bytes);
     from.fault(Rule::new("GET", "/blobs/", Action::Corrupt { at: 7 }));
     scene.to.fault(cut());
-    let source = RegistrySource::new(client(), from.host().parse().unwrap());
+    let source: Arc<dyn Source> = Arc::new(RegistrySource::new(client(), from.host().parse().unwrap()));
     let there = format!("{}/app", from.host());
     assert_eq!(scene.push_from(&source, &there).unwrap(), How::Moved);
     assert!(scene.to.blob("app", &scene.blob.digest).as_deref() == Some(scene.bytes.as_slice()));
