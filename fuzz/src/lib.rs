@@ -6,6 +6,7 @@ pub mod challenge;
 pub mod layout;
 pub mod location;
 pub mod manifest;
+pub mod oci_index;
 pub mod reference;
 pub mod task;
 pub mod template;
@@ -14,11 +15,12 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("challenge", challenge::check),
     ("layout", layout::check),
     ("location", location::check),
     ("manifest", manifest::check),
+    ("oci_index", oci_index::check),
     ("reference", reference::check),
     ("task", task::check),
     ("template", template::check),

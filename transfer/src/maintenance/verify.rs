@@ -185,11 +185,14 @@ impl<'a> Checkup<'a> {
                 .collect()
         });
         let mut blobs = BTreeMap::new();
+        // In some formats, manifests are blobs.
+        let mut manifests = HashSet::new();
         for look in looks {
+            manifests.extend(look.read.keys().cloned());
             look.add_to(&mut health, &mut blobs);
         }
         health.findings.sort_by_key(|finding| rank(&finding.thing));
-        self.read_blobs(blobs, &mut health)?;
+        self.read_blobs(blobs, &manifests, &mut health)?;
         health.stopped = self.is_stopped();
         Ok(health)
     }
@@ -215,10 +218,20 @@ impl<'a> Checkup<'a> {
         walk
     }
 
-    fn read_blobs(&mut self, blobs: Blobs, health: &mut Health) -> Result<(), Error> {
+    fn read_blobs(
+        &mut self,
+        blobs: Blobs,
+        manifests: &HashSet<Digest>,
+        health: &mut Health,
+    ) -> Result<(), Error> {
         health.blobs = blobs.len();
         health.bytes = blobs.keys().map(|(_, size)| size).sum();
-        let needed: HashSet<Digest> = blobs.keys().map(|(digest, _)| digest.clone()).collect();
+        let needed: HashSet<Digest> = blobs
+            .keys()
+            .map(|(digest, _)| digest)
+            .chain(manifests)
+            .cloned()
+            .collect();
         let unread: Vec<_> = blobs
             .into_iter()
             .filter(|(key, _)| !self.whole.contains(key))
