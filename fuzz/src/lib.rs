@@ -8,6 +8,7 @@ pub mod challenge;
 pub mod layout;
 pub mod location;
 pub mod manifest;
+pub mod oci_index;
 pub mod reference;
 pub mod task;
 pub mod template;
@@ -16,13 +17,14 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("challenge", challenge::check),
     ("layout", layout::check),
     ("location", location::check),
     ("manifest", manifest::check),
+    ("oci_index", oci_index::check),
     ("reference", reference::check),
     ("task", task::check),
     ("template", template::check),

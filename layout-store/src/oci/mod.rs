@@ -466,6 +466,8 @@ impl Layout for Oci {
         self.change(|contents| {
             for image in images {
                 contents.take(&image.reference);
+                // It would come to light as an image by itself.
+                contents.take(&image.reference.by_digest(&image.digest));
             }
             Ok(true)
         })

@@ -185,12 +185,14 @@ impl<'a> Checkup<'a> {
                 .collect()
         });
         let mut blobs = BTreeMap::new();
-        let manifests: HashSet<Digest> = looks.iter().flat_map(|look| look.read.keys().cloned()).collect();
+        // In some formats, manifests are blobs.
+        let mut manifests = HashSet::new();
         for look in looks {
+            manifests.extend(look.read.keys().cloned());
             look.add_to(&mut health, &mut blobs);
         }
         health.findings.sort_by_key(|finding| rank(&finding.thing));
-        self.read_blobs(blobs, manifests, &mut health)?;
+        self.read_blobs(blobs, &manifests, &mut health)?;
         health.stopped = self.is_stopped();
         Ok(health)
     }
@@ -219,12 +221,17 @@ impl<'a> Checkup<'a> {
     fn read_blobs(
         &mut self,
         blobs: Blobs,
-        manifests: HashSet<Digest>,
+        manifests: &HashSet<Digest>,
         health: &mut Health,
     ) -> Result<(), Error> {
         health.blobs = blobs.len();
         health.bytes = blobs.keys().map(|(_, size)| size).sum();
-        let needed: HashSet<Digest> = blobs.keys().map(|(digest, _)| digest.clone()).collect();
+        let needed: HashSet<Digest> = blobs
+            .keys()
+            .map(|(digest, _)| digest)
+            .chain(manifests)
+            .cloned()
+            .collect();
         let unread: Vec<_> = blobs
             .into_iter()
             .filter(|(key, _)| !self.whole.contains(key))
@@ -247,8 +254,6 @@ impl<'a> Checkup<'a> {
                 _ => {}
             }
         }
-        // Where manifests lie among the blobs.
-        let needed: HashSet<Digest> = needed.into_iter().chain(manifests).collect();
         health.leftovers = self.store.partial_files()?.collect();
         for file in self.store.blob_files()? {
             match &file.digest {
