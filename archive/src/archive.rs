@@ -73,8 +73,8 @@ pub struct ArchivedImage {
     pub name: Option<String>,
     /// Its root: a manifest or an index.
     pub root: Descriptor,
-    /// The digest of the config that its manifest was made from (Docker's image ID): the archive has no manifest, so that the root's
-    /// digest is a new one. None where the root is the archive's own.
+    /// The digest of the config that its manifest was made from (Docker's image ID): the archive has no manifest, or one that contradicts
+    /// the config, so that the root's digest is a new one. None where the root is the archive's own.
     pub made_from: Option<Digest>,
 }
 
@@ -214,7 +214,7 @@ impl Archive {
         let (has_layout, has_index, has_manifest) =
             (has(oci::LAYOUT)?, has(oci::INDEX)?, has(docker::MANIFEST)?);
         let contents = if has_index && (has_layout || !has_manifest) {
-            oci::read(&archive)?
+            oci::read(&archive, options)?
         } else if has_manifest {
             archive.form.layout = Layout::Docker;
             docker::read(&archive, options)?

@@ -9,6 +9,7 @@
 mod archive;
 mod blob;
 mod blob_writer;
+mod combined;
 mod docker;
 mod entries;
 mod error;
