@@ -65,7 +65,7 @@ impl Flaw {
 }
 
 /// The files and links of a tar by their names, which have no `.`, `..` or empty components.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Entries {
     map: HashMap<Box<str>, Entry>,
     first: Vec<String>,
@@ -119,24 +119,33 @@ impl Pending {
     }
 }
 
+impl Default for Entries {
+    fn default() -> Entries {
+        Entries::at_most(MOST_ENTRIES)
+    }
+}
+
 impl Entries {
-    /// Reads all headers of a tar that has `length` bytes.
-    pub fn scan<S: ReadAt + ?Sized>(tar: &S, length: u64) -> Result<Entries, Flaw> {
-        Entries::scan_at_most(MOST_ENTRIES, tar, length)
+    /// No entries yet, of which this many are read at most.
+    fn at_most(most: usize) -> Entries {
+        Entries {
+            map: HashMap::new(),
+            first: Vec::new(),
+            count: 0,
+            most,
+            name_bytes: 0,
+        }
     }
 
-    fn scan_at_most<S: ReadAt + ?Sized>(most: usize, tar: &S, length: u64) -> Result<Entries, Flaw> {
-        let mut entries = Entries {
-            most,
-            ..Entries::default()
-        };
+    /// Reads all headers of a tar that has `length` bytes. Those before a flaw are kept.
+    pub fn scan<S: ReadAt + ?Sized>(&mut self, tar: &S, length: u64) -> Result<(), Flaw> {
         let mut pending = Pending::default();
         let mut offset = 0;
         loop {
             let Some(block) = block_at(tar, offset, length)? else {
                 return Err(Flaw::Whole(format!(
                     "it was cut off: it ends at byte {offset}{} without the mark that ends a tar",
-                    entries.after()
+                    self.after()
                 )));
             };
             if is_zero(&block) {
@@ -151,13 +160,13 @@ impl Entries {
             check_sum(header).map_err(|reason| {
                 Flaw::Whole(format!(
                     "it has no header at byte {offset}{}: {reason}",
-                    entries.after()
+                    self.after()
                 ))
             })?;
-            offset = entries.take(tar, header, offset + BLOCK, length, &mut pending)?;
+            offset = self.take(tar, header, offset + BLOCK, length, &mut pending)?;
         }
         if pending.is_empty() {
-            Ok(entries)
+            Ok(())
         } else {
             Err(Flaw::Whole(
                 "it ends behind an extension header of no entry".to_owned(),
@@ -462,7 +471,7 @@ mod tests {
     #[test]
     fn a_tar_of_entries_without_end_is_refused() {
         for (kind, name) in [(b'0', 1), (b'0', 100), (b'5', 1), (b'g', 1)] {
-            let Err(Flaw::Whole(reason)) = Entries::scan_at_most(1000, &Endless { kind, name }, u64::MAX)
+            let Err(Flaw::Whole(reason)) = Entries::at_most(1000).scan(&Endless { kind, name }, u64::MAX)
             else {
                 panic!("it is refused as a whole");
             };

@@ -24,6 +24,7 @@ mod oci;
 mod pax;
 mod plan;
 mod read_at;
+mod unknown;
 mod warning;
 mod writer;
 mod zstd;

@@ -411,6 +411,26 @@ fn small_archive() -> (Image, Vec<u8>) {
 }
 
 #[test]
+fn many_threads_read_one_archive_at_once() {
+    let layers: Vec<Vec<u8>> = (0..8_u8).map(|at| vec![at; 50_000]).collect();
+    let tar = layers
+        .iter()
+        .fold(layout(&index_json(&[])), |tar, layer| tar.blob(layer));
+    let archive = open(tar).unwrap();
+    std::thread::scope(|scope| {
+        for turn in 0..8 {
+            let (archive, layers) = (&archive, &layers);
+            scope.spawn(move || {
+                for at in 0..8 {
+                    let expected = &layers[(at + turn) % 8];
+                    assert!(blob(archive, &Digest::of(expected)) == *expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn compressed_archives_and_pipes_are_read_by_way_of_a_file_without_a_name() {
     let (image, tar) = small_archive();
     let spool = tempfile::tempdir().unwrap();
@@ -490,6 +510,19 @@ fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
         .file("c.txt", "")
         .file("d.txt", "");
     let old = Tar::new().file("0a/layer.tar", "").file("repositories", "{}");
+    let exported = Tar::new()
+        .file(".dockerenv", "")
+        .header("dev/console", EntryType::Char, 0, "");
+    let in_folder = Tar::new()
+        .folder("images/")
+        .file("images/oci-layout", "{}")
+        .file("images/index.json", "{}");
+    let long = "x".repeat(1000);
+    let odd = Tar::new()
+        .header("L", EntryType::GNULongName, 1000, "")
+        .content(long.as_bytes())
+        .file("", "")
+        .file("\x1b[31m", "");
     for (bytes, expected) in [
         (b"PK\x03\x04".to_vec(), "it is a zip file"),
         (gzip(b"hello"), "it is a gzip file that holds no tar"),
@@ -497,6 +530,22 @@ fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
         (
             text_tar.end(),
             "it is a tar without index.json and manifest.json, whose first entries are \"a.txt\", \"b/\", \"c.txt\"",
+        ),
+        (
+            exported.end(),
+            "it is a tar of a container's files, as docker export writes it: docker save writes images",
+        ),
+        (
+            gzip(&in_folder.end()),
+            "it is a tar with gzip of a folder \"images\", in which an archive's files are: pack what is in the folder, without it",
+        ),
+        (
+            odd.end(),
+            &format!(
+                "it is a tar without index.json and manifest.json, whose first entries are \"{}…{}\", \"\\u{{1b}}[31m\"",
+                "x".repeat(90),
+                "x".repeat(30)
+            ),
         ),
         (gzip(&Tar::new().end()), "it is a tar with gzip without entries"),
         (
