@@ -13,7 +13,7 @@ use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, 
 
 use crate::entries::{Entries, Extent, Flaw, read};
 use crate::input::{self, Input};
-use crate::{BlobReader, Error, docker, oci};
+use crate::{BlobReader, Error, docker, oci, unknown};
 
 /// How an archive holds its images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,8 +73,8 @@ pub struct ArchivedImage {
     pub name: Option<String>,
     /// Its root: a manifest or an index.
     pub root: Descriptor,
-    /// The digest of the config that its manifest was made from (Docker's image ID): the archive has no manifest, so that the root's
-    /// digest is a new one. None where the root is the archive's own.
+    /// The digest of the config that its manifest was made from (Docker's image ID): the archive has no manifest, or one that contradicts
+    /// the config, so that the root's digest is a new one. None where the root is the archive's own.
     pub made_from: Option<Digest>,
 }
 
@@ -197,7 +197,13 @@ impl Archive {
             length,
             compression,
         } = input;
-        let entries = Entries::scan(&tar, length).map_err(|flaw| flaw.at(path))?;
+        let mut entries = Entries::default();
+        if let Err(flaw) = entries.scan(&tar, length) {
+            return Err(match unknown::is_file_system(&entries) {
+                true => unknown::error(path, &entries, compression),
+                false => flaw.at(path),
+            });
+        }
         let mut archive = Archive {
             path: path.to_owned(),
             tar: Arc::new(tar),
@@ -214,47 +220,17 @@ impl Archive {
         let (has_layout, has_index, has_manifest) =
             (has(oci::LAYOUT)?, has(oci::INDEX)?, has(docker::MANIFEST)?);
         let contents = if has_index && (has_layout || !has_manifest) {
-            oci::read(&archive)?
+            oci::read(&archive, options)?
         } else if has_manifest {
             archive.form.layout = Layout::Docker;
             docker::read(&archive, options)?
         } else {
-            return Err(archive.holds_no_images(compression));
+            return Err(unknown::error(path, &archive.entries, compression));
         };
         archive.images = contents.images;
         archive.made = contents.made;
         archive.blobs = contents.blobs;
         Ok(archive)
-    }
-
-    fn holds_no_images(&self, compression: Compression) -> Error {
-        let tar = match compression {
-            Compression::None => "a tar",
-            Compression::Gzip => "a tar with gzip",
-            Compression::Zstd => "a tar with zstd",
-        };
-        let first: Vec<String> = self
-            .entries
-            .first()
-            .iter()
-            .map(|name| format!("{name:?}"))
-            .collect();
-        let found = match first.as_slice() {
-            [] => format!("{tar} without entries"),
-            _ if self.entries.names().any(|name| name == "repositories") => {
-                format!(
-                    "{tar} in the form that docker save had before Docker 1.10, which has no manifest.json: load it and save it again with a newer one"
-                )
-            }
-            first => format!(
-                "{tar} without index.json and manifest.json, whose first entries are {}",
-                first.join(", ")
-            ),
-        };
-        Error::NotAnArchive {
-            path: self.path.clone(),
-            found,
-        }
     }
 
     /// The form.

@@ -4,19 +4,19 @@
 //! [Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format"]: https://github.com/moby/docker-image-spec/blob/main/v1.2.md
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{io::Read, sync::Arc, thread};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use transload_reference::{
-    Algorithm, Descriptor, Digest, Hasher, MAX_MANIFEST_ENTRIES, MediaType, RawManifest,
+    Algorithm, Descriptor, Digest, Hasher, ImageManifest, MAX_MANIFEST_ENTRIES, MediaType, RawManifest,
 };
 
 use crate::archive::{Contents, distinct};
 use crate::entries::Extent;
-use crate::{Archive, ArchivedImage, BlobReader, Error, OpenOptions, names};
+use crate::{Archive, ArchivedImage, BlobReader, Error, OpenOptions, names, oci};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -57,6 +57,13 @@ pub(crate) fn parse(text: &[u8]) -> Result<Vec<Listed>, String> {
     serde_json::from_slice(text).map_err(|error| format!("can't be read: {error}"))
 }
 
+/// Reads the archive's list; none where it has none.
+pub(crate) fn listed(archive: &Archive) -> Result<Vec<Listed>, Error> {
+    let text = archive.document(MANIFEST)?;
+    let listed = text.map_or(Ok(Vec::new()), |text| parse(&text));
+    listed.map_err(|reason| Error::entry(&archive.path, MANIFEST, reason))
+}
+
 /// The part of a config that tells its layers.
 #[derive(Deserialize)]
 struct Config {
@@ -69,6 +76,49 @@ struct RootFs {
     diff_ids: Option<Vec<Digest>>,
 }
 
+/// How many bytes of configs may still be read.
+#[derive(Debug)]
+pub(crate) struct ConfigBudget(u64);
+
+impl Default for ConfigBudget {
+    fn default() -> Self {
+        ConfigBudget(MOST_CONFIG_BYTES)
+    }
+}
+
+impl ConfigBudget {
+    /// Reads a config's entry; none if it isn't there.
+    fn read(&mut self, archive: &Archive, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let text = archive.document(name)?;
+        let size = text.as_ref().map_or(0, |text| text.len() as u64);
+        self.0 = self.0.checked_sub(size).ok_or_else(|| {
+            let reason =
+                format!("is one of too many configs: at most {MOST_CONFIG_BYTES} bytes are read of all");
+            Error::entry(&archive.path, name, reason)
+        })?;
+        Ok(text)
+    }
+}
+
+/// Whether a manifest has the layers that its config names, as far as that can be told without unpacking them.
+pub(crate) fn fits_its_config(
+    archive: &Archive,
+    image: &ImageManifest,
+    budget: &mut ConfigBudget,
+) -> Result<bool, Error> {
+    if !image.config.media_type.is_image_config() {
+        return Ok(true);
+    }
+    let text = budget.read(archive, &oci::blob_name(&image.config.digest))?;
+    let config: Option<Config> = text.and_then(|text| serde_json::from_slice(&text).ok());
+    let Some(diff_ids) = config.and_then(|config| config.rootfs.diff_ids) else {
+        return Ok(true);
+    };
+    let mut pairs = image.layers.iter().zip(&diff_ids);
+    Ok(image.layers.len() == diff_ids.len()
+        && pairs.all(|(layer, diff_id)| layer.media_type != MediaType::OCI_LAYER || layer.digest == *diff_id))
+}
+
 /// A layer as it is in the archive.
 #[derive(Debug, Clone)]
 struct Layer {
@@ -76,37 +126,70 @@ struct Layer {
     descriptor: Descriptor,
 }
 
+/// An image that got a manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct MadeImage {
+    root: Descriptor,
+    config: Digest,
+}
+
+impl MadeImage {
+    /// The image with one of its names, if it has any.
+    pub fn named(&self, name: Option<&str>) -> ArchivedImage {
+        ArchivedImage::named(name, self.root.clone(), Some(self.config.clone()))
+    }
+
+    /// The image with each of its names.
+    pub fn with_names(&self, names: &[String]) -> Vec<ArchivedImage> {
+        if names.is_empty() {
+            return vec![self.named(None)];
+        }
+        names.iter().map(|name| self.named(Some(name))).collect()
+    }
+}
+
 /// Reads what `manifest.json` names, and hashes it.
 pub(crate) fn read(archive: &Archive, options: &OpenOptions) -> Result<Contents, Error> {
-    let refused = |reason: String| Error::entry(&archive.path, MANIFEST, reason);
-    let text = archive.document(MANIFEST)?.unwrap_or_default();
-    let listed = parse(&text).map_err(refused)?;
-    let layers = hash_all(archive, &listed, options)?;
+    let listed = listed(archive)?;
     let mut contents = Contents::default();
-    let mut config_bytes = 0;
-    for image in &listed {
-        options.check_stop(&archive.path)?;
-        let extent = archive.find(&clean(archive, &image.config)?)?;
-        config_bytes += extent.map_or(0, |extent| extent.size);
-        if config_bytes > MOST_CONFIG_BYTES {
-            return Err(refused(format!(
-                "names configs of more than {MOST_CONFIG_BYTES} bytes"
-            )));
-        }
-        read_image(archive, image, &layers, &mut contents)?;
-    }
-    contents.images = distinct(contents.images);
+    let all: Vec<&Listed> = listed.iter().collect();
+    let made = make_all(archive, &all, options, &mut contents)?;
+    let images = made.iter().zip(&listed);
+    contents.images = distinct(
+        images
+            .flat_map(|(made, image)| made.with_names(&image.repo_tags))
+            .collect(),
+    );
     Ok(contents)
 }
 
-fn read_image(
+/// Makes a manifest for each of these images, whose layers it hashes.
+pub(crate) fn make_all(
+    archive: &Archive,
+    listed: &[&Listed],
+    options: &OpenOptions,
+    contents: &mut Contents,
+) -> Result<Vec<MadeImage>, Error> {
+    let layers = hash_all(archive, listed, options)?;
+    let mut budget = ConfigBudget::default();
+    let made = listed.iter().map(|image| {
+        options.check_stop(&archive.path)?;
+        make(archive, image, &layers, &mut budget, contents)
+    });
+    made.collect()
+}
+
+fn make(
     archive: &Archive,
     image: &Listed,
     layers: &HashMap<Extent, Layer>,
+    budget: &mut ConfigBudget,
     contents: &mut Contents,
-) -> Result<(), Error> {
+) -> Result<MadeImage, Error> {
     let name = clean(archive, &image.config)?;
-    let text = archive.document(&name)?.ok_or_else(|| missing(archive, &name))?;
+    let text = budget
+        .read(archive, &name)?
+        .ok_or_else(|| missing(archive, &name))?;
     let refused = |reason: String| Error::entry(&archive.path, &name, reason);
     let digest = Digest::of(&text);
     if let Some(told) = told_digest(&name)
@@ -148,17 +231,10 @@ fn read_image(
     let manifest = make_manifest(&config, &descriptors).map_err(refused)?;
     let root = manifest.descriptor();
     contents.made.insert(root.digest.clone(), manifest);
-    let named = |tag: Option<&str>| ArchivedImage::named(tag, root.clone(), Some(digest.clone()));
-    if image.repo_tags.is_empty() {
-        contents.images.push(named(None));
-    }
-    contents
-        .images
-        .extend(image.repo_tags.iter().map(|tag| named(Some(tag))));
-    Ok(())
+    Ok(MadeImage { root, config: digest })
 }
 
-/// Makes the manifest that Docker 25 and later write for the same config and layers: OCI's, as its media types tell how a layer is compressed.
+/// Makes an OCI manifest: Docker's media types have no plain tar and no zstd.
 fn make_manifest(config: &Descriptor, layers: &[&Descriptor]) -> Result<RawManifest, String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -209,7 +285,7 @@ fn layer_extent(archive: &Archive, entry: &str) -> Result<Extent, Error> {
 /// Hashes each layer once, several at once.
 fn hash_all(
     archive: &Archive,
-    listed: &[Listed],
+    listed: &[&Listed],
     options: &OpenOptions,
 ) -> Result<HashMap<Extent, Layer>, Error> {
     let mut extents = Vec::new();

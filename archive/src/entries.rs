@@ -65,7 +65,7 @@ impl Flaw {
 }
 
 /// The files and links of a tar by their names, which have no `.`, `..` or empty components.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Entries {
     map: HashMap<Box<str>, Entry>,
     first: Vec<String>,
@@ -119,24 +119,33 @@ impl Pending {
     }
 }
 
+impl Default for Entries {
+    fn default() -> Entries {
+        Entries::at_most(MOST_ENTRIES)
+    }
+}
+
 impl Entries {
-    /// Reads all headers of a tar that has `length` bytes.
-    pub fn scan<S: ReadAt + ?Sized>(tar: &S, length: u64) -> Result<Entries, Flaw> {
-        Entries::scan_at_most(MOST_ENTRIES, tar, length)
+    /// No entries yet, of which this many are read at most.
+    fn at_most(most: usize) -> Entries {
+        Entries {
+            map: HashMap::new(),
+            first: Vec::new(),
+            count: 0,
+            most,
+            name_bytes: 0,
+        }
     }
 
-    fn scan_at_most<S: ReadAt + ?Sized>(most: usize, tar: &S, length: u64) -> Result<Entries, Flaw> {
-        let mut entries = Entries {
-            most,
-            ..Entries::default()
-        };
+    /// Reads all headers of a tar that has `length` bytes. Those before a flaw are kept.
+    pub fn scan<S: ReadAt + ?Sized>(&mut self, tar: &S, length: u64) -> Result<(), Flaw> {
         let mut pending = Pending::default();
         let mut offset = 0;
         loop {
             let Some(block) = block_at(tar, offset, length)? else {
                 return Err(Flaw::Whole(format!(
                     "it was cut off: it ends at byte {offset}{} without the mark that ends a tar",
-                    entries.after()
+                    self.after()
                 )));
             };
             if is_zero(&block) {
@@ -151,13 +160,13 @@ impl Entries {
             check_sum(header).map_err(|reason| {
                 Flaw::Whole(format!(
                     "it has no header at byte {offset}{}: {reason}",
-                    entries.after()
+                    self.after()
                 ))
             })?;
-            offset = entries.take(tar, header, offset + BLOCK, length, &mut pending)?;
+            offset = self.take(tar, header, offset + BLOCK, length, &mut pending)?;
         }
         if pending.is_empty() {
-            Ok(entries)
+            Ok(())
         } else {
             Err(Flaw::Whole(
                 "it ends behind an extension header of no entry".to_owned(),
@@ -174,85 +183,99 @@ impl Entries {
         length: u64,
         pending: &mut Pending,
     ) -> Result<u64, Flaw> {
-        let kind = header.as_old().linkflag[0];
         let own_name = String::from_utf8_lossy(&header.path_bytes()).into_owned();
-        let is_extension = matches!(kind, b'L' | b'K' | b'x' | b'g');
-        let name = match &pending.name {
-            Some(long) if !is_extension => long.clone(),
-            _ => own_name,
+        let is_extension = matches!(header.as_old().linkflag[0], b'L' | b'K' | b'x' | b'g');
+        let told = if is_extension {
+            Pending::default()
+        } else {
+            std::mem::take(pending)
         };
-        let size = match pending.size {
-            Some(size) if !is_extension => size,
-            _ => declared_size(header).map_err(|reason| Flaw::entry(&name, reason))?,
-        };
+        if told.name.is_none() && std::str::from_utf8(&header.path_bytes()).is_err() {
+            return Err(Flaw::entry(&own_name, "has a name that isn't UTF-8"));
+        }
+        let name = told.name.unwrap_or(own_name);
+        let refused = |reason: String| Flaw::entry(&name, reason);
+        let size = told
+            .size
+            .map_or_else(|| declared_size(header), Ok)
+            .map_err(refused)?;
         let extent = Extent { offset: start, size };
         let end = end(extent, length).ok_or_else(|| {
             let there = length - start;
-            Flaw::entry(&name, format!("says that it has {size} bytes, and {there} follow: the archive was cut off, or the size is wrong"))
+            refused(format!("says that it has {size} bytes, and {there} follow: the archive was cut off, or the size is wrong"))
         })?;
         if is_extension {
-            self.count_one(0)?;
-            if size > LONGEST_EXTENSION {
-                return Err(Flaw::entry(
-                    &name,
-                    format!("is an extension header of {size} bytes; at most {LONGEST_EXTENSION} are read"),
-                ));
-            }
-            let bytes = read(tar, extent).map_err(Flaw::Io)?;
-            let refused = |reason: String| Flaw::entry(&name, reason);
-            match kind {
-                b'L' => Pending::set(&mut pending.name, long_name(&bytes).map_err(refused)?)?,
-                b'K' => Pending::set(&mut pending.link, long_name(&bytes).map_err(refused)?)?,
-                b'x' => pending.take(pax::read(&bytes).map_err(refused)?)?,
-                _ => pax::read(&bytes)
-                    .and_then(pax::Records::allow_global)
-                    .map_err(refused)?,
-            }
-            return Ok(end);
-        }
-        if std::str::from_utf8(&header.path_bytes()).is_err() && pending.name.is_none() {
-            return Err(Flaw::entry(&name, "has a name that isn't UTF-8"));
-        }
-        let clean = names::clean(&name).map_err(|reason| Flaw::entry(&name, reason))?;
-        let link = std::mem::take(pending).link;
-        // Before POSIX, a directory was a file with a slash at its end.
-        let kind = if name.ends_with('/') && matches!(kind, 0 | b'0') {
-            b'5'
+            self.take_extension(tar, header, &name, extent, pending)?;
         } else {
-            kind
+            self.take_entry(header, &name, extent, told.link)?;
+        }
+        Ok(end)
+    }
+
+    /// Takes what an extension header says of the entry that follows it.
+    fn take_extension<S: ReadAt + ?Sized>(
+        &mut self,
+        tar: &S,
+        header: &Header,
+        name: &str,
+        extent: Extent,
+        pending: &mut Pending,
+    ) -> Result<(), Flaw> {
+        self.count_one(0)?;
+        let refused = |reason: String| Flaw::entry(name, reason);
+        if extent.size > LONGEST_EXTENSION {
+            return Err(refused(format!(
+                "is an extension header of {} bytes; at most {LONGEST_EXTENSION} are read",
+                extent.size
+            )));
+        }
+        let bytes = read(tar, extent).map_err(Flaw::Io)?;
+        match header.as_old().linkflag[0] {
+            b'L' => Pending::set(&mut pending.name, long_name(&bytes).map_err(refused)?),
+            b'K' => Pending::set(&mut pending.link, long_name(&bytes).map_err(refused)?),
+            b'x' => pending.take(pax::read(&bytes).map_err(refused)?),
+            _ => pax::read(&bytes)
+                .and_then(pax::Records::allow_global)
+                .map_err(refused),
+        }
+    }
+
+    /// Takes a file, a link or a directory.
+    fn take_entry(
+        &mut self,
+        header: &Header,
+        name: &str,
+        extent: Extent,
+        long_link: Option<String>,
+    ) -> Result<(), Flaw> {
+        let refused = |reason: String| Flaw::entry(name, reason);
+        let clean = names::clean(name).map_err(|reason| refused(reason.to_owned()))?;
+        let kind = match header.as_old().linkflag[0] {
+            // Before POSIX, a directory was a file with a slash at its end.
+            0 | b'0' if name.ends_with('/') => b'5',
+            kind => kind,
         };
-        let entry = match kind {
-            0 | b'0' | b'7' => Entry::File(extent),
+        let sizeless = |what: &str| match extent.size {
+            0 => Ok(()),
+            size => Err(refused(format!("is {what} and says that it has {size} bytes"))),
+        };
+        match kind {
+            0 | b'0' | b'7' => self.insert(name, clean, Entry::File(extent)),
             b'1' | b'2' => {
-                Entry::Link(target(header, kind, &clean, link).map_err(|reason| Flaw::entry(&name, reason))?)
+                sizeless("a link")?;
+                let target = target(header, kind, &clean, long_link).map_err(refused)?;
+                self.insert(name, clean, Entry::Link(target))
             }
             b'5' => {
-                self.note(&name);
-                self.count_one(0)?;
-                return if size == 0 {
-                    Ok(end)
-                } else {
-                    Err(Flaw::entry(
-                        &name,
-                        format!("is a directory and says that it has {size} bytes"),
-                    ))
-                };
+                sizeless("a directory")?;
+                self.note(name);
+                self.count_one(0)
             }
-            other => {
-                return Err(Flaw::entry(
-                    &name,
-                    format!("is {}, which no archive of images has", kind_name(other)),
-                ));
-            }
-        };
-        if matches!(entry, Entry::Link(_)) && size > 0 {
-            return Err(Flaw::entry(
-                &name,
-                format!("is a link and says that it has {size} bytes"),
-            ));
+            other => Err(refused(format!(
+                "is {}, which no archive of images has",
+                kind_name(other)
+            ))),
         }
-        self.insert(&name, clean, entry)?;
-        Ok(end)
     }
 
     fn insert(&mut self, name: &str, clean: String, entry: Entry) -> Result<(), Flaw> {
@@ -377,13 +400,15 @@ fn end(extent: Extent, length: u64) -> Option<u64> {
 }
 
 /// The size in a header, which may be a binary number beyond what an `u64` holds, or negative.
-fn declared_size(header: &Header) -> Result<u64, &'static str> {
+fn declared_size(header: &Header) -> Result<u64, String> {
     let field = &header.as_old().size;
     let is_binary = field[0] & 0x80 != 0;
     if is_binary && (field[0] != 0x80 || field[1..4].iter().any(|byte| *byte != 0)) {
-        return Err("has a size that no file has");
+        return Err("has a size that no file has".to_owned());
     }
-    header.entry_size().map_err(|_| "has a size that is no number")
+    header
+        .entry_size()
+        .map_err(|_| "has a size that is no number".to_owned())
 }
 
 fn long_name(bytes: &[u8]) -> Result<String, String> {
@@ -446,7 +471,7 @@ mod tests {
     #[test]
     fn a_tar_of_entries_without_end_is_refused() {
         for (kind, name) in [(b'0', 1), (b'0', 100), (b'5', 1), (b'g', 1)] {
-            let Err(Flaw::Whole(reason)) = Entries::scan_at_most(1000, &Endless { kind, name }, u64::MAX)
+            let Err(Flaw::Whole(reason)) = Entries::at_most(1000).scan(&Endless { kind, name }, u64::MAX)
             else {
                 panic!("it is refused as a whole");
             };

@@ -183,6 +183,9 @@ impl Error {
                 io::ErrorKind::NotFound => "check the path",
                 io::ErrorKind::PermissionDenied => "check owner and permissions (ls -l)",
                 io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+                    "compare the file with its checksum, and fetch or save it again"
+                }
                 io::ErrorKind::FileTooLarge => {
                     "no file may be so large here (FAT ends at 4 GiB): choose another filesystem, or raise the limit (ulimit -f shows it)"
                 }

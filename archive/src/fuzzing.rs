@@ -15,7 +15,9 @@ pub type Found = (String, Option<Range<u64>>);
 /// Where they are refused.
 pub fn entries(tar: &[u8]) -> Result<Vec<Found>, Error> {
     let path = Path::new("fuzzed.tar");
-    let entries = Entries::scan(tar, tar.len() as u64).map_err(|flaw| flaw.at(path))?;
+    let mut entries = Entries::default();
+    let scanned = entries.scan(tar, tar.len() as u64);
+    scanned.map_err(|flaw| flaw.at(path))?;
     let mut found = Vec::new();
     for name in entries.names() {
         let extent = entries.find(name).ok().flatten();

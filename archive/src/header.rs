@@ -79,7 +79,8 @@ mod tests {
                 assert_eq!(header.len() as u64, length(&name));
                 let offset = length(&name);
                 let tar_size = (offset + size).next_multiple_of(BLOCK) + BLOCK;
-                let entries = Entries::scan(&Padded(header), tar_size).unwrap();
+                let mut entries = Entries::default();
+                entries.scan(&Padded(header), tar_size).unwrap();
                 assert_eq!(
                     entries.find(&name).unwrap(),
                     Some(Extent { offset, size }),

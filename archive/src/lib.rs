@@ -9,6 +9,7 @@
 mod archive;
 mod blob;
 mod blob_writer;
+mod combined;
 mod docker;
 mod entries;
 mod error;
@@ -23,6 +24,7 @@ mod oci;
 mod pax;
 mod plan;
 mod read_at;
+mod unknown;
 mod warning;
 mod writer;
 mod zstd;

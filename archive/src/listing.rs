@@ -7,6 +7,7 @@ use transload_reference::{Descriptor, Digest, Manifest, MediaType, Platform, Raw
 
 use crate::docker::Listed;
 use crate::plan::{PlannedImage, is_runnable};
+use crate::warning::LONGEST_LIST;
 use crate::{Error, Warning, oci};
 
 /// Makes the `index.json`: an entry for each name, and one for each manifest that has none.
@@ -77,7 +78,12 @@ pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warni
             None => warnings.push(Warning::NamelessInDocker { image: name }),
         }
     }
-    Ok((to_json(crate::docker::MANIFEST, &listed)?, warnings))
+    let json = to_json(crate::docker::MANIFEST, &listed)?;
+    let size = json.len() as u64;
+    if size > LONGEST_LIST {
+        warnings.push(Warning::LongList { size });
+    }
+    Ok((json, warnings))
 }
 
 fn list(manifest: &RawManifest) -> Listed {

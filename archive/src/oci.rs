@@ -2,13 +2,11 @@
 //!
 //! [image specification, "Image Layout"]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 use transload_reference::{Descriptor, Digest, Manifest, MediaType, RawManifest, Reference};
 
 use crate::archive::{Contents, distinct};
-use crate::{Archive, ArchivedImage, Error, docker};
+use crate::{Archive, ArchivedImage, Error, OpenOptions, combined};
 
 pub(crate) const LAYOUT: &str = "oci-layout";
 pub(crate) const INDEX: &str = "index.json";
@@ -24,20 +22,13 @@ pub(crate) fn blob_name(digest: &Digest) -> String {
 }
 
 /// Reads what the archive's index names.
-pub(crate) fn read(archive: &Archive) -> Result<Contents, Error> {
+pub(crate) fn read(archive: &Archive, options: &OpenOptions) -> Result<Contents, Error> {
     if let Some(text) = archive.document(LAYOUT)? {
         check_version(&text).map_err(|reason| Error::entry(&archive.path, LAYOUT, reason))?;
     }
     let text = archive.document(INDEX)?.unwrap_or_default();
     let images = images(&text).map_err(|reason| Error::entry(&archive.path, INDEX, reason))?;
-    let mut images = distinct(images);
-    if images.iter().any(|image| image.reference.is_none()) {
-        take_dockers_names(archive, &mut images)?;
-    }
-    Ok(Contents {
-        images: distinct(images),
-        ..Contents::default()
-    })
+    combined::read(archive, distinct(images), options)
 }
 
 fn check_version(text: &[u8]) -> Result<(), String> {
@@ -81,48 +72,4 @@ fn image(entry: &Descriptor) -> ArchivedImage {
 /// Reads a full name. A text without a slash, colon or `@` is a tag to everyone who writes layouts.
 pub(crate) fn full_name(name: &str) -> Option<Reference> {
     name.contains(['/', ':', '@']).then(|| name.parse().ok())?
-}
-
-/// Names images as the archive's `manifest.json` does, where its index names none: programs that write both may name them there alone.
-fn take_dockers_names(archive: &Archive, images: &mut Vec<ArchivedImage>) -> Result<(), Error> {
-    let Some(text) = archive.document(docker::MANIFEST)? else {
-        return Ok(());
-    };
-    let listed =
-        docker::parse(&text).map_err(|reason| Error::entry(&archive.path, docker::MANIFEST, reason))?;
-    let tags: HashMap<String, Vec<String>> = listed
-        .into_iter()
-        .map(|image| (image.config, image.repo_tags))
-        .collect();
-    let mut named = Vec::new();
-    for image in std::mem::take(images) {
-        let names = if image.reference.is_none() {
-            dockers_names(archive, &image, &tags)?
-        } else {
-            &[]
-        };
-        if names.is_empty() {
-            named.push(image);
-            continue;
-        }
-        let with_name = |name: &String| ArchivedImage::named(Some(name), image.root.clone(), None);
-        named.extend(names.iter().map(with_name));
-    }
-    *images = named;
-    Ok(())
-}
-
-fn dockers_names<'a>(
-    archive: &Archive,
-    image: &ArchivedImage,
-    tags: &'a HashMap<String, Vec<String>>,
-) -> Result<&'a [String], Error> {
-    let Some(manifest) = archive.manifest(&image.root.digest)? else {
-        return Ok(&[]);
-    };
-    let Manifest::Image(manifest) = manifest.view() else {
-        return Ok(&[]);
-    };
-    let tags = tags.get(&blob_name(&manifest.config.digest));
-    Ok(tags.map_or(&[], Vec::as_slice))
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use transload_reference::{Digest, Platform, Reference};
 
+/// How many bytes of `manifest.json` podman and skopeo read.
+pub(crate) const LONGEST_LIST: u64 = 1 << 20;
+
 /// Something that a program can't do with an archive, though the archive is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,17 +42,23 @@ pub enum Warning {
         /// What isn't there.
         missing: Vec<Digest>,
     },
+    /// Docker's list is longer than the 1 MiB that podman and skopeo read of it.
+    LongList {
+        /// Its size in bytes.
+        size: u64,
+    },
 }
 
 impl Warning {
-    /// The image that it is about.
-    pub fn image(&self) -> &Reference {
+    /// The image that it is about; none where it is about the archive.
+    pub fn image(&self) -> Option<&Reference> {
         match self {
             Warning::DockerTakesOne { image, .. }
             | Warning::NotForDocker { image }
             | Warning::NamelessInDocker { image }
             | Warning::ZstdLayers { image }
-            | Warning::Sparse { image, .. } => image,
+            | Warning::Sparse { image, .. } => Some(image),
+            Warning::LongList { .. } => None,
         }
     }
 }
@@ -90,6 +99,12 @@ impl fmt::Display for Warning {
                     f,
                     "{image}: the archive lacks {} of the manifests that its index names; older containerd refuses such an index",
                     missing.len()
+                )
+            }
+            Warning::LongList { size } => {
+                write!(
+                    f,
+                    "the archive's manifest.json has {size} bytes, and podman and skopeo read at most {LONGEST_LIST}: write the images into several archives"
                 )
             }
         }

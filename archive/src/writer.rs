@@ -115,6 +115,8 @@ impl Writer {
     /// Begins to write a blob of the plan, or to go on behind what an earlier run left ([`BlobWriter::position`]). What is there is
     /// hashed before it counts. Where another writer of the same blob is open, this waits until that is gone.
     ///
+    /// Filesystems without holes, such as exFAT, fill what lies before a blob: there, write blobs in about the plan's order.
+    ///
     /// # Errors
     /// Where the plan has no such blob, or the file can't be read.
     pub fn write_blob(&self, blob: &Descriptor) -> Result<BlobWrite, Error> {

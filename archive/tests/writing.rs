@@ -262,6 +262,25 @@ fn what_a_program_cannot_do_with_an_archive_is_told() {
 }
 
 #[test]
+fn a_list_that_is_longer_than_podman_reads_is_told() {
+    let layers: Vec<Vec<u8>> = (0..14_000_u32).map(|at| at.to_be_bytes().to_vec()).collect();
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    let plan = Plan::new(vec![planned(
+        "app:1",
+        &Image::new("amd64", &layers, MediaType::OCI_LAYER),
+    )])
+    .unwrap();
+    let [warning @ Warning::LongList { .. }] = plan.warnings() else {
+        panic!("{:?}", plan.warnings())
+    };
+    assert!(
+        warning
+            .to_string()
+            .ends_with("podman and skopeo read at most 1048576: write the images into several archives")
+    );
+}
+
+#[test]
 fn a_signature_that_is_below_no_root_is_listed_without_a_name() {
     let image = Image::of(b"layer");
     let mut text: Value = serde_json::from_slice(Image::of(b"signature").manifest.bytes()).unwrap();
