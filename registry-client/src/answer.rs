@@ -3,15 +3,17 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::Value;
 use transload_reference::printable;
 use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, ErrorKind, Network, Quota, Refusal};
+use crate::error::{Error, ErrorKind};
+use crate::error_body;
 use crate::failure;
+use crate::network::Network;
 use crate::operation::Place;
 use crate::reason;
+use crate::refusal::{Quota, Refusal};
 use crate::retry::retry_after;
 use crate::throttle::Permit;
 use crate::transport::Lease;
@@ -22,12 +24,6 @@ const MAX_ERROR_BODY: u64 = 64 * 1024;
 
 /// How long the body of an error, or one that nobody wants, is read at most: its status is all that counts.
 const LONGEST_ASIDE: Duration = Duration::from_secs(5);
-
-/// How much of a registry's message is shown, in characters.
-const MAX_MESSAGE: usize = 300;
-
-/// How many errors of one kind are shown by their details.
-const MOST_DETAILS: usize = 5;
 
 pub(crate) struct Answer {
     pub status: u16,
@@ -198,10 +194,10 @@ impl Answer {
         // What came of it is enough: the status decides.
         let longest = self.patience.min(LONGEST_ASIDE);
         let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
-        let storage_error = read_storage_error(&bytes);
+        let storage_error = error_body::read_storage_error(&bytes);
         let is_html =
             storage_error.is_none() && (self.is_html() || bytes.trim_ascii_start().starts_with(b"<"));
-        let (code, message) = storage_error.unwrap_or_else(|| read_error(&bytes, self.status));
+        let (code, message) = storage_error.unwrap_or_else(|| error_body::read(&bytes, self.status));
         let quota = self.quota(message.as_deref());
         let lacks_right = self.insufficient.is_some();
         let message = match (message, self.insufficient) {
@@ -299,105 +295,6 @@ fn too_large(limit: u64, place: &Place) -> Error {
     Error::new(place, ErrorKind::Protocol(message))
 }
 
-/// Returns code and message, in the specification's form or those of token servers and Harbor.
-fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
-    let Ok(document) = serde_json::from_slice::<Value>(bytes) else {
-        return (None, None);
-    };
-    let text = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .map(|text| shown(once(text)))
-            .filter(|text| !text.is_empty())
-    };
-    let errors = document
-        .get("errors")
-        .and_then(Value::as_array)
-        .map_or(std::slice::from_ref(&document), Vec::as_slice);
-    let first = errors.first().unwrap_or(&document);
-    let code = text(first.get("code")).or_else(|| text(first.get("error")));
-    let message = text(first.get("message")).or_else(|| text(first.get("error_description")));
-    let detail = |error: &Value| {
-        text(error.get("details"))
-            .or_else(|| text(error.get("detail")))
-            .or_else(|| error.get("detail").and_then(flat))
-    };
-    // Of several blobs that a manifest names and that aren't there, each is an error of its own.
-    let same = errors
-        .iter()
-        .filter(|error| error.get("code") == first.get("code"));
-    let details: Vec<String> = same.filter_map(detail).take(MOST_DETAILS).collect();
-    let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
-    let is_of_content = matches!(status, 400 | 415 | 422)
-        || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
-    let message = match (message, detail) {
-        // What is wrong with the content of a request is often said there alone.
-        (Some(message), Some(detail)) if is_of_content && !message.contains(&detail) => {
-            Some(shown(&format!("{message} ({detail})")))
-        }
-        (message, detail) => message.or(detail),
-    };
-    (code, message)
-}
-
-/// Returns a flat object as `name: value, name: value`.
-fn flat(detail: &Value) -> Option<String> {
-    let fields = detail.as_object()?.iter();
-    let fields = fields.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
-    let text = fields.collect::<Vec<_>>().join(", ");
-    Some(shown(&text)).filter(|text| !text.is_empty())
-}
-
-/// Returns code and message of a storage's error: S3, Google's and Azure's have the same form in XML. Nothing else of it is shown: other
-/// elements have keys and signatures in them.
-fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option<String>)> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let (_, error) = text.strip_prefix('<').and_then(|_| text.split_once("<Error"))?;
-    let element = |name: &str| {
-        let (_, rest) = error.split_once(&format!("<{name}>"))?;
-        let (value, _) = rest.split_once(&format!("</{name}>"))?;
-        let line = value.trim().lines().next()?;
-        let line = [
-            ("&lt;", "<"),
-            ("&gt;", ">"),
-            ("&quot;", "\""),
-            ("&apos;", "'"),
-            ("&amp;", "&"),
-        ]
-        .iter()
-        .fold(line.to_owned(), |line, (escaped, letter)| {
-            line.replace(escaped, letter)
-        });
-        Some(shown(&line)).filter(|line| !line.is_empty())
-    };
-    let code = element("Code")?;
-    // A message that quotes the request may quote its signature.
-    let message = element("Message").filter(|message| !message.contains(['?', '=']));
-    Some((Some(code), message))
-}
-
-/// Returns X of a text `X: X`, as Harbor writes an error whose cause says the same.
-fn once(text: &str) -> &str {
-    const BETWEEN: &str = ": ";
-    let half = text.len().saturating_sub(BETWEEN.len()) / 2;
-    match text.split_at_checked(half) {
-        Some((first, rest)) if half > 0 && rest.strip_prefix(BETWEEN) == Some(first) => first,
-        _ => text,
-    }
-}
-
-/// One line of a bounded length, in which nothing is left that a terminal would obey.
-fn shown(text: &str) -> String {
-    let text = text.trim();
-    let end = text
-        .char_indices()
-        .nth(4 * MAX_MESSAGE)
-        .map_or(text.len(), |(at, _)| at);
-    let line = text[..end].replace(['\n', '\r', '\t'], " ");
-    printable(&line, MAX_MESSAGE).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,78 +310,6 @@ mod tests {
             headers: map,
             patience: Duration::from_secs(60),
             ..Answer::new(status, body, Url::parse("https://a/").unwrap())
-        }
-    }
-
-    #[test]
-    fn codes_and_messages_are_found_in_every_form() {
-        let some = |text: &str| Some(text.to_owned());
-        let table = [
-            (
-                r#"{"errors":[{"code":"DENIED","message":"no\nway"}]}"#,
-                (some("DENIED"), some("no way")),
-            ),
-            (
-                r#"{"errors":[{"code":"UNAUTHORIZED","message":"project nope not found: project nope not found"}]}"#,
-                (some("UNAUTHORIZED"), some("project nope not found")),
-            ),
-            (r#"{"errors":[]}"#, (None, None)),
-            (
-                r#"{"error":"invalid_grant","error_description":"gone"}"#,
-                (some("invalid_grant"), some("gone")),
-            ),
-            (
-                r#"{"details":"incorrect username or password"}"#,
-                (None, some("incorrect username or password")),
-            ),
-            (r#"{"errors":[{"code":5,"message":null}]}"#, (None, None)),
-            ("<html>", (None, None)),
-            ("", (None, None)),
-        ];
-        for (body, expected) in table {
-            let refusal = answer(403, &[], body).into_refusal();
-            assert_eq!((refusal.code, refusal.message), expected, "{body}");
-        }
-        assert!(answer(502, &[], " <!doctype html>").into_refusal().is_html);
-    }
-
-    #[test]
-    fn a_text_that_says_the_same_twice_is_told_once() {
-        for (text, told) in [
-            ("no way: no way", "no way"),
-            ("a: b: a: b", "a: b"),
-            ("no way: no", "no way: no"),
-            ("naïve: naïve", "naïve"),
-            (": ", ": "),
-            ("é: x", "é: x"),
-            ("", ""),
-        ] {
-            assert_eq!(once(text), told);
-        }
-    }
-
-    #[test]
-    fn a_detail_is_shown_where_the_content_of_the_request_is_refused() {
-        let body = |detail: &str| {
-            format!(
-                r#"{{"errors":[{{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":{detail}}}]}}"#
-            )
-        };
-        let table = [
-            (
-                415,
-                r#"{"mediaType":"a/b","size":"7"}"#,
-                "manifest invalid (mediaType: a/b, size: 7)",
-            ),
-            (400, r#""no\nlayers""#, "manifest invalid (no layers)"),
-            (400, r#""manifest""#, "manifest invalid"),
-            (400, "{}", "manifest invalid"),
-            (400, r#"[{"Type":"repository"}]"#, "manifest invalid"),
-            (404, r#"{"Tag":"v1"}"#, "manifest invalid"),
-        ];
-        for (status, detail, message) in table {
-            let refusal = answer(status, &[], &body(detail)).into_refusal();
-            assert_eq!(refusal.message.as_deref(), Some(message), "{status} {detail}");
         }
     }
 
@@ -556,8 +381,12 @@ mod tests {
                 "{refusal:?}"
             );
         }
-        let page = "<html><body><Error><Message>x</Message></Error></body></html>";
-        assert!(answer(403, &[], page).into_refusal().is_html);
+        for page in [
+            "<html><body><Error><Message>x</Message></Error></body></html>",
+            " <!doctype html>",
+        ] {
+            assert!(answer(403, &[], page).into_refusal().is_html);
+        }
     }
 
     #[test]

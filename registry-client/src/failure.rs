@@ -5,7 +5,8 @@ use std::io;
 
 use ureq::Timeout;
 
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::Place;
 use crate::transport::Cancelled;
 

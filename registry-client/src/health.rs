@@ -77,7 +77,8 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorKind, Network};
+    use crate::error::ErrorKind;
+    use crate::network::Network;
     use crate::operation::{Operation, Place};
 
     const SILENCE: Duration = Duration::from_millis(500);

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use transload_reference::ManifestError;
 
-use crate::error::{Cause, Error, ErrorKind, Network, Refusal};
+use crate::error::{Cause, Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::Operation;
 use crate::origin::Purpose;
 use crate::projects;
 use crate::reason::{Reason, lacks_right};
+use crate::refusal::Refusal;
 
 /// What to do where a connection can't be opened for want of open files.
 const NO_FILES: &str = "raise the limit on open files (ulimit -n shows it), or use fewer --jobs";

@@ -31,7 +31,9 @@
 mod access;
 mod answer;
 mod auth;
+mod blob_reader;
 mod blobs;
+mod builder;
 mod cancel;
 mod challenge;
 mod claims;
@@ -40,6 +42,7 @@ mod config;
 mod core;
 mod credentials;
 mod error;
+mod error_body;
 mod examine;
 mod exchange;
 mod expected;
@@ -53,6 +56,7 @@ mod identity;
 mod journal;
 mod login;
 mod manifests;
+mod network;
 mod notice;
 mod operation;
 mod origin;
@@ -62,6 +66,7 @@ mod proxy;
 mod rate;
 mod reason;
 mod referrers;
+mod refusal;
 mod request;
 mod resolve;
 mod retry;
@@ -85,21 +90,24 @@ mod whole;
 
 pub use crate::core::Timeouts;
 pub use access::{Access, Greeting};
-pub use blobs::BlobReader;
-pub use client::{Client, ClientBuilder};
+pub use blob_reader::BlobReader;
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use config::{Credential, HostRule};
 pub use credentials::{
     CredentialError, CredentialOrigin, CredentialSource, DefaultCredentials, Forgotten, NoCredentials,
     exposure, planted,
 };
-pub use error::{Error, ErrorKind, Network, Quota, Refusal};
+pub use error::{Error, ErrorKind};
 pub use examine::{Fact, Topic, Verdict};
 pub use expected::Need;
 pub use journal::{UploadEntry, UploadJournal};
 pub use manifests::Lookup;
+pub use network::Network;
 pub use notice::{Notice, NoticeKind};
 pub use projects::Visibility;
 pub use reason::{Extent, Reason, project_of};
+pub use refusal::{Quota, Refusal};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 /// The crate whose types stand in this one's signatures.

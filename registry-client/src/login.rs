@@ -131,8 +131,9 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::error::{ErrorKind, Refusal};
+    use crate::error::ErrorKind;
     use crate::operation::{Operation, Place};
+    use crate::refusal::Refusal;
 
     fn place() -> Place {
         Place {

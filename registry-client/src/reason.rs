@@ -2,8 +2,9 @@
 
 use transload_reference::Repository;
 
-use crate::error::{Error, ErrorKind, Refusal};
+use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
+use crate::refusal::Refusal;
 
 /// Why a registry refuses a request, where its answer tells.
 ///

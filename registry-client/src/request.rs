@@ -14,6 +14,7 @@ use crate::notice::NoticeKind;
 use crate::operation::{Operation, Place};
 use crate::origin::{Purpose, Reach, RefusedTarget};
 use crate::payload::Payload;
+use crate::refusal::is_passing;
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::throttle::{Patience, Permit};
@@ -347,8 +348,4 @@ impl Core {
         })?;
         self.follow(reach, from, &location).map_err(refuse)
     }
-}
-
-pub(crate) fn is_passing(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }

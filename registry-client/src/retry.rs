@@ -4,7 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime};
 
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 
 /// How often a request is tried, and how long is waited in between.
 #[derive(Debug, Clone, PartialEq, Eq)]

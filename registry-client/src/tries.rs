@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use transload_reference::Registry;
 
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::notice::NoticeKind;
 use crate::throttle::Pause;
 

@@ -5,7 +5,8 @@ use std::io::Read;
 use transload_reference::{Descriptor, Repository, Verifier};
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::{Operation, Place};
 
 impl Client {

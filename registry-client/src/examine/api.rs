@@ -5,7 +5,7 @@ use transload_reference::{Descriptor, Identifier, Manifest, MediaKind, Repositor
 
 use super::{Examination, Fact, Topic};
 use crate::auth::{Demand, Scheme};
-use crate::blobs::BlobReader;
+use crate::blob_reader::BlobReader;
 use crate::config::Credential;
 use crate::credentials::CredentialOrigin;
 use crate::error::Error;
