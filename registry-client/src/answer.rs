@@ -1,4 +1,4 @@
-//! A registry's answer: head and body, and what a failure says.
+//! A registry's answer: its head, its body, and the refusal that it may be.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,10 +19,10 @@ use crate::throttle::Permit;
 use crate::transport::Lease;
 use crate::url::Url;
 
-/// How much of an error's body is read, in bytes.
+/// The largest part of an error's body to read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
 
-/// How long the body of an error, or one that nobody wants, is read at most: its status is all that counts.
+/// The longest time to read the body of an error, or one to discard: the status is all that counts.
 const LONGEST_ASIDE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Answer {
@@ -31,20 +31,20 @@ pub(crate) struct Answer {
     /// Whether the request was a POST, PUT or PATCH.
     pub is_write: bool,
     pub body: Body,
-    /// Where it came from, after redirects.
+    /// The URL that gave it, after redirects.
     pub url: Url,
     pub was_authorized: bool,
-    /// How long its body may take to come, where it is a document.
+    /// How long its body may take, if it is a document.
     pub patience: Duration,
-    /// Whether it came from another server than the registry, which had sent us there.
+    /// Whether it came from another server, which the registry redirected to.
     pub is_elsewhere: bool,
     /// The proxy that it came through.
     pub proxy: Option<String>,
-    /// What was asked for with a fresh token that turned out not to suffice.
+    /// The scope that was asked for, if a fresh token doesn't allow it.
     pub insufficient: Option<String>,
-    /// Whether it answers a robot account of Harbor's.
+    /// Whether the request was sent as a robot account of Harbor.
     pub by_robot: bool,
-    /// The request isn't over before its answer was read.
+    /// Held until the body is read: the request isn't over before.
     pub permit: Option<Permit>,
 }
 
@@ -55,7 +55,7 @@ enum Source {
     Stream {
         reader: BodyReader<'static>,
         connection: Lease,
-        /// How long to wait for a byte while other things come.
+        /// How long to wait for a byte while heads of chunks and the like arrive.
         patience: Duration,
     },
     Bytes(io::Cursor<Vec<u8>>),
@@ -114,13 +114,13 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Whether it is a web page that says "200 OK", as portals and proxies answer anything. Registries answer what is sent to them with 201, 202
-    /// or 204, or without a body.
+    /// Whether it is a web page with status 200, as portals and proxies answer anything. Registries answer writes with 201, 202 or 204, or
+    /// without a body.
     pub fn is_page(&self) -> bool {
         self.is_html() && self.status == 200 && self.content_length() != Some(0)
     }
 
-    /// Whether its body is said to be HTML.
+    /// Whether its content type is HTML.
     pub fn is_html(&self) -> bool {
         let content_type = self.header("content-type").unwrap_or_default();
         content_type.to_ascii_lowercase().starts_with("text/html")
@@ -134,8 +134,8 @@ impl Answer {
         self.header("content-length")?.parse().ok()
     }
 
-    /// Returns the encoding that the server says the body has. All requests ask for none, and nothing is ever decoded: the bytes are taken as
-    /// they come, and are right or wrong by themselves. Some servers name an encoding of content that is compressed anyway.
+    /// Returns the content encoding that the server names. Requests ask for none and bodies are never decoded: a digest or a parser tells
+    /// whether the bytes are right. Some servers name an encoding for content that is compressed by itself.
     pub fn foreign_encoding(&self) -> Option<String> {
         let encoding = self.header("content-encoding")?;
         let is_foreign = !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
@@ -168,7 +168,7 @@ impl Answer {
         if bytes.len() as u64 > limit {
             return Err(too_large(limit, place).at(&self.url));
         }
-        // What is encoded, and not only said to be, is no JSON.
+        // A body that really is encoded is no JSON.
         if let Some(encoding) = self.foreign_encoding()
             && !bytes.trim_ascii_start().starts_with(b"{")
         {
@@ -178,7 +178,7 @@ impl Answer {
         Ok(bytes)
     }
 
-    /// The answer as an error, with what its body says.
+    /// Turns the answer into an error, with the code and message of its body.
     pub fn into_error(self, place: &Place) -> Error {
         let url = self.url.clone();
         let is_write = self.is_write;
@@ -191,7 +191,7 @@ impl Answer {
     }
 
     pub fn into_refusal(mut self) -> Refusal {
-        // What came of it is enough: the status decides.
+        // A part of the body is enough: the status decides.
         let longest = self.patience.min(LONGEST_ASIDE);
         let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
         let storage_error = error_body::read_storage_error(&bytes);
@@ -226,7 +226,7 @@ impl Answer {
         }
     }
 
-    /// Docker Hub tells its quota in headers such as `ratelimit-remaining: 0;w=21600`.
+    /// Returns the pull quota if it is used up. Docker Hub tells it in headers such as `ratelimit-remaining: 0;w=21600`.
     fn quota(&self, message: Option<&str>) -> Option<Quota> {
         if self.status != 429 {
             return None;
@@ -256,16 +256,15 @@ impl Answer {
     }
 }
 
-/// How reading a body ended.
+/// The end of a read.
 enum End {
-    /// With its last byte, or at the limit.
+    /// The last byte was read, or the limit is reached.
     Reached,
     TooSlow,
     Failed(io::Error),
 }
 
-/// Reads at most `limit` bytes for about that long: what came, and how it ended. Each read has a limit of its own, of the
-/// connection.
+/// Reads at most `limit` bytes for about `longest`. Returns them, and how the read ended. The connection bounds each single read.
 fn read_within(body: &mut Body, limit: u64, longest: Duration) -> (Vec<u8>, End) {
     const PIECE: usize = 16 * 1024;
     let deadline = Instant::now() + longest;

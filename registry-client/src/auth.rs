@@ -1,4 +1,4 @@
-//! Proving to a registry who one is.
+//! Authentication to a registry.
 
 use std::time::Instant;
 
@@ -14,14 +14,14 @@ use crate::request::Call;
 use crate::secret::Secret;
 use crate::token::{Server, Wanted, basic};
 
-/// How a registry wants it proved.
+/// A registry's authentication scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Basic,
     Bearer(Server),
 }
 
-/// What a refusal asked for.
+/// The authentication that a refusal asked for.
 pub(crate) struct Demand {
     pub scheme: Scheme,
     scope: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Demand {
 }
 
 impl Scheme {
-    /// The scheme that an answer asks for, if it can be used.
+    /// Returns the scheme that an answer asks for, if it is usable.
     pub fn of(answer: &Answer) -> Option<Scheme> {
         Demand::of(answer).ok().flatten().map(|demand| demand.scheme)
     }
@@ -60,27 +60,27 @@ impl Demand {
     }
 }
 
-/// What a request shows of its user.
+/// The authorization of a request.
 pub(crate) struct Proof<'a> {
     /// The `Authorization` header.
     pub header: Secret,
-    /// Credentials that are sent for the first time, and the right to.
+    /// Credentials that are sent for the first time, and the lock that allows it.
     pub trial: Option<(Credential, Trial<'a>)>,
 }
 
-/// What is to be done about a request that was refused.
+/// What to do about a refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It is worth trying again.
+    /// Try again.
     Again,
-    /// The same would come of it again.
+    /// Give up: the answer would be the same.
     End,
-    /// The user has no token that allows it.
+    /// Give up: no token of the user's allows it.
     Lacking,
 }
 
 impl Core {
-    /// What a request has to show that began at `since`, as far as the registry's wishes are known.
+    /// Returns the authorization for a request that began at `since`, as far as the registry's scheme is known.
     pub fn authorize<'l>(
         &self,
         login: &'l Login,
@@ -93,7 +93,7 @@ impl Core {
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
         let proof = self.prove(login, call, since, &scheme, credential.as_ref());
-        // What a helper gave may have run out meanwhile.
+        // A helper's credentials may have expired.
         match proof {
             Err(error) if error.is_denied() && credential.is_some() => {
                 self.forget_credential(&call.place);
@@ -146,7 +146,7 @@ impl Core {
         }
     }
 
-    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. The request began at `since`.
+    /// Learns from a 401, or a 403 with "insufficient scope". The request began at `since`.
     pub fn heed(
         &self,
         login: &Login,
@@ -167,7 +167,7 @@ impl Core {
         let scheme = {
             let mut known = lock(&login.scheme);
             match (&*known, &demand.scheme, token) {
-                // Harbor asks for Basic in the place of a better token.
+                // Harbor asks for Basic where a better token is needed.
                 (Some(Scheme::Bearer(_)), Scheme::Basic, Some(_)) => {}
                 _ => *known = Some(demand.scheme.clone()),
             }
@@ -176,7 +176,7 @@ impl Core {
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
         Ok(match (&scheme, &credential) {
-            // The same again would be refused again.
+            // The same credentials would be refused again.
             (Scheme::Basic, Some(_)) if sent.is_none() => Next::Again,
             (Scheme::Basic, credential) => {
                 self.forget_credential(&call.place);
@@ -193,7 +193,7 @@ impl Core {
         })
     }
 
-    /// Takes note that a request's head was too long, if it was. True: the next one is shorter.
+    /// Shortens the token if the request's head was too long. Returns whether the next one is shorter.
     pub fn heed_length(
         &self,
         login: &Login,
@@ -201,7 +201,7 @@ impl Core {
         answer: &Answer,
         sent: &Secret,
     ) -> Result<bool, Error> {
-        // What proxies answer; registries answer 400 in JSON, and for other reasons.
+        // Proxies answer like this. Registries answer 400 in JSON, for other reasons.
         let is_json = answer
             .header("content-type")
             .is_some_and(|kind| kind.contains("json"));
@@ -217,7 +217,7 @@ impl Core {
         Ok(self.shorten_token(&wanted, token))
     }
 
-    /// Some registries refuse without saying what they want; the API's root says it.
+    /// Asks the API's root for the scheme: some registries refuse without a challenge.
     fn demand_of_ping(&self, login: &Login, call: &Call) -> Result<Option<Demand>, Error> {
         if let Some(scheme) = lock(&login.scheme).clone() {
             return Ok(Some(Demand {
@@ -248,7 +248,7 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
-/// The token in an `Authorization` header.
+/// Returns the token in an `Authorization` header.
 fn token_in(header: &Secret) -> Option<&str> {
     header.expose().strip_prefix("Bearer ")
 }

@@ -25,15 +25,15 @@ use crate::throttle::Permit;
 use crate::tries::Tries;
 use crate::url::Url;
 
-/// A connection that brought this many bytes did its duty: the tries are counted anew.
+/// After this many bytes over one connection, the tries are counted anew.
 const PROGRESS: u64 = 64 * 1024;
 
-/// A connection that brings fewer bytes than this while it is waited for as long as a stalled one counts as stalled.
+/// A connection that brings fewer bytes than this within the idle timeout is stalled.
 const LEAST_PACE: u64 = 1024;
 
-/// The bytes of a blob, from a registry that may falter: a transfer that is cut goes on where it was.
+/// A reader of a blob's bytes that resumes after a cut.
 ///
-/// It gives exactly the bytes asked for, or an error that carries an [`Error`]. It doesn't compute the digest.
+/// It returns exactly the requested bytes, or an error that carries an [`Error`]. It doesn't compute the digest.
 pub struct BlobReader {
     core: Arc<Core>,
     repository: Repository,
@@ -41,34 +41,34 @@ pub struct BlobReader {
     position: u64,
     end: u64,
     body: Option<Body>,
-    /// Why the present body may be another than the blob.
+    /// Why the present body may not be the blob.
     doubt: Option<Doubt>,
-    /// Where the present connection, or else the last one, leads to.
+    /// The URL of the present connection, or else of the last one.
     url: Option<Url>,
-    /// What the registry named that URL for, where it isn't its own.
+    /// The purpose of that URL, if it isn't the registry's own.
     named_for: Option<Purpose>,
-    /// Where the present connection began.
+    /// The offset at which the present connection began.
     began: u64,
     tries: Tries,
     has_ranges: Option<bool>,
-    /// The registry said that there is nothing at an offset; the whole is asked for from then on.
+    /// The registry answered 416: ask for the whole blob from now on.
     avoid_ranges: bool,
-    /// The whole blob is of no use: nothing is fetched to be dropped.
+    /// Fail where the registry would send the whole blob.
     only_part: bool,
     is_finished: bool,
-    /// How long the connection was waited for, and what it brought meanwhile.
+    /// The time spent waiting for the connection, and the bytes that it brought meanwhile.
     pace: (Duration, u64),
-    /// The permit that the transfer holds from an answer to its last byte.
+    /// Held from the answer to the transfer's last byte.
     permit: Option<Permit>,
-    /// A transfer that had a permit goes on without waiting for another: who holds one may be waiting for its bytes.
+    /// A transfer that had a permit resumes without waiting for one: the holders may be waiting for its bytes.
     was_counted: bool,
 }
 
-/// What an answer says of its body that explains a wrong size.
+/// A property of an answer that explains a body of the wrong size.
 enum Doubt {
-    /// It is encoded.
+    /// The body is encoded.
     Encoded(String),
-    /// It is a web page.
+    /// The body is a web page.
     Page(Refusal),
 }
 
@@ -112,7 +112,7 @@ impl BlobReader {
         Ok(reader)
     }
 
-    /// As [`BlobReader::open`], but `None` where the registry serves no parts.
+    /// Does the same as [`BlobReader::open`], but returns `None` if the registry serves no ranges.
     pub(crate) fn open_part(
         core: &Arc<Core>,
         repository: &Repository,
@@ -172,14 +172,14 @@ impl BlobReader {
             self.body = Some(Body::whole(data[start..].to_vec()));
             return Ok(());
         }
-        // An empty rest needs no request; an empty blob needn't even be there.
+        // An empty rest needs no request.
         if self.position < self.end {
             self.connect_with_patience()?;
         }
         Ok(())
     }
 
-    /// The next byte's offset in the blob.
+    /// Returns the next byte's offset in the blob.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -193,7 +193,7 @@ impl BlobReader {
         self.url.iter().fold(error.named_for(self.named_for), Error::at)
     }
 
-    /// Opens a connection at the present position, and another where that one fails before its first byte.
+    /// Connects at the present position, and again after each failure before the first byte.
     fn connect_with_patience(&mut self) -> Result<(), Error> {
         loop {
             match self.connect() {
@@ -203,13 +203,16 @@ impl BlobReader {
         }
     }
 
-    /// Waits before the next try, or gives up.
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    /// The error to end with, if no further try is due.
     fn recover(&mut self, error: Error) -> Result<(), Error> {
         self.body = None;
         if self.position - self.began >= PROGRESS {
             self.tries.progress();
         }
-        // Something on the way may have given another answer than the registry's; a registry that says it twice means it.
+        // Something on the way may have answered in the registry's place. Twice the same answer is the registry's.
         let is_another = match error.kind() {
             ErrorKind::Size { .. } => true,
             ErrorKind::Status(refusal) => refusal.status == 200,
@@ -219,7 +222,7 @@ impl BlobReader {
         if !(error.is_retryable() || is_doubtful) {
             return Err(self.tries.end(error));
         }
-        // Others may use the permit during the wait.
+        // Others can use the permit during the wait.
         let error = match self.permit.take() {
             Some(permit) => error.of_request(permit.began()),
             None => error,
@@ -260,7 +263,7 @@ impl BlobReader {
             206 if is_part => self.take_part(&call, answer),
             200 => self.take_whole(&call, answer),
             416 if is_part => {
-                // The whole will tell whether the blob is shorter than it should be, or the registry is confused.
+                // The whole blob tells whether it is too short or the registry is wrong.
                 self.avoid_ranges = true;
                 self.has_ranges = Some(false);
                 if self.only_part {
@@ -347,7 +350,7 @@ impl BlobReader {
         self.at_url(Error::new(&self.place(), kind))
     }
 
-    /// An error of a body that ended too early, behind this byte of the blob.
+    /// Returns the error for a body that ended too early, at this offset of the blob.
     fn ended_at(&self, position: u64) -> Error {
         match &self.doubt {
             Some(_) => self.wrong_size(position),
@@ -355,7 +358,7 @@ impl BlobReader {
         }
     }
 
-    /// Reads to the body's end, which lets the connection be used again, and finds bytes too many.
+    /// Reads the body's end, so that the connection can be used again, and refuses surplus bytes.
     fn finish(&mut self) -> Result<(), Error> {
         self.is_finished = true;
         self.permit = None;
@@ -367,12 +370,12 @@ impl BlobReader {
         }
         match body.read(&mut [0]) {
             Ok(count) if count > 0 => Err(self.wrong_size(self.blob.size.saturating_add(1))),
-            // All bytes are there, whatever became of the connection.
+            // All bytes are there: a cut no longer matters.
             _ => Ok(()),
         }
     }
 
-    /// Whether the connection brings more than a byte now and then.
+    /// Returns whether the connection brings enough bytes.
     fn has_pace(&mut self) -> bool {
         if self.pace.0 < self.core.timeouts.idle {
             return true;
@@ -404,7 +407,7 @@ impl BlobReader {
                         if self.position == self.end || self.has_pace() {
                             return Ok(count);
                         }
-                        // What came is good; the next read finds no connection and opens one.
+                        // These bytes are good. The next read opens a new connection.
                         let message = "hardly a byte moved for too long".to_owned();
                         let network = Network::Stalled;
                         let kind = ErrorKind::Network { network, message };
@@ -429,7 +432,7 @@ impl Read for BlobReader {
     }
 }
 
-/// Does it, and adds how long it took.
+/// Does `work`, and adds its time to `total`.
 fn timed<T>(total: &mut Duration, work: impl FnOnce() -> T) -> T {
     let began = Instant::now();
     let result = work();

@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::request::Call;
 use crate::scope::Scopes;
 
-/// `bytes 5-9/10` as first byte, last byte and, unless it is `*`, the total (RFC 9110, section 14.4).
+/// Parses `bytes 5-9/10` into first byte, last byte and, unless it is `*`, the total (RFC 9110, section 14.4).
 pub(crate) fn parse_content_range(value: &str) -> Option<(u64, u64, Option<u64>)> {
     let (unit, rest) = value.trim().split_once(' ')?;
     let (range, total) = rest.trim().split_once('/')?;
@@ -27,7 +27,7 @@ impl Core {
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, Error> {
         let path = format!("/blobs/{digest}");
         let operation = Operation::LookUpBlob(digest.clone());
-        // A destination is asked: the token that a push needs comes at once.
+        // Asks with the rights of a push, so that one token serves both.
         let scopes = Scopes::push(repository);
         let mut call = Call::new(self, operation, repository, "HEAD", &path)?.scopes(scopes);
         let registry_url = call.url.clone();
@@ -41,10 +41,10 @@ impl Core {
                 }
             }
             404 => Ok(None),
-            // A URL that was signed for GET refuses HEAD.
+            // A URL signed for GET refuses HEAD.
             403 if !answer.url.same_origin(&registry_url) => self.size_by_get(call),
             405 | 501 => self.size_by_get(call),
-            // What one may not look at may still be written to; the write tells.
+            // A user who may not look may still write; the push tells.
             403 => Ok(None),
             _ => Err(answer.into_error(&call.place)),
         }
@@ -59,7 +59,7 @@ impl Core {
                 .header("content-range")
                 .and_then(parse_content_range)
                 .and_then(|(_, _, total)| total),
-            // There is no first byte in an empty blob.
+            // An empty blob has no first byte.
             416 => Some(0),
             200 => answer.content_length(),
             403 | 404 => return Ok(None),

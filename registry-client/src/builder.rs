@@ -20,7 +20,7 @@ use crate::tls;
 use crate::token_store::Tokens;
 use crate::transport::{ConnectionPool, Limits};
 
-/// Settings of a [`Client`] to be.
+/// Builds a [`Client`]. Create one with [`Client::builder`].
 pub struct ClientBuilder {
     hosts: Vec<HostRule>,
     skip_tls_verify: bool,
@@ -60,100 +60,99 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// What is known of hosts: credentials, CAs, client certificates, plain HTTP. Of several rules that match, the longest wins.
+    /// Sets the rules for hosts: credentials, CAs, client certificates, plain HTTP. The longest rule that matches wins.
     pub fn hosts(mut self, hosts: Vec<HostRule>) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Whether certificates go unchecked on hosts that no rule names (false unless set): whoever is in between can read passwords then.
+    /// Skips certificate verification on hosts without a rule (default: false). Anybody on the way can read passwords then.
     pub fn skip_tls_verify(mut self, skip: bool) -> Self {
         self.skip_tls_verify = skip;
         self
     }
 
-    /// Whether plain HTTP is spoken with hosts whose rule doesn't say. `None`, which holds unless set: as [`HostRule::plain_http`] says.
+    /// Speaks plain HTTP with hosts whose rule doesn't say. `None`, the default: as [`HostRule::plain_http`] describes.
     pub fn plain_http(mut self, plain: Option<bool>) -> Self {
         self.plain_http = plain;
         self
     }
 
-    /// Who knows the credentials that no rule gives (nobody unless set). An `Arc` of a source is one, too.
+    /// Sets the source of credentials that no rule has (default: none). An `Arc` of a source works, too.
     pub fn credentials(mut self, credentials: impl CredentialSource + 'static) -> Self {
         self.credentials = Arc::new(credentials);
         self
     }
 
-    /// How many requests run at once against one registry, at most; fewer run until it shows that more pay. As many workers may use the client without opening new
-    /// connections all the time (8 unless set).
+    /// Sets the largest number of concurrent requests to one registry, and of connections that are kept open for them (default: 8). Fewer run
+    /// at first: see [`Client::permits`].
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
         self
     }
 
-    /// How many bytes all connections together carry in a second at most, in both directions (no limit unless set). So few that
-    /// connections would crawl are shared by fewer of them.
+    /// Limits the bytes a second of all connections together, in both directions (default: no limit). A low limit allows fewer connections,
+    /// so that none of them looks stalled.
     pub fn limit_rate(mut self, bytes_per_second: Option<u64>) -> Self {
         self.rate = bytes_per_second;
         self
     }
 
-    /// How often and when requests are tried again ([`RetryPolicy::default`] unless set).
+    /// Sets how often and when requests are retried (default: [`RetryPolicy::default`]).
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }
 
-    /// How long is waited for what ([`Timeouts::default`] unless set).
+    /// Sets the timeouts (default: [`Timeouts::default`]).
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// A flag that stops everything within a fraction of a second once it is set: requests end with [`Error::is_cancelled`]. A name
-    /// lookup, and a reader of yours that gives the bytes to push, are waited for.
+    /// Sets a flag that cancels all requests within a fraction of a second: they end with [`Error::is_cancelled`]. Name lookups, and your
+    /// readers of bytes to push, aren't interrupted.
     pub fn cancel(mut self, cancel: Arc<AtomicBool>) -> Self {
         self.cancel = cancel;
         self
     }
 
-    /// Who is told of retries, resumed transfers and slow-downs (nobody unless set). It is called by the thread concerned, which waits
-    /// for it.
+    /// Sets the function that is told of retries, resumed transfers and slow-downs (default: none). It blocks the thread that calls it.
     pub fn on_notice(mut self, on_notice: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         self.on_notice = Some(Arc::new(on_notice));
         self
     }
 
-    /// The `User-Agent` header (`transload/<version>` unless set).
+    /// Sets the `User-Agent` header (default: `transload/<version>`).
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are heeded (true unless set).
+    /// Takes proxies from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY (default: true).
     pub fn proxies_from_env(mut self, heed: bool) -> Self {
         self.proxies_from_env = heed;
         self
     }
 
-    /// Who keeps upload sessions for a later process (nobody unless set).
+    /// Sets the journal that keeps upload sessions for a later process (default: none).
     pub fn upload_journal(mut self, journal: Arc<dyn UploadJournal>) -> Self {
         self.journal = journal;
         self
     }
 
-    /// Shares with another client what doesn't depend on who asks (nothing unless set): how many requests each registry is asked at once,
-    /// the pauses that it asked for, which hosts were given up, the limit of [`limit_rate`](ClientBuilder::limit_rate), and a thread. Credentials, tokens,
-    /// connections and whatever else was learnt of a registry stay each client's own.
+    /// Shares with another client everything that doesn't depend on the user: the limit of requests to each registry, its pauses, the hosts
+    /// that were given up, the limit of [`limit_rate`](ClientBuilder::limit_rate), and a thread. Credentials, tokens and connections aren't
+    /// shared.
     pub fn alongside(mut self, other: &Client) -> Self {
         self.other = Some(other.clone());
         self
     }
 
-    /// The client. Every file that a rule names is read and checked now; nothing is sent yet.
+    /// Builds the client. Reads and checks every file that a rule names; sends nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) where a rule names no host, a certificate or key can't be used, or a proxy's URL can't be.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a rule names no host, or a certificate, a key or a proxy's URL is unusable.
     pub fn build(self) -> Result<Client, Error> {
         let rules = Rules::read(self.hosts).map_err(Error::config)?;
         let certificates = rules.iter().map(|rule| read_certificates(&rule.settings));
@@ -177,7 +176,7 @@ impl ClientBuilder {
             cancel: Arc::clone(&self.cancel),
             rate: rate.clone(),
         };
-        // A worker may hold one connection to read from and one to write to.
+        // A worker may read from one connection and write to another.
         let most_idle = self.jobs.saturating_mul(2).max(8);
         let core = Core {
             shared: other.map_or_else(Arc::default, |other| Arc::clone(&other.shared)),

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use transload_reference::printable;
 
-/// How much of a registry's message is shown, in characters.
+/// The longest message of a registry to show, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// How many errors of one kind are shown by their details.
+/// How many errors with one code to show by their details.
 const MOST_DETAILS: usize = 5;
 
 /// Returns code and message, in the specification's form or those of token servers and Harbor.
@@ -32,7 +32,7 @@ pub(crate) fn read(bytes: &[u8], status: u16) -> (Option<String>, Option<String>
             .or_else(|| text(error.get("detail")))
             .or_else(|| error.get("detail").and_then(flat))
     };
-    // Of several blobs that a manifest names and that aren't there, each is an error of its own.
+    // Each missing blob of a manifest is an error of its own.
     let same = errors
         .iter()
         .filter(|error| error.get("code") == first.get("code"));
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &[u8], status: u16) -> (Option<String>, Option<String>
     let is_of_content = matches!(status, 400 | 415 | 422)
         || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
     let message = match (message, detail) {
-        // What is wrong with the content of a request is often said there alone.
+        // The detail often tells alone what is wrong with the content.
         (Some(message), Some(detail)) if is_of_content && !message.contains(&detail) => {
             Some(shown(&format!("{message} ({detail})")))
         }
@@ -58,8 +58,8 @@ fn flat(detail: &Value) -> Option<String> {
     Some(shown(&text)).filter(|text| !text.is_empty())
 }
 
-/// Returns code and message of a storage's error: S3, Google's and Azure's have the same form in XML. Nothing else of it is shown: other
-/// elements have keys and signatures in them.
+/// Returns code and message of a storage's error in XML, as S3, Google and Azure write it. Other elements hold keys and signatures, and
+/// aren't shown.
 pub(crate) fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option<String>)> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -87,7 +87,7 @@ pub(crate) fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option
     Some((Some(code), message))
 }
 
-/// Returns X of a text `X: X`, as Harbor writes an error whose cause says the same.
+/// Returns X of a text `X: X`, as Harbor writes an error with an equal cause.
 fn once(text: &str) -> &str {
     const BETWEEN: &str = ": ";
     let half = text.len().saturating_sub(BETWEEN.len()) / 2;
@@ -97,7 +97,7 @@ fn once(text: &str) -> &str {
     }
 }
 
-/// One line of a bounded length, in which nothing is left that a terminal would obey.
+/// Returns the text as one line of a bounded length, without control characters.
 fn shown(text: &str) -> String {
     let text = text.trim();
     let end = text

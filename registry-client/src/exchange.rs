@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! Sends one request and receives its answer.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, Lease};
 use crate::url::Url;
 
-/// One request and its answer, without redirects or retries.
+/// A single request, without redirects or retries.
 pub(crate) struct Exchange<'a> {
     pub method: &'static str,
     pub url: &'a Url,
@@ -28,13 +28,13 @@ pub(crate) struct Exchange<'a> {
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
-    /// What the registry named the URL for, where it isn't its own.
+    /// The purpose of the URL, if it isn't the registry's own.
     pub named_for: Option<Purpose>,
     pub checked_bytes: u64,
 }
 
 impl Core {
-    /// One request and its answer.
+    /// Sends one request and returns its answer.
     pub fn exchange(&self, exchange: Exchange<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         let Exchange {
             method,
@@ -132,12 +132,12 @@ impl Core {
         };
         log::debug!("{method} {url}: {}", answer.status);
         host.hears(Instant::now(), is_write, !is_passing(answer.status));
-        // A token that everybody gets says nothing of a user.
+        // An anonymous token is no authorization.
         answer.was_authorized = authorization.is_some() && place.has_credential;
         Ok(answer)
     }
 
-    /// Returns what came over a connection as an answer, which holds the connection until its body is read.
+    /// Returns a response as an answer, which holds the connection until its body is read.
     pub fn answer(
         &self,
         response: ureq::http::Response<ureq::Body>,
@@ -161,7 +161,7 @@ impl Core {
         }
     }
 
-    /// An error of a connection, with what is known of who is to blame.
+    /// Returns a connection's error with the proxy, and whether the host has ever answered.
     fn blame(&self, error: Error, url: &Url, host: &Throttle) -> Error {
         let error = match self.proxies.shown(url) {
             Some(proxy) => error.through(&proxy),

@@ -1,14 +1,14 @@
-//! Whether requests to a host succeed, and when the host is given up.
+//! The health of a host: whether requests succeed, and whether the host is given up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// A host is given up after as many failures in a row as this many requests have tries.
+/// A host is given up after the tries of this many requests failed in a row.
 const REQUESTS: u32 = 3;
 
-/// What came of the requests to one host.
+/// The results of the requests to one host.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     has_answered: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Counts an answer that isn't a passing failure.
+    /// Counts a success: an answer that isn't a passing failure.
     pub fn succeeds(&mut self) {
         *self = Health {
             has_answered: true,
@@ -29,14 +29,14 @@ impl Health {
         };
     }
 
-    /// Counts a passing failure. `is_answer`: the host answered, if only that it can't serve the request now.
+    /// Counts a passing failure. `is_answer`: the host answered.
     pub fn fails(&mut self, now: Instant, is_answer: bool) {
         self.has_answered |= is_answer;
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
     }
 
-    /// Lets requests go to a host again that was given up.
+    /// Allows requests again to a host that was given up.
     pub fn take_back(&mut self) {
         self.given_up = None;
         self.failures = 0;
@@ -48,18 +48,18 @@ impl Health {
         self.has_answered
     }
 
-    /// How many requests succeeded.
+    /// Returns how many requests succeeded.
     pub fn successes(&self) -> u64 {
         self.successes
     }
 
-    /// The error of a host that was given up.
+    /// Returns the error of a host that was given up.
     pub fn given_up(&self) -> Option<&Arc<Error>> {
         self.given_up.as_ref()
     }
 
-    /// Gives the host up with the error of a request that has used up so many tries, where as many failed in a row as several requests have,
-    /// and for long enough: `silence` for a host where nothing ever succeeded, `outage` for others.
+    /// Gives the host up with the error of a request that has used up its `tries`, if enough requests failed in a row for long enough:
+    /// `silence` at a host where nothing ever succeeded, `outage` at others.
     pub fn give_up(&mut self, now: Instant, error: &Error, tries: u32, silence: Duration, outage: Duration) {
         let least = match self.successes {
             0 => silence,

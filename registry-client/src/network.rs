@@ -1,4 +1,4 @@
-//! The ways in which a connection fails.
+//! The kinds of a connection's failure.
 
 /// Why no answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,25 +6,25 @@
 pub enum Network {
     /// The resolver knows no host of this name.
     NoSuchHost,
-    /// The resolver couldn't say what address the host has.
+    /// The resolver failed.
     Dns,
     /// Nobody listens at the address.
     Refused,
     /// The address can't be reached.
     Unreachable,
-    /// The connection didn't come about in time.
+    /// Connecting took too long.
     ConnectTimeout,
-    /// No byte came or went for too long.
+    /// No byte was received or sent for too long.
     Stalled,
     /// The connection was cut.
     Reset,
-    /// Plain HTTP was answered where TLS was spoken.
+    /// The server answered TLS with plain HTTP.
     NotTls,
     /// The certificate's issuer isn't trusted.
     UnknownIssuer,
     /// The certificate is for another name.
     CertificateName,
-    /// The certificate is out of date, or the clock is.
+    /// The certificate has expired or isn't valid yet, or the clock is wrong.
     CertificateTime,
     /// Another fault of the certificate.
     Certificate,
@@ -36,9 +36,9 @@ pub enum Network {
     Proxy,
     /// The proxy wants a user name and a password.
     ProxyLogin,
-    /// What came isn't HTTP.
+    /// The answer isn't HTTP.
     Http,
-    /// This process, or the system, may open no more files, and a connection is one.
+    /// This process, or the system, has too many open files.
     NoFiles,
     /// Anything else.
     Other,

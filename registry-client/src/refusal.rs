@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A status that means failure, with what the answer's body said.
+/// A status that means failure, with the code and message of the answer's body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -19,15 +19,15 @@ pub struct Refusal {
     pub proxy: Option<String>,
     /// How long the registry asked to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
+    /// The pull quota, if it is used up (Docker Hub).
     pub quota: Option<Quota>,
-    /// The request was sent with a user's credentials, or with a token that was given for them.
+    /// Whether the request was sent with credentials, or a token for them.
     pub was_authorized: bool,
-    /// The answer came from where the registry had sent us: a storage, say, whose signed address may have run out.
+    /// Whether the answer came from another origin that the registry named, such as a storage with signed URLs that expire.
     pub is_elsewhere: bool,
-    /// The token server gave a token that doesn't allow what was asked.
+    /// Whether the token server gave a token without the requested access.
     pub lacks_right: bool,
-    /// The request was sent as a robot account of Harbor's.
+    /// Whether the request was sent as a robot account of Harbor.
     pub by_robot: bool,
 }
 
@@ -35,14 +35,14 @@ pub struct Refusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quota {
-    /// How many pulls the period allows, if it was told.
+    /// The pulls that a period allows, if the registry tells.
     pub limit: Option<u64>,
-    /// The period, if it was told.
+    /// The period, if the registry tells.
     pub window: Option<Duration>,
 }
 
 impl Refusal {
-    /// Whether it says that something isn't there that a manifest names.
+    /// Whether a blob or manifest that a manifest names is missing.
     pub(crate) fn is_blob_unknown(&self) -> bool {
         let code = self.code.as_deref();
         matches!(self.status, 400..500)
@@ -52,9 +52,9 @@ impl Refusal {
             )
     }
 
-    /// Whether the same request may be answered otherwise later.
+    /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        // The registry signs a new address for the next try.
+        // The registry signs a new URL for the next try.
         let may_have_run_out = self.is_elsewhere && matches!(self.status, 400 | 401 | 403 | 404 | 410);
         self.quota.is_none() && (is_passing(self.status) || may_have_run_out)
     }

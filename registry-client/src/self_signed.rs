@@ -1,5 +1,5 @@
-//! Checks a server's certificate that is its own authority and was given as such. webpki refuses every authority as a server's certificate,
-//! before it looks at anything else, so that everything else is checked here ([RFC 5280], section 4.2.1).
+//! Verifies a given server's certificate that is its own authority. webpki refuses every authority as a server's certificate before any other
+//! check, so the others are made here ([RFC 5280], section 4.2.1).
 //!
 //! [RFC 5280]: https://www.rfc-editor.org/rfc/rfc5280
 

@@ -1,4 +1,4 @@
-//! How many requests a host is sent at once, and when: one limit for each host, shared by all workers.
+//! Limits the concurrent requests to a host: one limit for each host, shared by all workers.
 //!
 //! The limit starts by the host's round-trip time: requests over a long link wait for the link, not for the host. It then grows by one for
 //! each round of successful requests that used it up (additive increase), and is halved where the host can't cope (multiplicative
@@ -14,22 +14,22 @@ use crate::error::Error;
 use crate::health::Health;
 use crate::retry::RetryPolicy;
 
-/// The limit to begin with, for a host nearby.
+/// The initial limit for a host nearby.
 const START: f64 = 16.0;
 
-/// The largest limit to begin with, for a host far away.
+/// The largest initial limit.
 const LARGEST_START: f64 = 64.0;
 
-/// The limit to begin with grows by [`START`] for each of these in the round-trip time.
+/// The initial limit grows by [`START`] for each of these in the round-trip time.
 const LONG: Duration = Duration::from_millis(20);
 
-/// How long a wait goes without a look at the cancel flag.
+/// The interval between two checks of the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What the pause of a host that asks for none grows to while nothing succeeds there.
+/// The longest brief pause.
 const LONGEST_BRIEF: Duration = Duration::from_millis(400);
 
-/// How many requests may run at once, and until when none may start.
+/// A host's limit, its pause and its health.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     state: Mutex<State>,
@@ -38,25 +38,25 @@ pub(crate) struct Throttle {
 
 #[derive(Debug)]
 struct State {
-    /// The ceiling on `limit`.
+    /// The largest limit.
     most: f64,
     limit: f64,
     running: usize,
-    /// How many of those that run were begun by which thread. An upload whose bytes come from the same host must not wait for itself.
+    /// The running requests by thread. An upload whose bytes come from the same host must not wait for itself.
     by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
-    /// Pauses that the host didn't ask for since something succeeded.
+    /// Brief pauses since the last success.
     briefs: u32,
-    /// How often the host was overloaded. Requests that began before the last time say nothing new.
+    /// The number of overloads. A failure of a request that began before the last one is no news.
     overloads: u64,
     /// Whether the round-trip time is known.
     is_measured: bool,
-    /// Of requests that read, and of those that write: a registry may serve the ones and refuse the others.
+    /// Apart for reads and writes: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
 }
 
-/// The right to run one request, its answer's body included; given back when dropped.
+/// The right to run one request, its answer's body included. Dropping it releases it.
 #[derive(Debug)]
 pub(crate) struct Permit {
     throttle: Arc<Throttle>,
@@ -64,28 +64,28 @@ pub(crate) struct Permit {
     began: Began,
 }
 
-/// When a request began: after how many overloads of its host.
+/// The number of the host's overloads when a request began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Began(u64);
 
-/// How long nobody may start a request after an overload.
+/// The pause after an overload, during which no request starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pause {
     None,
-    /// This long, and twice as long each time while nothing succeeds.
+    /// This long, doubled each time while nothing succeeds.
     Brief(Duration),
-    /// As long as the host asked for.
+    /// As long as the host asks for.
     Asked(Duration),
 }
 
-/// How long a request waits for its turn.
+/// How long a request waits for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Until there is a place.
+    /// Until there is one.
     Endless,
-    /// So long: it holds a place at another host, and those who hold one here may be waiting for that.
+    /// At most this long: it holds a permit of another host, which holders of permits here may be waiting for.
     Bounded(Duration),
-    /// It belongs to something that has its place already.
+    /// Not at all: it belongs to a transfer that has had its permit.
     None,
 }
 
@@ -113,7 +113,7 @@ impl Throttle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a free place, as long as patience lasts, and for the end of a pause. `None` where the user wants to stop.
+    /// Waits for the end of a pause and for a free permit; without one, as long as `patience` allows. `None` if cancelled.
     pub fn acquire(self: &Arc<Self>, cancel: &Cancel, patience: Patience) -> Option<Permit> {
         let thread = thread::current().id();
         let since = Instant::now();
@@ -148,19 +148,19 @@ impl Throttle {
         })
     }
 
-    /// How many requests may run at once now.
+    /// Returns the present limit.
     pub fn limit(&self) -> usize {
         self.lock().limit()
     }
 
-    /// How many more may run now.
+    /// Returns the number of free permits.
     pub fn free(&self) -> usize {
         let state = self.lock();
         state.limit().saturating_sub(state.running)
     }
 
-    /// The host was overloaded: nobody starts a request during the pause, and fewer run at once afterwards. Returns their number if
-    /// it fell. Failures of requests that were under way together count once; `None` in `began` is a request of which that isn't known.
+    /// Records an overload: no request starts during the pause, and the limit is halved. Returns the new limit if it fell. Failures of
+    /// requests that ran together count once; `began` is `None` if it isn't known.
     pub fn slow_down(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
         let mut state = self.lock();
         let is_news = began.is_none_or(|began| began.0 == state.overloads);
@@ -186,7 +186,7 @@ impl Throttle {
         Some(state.limit())
     }
 
-    /// Sets the limit to begin with by the first round trip to the host. Later ones change nothing.
+    /// Sets the initial limit by the first round trip to the host. Ignores later ones.
     pub fn measured(&self, round_trip: Duration) {
         let mut state = self.lock();
         if std::mem::replace(&mut state.is_measured, true) || state.overloads > 0 {
@@ -201,7 +201,7 @@ impl Throttle {
         }
     }
 
-    /// The host has answered. `is_good`: it isn't a passing failure.
+    /// Records an answer. `is_good`: it isn't a passing failure.
     pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
         if is_good {
@@ -212,7 +212,7 @@ impl Throttle {
         }
     }
 
-    /// No answer came.
+    /// Records a request without an answer.
     pub fn fails(&self, now: Instant, is_write: bool) {
         self.lock().health(is_write).fails(now, false);
     }
@@ -223,31 +223,31 @@ impl Throttle {
         state.reads.has_answered() || state.writes.has_answered()
     }
 
-    /// How many requests of this kind succeeded at the host.
+    /// Returns how many requests of this kind succeeded.
     pub fn successes(&self, is_write: bool) -> u64 {
         self.lock().health(is_write).successes()
     }
 
-    /// Gives the host up with the error of a request that has used up its tries, where nothing has succeeded there for too long.
+    /// Gives the host up with the error of a request that has used up its tries, if nothing has succeeded for too long.
     pub fn give_up(&self, now: Instant, error: &Error, tries: u32, policy: &RetryPolicy) {
         let (silence, outage) = (policy.first_wait, policy.longest_outage);
         let mut state = self.lock();
         let health = state.health(error.inner().is_write);
         health.give_up(now, error, tries, silence, outage);
         if health.given_up().is_some() {
-            // Those that wait fail at once.
+            // Waiting requests fail at once.
             state.paused_until = None;
             self.freed.notify_all();
         }
     }
 
-    /// The error of every request of this kind to a host that was given up.
+    /// Returns the error for all requests of this kind, if the host was given up.
     pub fn given_up(&self, is_write: bool) -> Option<Error> {
         let mut state = self.lock();
         state.health(is_write).given_up().map(|error| error.copy())
     }
 
-    /// Lets requests go to a host again that was given up.
+    /// Allows requests again to a host that was given up.
     pub fn take_back(&self) {
         let mut state = self.lock();
         state.reads.take_back();
@@ -259,7 +259,7 @@ impl Throttle {
         self.lock().health(is_write).given_up().is_some()
     }
 
-    /// A request went well. As many of those as run at once let one more run, where that many are wanted.
+    /// Records a success. A round of them raises the limit by one, if all permits are in use.
     pub fn speed_up(&self) {
         let mut state = self.lock();
         if state.running >= state.limit() {
@@ -280,7 +280,7 @@ impl State {
         self.limit.floor().max(1.0) as usize
     }
 
-    /// For how long nobody may start anything.
+    /// Returns what is left of the pause.
     fn pause(&self, now: Instant) -> Option<Duration> {
         let left = self.paused_until?.saturating_duration_since(now);
         Some(left).filter(|left| !left.is_zero())
@@ -288,7 +288,7 @@ impl State {
 }
 
 impl Permit {
-    /// When the request began that it was given for.
+    /// Returns when its request began.
     pub fn began(&self) -> Began {
         self.began
     }

@@ -1,10 +1,8 @@
 //! Pushing blobs ([distribution specification, "Pushing a blob"]).
 //!
-//! A session is opened by POST; one PUT carries all bytes and closes it. Where something refuses so large a request (413), the
-//! bytes go in chunks. Where a connection is cut, the session is asked how far it got, and the rest follows from there: bytes
-//! are never sent again blindly, which would append them twice. Not every registry keeps a session whose request was cut
-//! (distribution's doesn't: it goes by the offset in the Location that it gave last); the bytes then go in chunks, which are whole
-//! requests.
+//! POST opens a session; one PUT sends all bytes and closes it. If so large a request is refused (413), the bytes go in chunks. After a cut,
+//! the session is asked for its offset, and the rest follows: bytes that are sent again would be appended twice. distribution loses a
+//! session whose request was cut; the bytes then go in chunks, which are whole requests.
 //!
 //! [distribution specification, "Pushing a blob"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
 
@@ -30,24 +28,24 @@ use crate::tries::Tries;
 use crate::upload::send::Step;
 use crate::url::Url;
 
-/// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
+/// Sizes of chunks to try in turn while they are refused as too large, in bytes.
 const CHUNKS: [u64; 4] = [64 << 20, 16 << 20, 4 << 20, 512 << 10];
 
-/// A try that stored this many bytes did its duty: the tries are counted anew.
+/// After this many stored bytes, the tries are counted anew.
 const PROGRESS: u64 = 64 << 10;
 
-/// The session of a blob with this many bytes is kept for a later process.
+/// The sessions of blobs of this size, in bytes, are kept for a later process.
 const JOURNALLED: u64 = 4 << 20;
 
-/// Gives a blob's bytes from an offset.
+/// Opens a blob's bytes at an offset.
 pub(crate) type Opener<'o, 'r> = dyn FnMut(u64) -> io::Result<BlobBytes<'r>> + 'o;
 
-/// What went wrong since the last progress.
+/// The failures since the last progress.
 #[derive(Default)]
 struct Failures {
     tries: Tries,
     renewals: u32,
-    /// Not forgiven by progress: each costs the whole blob.
+    /// Not reset by progress: each costs the whole blob.
     damages: u32,
 }
 
@@ -80,7 +78,7 @@ impl Core {
     }
 }
 
-/// Whether the source found that its bytes aren't the blob's: what the registry has of them is of no use.
+/// Whether the source's bytes aren't the blob's, so that the session is useless.
 fn is_wrong(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Source(cause) if cause.kind() == io::ErrorKind::InvalidData)
 }
@@ -90,13 +88,13 @@ struct Upload<'a> {
     reach: Reach,
     repository: &'a Repository,
     blob: &'a Descriptor,
-    /// The size of chunks, where one body is refused or doesn't get through.
+    /// The size of chunks, if a single request is refused or cut.
     chunk: Option<u64>,
-    /// Each chunk gets a connection of its own: those that carry more are cut.
+    /// Whether each chunk gets a connection of its own, since longer-lived ones are cut.
     is_narrow: bool,
-    /// What a chunk's answer says in `Range` goes before its status: an upload that went by the status alone was refused.
+    /// Whether to believe a chunk's `Range` rather than its status, after an upload that believed the status was refused.
     heeds_ranges: bool,
-    /// Where the session is kept for a later process.
+    /// The journal's entry of the session.
     entry: Option<Box<dyn UploadEntry>>,
 }
 
@@ -131,7 +129,7 @@ impl<'a> Upload<'a> {
         let core = self.core;
         let mut session = self.first_session();
         let mut count = Failures::default();
-        // The most that the registry was ever known to have: only more than that is progress.
+        // The largest known offset: only more than that is progress.
         let mut best = session.as_ref().map_or(0, |session| session.offset);
         loop {
             let mut current = match session.take() {
@@ -172,7 +170,7 @@ impl<'a> Upload<'a> {
                     if count.renewals > 2 {
                         return Err(error);
                     }
-                    // A refused request has stored nothing.
+                    // A refused request stores nothing.
                     session = match current.is_doubtful {
                         true => Some(current),
                         false => self.ask(&current),
@@ -194,7 +192,7 @@ impl<'a> Upload<'a> {
                 self.entry.iter_mut().for_each(|entry| entry.forget());
                 return Err(error);
             }
-            // A source that gave up has tried long enough by itself.
+            // The source has used up its own tries.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
             if !may_retry {
@@ -206,7 +204,7 @@ impl<'a> Upload<'a> {
                 0
             };
             let error = core.again(&mut count.tries, error, NoticeKind::Resume { offset: resumed })?;
-            // The last answer may have been lost after the blob was stored.
+            // The blob may be stored, and only the answer lost.
             if let Ok(Some(size)) = core.has_blob(self.repository, &self.blob.digest)
                 && size == self.blob.size
             {
@@ -214,11 +212,11 @@ impl<'a> Upload<'a> {
             }
             let known = match current.is_doubtful {
                 false => is_session_good.then(|| self.ask(&current)).flatten(),
-                // It can't say how far it got. A refused request has stored nothing.
+                // Its ranges are wrong. A refused request stores nothing.
                 true => (is_session_good && error.status().is_some()).then(|| current.clone()),
             };
             session = match known {
-                // "None" and "one byte" look alike; nothing is lost with either.
+                // `0-0` means none or one byte; neither is a loss.
                 Some(empty) if empty.offset == 0 => {
                     self.cancel(&empty);
                     None
@@ -238,7 +236,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// The session to begin with, where one is open: that of an earlier process, of a refused mount, or one that was opened ahead.
+    /// Returns an open session to begin with: of an earlier process, of a refused mount, or one that was opened ahead.
     fn first_session(&mut self) -> Option<Session> {
         let ahead = {
             let key = (self.repository.clone(), self.blob.digest.clone());
@@ -253,7 +251,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// The session that an earlier process began and the registry still has bytes of.
+    /// Returns the session of an earlier process, if the registry still has bytes of it.
     fn earlier_session(&mut self) -> Option<Session> {
         if self.blob.size < JOURNALLED {
             return None;
@@ -261,7 +259,7 @@ impl<'a> Upload<'a> {
         self.entry = self.core.journal.claim(self.repository, &self.blob.digest);
         let entry = self.entry.as_mut()?;
         let saved = entry.location()?;
-        // What was saved is trusted no more than an answer of the registry.
+        // The saved URL is checked like an answer's.
         let call = self.call("GET", "/blobs/uploads/").ok()?;
         let located = self.core.session_url(&self.reach, &call.url, &saved).ok();
         let session = located.and_then(|location| self.ask(&Session::empty(location)));
@@ -283,7 +281,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Keeps a session for a later process, where it can be asked how far it got.
+    /// Keeps a session for a later process, if it can be asked for its offset.
     fn keep(&mut self, session: &Session) {
         if let Some(entry) = &mut self.entry
             && self.reach.is_own(&session.location)
@@ -292,7 +290,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Opens a session. `None`: the registry said that it has the blob.
+    /// Opens a session. `None` if the registry says that it has the blob.
     fn start(&self) -> Result<Option<Session>, Error> {
         let mut call = self.call("POST", "/blobs/uploads/")?;
         let answer = self.core.run(&mut call, None)?;
@@ -310,7 +308,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Asks a session how far it got. `None`: it is lost or not at the registry, and a new one is due.
+    /// Asks a session for its offset. `None` if it is lost or at another origin.
     fn ask(&self, session: &Session) -> Option<Session> {
         let mut call = self.call_at("GET", &session.location).ok()?;
         let answer = self.core.run(&mut call, None).ok()?;
@@ -330,7 +328,7 @@ impl<'a> Upload<'a> {
         })
     }
 
-    /// The newest Location: where an answer has none, the old one holds.
+    /// Returns the session's URL after an answer, which may have moved it.
     fn moved(&self, answer: &Answer, session: &Session) -> Url {
         let location = answer
             .header("location")
@@ -338,12 +336,12 @@ impl<'a> Upload<'a> {
         location.unwrap_or_else(|| session.location.clone())
     }
 
-    /// A session that isn't wanted any more. Registries forget it by themselves in time.
+    /// Cancels a session that is no longer needed.
     fn cancel(&self, session: &Session) {
         self.core.cancel_session(self.repository, &session.location);
     }
 
-    /// The next smaller size of chunks.
+    /// Returns the next smaller size of chunks.
     fn smaller(&self, session: &Session) -> Option<u64> {
         let most = self.chunk.unwrap_or(u64::MAX).min(self.blob.size);
         CHUNKS
@@ -351,14 +349,13 @@ impl<'a> Upload<'a> {
             .find(|size| *size < most && *size >= session.least_chunk)
     }
 
-    /// Whether the registry refused what it had taken in chunks whose answers named other ranges. Once in an upload: from then on these ranges
-    /// are heeded.
+    /// Whether the registry refused an upload whose chunks were answered with other ranges than sent. At most once in an upload.
     fn is_due_to_ranges(&self, error: &Error, session: &Session) -> bool {
         let is_refusal = matches!(error.status(), Some(400 | 404 | 409 | 416 | 422));
         session.is_doubtful && !self.heeds_ranges && is_refusal
     }
 
-    /// Goes to the next smaller size of chunks, where a body is refused.
+    /// Takes the next smaller size of chunks, after a body was refused.
     fn shrink(&mut self, error: Error, session: &Session) -> Result<(), Error> {
         let Some(size) = self.smaller(session) else {
             return Err(error);
@@ -368,8 +365,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// The connection was cut, and the session was lost by that: the registry keeps the bytes of whole requests alone. Smaller ones
-    /// may get through, each over a connection that carried nothing else.
+    /// Takes smaller chunks after a cut that lost the session, since the registry keeps only whole requests. Each gets a connection of its own.
     fn narrow(&mut self, error: &Error, session: &Session) {
         let was_cut = matches!(error.kind(), ErrorKind::Network { .. });
         if let (true, Some(size)) = (was_cut, self.smaller(session)) {

@@ -1,4 +1,4 @@
-//! A TLS handshake that accepts every certificate, to see which one comes, and asks afterwards whether it should have.
+//! A TLS handshake that accepts every certificate, to show it, and verifies it afterwards.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use crate::core::lock;
 use crate::secure::{Judge, provider};
 
-/// The certificates that a server shows, its own first. An error where none came.
+/// Returns the certificates that a server shows, its own first.
 pub(super) fn certificates(
     stream: &mut (impl Read + Write),
     name: &ServerName<'static>,
@@ -31,14 +31,14 @@ pub(super) fn certificates(
         result = connection.complete_io(stream).map(drop);
     }
     let seen = std::mem::take(&mut *lock(&recorder.seen));
-    // A server that wants a certificate of the client's ends the handshake after it has shown its own.
+    // A server that wants a client certificate ends the handshake after it has shown its own.
     if seen.is_empty() {
         result?;
     }
     Ok(seen)
 }
 
-/// Whether these authorities vouch for a chain, its own certificate first.
+/// Verifies a chain, its own certificate first, against these authorities.
 pub(super) fn verify(
     chain: &[CertificateDer<'static>],
     name: &ServerName<'_>,
@@ -56,7 +56,7 @@ pub(super) fn verify(
 
 #[derive(Debug)]
 struct Recorder {
-    /// Judges what a handshake signs, and no certificate.
+    /// Verifies a handshake's signatures, but no certificate.
     signatures: Judge,
     seen: Mutex<Vec<CertificateDer<'static>>>,
 }

@@ -1,4 +1,4 @@
-//! Sending a blob's bytes to its upload session, whole or in chunks.
+//! Sends a blob's bytes to its upload session, whole or in chunks.
 
 use std::io;
 
@@ -9,23 +9,23 @@ use crate::payload::{ExactReader, Payload};
 use crate::request::Call;
 use crate::session::{Session, stored_bytes};
 
-/// What a step of an upload came to.
+/// The result of a step of an upload.
 pub(super) enum Step {
     Done,
-    /// The registry has bytes up to the session's offset, and there are more to come.
+    /// The registry has the bytes up to the session's offset, and needs more.
     More,
     TooLarge(Error),
-    /// It knows nothing of the session any more, or of its state.
+    /// The registry has lost the session or its state.
     Lost(Error),
-    /// It has bytes that aren't the blob's, and won't take them.
+    /// The registry refuses the bytes: they aren't the blob's.
     Damaged(Error),
-    /// The authorization ran out.
+    /// The authorization expired.
     Unauthorized(Error),
     Failed(Error),
 }
 
 impl Upload<'_> {
-    /// Sends the bytes from the session's offset on: all of them, or a chunk after the other.
+    /// Sends the bytes from the session's offset on, whole or in chunks.
     pub(super) fn send(&mut self, session: &mut Session, open: &mut Opener<'_, '_>) -> Step {
         let rest = self.blob.size - session.offset;
         let Some(chunk) = self.chunk.filter(|_| rest > 0) else {
@@ -86,7 +86,7 @@ impl Upload<'_> {
                 session.offset = self.blob.size;
                 Step::Done
             }
-            // Some registries take the last byte and check the whole afterwards.
+            // Some registries check the blob after this answer.
             Ok(answer) if answer.status == 202 && rest > 0 => {
                 session.location = self.moved(&answer, session);
                 session.offset = self.blob.size;
@@ -117,8 +117,8 @@ impl Upload<'_> {
                 if stored == end {
                     return Step::More;
                 }
-                // The status says that the chunk is stored. ECR's range is the first chunk's for good, and others count the chunk alone; the
-                // final PUT tells whether all is there.
+                // The status says that the chunk is stored. ECR always answers with the first chunk's range, and others count one chunk: the final
+                // PUT tells whether all is there.
                 session.is_doubtful = true;
                 if !self.heeds_ranges {
                     return Step::More;
@@ -147,7 +147,7 @@ impl Upload<'_> {
             401 => Step::Unauthorized(error),
             413 => Step::TooLarge(error),
             404 | 416 => Step::Lost(error),
-            // The registry was sent other bytes than those of this digest.
+            // The bytes don't match the digest.
             400 if code == "DIGEST_INVALID" => Step::Damaged(error),
             _ if matches!(
                 code,
