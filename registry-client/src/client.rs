@@ -302,9 +302,4 @@ impl Client {
     pub fn take_back_hosts(&self) {
         self.core.shared.take_back_hosts();
     }
-
-    /// Closes idle connections. New requests open new ones.
-    pub fn close_idle(&self) {
-        self.core.connections.close_idle();
-    }
 }

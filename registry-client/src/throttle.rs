@@ -49,11 +49,19 @@ struct State {
     briefs: u32,
     /// The number of overloads. A failure of a request that began before the last one is no news.
     overloads: u64,
-    /// Whether the round-trip time is known.
-    is_measured: bool,
+    first_round_trip: RoundTrip,
     /// Apart for reads and writes: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
+}
+
+/// The first round trip to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoundTrip {
+    NotBegun,
+    /// Something was sent, and nothing has come back.
+    Since(Instant),
+    Over,
 }
 
 /// The right to run one request, its answer's body included. Dropping it releases it.
@@ -101,7 +109,7 @@ impl Throttle {
                 paused_until: None,
                 briefs: 0,
                 overloads: 0,
-                is_measured: false,
+                first_round_trip: RoundTrip::NotBegun,
                 reads: Health::default(),
                 writes: Health::default(),
             }),
@@ -123,6 +131,10 @@ impl Throttle {
                 return None;
             }
             let pause = state.pause(Instant::now());
+            if let RoundTrip::Since(sent) = state.first_round_trip {
+                // It takes as long as this at least.
+                state.raise(sent.elapsed());
+            }
             let is_free = state.running < state.limit();
             let waits = match patience {
                 Patience::Endless => true,
@@ -186,17 +198,20 @@ impl Throttle {
         Some(state.limit())
     }
 
+    /// Records that something was sent over a new connection.
+    pub fn sent(&self, now: Instant) {
+        let mut state = self.lock();
+        if state.first_round_trip == RoundTrip::NotBegun {
+            state.first_round_trip = RoundTrip::Since(now);
+        }
+    }
+
     /// Sets the initial limit by the first round trip to the host. Ignores later ones.
     pub fn measured(&self, round_trip: Duration) {
         let mut state = self.lock();
-        if std::mem::replace(&mut state.is_measured, true) || state.overloads > 0 {
-            return;
-        }
-        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
-        let start = start.min(LARGEST_START).min(state.most);
-        if start > state.limit {
-            state.limit = start;
-            log::debug!("{} requests at once, {round_trip:?} away", state.limit());
+        if state.first_round_trip != RoundTrip::Over {
+            state.first_round_trip = RoundTrip::Over;
+            state.raise(round_trip);
             self.freed.notify_all();
         }
     }
@@ -269,6 +284,16 @@ impl Throttle {
 }
 
 impl State {
+    /// Raises the limit to the initial one for a round-trip time.
+    fn raise(&mut self, round_trip: Duration) {
+        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
+        let start = start.min(LARGEST_START).min(self.most);
+        if self.overloads == 0 && start > self.limit {
+            self.limit = start;
+            log::debug!("{} requests at once, {round_trip:?} away", self.limit());
+        }
+    }
+
     fn health(&mut self, is_write: bool) -> &mut Health {
         match is_write {
             true => &mut self.writes,
@@ -404,6 +429,16 @@ mod tests {
         throttle.slow_down(Instant::now(), None, Pause::None);
         throttle.measured(Duration::from_secs(1));
         assert_eq!(throttle.limit(), 8, "an overload counts for more");
+    }
+
+    #[test]
+    fn a_host_that_is_silent_at_first_is_taken_for_one_far_away() {
+        let throttle = Throttle::new(100);
+        let long_ago = Instant::now().checked_sub(2 * LONG).unwrap();
+        throttle.sent(long_ago);
+        throttle.sent(Instant::now());
+        let _permit = throttle.acquire(&Cancel::default(), Patience::Endless);
+        assert!((48..=64).contains(&throttle.limit()), "{}", throttle.limit());
     }
 
     #[test]

@@ -218,6 +218,9 @@ impl Transport for Socket {
         self.limits.pass(amount);
         let sent = self.send(amount, timeout);
         self.sent_at = Instant::now();
+        if let Some(throttle) = &self.throttle {
+            throttle.sent(self.sent_at);
+        }
         match sent {
             Err(error) if is_cut(&error) => {
                 // A cancelled client shuts its connections.
