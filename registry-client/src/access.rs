@@ -36,11 +36,11 @@ pub struct Access {
 /// A registry's answer to a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Greeting {
+pub enum LoginCheck {
     /// It accepts the credentials.
     Accepted,
     /// It serves anonymous requests: it asks for no credentials, or there are none and it needs none.
-    Open,
+    Anonymous,
 }
 
 impl Client {
@@ -57,8 +57,10 @@ impl Client {
     ///
     /// # Errors
     /// If the registry refuses the credentials, wants some and there are none, or doesn't answer.
-    pub fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
-        self.core().greet(repository, to_push).map_err(Error::of_registry)
+    pub fn check_login(&self, repository: &Repository, to_push: bool) -> Result<LoginCheck, Error> {
+        self.core()
+            .check_login(repository, to_push)
+            .map_err(Error::of_registry)
     }
 }
 
@@ -91,7 +93,7 @@ impl Core {
         })
     }
 
-    fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
+    fn check_login(&self, repository: &Repository, to_push: bool) -> Result<LoginCheck, Error> {
         let mut call = Call::new(self, Operation::LogIn, repository, "GET", "")?;
         call.url = self.url(repository.registry(), Some(repository), "/v2/")?;
         // The transfer needs the same token.
@@ -104,12 +106,12 @@ impl Core {
         if !answer.is_success() {
             return Err(answer.into_error(&call.place));
         }
-        let greeting = if answer.was_authorized {
-            Greeting::Accepted
+        let check = if answer.was_authorized {
+            LoginCheck::Accepted
         } else {
-            Greeting::Open
+            LoginCheck::Anonymous
         };
         answer.drain();
-        Ok(greeting)
+        Ok(check)
     }
 }

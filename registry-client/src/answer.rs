@@ -23,7 +23,7 @@ use crate::url::Url;
 const MAX_ERROR_BODY: u64 = 64 * 1024;
 
 /// The longest time to read the body of an error, or one to discard: the status is all that counts.
-const LONGEST_ASIDE: Duration = Duration::from_secs(5);
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) struct Answer {
     pub status: u16,
@@ -35,7 +35,7 @@ pub(crate) struct Answer {
     pub url: Url,
     pub was_authorized: bool,
     /// How long its body may take, if it is a document.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// Whether it came from another server, which the registry redirected to.
     pub is_elsewhere: bool,
     /// The proxy that it came through.
@@ -56,17 +56,17 @@ enum Source {
         reader: BodyReader<'static>,
         connection: Lease,
         /// How long to wait for a byte while heads of chunks and the like arrive.
-        patience: Duration,
+        timeout: Duration,
     },
     Bytes(io::Cursor<Vec<u8>>),
 }
 
 impl Body {
-    pub fn stream(body: ureq::Body, connection: Lease, patience: Duration) -> Body {
+    pub fn stream(body: ureq::Body, connection: Lease, timeout: Duration) -> Body {
         Body(Source::Stream {
             reader: body.into_reader(),
             connection,
-            patience,
+            timeout,
         })
     }
 
@@ -81,8 +81,8 @@ impl Read for Body {
             Source::Stream {
                 reader,
                 connection,
-                patience,
-            } => connection.wait().bound(Some(*patience), || reader.read(buffer))?,
+                timeout,
+            } => connection.wait().bound(Some(*timeout), || reader.read(buffer))?,
             Source::Bytes(bytes) => return bytes.read(buffer),
         };
         if count == 0 && !buffer.is_empty() {
@@ -101,7 +101,7 @@ impl Answer {
             body,
             url,
             was_authorized: false,
-            patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             is_elsewhere: false,
             proxy: None,
             insufficient: None,
@@ -144,7 +144,7 @@ impl Answer {
 
     /// Reads a short body to its end, so that the connection can be used again. A long one isn't worth it.
     pub fn drain(mut self) {
-        let longest = self.patience.min(LONGEST_ASIDE);
+        let longest = self.timeout.min(MAX_DISCARD_TIME);
         read_within(&mut self.body, MAX_ERROR_BODY, longest);
     }
 
@@ -155,11 +155,11 @@ impl Answer {
         {
             return Err(too_large(limit, place).at(&self.url));
         }
-        let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.patience);
+        let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.timeout);
         match end {
             End::Reached => {}
             End::TooSlow => {
-                let message = format!("the answer wasn't whole after {} s", self.patience.as_secs());
+                let message = format!("the answer wasn't whole after {} s", self.timeout.as_secs());
                 let network = Network::Stalled;
                 return Err(Error::new(place, ErrorKind::Network { network, message }).at(&self.url));
             }
@@ -192,7 +192,7 @@ impl Answer {
 
     pub fn into_refusal(mut self) -> Refusal {
         // A part of the body is enough: the status decides.
-        let longest = self.patience.min(LONGEST_ASIDE);
+        let longest = self.timeout.min(MAX_DISCARD_TIME);
         let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
         let storage_error = error_body::read_storage_error(&bytes);
         let is_html =
@@ -307,7 +307,7 @@ mod tests {
         let body = Body::whole(body.as_bytes().to_vec());
         Answer {
             headers: map,
-            patience: Duration::from_secs(60),
+            timeout: Duration::from_secs(60),
             ..Answer::new(status, body, Url::parse("https://a/").unwrap())
         }
     }
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storages_code_is_shown_and_none_of_its_secrets() {
+    fn a_storages_error_shows_its_code_and_no_secret() {
         let secrets = "<AWSAccessKeyId>KEY</AWSAccessKeyId><StringToSign>SECRET</StringToSign>\
              <AuthenticationErrorDetail>SECRET</AuthenticationErrorDetail>";
         let error = |inside: &str| {
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_quota_is_told_apart_from_a_busy_registry() {
+    fn a_used_up_quota_is_distinguished_from_a_busy_registry() {
         let spent = answer(
             429,
             &[

@@ -9,6 +9,7 @@ use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::login::{Login, Trial};
+use crate::origin::RefusedTarget;
 use crate::payload::Payload;
 use crate::request::Call;
 use crate::secret::Secret;
@@ -36,7 +37,7 @@ impl Scheme {
 }
 
 impl Demand {
-    pub fn of(answer: &Answer) -> Result<Option<Demand>, String> {
+    pub fn of(answer: &Answer) -> Result<Option<Demand>, RefusedTarget> {
         let values = answer.headers.get_all("www-authenticate").iter();
         let chosen = challenge::choose(values.filter_map(|value| value.to_str().ok()));
         Ok(match chosen {
@@ -61,7 +62,7 @@ impl Demand {
 }
 
 /// The authorization of a request.
-pub(crate) struct Proof<'a> {
+pub(crate) struct Authorization<'a> {
     /// The `Authorization` header.
     pub header: Secret,
     /// Credentials that are sent for the first time, and the lock that allows it.
@@ -86,13 +87,13 @@ impl Core {
         login: &'l Login,
         call: &mut Call,
         since: Instant,
-    ) -> Result<Option<Proof<'l>>, Error> {
+    ) -> Result<Option<Authorization<'l>>, Error> {
         let Some(scheme) = lock(&login.scheme).clone() else {
             return Ok(None);
         };
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        let proof = self.prove(login, call, since, &scheme, credential.as_ref());
+        let proof = self.authorize_with(login, call, since, &scheme, credential.as_ref());
         // A helper's credentials may have expired.
         match proof {
             Err(error) if error.is_denied() && credential.is_some() => {
@@ -101,21 +102,21 @@ impl Core {
                 if renewed == credential {
                     return Err(error);
                 }
-                self.prove(login, call, since, &scheme, renewed.as_ref())
+                self.authorize_with(login, call, since, &scheme, renewed.as_ref())
             }
             proof => proof,
         }
     }
 
-    pub fn prove<'l>(
+    pub fn authorize_with<'l>(
         &self,
         login: &'l Login,
         call: &Call,
         since: Instant,
         scheme: &Scheme,
         credential: Option<&Credential>,
-    ) -> Result<Option<Proof<'l>>, Error> {
-        let known = |header| Ok(Some(Proof { header, trial: None }));
+    ) -> Result<Option<Authorization<'l>>, Error> {
+        let known = |header| Ok(Some(Authorization { header, trial: None }));
         if credential.is_some() && self.is_plain_unasked(&call.reach) {
             let message = format!(
                 "{} speaks plain HTTP, and there are credentials for it, which go over plain HTTP only where that is asked for: set \
@@ -135,7 +136,7 @@ impl Core {
                     }
                 };
                 let trial = login.admit(credential)?;
-                Ok(Some(Proof {
+                Ok(Some(Authorization {
                     header,
                     trial: trial.map(|trial| (credential.clone(), trial)),
                 }))
@@ -147,16 +148,16 @@ impl Core {
     }
 
     /// Learns from a 401, or a 403 with "insufficient scope". The request began at `since`.
-    pub fn heed(
+    pub fn learn_from_refusal(
         &self,
         login: &Login,
         call: &mut Call,
         since: Instant,
-        demand: Result<Option<Demand>, String>,
+        demand: Result<Option<Demand>, RefusedTarget>,
         sent: Option<&Secret>,
     ) -> Result<Next, Error> {
         let again = |is_worth_it| if is_worth_it { Next::Again } else { Next::End };
-        let demand = match demand.map_err(|message| call.protocol(message))? {
+        let demand = match demand.map_err(|refused| call.refused(refused))? {
             Some(demand) => demand,
             None => match self.demand_of_ping(login, call)? {
                 Some(demand) => demand,
@@ -194,7 +195,7 @@ impl Core {
     }
 
     /// Shortens the token if the request's head was too long. Returns whether the next one is shorter.
-    pub fn heed_length(
+    pub fn shorten_after(
         &self,
         login: &Login,
         call: &Call,
@@ -240,7 +241,7 @@ impl Core {
         let answer = self.exchange(exchange, &mut Payload::None)?;
         let demand = Demand::of(&answer);
         answer.drain();
-        demand.map_err(|message| Error::new(&call.place, ErrorKind::Protocol(message)).at(&url))
+        demand.map_err(|refused| call.refused(refused).at(&url))
     }
 }
 

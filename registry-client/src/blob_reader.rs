@@ -174,7 +174,7 @@ impl BlobReader {
         }
         // An empty rest needs no request.
         if self.position < self.end {
-            self.connect_with_patience()?;
+            self.connect_with_retries()?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl BlobReader {
     }
 
     /// Connects at the present position, and again after each failure before the first byte.
-    fn connect_with_patience(&mut self) -> Result<(), Error> {
+    fn connect_with_retries(&mut self) -> Result<(), Error> {
         loop {
             match self.connect() {
                 Ok(()) => return Ok(()),

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_flag_ends_a_wait_at_once() {
+    fn the_flag_ends_a_wait_at_once() {
         let (cancel, hour) = (Cancel::default(), Duration::from_secs(3600));
         assert!(cancel.sleep(Duration::ZERO, || false) && cancel.sleep(hour, || true));
         cancel.set();

@@ -299,7 +299,7 @@ impl Client {
 
     /// Allows requests to hosts again that were given up because nothing succeeded there. Until then, every request to such a host fails at
     /// once, for this client and those [`alongside`](ClientBuilder::alongside) it.
-    pub fn take_back_hosts(&self) {
-        self.core.shared.take_back_hosts();
+    pub fn readmit_hosts(&self) {
+        self.core.shared.readmit_hosts();
     }
 }

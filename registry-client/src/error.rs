@@ -36,7 +36,7 @@ pub(crate) struct Inner {
     /// Whether no further try is due: the tries are used up, or the host was given up.
     pub is_final: bool,
     /// Whether the host had never answered: it may not exist.
-    pub is_strangers: bool,
+    pub is_unknown_host: bool,
     /// The purpose of the URL, if it isn't the registry's own.
     pub named_for: Option<Purpose>,
     /// A cause that the kind doesn't tell.
@@ -101,7 +101,7 @@ impl Error {
             began: None,
             attempts: 1,
             is_final: false,
-            is_strangers: false,
+            is_unknown_host: false,
             named_for: None,
             cause: None,
             kind,
@@ -259,8 +259,8 @@ impl Error {
     }
 
     /// Marks the host as one that has never answered.
-    pub(crate) fn of_stranger(mut self) -> Error {
-        self.0.is_strangers = true;
+    pub(crate) fn of_unknown_host(mut self) -> Error {
+        self.0.is_unknown_host = true;
         self
     }
 

@@ -7,7 +7,7 @@ use transload_reference::printable;
 const MAX_MESSAGE: usize = 300;
 
 /// How many errors with one code to show by their details.
-const MOST_DETAILS: usize = 5;
+const MAX_DETAILS: usize = 5;
 
 /// Returns code and message, in the specification's form or those of token servers and Harbor.
 pub(crate) fn read(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
@@ -36,7 +36,7 @@ pub(crate) fn read(bytes: &[u8], status: u16) -> (Option<String>, Option<String>
     let same = errors
         .iter()
         .filter(|error| error.get("code") == first.get("code"));
-    let details: Vec<String> = same.filter_map(detail).take(MOST_DETAILS).collect();
+    let details: Vec<String> = same.filter_map(detail).take(MAX_DETAILS).collect();
     let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
     let is_of_content = matches!(status, 400 | 415 | 422)
         || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_says_the_same_twice_is_told_once() {
+    fn a_repeated_text_is_shown_once() {
         for (text, told) in [
             ("no way: no way", "no way"),
             ("a: b: a: b", "a: b"),

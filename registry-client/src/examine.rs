@@ -170,7 +170,7 @@ pub(crate) fn examine(
         facts: Vec::new(),
     };
     if let Some(url) = examination.reach() {
-        examination.look_at_api(&url, push);
+        examination.check_api(&url, push);
     }
     examination.facts
 }

@@ -131,7 +131,7 @@ impl Core {
             }
         };
         log::debug!("{method} {url}: {}", answer.status);
-        host.hears(Instant::now(), is_write, !is_passing(answer.status));
+        host.record_answer(Instant::now(), is_write, !is_passing(answer.status));
         // An anonymous token is no authorization.
         answer.was_authorized = authorization.is_some() && place.has_credential;
         Ok(answer)
@@ -146,16 +146,16 @@ impl Core {
         method: &str,
     ) -> Answer {
         let (parts, body) = response.into_parts();
-        let patience = self.timeouts.document;
+        let timeout = self.timeouts.document;
         let status = parts.status.as_u16();
         let body = match method == "HEAD" || matches!(status, 204 | 304) {
             true => Body::whole(Vec::new()),
-            false => Body::stream(body, connection, patience),
+            false => Body::stream(body, connection, timeout),
         };
         Answer {
             headers: parts.headers,
             is_write: is_write(method),
-            patience,
+            timeout,
             proxy: self.proxies.shown(url),
             ..Answer::new(status, body, url.clone())
         }
@@ -170,7 +170,7 @@ impl Core {
         if host.has_answered() {
             error
         } else {
-            error.of_stranger()
+            error.of_unknown_host()
         }
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_the_same_for_all_its_repositories_and_what_is_needed_there_adds_up() {
+    fn all_repositories_of_a_batch_get_the_same_batch_and_their_needs_add_up() {
         let expected = Expected::default();
         let repository = |name: &str| name.parse::<Repository>().unwrap();
         for name in ["a", "b", "c", "d", "e"] {

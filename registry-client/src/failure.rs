@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_refusal_is_told_by_its_status() {
+    fn a_proxys_refusal_is_classified_by_its_status() {
         let refusal = ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned());
         assert_eq!(
             classify(&refusal),

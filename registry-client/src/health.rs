@@ -37,7 +37,7 @@ impl Health {
     }
 
     /// Allows requests again to a host that was given up.
-    pub fn take_back(&mut self) {
+    pub fn readmit(&mut self) {
         self.given_up = None;
         self.failures = 0;
         self.failing_since = None;
@@ -134,7 +134,7 @@ mod tests {
         health.succeeds();
         assert!(health.given_up().is_none() && health.successes() == 2);
         assert!(is_given_up(&mut health, 18, OUTAGE));
-        health.take_back();
+        health.readmit();
         assert!(!is_given_up(&mut health, 17, OUTAGE) && health.successes() == 2);
     }
 

@@ -441,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_told_in_the_unit_that_people_use() {
+    fn waits_are_shown_in_a_natural_unit() {
         for (seconds, text) in [
             (1, "1 second"),
             (90, "90 seconds"),

@@ -116,12 +116,12 @@ impl Core {
     }
 
     fn refuse(&self, wanted: &Wanted<'_>, credential: &Credential, error: Error) -> Error {
-        let blame = self.blame_credential(wanted.place, credential);
+        let blame = self.describe_refused(wanted.place, credential);
         wanted.login.refuse(credential, error, blame)
     }
 
     /// Describes refused credentials: their kind and origin.
-    pub fn blame_credential(&self, place: &Place, credential: &Credential) -> String {
+    pub fn describe_refused(&self, place: &Place, credential: &Credential) -> String {
         let what = match credential {
             Credential::Basic { .. } => "the user or password is wrong",
             _ => "the token is refused",

@@ -85,10 +85,10 @@ mod transport;
 mod tries;
 mod upload;
 mod url;
-mod whole;
+mod whole_blob;
 
 pub use crate::core::Timeouts;
-pub use access::{Access, Greeting};
+pub use access::{Access, LoginCheck};
 pub use blob_reader::BlobReader;
 pub use builder::ClientBuilder;
 pub use client::Client;

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_credentials_is_told_from_one_of_a_right() {
+    fn a_refusal_of_credentials_is_distinguished_from_a_missing_right() {
         let harbors = Some("unauthorized to access repository: a/b, action: pull");
         let table = [
             (false, 401, None, None, true),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_accepted_once_is_not_refused_and_other_credentials_are_their_own() {
+    fn accepted_credentials_stay_accepted_and_others_are_judged_apart() {
         let login = Login::default();
         let refused = || refusal(true, 401, None, None);
         let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waited_for_a_trial_without_a_verdict_goes_on() {
+    fn waiters_go_on_after_a_trial_without_a_verdict() {
         let (login, credential) = (Login::default(), Credential::new("anna", "word"));
         let first = login.admit(&credential).unwrap();
         assert!(first.as_ref().is_some_and(|trial| trial._alone.is_some()));

@@ -32,7 +32,7 @@ pub enum Lookup {
     Missing,
     /// The registry refuses to tell: it may not be looked up (403), or not pulled (412: Harbor's rules for unsigned and vulnerable images). A
     /// push may succeed.
-    Untold,
+    Undisclosed,
 }
 
 impl Lookup {
@@ -40,7 +40,7 @@ impl Lookup {
     pub fn found(self) -> Option<Descriptor> {
         match self {
             Lookup::Found(descriptor) => Some(*descriptor),
-            Lookup::Missing | Lookup::Untold => None,
+            Lookup::Missing | Lookup::Undisclosed => None,
         }
     }
 }
@@ -76,7 +76,7 @@ impl Core {
                 None => self.fetch_described(repository, identifier, scopes),
             },
             404 => Ok(Lookup::Missing),
-            403 | 412 => Ok(Lookup::Untold),
+            403 | 412 => Ok(Lookup::Undisclosed),
             400 | 405 | 406 | 501 => self.fetch_described(repository, identifier, scopes),
             _ => {
                 let found = self.explain(call, identifier, answer)?;
@@ -113,7 +113,7 @@ impl Core {
     ) -> Result<Lookup, Error> {
         match self.fetch_manifest(repository, identifier, scopes) {
             Ok(manifest) => Ok(Lookup::Found(Box::new(manifest.descriptor()))),
-            Err(error) if error.status() == Some(412) => Ok(Lookup::Untold),
+            Err(error) if error.status() == Some(412) => Ok(Lookup::Undisclosed),
             Err(error) if error.is_not_found() && error.reason().is_none() => Ok(Lookup::Missing),
             Err(error) => Err(error),
         }

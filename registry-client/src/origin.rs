@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_that_lead_astray_are_refused() {
+    fn redirects_to_private_addresses_and_out_of_https_are_refused() {
         let url = |text: &str| Url::parse(text).unwrap();
         let table = [
             ("https://hub.example/", "https://cdn.example/x?sig=1", true),

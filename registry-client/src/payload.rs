@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_that_ends_early_is_blamed_itself() {
+    fn a_source_that_ends_early_is_an_error_of_the_source() {
         let mut reader = ExactReader::new(Box::new(&b"12345"[..]), 3);
         let mut sink = Vec::new();
         reader.read_to_end(&mut sink).unwrap();

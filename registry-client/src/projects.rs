@@ -212,7 +212,7 @@ impl Core {
     ) -> Result<Answer, Error> {
         let login = self.login(&call.reach);
         let proof = match credential {
-            Some(_) => self.prove(&login, call, Instant::now(), &Scheme::Basic, credential)?,
+            Some(_) => self.authorize_with(&login, call, Instant::now(), &Scheme::Basic, credential)?,
             None => None,
         };
         let identity = self.own_identity(call.reach.rule);
@@ -227,7 +227,7 @@ impl Core {
         if let Some((credential, _trial)) = trial {
             match answer.status {
                 401 => {
-                    let blame = self.blame_credential(&call.place, &credential);
+                    let blame = self.describe_refused(&call.place, &credential);
                     return Err(login.refuse(&credential, answer.into_error(&call.place), blame));
                 }
                 // Harbor answers about projects only after it has accepted the user.

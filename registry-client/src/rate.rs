@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_take_their_time_whoever_sends_them() {
+    fn all_threads_share_the_rate() {
         let rate = Rate::new(1 << 20);
         let cancel = AtomicBool::new(false);
         let began = Instant::now();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wish_to_stop_ends_the_wait() {
+    fn the_cancel_flag_ends_the_wait() {
         let rate = Rate::new(1);
         let cancel = AtomicBool::new(true);
         for _ in 0..3 {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_rate_is_for_few_connections() {
+    fn a_low_rate_allows_few_connections() {
         for (rate, connections) in [(0, 1), (1000, 1), (1 << 20, 16), (1 << 30, 16384)] {
             assert_eq!(Rate::new(rate).connections(), connections, "{rate}");
         }

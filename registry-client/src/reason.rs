@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_project_is_known_by_what_registries_say_of_it() {
+    fn a_missing_project_is_recognized_by_registries_messages() {
         for (status, message, is_missing) in [
             (404, "project library2 not found", true),
             (401, "project: Project library2 does not exist", true),

@@ -17,7 +17,7 @@ use crate::payload::Payload;
 use crate::refusal::is_passing;
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::throttle::{Patience, Permit};
+use crate::throttle::{Permit, PermitWait};
 use crate::tls::Identity;
 use crate::tries::Tries;
 use crate::url::{Scheme, Url};
@@ -131,6 +131,10 @@ impl Call {
         Error::new(&self.place, kind).at(&self.url)
     }
 
+    pub fn refused(&self, target: RefusedTarget) -> Error {
+        self.protocol(target.message).because(target.cause)
+    }
+
     pub fn protocol(&self, message: impl Into<String>) -> Error {
         self.fail(ErrorKind::Protocol(message.into()))
     }
@@ -179,26 +183,26 @@ impl Core {
         payload: &mut Payload<'_, '_>,
         log_in: LogIn<'_>,
     ) -> Result<Answer, Error> {
-        let patience = match payload {
-            _ if call.is_counted => Patience::None,
+        let wait = match payload {
+            _ if call.is_counted => PermitWait::Skip,
             // Its bytes may come from another host and hold a permit there.
-            Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
-            _ => Patience::Endless,
+            Payload::Stream(_) => PermitWait::AtMost(MAX_WAIT_WITH_SOURCE),
+            _ => PermitWait::Unlimited,
         };
         let throttle = self.throttle(&call.reach.registry);
-        let Some(permit) = throttle.acquire(&self.cancel, patience) else {
+        let Some(permit) = throttle.acquire(&self.cancel, wait) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         let began = permit.began();
         let answer = match log_in {
-            LogIn::AsAsked => self.converse(call, payload, permit),
+            LogIn::AsAsked => self.send_following_redirects(call, payload, permit),
             LogIn::Basic(credential) => self.exchange_with_basic(call, credential, payload, permit),
         };
         answer.map_err(|error| error.of_request(began))
     }
 
     /// Sends a request that has its permit, and follows redirects.
-    fn converse(
+    fn send_following_redirects(
         &self,
         call: &mut Call,
         payload: &mut Payload<'_, '_>,
@@ -250,7 +254,7 @@ impl Core {
                 answer.by_robot = credential.is_some_and(|credential| credential.is_robot());
             }
             if answer.status < 400 || answer.status == 404 {
-                throttle.speed_up();
+                throttle.record_success();
             }
             let wants_more = at_home
                 && (answer.status == 401
@@ -263,7 +267,7 @@ impl Core {
             if at_home
                 && !matches!(payload, Payload::Stream(_))
                 && let Some(header) = &header
-                && self.heed_length(&login, call, &answer, header)?
+                && self.shorten_after(&login, call, &answer, header)?
             {
                 answer.drain();
                 continue;
@@ -277,7 +281,7 @@ impl Core {
                         let error = answer.into_error(&call.place);
                         let is_same_way =
                             !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
-                        let blame = self.blame_credential(&call.place, &credential);
+                        let blame = self.describe_refused(&call.place, &credential);
                         Err(match is_same_way {
                             true => login.refuse(&credential, error, blame),
                             false => error,
@@ -286,7 +290,7 @@ impl Core {
                 };
                 let next = match renewals < MAX_RENEWALS {
                     _ if !call.renews => Next::End,
-                    true => self.heed(&login, call, since, demand, header.as_ref())?,
+                    true => self.learn_from_refusal(&login, call, since, demand, header.as_ref())?,
                     false => Next::Lacking,
                 };
                 if next == Next::Again && !matches!(payload, Payload::Stream(_)) {

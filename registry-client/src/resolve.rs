@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_not_asked_for_again_until_it_is_old() {
+    fn a_cached_address_is_used_until_it_expires() {
         let resolver = CachingResolver::default();
         let elsewhere = {
             resolve(&resolver, "http://127.0.0.2:1/").unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_with_and_without_an_end_to_the_patience() {
+    fn names_are_resolved_with_and_without_a_timeout() {
         let resolver = CachingResolver::default();
         let found = resolve(&resolver, "http://localhost:7/").unwrap();
         assert!(found.iter().all(|address| address.ends_with(":7")), "{found:?}");

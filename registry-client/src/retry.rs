@@ -20,7 +20,7 @@ pub struct RetryPolicy {
     /// The longest wait for a registry's Retry-After.
     pub longest_retry_after: Duration,
     /// How long a host that has served requests may fail them all before it is given up
-    /// ([`Client::take_back_hosts`](crate::Client::take_back_hosts)).
+    /// ([`Client::readmit_hosts`](crate::Client::readmit_hosts)).
     pub longest_outage: Duration,
     /// The wait before refused credentials are tried once more. Harbor locks a user name for 1.5 seconds after any failed login.
     pub login_wait: Duration,
@@ -64,7 +64,7 @@ impl RetryPolicy {
     /// one that never did gets few, since it may not exist.
     pub(crate) fn tries(&self, error: &Error) -> u32 {
         let few = match error.kind() {
-            ErrorKind::Network { network, .. } if error.inner().is_strangers => match network {
+            ErrorKind::Network { network, .. } if error.inner().is_unknown_host => match network {
                 // A resolver that has just started may not know all names yet.
                 Network::NoSuchHost => 2,
                 // A registry takes a moment to start, and a user who sets many tries wants to wait for it.
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_asks_for_is_granted_up_to_a_cap() {
+    fn retry_after_is_granted_up_to_a_limit() {
         let policy = RetryPolicy::default();
         assert_eq!(
             policy.wait(1, Some(Duration::from_secs(60))),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_never_answered_is_tried_a_few_times_and_one_that_did_as_often_as_is_asked_for() {
+    fn a_host_that_never_answered_gets_few_tries_and_one_that_did_gets_all() {
         let place = Place::nowhere(Operation::Ping);
         let error = |network| {
             let message = String::new();
@@ -179,7 +179,11 @@ mod tests {
         for (network, strangers) in table {
             for (attempts, few) in [1, 2, 6, 21].into_iter().zip(strangers) {
                 let policy = RetryPolicy::attempts(attempts);
-                assert_eq!(policy.tries(&error(network).of_stranger()), few, "{network:?}");
+                assert_eq!(
+                    policy.tries(&error(network).of_unknown_host()),
+                    few,
+                    "{network:?}"
+                );
                 assert_eq!(policy.tries(&error(network)), attempts, "{network:?}");
             }
         }

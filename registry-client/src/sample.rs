@@ -14,7 +14,7 @@ use crate::tags::TagPage;
 const PAGE: usize = 1000;
 
 /// The largest number of pages to read.
-const MOST_PAGES: usize = 3;
+const MAX_SAMPLE_PAGES: usize = 3;
 
 /// The largest page to read, in bytes.
 const MAX_PAGE: u64 = 1024 * 1024;
@@ -35,7 +35,7 @@ impl Core {
         let mut call = Call::new(self, Operation::ListTags, repository, "GET", &path)?
             .header("accept", "application/json");
         let mut tags = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_SAMPLE_PAGES {
             let answer = self.once(&mut call, &mut Payload::None)?;
             let page = TagPage::read(&call, answer, MAX_PAGE)?;
             tags.extend(page.tags.iter().filter_map(|tag| tag.parse().ok()));

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_covers_scopes_has_each_resource_with_each_action() {
+    fn scopes_cover_others_with_every_resource_and_action() {
         let [to, from]: [Repository; 2] = ["hub.local/b", "hub.local/a"].map(|name| name.parse().unwrap());
         let wide = Scopes::push(&to).and(&from, &["pull"]);
         assert!(wide.cover(&Scopes::pull(&to)) && wide.cover(&Scopes::push(&to)) && wide.cover(&wide));

@@ -56,16 +56,19 @@ fn client_config(
 
 /// Accepts certificates that authorities vouch for, and given certificates of servers.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct CertificateVerifier {
     /// `None` if there is no authority at all.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     given: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Judge {
+impl CertificateVerifier {
     /// Returns a verifier. `given` are the operator's certificates, of authorities or servers; `roots` include them.
-    pub fn new(roots: RootCertStore, given: &[CertificateDer<'static>]) -> Result<Judge, rustls::Error> {
+    pub fn new(
+        roots: RootCertStore,
+        given: &[CertificateDer<'static>],
+    ) -> Result<CertificateVerifier, rustls::Error> {
         let authorities = match roots.is_empty() {
             true => None,
             false => Some(
@@ -74,7 +77,7 @@ impl Judge {
                     .map_err(|error| rustls::Error::General(error.to_string()))?,
             ),
         };
-        Ok(Judge {
+        Ok(CertificateVerifier {
             authorities,
             given: given.to_vec(),
             provider: provider(),
@@ -82,7 +85,7 @@ impl Judge {
     }
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -141,9 +144,9 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
 
 /// Accepts every certificate, if the user asks for that.
 #[derive(Debug)]
-struct Trusting(Arc<CryptoProvider>);
+struct AcceptAll(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Trusting {
+impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -191,11 +194,14 @@ pub(crate) struct TlsSettings {
 impl TlsSettings {
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         if self.insecure {
-            return client_config(Arc::new(Trusting(provider())), self.client.as_deref());
+            return client_config(Arc::new(AcceptAll(provider())), self.client.as_deref());
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system_roots().iter().chain(&self.given).cloned());
-        client_config(Arc::new(Judge::new(roots, &self.given)?), self.client.as_deref())
+        client_config(
+            Arc::new(CertificateVerifier::new(roots, &self.given)?),
+            self.client.as_deref(),
+        )
     }
 }
 
@@ -349,21 +355,22 @@ mod tests {
         made.der().clone()
     }
 
-    fn judge(given: &CertificateDer<'static>) -> Judge {
+    fn judge(given: &CertificateDer<'static>) -> CertificateVerifier {
         let mut roots = RootCertStore::empty();
         roots.add(given.clone()).unwrap();
-        Judge::new(roots, std::slice::from_ref(given)).unwrap()
+        CertificateVerifier::new(roots, std::slice::from_ref(given)).unwrap()
     }
 
     #[test]
     fn a_certificate_that_was_given_stands_for_itself_for_its_host_and_in_its_time() {
         let (own, other) = (own_authority(), own_authority());
         let in_march = 1_772_323_200;
-        let verdict = |judge: &Judge, own: &CertificateDer<'static>, name: &'static str, seconds: u64| {
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-            let name = ServerName::try_from(name).unwrap();
-            judge.verify_server_cert(own, &[], &name, &[], now).map(drop)
-        };
+        let verdict =
+            |judge: &CertificateVerifier, own: &CertificateDer<'static>, name: &'static str, seconds: u64| {
+                let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+                let name = ServerName::try_from(name).unwrap();
+                judge.verify_server_cert(own, &[], &name, &[], now).map(drop)
+            };
         let judge = judge(&own);
         assert_eq!(verdict(&judge, &own, "hub.local", in_march), Ok(()));
         let year = 366 * 24 * 3600;
@@ -376,7 +383,7 @@ mod tests {
             let error = verdict(&judge, own, name, when).unwrap_err().to_string();
             assert!(error.contains(refusal), "{name} {when}: {error}");
         }
-        let nobody = Judge::new(RootCertStore::empty(), &[]).unwrap();
+        let nobody = CertificateVerifier::new(RootCertStore::empty(), &[]).unwrap();
         assert!(verdict(&nobody, &own, "hub.local", in_march).is_err());
     }
 }

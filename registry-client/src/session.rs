@@ -110,7 +110,7 @@ impl Core {
         Ok(Session {
             location: self
                 .session_url(&call.reach, &answer.url, location)
-                .map_err(|refused| call.protocol(refused.message).because(refused.cause))?,
+                .map_err(|refused| call.refused(refused))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")

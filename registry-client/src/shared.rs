@@ -33,10 +33,10 @@ impl Shared {
     }
 
     /// Allows requests again to hosts that were given up.
-    pub fn take_back_hosts(&self) {
+    pub fn readmit_hosts(&self) {
         lock(&self.throttles)
             .values()
-            .for_each(|throttle| throttle.take_back());
+            .for_each(|throttle| throttle.readmit());
     }
 
     /// Shuts a client's connections once its cancel flag is set: a blocked write can't check the flag.

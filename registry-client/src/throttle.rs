@@ -88,13 +88,13 @@ pub(crate) enum Pause {
 
 /// How long a request waits for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum PermitWait {
     /// Until there is one.
-    Endless,
+    Unlimited,
     /// At most this long: it holds a permit of another host, which holders of permits here may be waiting for.
-    Bounded(Duration),
+    AtMost(Duration),
     /// Not at all: it belongs to a transfer that has had its permit.
-    None,
+    Skip,
 }
 
 impl Throttle {
@@ -121,8 +121,8 @@ impl Throttle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the end of a pause and for a free permit; without one, as long as `patience` allows. `None` if cancelled.
-    pub fn acquire(self: &Arc<Self>, cancel: &Cancel, patience: Patience) -> Option<Permit> {
+    /// Waits for the end of a pause and for a free permit; without one, as long as `wait` allows. `None` if cancelled.
+    pub fn acquire(self: &Arc<Self>, cancel: &Cancel, wait: PermitWait) -> Option<Permit> {
         let thread = thread::current().id();
         let since = Instant::now();
         let mut state = self.lock();
@@ -136,10 +136,10 @@ impl Throttle {
                 state.raise(sent.elapsed());
             }
             let is_free = state.running < state.limit();
-            let waits = match patience {
-                Patience::Endless => true,
-                Patience::Bounded(patience) => since.elapsed() < patience,
-                Patience::None => false,
+            let waits = match wait {
+                PermitWait::Unlimited => true,
+                PermitWait::AtMost(longest) => since.elapsed() < longest,
+                PermitWait::Skip => false,
             };
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
@@ -173,7 +173,7 @@ impl Throttle {
 
     /// Records an overload: no request starts during the pause, and the limit is halved. Returns the new limit if it fell. Failures of
     /// requests that ran together count once; `began` is `None` if it isn't known.
-    pub fn slow_down(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
+    pub fn record_overload(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
         let mut state = self.lock();
         let is_news = began.is_none_or(|began| began.0 == state.overloads);
         let pause = match pause {
@@ -217,7 +217,7 @@ impl Throttle {
     }
 
     /// Records an answer. `is_good`: it isn't a passing failure.
-    pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
+    pub fn record_answer(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
         if is_good {
             state.briefs = 0;
@@ -263,10 +263,10 @@ impl Throttle {
     }
 
     /// Allows requests again to a host that was given up.
-    pub fn take_back(&self) {
+    pub fn readmit(&self) {
         let mut state = self.lock();
-        state.reads.take_back();
-        state.writes.take_back();
+        state.reads.readmit();
+        state.writes.readmit();
     }
 
     /// Whether the host was given up for requests of this kind.
@@ -275,7 +275,7 @@ impl Throttle {
     }
 
     /// Records a success. A round of them raises the limit by one, if all permits are in use.
-    pub fn speed_up(&self) {
+    pub fn record_success(&self) {
         let mut state = self.lock();
         if state.running >= state.limit() {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
@@ -342,23 +342,23 @@ mod tests {
     /// Takes every permit there is.
     fn fill(throttle: &Arc<Throttle>) -> Vec<Permit> {
         let cancel = Cancel::default();
-        let take = || throttle.acquire(&cancel, Patience::None);
+        let take = || throttle.acquire(&cancel, PermitWait::Skip);
         (0..throttle.free()).map_while(|_| take()).collect()
     }
 
     #[test]
     fn concurrency_falls_once_per_overload_and_recovers() {
         let (throttle, cancel, now) = (Throttle::new(8), Cancel::default(), Instant::now());
-        let begin = || throttle.acquire(&cancel, Patience::None).unwrap().began();
+        let begin = || throttle.acquire(&cancel, PermitWait::Skip).unwrap().began();
         let together = [begin(), begin(), begin()].map(Some);
-        let fallen = together.map(|began| throttle.slow_down(now, began, Pause::None));
+        let fallen = together.map(|began| throttle.record_overload(now, began, Pause::None));
         assert_eq!(fallen, [Some(4), None, None]);
-        assert_eq!(throttle.slow_down(now, Some(begin()), Pause::None), Some(2));
+        assert_eq!(throttle.record_overload(now, Some(begin()), Pause::None), Some(2));
         assert_eq!(throttle.limit(), 2);
-        throttle.speed_up();
+        throttle.record_success();
         assert_eq!(throttle.limit(), 2, "nothing runs");
         let _running = fill(&throttle);
-        (0..100).for_each(|_| throttle.speed_up());
+        (0..100).for_each(|_| throttle.record_success());
         assert_eq!(throttle.limit(), 3, "no more are wanted");
     }
 
@@ -367,7 +367,7 @@ mod tests {
         const BRIEF: Duration = Duration::from_millis(100);
         let (throttle, now) = (Throttle::new(8), Instant::now());
         let overload = |now, began| {
-            throttle.slow_down(now, began, Pause::Brief(BRIEF));
+            throttle.record_overload(now, began, Pause::Brief(BRIEF));
             throttle.lock().pause(now).unwrap_or_default()
         };
         let mut at = now;
@@ -377,25 +377,25 @@ mod tests {
             at += LONGEST_BRIEF;
         }
         assert_eq!(pauses, [100, 200, 400, 400]);
-        throttle.hears(at, false, false);
+        throttle.record_answer(at, false, false);
         assert_eq!(overload(at, None), LONGEST_BRIEF);
         at += LONGEST_BRIEF;
-        throttle.hears(at, false, true);
+        throttle.record_answer(at, false, true);
         assert_eq!(overload(at, Some(Began(0))), Duration::ZERO, "it began before");
         assert_eq!(overload(at, None), BRIEF);
-        throttle.slow_down(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
+        throttle.record_overload(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
         assert_eq!(overload(at, None), Duration::from_secs(7), "the longer one holds");
     }
 
     #[test]
-    fn a_host_that_is_given_up_keeps_nobody_waiting() {
+    fn giving_a_host_up_ends_every_wait_for_it() {
         let (throttle, cancel, now) = (Throttle::new(1), Cancel::default(), Instant::now());
         let place = Place::nowhere(Operation::Ping);
         let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
         let policy = RetryPolicy::attempts(1);
-        throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
+        throttle.record_overload(now, None, Pause::Asked(Duration::from_secs(3600)));
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, PermitWait::Unlimited).is_some());
             let sleeper =
                 scope.spawn(|| cancel.sleep(Duration::from_secs(3600), || throttle.is_given_up(false)));
             (0..3).for_each(|_| throttle.fails(now, false));
@@ -404,7 +404,7 @@ mod tests {
         });
         assert!(throttle.given_up(false).is_some_and(|error| error.is_final()));
         assert!(!throttle.is_given_up(true), "writes may succeed");
-        throttle.take_back();
+        throttle.readmit();
         assert!(!throttle.is_given_up(false));
     }
 
@@ -426,7 +426,7 @@ mod tests {
             assert_eq!(throttle.limit(), limit, "the first one counts");
         }
         let throttle = Throttle::new(100);
-        throttle.slow_down(Instant::now(), None, Pause::None);
+        throttle.record_overload(Instant::now(), None, Pause::None);
         throttle.measured(Duration::from_secs(1));
         assert_eq!(throttle.limit(), 8, "an overload counts for more");
     }
@@ -437,7 +437,7 @@ mod tests {
         let long_ago = Instant::now().checked_sub(2 * LONG).unwrap();
         throttle.sent(long_ago);
         throttle.sent(Instant::now());
-        let _permit = throttle.acquire(&Cancel::default(), Patience::Endless);
+        let _permit = throttle.acquire(&Cancel::default(), PermitWait::Unlimited);
         assert!((48..=64).contains(&throttle.limit()), "{}", throttle.limit());
     }
 
@@ -449,16 +449,16 @@ mod tests {
             let running = fill(&throttle);
             assert_eq!(running.len(), expected);
             // The last fraction of one is lost in rounding down.
-            (0..=expected).for_each(|_| throttle.speed_up());
+            (0..=expected).for_each(|_| throttle.record_success());
         }
     }
 
     #[test]
-    fn a_thread_that_holds_a_place_does_not_wait_for_itself() {
+    fn a_thread_that_holds_a_permit_does_not_wait_for_itself() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let outer = throttle.acquire(&cancel, Patience::Endless);
-        let inner = throttle.acquire(&cancel, Patience::Endless);
+        let outer = throttle.acquire(&cancel, PermitWait::Unlimited);
+        let inner = throttle.acquire(&cancel, PermitWait::Unlimited);
         assert!(outer.is_some() && inner.is_some());
         assert_eq!(throttle.free(), 0);
         drop(inner);
@@ -469,12 +469,12 @@ mod tests {
     }
 
     #[test]
-    fn another_thread_waits_until_a_place_is_free() {
+    fn another_thread_waits_for_a_free_permit() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let first = throttle.acquire(&cancel, Patience::Endless);
+        let first = throttle.acquire(&cancel, PermitWait::Unlimited);
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, PermitWait::Unlimited).is_some());
             assert_eq!(throttle.lock().running, 1);
             // Permits may be given back by another thread than the one that got them.
             scope.spawn(move || drop(first));
@@ -485,28 +485,28 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_where_a_wait_might_never() {
+    fn a_bounded_wait_for_a_permit_ends() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let _first = throttle.acquire(&cancel, Patience::Endless);
-        for patience in [Patience::None, Patience::Bounded(Duration::from_millis(1))] {
-            let other = || throttle.acquire(&cancel, patience).is_some();
+        let _first = throttle.acquire(&cancel, PermitWait::Unlimited);
+        for wait in [PermitWait::Skip, PermitWait::AtMost(Duration::from_millis(1))] {
+            let other = || throttle.acquire(&cancel, wait).is_some();
             assert!(
                 thread::scope(|scope| scope.spawn(other).join().unwrap()),
-                "{patience:?}"
+                "{wait:?}"
             );
         }
     }
 
     #[test]
-    fn a_pause_holds_everyone_and_the_cancel_flag_ends_the_wait() {
+    fn a_pause_stops_all_requests_and_the_cancel_flag_ends_the_wait() {
         let throttle = Throttle::new(4);
         let hour = Duration::from_secs(3600);
-        throttle.slow_down(Instant::now(), None, Pause::Asked(hour));
+        throttle.record_overload(Instant::now(), None, Pause::Asked(hour));
         let cancel = Cancel::default();
         cancel.set();
-        for patience in [Patience::Endless, Patience::None] {
-            assert!(throttle.acquire(&cancel, patience).is_none());
+        for wait in [PermitWait::Unlimited, PermitWait::Skip] {
+            assert!(throttle.acquire(&cancel, wait).is_none());
         }
     }
 }

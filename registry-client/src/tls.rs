@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_key_is_told_from_none() {
+    fn an_encrypted_key_is_distinguished_from_none() {
         let folder = tempfile::tempdir().unwrap();
         let certificate = folder.path().join("cert.pem");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

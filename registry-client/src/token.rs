@@ -16,7 +16,7 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::login::Login;
 use crate::operation::Place;
-use crate::origin::{Purpose, Reach};
+use crate::origin::{Purpose, Reach, RefusedTarget};
 use crate::payload::Payload;
 use crate::request::{MAX_REDIRECTS, MAX_TOKEN};
 use crate::scope::Scopes;
@@ -274,14 +274,17 @@ pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
 
 impl Server {
     /// Returns the server of a challenge. A realm may be relative to the registry, and never leads from HTTPS to HTTP.
-    pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, String> {
+    pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, RefusedTarget> {
         let realm = asked_by
             .join(realm)
             .map_err(|error| format!("the token server's URL can't be used: {error}"))?;
         if asked_by.scheme() == Scheme::Https && realm.scheme() == Scheme::Http {
-            return Err(format!(
-                "the token server {realm} would get the credentials over plain HTTP: refused"
-            ));
+            return Err(RefusedTarget {
+                message: format!(
+                    "the token server {realm} would get the credentials over plain HTTP: refused"
+                ),
+                cause: Some(Cause::LeavesHttps),
+            });
         }
         Ok(Server { realm, service })
     }

@@ -167,7 +167,7 @@ impl Core {
             Sign::Cut if count > 1 => Some(Pause::None),
             Sign::Refusal | Sign::Overload | Sign::Cut | Sign::Nothing => None,
         };
-        let slowed = pause.and_then(|pause| pace.slow_down(Instant::now(), error.inner().began, pause));
+        let slowed = pause.and_then(|pause| pace.record_overload(Instant::now(), error.inner().began, pause));
         if let Some(concurrency) = slowed {
             let kind = NoticeKind::SlowDown { concurrency };
             self.notify(kind, place, count, wait, error.kind());
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_no_try_while_others_succeed_and_every_wait_is_counted() {
+    fn a_refusal_is_no_try_while_others_succeed_and_waits_are_bounded() {
         let mut tries = Tries::default();
         assert!(tries.count_failure(Sign::Refusal, false) && tries.count_failure(Sign::Refusal, false));
         assert_eq!(tries.count(), 2);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_files_are_waited_for_a_bounded_number_of_times() {
+    fn a_request_waits_for_files_a_bounded_number_of_times() {
         let mut tries = Tries::default();
         let waits = (0..1000).take_while(|_| !tries.count_failure(Sign::NoFiles, false));
         assert_eq!(waits.count(), MAX_WAITS as usize);

@@ -93,7 +93,7 @@ struct Upload<'a> {
     /// Whether each chunk gets a connection of its own, since longer-lived ones are cut.
     is_narrow: bool,
     /// Whether to believe a chunk's `Range` rather than its status, after an upload that believed the status was refused.
-    heeds_ranges: bool,
+    trusts_ranges: bool,
     /// The journal's entry of the session.
     entry: Option<Box<dyn UploadEntry>>,
 }
@@ -107,7 +107,7 @@ impl<'a> Upload<'a> {
             blob,
             chunk: None,
             is_narrow: false,
-            heeds_ranges: false,
+            trusts_ranges: false,
             entry: None,
         })
     }
@@ -146,7 +146,7 @@ impl<'a> Upload<'a> {
             if let Step::Lost(error) | Step::Damaged(error) | Step::Failed(error) = &step
                 && self.is_due_to_ranges(error, &current)
             {
-                self.heeds_ranges = true;
+                self.trusts_ranges = true;
                 self.tell_of_fallback(
                     error,
                     "its chunks may be stored in part; beginning anew".to_owned(),
@@ -352,7 +352,7 @@ impl<'a> Upload<'a> {
     /// Whether the registry refused an upload whose chunks were answered with other ranges than sent. At most once in an upload.
     fn is_due_to_ranges(&self, error: &Error, session: &Session) -> bool {
         let is_refusal = matches!(error.status(), Some(400 | 404 | 409 | 416 | 422));
-        session.is_doubtful && !self.heeds_ranges && is_refusal
+        session.is_doubtful && !self.trusts_ranges && is_refusal
     }
 
     /// Takes the next smaller size of chunks, after a body was refused.

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_null_is_passed_over() {
+    fn null_entries_are_ignored() {
         let host = "a.b".parse().unwrap();
         let entry = r#""a.b":{"auth":"dTpw"}"#;
         for (name, text) in [

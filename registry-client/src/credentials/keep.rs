@@ -191,7 +191,7 @@ mod tests {
     use crate::credentials::CredentialSource as _;
 
     #[test]
-    fn who_keeps_credentials_at_once_loses_none_of_the_others() {
+    fn concurrent_changes_of_a_credential_file_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/config.json");
         std::thread::scope(|scope| {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_forgotten_in_every_file_and_nothing_else_is() {
+    fn removed_credentials_are_removed_from_every_file_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         let files = ["auth.json", "config.json", ".dockercfg"].map(|name| folder.path().join(name));
         let entries = r#""https://a.b/v1/":{"auth":"dTpw"},"a.b/team":{"auth":"dTpw"},"c.d":{"auth":"dTpw"}"#;
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_of_links_and_what_is_no_object_are_told() {
+    fn a_loop_of_links_and_a_file_without_an_object_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list.json");
         std::fs::write(&list, "[\"secret\"]").unwrap();

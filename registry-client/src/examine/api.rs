@@ -32,29 +32,29 @@ struct Page {
 }
 
 impl Examination<'_> {
-    pub(super) fn look_at_api(&mut self, root: &Url, push: bool) {
-        let Some(demand) = self.look_at_root(root) else {
+    pub(super) fn check_api(&mut self, root: &Url, push: bool) {
+        let Some(demand) = self.check_root(root) else {
             return;
         };
-        let may_go_on = self.look_at_credentials(demand.as_ref());
+        let may_go_on = self.check_credentials(demand.as_ref());
         if may_go_on && push && demand.is_some() {
-            self.look_at_projects();
+            self.check_projects();
         }
         let Some(repository) = self.repository.filter(|_| may_go_on) else {
             return;
         };
-        let tags = self.look_at_repository(repository, push);
+        let tags = self.check_repository(repository, push);
         if push {
-            self.look_at_push(repository);
+            self.check_push(repository);
         }
         if let Some(tags) = tags {
-            self.look_at_ranges(repository, &tags);
-            self.look_at_referrers(repository);
+            self.check_ranges(repository, &tags);
+            self.check_referrers(repository);
         }
     }
 
     /// Asks anonymously. Returns `None` if it is no registry, else the authentication that it asks for, if any.
-    fn look_at_root(&mut self, root: &Url) -> Option<Option<Demand>> {
+    fn check_root(&mut self, root: &Url) -> Option<Option<Demand>> {
         let place = self.place(Operation::Ping);
         let exchange = Exchange {
             method: "GET",
@@ -102,8 +102,8 @@ impl Examination<'_> {
                         self.note(Fact::bad(Topic::Login, text).hint(hint));
                         None
                     }
-                    Err(message) => {
-                        self.note(Fact::bad(Topic::Login, message));
+                    Err(refused) => {
+                        self.note(Fact::bad(Topic::Login, refused.message));
                         None
                     }
                 }
@@ -121,7 +121,7 @@ impl Examination<'_> {
     }
 
     /// Examines the credentials, and whether the registry accepts them. Returns whether to go on.
-    fn look_at_credentials(&mut self, demand: Option<&Demand>) -> bool {
+    fn check_credentials(&mut self, demand: Option<&Demand>) -> bool {
         let found = match self.find_credential() {
             Ok(found) => found,
             Err(error) => {
@@ -218,7 +218,7 @@ impl Examination<'_> {
     }
 
     /// Examines whether the repository may be read. Returns its tags.
-    fn look_at_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
+    fn check_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
         match self.ask_tags(repository) {
             Ok(tags) => {
                 let text = match tags.len() {
@@ -260,7 +260,7 @@ impl Examination<'_> {
     }
 
     /// Examines whether the repository may be written, by an upload that it cancels.
-    fn look_at_push(&mut self, repository: &Repository) {
+    fn check_push(&mut self, repository: &Repository) {
         let fact = match self.begin_upload(repository) {
             Ok(()) => {
                 let text = format!(
@@ -315,7 +315,7 @@ impl Examination<'_> {
     }
 
     /// Examines ranges, by the first byte of an image's config.
-    fn look_at_ranges(&mut self, repository: &Repository, tags: &[String]) {
+    fn check_ranges(&mut self, repository: &Repository, tags: &[String]) {
         let Some(blob) = self.small_blob(repository, tags) else {
             return;
         };
@@ -348,7 +348,7 @@ impl Examination<'_> {
         }
     }
 
-    fn look_at_referrers(&mut self, repository: &Repository) {
+    fn check_referrers(&mut self, repository: &Repository) {
         let path = format!("/referrers/{NOBODY}");
         let asked = Call::new(
             self.core,

@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_certificate_is_told_in_words() {
+    fn a_certificate_is_described() {
         let names = ["hub.local", "10.0.0.5", "::1", "a.b", "c.d", "e.f", "g.h"].map(str::to_owned);
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(names).unwrap();

@@ -83,7 +83,7 @@ impl Examination<'_> {
             Some(proxy) => self.through(proxy, stream, &url)?,
             None => stream,
         };
-        self.look_at_certificates(stream, &url).then_some(url)
+        self.check_certificates(stream, &url).then_some(url)
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
@@ -183,7 +183,7 @@ impl Examination<'_> {
     }
 
     /// Examines the certificate, and whether TLS works with it.
-    fn look_at_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
+    fn check_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
         let host = bare(url.host());
         let Ok(name) = ServerName::try_from(host.clone()) else {
             self.note(Fact::bad(

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::core::lock;
-use crate::secure::{Judge, provider};
+use crate::secure::{CertificateVerifier, provider};
 
 /// Returns the certificates that a server shows, its own first.
 pub(super) fn certificates(
@@ -16,7 +16,7 @@ pub(super) fn certificates(
     name: &ServerName<'static>,
 ) -> Result<Vec<CertificateDer<'static>>, io::Error> {
     let recorder = Arc::new(Recorder {
-        signatures: Judge::new(RootCertStore::empty(), &[]).map_err(io::Error::other)?,
+        signatures: CertificateVerifier::new(RootCertStore::empty(), &[]).map_err(io::Error::other)?,
         seen: Mutex::default(),
     });
     let config = ClientConfig::builder_with_provider(provider())
@@ -48,7 +48,7 @@ pub(super) fn verify(
     let (own, others) = chain
         .split_first()
         .ok_or(rustls::CertificateError::UnknownIssuer)?;
-    let judge = Judge::new(roots, given)?;
+    let judge = CertificateVerifier::new(roots, given)?;
     judge
         .verify_server_cert(own, others, name, &[], UnixTime::now())
         .map(drop)
@@ -57,7 +57,7 @@ pub(super) fn verify(
 #[derive(Debug)]
 struct Recorder {
     /// Verifies a handshake's signatures, but no certificate.
-    signatures: Judge,
+    signatures: CertificateVerifier,
     seen: Mutex<Vec<CertificateDer<'static>>>,
 }
 

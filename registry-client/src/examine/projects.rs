@@ -31,7 +31,7 @@ enum Who {
 
 impl Examination<'_> {
     /// Notes whether the user may create projects, if the registry is a Harbor.
-    pub(super) fn look_at_projects(&mut self) {
+    pub(super) fn check_projects(&mut self) {
         if !matches!(self.core.harbor(self.registry, self.repository), Ok(Some(_))) {
             return;
         }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_robot_of_a_project_creates_none_whatever_is_open() {
+    fn a_robot_of_a_project_never_creates_projects() {
         for restriction in [EVERYONE, "adminonly"] {
             let fact = verdict(&Credential::new("robot$team+ci", "x"), &Who::Robot, restriction);
             assert!(fact.values.contains(&("may_create", "no".to_owned())), "{fact:?}");

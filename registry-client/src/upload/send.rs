@@ -120,7 +120,7 @@ impl Upload<'_> {
                 // The status says that the chunk is stored. ECR always answers with the first chunk's range, and others count one chunk: the final
                 // PUT tells whether all is there.
                 session.is_doubtful = true;
-                if !self.heeds_ranges {
+                if !self.trusts_ranges {
                     return Step::More;
                 }
                 if (start + PROGRESS..end).contains(&stored) {

@@ -63,7 +63,7 @@ fn a_blob_that_is_really_encoded_is_refused_as_such() {
 }
 
 #[test]
-fn a_web_page_in_place_of_a_blob_is_told_as_one() {
+fn a_web_page_in_place_of_a_blob_is_reported() {
     let bytes = content(10_000);
     for chunked_answers in [false, true] {
         let registry = ScriptedRegistry::with(Options {
@@ -185,7 +185,7 @@ fn a_page_in_a_storages_place_is_no_storages_refusal() {
 }
 
 #[test]
-fn a_registry_that_takes_no_manifests_of_a_type_says_which_and_what_helps() {
+fn a_refused_media_type_is_named_with_a_hint() {
     let image = samples::single(Family::Docker, "linux/amd64", 1);
     let media_type = image.root.media_type.as_str();
     let manifest = RawManifest::parse(image.root.bytes.clone(), Some(media_type)).unwrap();
@@ -205,7 +205,7 @@ fn a_registry_that_takes_no_manifests_of_a_type_says_which_and_what_helps() {
 }
 
 #[test]
-fn a_registry_that_knows_sha256_alone_is_told_apart() {
+fn a_registry_that_knows_sha256_alone_gets_a_hint() {
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     let digest = Digest::with(Algorithm::Sha512, &image.root.bytes);
     let media_type = image.root.media_type.as_str();

@@ -69,7 +69,7 @@ fn one_token_serves_all_requests_of_its_scope() {
 }
 
 #[test]
-fn nobody_waits_for_the_first_answer_of_a_registry_that_there_are_no_credentials_for() {
+fn no_worker_waits_for_the_first_answer_of_a_plain_registry_without_credentials() {
     const AT_ONCE: usize = 3;
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let registry: Registry = listener.local_addr().unwrap().to_string().parse().unwrap();
@@ -510,7 +510,7 @@ fn a_wrong_password_is_sent_once_or_to_a_token_server_twice_however_many_images_
 }
 
 #[test]
-fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
+fn a_missing_right_to_one_repository_leaves_the_others_readable() {
     let lacking =
         r#"{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository: team/secret"}]}"#;
     for (authentication, fault) in [

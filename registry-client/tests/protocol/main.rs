@@ -15,6 +15,6 @@ mod real;
 mod refusals;
 mod resilience;
 mod secure;
-mod strangers;
 mod tokens;
+mod unknown_hosts;
 mod whole;

@@ -168,7 +168,7 @@ fn an_own_session_of_another_form_takes_bytes_and_is_not_cancelled() {
 }
 
 #[test]
-fn nobody_names_a_host_that_this_run_has_settings_for() {
+fn no_registry_may_redirect_to_a_host_with_settings_of_its_own() {
     let elsewhere = ScriptedRegistry::start();
     let client = |registry: &ScriptedRegistry| {
         let mut own = HostRule::new(registry.host());
@@ -196,7 +196,7 @@ fn nobody_names_a_host_that_this_run_has_settings_for() {
 }
 
 #[test]
-fn what_is_written_is_not_redirected_to_another_origin_and_nothing_is_deleted_by_a_redirect() {
+fn writes_are_not_redirected_to_another_origin_and_no_delete_is_redirected() {
     let (registry, elsewhere) = (ScriptedRegistry::start(), ScriptedRegistry::start());
     let (client, a) = (client(), repository(&registry, "a"));
     let away = format!("http://{}/x", elsewhere.host());
@@ -228,7 +228,7 @@ fn what_is_written_is_not_redirected_to_another_origin_and_nothing_is_deleted_by
 }
 
 #[test]
-fn who_is_redirected_away_and_back_shows_no_password_any_more() {
+fn a_request_that_is_redirected_away_and_back_carries_no_password() {
     let (registry, elsewhere) = (with_password(), ScriptedRegistry::start());
     let client = client_of(user(), &registry);
     let a = repository(&registry, "a");

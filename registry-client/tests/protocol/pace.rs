@@ -157,7 +157,7 @@ fn a_host_where_nothing_succeeds_is_given_up_once_and_told_once() {
             "they share what they know"
         );
         registry.clear_faults();
-        other.take_back_hosts();
+        other.readmit_hosts();
         fetch(&client, &registry, 0).unwrap();
     }
 }
@@ -218,7 +218,7 @@ fn a_host_that_refuses_connections_is_given_up() {
 }
 
 #[test]
-fn who_waits_for_a_token_shares_the_failure_to_get_it() {
+fn requests_that_wait_for_a_token_share_the_failure_to_fetch_it() {
     const WORKERS: usize = 8;
     let registry = ScriptedRegistry::with(Options::bearer(true));
     // Who comes once it is known what is asked for asks for the token at once.

@@ -340,7 +340,7 @@ fn a_manifest_that_was_damaged_on_its_way_is_fetched_again() {
 }
 
 #[test]
-fn what_is_no_manifest_is_said_to_be_none() {
+fn a_body_that_is_no_manifest_is_refused() {
     let registry = ScriptedRegistry::start();
     let html = Reply::status(200)
         .header("Content-Type", "text/html")
