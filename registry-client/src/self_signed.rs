@@ -158,7 +158,7 @@ mod tests {
 
     const IN_MARCH: u64 = 1_772_323_200;
 
-    /// What becomes of a certificate for `hub.local` and 10.1.2.3, good in 2026, that is its own authority.
+    /// Verifies a certificate for `hub.local` and 10.1.2.3, good in 2026, that is its own authority.
     fn verdict(name: &'static str, change: impl FnOnce(&mut CertificateParams)) -> Result<(), String> {
         let mut params = CertificateParams::new(["hub.local".to_owned(), "10.1.2.3".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! Answers that say something of themselves: an encoding, a type, an error in a form of their own.
+//! Answers with an encoding, an unusual type or an error of another form.
 
 use transload_reference::{Algorithm, Digest, Identifier, RawManifest};
 use transload_registry_client::ErrorKind;
@@ -88,7 +88,7 @@ fn a_web_page_in_place_of_a_blob_is_reported() {
                 "{length} {chunked_answers}: {hint}"
             );
         }
-        // What is served as one and is the blob is the blob.
+        // A blob that is served as a web page is still the blob.
         registry.clear_faults();
         let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
         registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)).every());
@@ -131,7 +131,7 @@ fn a_web_page_that_answers_a_push_is_no_success() {
     }
 }
 
-/// What reading a blob comes to whose storage answers so.
+/// Reads a blob whose storage answers like this; returns the error.
 fn from_storage(reply: Reply) -> (transload_registry_client::Error, ScriptedRegistry) {
     let registry = ScriptedRegistry::with(Options {
         redirect_blobs: true,

@@ -1,4 +1,4 @@
-//! The client against a registry that does what each test tells it.
+//! The client against a scripted registry.
 
 mod alongside;
 mod answers;

@@ -1,4 +1,4 @@
-//! Addresses that a registry names: what goes there, and what is said where they fail.
+//! URLs that a registry names: which requests go there, and the errors of their failures.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -59,7 +59,7 @@ fn dead() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// Has one session in it, and notes what is kept and forgotten.
+/// A journal with one session, which records every change.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -264,7 +264,7 @@ fn a_mount_between_rules_is_an_upload() {
     assert!(client.mount_blob(&other, &blob.digest, &two).unwrap());
 }
 
-/// The hint of an error: it is about the address that failed and what named it, and sends nobody to the registry's own port.
+/// Returns an error's hint, which names the failed URL and its source, but not the registry's own port.
 #[track_caller]
 fn assert_named(error: &Error, registry: &ScriptedRegistry, address: &str, named: &str) {
     let hint = error.hint().unwrap_or_default();
@@ -279,7 +279,7 @@ fn assert_named(error: &Error, registry: &ScriptedRegistry, address: &str, named
 #[test]
 fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
     let registry = ScriptedRegistry::start();
-    // Each has a client of its own: what one learns of logging in isn't the next one's.
+    // Each has a client of its own, which has to learn how to log in.
     let client = || builder().retry(RetryPolicy::attempts(1)).build().unwrap();
     let a = repository(&registry, "a");
     let blob = put(&registry, "a", b"bytes");

@@ -1,4 +1,4 @@
-//! Harbor's projects: looked for, created, and refused.
+//! Harbor's projects: found, created and refused.
 
 use transload_registry_client::{Client, Credential, HostRule, Secret, Topic, Verdict, Visibility};
 use transload_test_support::ScriptedRegistry;
@@ -88,7 +88,7 @@ fn other_registries_are_distinguished_from_a_harbor() {
         plain.fault(Fault::new("GET", "/api/v2.0/", Action::Answer(page.clone())).every());
         assert!(!client().is_harbor(&app).unwrap(), "{page:?}");
     }
-    // What leads elsewhere, or is out of order, may be a Harbor.
+    // A registry that redirects or fails may be a Harbor.
     for (status, said) in [(308, "308"), (501, "501")] {
         plain.clear_faults();
         let reply = Reply::status(status).header("Location", "https://elsewhere.local/");

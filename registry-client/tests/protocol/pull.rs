@@ -1,4 +1,4 @@
-//! Pulling.
+//! Pulls.
 
 use std::io::Read;
 
@@ -554,7 +554,7 @@ fn as_many_connections_are_kept_as_there_are_jobs() {
     registry.fault(Fault::new("GET", "/manifests/", Action::Hold).every());
     let client = builder().jobs(JOBS).build().unwrap();
     let repository = repository(&registry, "a");
-    // Who speaks to a registry first finds out how, while the others wait.
+    // The first request learns the scheme, while the others wait.
     client.tags(&repository).unwrap();
     for round in 1..=2 {
         std::thread::scope(|scope| {

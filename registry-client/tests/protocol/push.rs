@@ -9,7 +9,7 @@ use transload_test_support::scripted::{Action, Fault, Locations, Options, Reply}
 
 use crate::help::*;
 
-/// What a push to a registry with these faults came to: the offsets that the bytes were asked from.
+/// Pushes to a registry with these faults; returns the offsets at which the bytes were opened.
 fn push(registry: &ScriptedRegistry, bytes: &[u8]) -> Result<Vec<u64>, transload_registry_client::Error> {
     let mut offsets = Vec::new();
     let blob = descriptor(bytes);

@@ -1,4 +1,4 @@
-//! What a Harbor refuses, and what is told of it: projects, rights, quotas, tags, and rules of pulling.
+//! A Harbor's refusals and their errors: projects, rights, quotas, tags and pull policies.
 
 use transload_reference::RawManifest;
 use transload_registry_client::{Client, Credential, Error, Extent, Lookup, Reason};

@@ -1,4 +1,4 @@
-//! Faults that are survived, and those that aren't.
+//! Faults that the client survives, and fatal ones.
 
 use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};

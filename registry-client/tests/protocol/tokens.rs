@@ -1,4 +1,4 @@
-//! Tokens for many repositories at once, and who one is, at a registry whose token service is like Harbor's.
+//! Tokens for many repositories, at a registry with a token server like Harbor's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -230,7 +230,7 @@ fn a_head_that_is_too_long_for_a_proxy_is_shortened() {
 fn a_token_too_long_for_a_proxy_is_not_used() {
     let registry = harbor(HarborTokens::default());
     let client = builder_of(user(), &registry).build().unwrap();
-    // The estimate takes no account of what a service adds.
+    // The estimate ignores a server's own additions.
     let access: Vec<_> = (0..20)
         .map(|number| format!(r#"{{"type":"repository","name":"team/app{number}","actions":["pull"]}}"#))
         .collect();

@@ -1,4 +1,4 @@
-//! How long a host is waited for that nobody listens at: not for long where it has never answered, and with all tries where it has.
+//! Hosts where nothing listens: few tries if they have never answered, and all tries if they have.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! A blob at once: copied from one repository to another, or read into memory.
+//! Whole blobs: copied between repositories, or read into memory.
 
 use transload_registry_client::ErrorKind;
 use transload_test_support::ScriptedRegistry;
