@@ -379,7 +379,7 @@ pub struct RegistryArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How")]
 pub struct HowArgs {
-    /// How many requests and blobs at once, at most: it begins with 16, and goes further where that pays
+    /// How many requests and blobs at once, at most: it begins with 16, and grows while requests succeed
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "64",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
     pub jobs: u16,

@@ -21,7 +21,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     mirror(&client, &from.parse()?, &to.parse()?)
 }
 
-/// Children before parents: a registry takes no manifest before what it names.
+/// Children before parents: a registry refuses a manifest whose contents are missing.
 fn mirror(client: &Client, from: &Reference, to: &Reference) -> Result<(), Box<dyn Error>> {
     let manifest = client.manifest(from.repository(), &from.identifier())?;
     for child in manifest.view().children() {

@@ -1,4 +1,4 @@
-//! How a client reaches a repository, and as whom: for plans, without anything secret.
+//! How a client reaches a repository and which user it is there, for previews. No secret is included.
 
 use std::path::PathBuf;
 
@@ -13,52 +13,54 @@ use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::Scheme;
 
-/// How a client reaches a repository, and as whom. Nothing in it is secret.
+/// How a client reaches a repository, and as which user. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Access {
-    /// Whether plain HTTP is spoken. Where a rule leaves it open for a registry on this machine, it is asked.
+    /// Whether the client speaks plain HTTP. A registry on this machine is probed if no rule says.
     pub plain_http: bool,
-    /// Whether certificates go unchecked.
+    /// Whether certificates go unverified.
     pub insecure: bool,
-    /// The file of authorities to trust besides the system's.
+    /// The file with authorities to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// The client's certificate.
     pub cert_file: Option<PathBuf>,
     /// The proxy's address, and the variable that names it: `http://proxy:3128 (from HTTPS_PROXY)`.
     pub proxy: Option<String>,
-    /// Where the credentials are from; none where there are none.
+    /// The origin of the credentials; `None` without credentials.
     pub origin: Option<CredentialOrigin>,
-    /// The user's name, where credentials are of a named user.
+    /// The user name, if the credentials have one.
     pub username: Option<String>,
 }
 
-/// What a registry says to a client that shows who it is.
+/// A registry's answer to a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Greeting {
-    /// It takes the credentials.
+pub enum LoginCheck {
+    /// It accepts the credentials.
     Accepted,
-    /// It serves who shows none: it asks for none, or there are none and it needs none.
-    Open,
+    /// It serves anonymous requests: it asks for no credentials, or there are none and it needs none.
+    Anonymous,
 }
 
 impl Client {
-    /// How a repository is reached. A registry on this machine may be asked whether it speaks TLS; otherwise nothing is sent.
+    /// Returns how a repository is reached. Sends nothing, except that a registry on this machine may be probed for TLS.
     ///
     /// # Errors
-    /// Where a file or helper that should give credentials fails.
+    /// If a credential file or helper fails.
     pub fn access(&self, repository: &Repository) -> Result<Access, Error> {
         self.core().access(repository)
     }
 
-    /// Asks a registry whether it takes the credentials for a repository, for what a pull or a push needs. Nothing is made there,
-    /// and whether the repository exists or may be written isn't known afterwards.
+    /// Logs in to a repository's registry with the rights that a pull or a push needs. Changes nothing there, and doesn't tell whether the
+    /// repository exists or may be written.
     ///
     /// # Errors
-    /// Where it refuses them, wants some and there are none, or doesn't answer.
-    pub fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
-        self.core().greet(repository, to_push).map_err(Error::of_registry)
+    /// If the registry refuses the credentials, wants some and there are none, or doesn't answer.
+    pub fn check_login(&self, repository: &Repository, to_push: bool) -> Result<LoginCheck, Error> {
+        self.core()
+            .check_login(repository, to_push)
+            .map_err(Error::of_registry)
     }
 }
 
@@ -91,10 +93,10 @@ impl Core {
         })
     }
 
-    fn greet(&self, repository: &Repository, to_push: bool) -> Result<Greeting, Error> {
+    fn check_login(&self, repository: &Repository, to_push: bool) -> Result<LoginCheck, Error> {
         let mut call = Call::new(self, Operation::LogIn, repository, "GET", "")?;
         call.url = self.url(repository.registry(), Some(repository), "/v2/")?;
-        // The token is the one that the transfer needs.
+        // The transfer needs the same token.
         call.scopes = if to_push {
             Scopes::push(repository)
         } else {
@@ -104,12 +106,12 @@ impl Core {
         if !answer.is_success() {
             return Err(answer.into_error(&call.place));
         }
-        let greeting = if answer.was_authorized {
-            Greeting::Accepted
+        let check = if answer.was_authorized {
+            LoginCheck::Accepted
         } else {
-            Greeting::Open
+            LoginCheck::Anonymous
         };
         answer.drain();
-        Ok(greeting)
+        Ok(check)
     }
 }

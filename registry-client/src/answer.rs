@@ -1,33 +1,29 @@
-//! A registry's answer: head and body, and what a failure says.
+//! A registry's answer: its head, its body, and the refusal that it may be.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::Value;
 use transload_reference::printable;
 use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
-use crate::error::{Error, ErrorKind, Network, Quota, Refusal};
+use crate::error::{Error, ErrorKind};
+use crate::error_body;
 use crate::failure;
+use crate::network::Network;
 use crate::operation::Place;
 use crate::reason;
+use crate::refusal::{Quota, Refusal};
 use crate::retry::retry_after;
 use crate::throttle::Permit;
 use crate::transport::Lease;
 use crate::url::Url;
 
-/// How much of an error's body is read, in bytes.
+/// The largest part of an error's body to read, in bytes.
 const MAX_ERROR_BODY: u64 = 64 * 1024;
 
-/// How long the body of an error, or one that nobody wants, is read at most: its status is all that counts.
-const LONGEST_ASIDE: Duration = Duration::from_secs(5);
-
-/// How much of a registry's message is shown, in characters.
-const MAX_MESSAGE: usize = 300;
-
-/// How many errors of one kind are shown by their details.
-const MOST_DETAILS: usize = 5;
+/// The longest time to read the body of an error, or one to discard: the status is all that counts.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) struct Answer {
     pub status: u16,
@@ -35,20 +31,20 @@ pub(crate) struct Answer {
     /// Whether the request was a POST, PUT or PATCH.
     pub is_write: bool,
     pub body: Body,
-    /// Where it came from, after redirects.
+    /// The URL that gave it, after redirects.
     pub url: Url,
     pub was_authorized: bool,
-    /// How long its body may take to come, where it is a document.
-    pub patience: Duration,
-    /// Whether it came from another server than the registry, which had sent us there.
+    /// How long its body may take, if it is a document.
+    pub timeout: Duration,
+    /// Whether it came from another server, which the registry redirected to.
     pub is_elsewhere: bool,
     /// The proxy that it came through.
     pub proxy: Option<String>,
-    /// What was asked for with a fresh token that turned out not to suffice.
+    /// The scope that was asked for, if a fresh token doesn't allow it.
     pub insufficient: Option<String>,
-    /// Whether it answers a robot account of Harbor's.
+    /// Whether the request was sent as a robot account of Harbor.
     pub by_robot: bool,
-    /// The request isn't over before its answer was read.
+    /// Held until the body is read: the request isn't over before.
     pub permit: Option<Permit>,
 }
 
@@ -59,18 +55,18 @@ enum Source {
     Stream {
         reader: BodyReader<'static>,
         connection: Lease,
-        /// How long to wait for a byte while other things come.
-        patience: Duration,
+        /// How long to wait for a byte while heads of chunks and the like arrive.
+        timeout: Duration,
     },
     Bytes(io::Cursor<Vec<u8>>),
 }
 
 impl Body {
-    pub fn stream(body: ureq::Body, connection: Lease, patience: Duration) -> Body {
+    pub fn stream(body: ureq::Body, connection: Lease, timeout: Duration) -> Body {
         Body(Source::Stream {
             reader: body.into_reader(),
             connection,
-            patience,
+            timeout,
         })
     }
 
@@ -85,8 +81,8 @@ impl Read for Body {
             Source::Stream {
                 reader,
                 connection,
-                patience,
-            } => connection.wait().bound(Some(*patience), || reader.read(buffer))?,
+                timeout,
+            } => connection.wait().bound(Some(*timeout), || reader.read(buffer))?,
             Source::Bytes(bytes) => return bytes.read(buffer),
         };
         if count == 0 && !buffer.is_empty() {
@@ -105,7 +101,7 @@ impl Answer {
             body,
             url,
             was_authorized: false,
-            patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             is_elsewhere: false,
             proxy: None,
             insufficient: None,
@@ -118,13 +114,13 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Whether it is a web page that says "200 OK", as portals and proxies answer anything. Registries answer what is sent to them with 201, 202
-    /// or 204, or without a body.
+    /// Whether it is a web page with status 200, as portals and proxies answer anything. Registries answer writes with 201, 202 or 204, or
+    /// without a body.
     pub fn is_page(&self) -> bool {
         self.is_html() && self.status == 200 && self.content_length() != Some(0)
     }
 
-    /// Whether its body is said to be HTML.
+    /// Whether its content type is HTML.
     pub fn is_html(&self) -> bool {
         let content_type = self.header("content-type").unwrap_or_default();
         content_type.to_ascii_lowercase().starts_with("text/html")
@@ -138,8 +134,8 @@ impl Answer {
         self.header("content-length")?.parse().ok()
     }
 
-    /// Returns the encoding that the server says the body has. All requests ask for none, and nothing is ever decoded: the bytes are taken as
-    /// they come, and are right or wrong by themselves. Some servers name an encoding of content that is compressed anyway.
+    /// Returns the content encoding that the server names. Requests ask for none and bodies are never decoded: a digest or a parser tells
+    /// whether the bytes are right. Some servers name an encoding for content that is compressed by itself.
     pub fn foreign_encoding(&self) -> Option<String> {
         let encoding = self.header("content-encoding")?;
         let is_foreign = !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
@@ -148,7 +144,7 @@ impl Answer {
 
     /// Reads a short body to its end, so that the connection can be used again. A long one isn't worth it.
     pub fn drain(mut self) {
-        let longest = self.patience.min(LONGEST_ASIDE);
+        let longest = self.timeout.min(MAX_DISCARD_TIME);
         read_within(&mut self.body, MAX_ERROR_BODY, longest);
     }
 
@@ -159,11 +155,11 @@ impl Answer {
         {
             return Err(too_large(limit, place).at(&self.url));
         }
-        let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.patience);
+        let (bytes, end) = read_within(&mut self.body, limit.saturating_add(1), self.timeout);
         match end {
             End::Reached => {}
             End::TooSlow => {
-                let message = format!("the answer wasn't whole after {} s", self.patience.as_secs());
+                let message = format!("the answer wasn't whole after {} s", self.timeout.as_secs());
                 let network = Network::Stalled;
                 return Err(Error::new(place, ErrorKind::Network { network, message }).at(&self.url));
             }
@@ -172,7 +168,7 @@ impl Answer {
         if bytes.len() as u64 > limit {
             return Err(too_large(limit, place).at(&self.url));
         }
-        // What is encoded, and not only said to be, is no JSON.
+        // A body that really is encoded is no JSON.
         if let Some(encoding) = self.foreign_encoding()
             && !bytes.trim_ascii_start().starts_with(b"{")
         {
@@ -182,7 +178,7 @@ impl Answer {
         Ok(bytes)
     }
 
-    /// The answer as an error, with what its body says.
+    /// Turns the answer into an error, with the code and message of its body.
     pub fn into_error(self, place: &Place) -> Error {
         let url = self.url.clone();
         let is_write = self.is_write;
@@ -195,13 +191,13 @@ impl Answer {
     }
 
     pub fn into_refusal(mut self) -> Refusal {
-        // What came of it is enough: the status decides.
-        let longest = self.patience.min(LONGEST_ASIDE);
+        // A part of the body is enough: the status decides.
+        let longest = self.timeout.min(MAX_DISCARD_TIME);
         let (bytes, _) = read_within(&mut self.body, MAX_ERROR_BODY, longest);
-        let storage_error = read_storage_error(&bytes);
+        let storage_error = error_body::read_storage_error(&bytes);
         let is_html =
             storage_error.is_none() && (self.is_html() || bytes.trim_ascii_start().starts_with(b"<"));
-        let (code, message) = storage_error.unwrap_or_else(|| read_error(&bytes, self.status));
+        let (code, message) = storage_error.unwrap_or_else(|| error_body::read(&bytes, self.status));
         let quota = self.quota(message.as_deref());
         let lacks_right = self.insufficient.is_some();
         let message = match (message, self.insufficient) {
@@ -230,7 +226,7 @@ impl Answer {
         }
     }
 
-    /// Docker Hub tells its quota in headers such as `ratelimit-remaining: 0;w=21600`.
+    /// Returns the pull quota if it is used up. Docker Hub tells it in headers such as `ratelimit-remaining: 0;w=21600`.
     fn quota(&self, message: Option<&str>) -> Option<Quota> {
         if self.status != 429 {
             return None;
@@ -260,16 +256,15 @@ impl Answer {
     }
 }
 
-/// How reading a body ended.
+/// The end of a read.
 enum End {
-    /// With its last byte, or at the limit.
+    /// The last byte was read, or the limit is reached.
     Reached,
     TooSlow,
     Failed(io::Error),
 }
 
-/// Reads at most `limit` bytes for about that long: what came, and how it ended. Each read has a limit of its own, of the
-/// connection.
+/// Reads at most `limit` bytes for about `longest`. Returns them, and how the read ended. The connection bounds each single read.
 fn read_within(body: &mut Body, limit: u64, longest: Duration) -> (Vec<u8>, End) {
     const PIECE: usize = 16 * 1024;
     let deadline = Instant::now() + longest;
@@ -299,105 +294,6 @@ fn too_large(limit: u64, place: &Place) -> Error {
     Error::new(place, ErrorKind::Protocol(message))
 }
 
-/// Returns code and message, in the specification's form or those of token servers and Harbor.
-fn read_error(bytes: &[u8], status: u16) -> (Option<String>, Option<String>) {
-    let Ok(document) = serde_json::from_slice::<Value>(bytes) else {
-        return (None, None);
-    };
-    let text = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .map(|text| shown(once(text)))
-            .filter(|text| !text.is_empty())
-    };
-    let errors = document
-        .get("errors")
-        .and_then(Value::as_array)
-        .map_or(std::slice::from_ref(&document), Vec::as_slice);
-    let first = errors.first().unwrap_or(&document);
-    let code = text(first.get("code")).or_else(|| text(first.get("error")));
-    let message = text(first.get("message")).or_else(|| text(first.get("error_description")));
-    let detail = |error: &Value| {
-        text(error.get("details"))
-            .or_else(|| text(error.get("detail")))
-            .or_else(|| error.get("detail").and_then(flat))
-    };
-    // Of several blobs that a manifest names and that aren't there, each is an error of its own.
-    let same = errors
-        .iter()
-        .filter(|error| error.get("code") == first.get("code"));
-    let details: Vec<String> = same.filter_map(detail).take(MOST_DETAILS).collect();
-    let detail = Some(details.join(", ")).filter(|detail| !detail.is_empty());
-    let is_of_content = matches!(status, 400 | 415 | 422)
-        || code.as_deref().is_some_and(|code| code.ends_with("BLOB_UNKNOWN"));
-    let message = match (message, detail) {
-        // What is wrong with the content of a request is often said there alone.
-        (Some(message), Some(detail)) if is_of_content && !message.contains(&detail) => {
-            Some(shown(&format!("{message} ({detail})")))
-        }
-        (message, detail) => message.or(detail),
-    };
-    (code, message)
-}
-
-/// Returns a flat object as `name: value, name: value`.
-fn flat(detail: &Value) -> Option<String> {
-    let fields = detail.as_object()?.iter();
-    let fields = fields.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
-    let text = fields.collect::<Vec<_>>().join(", ");
-    Some(shown(&text)).filter(|text| !text.is_empty())
-}
-
-/// Returns code and message of a storage's error: S3, Google's and Azure's have the same form in XML. Nothing else of it is shown: other
-/// elements have keys and signatures in them.
-fn read_storage_error(bytes: &[u8]) -> Option<(Option<String>, Option<String>)> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let (_, error) = text.strip_prefix('<').and_then(|_| text.split_once("<Error"))?;
-    let element = |name: &str| {
-        let (_, rest) = error.split_once(&format!("<{name}>"))?;
-        let (value, _) = rest.split_once(&format!("</{name}>"))?;
-        let line = value.trim().lines().next()?;
-        let line = [
-            ("&lt;", "<"),
-            ("&gt;", ">"),
-            ("&quot;", "\""),
-            ("&apos;", "'"),
-            ("&amp;", "&"),
-        ]
-        .iter()
-        .fold(line.to_owned(), |line, (escaped, letter)| {
-            line.replace(escaped, letter)
-        });
-        Some(shown(&line)).filter(|line| !line.is_empty())
-    };
-    let code = element("Code")?;
-    // A message that quotes the request may quote its signature.
-    let message = element("Message").filter(|message| !message.contains(['?', '=']));
-    Some((Some(code), message))
-}
-
-/// Returns X of a text `X: X`, as Harbor writes an error whose cause says the same.
-fn once(text: &str) -> &str {
-    const BETWEEN: &str = ": ";
-    let half = text.len().saturating_sub(BETWEEN.len()) / 2;
-    match text.split_at_checked(half) {
-        Some((first, rest)) if half > 0 && rest.strip_prefix(BETWEEN) == Some(first) => first,
-        _ => text,
-    }
-}
-
-/// One line of a bounded length, in which nothing is left that a terminal would obey.
-fn shown(text: &str) -> String {
-    let text = text.trim();
-    let end = text
-        .char_indices()
-        .nth(4 * MAX_MESSAGE)
-        .map_or(text.len(), |(at, _)| at);
-    let line = text[..end].replace(['\n', '\r', '\t'], " ");
-    printable(&line, MAX_MESSAGE).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,80 +307,8 @@ mod tests {
         let body = Body::whole(body.as_bytes().to_vec());
         Answer {
             headers: map,
-            patience: Duration::from_secs(60),
+            timeout: Duration::from_secs(60),
             ..Answer::new(status, body, Url::parse("https://a/").unwrap())
-        }
-    }
-
-    #[test]
-    fn codes_and_messages_are_found_in_every_form() {
-        let some = |text: &str| Some(text.to_owned());
-        let table = [
-            (
-                r#"{"errors":[{"code":"DENIED","message":"no\nway"}]}"#,
-                (some("DENIED"), some("no way")),
-            ),
-            (
-                r#"{"errors":[{"code":"UNAUTHORIZED","message":"project nope not found: project nope not found"}]}"#,
-                (some("UNAUTHORIZED"), some("project nope not found")),
-            ),
-            (r#"{"errors":[]}"#, (None, None)),
-            (
-                r#"{"error":"invalid_grant","error_description":"gone"}"#,
-                (some("invalid_grant"), some("gone")),
-            ),
-            (
-                r#"{"details":"incorrect username or password"}"#,
-                (None, some("incorrect username or password")),
-            ),
-            (r#"{"errors":[{"code":5,"message":null}]}"#, (None, None)),
-            ("<html>", (None, None)),
-            ("", (None, None)),
-        ];
-        for (body, expected) in table {
-            let refusal = answer(403, &[], body).into_refusal();
-            assert_eq!((refusal.code, refusal.message), expected, "{body}");
-        }
-        assert!(answer(502, &[], " <!doctype html>").into_refusal().is_html);
-    }
-
-    #[test]
-    fn a_text_that_says_the_same_twice_is_told_once() {
-        for (text, told) in [
-            ("no way: no way", "no way"),
-            ("a: b: a: b", "a: b"),
-            ("no way: no", "no way: no"),
-            ("naïve: naïve", "naïve"),
-            (": ", ": "),
-            ("é: x", "é: x"),
-            ("", ""),
-        ] {
-            assert_eq!(once(text), told);
-        }
-    }
-
-    #[test]
-    fn a_detail_is_shown_where_the_content_of_the_request_is_refused() {
-        let body = |detail: &str| {
-            format!(
-                r#"{{"errors":[{{"code":"MANIFEST_INVALID","message":"manifest invalid","detail":{detail}}}]}}"#
-            )
-        };
-        let table = [
-            (
-                415,
-                r#"{"mediaType":"a/b","size":"7"}"#,
-                "manifest invalid (mediaType: a/b, size: 7)",
-            ),
-            (400, r#""no\nlayers""#, "manifest invalid (no layers)"),
-            (400, r#""manifest""#, "manifest invalid"),
-            (400, "{}", "manifest invalid"),
-            (400, r#"[{"Type":"repository"}]"#, "manifest invalid"),
-            (404, r#"{"Tag":"v1"}"#, "manifest invalid"),
-        ];
-        for (status, detail, message) in table {
-            let refusal = answer(status, &[], &body(detail)).into_refusal();
-            assert_eq!(refusal.message.as_deref(), Some(message), "{status} {detail}");
         }
     }
 
@@ -521,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storages_code_is_shown_and_none_of_its_secrets() {
+    fn a_storages_error_shows_its_code_and_no_secret() {
         let secrets = "<AWSAccessKeyId>KEY</AWSAccessKeyId><StringToSign>SECRET</StringToSign>\
              <AuthenticationErrorDetail>SECRET</AuthenticationErrorDetail>";
         let error = |inside: &str| {
@@ -556,12 +380,16 @@ mod tests {
                 "{refusal:?}"
             );
         }
-        let page = "<html><body><Error><Message>x</Message></Error></body></html>";
-        assert!(answer(403, &[], page).into_refusal().is_html);
+        for page in [
+            "<html><body><Error><Message>x</Message></Error></body></html>",
+            " <!doctype html>",
+        ] {
+            assert!(answer(403, &[], page).into_refusal().is_html);
+        }
     }
 
     #[test]
-    fn a_spent_quota_is_told_apart_from_a_busy_registry() {
+    fn a_used_up_quota_is_distinguished_from_a_busy_registry() {
         let spent = answer(
             429,
             &[

@@ -1,4 +1,4 @@
-//! Proving to a registry who one is.
+//! Authentication to a registry.
 
 use std::time::Instant;
 
@@ -9,19 +9,20 @@ use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::login::{Login, Trial};
+use crate::origin::RefusedTarget;
 use crate::payload::Payload;
 use crate::request::Call;
 use crate::secret::Secret;
 use crate::token::{Server, Wanted, basic};
 
-/// How a registry wants it proved.
+/// A registry's authentication scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Basic,
     Bearer(Server),
 }
 
-/// What a refusal asked for.
+/// The authentication that a refusal asked for.
 pub(crate) struct Demand {
     pub scheme: Scheme,
     scope: Option<String>,
@@ -29,14 +30,14 @@ pub(crate) struct Demand {
 }
 
 impl Scheme {
-    /// The scheme that an answer asks for, if it can be used.
+    /// Returns the scheme that an answer asks for, if it is usable.
     pub fn of(answer: &Answer) -> Option<Scheme> {
         Demand::of(answer).ok().flatten().map(|demand| demand.scheme)
     }
 }
 
 impl Demand {
-    pub fn of(answer: &Answer) -> Result<Option<Demand>, String> {
+    pub fn of(answer: &Answer) -> Result<Option<Demand>, RefusedTarget> {
         let values = answer.headers.get_all("www-authenticate").iter();
         let chosen = challenge::choose(values.filter_map(|value| value.to_str().ok()));
         Ok(match chosen {
@@ -60,40 +61,40 @@ impl Demand {
     }
 }
 
-/// What a request shows of its user.
-pub(crate) struct Proof<'a> {
+/// The authorization of a request.
+pub(crate) struct Authorization<'a> {
     /// The `Authorization` header.
     pub header: Secret,
-    /// Credentials that are sent for the first time, and the right to.
+    /// Credentials that are sent for the first time, and the lock that allows it.
     pub trial: Option<(Credential, Trial<'a>)>,
 }
 
-/// What is to be done about a request that was refused.
+/// What to do about a refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It is worth trying again.
+    /// Try again.
     Again,
-    /// The same would come of it again.
+    /// Give up: the answer would be the same.
     End,
-    /// The user has no token that allows it.
+    /// Give up: no token of the user's allows it.
     Lacking,
 }
 
 impl Core {
-    /// What a request has to show that began at `since`, as far as the registry's wishes are known.
+    /// Returns the authorization for a request that began at `since`, as far as the registry's scheme is known.
     pub fn authorize<'l>(
         &self,
         login: &'l Login,
         call: &mut Call,
         since: Instant,
-    ) -> Result<Option<Proof<'l>>, Error> {
+    ) -> Result<Option<Authorization<'l>>, Error> {
         let Some(scheme) = lock(&login.scheme).clone() else {
             return Ok(None);
         };
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        let proof = self.prove(login, call, since, &scheme, credential.as_ref());
-        // What a helper gave may have run out meanwhile.
+        let proof = self.authorize_with(login, call, since, &scheme, credential.as_ref());
+        // A helper's credentials may have expired.
         match proof {
             Err(error) if error.is_denied() && credential.is_some() => {
                 self.forget_credential(&call.place);
@@ -101,21 +102,21 @@ impl Core {
                 if renewed == credential {
                     return Err(error);
                 }
-                self.prove(login, call, since, &scheme, renewed.as_ref())
+                self.authorize_with(login, call, since, &scheme, renewed.as_ref())
             }
             proof => proof,
         }
     }
 
-    pub fn prove<'l>(
+    pub fn authorize_with<'l>(
         &self,
         login: &'l Login,
         call: &Call,
         since: Instant,
         scheme: &Scheme,
         credential: Option<&Credential>,
-    ) -> Result<Option<Proof<'l>>, Error> {
-        let known = |header| Ok(Some(Proof { header, trial: None }));
+    ) -> Result<Option<Authorization<'l>>, Error> {
+        let known = |header| Ok(Some(Authorization { header, trial: None }));
         if credential.is_some() && self.is_plain_unasked(&call.reach) {
             let message = format!(
                 "{} speaks plain HTTP, and there are credentials for it, which go over plain HTTP only where that is asked for: set \
@@ -135,7 +136,7 @@ impl Core {
                     }
                 };
                 let trial = login.admit(credential)?;
-                Ok(Some(Proof {
+                Ok(Some(Authorization {
                     header,
                     trial: trial.map(|trial| (credential.clone(), trial)),
                 }))
@@ -146,17 +147,17 @@ impl Core {
         }
     }
 
-    /// Takes note of what a 401, or a 403 that says "insufficient scope", asks for. The request began at `since`.
-    pub fn heed(
+    /// Learns from a 401, or a 403 with "insufficient scope". The request began at `since`.
+    pub fn learn_from_refusal(
         &self,
         login: &Login,
         call: &mut Call,
         since: Instant,
-        demand: Result<Option<Demand>, String>,
+        demand: Result<Option<Demand>, RefusedTarget>,
         sent: Option<&Secret>,
     ) -> Result<Next, Error> {
         let again = |is_worth_it| if is_worth_it { Next::Again } else { Next::End };
-        let demand = match demand.map_err(|message| call.protocol(message))? {
+        let demand = match demand.map_err(|refused| call.refused(refused))? {
             Some(demand) => demand,
             None => match self.demand_of_ping(login, call)? {
                 Some(demand) => demand,
@@ -167,7 +168,7 @@ impl Core {
         let scheme = {
             let mut known = lock(&login.scheme);
             match (&*known, &demand.scheme, token) {
-                // Harbor asks for Basic in the place of a better token.
+                // Harbor asks for Basic where a better token is needed.
                 (Some(Scheme::Bearer(_)), Scheme::Basic, Some(_)) => {}
                 _ => *known = Some(demand.scheme.clone()),
             }
@@ -176,7 +177,7 @@ impl Core {
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
         Ok(match (&scheme, &credential) {
-            // The same again would be refused again.
+            // The same credentials would be refused again.
             (Scheme::Basic, Some(_)) if sent.is_none() => Next::Again,
             (Scheme::Basic, credential) => {
                 self.forget_credential(&call.place);
@@ -193,15 +194,15 @@ impl Core {
         })
     }
 
-    /// Takes note that a request's head was too long, if it was. True: the next one is shorter.
-    pub fn heed_length(
+    /// Shortens the token if the request's head was too long. Returns whether the next one is shorter.
+    pub fn shorten_after(
         &self,
         login: &Login,
         call: &Call,
         answer: &Answer,
         sent: &Secret,
     ) -> Result<bool, Error> {
-        // What proxies answer; registries answer 400 in JSON, and for other reasons.
+        // Proxies answer like this. Registries answer 400 in JSON, for other reasons.
         let is_json = answer
             .header("content-type")
             .is_some_and(|kind| kind.contains("json"));
@@ -217,7 +218,7 @@ impl Core {
         Ok(self.shorten_token(&wanted, token))
     }
 
-    /// Some registries refuse without saying what they want; the API's root says it.
+    /// Asks the API's root for the scheme: some registries refuse without a challenge.
     fn demand_of_ping(&self, login: &Login, call: &Call) -> Result<Option<Demand>, Error> {
         if let Some(scheme) = lock(&login.scheme).clone() {
             return Ok(Some(Demand {
@@ -240,7 +241,7 @@ impl Core {
         let answer = self.exchange(exchange, &mut Payload::None)?;
         let demand = Demand::of(&answer);
         answer.drain();
-        demand.map_err(|message| Error::new(&call.place, ErrorKind::Protocol(message)).at(&url))
+        demand.map_err(|refused| call.refused(refused).at(&url))
     }
 }
 
@@ -248,7 +249,7 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
-/// The token in an `Authorization` header.
+/// Returns the token in an `Authorization` header.
 fn token_in(header: &Secret) -> Option<&str> {
     header.expose().strip_prefix("Bearer ")
 }

@@ -1,10 +1,10 @@
-//! The flag by which a user stops everything.
+//! The flag that cancels a client's requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a wait goes without a look at the flag.
+/// The interval between two checks of the flag.
 const SLICE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Waits, or until `is_over`. Returns false where the flag is set first.
+    /// Sleeps for `wait`, or until `is_over`. Returns false if the flag is set first.
     pub fn sleep(&self, wait: Duration, is_over: impl Fn() -> bool) -> bool {
         let until = Instant::now() + wait;
         loop {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_flag_ends_a_wait_at_once() {
+    fn the_flag_ends_a_wait_at_once() {
         let (cancel, hour) = (Cancel::default(), Duration::from_secs(3600));
         assert!(cancel.sleep(Duration::ZERO, || false) && cancel.sleep(hour, || true));
         cancel.set();

@@ -1,6 +1,6 @@
-//! `WWW-Authenticate` (RFC 9110, section 11.6.1), as registries really write it.
+//! Parses `WWW-Authenticate` (RFC 9110, section 11.6.1) as registries really write it.
 
-/// What a registry wants to see before it answers.
+/// A challenge: the authentication that a registry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Bearer {
@@ -12,7 +12,7 @@ pub(crate) enum Challenge {
     Basic,
 }
 
-/// The challenge to answer, of all the headers' values: Bearer before Basic. A Bearer challenge without a realm is none.
+/// Returns the challenge to answer from all headers' values: Bearer before Basic. A Bearer challenge without a realm is ignored.
 pub(crate) fn choose<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Challenge> {
     let mut basic = None;
     for (scheme, parameters) in values.into_iter().flat_map(parse) {
@@ -39,7 +39,7 @@ pub(crate) fn choose<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Ch
 
 type Parsed = (String, Vec<(String, String)>);
 
-/// Reads a list of challenges. What can't be understood is skipped: the rest may still help.
+/// Parses a list of challenges, and skips whatever is malformed.
 fn parse(value: &str) -> Vec<Parsed> {
     let mut challenges: Vec<Parsed> = Vec::new();
     let mut rest = value;
@@ -75,7 +75,7 @@ fn parse(value: &str) -> Vec<Parsed> {
     }
 }
 
-/// A quoted string with escapes, or everything up to the next comma or space.
+/// Parses a quoted string with escapes, or everything up to the next comma or space.
 fn read_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! What a token says of itself, where it is a JWT ([RFC 7519]). The registry judges tokens; this says only what to ask for next.
+//! The claims of a token that is a JWT ([RFC 7519]). The registry judges tokens; the claims only tell what to ask for next.
 //!
 //! [RFC 7519]: https://www.rfc-editor.org/rfc/rfc7519
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::scope::Scopes;
 
-/// What a token says of itself. Nothing is known of one that is no JWT, or none of the distribution specification's.
+/// The claims of a token. All are `None` for a token that isn't a JWT of the distribution specification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Claims {
-    /// The user: `Some("")` is nobody
+    /// The user; `Some("")` is anonymous
     /// ([specification](https://distribution.github.io/distribution/spec/auth/jwt/)).
     pub subject: Option<String>,
-    /// What it allows.
+    /// The access that it grants.
     pub access: Option<Scopes>,
 }
 

@@ -1,4 +1,4 @@
-//! What is known beforehand about hosts: credentials, TLS and transport.
+//! Settings of hosts: credentials, TLS and transport.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use transload_reference::{Registry, Repository};
 
 use crate::secret::Secret;
 
-/// How to prove who one is to a registry. `Debug` shows the user's name and nothing else.
+/// Credentials for a registry. `Debug` shows the user name and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Credential {
-    /// A name and a password (or an access token that stands for one).
+    /// A user name and a password, or an access token in its place.
     Basic {
-        /// The user's name.
+        /// The user name.
         username: String,
         /// The password.
         password: Secret,
@@ -20,15 +20,15 @@ pub enum Credential {
     /// An OAuth2 refresh token, which is exchanged for access tokens
     /// ([specification](https://distribution.github.io/distribution/spec/auth/oauth/)).
     IdentityToken(Secret),
-    /// A bearer token that is sent as it is.
+    /// A bearer token to send as it is.
     RegistryToken(Secret),
 }
 
-/// The user's name that stands for an identity token in place of a password.
+/// The user name that marks the password as an identity token.
 pub(crate) const IDENTITY_TOKEN_USER: &str = "<token>";
 
 impl Credential {
-    /// A name and a password. The name `<token>` says that the password is an identity token, as credential helpers have it.
+    /// Returns credentials of a user name and a password. The name `<token>` marks the password as an identity token, as in credential helpers.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Credential {
         let username = username.into();
         let password = Secret::new(password);
@@ -39,7 +39,7 @@ impl Credential {
         }
     }
 
-    /// The user's name, where there is one.
+    /// Returns the user name, if there is one.
     pub fn username(&self) -> Option<&str> {
         match self {
             Credential::Basic { username, .. } => Some(username),
@@ -47,13 +47,13 @@ impl Credential {
         }
     }
 
-    /// Whether the user is a robot account of Harbor's, by the prefix that its names have unless an administrator chose another.
+    /// Returns whether the user is a robot account of Harbor, by the default prefix of their names.
     pub(crate) fn is_robot(&self) -> bool {
         self.username().is_some_and(|name| name.starts_with("robot$"))
     }
 }
 
-/// What holds for a registry, or for the repositories below a path in it.
+/// The settings of a registry, or of the repositories below a path in it.
 ///
 /// ```
 /// use transload_registry_client::{Credential, HostRule};
@@ -65,15 +65,14 @@ impl Credential {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HostRule {
-    /// `host` or `host/path-prefix`, without scheme. Of several rules, the longest that matches wins.
+    /// `host` or `host/path-prefix`, without scheme. The longest rule that matches wins.
     pub repo: String,
-    /// Who to be there; without one, the client's [`CredentialSource`](crate::CredentialSource) is asked.
+    /// The credentials; without them, the client's [`CredentialSource`](crate::CredentialSource) is asked.
     pub credential: Option<Credential>,
-    /// Whether the host's certificates go unchecked, and never a proxy's; without a word on it, the client's default holds for hosts that no rule names, and
-    /// false for this one.
+    /// Whether the host's certificates, but not a proxy's, go unverified (default: false).
     pub insecure: Option<bool>,
-    /// Whether plain HTTP is spoken. `None`: HTTPS. On this machine itself plain HTTP is spoken where the answer to TLS is none, and this rule
-    /// has neither credentials nor certificates; no credentials are sent over it.
+    /// Whether to speak plain HTTP. `None`: HTTPS. A registry on this machine is also probed for plain HTTP if this rule has neither
+    /// credentials nor certificates; no credentials are sent over it.
     pub plain_http: Option<bool>,
     /// A file with certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -84,7 +83,7 @@ pub struct HostRule {
 }
 
 impl HostRule {
-    /// A rule for `host` or `host/path-prefix` that changes nothing yet.
+    /// Returns a rule for `host` or `host/path-prefix` with default settings.
     pub fn new(repo: impl Into<String>) -> HostRule {
         HostRule {
             repo: repo.into(),
@@ -93,7 +92,7 @@ impl HostRule {
     }
 }
 
-/// A rule whose name was understood.
+/// A rule with its name parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub registry: Registry,
@@ -125,7 +124,7 @@ impl Rule {
     }
 }
 
-/// Whether `prefix` is `path` or a folder above it.
+/// Returns whether `prefix` is `path` or a folder above it.
 pub(crate) fn is_path_prefix(prefix: &str, path: &str) -> bool {
     match path.strip_prefix(prefix) {
         Some(rest) => prefix.is_empty() || rest.is_empty() || rest.starts_with('/'),
@@ -150,7 +149,7 @@ impl Rules {
         self.0.iter()
     }
 
-    /// The index of the longest rule that matches; of two alike, the later one.
+    /// Returns the index of the longest rule that matches; of two equal ones, the later.
     pub fn find(&self, registry: &Registry, path: &str) -> Option<usize> {
         let matching = self
             .0
@@ -166,7 +165,7 @@ impl Rules {
         self.0.get(index?).map(|rule| &rule.settings)
     }
 
-    /// The rule for a repository.
+    /// Returns the index of a repository's rule.
     pub fn of(&self, repository: &Repository) -> Option<usize> {
         self.find(repository.registry(), repository.path())
     }

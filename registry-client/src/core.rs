@@ -1,4 +1,4 @@
-//! What all requests of a client share.
+//! The state that all requests of a client share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,10 +14,11 @@ use crate::auth::Scheme as AuthScheme;
 use crate::cancel::Cancel;
 use crate::config::{Credential, Rules};
 use crate::credentials::{CredentialOrigin, CredentialSource};
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
 use crate::expected::Expected;
 use crate::journal::UploadJournal;
 use crate::login::Login;
+use crate::network::Network;
 use crate::notice::{Notice, NoticeKind};
 use crate::operation::{Operation, Place};
 use crate::origin::Reach;
@@ -33,34 +34,33 @@ use crate::token_store::Tokens;
 use crate::transport::{ConnectionPool, Lease, Target};
 use crate::url::{Scheme, Url};
 
-/// The buffers of each connection, in bytes: one for what comes, one for what goes.
+/// The size of each connection's two buffers, in bytes.
 const INPUT_BUFFER: usize = 64 * 1024;
 pub(crate) const OUTPUT_BUFFER: usize = 64 * 1024;
 
-/// How long a loopback registry has to answer the question whether it speaks TLS.
+/// How long to wait for a loopback registry to answer TLS.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a client waits for what.
+/// A client's timeouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For a connection to come about, and as long again for TLS.
+    /// To connect, TLS and a proxy's tunnel included.
     pub connect: Duration,
-    /// For the next byte, in either direction. A slow transfer isn't cut, a stalled one is.
+    /// For the next byte, in either direction. It ends a stalled transfer, not a slow one.
     pub idle: Duration,
-    /// For a document to be there whole, and for an answer's head: a manifest, a token or a page of a list that comes byte by byte
-    /// would hold up a worker for ever.
+    /// For an answer's head, and for a whole document, such as a manifest, a token or a page of a list.
     pub document: Duration,
-    /// For the answer to an upload's last byte, at most: registries check and store the whole blob before they give it. A small blob
-    /// is given little more than `idle`.
+    /// For the answer to an upload's last byte, at most: registries check and store the whole blob first. A small blob gets little more than
+    /// `idle`.
     pub upload_answer: Duration,
 }
 
-/// How fast the last bytes of an upload leave this machine's buffers and are checked by the registry, at least, in bytes a second.
+/// The least speed at which an upload leaves this machine's buffers and is checked by the registry, in bytes a second.
 const CHECKING_RATE: u64 = 512 << 10;
 
 impl Timeouts {
-    /// How long the answer to a request may take after which the registry checks so many bytes.
+    /// Returns how long the answer may take to a request for which the registry checks this many bytes.
     pub(crate) fn answer(&self, checked_bytes: u64) -> Duration {
         let checking = Duration::from_secs(checked_bytes / CHECKING_RATE);
         self.idle.max(self.upload_answer.min(self.idle + checking))
@@ -78,14 +78,14 @@ impl Default for Timeouts {
     }
 }
 
-/// The certificates and keys of a rule, as they were when the client was built.
+/// The certificates and keys of a rule, read when the client was built.
 #[derive(Default)]
 pub(crate) struct Certificates {
     pub roots: Vec<CertificateDer<'static>>,
     pub client: Option<Arc<ClientIdentity>>,
 }
 
-/// The scheme that a probe found out, once it has.
+/// The scheme that a probe found.
 type Probed = Arc<Mutex<Option<Scheme>>>;
 
 pub(crate) type NoticeFn = dyn Fn(&Notice) + Send + Sync;
@@ -106,17 +106,17 @@ pub(crate) struct Core {
     pub rate: Option<Arc<Rate>>,
     pub shared: Arc<Shared>,
     pub connections: Arc<ConnectionPool>,
-    /// The schemes that loopback registries turned out to speak, each as one rule has it asked for.
+    /// The probed schemes of loopback registries, by rule.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<(Credential, CredentialOrigin)>>>,
     pub tokens: Tokens,
-    /// What the run will need.
+    /// The repositories that were announced.
     pub expected: Expected,
-    /// How many requests were sent to each token server, by its URL.
+    /// The number of requests to each token server, by its URL.
     pub token_requests: Mutex<BTreeMap<String, u64>>,
     pub journal: Arc<dyn UploadJournal>,
-    /// Upload sessions that are open for a blob whose push hasn't begun: a refused mount left them, or they were opened ahead.
+    /// Open upload sessions of blobs whose push hasn't begun: left by a refused mount, or opened ahead.
     pub sessions: Mutex<HashMap<(Repository, Digest), Session>>,
 }
 
@@ -135,18 +135,18 @@ impl fmt::Debug for Core {
 }
 
 impl Core {
-    /// The pace that a registry is spoken to at, whatever the rule.
+    /// Returns a registry's throttle, whatever the rule.
     pub fn throttle(&self, registry: &Registry) -> Arc<Throttle> {
         let worthwhile = self.rate.as_ref().map_or(usize::MAX, |rate| rate.connections());
         self.shared.throttle(registry, self.jobs.min(worthwhile))
     }
 
-    /// What is known of logging in to a registry.
+    /// Returns what is known about logging in to a registry.
     pub fn login(&self, reach: &Reach) -> Arc<Login> {
         Arc::clone(lock(&self.logins).entry(reach.clone()).or_default())
     }
 
-    /// The rule for a registry, or for a repository in it.
+    /// Returns the index of the rule for a registry or a repository in it.
     pub fn rule(&self, registry: &Registry, repository: Option<&Repository>) -> Option<usize> {
         match repository {
             Some(repository) => self.rules.of(repository),
@@ -154,7 +154,7 @@ impl Core {
         }
     }
 
-    /// How a registry, or a repository in it, is spoken to. A loopback registry may be asked for its scheme.
+    /// Returns how a registry, or a repository in it, is reached. May probe a loopback registry.
     pub fn reach(&self, registry: &Registry, repository: Option<&Repository>) -> Result<Reach, Error> {
         let rule = self.rule(registry, repository);
         Ok(Reach {
@@ -164,7 +164,7 @@ impl Core {
         })
     }
 
-    /// The URL of a path of the API.
+    /// Returns the URL of a path of the API.
     pub fn url(
         &self,
         registry: &Registry,
@@ -174,13 +174,13 @@ impl Core {
         self.reach(registry, repository)?.url(path)
     }
 
-    /// What is asked for: plain HTTP, HTTPS, or nothing.
+    /// Returns the scheme that the settings ask for: plain HTTP, HTTPS, or none.
     fn asked_plain_http(&self, rule: Option<usize>) -> Option<bool> {
         let rule = self.rules.get(rule).and_then(|rule| rule.plain_http);
         rule.or(self.plain_http)
     }
 
-    /// Whether plain HTTP is spoken that nobody asked for: no credentials go over it.
+    /// Returns whether plain HTTP is spoken although no setting asks for it: no credentials go over it.
     pub fn is_plain_unasked(&self, reach: &Reach) -> bool {
         reach.scheme == Scheme::Http && self.asked_plain_http(reach.rule) != Some(true)
     }
@@ -196,7 +196,7 @@ impl Core {
             None => {}
         }
         let known = Arc::clone(lock(&self.schemes).entry((registry.clone(), rule)).or_default());
-        // Held while the question is put: the other workers need the same answer.
+        // Held during the probe: the other workers need the same answer.
         let mut known = lock(&known);
         if known.is_none() {
             *known = self.probe(registry, rule)?;
@@ -204,8 +204,7 @@ impl Core {
         Ok(known.unwrap_or(Scheme::Https))
     }
 
-    /// Whether a loopback registry speaks TLS. `None` where its answer says neither: only something else than TLS in an answer's place
-    /// shows that it speaks HTTP.
+    /// Returns the scheme that a loopback registry speaks. `None` if its answer shows neither.
     fn probe(&self, registry: &Registry, rule: Option<usize>) -> Result<Option<Scheme>, Error> {
         let place = Place::at(Operation::ProbeScheme, registry, None);
         let reach = Reach {
@@ -259,7 +258,7 @@ impl Core {
         answer.drain();
     }
 
-    /// How TLS is spoken to the registry itself.
+    /// Returns how TLS is spoken to the registry itself.
     pub fn own_identity(&self, rule: Option<usize>) -> Identity {
         let settings = self.rules.get(rule);
         let certificates = |at: &usize| self.certificates.get(*at);
@@ -272,8 +271,8 @@ impl Core {
         }
     }
 
-    /// How TLS is spoken to another origin that the registry names. It is checked with the registry's authorities besides the system's, and
-    /// shown no client certificate. `insecure` is about one host, whatever the port.
+    /// Returns how TLS is spoken to another origin that the registry names. The registry's authorities are trusted there, and no client
+    /// certificate is shown. `insecure` holds for the registry's host, whatever the port.
     pub fn foreign_identity(&self, reach: &Reach, url: &Url) -> Identity {
         let own = self.own_identity(reach.rule);
         let is_same_host = url.host().host() == reach.registry.host();
@@ -288,7 +287,7 @@ impl Core {
         }
     }
 
-    /// Returns a connection to a URL's host: one that waits for a request, or a new one.
+    /// Returns a connection to a URL's host, idle or new.
     pub fn connection(&self, url: &Url, identity: Identity) -> Lease {
         let identity = match url.scheme() {
             Scheme::Https => identity,
@@ -316,7 +315,7 @@ impl Core {
             .timeout_per_write(Some(self.timeouts.idle))
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
-            // What fills the buffer and is no whole head yet would look like a cut connection.
+            // A partial head that fills the buffer would look like a cut connection.
             .max_response_header_size(INPUT_BUFFER / 2)
             .input_buffer_size(INPUT_BUFFER)
             .output_buffer_size(OUTPUT_BUFFER)
@@ -334,7 +333,7 @@ impl Core {
         self.connections.open(target, config, context, throttle)
     }
 
-    /// The credentials for a repository, or for a registry as such.
+    /// Returns the credentials for a repository, or for a registry.
     pub fn credential(&self, place: &Place) -> Result<Option<Credential>, Error> {
         let Some(registry) = &place.registry else {
             return Ok(None);
@@ -359,7 +358,7 @@ impl Core {
         Ok(credential(found))
     }
 
-    /// A repository's credentials were refused: their source is asked again.
+    /// Forgets a repository's credentials, so that their source is asked again.
     pub fn forget_credential(&self, place: &Place) {
         if let Some(repository) = &place.repository {
             lock(&self.known_credentials).remove(repository);

@@ -1,24 +1,25 @@
-//! What went wrong, with whom, and what to do about it.
+//! Errors of requests.
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
 use transload_reference::{ManifestError, Registry, Repository, VerifyError, printable};
 
 use crate::hint;
+use crate::network::Network;
 use crate::operation::{Operation, Place};
 use crate::origin::Purpose;
 use crate::reason::{self, Extent, Reason, project_of};
+use crate::refusal::Refusal;
 use crate::throttle::Began;
 
-/// How many characters of a message are shown.
+/// The longest message to show, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// A failed request. Its text says the operation, the place, the answer and the cause; [`Error::hint`] says what to do, and so does
-/// a second line of the text where it is written with `{:#}`.
+/// A failed request. Its text names the repository, the operation, the cause and the URL. [`Error::hint`] says what to do; `{:#}` appends
+/// it as a second line.
 ///
-/// No secret is in it: URLs are shown without users' names and without the values of their queries.
+/// It holds no secret: URLs are shown without user names and query values.
 pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
@@ -27,18 +28,18 @@ pub(crate) struct Inner {
     pub url: Option<String>,
     /// The URL's host.
     pub host: Option<Registry>,
-    /// Whether the request wrote: it was a POST, PUT or PATCH.
+    /// Whether the request was a POST, PUT or PATCH.
     pub is_write: bool,
-    /// When the request began that failed.
+    /// When the failed request began.
     pub began: Option<Began>,
     pub attempts: u32,
-    /// Whether the tries were used up, or the host was given up: no further try is due.
+    /// Whether no further try is due: the tries are used up, or the host was given up.
     pub is_final: bool,
-    /// Whether the host had never answered before: it may not be there at all.
-    pub is_strangers: bool,
-    /// What the registry named the URL for, where it isn't its own.
+    /// Whether the host had never answered: it may not exist.
+    pub is_unknown_host: bool,
+    /// The purpose of the URL, if it isn't the registry's own.
     pub named_for: Option<Purpose>,
-    /// What the kind alone doesn't tell, and the hint needs.
+    /// A cause that the kind doesn't tell.
     pub cause: Option<Cause>,
     pub kind: ErrorKind,
 }
@@ -50,150 +51,44 @@ pub(crate) enum Cause {
     LeavesHttps,
     /// A token is larger than a request can carry.
     TokenTooLarge,
-    /// The manifest's digest is none of SHA-256, and the registry may know no other.
+    /// The manifest's digest isn't SHA-256, which is all that the registry may know.
     OtherAlgorithm,
 }
 
-/// The nature of an [`Error`].
+/// The kind of an [`Error`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The registry (or something in front of it) answered with a status that means failure.
+    /// The registry, or something in front of it, refused the request.
     Status(Refusal),
-    /// No answer came: see [`Network`].
+    /// No answer came.
     Network {
-        /// What kind of trouble.
+        /// The kind of failure.
         network: Network,
-        /// The trouble in the words of the layer below, without secrets.
+        /// The cause, without secrets.
         message: String,
     },
-    /// The token server said no.
+    /// The token server refused to give a token.
     Token(Refusal),
     /// An answer that breaks the protocol, such as an upload without a Location.
     Protocol(String),
-    /// The content has another size than its descriptor says, in bytes.
+    /// A blob's size, in bytes, isn't its descriptor's.
     Size {
         /// The descriptor's size.
         expected: u64,
-        /// The registry's.
+        /// The registry's size.
         got: u64,
     },
-    /// A manifest that can't be used, or isn't the one asked for.
+    /// An unusable manifest, or another than the requested one.
     Manifest(ManifestError),
-    /// A blob that isn't what its descriptor says.
+    /// A blob whose bytes don't match its descriptor.
     Content(VerifyError),
-    /// Settings, certificates or credential files that can't be used.
+    /// Unusable settings, certificates or credential files.
     Config(String),
     /// The bytes to push couldn't be read.
     Source(io::Error),
-    /// Stopped by the client's cancel flag.
+    /// Cancelled by the client's flag.
     Cancelled,
-}
-
-/// A status that means failure, with what the answer's body said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: u16,
-    /// The registry's error code, such as `MANIFEST_UNKNOWN`.
-    pub code: Option<String>,
-    /// The registry's message.
-    pub message: Option<String>,
-    /// Whether the body was a web page, as proxies and login forms send them.
-    pub is_html: bool,
-    /// The proxy that a web page came through, and the variable that names it.
-    pub proxy: Option<String>,
-    /// How long the registry asked to wait (`Retry-After`).
-    pub retry_after: Option<Duration>,
-    /// The pulls of this period are used up (Docker Hub): the length of the period, if it was told.
-    pub quota: Option<Quota>,
-    /// The request was sent with a user's credentials, or with a token that was given for them.
-    pub was_authorized: bool,
-    /// The answer came from where the registry had sent us: a storage, say, whose signed address may have run out.
-    pub is_elsewhere: bool,
-    /// The token server gave a token that doesn't allow what was asked.
-    pub lacks_right: bool,
-    /// The request was sent as a robot account of Harbor's.
-    pub by_robot: bool,
-}
-
-/// A pull quota that is used up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Quota {
-    /// How many pulls the period allows, if it was told.
-    pub limit: Option<u64>,
-    /// The period, if it was told.
-    pub window: Option<Duration>,
-}
-
-/// Why no answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Network {
-    /// The resolver knows no host of this name.
-    NoSuchHost,
-    /// The resolver couldn't say what address the host has.
-    Dns,
-    /// Nobody listens at the address.
-    Refused,
-    /// The address can't be reached.
-    Unreachable,
-    /// The connection didn't come about in time.
-    ConnectTimeout,
-    /// No byte came or went for too long.
-    Stalled,
-    /// The connection was cut.
-    Reset,
-    /// Plain HTTP was answered where TLS was spoken.
-    NotTls,
-    /// The certificate's issuer isn't trusted.
-    UnknownIssuer,
-    /// The certificate is for another name.
-    CertificateName,
-    /// The certificate is out of date, or the clock is.
-    CertificateTime,
-    /// Another fault of the certificate.
-    Certificate,
-    /// The registry wants a client certificate, or another one.
-    ClientCertificate,
-    /// Another fault of TLS.
-    Tls,
-    /// The proxy refused or failed.
-    Proxy,
-    /// The proxy wants a user name and a password.
-    ProxyLogin,
-    /// What came isn't HTTP.
-    Http,
-    /// This process, or the system, may open no more files, and a connection is one.
-    NoFiles,
-    /// Anything else.
-    Other,
-}
-
-impl Network {
-    pub(crate) fn is_retryable(self) -> bool {
-        use Network::{
-            ConnectTimeout, Dns, Http, NoFiles, NoSuchHost, Other, Proxy, ProxyLogin, Refused, Reset,
-            Stalled, Unreachable,
-        };
-        matches!(
-            self,
-            NoSuchHost
-                | Dns
-                | Refused
-                | Unreachable
-                | ConnectTimeout
-                | Stalled
-                | Reset
-                | Proxy
-                | ProxyLogin
-                | Http
-                | NoFiles
-                | Other
-        )
-    }
 }
 
 impl Error {
@@ -206,7 +101,7 @@ impl Error {
             began: None,
             attempts: 1,
             is_final: false,
-            is_strangers: false,
+            is_unknown_host: false,
             named_for: None,
             cause: None,
             kind,
@@ -224,30 +119,31 @@ impl Error {
         self
     }
 
-    /// An error of a request that reads or writes.
+    /// Sets whether the request writes.
     pub(crate) fn writing(mut self, is_write: bool) -> Error {
         self.0.is_write = is_write;
         self
     }
 
-    /// An error of a request that began then.
+    /// Sets when the request began.
     pub(crate) fn of_request(mut self, began: Began) -> Error {
         self.0.began = Some(began);
         self
     }
 
-    /// An error of another origin, which the registry named for this.
+    /// Sets the purpose for which the registry named another origin.
     pub(crate) fn named_for(mut self, purpose: Option<Purpose>) -> Error {
         self.0.named_for = purpose;
         self
     }
 
+    /// Sets the cause.
     pub(crate) fn because(mut self, cause: impl Into<Option<Cause>>) -> Error {
         self.0.cause = cause.into();
         self
     }
 
-    /// The same once more, for another request that it ends. What can't be copied is kept as text.
+    /// Returns a copy, for another request that fails for the same reason. Causes that can't be cloned become text.
     pub(crate) fn copy(&self) -> Error {
         let kind = match &self.0.kind {
             ErrorKind::Status(refusal) => ErrorKind::Status(refusal.clone()),
@@ -269,7 +165,7 @@ impl Error {
         }))
     }
 
-    /// The same as everybody is told of it: it is about the registry, whichever request met it first.
+    /// Returns a copy that is about the registry, whichever repository met it first.
     fn of_everybody(&self, operation: Operation) -> Error {
         let mut error = self.copy();
         error.0.place.operation = operation;
@@ -277,13 +173,13 @@ impl Error {
         error
     }
 
-    /// The same refusal of credentials as everybody is told of it.
+    /// Returns a copy for all requests with the refused credentials.
     pub(crate) fn of_login(&self, blame: &str) -> Error {
         self.of_everybody(Operation::LogInRefused(blame.to_owned()))
             .after(1)
     }
 
-    /// The same where the credentials were accepted before: what a token server refuses then is a right.
+    /// Marks a token server's refusal as lack of a right, since the credentials were accepted before.
     pub(crate) fn of_known_user(mut self) -> Error {
         if let ErrorKind::Token(refusal) = &mut self.0.kind
             && matches!(refusal.status, 401 | 403)
@@ -293,7 +189,7 @@ impl Error {
         self
     }
 
-    /// The same error as everybody is told of it whose host is given up.
+    /// Returns a copy for all requests to a host that is given up.
     pub(crate) fn of_host(&self) -> Error {
         let (host, registry) = (&self.0.host, &self.0.place.registry);
         let operation = Operation::GivenUp {
@@ -303,17 +199,17 @@ impl Error {
         self.of_everybody(operation).after(1).into_final()
     }
 
-    /// The same of another request that waited for it.
+    /// Returns a copy for another request that waited for this one's result.
     pub(crate) fn of_place(&self, place: &Place) -> Error {
         let mut error = self.copy();
-        // A refused password and a host that was given up are everybody's.
+        // A refused password and a host that was given up concern every request.
         if !error.0.is_final && !error.refuses_credentials() {
             error.0.place = place.clone();
         }
         error
     }
 
-    /// Whether it says that the credentials are wrong, and not that their user lacks a right.
+    /// Whether the credentials are wrong, rather than their user lacking a right.
     pub(crate) fn refuses_credentials(&self) -> bool {
         let is_about_right = self
             .refusal()
@@ -322,23 +218,23 @@ impl Error {
         match self.status() {
             Some(401) => !is_about_right,
             Some(403) => is_tokens && !is_about_right && self.code() != Some("DENIED"),
-            // OAuth2's word for it (RFC 6749, section 5.2).
+            // RFC 6749, section 5.2.
             Some(400) => is_tokens && self.code() == Some("invalid_grant"),
             _ => false,
         }
     }
 
-    /// Why the registry refused, where its answer tells.
+    /// Returns why the registry refused, if its answer tells.
     pub fn reason(&self) -> Option<Reason> {
         reason::of(self)
     }
 
-    /// What else the registry refuses for the same reason; `None` where it refused one image alone.
+    /// Returns what else the registry refuses for the same reason; `None` if it refused one image alone.
     pub fn extent(&self) -> Option<Extent> {
         reason::extent(self)
     }
 
-    /// Returns the same refusal as every image is told of it that it ends: of the project or the registry, whichever image met it first.
+    /// Returns a copy for every image that the refusal ends: it names the project or the registry, not the image that met it first.
     pub fn of_extent(&self, extent: Extent) -> Error {
         let project = self.repository().and_then(|repository| {
             let project = project_of(repository)?;
@@ -356,19 +252,19 @@ impl Error {
         self.0.place.operation.is_push()
     }
 
-    /// The same of the registry as such: its repository was looked at for its rules alone.
+    /// Drops the repository: the error is about the registry.
     pub(crate) fn of_registry(mut self) -> Error {
         self.0.place.repository = None;
         self
     }
 
-    /// An error of a host that has never answered.
-    pub(crate) fn of_stranger(mut self) -> Error {
-        self.0.is_strangers = true;
+    /// Marks the host as one that has never answered.
+    pub(crate) fn of_unknown_host(mut self) -> Error {
+        self.0.is_unknown_host = true;
         self
     }
 
-    /// The same where the connection goes through a proxy: what kept it from coming about is the proxy's.
+    /// Blames a failure to connect on the proxy that the connection goes through.
     pub(crate) fn through(mut self, proxy: &str) -> Error {
         use Network::{ConnectTimeout, Dns, NoSuchHost, Proxy, ProxyLogin, Refused, Unreachable};
         if let ErrorKind::Network { network, message } = &mut self.0.kind
@@ -390,13 +286,13 @@ impl Error {
         self
     }
 
-    /// The same where no further try is due.
+    /// Marks the error as final: no further try is due.
     pub(crate) fn into_final(mut self) -> Error {
         self.0.is_final = true;
         self
     }
 
-    /// Whether no further try is due: the tries are used up, or the host is given up.
+    /// Whether no further try is due.
     pub(crate) fn is_final(&self) -> bool {
         self.0.is_final
     }
@@ -405,48 +301,48 @@ impl Error {
         &self.0
     }
 
-    /// The nature of the failure.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// What was being done, as in "reading the manifest 3.19".
+    /// Returns what was being done, as in "reading the manifest 3.19".
     pub fn operation(&self) -> String {
         self.0.place.operation.to_string()
     }
 
-    /// The registry concerned, if there is one.
+    /// Returns the registry, if the error is about one.
     pub fn registry(&self) -> Option<&Registry> {
         self.0.place.registry.as_ref()
     }
 
-    /// The repository concerned, if there is one.
+    /// Returns the repository, if the error is about one.
     pub fn repository(&self) -> Option<&Repository> {
         self.0.place.repository.as_ref()
     }
 
-    /// The URL that failed, without a user's name and without its query.
+    /// Returns the URL that failed, without user name and query values.
     pub fn url(&self) -> Option<&str> {
         self.0.url.as_deref()
     }
 
-    /// The HTTP status of the answer, where there was one.
+    /// Returns the answer's HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The registry's error code, such as `MANIFEST_UNKNOWN`
+    /// Returns the registry's error code, such as `MANIFEST_UNKNOWN`
     /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes)).
     pub fn code(&self) -> Option<&str> {
         self.refusal()?.code.as_deref()
     }
 
-    /// The registry's message.
+    /// Returns the registry's message.
     pub fn message(&self) -> Option<&str> {
         self.refusal()?.message.as_deref()
     }
 
-    /// How often it was tried.
+    /// Returns the number of tries.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
@@ -458,28 +354,28 @@ impl Error {
         }
     }
 
-    /// Whether the registry says that the thing isn't there (404).
+    /// Whether the registry doesn't have it (404).
     pub fn is_not_found(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.status == 404)
     }
 
-    /// Whether the registry refused a manifest because it lacks a blob or manifest that it names.
+    /// Whether the registry refused a manifest because a blob or manifest that it names is missing.
     pub fn is_blob_unknown(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.is_blob_unknown())
             && matches!(self.0.place.operation, Operation::WriteManifest(_))
     }
 
-    /// Whether the registry says that this user may not (401 or 403, from it or from its token server).
+    /// Whether the user may not do it (401 or 403, from the registry or its token server).
     pub fn is_denied(&self) -> bool {
         matches!(self.status(), Some(401 | 403))
     }
 
-    /// Whether it was stopped by the cancel flag.
+    /// Whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Cancelled)
     }
 
-    /// Whether another try, later, may succeed. The client has used up its own tries by then.
+    /// Whether a later try may succeed. The client has used up its own tries.
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Status(refusal) | ErrorKind::Token(refusal) => refusal.is_retryable(),
@@ -498,13 +394,13 @@ impl Error {
         }
     }
 
-    /// Whether it is a passing failure to get an answer from the host, and not one of this machine's.
+    /// Whether it counts as a passing failure of the host, rather than of this machine.
     pub(crate) fn is_of_host(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Network { network, .. }
             if network.is_retryable() && *network != Network::NoFiles)
     }
 
-    /// What to do about it, where there is something.
+    /// Returns what to do about it, if something can be done.
     pub fn hint(&self) -> Option<String> {
         hint::of(self)
     }
@@ -520,50 +416,6 @@ impl Error {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
-    }
-}
-
-impl Refusal {
-    /// Whether it says that something isn't there that a manifest names.
-    pub(crate) fn is_blob_unknown(&self) -> bool {
-        let code = self.code.as_deref();
-        matches!(self.status, 400..500)
-            && matches!(
-                code,
-                Some("MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN")
-            )
-    }
-
-    /// Whether the same request may be answered otherwise later.
-    pub fn is_retryable(&self) -> bool {
-        // The registry signs a new address for the next try.
-        let may_have_run_out = self.is_elsewhere && matches!(self.status, 400 | 401 | 403 | 404 | 410);
-        let is_passing = matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504);
-        self.quota.is_none() && (is_passing || may_have_run_out)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.status)?;
-        if let Ok(status) = ureq::http::StatusCode::from_u16(self.status)
-            && let Some(reason) = status.canonical_reason()
-        {
-            write!(f, " {reason}")?;
-        }
-        if let Some(code) = &self.code {
-            write!(f, ": {code}")?;
-        }
-        if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
-        }
-        if self.is_html {
-            f.write_str(": the answer is a web page")?;
-        }
-        if let Some(proxy) = &self.proxy {
-            write!(f, ", through the proxy {proxy}")?;
-        }
-        Ok(())
     }
 }
 
@@ -594,7 +446,7 @@ impl fmt::Display for ErrorKind {
         match self {
             ErrorKind::Status(refusal) => write!(f, "the registry answered {refusal}"),
             ErrorKind::Token(refusal) => write!(f, "the token server answered {refusal}"),
-            // These may quote what a server sent.
+            // These may quote a server.
             ErrorKind::Network { message, .. } | ErrorKind::Protocol(message) => {
                 f.write_str(&printable(message, LONGEST_MESSAGE))
             }
@@ -616,7 +468,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// For readers and openers of one's own: a client that gets it back knows it for what it is.
+/// For your own readers and openers: a client recognizes its error in the `io::Error` that it gets back.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         error.into_io()

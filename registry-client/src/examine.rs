@@ -1,4 +1,4 @@
-//! What a host answers, step by step: for whoever has to find out why it doesn't work.
+//! Examines a registry step by step, to find out why it doesn't work.
 
 mod api;
 mod certificate;
@@ -15,57 +15,57 @@ use crate::error::Error;
 use crate::operation::{Operation, Place};
 use crate::url::Url;
 
-/// How many characters of a fact are shown: much of it is a stranger's.
+/// The longest text of a fact, in characters: much of it comes from the server.
 const LONGEST_TEXT: usize = 1000;
 
-/// One thing that was found out about a registry.
+/// A finding about a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fact {
-    /// What it is about.
+    /// The subject.
     pub topic: Topic,
-    /// Whether it is as it should be.
+    /// The verdict.
     pub verdict: Verdict,
-    /// It, in words, on one line.
+    /// The finding, on one line.
     pub text: String,
-    /// What to do about it.
+    /// What to do about it, if something can be done.
     pub hint: Option<String>,
-    /// Its parts by their names, for programs.
+    /// Its values by name, for programs.
     pub values: Vec<(&'static str, String)>,
 }
 
-/// What a [`Fact`] is about, in the order in which they are found out.
+/// The subject of a [`Fact`], in the order of examination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Topic {
-    /// Which proxy is used.
+    /// The proxy.
     Proxy,
-    /// Whether the host's name has an address.
+    /// The addresses of the host's name.
     Name,
-    /// Whether somebody listens there.
+    /// The connection.
     Connection,
-    /// The certificate, or that there is none.
+    /// TLS and the certificate.
     Tls,
-    /// Whether it is a registry.
+    /// The API.
     Api,
-    /// How it wants to be told who one is.
+    /// The authentication scheme.
     Login,
-    /// Which credentials there are, and whether they are taken.
+    /// The credentials, and whether they are accepted.
     Credentials,
-    /// Whether the user may create projects, at a Harbor.
+    /// Whether the user may create projects at a Harbor.
     Projects,
     /// Whether the repository may be read.
     Pull,
-    /// Whether the repository may be written to.
+    /// Whether the repository may be written.
     Push,
-    /// Whether parts of blobs are served.
+    /// Whether ranges of blobs are served.
     Ranges,
-    /// Whether it lists what refers to a manifest.
+    /// Whether the referrers API is there.
     Referrers,
 }
 
 impl Topic {
-    /// Its name, such as `tls`.
+    /// Returns its name, such as `tls`.
     pub fn as_str(self) -> &'static str {
         match self {
             Topic::Proxy => "proxy",
@@ -84,19 +84,19 @@ impl Topic {
     }
 }
 
-/// Whether a [`Fact`] is as it should be.
+/// The verdict on a [`Fact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
+    /// As it should be.
     Good,
-    /// It isn't.
+    /// Wrong.
     Bad,
-    /// It may be so or otherwise.
+    /// Neither good nor bad.
     Neutral,
 }
 
 impl Verdict {
-    /// Its name, such as `good`.
+    /// Returns its name, such as `good`.
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Good => "good",
@@ -129,7 +129,7 @@ impl Fact {
         Fact::new(topic, Verdict::Bad, text)
     }
 
-    /// What an error tells, with its hint.
+    /// Returns an error as a fact, with its hint.
     fn of_error(topic: Topic, error: &Error) -> Fact {
         let mut fact = Fact::bad(topic, error.kind().to_string());
         fact.hint = error.hint();
@@ -148,7 +148,7 @@ impl Fact {
     }
 }
 
-/// A host that is looked at, and what was found out so far.
+/// An examination in progress.
 struct Examination<'a> {
     core: &'a Arc<Core>,
     registry: &'a Registry,
@@ -156,7 +156,7 @@ struct Examination<'a> {
     facts: Vec<Fact>,
 }
 
-/// What is behind [`Client::examine`](crate::Client::examine).
+/// Does the work of [`Client::examine`](crate::Client::examine).
 pub(crate) fn examine(
     core: &Arc<Core>,
     registry: &Registry,
@@ -170,7 +170,7 @@ pub(crate) fn examine(
         facts: Vec::new(),
     };
     if let Some(url) = examination.reach() {
-        examination.look_at_api(&url, push);
+        examination.check_api(&url, push);
     }
     examination.facts
 }

@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! Sends one request and receives its answer.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,15 @@ use crate::failure;
 use crate::operation::Place;
 use crate::origin::Purpose;
 use crate::payload::Payload;
-use crate::request::{MAX_TOKEN, is_passing};
+use crate::refusal::is_passing;
+use crate::request::MAX_TOKEN;
 use crate::secret::Secret;
 use crate::throttle::Throttle;
 use crate::tls::Identity;
 use crate::transport::{EarlyAnswer, Lease};
 use crate::url::Url;
 
-/// One request and its answer, without redirects or retries.
+/// A single request, without redirects or retries.
 pub(crate) struct Exchange<'a> {
     pub method: &'static str,
     pub url: &'a Url,
@@ -27,13 +28,13 @@ pub(crate) struct Exchange<'a> {
     pub authorization: Option<&'a Secret>,
     pub identity: Identity,
     pub place: &'a Place,
-    /// What the registry named the URL for, where it isn't its own.
+    /// The purpose of the URL, if it isn't the registry's own.
     pub named_for: Option<Purpose>,
     pub checked_bytes: u64,
 }
 
 impl Core {
-    /// One request and its answer.
+    /// Sends one request and returns its answer.
     pub fn exchange(&self, exchange: Exchange<'_>, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         let Exchange {
             method,
@@ -130,13 +131,13 @@ impl Core {
             }
         };
         log::debug!("{method} {url}: {}", answer.status);
-        host.hears(Instant::now(), is_write, !is_passing(answer.status));
-        // A token that everybody gets says nothing of a user.
+        host.record_answer(Instant::now(), is_write, !is_passing(answer.status));
+        // An anonymous token is no authorization.
         answer.was_authorized = authorization.is_some() && place.has_credential;
         Ok(answer)
     }
 
-    /// Returns what came over a connection as an answer, which holds the connection until its body is read.
+    /// Returns a response as an answer, which holds the connection until its body is read.
     pub fn answer(
         &self,
         response: ureq::http::Response<ureq::Body>,
@@ -145,22 +146,22 @@ impl Core {
         method: &str,
     ) -> Answer {
         let (parts, body) = response.into_parts();
-        let patience = self.timeouts.document;
+        let timeout = self.timeouts.document;
         let status = parts.status.as_u16();
         let body = match method == "HEAD" || matches!(status, 204 | 304) {
             true => Body::whole(Vec::new()),
-            false => Body::stream(body, connection, patience),
+            false => Body::stream(body, connection, timeout),
         };
         Answer {
             headers: parts.headers,
             is_write: is_write(method),
-            patience,
+            timeout,
             proxy: self.proxies.shown(url),
             ..Answer::new(status, body, url.clone())
         }
     }
 
-    /// An error of a connection, with what is known of who is to blame.
+    /// Returns a connection's error with the proxy, and whether the host has ever answered.
     fn blame(&self, error: Error, url: &Url, host: &Throttle) -> Error {
         let error = match self.proxies.shown(url) {
             Some(proxy) => error.through(&proxy),
@@ -169,7 +170,7 @@ impl Core {
         if host.has_answered() {
             error
         } else {
-            error.of_stranger()
+            error.of_unknown_host()
         }
     }
 }

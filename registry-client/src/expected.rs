@@ -1,4 +1,4 @@
-//! What a run will need of each registry, so that one token can be asked for that serves many of its repositories.
+//! The repositories that a run will need, so that one token can serve many of them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,23 +8,23 @@ use transload_reference::{Registry, Repository};
 use crate::core::lock;
 use crate::scope::Scopes;
 
-/// What a run needs a repository for.
+/// The access that a run needs to a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
-    /// To read from it.
+    /// Read.
     Pull,
-    /// To write to it, and to look at what is there.
+    /// Write, and look up.
     Push,
 }
 
-/// What will be needed, by registry, in the order of the images' turns.
+/// The needs by registry, in the order in which they arise.
 #[derive(Default)]
 pub(crate) struct Expected(Mutex<HashMap<Registry, Plan>>);
 
 #[derive(Default)]
 struct Plan {
     turns: Vec<(Repository, Scopes)>,
-    /// Where a repository is among them, by its path.
+    /// The index of each repository, by path.
     permits: HashMap<String, usize>,
 }
 
@@ -46,8 +46,8 @@ impl Expected {
         }
     }
 
-    /// The repositories whose turns come with that of the one at `path`, itself included, and what is needed there: at most so many. They
-    /// are the same for each of them. None where nobody expected it.
+    /// Returns the batch of at most `most` repositories that the one at `path` is in, with their needs. All of a batch get the same answer.
+    /// `None` if the repository wasn't announced.
     pub fn batch(&self, registry: &Registry, path: &str, most: usize) -> Vec<(Repository, Scopes)> {
         let plans = lock(&self.0);
         let Some(plan) = plans.get(registry) else {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_the_same_for_all_its_repositories_and_what_is_needed_there_adds_up() {
+    fn all_repositories_of_a_batch_get_the_same_batch_and_their_needs_add_up() {
         let expected = Expected::default();
         let repository = |name: &str| name.parse::<Repository>().unwrap();
         for name in ["a", "b", "c", "d", "e"] {

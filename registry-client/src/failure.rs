@@ -1,15 +1,16 @@
-//! What kind of trouble a connection had.
+//! Classifies the failures of connections.
 
 use std::error::Error as StdError;
 use std::io;
 
 use ureq::Timeout;
 
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::Place;
 use crate::transport::Cancelled;
 
-/// An error of ureq's, told in the client's terms.
+/// Converts an error of ureq.
 pub(crate) fn from_ureq(error: ureq::Error, place: &Place) -> Error {
     if let ureq::Error::Other(inner) = &error
         && inner.is::<Cancelled>()
@@ -20,7 +21,7 @@ pub(crate) fn from_ureq(error: ureq::Error, place: &Place) -> Error {
     Error::new(place, ErrorKind::Network { network, message })
 }
 
-/// An error of reading a body.
+/// Converts an error of reading a body.
 pub(crate) fn from_io(error: io::Error, place: &Place) -> Error {
     from_ureq(ureq::Error::from(error), place)
 }
@@ -102,10 +103,10 @@ fn classify_io(error: &io::Error) -> (Network, String) {
     (network, message)
 }
 
-/// Whether this process, or the system, may open no more files.
+/// Whether this process, or the system, has run out of files.
 pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
     let numbers = match cfg!(windows) {
-        // WSAEMFILE, and the system's own.
+        // WSAEMFILE and ERROR_TOO_MANY_OPEN_FILES.
         true => [10024, 4],
         // EMFILE and ENFILE, the same numbers on every Unix.
         false => [24, 23],
@@ -115,15 +116,15 @@ pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
         .is_some_and(|number| numbers.contains(&number))
 }
 
-/// How a name lookup failed.
+/// The failure of a name lookup.
 enum Lookup {
-    /// There is no such name, or it has no address.
+    /// The name doesn't exist, or has no address.
     NoSuchName,
-    /// The resolver couldn't tell.
+    /// The resolver failed.
     Failed,
 }
 
-/// What resolvers say of a name that doesn't exist or has no address: glibc, musl, the BSDs and macOS, Windows.
+/// Messages of resolvers for a name that doesn't exist or has no address: glibc, musl, the BSDs and macOS, Windows.
 const NO_SUCH_NAME: [&str; 7] = [
     "Name or service not known",
     "No address associated with hostname",
@@ -134,11 +135,11 @@ const NO_SUCH_NAME: [&str; 7] = [
     "no data of the requested type was found",
 ];
 
-/// The standard library gives a failed name lookup no kind of its own, and keeps the resolver's text alone.
+/// Recognizes a failed name lookup by the resolver's text, which is all that the standard library keeps.
 fn name_lookup(error: &io::Error) -> Option<Lookup> {
     let text = error.to_string();
     let is_lookup = text.contains("failed to lookup address information");
-    // Windows has numbers of its own for these.
+    // WSAHOST_NOT_FOUND and WSANO_DATA.
     let is_unknown = matches!(error.raw_os_error(), Some(11001 | 11004)) && cfg!(windows)
         || is_lookup && NO_SUCH_NAME.iter().any(|said| text.contains(said));
     match (is_unknown, is_lookup) {
@@ -167,7 +168,7 @@ fn find_tls(error: &io::Error) -> Option<&rustls::Error> {
 fn classify_tls(error: &rustls::Error) -> (Network, String) {
     use rustls::{AlertDescription as A, CertificateError as C, Error as E, InvalidMessage};
     let network = match error {
-        // TLS can't go on behind a damaged byte, on this side or the other; a new connection can.
+        // TLS can't go on after a damaged byte; a new connection can.
         E::DecryptError | E::AlertReceived(A::BadRecordMac | A::DecryptError) => Network::Reset,
         E::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
             Network::NotTls
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_refusal_is_told_by_its_status() {
+    fn a_proxys_refusal_is_classified_by_its_status() {
         let refusal = ureq::Error::ConnectProxyFailed("proxy server responded 407/407".to_owned());
         assert_eq!(
             classify(&refusal),

@@ -1,4 +1,4 @@
-//! What registries' answers are read by, for the workspace's fuzz targets alone. URLs are text here, whole, with their queries.
+//! Parsers of registries' answers, for the workspace's fuzz targets alone. URLs are text, with their queries.
 
 use crate::challenge::{self, Challenge};
 use crate::origin::{Nearness, check_target, nearness, redirected};
@@ -9,7 +9,7 @@ use crate::url::Url;
 /// A Bearer challenge: its realm, service, scope and error.
 pub type Bearer = (String, Option<String>, Option<String>, Option<String>);
 
-/// The challenge to answer, of the values of all `WWW-Authenticate` headers: a Bearer challenge, or none for a Basic one.
+/// Returns the challenge to answer from all `WWW-Authenticate` headers: a Bearer challenge, or `Some(None)` for a Basic one.
 pub fn challenge(values: &[&str]) -> Option<Option<Bearer>> {
     challenge::choose(values.iter().copied()).map(|challenge| match challenge {
         Challenge::Bearer {
@@ -22,40 +22,40 @@ pub fn challenge(values: &[&str]) -> Option<Option<Bearer>> {
     })
 }
 
-/// An absolute URL as the client would send it.
+/// Parses an absolute URL and returns it as the client would send it.
 ///
 /// # Errors
-/// Where it isn't one.
+/// If it isn't one.
 pub fn url(text: &str) -> Result<String, String> {
     Url::parse(text)
         .map(|url| url.expose())
         .map_err(|error| error.to_string())
 }
 
-/// Where a redirect's `Location` leads in an answer from a URL.
+/// Returns the target of a redirect's `Location` in an answer from a URL.
 ///
 /// # Errors
-/// Where it isn't followed.
+/// If the client doesn't follow it.
 pub fn redirect(from: &str, location: &str) -> Result<String, String> {
     let from = base(from)?;
     let to = redirected(&from, location)?;
     checked(&from, to)
 }
 
-/// Where an upload session is, by the `Location` of an answer from a URL.
+/// Returns an upload session's URL, by the `Location` of an answer from a URL.
 ///
 /// # Errors
-/// Where no blob is sent there.
+/// If the client sends no blob there.
 pub fn upload(from: &str, location: &str) -> Result<String, String> {
     let from = base(from)?;
     let to = located(&from, location)?;
     checked(&from, to)
 }
 
-/// The page after the one at a URL, by its `Link` headers; none if there is none.
+/// Returns the URL of the page after the one at a URL, by its `Link` headers.
 ///
 /// # Errors
-/// Where the next page isn't asked for.
+/// If the client doesn't ask for the next page.
 pub fn next_page(page: &str, links: &[&str]) -> Result<Option<String>, String> {
     let next = page_after(&base(page)?, links.iter().copied())?;
     Ok(next.map(|next| next.expose()))

@@ -1,14 +1,14 @@
-//! Whether requests to a host succeed, and when the host is given up.
+//! The health of a host: whether requests succeed, and whether the host is given up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// A host is given up after as many failures in a row as this many requests have tries.
+/// A host is given up after the tries of this many requests failed in a row.
 const REQUESTS: u32 = 3;
 
-/// What came of the requests to one host.
+/// The results of the requests to one host.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     has_answered: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Counts an answer that isn't a passing failure.
+    /// Counts a success: an answer that isn't a passing failure.
     pub fn succeeds(&mut self) {
         *self = Health {
             has_answered: true,
@@ -29,15 +29,15 @@ impl Health {
         };
     }
 
-    /// Counts a passing failure. `is_answer`: the host answered, if only that it can't serve the request now.
+    /// Counts a passing failure. `is_answer`: the host answered.
     pub fn fails(&mut self, now: Instant, is_answer: bool) {
         self.has_answered |= is_answer;
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
     }
 
-    /// Lets requests go to a host again that was given up.
-    pub fn take_back(&mut self) {
+    /// Allows requests again to a host that was given up.
+    pub fn readmit(&mut self) {
         self.given_up = None;
         self.failures = 0;
         self.failing_since = None;
@@ -48,18 +48,18 @@ impl Health {
         self.has_answered
     }
 
-    /// How many requests succeeded.
+    /// Returns how many requests succeeded.
     pub fn successes(&self) -> u64 {
         self.successes
     }
 
-    /// The error of a host that was given up.
+    /// Returns the error of a host that was given up.
     pub fn given_up(&self) -> Option<&Arc<Error>> {
         self.given_up.as_ref()
     }
 
-    /// Gives the host up with the error of a request that has used up so many tries, where as many failed in a row as several requests have,
-    /// and for long enough: `silence` for a host where nothing ever succeeded, `outage` for others.
+    /// Gives the host up with the error of a request that has used up its `tries`, if enough requests failed in a row for long enough:
+    /// `silence` at a host where nothing ever succeeded, `outage` at others.
     pub fn give_up(&mut self, now: Instant, error: &Error, tries: u32, silence: Duration, outage: Duration) {
         let least = match self.successes {
             0 => silence,
@@ -77,7 +77,8 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{ErrorKind, Network};
+    use crate::error::ErrorKind;
+    use crate::network::Network;
     use crate::operation::{Operation, Place};
 
     const SILENCE: Duration = Duration::from_millis(500);
@@ -133,7 +134,7 @@ mod tests {
         health.succeeds();
         assert!(health.given_up().is_none() && health.successes() == 2);
         assert!(is_given_up(&mut health, 18, OUTAGE));
-        health.take_back();
+        health.readmit();
         assert!(!is_given_up(&mut health, 17, OUTAGE) && health.successes() == 2);
     }
 

@@ -1,16 +1,18 @@
-//! What to do about an error: written for someone who is tired and can't search the internet.
+//! Hints: what to do about an error, for a tired reader without the internet.
 
 use std::time::Duration;
 
 use transload_reference::ManifestError;
 
-use crate::error::{Cause, Error, ErrorKind, Network, Refusal};
+use crate::error::{Cause, Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::Operation;
 use crate::origin::Purpose;
 use crate::projects;
 use crate::reason::{Reason, lacks_right};
+use crate::refusal::Refusal;
 
-/// What to do where a connection can't be opened for want of open files.
+/// The hint for too many open files.
 const NO_FILES: &str = "raise the limit on open files (ulimit -n shows it), or use fewer --jobs";
 
 pub(crate) fn of(error: &Error) -> Option<String> {
@@ -75,7 +77,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
              whether a proxy changes addresses"
         ));
     }
-    // What servers of HTTPS answer to plain HTTP, some of them with a page.
+    // Servers of HTTPS answer plain HTTP like this, some with a web page.
     if refusal.status == 400 && is_plain_http(error) && refusal.code.is_none() {
         return Some(may_speak_https(host));
     }
@@ -138,7 +140,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
 }
 
 fn web_page(error: &Error, refusal: &Refusal, host: &str) -> String {
-    // It may have sent us elsewhere.
+    // The registry may have redirected us.
     let from = error.url().and_then(|url| url.split('/').nth(2)).unwrap_or(host);
     match &refusal.proxy {
         Some(proxy) => format!(
@@ -178,7 +180,7 @@ fn may_speak_https(host: &str) -> String {
     format!("{host} may speak HTTPS: leave out plain_http (--plain-http) for it")
 }
 
-/// The hint for a refusal whose reason the registry tells.
+/// Returns the hint for a reason that the registry tells.
 fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &str) -> String {
     match reason {
         Reason::MissingProject => no_project(error, project, host),
@@ -285,7 +287,7 @@ fn quota_hint(refusal: &Refusal, has_credential: bool) -> String {
     )
 }
 
-/// A time in the unit that people would use, rounded up: `40 seconds`, `3 minutes`, `6 hours`.
+/// Formats a time in a natural unit, rounded up: `40 seconds`, `3 minutes`, `6 hours`.
 fn span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (number, unit) = match seconds {
@@ -318,7 +320,7 @@ fn token(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     })
 }
 
-/// The hint for another origin that the registry named: it is the one that failed, and the registry's settings name it.
+/// Returns the hint for a failure of another origin, which the registry's settings name.
 fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> Option<String> {
     let address = origin_of(error.url().unwrap_or_default());
     let subject = match purpose {
@@ -356,7 +358,7 @@ fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> 
     Some(format!("{subject} {trouble}: {settings}"))
 }
 
-/// Scheme, host and port of a URL.
+/// Returns scheme, host and port of a URL.
 fn origin_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find('/').map_or(url.len(), |at| host + at);
@@ -439,7 +441,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_told_in_the_unit_that_people_use() {
+    fn waits_are_shown_in_a_natural_unit() {
         for (seconds, text) in [
             (1, "1 second"),
             (90, "90 seconds"),

@@ -1,8 +1,8 @@
-//! Who one is: whether a token server takes the credentials, known before anything is asked for in their name.
+//! Checks credentials with a token server before their first use.
 //!
-//! Harbor gives who sends a wrong password an anonymous token, which reads public projects: only a request without a scope is refused. It
-//! refuses everybody of that name for 1.5 seconds then. So credentials that seem to be refused are tried once more after a while, without a
-//! scope, as `docker login` does, and never again.
+//! Harbor answers a wrong password with an anonymous token, which reads public projects, and refuses only a request without a scope. It then
+//! locks the user name for 1.5 seconds. So credentials that seem to be refused are tried once more after a wait, without a scope, as
+//! `docker login` does.
 
 use crate::config::Credential;
 use crate::core::{Core, lock};
@@ -14,15 +14,15 @@ use crate::scope::Scopes;
 use crate::token::{Token, Wanted};
 
 impl Core {
-    /// A new token for the user that the credentials are of.
+    /// Fetches a token for the credentials' user.
     ///
     /// # Errors
-    /// The same for everybody where the credentials are refused.
+    /// The same error for all requests if the credentials are refused.
     pub fn new_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
         let Some(credential) = wanted.credential else {
             return self.fetch_token(wanted, scopes);
         };
-        // Others wait as long as this is held.
+        // Other requests wait while this is held.
         let trial = wanted.login.admit(credential)?;
         match trial {
             Some(_) => self.introduce(wanted, credential, scopes),
@@ -30,7 +30,7 @@ impl Core {
         }
     }
 
-    /// A token for credentials that were never sent before.
+    /// Fetches a token with credentials that were never sent before.
     fn introduce(
         &self,
         wanted: &Wanted<'_>,
@@ -43,7 +43,7 @@ impl Core {
             Err(error) => error.refuses_credentials(),
         };
         match &first {
-            // A request without a scope is the proof itself.
+            // A request without a scope is the check itself.
             Ok(token) if token.is_named() || scopes.is_empty() => {
                 wanted.login.accept(credential, token.is_named());
                 return first;
@@ -75,7 +75,7 @@ impl Core {
             Err(error) => match first {
                 Err(first) => Err(self.refuse(wanted, credential, first)),
                 Ok(_) if seems_refused && error.is_retryable() => Err(error),
-                // It serves no such requests.
+                // The server gives no tokens without a scope.
                 Ok(token) => {
                     wanted.login.accept(credential, false);
                     Ok(token)
@@ -84,7 +84,7 @@ impl Core {
         }
     }
 
-    /// A token for credentials that were accepted. Somebody else's mistake may have locked the name meanwhile.
+    /// Fetches a token with accepted credentials. Another user's mistake may have locked the name.
     fn fetch_for_known(
         &self,
         wanted: &Wanted<'_>,
@@ -99,7 +99,7 @@ impl Core {
         self.fetch_token(wanted, scopes).map_err(Error::of_known_user)
     }
 
-    /// Waits until a name isn't locked any more.
+    /// Waits until the lock of a user name has expired.
     pub fn wait_for_lockout(&self, place: &Place, refusal: Option<&Error>) -> Result<(), Error> {
         let wait = self.retry.login_wait();
         match refusal {
@@ -116,12 +116,12 @@ impl Core {
     }
 
     fn refuse(&self, wanted: &Wanted<'_>, credential: &Credential, error: Error) -> Error {
-        let blame = self.blame_credential(wanted.place, credential);
+        let blame = self.describe_refused(wanted.place, credential);
         wanted.login.refuse(credential, error, blame)
     }
 
-    /// What is said of credentials that a registry refuses: which they are, and where they are from.
-    pub fn blame_credential(&self, place: &Place, credential: &Credential) -> String {
+    /// Describes refused credentials: their kind and origin.
+    pub fn describe_refused(&self, place: &Place, credential: &Credential) -> String {
         let what = match credential {
             Credential::Basic { .. } => "the user or password is wrong",
             _ => "the token is refused",
@@ -152,7 +152,7 @@ impl Core {
 }
 
 impl Token {
-    /// Whether it says that it is somebody's.
+    /// Whether it names a user.
     fn is_named(&self) -> bool {
         self.claims
             .subject

@@ -1,19 +1,18 @@
 #![doc = include_str!("../README.md")]
-//! # Where to look
+//! # Overview
 //!
-//! A [`Client`] is shared by all threads, which share connections, tokens, and the pace that each registry is spoken to at.
-//! [`ClientBuilder`] has the settings of all registries, a [`HostRule`] those of one.
+//! All threads share a [`Client`] with its connections, tokens and limits. [`ClientBuilder`] has the settings for all registries, a
+//! [`HostRule`] those for one.
 //!
-//! - Look: [`Client::resolve`], [`Client::tags`], [`Client::referrers`], [`Client::find_manifest`], [`Client::has_blob`],
+//! - Look up: [`Client::resolve`], [`Client::tags`], [`Client::referrers`], [`Client::find_manifest`], [`Client::has_blob`],
 //!   [`Client::ping`].
 //! - Pull: [`Client::manifest`], [`Client::open_blob`], [`Client::read_blob`] for small ones, [`Client::open_blob_part`].
-//! - Push: [`Client::push_blob`], [`Client::mount_blob`], [`Client::push_manifest`]; [`Client::copy_blob`] does what is cheapest.
+//! - Push: [`Client::push_blob`], [`Client::mount_blob`], [`Client::push_manifest`]; [`Client::copy_blob`] chooses.
 //! - Prepare a Harbor: [`Client::is_harbor`], [`Client::has_project`], [`Client::create_project`].
-//! - Who to be: [`Credential`] in a rule, or a [`CredentialSource`] such as [`DefaultCredentials`].
-//! - What went wrong: an [`Error`] says what was done, where, what came back and, by [`Error::hint`] or `{:#}`, what to do.
+//! - Authentication: [`Credential`] in a rule, or a [`CredentialSource`] such as [`DefaultCredentials`].
+//! - Errors: an [`Error`] names operation, repository, cause and URL; [`Error::hint`] or `{:#}` says what to do.
 //!
-//! Credentials go to the registry and the token server that it names, and to nobody else; they are in no error, no log and no
-//! `Debug`.
+//! Credentials go to the registry and its token server alone. They appear in no error, log or `Debug`.
 //!
 //! ```no_run
 //! use transload_registry_client::{Client, Credential, HostRule};
@@ -31,7 +30,9 @@
 mod access;
 mod answer;
 mod auth;
+mod blob_reader;
 mod blobs;
+mod builder;
 mod cancel;
 mod challenge;
 mod claims;
@@ -40,6 +41,7 @@ mod config;
 mod core;
 mod credentials;
 mod error;
+mod error_body;
 mod examine;
 mod exchange;
 mod expected;
@@ -53,6 +55,7 @@ mod identity;
 mod journal;
 mod login;
 mod manifests;
+mod network;
 mod notice;
 mod operation;
 mod origin;
@@ -62,6 +65,7 @@ mod proxy;
 mod rate;
 mod reason;
 mod referrers;
+mod refusal;
 mod request;
 mod resolve;
 mod retry;
@@ -81,26 +85,29 @@ mod transport;
 mod tries;
 mod upload;
 mod url;
-mod whole;
+mod whole_blob;
 
 pub use crate::core::Timeouts;
-pub use access::{Access, Greeting};
-pub use blobs::BlobReader;
-pub use client::{Client, ClientBuilder};
+pub use access::{Access, LoginCheck};
+pub use blob_reader::BlobReader;
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use config::{Credential, HostRule};
 pub use credentials::{
     CredentialError, CredentialOrigin, CredentialSource, DefaultCredentials, Forgotten, NoCredentials,
     exposure, planted,
 };
-pub use error::{Error, ErrorKind, Network, Quota, Refusal};
+pub use error::{Error, ErrorKind};
 pub use examine::{Fact, Topic, Verdict};
 pub use expected::Need;
 pub use journal::{UploadEntry, UploadJournal};
 pub use manifests::Lookup;
+pub use network::Network;
 pub use notice::{Notice, NoticeKind};
 pub use projects::Visibility;
 pub use reason::{Extent, Reason, project_of};
+pub use refusal::{Quota, Refusal};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-/// The crate whose types stand in this one's signatures.
+/// The crate whose types this crate's signatures use.
 pub use transload_reference as reference;

@@ -1,4 +1,4 @@
-//! What a registry's answers taught about logging in there.
+//! The state of logging in to a registry, learnt from its answers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -8,36 +8,36 @@ use crate::config::Credential;
 use crate::core::lock;
 use crate::error::Error;
 
-/// How one registry is logged in to under one rule, and what came of it.
+/// The state of logging in to one registry under one rule.
 #[derive(Default)]
 pub(crate) struct Login {
-    /// How it wants users to prove who they are.
+    /// The scheme that the registry asks for.
     pub scheme: Mutex<Option<Scheme>>,
-    /// Held during the first request, so that all workers learn from it how to prove who they are.
+    /// Held during the first request, from which all workers learn the scheme.
     first_contact: Mutex<()>,
     is_known: AtomicBool,
-    /// The credentials that were sent there.
+    /// The verdicts on credentials.
     standings: Mutex<Vec<(Credential, Standing)>>,
-    /// Held while credentials are sent there that were never sent before.
+    /// Held while credentials are sent for the first time.
     trial: Mutex<()>,
 }
 
 #[derive(Clone)]
 enum Standing {
     Accepted {
-        /// Whether the server's tokens say whose they are.
+        /// Whether the server's tokens name their user.
         is_named: bool,
     },
     Refused(Arc<Error>),
 }
 
-/// Credentials are sent of which nothing is known yet. Others wait until the first who does so drops this.
+/// A first use of credentials. Other requests wait until this is dropped.
 pub(crate) struct Trial<'a> {
     _alone: Option<MutexGuard<'a, ()>>,
 }
 
 impl Login {
-    /// Waits for the first request to be over, or is its guard. Those who waited go on together.
+    /// Waits for the end of the first request, or returns its guard. All that waited go on together.
     pub fn first_contact(&self) -> Option<MutexGuard<'_, ()>> {
         let is_known = || self.is_known.load(Ordering::Acquire);
         if is_known() {
@@ -46,22 +46,22 @@ impl Login {
         Some(lock(&self.first_contact)).filter(|_| !is_known())
     }
 
-    /// Ends the first contact.
+    /// Marks the first request as over.
     pub fn end_first_contact(&self) {
         self.is_known.store(true, Ordering::Release);
     }
 
-    /// Whether the registry asks who one is; `None` before its first answer.
+    /// Returns whether the registry asks for a login; `None` before its first answer.
     pub fn asks(&self) -> Option<bool> {
         let is_known = self.is_known.load(Ordering::Acquire);
         is_known.then(|| lock(&self.scheme).is_some())
     }
 
-    /// Waits until credentials were tried, or begins to try them. A wrong password is sent once: some servers lock a user out who sends it
-    /// often. Where the one who tried them got no verdict, those who waited for it go on together.
+    /// Waits for the verdict on credentials, or begins their trial. A wrong password is sent once: some servers lock a user after several. If
+    /// a trial ends without a verdict, all that waited for it go on together.
     ///
     /// # Errors
-    /// The refusal, where they were refused.
+    /// The refusal, if they were refused.
     pub fn admit(&self, credential: &Credential) -> Result<Option<Trial<'_>>, Error> {
         let settled = || match self.standing(credential) {
             None => None,
@@ -82,15 +82,15 @@ impl Login {
         settled().unwrap_or(Ok(Some(Trial { _alone: alone })))
     }
 
-    /// Takes note that credentials are good. What is refused afterwards isn't their fault. `is_named`: the server's tokens say whose they are.
+    /// Records that credentials are good. `is_named`: the server's tokens name their user.
     pub fn accept(&self, credential: &Credential, is_named: bool) {
         if self.standing(credential).is_none() {
             lock(&self.standings).push((credential.clone(), Standing::Accepted { is_named }));
         }
     }
 
-    /// Records what an error says of credentials that were never accepted, and that `blame` says of them. Returns the error to tell: one for
-    /// all requests, where it refuses the credentials.
+    /// Records the verdict of an error on credentials, described by `blame`. Returns the error to report: if it refuses the credentials, the
+    /// same for all requests.
     pub fn refuse(&self, credential: &Credential, error: Error, blame: String) -> Error {
         if self.standing(credential).is_some() {
             return error;
@@ -106,7 +106,7 @@ impl Login {
         error
     }
 
-    /// Whether credentials were accepted by a server whose tokens say whose they are.
+    /// Whether credentials were accepted by a server whose tokens name their user.
     pub fn is_named(&self, credential: &Credential) -> bool {
         matches!(
             self.standing(credential),
@@ -131,8 +131,9 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::error::{ErrorKind, Refusal};
+    use crate::error::ErrorKind;
     use crate::operation::{Operation, Place};
+    use crate::refusal::Refusal;
 
     fn place() -> Place {
         Place {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_credentials_is_told_from_one_of_a_right() {
+    fn a_refusal_of_credentials_is_distinguished_from_a_missing_right() {
         let harbors = Some("unauthorized to access repository: a/b, action: pull");
         let table = [
             (false, 401, None, None, true),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_accepted_once_is_not_refused_and_other_credentials_are_their_own() {
+    fn accepted_credentials_stay_accepted_and_others_are_judged_apart() {
         let login = Login::default();
         let refused = || refusal(true, 401, None, None);
         let [good, bad, new] = ["good", "bad", "new"].map(|word| Credential::new("anna", word));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waited_for_a_trial_without_a_verdict_goes_on() {
+    fn waiters_go_on_after_a_trial_without_a_verdict() {
         let (login, credential) = (Login::default(), Credential::new("anna", "word"));
         let first = login.admit(&credential).unwrap();
         assert!(first.as_ref().is_some_and(|trial| trial._alone.is_some()));

@@ -16,31 +16,31 @@ use crate::request::Call;
 use crate::scope::Scopes;
 use crate::tries::Tries;
 
-/// What is asked for: everything that can be moved. Schema 1 isn't.
+/// The accepted media types. Schema 1 can't be copied.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// The largest manifest that registries take, in bytes.
+/// The largest manifest that registries accept, in bytes.
 const MAX_PUSHED_MANIFEST: usize = 4 * 1024 * 1024;
 
-/// What a registry that is pushed to says of a manifest.
+/// A destination's answer about a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// It is there, with this media type, digest and size.
+    /// It exists, with this media type, digest and size.
     Found(Box<Descriptor>),
-    /// It isn't there.
+    /// It doesn't exist.
     Missing,
-    /// The registry doesn't let it be looked at (403), or be pulled (412: Harbor's rules for unsigned and vulnerable images). It may be there,
-    /// and it may be pushed: the push tells.
-    Untold,
+    /// The registry refuses to tell: it may not be looked up (403), or not pulled (412: Harbor's rules for unsigned and vulnerable images). A
+    /// push may succeed.
+    Undisclosed,
 }
 
 impl Lookup {
-    /// Returns what was found.
+    /// Returns the descriptor of a manifest that was found.
     pub fn found(self) -> Option<Descriptor> {
         match self {
             Lookup::Found(descriptor) => Some(*descriptor),
-            Lookup::Missing | Lookup::Untold => None,
+            Lookup::Missing | Lookup::Undisclosed => None,
         }
     }
 }
@@ -64,7 +64,7 @@ impl Core {
     }
 
     pub fn find_manifest(&self, repository: &Repository, identifier: &Identifier) -> Result<Lookup, Error> {
-        // A destination is asked: the token that a push needs comes at once.
+        // Asks with the rights of a push, so that one token serves both.
         let scopes = Scopes::push(repository);
         let mut call = self
             .manifest_call(Operation::LookUpManifest, "HEAD", repository, identifier)?
@@ -76,7 +76,7 @@ impl Core {
                 None => self.fetch_described(repository, identifier, scopes),
             },
             404 => Ok(Lookup::Missing),
-            403 | 412 => Ok(Lookup::Untold),
+            403 | 412 => Ok(Lookup::Undisclosed),
             400 | 405 | 406 | 501 => self.fetch_described(repository, identifier, scopes),
             _ => {
                 let found = self.explain(call, identifier, answer)?;
@@ -85,7 +85,7 @@ impl Core {
         }
     }
 
-    /// Asks by GET, once, for what HEAD was refused: an answer to HEAD has no body that tells why.
+    /// Repeats a refused HEAD as GET, once: an answer to HEAD has no body that tells why.
     fn explain(&self, call: Call, identifier: &Identifier, refused: Answer) -> Result<Descriptor, Error> {
         let is_doubtful =
             refused.status != 401 || refused.insufficient.is_some() || call.place.has_credential;
@@ -113,7 +113,7 @@ impl Core {
     ) -> Result<Lookup, Error> {
         match self.fetch_manifest(repository, identifier, scopes) {
             Ok(manifest) => Ok(Lookup::Found(Box::new(manifest.descriptor()))),
-            Err(error) if error.status() == Some(412) => Ok(Lookup::Untold),
+            Err(error) if error.status() == Some(412) => Ok(Lookup::Undisclosed),
             Err(error) if error.is_not_found() && error.reason().is_none() => Ok(Lookup::Missing),
             Err(error) => Err(error),
         }
@@ -144,7 +144,7 @@ impl Core {
                 Err(_) if is_first_doubt && doubted.is_some() => continue,
                 Err(error) => error,
             };
-            // Requests were repeated below; here it is only about bytes that were damaged or cut short.
+            // `run` retries requests. This loop retries damaged or truncated bytes.
             let is_damage = matches!(error.kind(), ErrorKind::Manifest(_) | ErrorKind::Network { .. });
             if !is_damage || !error.is_retryable() {
                 return Err(tries.end(error));
@@ -178,7 +178,7 @@ impl Core {
             Identifier::Digest(digest) => RawManifest::verified(bytes, content_type, digest),
             Identifier::Tag(_) => {
                 let digest = Digest::of(&bytes);
-                // A header that disagrees means a damaged transfer, or a wrong header. Bytes that come twice are right.
+                // The bytes are damaged, or the header is wrong. The same bytes twice are right.
                 match told.filter(|told| told.algorithm() == digest.algorithm() && *told != digest) {
                     Some(told) if doubted.replace(digest.clone()) != Some(digest) => {
                         RawManifest::verified(bytes, content_type, &told)
@@ -223,7 +223,7 @@ impl Core {
             let message = format!("the registry stored {told} instead of {}", manifest.digest());
             return Err(call.protocol(message));
         }
-        // The content is right, and named by another algorithm. An index that names it by this one needs it by this one.
+        // The content is right, under another algorithm's digest. An index needs it under this one.
         if matches!(identifier, Identifier::Digest(_))
             && self.find_manifest(repository, identifier)? == Lookup::Missing
         {
@@ -258,7 +258,7 @@ impl Core {
     }
 }
 
-/// An answer that refuses a manifest as an error that says what is unusual about it.
+/// Turns the refusal of a manifest into an error that tells what is unusual about the manifest.
 fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawManifest) -> Error {
     let url = answer.url.clone();
     let mut refusal = answer.into_refusal();
@@ -287,10 +287,10 @@ fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawM
         .because(cause)
 }
 
-/// What the head of an answer says of a manifest, if it says enough.
+/// Reads a manifest's descriptor from an answer's head, if it is complete.
 fn described(answer: &Answer, identifier: &Identifier) -> Option<Descriptor> {
     let media_type = MediaType::new(answer.header("content-type")?);
-    // The length of what is encoded isn't the manifest's.
+    // The length of an encoded body isn't the manifest's.
     let size = answer
         .content_length()
         .filter(|_| answer.foreign_encoding().is_none())?;

@@ -1,47 +1,47 @@
-//! What a client tells while it works.
+//! Notices of retries and slow-downs.
 
 use std::fmt;
 use std::time::Duration;
 
 use transload_reference::{Registry, Repository};
 
-/// Something that an observer may want to show: the work goes on.
+/// An event that an observer may show. The work goes on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Notice {
-    /// What happened.
+    /// The kind of event.
     pub kind: NoticeKind,
-    /// What was being done, as in "reading the manifest 3.19".
+    /// The operation, as in "reading the manifest 3.19".
     pub operation: String,
-    /// The registry concerned.
+    /// The registry.
     pub registry: Option<Registry>,
-    /// The repository concerned, if there is one.
+    /// The repository, if it is about one.
     pub repository: Option<Repository>,
-    /// The number of the try that failed, from 1.
+    /// The number of the failed try, from 1.
     pub attempt: u32,
-    /// How long the client waits before the next.
+    /// The wait before the next try.
     pub wait: Duration,
-    /// Why, without secrets.
+    /// The cause, without secrets.
     pub cause: String,
 }
 
-/// What a [`Notice`] is about.
+/// The kind of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoticeKind {
-    /// A request failed and will be tried again.
+    /// A request failed and will be retried.
     Retry,
-    /// A transfer was cut and goes on from this byte.
+    /// A transfer was cut and resumes.
     Resume {
-        /// The first byte still to move.
+        /// The offset of the first byte still to transfer.
         offset: u64,
     },
-    /// The registry asked for a slower pace: this many requests run at once from now on.
+    /// The registry is overloaded: fewer requests run at once.
     SlowDown {
-        /// The number of requests.
+        /// The new limit.
         concurrency: usize,
     },
-    /// Another way is taken, such as chunks instead of one body.
+    /// The client switches to another way, such as chunks instead of one body.
     Fallback,
 }
 

@@ -1,7 +1,7 @@
-//! Where a request may go, and with what: to the registry itself, or to an address that its answers name.
+//! Decides which origin gets which request: the registry's own, or one that its answers name.
 //!
-//! Another origin than the registry's may take a blob's bytes (PUT, PATCH) or serve content (GET, HEAD), and a token server gets the
-//! credentials of the registry that named it. It gets no other request, no `Authorization` and no client certificate.
+//! Another origin may take a blob's bytes (PUT, PATCH) or serve content (GET, HEAD), and a token server gets the credentials of the registry
+//! that named it. It gets no other request, no `Authorization` and no client certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 
@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::error::{Cause, Error};
 use crate::url::{Scheme, Url};
 
-/// A registry as one rule has it spoken to. What its answers teach belongs to this, and serves no other rule and no other transport.
+/// A registry under one rule and scheme. Whatever its answers teach holds for no other rule and scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Reach {
     pub registry: Registry,
@@ -19,19 +19,19 @@ pub(crate) struct Reach {
     pub scheme: Scheme,
 }
 
-/// What a registry names another origin for.
+/// The purpose for which a registry names another origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A redirect: content is read there.
+    /// A redirect, to read content.
     Content,
-    /// An upload's `Location`: a blob's bytes are sent there.
+    /// An upload's `Location`, to send a blob's bytes.
     Upload,
-    /// A challenge's realm: tokens come from there.
+    /// A challenge's realm, to fetch tokens.
     Tokens,
 }
 
 impl Reach {
-    /// The URL of a path of the registry's.
+    /// Returns the URL of a path of the registry.
     pub fn url(&self, path: &str) -> Result<Url, Error> {
         let url = Url::new(self.scheme, self.registry.as_str(), path);
         url.map_err(|error| Error::config(format!("{} gives no URL: {error}", self.registry)))
@@ -43,8 +43,8 @@ impl Reach {
         url.scheme() == self.scheme && url.host().host() == self.registry.host() && url.port() == port
     }
 
-    /// Whether an upload's request may go to its session's address. Another origin takes bytes and nothing else; a session is cancelled
-    /// only where the address can be nothing but a session of this repository.
+    /// Whether an upload's request may go to its session's URL. Another origin takes bytes and nothing else. A session is cancelled only at a
+    /// URL that can be nothing but a session of this repository.
     pub fn takes(&self, method: &str, session: &Url, repository: &Repository) -> bool {
         match method {
             "PUT" | "PATCH" => true,
@@ -58,7 +58,7 @@ impl Reach {
     }
 }
 
-/// Why an answer's address isn't used.
+/// Why a URL in an answer isn't used.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RefusedTarget {
     pub message: String,
@@ -72,7 +72,7 @@ impl From<String> for RefusedTarget {
 }
 
 impl Core {
-    /// Whether an answer from one URL may send us to another.
+    /// Checks that an answer from one URL may lead to another.
     pub fn may_lead(&self, reach: &Reach, from: &Url, to: &Url) -> Result<(), RefusedTarget> {
         check_target(from, to, || self.nearness(from))?;
         if reach.is_own(to) {
@@ -92,14 +92,14 @@ impl Core {
         Ok(())
     }
 
-    /// Where a redirect's `Location` leads, if one may go there.
+    /// Returns the target of a redirect's `Location`, if it is allowed.
     pub fn follow(&self, reach: &Reach, from: &Url, location: &str) -> Result<Url, RefusedTarget> {
         let to = redirected(from, location)?;
         self.may_lead(reach, from, &to)?;
         Ok(to)
     }
 
-    /// Where a host is. The name of a registry is looked up, since many have private addresses; behind a proxy nothing is known.
+    /// Returns how near a host is. Looks the name up, since many registries have private addresses. Behind a proxy, nothing is known.
     fn nearness(&self, url: &Url) -> Nearness {
         if let Some(nearness) = nearness(url.host()) {
             return nearness;
@@ -113,7 +113,7 @@ impl Core {
     }
 }
 
-/// Whether a rule's registry is the host of a URL, however its address is written. A rule without a port is for the scheme's own.
+/// Whether a rule's registry is the host of a URL, in any notation of its address. A rule without a port means the scheme's.
 fn is_host_of(registry: &Registry, url: &Url) -> bool {
     let port = registry.port().unwrap_or(url.scheme().default_port());
     let address = |host: &Registry| bare(host).parse().ok().map(|ip: IpAddr| ip.to_canonical());
@@ -124,42 +124,42 @@ fn is_host_of(registry: &Registry, url: &Url) -> bool {
     is_same && port == url.port()
 }
 
-/// A host's name, or its address without brackets.
+/// Returns a host's name, or its address without brackets.
 fn bare(host: &Registry) -> &str {
     host.host().trim_start_matches('[').trim_end_matches(']')
 }
 
-/// What a redirect's `Location` means.
+/// Resolves a redirect's `Location`.
 pub(crate) fn redirected(from: &Url, location: &str) -> Result<Url, String> {
     from.join(location)
         .map_err(|error| format!("a redirect can't be followed: {error}"))
 }
 
-/// Whether an address of the registry's own can be that of an upload session: of the API's paths, only those for uploads are.
+/// Whether a URL of the registry can be an upload session: of the API's paths, only those for uploads can.
 pub(crate) fn may_be_session(url: &Url) -> bool {
     let path = url.path();
     !has_dots(path) && (!path.starts_with("/v2/") || path.contains("/blobs/upload"))
 }
 
-/// Whether a path has components that a server may take for another folder.
+/// Whether a path has components that a server may resolve to another folder.
 fn has_dots(path: &str) -> bool {
     path.split('/')
         .map(|component| component.to_ascii_lowercase().replace("%2e", "."))
         .any(|component| component == "." || component == "..")
 }
 
-/// How near a host is, and how much an address of that kind could reach that others can't.
+/// How near a host is. Nearer hosts can reach more that is hidden from the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Nearness {
     World,
-    /// RFC 1918, RFC 4193 and the carriers' 100.64.0.0/10.
+    /// RFC 1918, RFC 4193 and RFC 6598 (100.64.0.0/10).
     Private,
     LinkLocal,
     ThisMachine,
 }
 
-/// Whether an answer from one URL may send us to another: not out of HTTPS, and not to this machine or its surroundings from
-/// outside. `from_is` is asked for where the first is only if that matters.
+/// Checks that an answer from one URL may lead to another: not from HTTPS to HTTP, and not from outside to this machine or its
+/// surroundings. `from_is` is called only if the nearness of the first matters.
 pub(crate) fn check_target(
     from: &Url,
     to: &Url,
@@ -171,7 +171,7 @@ pub(crate) fn check_target(
             cause: Some(Cause::LeavesHttps),
         });
     }
-    // Any registry may send us to itself.
+    // Any registry may redirect to itself.
     if from.host().host() == to.host().host() {
         return Ok(());
     }
@@ -181,7 +181,7 @@ pub(crate) fn check_target(
         return Ok(());
     }
     let from_is = from_is();
-    // What is on this machine may send about on it and around it.
+    // A registry on this machine may redirect to it and around it.
     if from_is == Nearness::ThisMachine || from_is == to_is && !is_odd {
         return Ok(());
     }
@@ -194,7 +194,7 @@ pub(crate) fn check_target(
     Err(format!("the registry sends us to {what} ({to}): refused").into())
 }
 
-/// Where a host is, as far as its name says. `None` where the name would have to be looked up.
+/// Returns how near a host is, by its name. `None` if the name has to be looked up.
 pub(crate) fn nearness(host: &Registry) -> Option<Nearness> {
     const NAMES: [&str; 4] = [
         "localhost.localdomain",
@@ -233,15 +233,15 @@ fn nearness_of_v4(ip: Ipv4Addr) -> Nearness {
     }
 }
 
-/// The IPv4 address that an IPv6 address leads to: mapped, compatible (RFC 4291, section 2.5.5) or translated (RFC 6052).
+/// Returns the IPv4 address that an IPv6 address embeds: mapped, compatible (RFC 4291, section 2.5.5) or translated (RFC 6052).
 fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let [.., a, b, c, d] = ip.octets();
     let is_translated = ip.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
     ip.to_ipv4().or(is_translated.then(|| Ipv4Addr::new(a, b, c, d)))
 }
 
-/// Whether it is an IPv4 address as only old programs write it: `2130706433`, `127.1`, `0x7f.0.0.1`. Name resolution takes those
-/// for addresses; no host's name ends in a number.
+/// Whether it is an IPv4 address in an outdated notation: `2130706433`, `127.1`, `0x7f.0.0.1`. Name resolution accepts those; no host's
+/// name ends in a number.
 fn is_odd_number(host: &Registry) -> bool {
     let host = host.host();
     let last = host.rsplit('.').next().unwrap_or(host);
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_that_lead_astray_are_refused() {
+    fn redirects_to_private_addresses_and_out_of_https_are_refused() {
         let url = |text: &str| Url::parse(text).unwrap();
         let table = [
             ("https://hub.example/", "https://cdn.example/x?sig=1", true),

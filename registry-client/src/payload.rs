@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// A blob's bytes from some offset on.
+/// A blob's bytes from an offset to its end.
 pub(crate) type BlobBytes<'r> = Box<dyn Read + Send + 'r>;
 
 /// The body of a request.
@@ -13,7 +13,7 @@ pub(crate) enum Payload<'a, 'r> {
     Stream(&'a mut ExactReader<'r>),
 }
 
-/// A reader that gives exactly as many bytes as were announced, or fails. It keeps the failure, which the HTTP library doesn't hand through.
+/// A reader that returns exactly the announced number of bytes, or fails. It keeps the failure, which ureq doesn't return.
 pub(crate) struct ExactReader<'r> {
     bytes: BlobBytes<'r>,
     left: u64,
@@ -29,17 +29,17 @@ impl<'r> ExactReader<'r> {
         }
     }
 
-    /// How many bytes are still to come.
+    /// Returns how many bytes are still to come.
     pub fn left(&self) -> u64 {
         self.left
     }
 
-    /// Returns why reading failed, once.
+    /// Returns the failure, once.
     pub fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// Returns the reader, which goes on after the bytes that were given.
+    /// Returns the underlying reader, at its present offset.
     pub fn into_rest(self) -> BlobBytes<'r> {
         self.bytes
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_that_ends_early_is_blamed_itself() {
+    fn a_source_that_ends_early_is_an_error_of_the_source() {
         let mut reader = ExactReader::new(Box::new(&b"12345"[..]), 3);
         let mut sink = Vec::new();
         reader.read_to_end(&mut sink).unwrap();

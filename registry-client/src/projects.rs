@@ -1,6 +1,6 @@
 //! Harbor's projects, by Harbor's API v2.0 (`api/v2.0/swagger.yaml` in goharbor/harbor): `/systeminfo` and `/projects`.
 //!
-//! The API takes a user name and a password with each request, not a registry's token.
+//! The API wants a user name and a password with each request, not a registry's token.
 
 use std::fmt;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::reason::project_of;
 use crate::request::{Call, LogIn};
 use crate::throttle::Permit;
 
-/// The largest answer of Harbor's API that is read, in bytes.
+/// The largest answer of Harbor's API to read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// Who may pull from a project.
@@ -35,7 +35,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// Its name: `private` or `public`.
+    /// Returns its name: `private` or `public`.
     pub fn as_str(self) -> &'static str {
         match self {
             Visibility::Private => "private",
@@ -50,7 +50,7 @@ impl fmt::Display for Visibility {
     }
 }
 
-/// The part of Harbor's `/systeminfo` that says what may be done. Only users who are logged in are told the second field.
+/// The part of Harbor's `/systeminfo` that transload reads. Only users who are logged in get the second field.
 #[derive(Deserialize)]
 pub(crate) struct SystemInfo {
     #[serde(rename = "auth_mode")]
@@ -59,27 +59,27 @@ pub(crate) struct SystemInfo {
 }
 
 impl Client {
-    /// Whether a registry is a Harbor: whether it answers Harbor's API v2.0. It is asked without credentials.
+    /// Returns whether a registry is a Harbor: whether it answers Harbor's API v2.0. Sends no credentials.
     ///
     /// # Errors
-    /// Where it can't be reached, or has trouble of its own.
+    /// If it can't be reached, or fails.
     pub fn is_harbor(&self, repository: &Repository) -> Result<bool, Error> {
         let found = self.core().harbor(repository.registry(), Some(repository));
         found.map(|info| info.is_some()).map_err(Error::of_registry)
     }
 
-    /// Whether a repository's project exists at a Harbor, whoever may see it. The project is the first part of the repository's path.
+    /// Returns whether a repository's project exists at a Harbor, even if the user may not see it. The project is the first part of the path.
     ///
     /// # Errors
-    /// Where there are no credentials, or Harbor refuses them.
+    /// If there are no credentials, or Harbor refuses them.
     pub fn has_project(&self, repository: &Repository) -> Result<bool, Error> {
         self.core().has_project(repository).map_err(Error::of_registry)
     }
 
-    /// Creates a repository's project at a Harbor. Returns false where it exists by now, since another run was quicker.
+    /// Creates a repository's project at a Harbor. Returns false if it exists, as when another run was quicker.
     ///
     /// # Errors
-    /// Where there are no credentials, or Harbor refuses: the user may not create projects, or the name isn't one.
+    /// If there are no credentials, the user may not create projects, or the name is invalid.
     pub fn create_project(&self, repository: &Repository, visibility: Visibility) -> Result<bool, Error> {
         let created = self.core().create_project(repository, visibility);
         created.map_err(Error::of_registry)
@@ -87,7 +87,7 @@ impl Client {
 }
 
 impl Core {
-    /// Returns what a Harbor tells everybody about itself; nothing where the registry isn't a Harbor.
+    /// Returns a Harbor's public description; `None` if the registry isn't a Harbor.
     pub(crate) fn harbor(
         &self,
         registry: &Registry,
@@ -97,7 +97,7 @@ impl Core {
         self.system_info(call.to("GET", "/api/v2.0/systeminfo")?, None)
     }
 
-    /// Returns what a Harbor tells this user about itself; nothing where it isn't a Harbor.
+    /// Returns a Harbor's description for this user; `None` if it isn't a Harbor.
     pub(crate) fn system_info(
         &self,
         call: Call,
@@ -106,7 +106,7 @@ impl Core {
         let answer = self.ask_harbor(&call, credential, None)?;
         match answer.status {
             200 => {
-                // A web page, or another product's answer, is no Harbor's.
+                // Another product may answer with a web page, or other JSON.
                 let bytes = answer.bytes(MAX_ANSWER, &call.place)?;
                 Ok(serde_json::from_slice(&bytes).ok())
             }
@@ -151,7 +151,7 @@ impl Core {
         }
     }
 
-    /// A request to Harbor's API, and the credentials that go with it.
+    /// Returns a request to Harbor's API, and the user's credentials.
     pub(crate) fn harbor_call_of_user(
         &self,
         operation: Operation,
@@ -161,7 +161,7 @@ impl Core {
         let mut call = self.harbor_call(operation, registry, repository)?;
         let credential = self.credential(&call.place)?;
         call.place.has_credential = credential.is_some();
-        // Told alike whatever the project: it is the user that is wanting.
+        // The same error for every project: the user is missing.
         let refuse = |message: String| {
             let place = Place {
                 operation: Operation::CreateProjects,
@@ -192,7 +192,7 @@ impl Core {
         Ok(call)
     }
 
-    /// Sends a request to Harbor's API, with a user's credentials or nobody's.
+    /// Sends a request to Harbor's API, with credentials or anonymously.
     pub(crate) fn ask_harbor(
         &self,
         call: &Call,
@@ -202,7 +202,7 @@ impl Core {
         self.run_as(&mut call.clone(), body, LogIn::Basic(credential))
     }
 
-    /// Sends a request that has its permit, with credentials by Basic, however the registry itself wants them. No redirect is followed.
+    /// Sends a request that has its permit, with Basic authentication whatever scheme the registry asks for. Follows no redirect.
     pub(crate) fn exchange_with_basic(
         &self,
         call: &Call,
@@ -212,7 +212,7 @@ impl Core {
     ) -> Result<Answer, Error> {
         let login = self.login(&call.reach);
         let proof = match credential {
-            Some(_) => self.prove(&login, call, Instant::now(), &Scheme::Basic, credential)?,
+            Some(_) => self.authorize_with(&login, call, Instant::now(), &Scheme::Basic, credential)?,
             None => None,
         };
         let identity = self.own_identity(call.reach.rule);
@@ -220,17 +220,17 @@ impl Core {
         let mut send = || self.exchange(call.exchange(&call.url, header.as_ref(), identity), payload);
         let mut answer = send()?;
         if trial.is_some() && answer.status == 401 {
-            // Somebody else's mistake may have locked the name.
+            // Another user's mistake may have locked the name.
             self.wait_for_lockout(&call.place, Some(&answer.into_error(&call.place)))?;
             answer = send()?;
         }
         if let Some((credential, _trial)) = trial {
             match answer.status {
                 401 => {
-                    let blame = self.blame_credential(&call.place, &credential);
+                    let blame = self.describe_refused(&call.place, &credential);
                     return Err(login.refuse(&credential, answer.into_error(&call.place), blame));
                 }
-                // Harbor refuses, or knows, a project only once it knows the user.
+                // Harbor answers about projects only after it has accepted the user.
                 200 | 201 | 403 | 404 | 409 => login.accept(&credential, false),
                 _ => {}
             }
@@ -241,7 +241,7 @@ impl Core {
 }
 
 impl Call {
-    /// The same request for another path of the registry's.
+    /// Returns the same request for another method and path.
     pub(crate) fn to(self, method: &'static str, path: &str) -> Result<Call, Error> {
         Ok(Call {
             url: self.reach.url(path)?,
@@ -251,7 +251,7 @@ impl Call {
     }
 }
 
-/// What to do where a project to push to is missing.
+/// Returns the hint for a missing project.
 pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
     format!(
         "{host} has no project {project}: create it there first (Harbor: Projects, New Project), have transload create it \
@@ -259,7 +259,7 @@ pub(crate) fn hint(project: &str, host: impl fmt::Display) -> String {
     )
 }
 
-/// What to do where Harbor doesn't create a project.
+/// Returns the hint for a project that Harbor doesn't create.
 pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
     let host = error.registry()?;
     let project = match &error.inner().place.operation {

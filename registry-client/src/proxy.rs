@@ -1,4 +1,4 @@
-//! Which proxy a request takes: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as curl and Go read them.
+//! Chooses the proxy of a request: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as curl and Go read them.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use ureq::Proxy;
 
 use crate::url::{Scheme, Url};
 
-/// The proxies of an environment.
+/// The proxies that the environment names.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
     http: Option<Via>,
@@ -24,7 +24,7 @@ struct Via {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Exception {
     Everything,
-    /// A domain and those below it, with a port if one was given.
+    /// A domain and its subdomains, with a port if one was given.
     Domain {
         name: String,
         only_below: bool,
@@ -41,7 +41,7 @@ impl Proxies {
     /// Reads the environment through `get`.
     ///
     /// # Errors
-    /// Where a proxy's URL can't be used: to go without it could leak what it is to see.
+    /// If a proxy's URL is unusable: to go without the proxy could leak requests.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Proxies, String> {
         let first = |names: &[&'static str]| {
             names
@@ -71,12 +71,12 @@ impl Proxies {
         })
     }
 
-    /// The proxy for a URL, if there is one.
+    /// Returns the proxy for a URL, if there is one.
     pub fn choose(&self, url: &Url) -> Option<&Proxy> {
         self.via(url).map(|via| &via.proxy)
     }
 
-    /// That proxy's address, without a user's name, and where it is from: `http://proxy:3128 (from HTTPS_PROXY)`.
+    /// Returns that proxy's address, without user name, and its origin: `http://proxy:3128 (from HTTPS_PROXY)`.
     pub fn shown(&self, url: &Url) -> Option<String> {
         let Via { proxy, variable } = self.via(url)?;
         let scheme = match proxy.protocol() {

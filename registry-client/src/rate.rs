@@ -1,24 +1,24 @@
-//! A limit on the bytes that all connections together carry in a second.
+//! A limit on the bytes a second of all connections together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much of the time in which nothing moved may be made up for.
+/// The longest idle time to make up for.
 const SAVED: Duration = Duration::from_millis(100);
 
-/// How long a wait goes without a look at the cancel flag.
+/// The interval between two checks of the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What each connection is to get at least, in bytes a second: many of them at a crawl would look stalled to their servers.
+/// The least share of each connection, in bytes a second. Slower ones would look stalled to their servers.
 const SHARE: u64 = 64 << 10;
 
-/// A rate that is kept together.
+/// A rate that all connections share.
 #[derive(Debug)]
 pub(crate) struct Rate {
     bytes_per_second: u64,
-    /// When the bytes that were let through will have had their time.
+    /// When the bytes so far will have had their time.
     paid_until: Mutex<Instant>,
 }
 
@@ -30,14 +30,14 @@ impl Rate {
         }
     }
 
-    /// How many connections are worth having.
+    /// Returns how many connections the rate is enough for.
     pub fn connections(&self) -> usize {
         usize::try_from(self.bytes_per_second / SHARE)
             .unwrap_or(usize::MAX)
             .max(1)
     }
 
-    /// Waits until so many bytes may pass, or until the user wants to stop.
+    /// Waits until this many bytes may pass, or `cancel` is set.
     pub fn pass(&self, bytes: usize, cancel: &AtomicBool) {
         let begin = {
             let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_take_their_time_whoever_sends_them() {
+    fn all_threads_share_the_rate() {
         let rate = Rate::new(1 << 20);
         let cancel = AtomicBool::new(false);
         let began = Instant::now();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wish_to_stop_ends_the_wait() {
+    fn the_cancel_flag_ends_the_wait() {
         let rate = Rate::new(1);
         let cancel = AtomicBool::new(true);
         for _ in 0..3 {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_rate_is_for_few_connections() {
+    fn a_low_rate_allows_few_connections() {
         for (rate, connections) in [(0, 1), (1000, 1), (1 << 20, 16), (1 << 30, 16384)] {
             assert_eq!(Rate::new(rate).connections(), connections, "{rate}");
         }

@@ -1,37 +1,38 @@
-//! Why a registry refuses: read from its status, its error code, and the texts that Harbor documents. No other module reads these texts.
+//! Recognizes why a registry refuses: by its status, its error code, and the texts of Harbor. No other module reads these texts.
 
 use transload_reference::Repository;
 
-use crate::error::{Error, ErrorKind, Refusal};
+use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
+use crate::refusal::Refusal;
 
-/// Why a registry refuses a request, where its answer tells.
+/// The reason of a refusal.
 ///
 /// The texts are those of [Harbor](https://github.com/goharbor/harbor), the registry that keeps repositories in projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// There is no such project.
+    /// The project doesn't exist.
     MissingProject,
-    /// The repository's name has no project before it.
+    /// The repository's name has no project.
     NoProjectInName,
-    /// The user isn't a member of the project who may push.
+    /// The user may not push to the project.
     NoRightToPush,
     /// The robot account lacks the permission to push to the project.
     RobotWithoutPush,
-    /// The project is a proxy cache, which takes no pushes.
+    /// The project is a proxy cache, which accepts no pushes.
     ProxyCacheProject,
     /// The project's storage quota is used up.
     QuotaExceeded,
     /// The whole registry is in read-only mode.
     ReadOnly,
-    /// The tag exists and may not be moved.
+    /// The tag exists and is immutable.
     ImmutableTag,
-    /// The project lets nobody pull an image like this: it is unsigned, or vulnerable. It may still be pushed.
+    /// The project forbids to pull the image, which is unsigned or vulnerable. A push may succeed.
     PullPolicy,
 }
 
-/// What a refusal is about, beyond the image that met it.
+/// The extent of a refusal, beyond the image that met it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Extent {
     /// Every image of the project.
@@ -41,13 +42,13 @@ pub enum Extent {
 }
 
 impl Reason {
-    /// Whether images that are there already can be looked at all the same, so that only what has to be written fails.
+    /// Whether reads still succeed, so that images that are complete don't fail.
     pub fn allows_reading(self) -> bool {
         matches!(self, Reason::ReadOnly | Reason::QuotaExceeded)
     }
 }
 
-/// Returns the project that a repository is in, as Harbor has it: the first part of its path. A path of one part has none.
+/// Returns a repository's project at a Harbor: the first part of its path. A path of one part has none.
 ///
 /// ```
 /// # use transload_registry_client::project_of;
@@ -59,7 +60,7 @@ pub fn project_of(repository: &Repository) -> Option<&str> {
     repository.path().split_once('/').map(|(project, _)| project)
 }
 
-/// Returns why the registry refused, where its answer tells.
+/// Returns why the registry refused, if its answer tells.
 pub(crate) fn of(error: &Error) -> Option<Reason> {
     let ErrorKind::Status(refusal) = error.kind() else {
         return None;
@@ -98,12 +99,12 @@ pub(crate) fn of(error: &Error) -> Option<Reason> {
     (status == 412 && !is_push).then_some(Reason::PullPolicy)
 }
 
-/// Returns what else is refused for the same reason; `None` where it is about one image alone.
+/// Returns what else is refused for the same reason; `None` if it is one image alone.
 pub(crate) fn extent(error: &Error) -> Option<Extent> {
     match error.reason()? {
         Reason::ReadOnly => Some(Extent::Registry),
         Reason::ImmutableTag | Reason::PullPolicy => None,
-        // What other registries call a project may be deeper in the name.
+        // A project of other registries may be deeper in the name.
         Reason::MissingProject => {
             let project = project_of(error.repository()?)?;
             let named = format!("project {project} ");
@@ -115,7 +116,7 @@ pub(crate) fn extent(error: &Error) -> Option<Extent> {
     }
 }
 
-/// Whether the registry says that there is no such project, as Harbor does with several statuses and codes.
+/// Whether the project doesn't exist, which Harbor tells with several statuses and codes.
 pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
     let text = lowercase(refusal);
     matches!(refusal.status, 401 | 403 | 404)
@@ -125,12 +126,12 @@ pub(crate) fn lacks_project(refusal: &Refusal) -> bool {
             .any(|said| text.contains(said))
 }
 
-/// Whether it isn't the password that a 401 is about: Harbor answers it to users whom it knows and who may not.
+/// Whether the user lacks a right. Harbor also answers that with 401, after it has accepted the password.
 pub(crate) fn lacks_right(refusal: &Refusal) -> bool {
     refusal.lacks_right || refusal.message.as_deref().is_some_and(names_right)
 }
 
-/// Whether a text says which right is lacking at which repository.
+/// Whether a text names a missing right.
 pub(crate) fn names_right(message: &str) -> bool {
     message.to_ascii_lowercase().contains("to access repository")
 }
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_project_is_known_by_what_registries_say_of_it() {
+    fn a_missing_project_is_recognized_by_registries_messages() {
         for (status, message, is_missing) in [
             (404, "project library2 not found", true),
             (401, "project: Project library2 does not exist", true),

@@ -1,4 +1,4 @@
-//! What refers to a manifest ([distribution specification, "Listing Referrers"]).
+//! Lists the referrers of a manifest ([distribution specification, "Listing Referrers"]).
 //!
 //! [distribution specification, "Listing Referrers"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
 
@@ -12,7 +12,7 @@ use crate::operation::Operation;
 use crate::request::Call;
 use crate::tags::{Pages, next_page};
 
-/// How many pages are read.
+/// The largest number of pages to read.
 const MAX_PAGES: u32 = 1000;
 
 impl Core {
@@ -40,7 +40,7 @@ impl Core {
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let answer = self.run(&mut call, None)?;
-            // The API itself answers 200 even where there are none.
+            // The API answers 200 even if there are none.
             if matches!(answer.status, 400 | 404 | 405 | 501) {
                 answer.drain();
                 let found = self.tagged_referrers(repository, digest)?;
@@ -74,7 +74,7 @@ impl Core {
 
     fn tagged_referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
         let name = format!("{}-{}", digest.algorithm().as_str(), digest.hex());
-        // The specification cuts what is too long for a tag: 32 characters of the algorithm, 64 of the encoded part.
+        // The specification truncates: 32 characters of the algorithm, 64 of the encoded part.
         let name: String = name
             .chars()
             .take(digest.algorithm().as_str().len() + 65)

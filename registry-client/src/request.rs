@@ -1,4 +1,4 @@
-//! Sending: authorization, redirects, retries.
+//! Sends requests: authorization, redirects, retries.
 
 use std::time::{Duration, Instant};
 
@@ -14,23 +14,24 @@ use crate::notice::NoticeKind;
 use crate::operation::{Operation, Place};
 use crate::origin::{Purpose, Reach, RefusedTarget};
 use crate::payload::Payload;
+use crate::refusal::is_passing;
 use crate::scope::Scopes;
 use crate::secret::Secret;
-use crate::throttle::{Patience, Permit};
+use crate::throttle::{Permit, PermitWait};
 use crate::tls::Identity;
 use crate::tries::Tries;
 use crate::url::{Scheme, Url};
 
-/// How many redirects are followed, one after the other.
+/// The longest chain of redirects to follow.
 pub(crate) const MAX_REDIRECTS: u32 = 10;
 
-/// The largest token or password that a request can carry, in bytes: ureq writes a header at once.
+/// The largest token or password that a request can carry, in bytes: ureq writes a header as a whole.
 pub(crate) const MAX_TOKEN: usize = OUTPUT_BUFFER - 4 * 1024;
 
-/// How long an upload waits for its turn while its source's connection is open.
+/// How long an upload waits for a permit while its source's connection is open.
 const MAX_WAIT_WITH_SOURCE: Duration = Duration::from_secs(20);
 
-/// How often a request is repeated with a new token.
+/// How often a request is repeated with another token.
 const MAX_RENEWALS: u32 = 2;
 
 /// A request to a registry.
@@ -42,18 +43,18 @@ pub(crate) struct Call {
     pub url: Url,
     pub headers: Vec<(&'static str, String)>,
     pub scopes: Scopes,
-    /// How many bytes the registry checks before it answers, which takes its time.
+    /// The number of bytes that the registry checks before it answers.
     pub checked_bytes: u64,
-    /// Whether it belongs to something that counts as one of the host's requests already.
+    /// Whether it belongs to a transfer that has had its permit.
     pub is_counted: bool,
-    /// Whether another origin may answer it, where the registry redirects it there.
+    /// Whether the registry may redirect it to another origin.
     pub may_leave: bool,
-    /// Whether it is sent again with a new token where the one in store is refused.
+    /// Whether it is repeated with a new token if the present one is refused.
     pub renews: bool,
 }
 
 impl Call {
-    /// Returns a request for a path below a repository's, which needs the right to pull.
+    /// Returns a request for a path of a repository, with the right to pull.
     pub fn new(
         core: &Core,
         operation: Operation,
@@ -70,7 +71,7 @@ impl Call {
         })
     }
 
-    /// Returns a request for a path of the registry's own.
+    /// Returns a request for a path of the registry.
     pub fn at(
         core: &Core,
         operation: Operation,
@@ -107,7 +108,7 @@ impl Call {
         self
     }
 
-    /// Returns this request's exchange with a URL: its own, or one that it was redirected to.
+    /// Returns the exchange for the request's own URL, or for one that it was redirected to.
     pub fn exchange<'a>(
         &'a self,
         url: &'a Url,
@@ -130,27 +131,31 @@ impl Call {
         Error::new(&self.place, kind).at(&self.url)
     }
 
+    pub fn refused(&self, target: RefusedTarget) -> Error {
+        self.protocol(target.message).because(target.cause)
+    }
+
     pub fn protocol(&self, message: impl Into<String>) -> Error {
         self.fail(ErrorKind::Protocol(message.into()))
     }
 }
 
-/// How a request shows who sends it.
+/// How a request is authenticated.
 #[derive(Clone, Copy)]
 pub(crate) enum LogIn<'a> {
-    /// As the registry's answers ask for.
+    /// By the scheme that the registry asks for.
     AsAsked,
     /// By Basic, with these credentials or none.
     Basic(Option<&'a Credential>),
 }
 
 impl Core {
-    /// Sends a request that may be sent again, until it has an answer that isn't a passing failure or the tries are used up.
+    /// Sends a request until its answer isn't a passing failure, or the tries are used up.
     pub fn run(&self, call: &mut Call, body: Option<&[u8]>) -> Result<Answer, Error> {
         self.run_as(call, body, LogIn::AsAsked)
     }
 
-    /// Does the same as [`Core::run`], with another way to log in.
+    /// Does the same as [`Core::run`], with a chosen authentication.
     pub fn run_as(&self, call: &mut Call, body: Option<&[u8]>, log_in: LogIn<'_>) -> Result<Answer, Error> {
         let mut tries = Tries::default();
         loop {
@@ -167,7 +172,7 @@ impl Core {
         }
     }
 
-    /// Sends a request, and again where only authorization was wanting. A stream is sent once: a 401 to it is returned.
+    /// Sends a request, and repeats it only for authorization. A stream is sent once: its 401 is returned.
     pub fn once(&self, call: &mut Call, payload: &mut Payload<'_, '_>) -> Result<Answer, Error> {
         self.once_as(call, payload, LogIn::AsAsked)
     }
@@ -178,26 +183,26 @@ impl Core {
         payload: &mut Payload<'_, '_>,
         log_in: LogIn<'_>,
     ) -> Result<Answer, Error> {
-        let patience = match payload {
-            _ if call.is_counted => Patience::None,
-            // Its bytes may come from another host, where they hold a permit.
-            Payload::Stream(_) => Patience::Bounded(MAX_WAIT_WITH_SOURCE),
-            _ => Patience::Endless,
+        let wait = match payload {
+            _ if call.is_counted => PermitWait::Skip,
+            // Its bytes may come from another host and hold a permit there.
+            Payload::Stream(_) => PermitWait::AtMost(MAX_WAIT_WITH_SOURCE),
+            _ => PermitWait::Unlimited,
         };
         let throttle = self.throttle(&call.reach.registry);
-        let Some(permit) = throttle.acquire(&self.cancel, patience) else {
+        let Some(permit) = throttle.acquire(&self.cancel, wait) else {
             return Err(call.fail(ErrorKind::Cancelled));
         };
         let began = permit.began();
         let answer = match log_in {
-            LogIn::AsAsked => self.converse(call, payload, permit),
+            LogIn::AsAsked => self.send_following_redirects(call, payload, permit),
             LogIn::Basic(credential) => self.exchange_with_basic(call, credential, payload, permit),
         };
         answer.map_err(|error| error.of_request(began))
     }
 
     /// Sends a request that has its permit, and follows redirects.
-    fn converse(
+    fn send_following_redirects(
         &self,
         call: &mut Call,
         payload: &mut Payload<'_, '_>,
@@ -207,7 +212,7 @@ impl Core {
         let throttle = self.throttle(&call.reach.registry);
         let login = self.login(&call.reach);
         let mut url = call.url.clone();
-        // Once an answer has led elsewhere, nothing that is the registry's alone goes along any more.
+        // Another origin gets nothing that is the registry's alone.
         let mut named_for = (!call.reach.is_own(&url)).then_some(Purpose::Upload);
         if named_for.is_some() && !matches!(call.method, "PUT" | "PATCH") {
             return Err(call.protocol(format!("no {} goes to {}: refused", call.method, url.host())));
@@ -216,8 +221,8 @@ impl Core {
         let mut renewals = 0;
         loop {
             let at_home = named_for.is_none();
-            // Who waits for the first answer learns from it what to prove. A registry of plain HTTP that no credentials are given for rarely
-            // wants anything proved, and two round trips are saved where nobody waits.
+            // Workers wait for the first answer, which tells the scheme. A registry of plain HTTP without credentials rarely asks for one:
+            // nobody waits there, which saves two round trips.
             let may_ask = url.scheme() == Scheme::Https || call.place.has_credential;
             let guard = may_ask.then(|| login.first_contact()).flatten();
             let proof = match at_home {
@@ -249,7 +254,7 @@ impl Core {
                 answer.by_robot = credential.is_some_and(|credential| credential.is_robot());
             }
             if answer.status < 400 || answer.status == 404 {
-                throttle.speed_up();
+                throttle.record_success();
             }
             let wants_more = at_home
                 && (answer.status == 401
@@ -262,7 +267,7 @@ impl Core {
             if at_home
                 && !matches!(payload, Payload::Stream(_))
                 && let Some(header) = &header
-                && self.heed_length(&login, call, &answer, header)?
+                && self.shorten_after(&login, call, &answer, header)?
             {
                 answer.drain();
                 continue;
@@ -271,12 +276,12 @@ impl Core {
                 let demand = Demand::of(&answer);
                 let outcome = match trial {
                     None => Ok(answer),
-                    // Who waits for the trial goes on once this is noted.
+                    // Those that wait for the trial go on once this is recorded.
                     Some((credential, _trial)) => {
                         let error = answer.into_error(&call.place);
                         let is_same_way =
                             !matches!(&demand, Ok(Some(demand)) if demand.scheme != AuthScheme::Basic);
-                        let blame = self.blame_credential(&call.place, &credential);
+                        let blame = self.describe_refused(&call.place, &credential);
                         Err(match is_same_way {
                             true => login.refuse(&credential, error, blame),
                             false => error,
@@ -285,7 +290,7 @@ impl Core {
                 };
                 let next = match renewals < MAX_RENEWALS {
                     _ if !call.renews => Next::End,
-                    true => self.heed(&login, call, since, demand, header.as_ref())?,
+                    true => self.learn_from_refusal(&login, call, since, demand, header.as_ref())?,
                     false => Next::Lacking,
                 };
                 if next == Next::Again && !matches!(payload, Payload::Stream(_)) {
@@ -326,7 +331,7 @@ impl Core {
         }
     }
 
-    /// Where a redirect leads, if one may go there.
+    /// Returns a redirect's target, if it is allowed.
     pub fn redirect_target(
         &self,
         place: &Place,
@@ -347,8 +352,4 @@ impl Core {
         })?;
         self.follow(reach, from, &location).map_err(refuse)
     }
-}
-
-pub(crate) fn is_passing(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }

@@ -1,5 +1,4 @@
-//! Names of hosts to addresses, remembered for a while: ureq asks before each request, even where it has a connection, and each
-//! look-up of a name costs a thread.
+//! A resolver with a cache: ureq resolves the host before each request, even over an open connection, and each lookup costs a thread.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -16,10 +15,10 @@ use ureq::unversioned::transport::time::Duration as Span;
 
 use crate::failure::is_out_of_files;
 
-/// How long an address is believed. A name that moves meanwhile is found again by the tries that follow a failed connection.
+/// How long an address is cached. After a change, the tries after a failed connection find the new one.
 const BELIEVED: Duration = Duration::from_secs(10);
 
-/// A resolver that asks the system's for each name now and then. Clones share what they know.
+/// A caching resolver. Clones share the cache.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CachingResolver {
     known: Arc<Mutex<HashMap<String, (Instant, ResolvedSocketAddrs)>>>,
@@ -50,8 +49,7 @@ impl Resolver for CachingResolver {
 }
 
 impl CachingResolver {
-    /// Asks the system, on a thread of its own that is waited for as long as may be. ureq's way to the same panics where the system gives
-    /// no more threads.
+    /// Asks the system, on a thread of its own so that the wait can end. ureq's own way panics if the system gives no more threads.
     fn ask(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let unbounded = NextTimeout {
             after: Span::NotHappening,
@@ -64,20 +62,20 @@ impl CachingResolver {
         let (its_uri, its_config) = (uri.clone(), config.clone());
         let ask = move || {
             let found = DefaultResolver::default().resolve(&its_uri, &its_config, unbounded);
-            // Who waited for it may have gone.
+            // The receiver may be gone.
             sender.send(found).ok();
         };
         match thread::Builder::new().name("look-up".to_owned()).spawn(ask) {
             Ok(_) => receiver
                 .recv_timeout(*timeout.after)
                 .unwrap_or(Err(Error::Timeout(timeout.reason))),
-            // Then the system's own patience is the limit.
+            // The system's own timeout applies then.
             Err(_) => DefaultResolver::default().resolve(uri, config, unbounded),
         }
     }
 }
 
-/// The failure of a look-up. Resolvers that can't open a file say that there is no such name, or that no server answers.
+/// Returns the cause of a failed lookup. Resolvers that can't open a file report a missing name, or a silent server.
 fn why_no_address(error: Error) -> Error {
     match UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
         Err(cause) if is_out_of_files(&cause) => Error::Io(cause),
@@ -85,7 +83,7 @@ fn why_no_address(error: Error) -> Error {
     }
 }
 
-/// Whether a host is an address, and nobody is to be asked for it.
+/// Whether a host is an address, which needs no lookup.
 fn is_address(host: &str) -> bool {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     inner.unwrap_or(host).parse::<IpAddr>().is_ok()
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_not_asked_for_again_until_it_is_old() {
+    fn a_cached_address_is_used_until_it_expires() {
         let resolver = CachingResolver::default();
         let elsewhere = {
             resolve(&resolver, "http://127.0.0.2:1/").unwrap();
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_with_and_without_an_end_to_the_patience() {
+    fn names_are_resolved_with_and_without_a_timeout() {
         let resolver = CachingResolver::default();
         let found = resolve(&resolver, "http://localhost:7/").unwrap();
         assert!(found.iter().all(|address| address.ends_with(":7")), "{found:?}");

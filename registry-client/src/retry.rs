@@ -1,28 +1,28 @@
-//! How often and when a failed request is tried again.
+//! How often and when a failed request is retried.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime};
 
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 
-/// How often a request is tried, and how long is waited in between.
+/// How often a request is tried, and the waits in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
     /// The number of tries in all, at least 1.
     pub attempts: u32,
-    /// The wait after the first failure; it doubles with each further one, give or take chance.
+    /// The wait after the first failure. It doubles with each further one, with jitter.
     pub first_wait: Duration,
     /// The longest wait between two tries.
     pub longest_wait: Duration,
-    /// The longest wait that a registry's Retry-After is granted.
+    /// The longest wait for a registry's Retry-After.
     pub longest_retry_after: Duration,
-    /// How long a host that served requests before has to fail them all until it is given up: until every request to it fails at once
-    /// ([`Client::take_back_hosts`](crate::Client::take_back_hosts)).
+    /// How long a host that has served requests may fail them all before it is given up
+    /// ([`Client::readmit_hosts`](crate::Client::readmit_hosts)).
     pub longest_outage: Duration,
-    /// The wait before credentials that seem to be refused are tried once more. Harbor locks a name for 1.5 seconds after a failed login,
-    /// whoever's mistake it was.
+    /// The wait before refused credentials are tried once more. Harbor locks a user name for 1.5 seconds after any failed login.
     pub login_wait: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The usual policy with this number of tries in all; 0 counts as 1.
+    /// Returns the default policy with this number of tries in all; 0 counts as 1.
     pub fn attempts(attempts: u32) -> RetryPolicy {
         RetryPolicy {
             attempts: attempts.max(1),
@@ -48,26 +48,26 @@ impl RetryPolicy {
         }
     }
 
-    /// The same policy with another wait after the first failure and another longest wait.
+    /// Sets the wait after the first failure, and the longest wait.
     pub fn waits(mut self, first: Duration, longest: Duration) -> RetryPolicy {
         self.first_wait = first;
         self.longest_wait = longest;
         self
     }
 
-    /// The wait before a second login.
+    /// Returns the wait before a second login.
     pub(crate) fn login_wait(&self) -> Duration {
         self.login_wait.min(self.longest_wait)
     }
 
-    /// How often a request is tried that fails like this. A host that has answered before may be restarting, and is given all tries;
-    /// one that never did is given a few, since it may well not be there at all.
+    /// Returns the number of tries for a request that fails like this. A host that has answered before may be restarting and gets all tries;
+    /// one that never did gets few, since it may not exist.
     pub(crate) fn tries(&self, error: &Error) -> u32 {
         let few = match error.kind() {
-            ErrorKind::Network { network, .. } if error.inner().is_strangers => match network {
-                // A resolver that has just come up may not know all names yet.
+            ErrorKind::Network { network, .. } if error.inner().is_unknown_host => match network {
+                // A resolver that has just started may not know all names yet.
                 Network::NoSuchHost => 2,
-                // A registry that is being started takes a moment; who asks for many tries wants to wait for it.
+                // A registry takes a moment to start, and a user who sets many tries wants to wait for it.
                 Network::Refused | Network::Proxy | Network::ProxyLogin => 3.max(self.attempts / 2),
                 _ => self.attempts,
             },
@@ -76,13 +76,13 @@ impl RetryPolicy {
         few.min(self.attempts)
     }
 
-    /// The wait after the `attempt`-th failure (from 1): exponential, with jitter, no less than what the registry asked for.
+    /// Returns the wait after the `attempt`-th failure (from 1): exponential, with jitter, and at least Retry-After.
     pub(crate) fn wait(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = self
             .first_wait
             .saturating_mul(1 << attempt.saturating_sub(1).min(16));
         let longest = doubled.min(self.longest_wait);
-        // Between half and all of it: workers that failed together don't come back together.
+        // Between half and all of it, so that workers that failed together don't return together.
         let wait = longest.mul_f64(0.5 + 0.5 * chance());
         match retry_after {
             Some(asked) => wait.max(asked.min(self.longest_retry_after)),
@@ -91,17 +91,17 @@ impl RetryPolicy {
     }
 }
 
-/// A number in 0..1. The standard library seeds each of these hashers anew, which is all that jitter needs.
+/// Returns a random number in 0..1: the standard library seeds each of these hashers anew, which is enough for jitter.
 fn chance() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }
 
-/// Reads Retry-After: seconds or a date (RFC 9110, section 10.2.3).
+/// Parses Retry-After: seconds or a date (RFC 9110, section 10.2.3).
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit mean "very long".
+        // More digits than fit mean a very long time.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
     }
     let date = httpdate::parse_http_date(value).ok()?;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_asks_for_is_granted_up_to_a_cap() {
+    fn retry_after_is_granted_up_to_a_limit() {
         let policy = RetryPolicy::default();
         assert_eq!(
             policy.wait(1, Some(Duration::from_secs(60))),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_never_answered_is_tried_a_few_times_and_one_that_did_as_often_as_is_asked_for() {
+    fn a_host_that_never_answered_gets_few_tries_and_one_that_did_gets_all() {
         let place = Place::nowhere(Operation::Ping);
         let error = |network| {
             let message = String::new();
@@ -179,7 +179,11 @@ mod tests {
         for (network, strangers) in table {
             for (attempts, few) in [1, 2, 6, 21].into_iter().zip(strangers) {
                 let policy = RetryPolicy::attempts(attempts);
-                assert_eq!(policy.tries(&error(network).of_stranger()), few, "{network:?}");
+                assert_eq!(
+                    policy.tries(&error(network).of_unknown_host()),
+                    few,
+                    "{network:?}"
+                );
                 assert_eq!(policy.tries(&error(network)), attempts, "{network:?}");
             }
         }

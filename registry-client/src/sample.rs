@@ -1,4 +1,4 @@
-//! A look at a repository's tags, for a hint: bounded, and without patience.
+//! Lists a sample of a repository's tags, for a hint.
 
 use transload_reference::{Repository, Tag};
 
@@ -10,21 +10,20 @@ use crate::payload::Payload;
 use crate::request::Call;
 use crate::tags::TagPage;
 
-/// How many tags are asked for at once; registries may give fewer.
+/// The number of tags to ask for at once; registries may give fewer.
 const PAGE: usize = 1000;
 
-/// How many pages are looked at.
-const MOST_PAGES: usize = 3;
+/// The largest number of pages to read.
+const MAX_SAMPLE_PAGES: usize = 3;
 
-/// The largest page that is read, in bytes.
+/// The largest page to read, in bytes.
 const MAX_PAGE: u64 = 1024 * 1024;
 
 impl Client {
-    /// The first tags of a repository, some thousands at most, each a valid one. Unlike [`Client::tags`] it asks once and gives up at
-    /// the first failure: it is for telling what there is instead of something that isn't.
+    /// Lists the first valid tags of a repository, some thousands at most, without retries. Use it to suggest tags in place of a missing one.
     ///
     /// # Errors
-    /// Where the registry gives no usable answer.
+    /// If the registry gives no usable answer.
     pub fn sample_tags(&self, repository: &Repository) -> Result<Vec<Tag>, Error> {
         self.core().sample_tags(repository)
     }
@@ -36,7 +35,7 @@ impl Core {
         let mut call = Call::new(self, Operation::ListTags, repository, "GET", &path)?
             .header("accept", "application/json");
         let mut tags = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_SAMPLE_PAGES {
             let answer = self.once(&mut call, &mut Payload::None)?;
             let page = TagPage::read(&call, answer, MAX_PAGE)?;
             tags.extend(page.tags.iter().filter_map(|tag| tag.parse().ok()));

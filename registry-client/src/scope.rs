@@ -1,14 +1,14 @@
-//! What a token is asked to allow, as in `repository:library/alpine:pull`.
+//! Scopes of tokens, as in `repository:library/alpine:pull`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use transload_reference::Repository;
 
-/// What comes before the path of a repository in its resource.
+/// The prefix of a repository's resource.
 const REPOSITORY: &str = "repository:";
 
-/// Scopes by resource, in a fixed order whatever order they were added in.
+/// Scopes by resource, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Scopes(BTreeMap<String, BTreeSet<String>>);
 
@@ -28,7 +28,7 @@ impl Scopes {
         self
     }
 
-    /// Adds what a challenge asks for: scopes with spaces between them.
+    /// Adds the scopes of a challenge, separated by spaces.
     pub fn add(&mut self, text: &str) {
         for scope in text.split_ascii_whitespace() {
             if let Some((resource, actions)) = scope.rsplit_once(':') {
@@ -48,14 +48,14 @@ impl Scopes {
         self.0.entry(resource).or_default().extend(actions);
     }
 
-    /// Adds all that others are.
+    /// Adds other scopes.
     pub fn merge(&mut self, others: &Scopes) {
         for (resource, actions) in &others.0 {
             self.allow(resource.clone(), actions.iter().cloned());
         }
     }
 
-    /// Whether all that others ask for is among these.
+    /// Whether these include all of the others.
     pub fn cover(&self, others: &Scopes) -> bool {
         others.0.iter().all(|(resource, actions)| {
             self.0
@@ -64,7 +64,7 @@ impl Scopes {
         })
     }
 
-    /// How many of the resources of others these name, whatever is allowed there.
+    /// Returns how many of the others' resources these name, with any action.
     pub fn count_named(&self, others: &Scopes) -> usize {
         others
             .0
@@ -73,7 +73,7 @@ impl Scopes {
             .count()
     }
 
-    /// How many resources they are about.
+    /// Returns the number of resources.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -82,14 +82,14 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// The paths of the repositories that they are about.
+    /// Returns the paths of the repositories.
     pub fn repositories(&self) -> impl Iterator<Item = &str> {
         self.0
             .keys()
             .filter_map(|resource| resource.strip_prefix(REPOSITORY))
     }
 
-    /// About how many bytes a signed token has that allows all of these.
+    /// Estimates the size in bytes of a signed token that allows all of these.
     pub fn token_size(&self) -> usize {
         // Header, claims and a signature of 4096 bits; each scope as a JSON object.
         let scope = |(resource, actions): (&String, &BTreeSet<String>)| {
@@ -99,7 +99,7 @@ impl Scopes {
         1300 + self.0.iter().map(scope).sum::<usize>() * 4 / 3
     }
 
-    /// Each scope on its own.
+    /// Returns each scope as text.
     pub fn each(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(resource, actions)| {
             let actions: Vec<_> = actions.iter().map(String::as_str).collect();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_covers_scopes_has_each_resource_with_each_action() {
+    fn scopes_cover_others_with_every_resource_and_action() {
         let [to, from]: [Repository; 2] = ["hub.local/b", "hub.local/a"].map(|name| name.parse().unwrap());
         let wide = Scopes::push(&to).and(&from, &["pull"]);
         assert!(wide.cover(&Scopes::pull(&to)) && wide.cover(&Scopes::push(&to)) && wide.cover(&wide));

@@ -1,8 +1,8 @@
-//! Text that is never shown.
+//! Secret text.
 
 use std::fmt;
 
-/// A password or a token: its `Debug` shows nothing of it, and it has no `Display`.
+/// A password or a token. `Debug` hides it, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Box<str>);
 
@@ -12,7 +12,7 @@ impl Secret {
         Secret(text.into().into_boxed_str())
     }
 
-    /// The secret itself, for whoever has to send it.
+    /// Returns the secret itself, to send it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,8 +1,7 @@
-//! TLS over ureq's connections, with a judge of our own: ureq's has no way to trust a certificate that is its own authority.
+//! TLS over ureq's connections, with a certificate verifier of our own: ureq can't trust a certificate that is its own authority.
 //!
-//! `openssl req -x509` makes such certificates, and registries in closed networks have them by the thousand: marked as an authority, and shown
-//! by the server itself. rustls refuses them as a server's (RFC 5280, section 4.2.1.9, doesn't forbid it). Where the operator gives that very
-//! certificate as `ca_file`, there is no doubt whom to trust.
+//! `openssl req -x509` makes such certificates, and many registries in closed networks show them. rustls refuses an authority as a server's
+//! certificate, which RFC 5280, section 4.2.1.9, doesn't forbid. It is trusted if the operator gives that very certificate as `ca_file`.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -27,10 +26,10 @@ use crate::self_signed;
 use crate::tls::system_roots;
 use crate::transport::is_cut;
 
-/// What a client shows of itself.
+/// A client certificate with its key.
 #[derive(Debug)]
 pub(crate) struct ClientIdentity {
-    /// Its certificate, and those that lead to its authority.
+    /// The certificate, and those that lead to its authority.
     pub chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
 }
@@ -39,15 +38,15 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The settings for connections to servers that `judge` judges.
+/// Returns the settings for connections whose servers `verifier` verifies.
 fn client_config(
-    judge: Arc<dyn ServerCertVerifier>,
+    verifier: Arc<dyn ServerCertVerifier>,
     client: Option<&ClientIdentity>,
 ) -> Result<Arc<ClientConfig>, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(judge);
+        .with_custom_certificate_verifier(verifier);
     let config = match client {
         Some(client) => builder.with_client_auth_cert(client.chain.clone(), client.key.clone_key())?,
         None => builder.with_no_client_auth(),
@@ -55,18 +54,21 @@ fn client_config(
     Ok(Arc::new(config))
 }
 
-/// Trusts what authorities vouch for, and servers' certificates that were given themselves.
+/// Accepts certificates that authorities vouch for, and given certificates of servers.
 #[derive(Debug)]
-pub(crate) struct Judge {
-    /// None where there is no authority at all.
+pub(crate) struct CertificateVerifier {
+    /// `None` if there is no authority at all.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     given: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Judge {
-    /// `given` are certificates that the operator gave, authorities' or servers'; they are among the `roots`, too.
-    pub fn new(roots: RootCertStore, given: &[CertificateDer<'static>]) -> Result<Judge, rustls::Error> {
+impl CertificateVerifier {
+    /// Returns a verifier. `given` are the operator's certificates, of authorities or servers; `roots` include them.
+    pub fn new(
+        roots: RootCertStore,
+        given: &[CertificateDer<'static>],
+    ) -> Result<CertificateVerifier, rustls::Error> {
         let authorities = match roots.is_empty() {
             true => None,
             false => Some(
@@ -75,7 +77,7 @@ impl Judge {
                     .map_err(|error| rustls::Error::General(error.to_string()))?,
             ),
         };
-        Ok(Judge {
+        Ok(CertificateVerifier {
             authorities,
             given: given.to_vec(),
             provider: provider(),
@@ -83,7 +85,7 @@ impl Judge {
     }
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -97,7 +99,7 @@ impl ServerCertVerifier for Judge {
         };
         let verdict = authorities.verify_server_cert(own, others, name, ocsp, now);
         match verdict {
-            // That it is an authority's is a reason without a name of its own.
+            // rustls has no error of its own for an authority as a server's certificate.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_))) if is_self_signed(own) => {
                 if !self.given.contains(own) {
                     return Err(CertificateError::UnknownIssuer.into());
@@ -140,11 +142,11 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
         .is_ok_and(|parsed| parsed.tbs_certificate.subject == parsed.tbs_certificate.issuer)
 }
 
-/// Trusts everybody: for who asked for that.
+/// Accepts every certificate, if the user asks for that.
 #[derive(Debug)]
-struct Trusting(Arc<CryptoProvider>);
+struct AcceptAll(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Trusting {
+impl ServerCertVerifier for AcceptAll {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -179,12 +181,12 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
-/// Whom connections trust, and what they show.
+/// The certificates to trust and to show.
 #[derive(Default)]
 pub(crate) struct TlsSettings {
-    /// Whether everybody is trusted.
+    /// Whether to accept every certificate.
     pub insecure: bool,
-    /// Certificates that are trusted besides the system's.
+    /// Certificates to trust besides the system's.
     pub given: Vec<CertificateDer<'static>>,
     pub client: Option<Arc<ClientIdentity>>,
 }
@@ -192,15 +194,18 @@ pub(crate) struct TlsSettings {
 impl TlsSettings {
     fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
         if self.insecure {
-            return client_config(Arc::new(Trusting(provider())), self.client.as_deref());
+            return client_config(Arc::new(AcceptAll(provider())), self.client.as_deref());
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system_roots().iter().chain(&self.given).cloned());
-        client_config(Arc::new(Judge::new(roots, &self.given)?), self.client.as_deref())
+        client_config(
+            Arc::new(CertificateVerifier::new(roots, &self.given)?),
+            self.client.as_deref(),
+        )
     }
 }
 
-/// How TLS is spoken to one end of connections.
+/// The TLS configuration for one end of connections.
 #[derive(Default)]
 pub(crate) struct TlsContext {
     settings: TlsSettings,
@@ -226,10 +231,10 @@ impl TlsContext {
     }
 }
 
-/// Puts TLS over a connection where the URL asks for it.
+/// Wraps connections to `https` URLs in TLS.
 pub(crate) struct TlsConnector {
     pub target: Arc<TlsContext>,
-    /// The proxy's, where there is one: a registry's settings say nothing about it, and it is shown no certificate.
+    /// The proxy's, if there is one. A registry's settings and client certificate aren't for it.
     pub proxy: Option<Arc<TlsContext>>,
 }
 
@@ -253,7 +258,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host)
             .map_err(|_| Error::Tls("the host's name can't be one of a certificate"))?;
-        // The connection to the proxy itself is made with the agent's settings less the proxy.
+        // ureq connects to the proxy itself with the agent's settings less the proxy.
         let proxy = self.proxy.as_ref().filter(|_| details.config.proxy().is_none());
         let context = proxy.unwrap_or(&self.target);
         let mut connection = ClientConnection::new(context.config()?, name.to_owned())?;
@@ -304,7 +309,7 @@ impl Transport for TlsTransport {
         let StreamOwned { conn, sock } = &mut self.stream;
         sock.set_timeout(timeout);
         let mut output = &self.buffers.output()[..amount];
-        // rustls' own stream hides a failed write until the next one.
+        // rustls' own stream hides a failed write.
         while !output.is_empty() {
             let taken = conn.writer().write(output)?;
             output = &output[taken..];
@@ -350,21 +355,22 @@ mod tests {
         made.der().clone()
     }
 
-    fn judge(given: &CertificateDer<'static>) -> Judge {
+    fn judge(given: &CertificateDer<'static>) -> CertificateVerifier {
         let mut roots = RootCertStore::empty();
         roots.add(given.clone()).unwrap();
-        Judge::new(roots, std::slice::from_ref(given)).unwrap()
+        CertificateVerifier::new(roots, std::slice::from_ref(given)).unwrap()
     }
 
     #[test]
     fn a_certificate_that_was_given_stands_for_itself_for_its_host_and_in_its_time() {
         let (own, other) = (own_authority(), own_authority());
         let in_march = 1_772_323_200;
-        let verdict = |judge: &Judge, own: &CertificateDer<'static>, name: &'static str, seconds: u64| {
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-            let name = ServerName::try_from(name).unwrap();
-            judge.verify_server_cert(own, &[], &name, &[], now).map(drop)
-        };
+        let verdict =
+            |judge: &CertificateVerifier, own: &CertificateDer<'static>, name: &'static str, seconds: u64| {
+                let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+                let name = ServerName::try_from(name).unwrap();
+                judge.verify_server_cert(own, &[], &name, &[], now).map(drop)
+            };
         let judge = judge(&own);
         assert_eq!(verdict(&judge, &own, "hub.local", in_march), Ok(()));
         let year = 366 * 24 * 3600;
@@ -377,7 +383,7 @@ mod tests {
             let error = verdict(&judge, own, name, when).unwrap_err().to_string();
             assert!(error.contains(refusal), "{name} {when}: {error}");
         }
-        let nobody = Judge::new(RootCertStore::empty(), &[]).unwrap();
+        let nobody = CertificateVerifier::new(RootCertStore::empty(), &[]).unwrap();
         assert!(verdict(&nobody, &own, "hub.local", in_march).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Checks a server's certificate that is its own authority and was given as such. webpki refuses every authority as a server's certificate,
-//! before it looks at anything else, so that everything else is checked here ([RFC 5280], section 4.2.1).
+//! Verifies a given server's certificate that is its own authority. webpki refuses every authority as a server's certificate before any other
+//! check, so the others are made here ([RFC 5280], section 4.2.1).
 //!
 //! [RFC 5280]: https://www.rfc-editor.org/rfc/rfc5280
 
@@ -158,7 +158,7 @@ mod tests {
 
     const IN_MARCH: u64 = 1_772_323_200;
 
-    /// What becomes of a certificate for `hub.local` and 10.1.2.3, good in 2026, that is its own authority.
+    /// Verifies a certificate for `hub.local` and 10.1.2.3, good in 2026, that is its own authority.
     fn verdict(name: &'static str, change: impl FnOnce(&mut CertificateParams)) -> Result<(), String> {
         let mut params = CertificateParams::new(["hub.local".to_owned(), "10.1.2.3".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,4 +1,4 @@
-//! Upload sessions: where they are, how far they got, and mounts, which open one where they are refused.
+//! Upload sessions, and mounts, which open one if they are refused.
 
 use transload_reference::{Digest, Repository};
 
@@ -12,20 +12,20 @@ use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::{Scheme, Url};
 
-/// An upload that a registry has begun to take.
+/// An open upload session.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub location: Url,
-    /// How many bytes the registry has.
+    /// The number of bytes that the registry has.
     pub offset: u64,
-    /// The registry's smallest chunk, but for the last.
+    /// The registry's smallest chunk, except for the last.
     pub least_chunk: u64,
-    /// The ranges in its answers aren't those of the bytes that it has.
+    /// The ranges in the registry's answers don't match the bytes that it has.
     pub is_doubtful: bool,
 }
 
 impl Session {
-    /// One without a byte.
+    /// Returns a session without a byte.
     pub fn empty(location: Url) -> Session {
         Session {
             location,
@@ -37,7 +37,7 @@ impl Session {
 }
 
 impl Core {
-    /// Whether one token may be for both: what is kept for one rule is nothing for the other.
+    /// Whether two repositories share a registry and a rule, and so may share a token.
     pub fn can_mount(&self, from: &Repository, to: &Repository) -> bool {
         from.registry() == to.registry() && self.rules.of(from) == self.rules.of(to)
     }
@@ -71,7 +71,7 @@ impl Core {
                 Ok(true)
             }
             202 => {
-                // The session that was opened instead serves the upload that follows.
+                // The upload that follows uses the session that was opened instead.
                 if let Ok(session) = self.session(&call, &answer) {
                     lock(&self.sessions).insert((repository.clone(), digest.clone()), session);
                 }
@@ -85,7 +85,7 @@ impl Core {
         }
     }
 
-    /// Closes the session that is open for a blob, since it isn't needed. Registries forget it by themselves in time.
+    /// Cancels the session that is open for a blob.
     pub fn close_session(&self, repository: &Repository, digest: &Digest) {
         let open = lock(&self.sessions).remove(&(repository.clone(), digest.clone()));
         if let Some(session) = open {
@@ -93,7 +93,7 @@ impl Core {
         }
     }
 
-    /// Cancels a session, where its address can be nothing else. Registries forget it by themselves in time.
+    /// Cancels a session, if its URL can be nothing else. Failures are ignored: registries forget sessions in time.
     pub fn cancel_session(&self, repository: &Repository, session: &Url) {
         if let Ok(mut call) = Call::at_session(self, Operation::CancelUpload, repository, "DELETE", session)
             && let Ok(answer) = self.once(&mut call, &mut Payload::None)
@@ -102,7 +102,7 @@ impl Core {
         }
     }
 
-    /// The session that an answer opened or moved.
+    /// Returns the session that an answer opened.
     pub fn session(&self, call: &Call, answer: &Answer) -> Result<Session, Error> {
         let location = answer.header("location").ok_or_else(|| {
             call.protocol("the registry opened an upload and didn't say where (no Location)")
@@ -110,7 +110,7 @@ impl Core {
         Ok(Session {
             location: self
                 .session_url(&call.reach, &answer.url, location)
-                .map_err(|refused| call.protocol(refused.message).because(refused.cause))?,
+                .map_err(|refused| call.refused(refused))?,
             offset: 0,
             least_chunk: answer
                 .header("oci-chunk-min-length")
@@ -120,7 +120,7 @@ impl Core {
         })
     }
 
-    /// Where an upload session is that an answer from `base` opened or moved, if one may send a blob there.
+    /// Returns the URL of a session by its `Location` in an answer from `base`, if a blob may be sent there.
     pub fn session_url(&self, reach: &Reach, base: &Url, location: &str) -> Result<Url, RefusedTarget> {
         let found = located(base, location)?;
         self.may_lead(reach, base, &found)?;
@@ -132,7 +132,10 @@ impl Core {
 }
 
 impl Call {
-    /// A request of an upload to its session's address. An error where no such request goes there.
+    /// Returns a request to an upload session's URL.
+    ///
+    /// # Errors
+    /// If no such request may go there.
     pub fn at_session(
         core: &Core,
         operation: Operation,
@@ -150,12 +153,12 @@ impl Call {
     }
 }
 
-/// What an upload's `Location` means.
+/// Resolves an upload's `Location`.
 pub(crate) fn located(base: &Url, location: &str) -> Result<Url, String> {
     let found = base
         .join(location)
         .map_err(|error| format!("the upload's Location can't be used: {error}"))?;
-    // Registries behind a proxy that ends TLS often name themselves with the wrong scheme.
+    // Registries behind a proxy that terminates TLS often give the wrong scheme.
     let is_same_host = found.host().host() == base.host().host();
     let is_same_port =
         found.host().port().is_none_or(|port| port == 80) || found.host().port() == base.host().port();
@@ -166,8 +169,7 @@ pub(crate) fn located(base: &Url, location: &str) -> Result<Url, String> {
     })
 }
 
-/// How many bytes `0-99` (or `bytes=0-99`) says that a session has. The form for none is `0-0`, or no header: a session with one
-/// byte can't be told from one with none.
+/// Parses the number of bytes that a session has: `0-99` or `bytes=0-99`. `0-0` means none, although one byte looks the same.
 pub(crate) fn stored_bytes(range: &str) -> Option<u64> {
     let range = range.trim();
     let range = range

@@ -1,5 +1,5 @@
-//! What clients with different settings share in one run: the pace that each registry is asked at, and the thread that ends what hangs.
-//! Nothing here depends on who asks.
+//! The state that clients with different settings share: each host's throttle, and the thread that ends hanging writes. Nothing here depends
+//! on the user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -11,18 +11,18 @@ use transload_reference::Registry;
 use crate::core::{Core, lock};
 use crate::throttle::Throttle;
 
-/// How often the cancel flag is looked at for those who hang in a write.
+/// The interval between two checks of the cancel flag on behalf of hanging writes.
 const SHUT_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(crate) struct Shared {
     throttles: Mutex<HashMap<Registry, Arc<Throttle>>>,
-    /// The clients that may have to be stopped. The thread that does it ends once there are none.
+    /// The clients to shut when they are cancelled. The thread ends when there are none.
     cores: Mutex<Vec<Weak<Core>>>,
 }
 
 impl Shared {
-    /// The pace of a registry, which is asked at most so many things at once.
+    /// Returns a registry's throttle; `most` is its largest limit.
     pub fn throttle(&self, registry: &Registry, most: usize) -> Arc<Throttle> {
         let mut throttles = lock(&self.throttles);
         if let Some(throttle) = throttles.get(registry) {
@@ -32,14 +32,14 @@ impl Shared {
         Arc::clone(throttle.or_insert_with(|| Throttle::new(most)))
     }
 
-    /// Lets requests go to hosts again that were given up.
-    pub fn take_back_hosts(&self) {
+    /// Allows requests again to hosts that were given up.
+    pub fn readmit_hosts(&self) {
         lock(&self.throttles)
             .values()
-            .for_each(|throttle| throttle.take_back());
+            .for_each(|throttle| throttle.readmit());
     }
 
-    /// Ends whatever of a client hangs in a write once its flag is set: reads look at it by themselves, and writes can't.
+    /// Shuts a client's connections once its cancel flag is set: a blocked write can't check the flag.
     pub fn shut_when_cancelled(self: &Arc<Self>, core: &Arc<Core>) {
         let mut cores = lock(&self.cores);
         cores.push(Arc::downgrade(core));
@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Shuts the clients that are to stop. Returns whether any is left.
+    /// Shuts the cancelled clients. Returns whether others are left.
     fn look(&self) -> bool {
         let mut cores = lock(&self.cores);
         cores.retain(|core| {

@@ -12,19 +12,19 @@ use crate::operation::Operation;
 use crate::request::Call;
 use crate::url::Url;
 
-/// The largest page that is read, in bytes.
+/// The largest page to read, in bytes.
 const MAX_PAGE: u64 = 16 * 1024 * 1024;
 
-/// How many pages are read.
+/// The largest number of pages to read.
 const MAX_PAGES: u32 = 10_000;
 
-/// How many bytes all pages of a list may have together.
+/// The largest list, in bytes.
 const MAX_LIST: u64 = 64 * 1024 * 1024;
 
-/// How many pages in a row may have nothing on them: of a list that goes on and on, and never says anything.
+/// The largest number of empty pages in a row.
 const MAX_EMPTY_PAGES: u32 = 10;
 
-/// Counts the pages of a list, and ends one without end.
+/// Counts a list's pages and bytes, and ends an endless one.
 #[derive(Default)]
 pub(crate) struct Pages {
     bytes: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Takes note of a page's size and whether anything was on it.
+    /// Counts a page.
     pub fn count(&mut self, call: &Call, bytes: usize, is_empty: bool) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         self.empty = if is_empty { self.empty + 1 } else { 0 };
@@ -56,14 +56,14 @@ struct Page {
 /// A page of a list of tags.
 pub(crate) struct TagPage {
     pub tags: Vec<String>,
-    /// How many bytes it has.
+    /// Its size.
     bytes: usize,
-    /// Where the next one is.
+    /// The URL of the next page.
     pub next: Option<Url>,
 }
 
 impl TagPage {
-    /// Reads an answer of at most so many bytes.
+    /// Reads a page from an answer of at most `most` bytes.
     pub fn read(call: &Call, answer: Answer, most: u64) -> Result<TagPage, Error> {
         if answer.status != 200 {
             return Err(answer.into_error(&call.place));
@@ -112,14 +112,14 @@ impl Core {
     }
 }
 
-/// The next page of a list, if there is one.
+/// Returns the next page's URL, if there is one.
 pub(crate) fn next_page(call: &Call, answer: &Answer) -> Result<Option<Url>, Error> {
     let links = answer.headers.get_all("link");
     let links = links.iter().filter_map(|value| value.to_str().ok());
     page_after(&call.url, links).map_err(|message| call.protocol(message))
 }
 
-/// The page after this one, as its `Link` headers tell: on the same host only, and never the same page.
+/// Returns the next page's URL from `Link` headers: on the same host only, and never the same page.
 pub(crate) fn page_after<'a>(
     page: &Url,
     links: impl IntoIterator<Item = &'a str>,
@@ -130,7 +130,7 @@ pub(crate) fn page_after<'a>(
     let url = page
         .join(next)
         .map_err(|error| format!("the link to the next page: {error}"))?;
-    // A registry behind a proxy may not know its own scheme.
+    // A registry behind a proxy may give the wrong scheme.
     let url = if url.host() == page.host() {
         url.at(page.scheme(), url.host().clone())
     } else {
@@ -145,7 +145,7 @@ pub(crate) fn page_after<'a>(
     Ok(Some(url))
 }
 
-/// The target of the link with `rel="next"` in a `Link` header (RFC 8288).
+/// Returns the target of the link with `rel="next"` in a `Link` header (RFC 8288).
 fn next_link(value: &str) -> Option<&str> {
     let mut rest = value;
     loop {

@@ -1,4 +1,4 @@
-//! How many requests a host is sent at once, and when: one limit for each host, shared by all workers.
+//! Limits the concurrent requests to a host: one limit for each host, shared by all workers.
 //!
 //! The limit starts by the host's round-trip time: requests over a long link wait for the link, not for the host. It then grows by one for
 //! each round of successful requests that used it up (additive increase), and is halved where the host can't cope (multiplicative
@@ -14,22 +14,22 @@ use crate::error::Error;
 use crate::health::Health;
 use crate::retry::RetryPolicy;
 
-/// The limit to begin with, for a host nearby.
+/// The initial limit for a host nearby.
 const START: f64 = 16.0;
 
-/// The largest limit to begin with, for a host far away.
+/// The largest initial limit.
 const LARGEST_START: f64 = 64.0;
 
-/// The limit to begin with grows by [`START`] for each of these in the round-trip time.
+/// The initial limit grows by [`START`] for each of these in the round-trip time.
 const LONG: Duration = Duration::from_millis(20);
 
-/// How long a wait goes without a look at the cancel flag.
+/// The interval between two checks of the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// What the pause of a host that asks for none grows to while nothing succeeds there.
+/// The longest brief pause.
 const LONGEST_BRIEF: Duration = Duration::from_millis(400);
 
-/// How many requests may run at once, and until when none may start.
+/// A host's limit, its pause and its health.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     state: Mutex<State>,
@@ -38,25 +38,33 @@ pub(crate) struct Throttle {
 
 #[derive(Debug)]
 struct State {
-    /// The ceiling on `limit`.
+    /// The largest limit.
     most: f64,
     limit: f64,
     running: usize,
-    /// How many of those that run were begun by which thread. An upload whose bytes come from the same host must not wait for itself.
+    /// The running requests by thread. An upload whose bytes come from the same host must not wait for itself.
     by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
-    /// Pauses that the host didn't ask for since something succeeded.
+    /// Brief pauses since the last success.
     briefs: u32,
-    /// How often the host was overloaded. Requests that began before the last time say nothing new.
+    /// The number of overloads. A failure of a request that began before the last one is no news.
     overloads: u64,
-    /// Whether the round-trip time is known.
-    is_measured: bool,
-    /// Of requests that read, and of those that write: a registry may serve the ones and refuse the others.
+    first_round_trip: RoundTrip,
+    /// Apart for reads and writes: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
 }
 
-/// The right to run one request, its answer's body included; given back when dropped.
+/// The first round trip to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoundTrip {
+    NotBegun,
+    /// Something was sent, and nothing has come back.
+    Since(Instant),
+    Over,
+}
+
+/// The right to run one request, its answer's body included. Dropping it releases it.
 #[derive(Debug)]
 pub(crate) struct Permit {
     throttle: Arc<Throttle>,
@@ -64,29 +72,29 @@ pub(crate) struct Permit {
     began: Began,
 }
 
-/// When a request began: after how many overloads of its host.
+/// The number of the host's overloads when a request began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Began(u64);
 
-/// How long nobody may start a request after an overload.
+/// The pause after an overload, during which no request starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pause {
     None,
-    /// This long, and twice as long each time while nothing succeeds.
+    /// This long, doubled each time while nothing succeeds.
     Brief(Duration),
-    /// As long as the host asked for.
+    /// As long as the host asks for.
     Asked(Duration),
 }
 
-/// How long a request waits for its turn.
+/// How long a request waits for a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// Until there is a place.
-    Endless,
-    /// So long: it holds a place at another host, and those who hold one here may be waiting for that.
-    Bounded(Duration),
-    /// It belongs to something that has its place already.
-    None,
+pub(crate) enum PermitWait {
+    /// Until there is one.
+    Unlimited,
+    /// At most this long: it holds a permit of another host, which holders of permits here may be waiting for.
+    AtMost(Duration),
+    /// Not at all: it belongs to a transfer that has had its permit.
+    Skip,
 }
 
 impl Throttle {
@@ -101,7 +109,7 @@ impl Throttle {
                 paused_until: None,
                 briefs: 0,
                 overloads: 0,
-                is_measured: false,
+                first_round_trip: RoundTrip::NotBegun,
                 reads: Health::default(),
                 writes: Health::default(),
             }),
@@ -113,8 +121,8 @@ impl Throttle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a free place, as long as patience lasts, and for the end of a pause. `None` where the user wants to stop.
-    pub fn acquire(self: &Arc<Self>, cancel: &Cancel, patience: Patience) -> Option<Permit> {
+    /// Waits for the end of a pause and for a free permit; without one, as long as `wait` allows. `None` if cancelled.
+    pub fn acquire(self: &Arc<Self>, cancel: &Cancel, wait: PermitWait) -> Option<Permit> {
         let thread = thread::current().id();
         let since = Instant::now();
         let mut state = self.lock();
@@ -123,11 +131,15 @@ impl Throttle {
                 return None;
             }
             let pause = state.pause(Instant::now());
+            if let RoundTrip::Since(sent) = state.first_round_trip {
+                // It takes as long as this at least.
+                state.raise(sent.elapsed());
+            }
             let is_free = state.running < state.limit();
-            let waits = match patience {
-                Patience::Endless => true,
-                Patience::Bounded(patience) => since.elapsed() < patience,
-                Patience::None => false,
+            let waits = match wait {
+                PermitWait::Unlimited => true,
+                PermitWait::AtMost(longest) => since.elapsed() < longest,
+                PermitWait::Skip => false,
             };
             if pause.is_none() && (is_free || !waits || state.by_thread.contains_key(&thread)) {
                 break;
@@ -148,20 +160,20 @@ impl Throttle {
         })
     }
 
-    /// How many requests may run at once now.
+    /// Returns the present limit.
     pub fn limit(&self) -> usize {
         self.lock().limit()
     }
 
-    /// How many more may run now.
+    /// Returns the number of free permits.
     pub fn free(&self) -> usize {
         let state = self.lock();
         state.limit().saturating_sub(state.running)
     }
 
-    /// The host was overloaded: nobody starts a request during the pause, and fewer run at once afterwards. Returns their number if
-    /// it fell. Failures of requests that were under way together count once; `None` in `began` is a request of which that isn't known.
-    pub fn slow_down(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
+    /// Records an overload: no request starts during the pause, and the limit is halved. Returns the new limit if it fell. Failures of
+    /// requests that ran together count once; `began` is `None` if it isn't known.
+    pub fn record_overload(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
         let mut state = self.lock();
         let is_news = began.is_none_or(|began| began.0 == state.overloads);
         let pause = match pause {
@@ -186,23 +198,26 @@ impl Throttle {
         Some(state.limit())
     }
 
-    /// Sets the limit to begin with by the first round trip to the host. Later ones change nothing.
+    /// Records that something was sent over a new connection.
+    pub fn sent(&self, now: Instant) {
+        let mut state = self.lock();
+        if state.first_round_trip == RoundTrip::NotBegun {
+            state.first_round_trip = RoundTrip::Since(now);
+        }
+    }
+
+    /// Sets the initial limit by the first round trip to the host. Ignores later ones.
     pub fn measured(&self, round_trip: Duration) {
         let mut state = self.lock();
-        if std::mem::replace(&mut state.is_measured, true) || state.overloads > 0 {
-            return;
-        }
-        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
-        let start = start.min(LARGEST_START).min(state.most);
-        if start > state.limit {
-            state.limit = start;
-            log::debug!("{} requests at once, {round_trip:?} away", state.limit());
+        if state.first_round_trip != RoundTrip::Over {
+            state.first_round_trip = RoundTrip::Over;
+            state.raise(round_trip);
             self.freed.notify_all();
         }
     }
 
-    /// The host has answered. `is_good`: it isn't a passing failure.
-    pub fn hears(&self, now: Instant, is_write: bool, is_good: bool) {
+    /// Records an answer. `is_good`: it isn't a passing failure.
+    pub fn record_answer(&self, now: Instant, is_write: bool, is_good: bool) {
         let mut state = self.lock();
         if is_good {
             state.briefs = 0;
@@ -212,7 +227,7 @@ impl Throttle {
         }
     }
 
-    /// No answer came.
+    /// Records a request without an answer.
     pub fn fails(&self, now: Instant, is_write: bool) {
         self.lock().health(is_write).fails(now, false);
     }
@@ -223,35 +238,35 @@ impl Throttle {
         state.reads.has_answered() || state.writes.has_answered()
     }
 
-    /// How many requests of this kind succeeded at the host.
+    /// Returns how many requests of this kind succeeded.
     pub fn successes(&self, is_write: bool) -> u64 {
         self.lock().health(is_write).successes()
     }
 
-    /// Gives the host up with the error of a request that has used up its tries, where nothing has succeeded there for too long.
+    /// Gives the host up with the error of a request that has used up its tries, if nothing has succeeded for too long.
     pub fn give_up(&self, now: Instant, error: &Error, tries: u32, policy: &RetryPolicy) {
         let (silence, outage) = (policy.first_wait, policy.longest_outage);
         let mut state = self.lock();
         let health = state.health(error.inner().is_write);
         health.give_up(now, error, tries, silence, outage);
         if health.given_up().is_some() {
-            // Those that wait fail at once.
+            // Waiting requests fail at once.
             state.paused_until = None;
             self.freed.notify_all();
         }
     }
 
-    /// The error of every request of this kind to a host that was given up.
+    /// Returns the error for all requests of this kind, if the host was given up.
     pub fn given_up(&self, is_write: bool) -> Option<Error> {
         let mut state = self.lock();
         state.health(is_write).given_up().map(|error| error.copy())
     }
 
-    /// Lets requests go to a host again that was given up.
-    pub fn take_back(&self) {
+    /// Allows requests again to a host that was given up.
+    pub fn readmit(&self) {
         let mut state = self.lock();
-        state.reads.take_back();
-        state.writes.take_back();
+        state.reads.readmit();
+        state.writes.readmit();
     }
 
     /// Whether the host was given up for requests of this kind.
@@ -259,8 +274,8 @@ impl Throttle {
         self.lock().health(is_write).given_up().is_some()
     }
 
-    /// A request went well. As many of those as run at once let one more run, where that many are wanted.
-    pub fn speed_up(&self) {
+    /// Records a success. A round of them raises the limit by one, if all permits are in use.
+    pub fn record_success(&self) {
         let mut state = self.lock();
         if state.running >= state.limit() {
             state.limit = (state.limit + 1.0 / state.limit).min(state.most);
@@ -269,6 +284,16 @@ impl Throttle {
 }
 
 impl State {
+    /// Raises the limit to the initial one for a round-trip time.
+    fn raise(&mut self, round_trip: Duration) {
+        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
+        let start = start.min(LARGEST_START).min(self.most);
+        if self.overloads == 0 && start > self.limit {
+            self.limit = start;
+            log::debug!("{} requests at once, {round_trip:?} away", self.limit());
+        }
+    }
+
     fn health(&mut self, is_write: bool) -> &mut Health {
         match is_write {
             true => &mut self.writes,
@@ -280,7 +305,7 @@ impl State {
         self.limit.floor().max(1.0) as usize
     }
 
-    /// For how long nobody may start anything.
+    /// Returns what is left of the pause.
     fn pause(&self, now: Instant) -> Option<Duration> {
         let left = self.paused_until?.saturating_duration_since(now);
         Some(left).filter(|left| !left.is_zero())
@@ -288,7 +313,7 @@ impl State {
 }
 
 impl Permit {
-    /// When the request began that it was given for.
+    /// Returns when its request began.
     pub fn began(&self) -> Began {
         self.began
     }
@@ -317,23 +342,23 @@ mod tests {
     /// Takes every permit there is.
     fn fill(throttle: &Arc<Throttle>) -> Vec<Permit> {
         let cancel = Cancel::default();
-        let take = || throttle.acquire(&cancel, Patience::None);
+        let take = || throttle.acquire(&cancel, PermitWait::Skip);
         (0..throttle.free()).map_while(|_| take()).collect()
     }
 
     #[test]
     fn concurrency_falls_once_per_overload_and_recovers() {
         let (throttle, cancel, now) = (Throttle::new(8), Cancel::default(), Instant::now());
-        let begin = || throttle.acquire(&cancel, Patience::None).unwrap().began();
+        let begin = || throttle.acquire(&cancel, PermitWait::Skip).unwrap().began();
         let together = [begin(), begin(), begin()].map(Some);
-        let fallen = together.map(|began| throttle.slow_down(now, began, Pause::None));
+        let fallen = together.map(|began| throttle.record_overload(now, began, Pause::None));
         assert_eq!(fallen, [Some(4), None, None]);
-        assert_eq!(throttle.slow_down(now, Some(begin()), Pause::None), Some(2));
+        assert_eq!(throttle.record_overload(now, Some(begin()), Pause::None), Some(2));
         assert_eq!(throttle.limit(), 2);
-        throttle.speed_up();
+        throttle.record_success();
         assert_eq!(throttle.limit(), 2, "nothing runs");
         let _running = fill(&throttle);
-        (0..100).for_each(|_| throttle.speed_up());
+        (0..100).for_each(|_| throttle.record_success());
         assert_eq!(throttle.limit(), 3, "no more are wanted");
     }
 
@@ -342,7 +367,7 @@ mod tests {
         const BRIEF: Duration = Duration::from_millis(100);
         let (throttle, now) = (Throttle::new(8), Instant::now());
         let overload = |now, began| {
-            throttle.slow_down(now, began, Pause::Brief(BRIEF));
+            throttle.record_overload(now, began, Pause::Brief(BRIEF));
             throttle.lock().pause(now).unwrap_or_default()
         };
         let mut at = now;
@@ -352,25 +377,25 @@ mod tests {
             at += LONGEST_BRIEF;
         }
         assert_eq!(pauses, [100, 200, 400, 400]);
-        throttle.hears(at, false, false);
+        throttle.record_answer(at, false, false);
         assert_eq!(overload(at, None), LONGEST_BRIEF);
         at += LONGEST_BRIEF;
-        throttle.hears(at, false, true);
+        throttle.record_answer(at, false, true);
         assert_eq!(overload(at, Some(Began(0))), Duration::ZERO, "it began before");
         assert_eq!(overload(at, None), BRIEF);
-        throttle.slow_down(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
+        throttle.record_overload(at, Some(Began(0)), Pause::Asked(Duration::from_secs(7)));
         assert_eq!(overload(at, None), Duration::from_secs(7), "the longer one holds");
     }
 
     #[test]
-    fn a_host_that_is_given_up_keeps_nobody_waiting() {
+    fn giving_a_host_up_ends_every_wait_for_it() {
         let (throttle, cancel, now) = (Throttle::new(1), Cancel::default(), Instant::now());
         let place = Place::nowhere(Operation::Ping);
         let error = Error::new(&place, crate::error::ErrorKind::Protocol("broken".to_owned()));
         let policy = RetryPolicy::attempts(1);
-        throttle.slow_down(now, None, Pause::Asked(Duration::from_secs(3600)));
+        throttle.record_overload(now, None, Pause::Asked(Duration::from_secs(3600)));
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, PermitWait::Unlimited).is_some());
             let sleeper =
                 scope.spawn(|| cancel.sleep(Duration::from_secs(3600), || throttle.is_given_up(false)));
             (0..3).for_each(|_| throttle.fails(now, false));
@@ -379,7 +404,7 @@ mod tests {
         });
         assert!(throttle.given_up(false).is_some_and(|error| error.is_final()));
         assert!(!throttle.is_given_up(true), "writes may succeed");
-        throttle.take_back();
+        throttle.readmit();
         assert!(!throttle.is_given_up(false));
     }
 
@@ -401,9 +426,19 @@ mod tests {
             assert_eq!(throttle.limit(), limit, "the first one counts");
         }
         let throttle = Throttle::new(100);
-        throttle.slow_down(Instant::now(), None, Pause::None);
+        throttle.record_overload(Instant::now(), None, Pause::None);
         throttle.measured(Duration::from_secs(1));
         assert_eq!(throttle.limit(), 8, "an overload counts for more");
+    }
+
+    #[test]
+    fn a_host_that_is_silent_at_first_is_taken_for_one_far_away() {
+        let throttle = Throttle::new(100);
+        let long_ago = Instant::now().checked_sub(2 * LONG).unwrap();
+        throttle.sent(long_ago);
+        throttle.sent(Instant::now());
+        let _permit = throttle.acquire(&Cancel::default(), PermitWait::Unlimited);
+        assert!((48..=64).contains(&throttle.limit()), "{}", throttle.limit());
     }
 
     #[test]
@@ -414,16 +449,16 @@ mod tests {
             let running = fill(&throttle);
             assert_eq!(running.len(), expected);
             // The last fraction of one is lost in rounding down.
-            (0..=expected).for_each(|_| throttle.speed_up());
+            (0..=expected).for_each(|_| throttle.record_success());
         }
     }
 
     #[test]
-    fn a_thread_that_holds_a_place_does_not_wait_for_itself() {
+    fn a_thread_that_holds_a_permit_does_not_wait_for_itself() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let outer = throttle.acquire(&cancel, Patience::Endless);
-        let inner = throttle.acquire(&cancel, Patience::Endless);
+        let outer = throttle.acquire(&cancel, PermitWait::Unlimited);
+        let inner = throttle.acquire(&cancel, PermitWait::Unlimited);
         assert!(outer.is_some() && inner.is_some());
         assert_eq!(throttle.free(), 0);
         drop(inner);
@@ -434,12 +469,12 @@ mod tests {
     }
 
     #[test]
-    fn another_thread_waits_until_a_place_is_free() {
+    fn another_thread_waits_for_a_free_permit() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let first = throttle.acquire(&cancel, Patience::Endless);
+        let first = throttle.acquire(&cancel, PermitWait::Unlimited);
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| throttle.acquire(&cancel, Patience::Endless).is_some());
+            let waiter = scope.spawn(|| throttle.acquire(&cancel, PermitWait::Unlimited).is_some());
             assert_eq!(throttle.lock().running, 1);
             // Permits may be given back by another thread than the one that got them.
             scope.spawn(move || drop(first));
@@ -450,28 +485,28 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_where_a_wait_might_never() {
+    fn a_bounded_wait_for_a_permit_ends() {
         let throttle = Throttle::new(1);
         let cancel = Cancel::default();
-        let _first = throttle.acquire(&cancel, Patience::Endless);
-        for patience in [Patience::None, Patience::Bounded(Duration::from_millis(1))] {
-            let other = || throttle.acquire(&cancel, patience).is_some();
+        let _first = throttle.acquire(&cancel, PermitWait::Unlimited);
+        for wait in [PermitWait::Skip, PermitWait::AtMost(Duration::from_millis(1))] {
+            let other = || throttle.acquire(&cancel, wait).is_some();
             assert!(
                 thread::scope(|scope| scope.spawn(other).join().unwrap()),
-                "{patience:?}"
+                "{wait:?}"
             );
         }
     }
 
     #[test]
-    fn a_pause_holds_everyone_and_the_cancel_flag_ends_the_wait() {
+    fn a_pause_stops_all_requests_and_the_cancel_flag_ends_the_wait() {
         let throttle = Throttle::new(4);
         let hour = Duration::from_secs(3600);
-        throttle.slow_down(Instant::now(), None, Pause::Asked(hour));
+        throttle.record_overload(Instant::now(), None, Pause::Asked(hour));
         let cancel = Cancel::default();
         cancel.set();
-        for patience in [Patience::Endless, Patience::None] {
-            assert!(throttle.acquire(&cancel, patience).is_none());
+        for wait in [PermitWait::Unlimited, PermitWait::Skip] {
+            assert!(throttle.acquire(&cancel, wait).is_none());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates and keys: read once, checked before anything moves.
+//! Reads certificates and keys, once, before any request.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,17 +8,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::secure::{ClientIdentity, provider};
 
-/// What decides how TLS is spoken; requests that share one share connections.
+/// The settings that decide how TLS is spoken. Requests with equal ones share connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Identity {
     pub insecure: bool,
-    /// The rule whose `ca_file` is trusted too.
+    /// The rule whose `ca_file` is trusted, too.
     pub roots_of: Option<usize>,
     /// The rule whose client certificate is shown.
     pub client_of: Option<usize>,
 }
 
-/// The certificates in a file.
+/// Reads the certificates in a file.
 pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = read_certificates("ca_file", path)?;
     let mut store = RootCertStore::empty();
@@ -34,7 +34,7 @@ pub(crate) fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, Strin
     Ok(certificates)
 }
 
-/// A client certificate with its key.
+/// Reads a client certificate and its key.
 pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientIdentity, String> {
     let chain = read_certificates("cert_file", cert_file)?;
     let pem = read("key_file", key_file)?;
@@ -80,7 +80,7 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{what} {}: {error}", path.display()))
 }
 
-/// The system's certificates. Those that can't be read are left out, as every other program here leaves them out.
+/// Returns the system's authorities. Unreadable ones are left out.
 pub(crate) fn system_roots() -> &'static [CertificateDer<'static>] {
     static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     ROOTS.get_or_init(|| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_key_is_told_from_none() {
+    fn an_encrypted_key_is_distinguished_from_none() {
         let folder = tempfile::tempdir().unwrap();
         let certificate = folder.path().join("cert.pem");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -16,26 +16,26 @@ use crate::error::{Cause, Error, ErrorKind};
 use crate::exchange::Exchange;
 use crate::login::Login;
 use crate::operation::Place;
-use crate::origin::{Purpose, Reach};
+use crate::origin::{Purpose, Reach, RefusedTarget};
 use crate::payload::Payload;
 use crate::request::{MAX_REDIRECTS, MAX_TOKEN};
 use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::url::{Scheme, Url, encode_into};
 
-/// The largest answer of a token server that is read, in bytes.
+/// The largest answer of a token server to read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
-/// How long a token lives of which nothing is said, or nonsense (the specification's figure).
+/// The life of a token without a valid `expires_in` (the specification's default).
 const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 
-/// A token, with what is known of it.
+/// A token and its properties.
 #[derive(Clone)]
 pub(crate) struct Token {
     pub secret: Secret,
     pub asked_at: Instant,
     pub renew_at: Instant,
-    /// What it was asked for.
+    /// The scopes that were asked for.
     pub asked: Scopes,
     pub claims: Claims,
 }
@@ -45,7 +45,7 @@ impl Token {
         self.secret.expose() == text
     }
 
-    /// Whether it says that it allows all of this.
+    /// Whether its claims allow all of these.
     pub fn allows(&self, scopes: &Scopes) -> bool {
         self.claims
             .access
@@ -53,7 +53,7 @@ impl Token {
             .is_some_and(|access| access.cover(scopes))
     }
 
-    /// Whether it says what it allows, and that isn't all of this.
+    /// Whether its claims are known and don't allow all of these.
     pub fn refuses(&self, scopes: &Scopes) -> bool {
         self.claims
             .access
@@ -62,7 +62,7 @@ impl Token {
     }
 }
 
-/// Where tokens come from.
+/// A token server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub realm: Url,
@@ -73,11 +73,11 @@ pub(crate) struct Server {
 struct Grant {
     token: Option<String>,
     access_token: Option<String>,
-    /// A number of seconds; some servers send text, which counts as nothing.
+    /// A number of seconds. Text, which some servers send, is ignored.
     expires_in: Option<Value>,
 }
 
-/// What a token is wanted for, and by whom.
+/// A request for a token: the purpose and the user.
 pub(crate) struct Wanted<'a> {
     pub server: &'a Server,
     pub place: &'a Place,
@@ -85,12 +85,12 @@ pub(crate) struct Wanted<'a> {
     pub login: &'a Login,
     pub credential: Option<&'a Credential>,
     pub scopes: &'a Scopes,
-    /// When the request began that it is for.
+    /// When the request that needs it began.
     pub since: Instant,
 }
 
 impl Core {
-    /// A new token, for the credentials as they are.
+    /// Fetches a new token with the credentials.
     pub fn fetch_token(&self, wanted: &Wanted<'_>, scopes: &Scopes) -> Result<Token, Error> {
         let asked_at = Instant::now();
         let grant = self.fetch_grant(wanted, scopes)?;
@@ -118,7 +118,7 @@ impl Core {
             let error = Error::new(wanted.place, ErrorKind::Protocol(message)).at(&wanted.server.realm);
             return Err(error.because(Cause::TokenTooLarge));
         }
-        // Early enough that it still holds when the request arrives, whatever the clocks say.
+        // Early enough that it is still valid when the request arrives.
         let life = life.min(Duration::from_secs(24 * 3600));
         let renew_at = asked_at + life - (life / 5).min(SHORTEST_LIFE);
         Ok(Token {
@@ -265,7 +265,7 @@ impl Core {
     }
 }
 
-/// The value of an `Authorization` header.
+/// Returns the value of a Basic `Authorization` header.
 pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
     let pair = format!("{username}:{}", password.expose());
     let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
@@ -273,15 +273,18 @@ pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
 }
 
 impl Server {
-    /// The server that a challenge names. A realm may be relative to the registry; it isn't followed from HTTPS to HTTP.
-    pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, String> {
+    /// Returns the server of a challenge. A realm may be relative to the registry, and never leads from HTTPS to HTTP.
+    pub fn read(realm: &str, service: Option<String>, asked_by: &Url) -> Result<Server, RefusedTarget> {
         let realm = asked_by
             .join(realm)
             .map_err(|error| format!("the token server's URL can't be used: {error}"))?;
         if asked_by.scheme() == Scheme::Https && realm.scheme() == Scheme::Http {
-            return Err(format!(
-                "the token server {realm} would get the credentials over plain HTTP: refused"
-            ));
+            return Err(RefusedTarget {
+                message: format!(
+                    "the token server {realm} would get the credentials over plain HTTP: refused"
+                ),
+                cause: Some(Cause::LeavesHttps),
+            });
         }
         Ok(Server { realm, service })
     }

@@ -1,8 +1,8 @@
-//! Access tokens by what they allow, kept for as long as the client lives.
+//! Access tokens by scope, kept for the client's life.
 //!
-//! Where a run has said which repositories it will need ([`Client::expect`](crate::Client::expect)), one token is asked for that serves many of them: some
-//! services hash a password anew for each. Such a token is used only where it says itself that it allows what is wanted; all else is asked for
-//! by itself, and a service that takes no such requests is asked for fewer at once.
+//! If a run announces its repositories ([`Client::expect`](crate::Client::expect)), one token serves a batch of them: some servers hash a
+//! password anew for each token. A batch's token is used only for what its claims allow; everything else gets a token of its own. Batches
+//! shrink for a server that refuses them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -19,17 +19,17 @@ use crate::scope::Scopes;
 use crate::secret::Secret;
 use crate::token::{Server, Token, Wanted};
 
-/// The most repositories in one token, unless a service takes fewer. A batch has half as many: a mount needs those of two batches.
+/// The most repositories in one token. A batch has half as many: a mount needs those of two batches.
 const MOST_SCOPES: usize = 40;
 
-/// The largest token that is used for many repositories, in bytes: proxies take lines of 8 KiB in a request's head.
+/// The largest token of a batch, in bytes: proxies accept lines of 8 KiB in a request's head.
 const MAX_BATCH_TOKEN: usize = 15 * 512;
 
-/// Tokens by whom they are from and for.
+/// Tokens by issuer.
 #[derive(Default)]
 pub(crate) struct Tokens(Mutex<HashMap<Issuer, Issued>>);
 
-/// Whom tokens are from and for. Credentials may differ from repository to repository.
+/// The server and the credentials of tokens. Credentials may differ between repositories.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Issuer {
     reach: Reach,
@@ -37,17 +37,17 @@ struct Issuer {
     credential: Option<Credential>,
 }
 
-/// The tokens of one issuer, and what is known of it.
+/// The tokens of one issuer, and the batches that it accepts.
 struct Issued {
-    /// For what one request needs, by that.
+    /// The tokens for single requests, by scope.
     single: HashMap<Scopes, Arc<Slot>>,
-    /// For many repositories.
+    /// The tokens of batches.
     batches: Vec<Arc<Slot>>,
     /// The most repositories in one token.
     most: usize,
-    /// What the batches' tokens don't allow.
+    /// Scopes that the batches' tokens don't allow.
     apart: HashSet<Scopes>,
-    /// For what a batch's token was refused that says that it allows it.
+    /// Scopes for which a batch's token was refused although its claims allow them.
     doubted: HashSet<Scopes>,
 }
 
@@ -66,24 +66,24 @@ impl Default for Issued {
 /// The token for some scopes.
 struct Slot {
     scopes: Scopes,
-    /// How many batches it serves; none where it is for one request's needs.
+    /// The number of batches that it serves; `None` for a single request.
     batches: usize,
     /// Held while a token is fetched.
     fetching: Mutex<()>,
-    /// Held for a moment.
+    /// Held briefly.
     held: Mutex<Held>,
 }
 
 #[derive(Default)]
 struct Held {
     token: Option<Token>,
-    /// What a challenge asked for besides the scopes that the client thought of.
+    /// Scopes that a challenge asked for besides the client's.
     asked: Option<String>,
-    /// How and when the last fetch failed.
+    /// The last failure to fetch it, and when.
     failure: Option<(Instant, Error)>,
-    /// The token is as good as can be had, and doesn't suffice.
+    /// No better token can be had, and this one doesn't suffice.
     is_lacking: bool,
-    /// A batch that the service gives no usable token for.
+    /// The server gives no usable token for this batch.
     is_given_up: bool,
 }
 
@@ -134,13 +134,13 @@ impl Issued {
         slot
     }
 
-    /// Asks for fewer repositories at once from now on than this batch has.
+    /// Makes batches smaller than this one.
     fn shrink(&mut self, slot: &Slot) {
         self.most = self.most.min(slot.scopes.len() / slot.batches.max(1));
         self.give_up(slot);
     }
 
-    /// Asks for the scopes of each request by themselves from now on.
+    /// Ends batches: each request gets a token of its own.
     fn end_batches(&mut self, slot: &Slot) {
         self.most = 0;
         self.give_up(slot);
@@ -156,8 +156,7 @@ impl Issued {
 }
 
 impl Core {
-    /// A token for these scopes: one in store, or a new one. One worker asks, and the others wait for the token that it gets, or for its
-    /// failure.
+    /// Returns a stored or new token. One worker fetches it; the others wait for its result.
     pub fn token(&self, wanted: &Wanted<'_>) -> Result<Secret, Error> {
         loop {
             let slot = self.slot(wanted);
@@ -167,7 +166,7 @@ impl Core {
         }
     }
 
-    /// What is known of the issuer of a token.
+    /// Returns the issuer of a token.
     fn issued<T>(&self, wanted: &Wanted<'_>, look: impl FnOnce(&mut Issued) -> T) -> T {
         let issuer = Issuer {
             reach: wanted.reach.clone(),
@@ -177,7 +176,7 @@ impl Core {
         look(lock(&self.tokens.0).entry(issuer).or_default())
     }
 
-    /// The slot whose token serves these scopes, or will.
+    /// Returns the slot whose token serves these scopes, or will.
     fn slot(&self, wanted: &Wanted<'_>) -> Arc<Slot> {
         loop {
             let known = self.issued(wanted, |issued| {
@@ -193,7 +192,7 @@ impl Core {
                 Ok(slot) => return slot,
                 Err(most) => most,
             };
-            // Credentials are looked for meanwhile, and others may learn that the service takes fewer.
+            // Meanwhile another worker may have made batches smaller.
             let wide = self.widen(wanted, most);
             let slot = self.issued(wanted, |issued| {
                 let is_current = issued.most == most;
@@ -208,8 +207,7 @@ impl Core {
         }
     }
 
-    /// What is wanted with what the same user will need of the repositories beside it, and how many batches that is; none where nothing is
-    /// known that could be asked for along.
+    /// Returns the scopes of the batch that a request belongs to, and the number of batches. `None` if no batch is known.
     fn widen(&self, wanted: &Wanted<'_>, most: usize) -> Option<(Scopes, usize)> {
         let own = wanted
             .place
@@ -217,7 +215,7 @@ impl Core {
             .as_ref()
             .map(|repository| repository.path());
         let (mut chosen, mut batches) = (wanted.scopes.clone(), 0);
-        // Its own batch first: those of a mount's source may be too many.
+        // Its own batch first: with those of a mount's source, they may be too many.
         let others = wanted.scopes.repositories().filter(|path| Some(*path) != own);
         for path in own.into_iter().chain(others) {
             let batch = self.expected.batch(&wanted.reach.registry, path, most / 2);
@@ -245,7 +243,7 @@ impl Core {
             .is_ok_and(|credential| credential.as_ref() == wanted.credential)
     }
 
-    /// The token of a slot. None where it is a batch's that doesn't serve.
+    /// Returns the token of a slot. `None` if a batch's token doesn't allow the request.
     fn token_of(&self, slot: &Slot, wanted: &Wanted<'_>) -> Result<Option<Secret>, Error> {
         let known = lock(&slot.held).valid_token().cloned();
         if let Some(token) = known {
@@ -258,7 +256,7 @@ impl Core {
             if held.is_given_up {
                 return Ok(None);
             }
-            // Whoever wanted it before that failure shares it.
+            // Requests that began before the failure share it.
             let failure = held.failure.as_ref().filter(|(at, _)| *at >= wanted.since);
             if let Some((_, failure)) = failure.filter(|_| held.valid_token().is_none()) {
                 self.count_failure(failure);
@@ -288,7 +286,7 @@ impl Core {
         }
     }
 
-    /// The token, where it allows what is wanted. One that was asked for nothing else is as good as can be had.
+    /// Returns the token if it allows the request. A token for a single request is always used.
     fn serve(&self, slot: &Slot, wanted: &Wanted<'_>, token: &Token) -> Option<Secret> {
         if slot.batches > 0 && !token.allows(wanted.scopes) {
             self.issued(wanted, |issued| issued.apart.insert(wanted.scopes.clone()));
@@ -297,7 +295,7 @@ impl Core {
         Some(token.secret.clone())
     }
 
-    /// Whether a service's answer to a batch is one of a service that knows of batches, and of this size. Notes it where it isn't.
+    /// Whether a server's answer to a batch shows that it accepts batches of this size. Makes them smaller if not.
     fn heeds_batch(&self, slot: &Slot, wanted: &Wanted<'_>, fetched: &Result<Token, Error>) -> bool {
         let token = match fetched {
             Ok(token) => token,
@@ -329,7 +327,7 @@ impl Core {
         named >= 2 && token.secret.expose().len() <= MAX_BATCH_TOKEN
     }
 
-    /// Counts the failure of another request to the same host.
+    /// Records a failure at the token server's host.
     fn count_failure(&self, failure: &Error) {
         if let Some(host) = failure.inner().host.as_ref().filter(|_| failure.is_retryable()) {
             self.throttle(host)
@@ -337,8 +335,8 @@ impl Core {
         }
     }
 
-    /// A token was refused: the next request gets a new one, unless somebody else renewed it already. `asked` is the refusal's own idea of the
-    /// scope. Returns false where another token would allow no more than this one.
+    /// Drops a refused token, unless another worker has renewed it. `asked` is the scope in the refusal's challenge. Returns false if another
+    /// token would allow no more.
     pub fn refuse_token(&self, wanted: &Wanted<'_>, refused: Option<&str>, asked: Option<&str>) -> bool {
         let mut needed = wanted.scopes.clone();
         needed.add(asked.unwrap_or_default());
@@ -348,7 +346,7 @@ impl Core {
                 let mut held = lock(&slot.held);
                 let says_so = held.token.as_ref().is_some_and(|token| token.allows(&needed));
                 if says_so && issued.doubted.insert(wanted.scopes.clone()) {
-                    // It ran out.
+                    // It expired.
                     held.token = None;
                     return true;
                 }
@@ -366,7 +364,7 @@ impl Core {
             else {
                 return true;
             };
-            // An older one may have run out.
+            // An older one may have expired.
             let is_fresh = held.is_lacking || token.asked_at >= wanted.since;
             held.is_lacking = is_fresh && token.asked.cover(&needed) && token.refuses(&needed);
             if !held.is_lacking {
@@ -376,8 +374,7 @@ impl Core {
         })
     }
 
-    /// A registry, or a proxy before it, takes no request's head as long as this token makes it. Returns whether it is a batch's: there will be
-    /// shorter ones.
+    /// Makes batches smaller because a registry or proxy refused a head as long as with this token. Returns whether it was a batch's.
     pub fn shorten_token(&self, wanted: &Wanted<'_>, sent: &str) -> bool {
         self.issued(wanted, |issued| {
             let slot = issued

@@ -1,52 +1,53 @@
-//! What happens between two tries: the request backs off, the host is paused, or the host is given up.
+//! Between two tries, the request backs off, the host is paused, or the host is given up.
 //!
-//! Two clocks run. A request that failed waits by itself, without a permit, twice as long after each failure. The host's
-//! [`Throttle`](crate::throttle::Throttle) pauses everybody: as long as the host asked for, else briefly.
+//! A failed request waits alone and without a permit, twice as long after each failure. The host's
+//! [`Throttle`](crate::throttle::Throttle) pauses all requests: as long as the host asks for, or briefly.
 
 use std::time::{Duration, Instant};
 
 use transload_reference::Registry;
 
 use crate::core::Core;
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::notice::NoticeKind;
 use crate::throttle::Pause;
 
-/// How often a request waits without a try being counted: where a host asks for a slower pace while it serves other requests, and
-/// where this process may open no more files.
+/// How often a request may wait without counting a try: if a host asks for fewer requests while it serves others, and if too many files
+/// are open.
 const MAX_WAITS: u32 = 50;
 
-/// How long it waits like this in all, at most.
+/// The longest time of such waits in all.
 const MAX_WAITED: Duration = Duration::from_secs(600);
 
-/// After so many successes of others between two refusals of a request, the refusal is about the request, and the host isn't paused.
+/// After this many successes of others between two refusals of a request, the refusals are about that request: the host isn't paused.
 const MANY: u64 = 16;
 
-/// What one request has been through.
+/// The tries of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
     failures: u32,
     /// Refusals (429) since something succeeded at the host. They count as failures while nothing does.
     refusals: u32,
-    /// Waits that weren't tries, and how long they were.
+    /// Waits that didn't count as tries, and their time.
     waits: u32,
     waited: Duration,
-    /// The host of the last failure, whether that was a write, and how many of these had succeeded there.
+    /// The host of the last failure, whether it was a write, and the number of successes of that kind there.
     seen: Option<(Registry, bool, u64)>,
 }
 
-/// What a failure says of the host.
+/// What a failure tells about the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
-    /// It asks for a slower pace.
+    /// It asks for fewer requests.
     Refusal,
-    /// It can't cope, unless the fault is the one request's.
+    /// It is overloaded, unless the request itself is at fault.
     Overload,
-    /// It, or the link, may carry fewer requests at once.
+    /// It, or the link, may be overloaded.
     Slow,
-    /// A cut now and then is the link's; one after the other without a byte in between may be a host that can't cope.
+    /// A single cut is the link's. Several in a row may come from an overloaded host.
     Cut,
-    /// This process may open no more files.
+    /// This process has too many open files.
     NoFiles,
     Nothing,
 }
@@ -74,17 +75,17 @@ impl Sign {
 }
 
 impl Tries {
-    /// How many tries have failed.
+    /// Returns the number of failed tries.
     pub fn count(&self) -> u32 {
         self.failures + self.refusals
     }
 
-    /// Something came of the last try: the tries are counted anew.
+    /// Records progress: the tries are counted anew.
     pub fn progress(&mut self) {
         *self = Tries::default();
     }
 
-    /// The error to end with, after one more failure that no further try mends.
+    /// Returns the error to end with, after a failure that no further try can fix.
     pub fn end(&self, error: Error) -> Error {
         match error.is_final() {
             true => error,
@@ -95,7 +96,7 @@ impl Tries {
         }
     }
 
-    /// Counts a failure. Returns whether it is a try.
+    /// Counts a failure. Returns whether it counts as a try.
     fn count_failure(&mut self, sign: Sign, others_succeed: bool) -> bool {
         let is_wait = sign == Sign::NoFiles || sign == Sign::Refusal && others_succeed;
         if is_wait && self.waits < MAX_WAITS && self.waited < MAX_WAITED {
@@ -112,10 +113,10 @@ impl Tries {
 }
 
 impl Core {
-    /// Waits before the next try, and gives the error back.
+    /// Waits before the next try. Returns the error.
     ///
     /// # Errors
-    /// The error to end with, where the tries are used up or the host is given up.
+    /// The error to end with, if the tries are used up or the host is given up.
     pub fn again(&self, tries: &mut Tries, error: Error, kind: NoticeKind) -> Result<Error, Error> {
         if error.is_cancelled() || error.is_final() {
             return Err(error);
@@ -145,10 +146,10 @@ impl Core {
         let count = tries.count().max(1);
         let asked = error.refusal().and_then(|refusal| refusal.retry_after);
         let asked = asked.map(|asked| asked.min(self.retry.longest_retry_after));
-        // Damaged bytes are no sign of a busy host: the wait doesn't grow.
+        // Damaged bytes don't mean a busy host: the wait doesn't grow.
         let is_damage = matches!(error.kind(), ErrorKind::Manifest(_));
         let mut wait = self.retry.wait(if is_damage { 1 } else { count }, asked);
-        // A kept connection that the server had closed meanwhile says nothing about the server's state.
+        // The server may just have closed an idle connection.
         if sign == Sign::Cut && count == 1 {
             wait = wait.min(Duration::from_millis(50));
         }
@@ -158,7 +159,7 @@ impl Core {
         self.notify(kind, place, count, wait, error.kind());
         let brief = Pause::Brief(self.retry.first_wait / 5);
         let pause = match sign {
-            // A request that fails again while others succeed may have a fault of its own.
+            // A request that fails again while others succeed may itself be at fault.
             Sign::Refusal if !others_succeed => Some(asked.map_or(brief, Pause::Asked)),
             Sign::Refusal if others < MANY => Some(brief),
             Sign::Overload if !others_succeed => Some(brief),
@@ -166,13 +167,13 @@ impl Core {
             Sign::Cut if count > 1 => Some(Pause::None),
             Sign::Refusal | Sign::Overload | Sign::Cut | Sign::Nothing => None,
         };
-        let slowed = pause.and_then(|pause| pace.slow_down(Instant::now(), error.inner().began, pause));
+        let slowed = pause.and_then(|pause| pace.record_overload(Instant::now(), error.inner().began, pause));
         if let Some(concurrency) = slowed {
             let kind = NoticeKind::SlowDown { concurrency };
             self.notify(kind, place, count, wait, error.kind());
         }
         if sign == Sign::NoFiles {
-            // Idle connections hold files, too.
+            // Idle connections are open files, too.
             self.connections.close_idle();
         }
         match self.cancel.sleep(wait, || health.is_given_up(is_write)) {
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_no_try_while_others_succeed_and_every_wait_is_counted() {
+    fn a_refusal_is_no_try_while_others_succeed_and_waits_are_bounded() {
         let mut tries = Tries::default();
         assert!(tries.count_failure(Sign::Refusal, false) && tries.count_failure(Sign::Refusal, false));
         assert_eq!(tries.count(), 2);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_files_are_waited_for_a_bounded_number_of_times() {
+    fn a_request_waits_for_files_a_bounded_number_of_times() {
         let mut tries = Tries::default();
         let waits = (0..1000).take_while(|_| !tries.count_failure(Sign::NoFiles, false));
         assert_eq!(waits.count(), MAX_WAITS as usize);

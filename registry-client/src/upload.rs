@@ -1,12 +1,12 @@
 //! Pushing blobs ([distribution specification, "Pushing a blob"]).
 //!
-//! A session is opened by POST; one PUT carries all bytes and closes it. Where something refuses so large a request (413), the
-//! bytes go in chunks. Where a connection is cut, the session is asked how far it got, and the rest follows from there: bytes
-//! are never sent again blindly, which would append them twice. Not every registry keeps a session whose request was cut
-//! (distribution's doesn't: it goes by the offset in the Location that it gave last); the bytes then go in chunks, which are whole
-//! requests.
+//! POST opens a session; one PUT sends all bytes and closes it. If so large a request is refused (413), the bytes go in chunks. After a cut,
+//! the session is asked for its offset, and the rest follows: bytes that are sent again would be appended twice. distribution loses a
+//! session whose request was cut; the bytes then go in chunks, which are whole requests.
 //!
 //! [distribution specification, "Pushing a blob"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
+
+mod send;
 
 use std::io;
 use std::time::Duration;
@@ -20,46 +20,32 @@ use crate::journal::UploadEntry;
 use crate::notice::NoticeKind;
 use crate::operation::Operation;
 use crate::origin::Reach;
-use crate::payload::{BlobBytes, ExactReader, Payload};
+use crate::payload::BlobBytes;
 use crate::request::Call;
 use crate::scope::Scopes;
 use crate::session::{Session, stored_bytes};
 use crate::tries::Tries;
+use crate::upload::send::Step;
 use crate::url::Url;
 
-/// Sizes of chunks that are tried one after the other where each is refused as too large, in bytes.
+/// Sizes of chunks to try in turn while they are refused as too large, in bytes.
 const CHUNKS: [u64; 4] = [64 << 20, 16 << 20, 4 << 20, 512 << 10];
 
-/// A try that stored this many bytes did its duty: the tries are counted anew.
+/// After this many stored bytes, the tries are counted anew.
 const PROGRESS: u64 = 64 << 10;
 
-/// The session of a blob with this many bytes is kept for a later process.
+/// The sessions of blobs of this size, in bytes, are kept for a later process.
 const JOURNALLED: u64 = 4 << 20;
 
-/// Gives a blob's bytes from an offset.
+/// Opens a blob's bytes at an offset.
 pub(crate) type Opener<'o, 'r> = dyn FnMut(u64) -> io::Result<BlobBytes<'r>> + 'o;
 
-/// What a step of an upload came to.
-enum Step {
-    Done,
-    /// The registry has bytes up to the session's offset, and there are more to come.
-    More,
-    TooLarge(Error),
-    /// It knows nothing of the session any more, or of its state.
-    Lost(Error),
-    /// It has bytes that aren't the blob's, and won't take them.
-    Damaged(Error),
-    /// The authorization ran out.
-    Unauthorized(Error),
-    Failed(Error),
-}
-
-/// What went wrong since the last progress.
+/// The failures since the last progress.
 #[derive(Default)]
 struct Failures {
     tries: Tries,
     renewals: u32,
-    /// Not forgiven by progress: each costs the whole blob.
+    /// Not reset by progress: each costs the whole blob.
     damages: u32,
 }
 
@@ -92,7 +78,7 @@ impl Core {
     }
 }
 
-/// Whether the source found that its bytes aren't the blob's: what the registry has of them is of no use.
+/// Whether the source's bytes aren't the blob's, so that the session is useless.
 fn is_wrong(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Source(cause) if cause.kind() == io::ErrorKind::InvalidData)
 }
@@ -102,13 +88,13 @@ struct Upload<'a> {
     reach: Reach,
     repository: &'a Repository,
     blob: &'a Descriptor,
-    /// The size of chunks, where one body is refused or doesn't get through.
+    /// The size of chunks, if a single request is refused or cut.
     chunk: Option<u64>,
-    /// Each chunk gets a connection of its own: those that carry more are cut.
+    /// Whether each chunk gets a connection of its own, since longer-lived ones are cut.
     is_narrow: bool,
-    /// What a chunk's answer says in `Range` goes before its status: an upload that went by the status alone was refused.
-    heeds_ranges: bool,
-    /// Where the session is kept for a later process.
+    /// Whether to believe a chunk's `Range` rather than its status, after an upload that believed the status was refused.
+    trusts_ranges: bool,
+    /// The journal's entry of the session.
     entry: Option<Box<dyn UploadEntry>>,
 }
 
@@ -121,7 +107,7 @@ impl<'a> Upload<'a> {
             blob,
             chunk: None,
             is_narrow: false,
-            heeds_ranges: false,
+            trusts_ranges: false,
             entry: None,
         })
     }
@@ -143,7 +129,7 @@ impl<'a> Upload<'a> {
         let core = self.core;
         let mut session = self.first_session();
         let mut count = Failures::default();
-        // The most that the registry was ever known to have: only more than that is progress.
+        // The largest known offset: only more than that is progress.
         let mut best = session.as_ref().map_or(0, |session| session.offset);
         loop {
             let mut current = match session.take() {
@@ -160,7 +146,7 @@ impl<'a> Upload<'a> {
             if let Step::Lost(error) | Step::Damaged(error) | Step::Failed(error) = &step
                 && self.is_due_to_ranges(error, &current)
             {
-                self.heeds_ranges = true;
+                self.trusts_ranges = true;
                 self.tell_of_fallback(
                     error,
                     "its chunks may be stored in part; beginning anew".to_owned(),
@@ -184,7 +170,7 @@ impl<'a> Upload<'a> {
                     if count.renewals > 2 {
                         return Err(error);
                     }
-                    // A refused request has stored nothing.
+                    // A refused request stores nothing.
                     session = match current.is_doubtful {
                         true => Some(current),
                         false => self.ask(&current),
@@ -206,7 +192,7 @@ impl<'a> Upload<'a> {
                 self.entry.iter_mut().for_each(|entry| entry.forget());
                 return Err(error);
             }
-            // A source that gave up has tried long enough by itself.
+            // The source has used up its own tries.
             let is_sources = matches!(error.kind(), ErrorKind::Source(_));
             let may_retry = !is_sources && (error.is_retryable() || !is_session_good);
             if !may_retry {
@@ -218,7 +204,7 @@ impl<'a> Upload<'a> {
                 0
             };
             let error = core.again(&mut count.tries, error, NoticeKind::Resume { offset: resumed })?;
-            // The last answer may have been lost after the blob was stored.
+            // The blob may be stored, and only the answer lost.
             if let Ok(Some(size)) = core.has_blob(self.repository, &self.blob.digest)
                 && size == self.blob.size
             {
@@ -226,11 +212,11 @@ impl<'a> Upload<'a> {
             }
             let known = match current.is_doubtful {
                 false => is_session_good.then(|| self.ask(&current)).flatten(),
-                // It can't say how far it got. A refused request has stored nothing.
+                // Its ranges are wrong. A refused request stores nothing.
                 true => (is_session_good && error.status().is_some()).then(|| current.clone()),
             };
             session = match known {
-                // "None" and "one byte" look alike; nothing is lost with either.
+                // `0-0` means none or one byte; neither is a loss.
                 Some(empty) if empty.offset == 0 => {
                     self.cancel(&empty);
                     None
@@ -250,7 +236,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// The session to begin with, where one is open: that of an earlier process, of a refused mount, or one that was opened ahead.
+    /// Returns an open session to begin with: of an earlier process, of a refused mount, or one that was opened ahead.
     fn first_session(&mut self) -> Option<Session> {
         let ahead = {
             let key = (self.repository.clone(), self.blob.digest.clone());
@@ -265,7 +251,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// The session that an earlier process began and the registry still has bytes of.
+    /// Returns the session of an earlier process, if the registry still has bytes of it.
     fn earlier_session(&mut self) -> Option<Session> {
         if self.blob.size < JOURNALLED {
             return None;
@@ -273,7 +259,7 @@ impl<'a> Upload<'a> {
         self.entry = self.core.journal.claim(self.repository, &self.blob.digest);
         let entry = self.entry.as_mut()?;
         let saved = entry.location()?;
-        // What was saved is trusted no more than an answer of the registry.
+        // The saved URL is checked like an answer's.
         let call = self.call("GET", "/blobs/uploads/").ok()?;
         let located = self.core.session_url(&self.reach, &call.url, &saved).ok();
         let session = located.and_then(|location| self.ask(&Session::empty(location)));
@@ -295,7 +281,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Keeps a session for a later process, where it can be asked how far it got.
+    /// Keeps a session for a later process, if it can be asked for its offset.
     fn keep(&mut self, session: &Session) {
         if let Some(entry) = &mut self.entry
             && self.reach.is_own(&session.location)
@@ -304,7 +290,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Opens a session. `None`: the registry said that it has the blob.
+    /// Opens a session. `None` if the registry says that it has the blob.
     fn start(&self) -> Result<Option<Session>, Error> {
         let mut call = self.call("POST", "/blobs/uploads/")?;
         let answer = self.core.run(&mut call, None)?;
@@ -322,7 +308,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Asks a session how far it got. `None`: it is lost or not at the registry, and a new one is due.
+    /// Asks a session for its offset. `None` if it is lost or at another origin.
     fn ask(&self, session: &Session) -> Option<Session> {
         let mut call = self.call_at("GET", &session.location).ok()?;
         let answer = self.core.run(&mut call, None).ok()?;
@@ -342,7 +328,7 @@ impl<'a> Upload<'a> {
         })
     }
 
-    /// The newest Location: where an answer has none, the old one holds.
+    /// Returns the session's URL after an answer, which may have moved it.
     fn moved(&self, answer: &Answer, session: &Session) -> Url {
         let location = answer
             .header("location")
@@ -350,12 +336,12 @@ impl<'a> Upload<'a> {
         location.unwrap_or_else(|| session.location.clone())
     }
 
-    /// A session that isn't wanted any more. Registries forget it by themselves in time.
+    /// Cancels a session that is no longer needed.
     fn cancel(&self, session: &Session) {
         self.core.cancel_session(self.repository, &session.location);
     }
 
-    /// The next smaller size of chunks.
+    /// Returns the next smaller size of chunks.
     fn smaller(&self, session: &Session) -> Option<u64> {
         let most = self.chunk.unwrap_or(u64::MAX).min(self.blob.size);
         CHUNKS
@@ -363,14 +349,13 @@ impl<'a> Upload<'a> {
             .find(|size| *size < most && *size >= session.least_chunk)
     }
 
-    /// Whether the registry refused what it had taken in chunks whose answers named other ranges. Once in an upload: from then on these ranges
-    /// are heeded.
+    /// Whether the registry refused an upload whose chunks were answered with other ranges than sent. At most once in an upload.
     fn is_due_to_ranges(&self, error: &Error, session: &Session) -> bool {
         let is_refusal = matches!(error.status(), Some(400 | 404 | 409 | 416 | 422));
-        session.is_doubtful && !self.heeds_ranges && is_refusal
+        session.is_doubtful && !self.trusts_ranges && is_refusal
     }
 
-    /// Goes to the next smaller size of chunks, where a body is refused.
+    /// Takes the next smaller size of chunks, after a body was refused.
     fn shrink(&mut self, error: Error, session: &Session) -> Result<(), Error> {
         let Some(size) = self.smaller(session) else {
             return Err(error);
@@ -380,8 +365,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// The connection was cut, and the session was lost by that: the registry keeps the bytes of whole requests alone. Smaller ones
-    /// may get through, each over a connection that carried nothing else.
+    /// Takes smaller chunks after a cut that lost the session, since the registry keeps only whole requests. Each gets a connection of its own.
     fn narrow(&mut self, error: &Error, session: &Session) {
         let was_cut = matches!(error.kind(), ErrorKind::Network { .. });
         if let (true, Some(size)) = (was_cut, self.smaller(session)) {
@@ -400,140 +384,5 @@ impl<'a> Upload<'a> {
         let place = &error.inner().place;
         self.core
             .notify(NoticeKind::Fallback, place, 1, Duration::ZERO, cause);
-    }
-
-    /// Sends the bytes from the session's offset on: all of them, or a chunk after the other.
-    fn send(&mut self, session: &mut Session, open: &mut Opener<'_, '_>) -> Step {
-        let rest = self.blob.size - session.offset;
-        let Some(chunk) = self.chunk.filter(|_| rest > 0) else {
-            return self.send_rest(session, open, rest);
-        };
-        let mut bytes = match open(session.offset) {
-            Ok(bytes) => bytes,
-            Err(error) => return self.source_failed(error),
-        };
-        let chunk = chunk.max(session.least_chunk).max(1);
-        while session.offset < self.blob.size {
-            let length = chunk.min(self.blob.size - session.offset);
-            let end = session.offset + length;
-            let mut reader = ExactReader::new(bytes, length);
-            match self.send_chunk(session, &mut reader, length) {
-                Step::More if session.offset == end => self.keep(session),
-                other => return other,
-            }
-            bytes = reader.into_rest();
-        }
-        self.send_rest(session, open, 0)
-    }
-
-    fn source_failed(&self, error: io::Error) -> Step {
-        match self.call("PUT", "/blobs/uploads/") {
-            Ok(call) => Step::Failed(Error::new(&call.place, ErrorKind::Source(error))),
-            Err(error) => Step::Failed(error),
-        }
-    }
-
-    fn send_rest(&self, session: &mut Session, open: &mut Opener<'_, '_>, rest: u64) -> Step {
-        let url = session.location.with_query("digest", self.blob.digest.as_str());
-        let mut call = match self.call_at("PUT", &url) {
-            Ok(call) => call.header("content-type", "application/octet-stream"),
-            Err(error) => return Step::Failed(error),
-        };
-        call.checked_bytes = self.blob.size;
-        if session.offset > 0 && rest > 0 {
-            call = call.header(
-                "content-range",
-                format!("{}-{}", session.offset, self.blob.size - 1),
-            );
-        }
-        let result = if rest == 0 && session.offset > 0 {
-            self.core.once(&mut call, &mut Payload::Bytes(&[]))
-        } else {
-            match open(session.offset) {
-                Ok(bytes) => {
-                    let mut reader = ExactReader::new(bytes, rest);
-                    self.core.once(&mut call, &mut Payload::Stream(&mut reader))
-                }
-                Err(error) => return self.source_failed(error),
-            }
-        };
-        match result {
-            Ok(answer) if matches!(answer.status, 200 | 201 | 204) && !answer.is_page() => {
-                answer.drain();
-                session.offset = self.blob.size;
-                Step::Done
-            }
-            // Some registries take the last byte and check the whole afterwards.
-            Ok(answer) if answer.status == 202 && rest > 0 => {
-                session.location = self.moved(&answer, session);
-                session.offset = self.blob.size;
-                answer.drain();
-                Step::More
-            }
-            other => self.judge(&call, other),
-        }
-    }
-
-    fn send_chunk(&self, session: &mut Session, bytes: &mut ExactReader<'_>, length: u64) -> Step {
-        let (start, end) = (session.offset, session.offset + length);
-        let mut call = match self.call_at("PATCH", &session.location) {
-            Ok(call) => call
-                .header("content-type", "application/octet-stream")
-                .header("content-range", format!("{start}-{}", end - 1)),
-            Err(error) => return Step::Failed(error),
-        };
-        if self.is_narrow {
-            call = call.header("connection", "close");
-        }
-        match self.core.once(&mut call, &mut Payload::Stream(bytes)) {
-            Ok(answer) if matches!(answer.status, 200 | 201 | 202 | 204) && !answer.is_page() => {
-                session.location = self.moved(&answer, session);
-                let stored = answer.header("range").and_then(stored_bytes).unwrap_or(end);
-                answer.drain();
-                session.offset = end;
-                if stored == end {
-                    return Step::More;
-                }
-                // The status says that the chunk is stored. ECR's range is the first chunk's for good, and others count the chunk alone; the
-                // final PUT tells whether all is there.
-                session.is_doubtful = true;
-                if !self.heeds_ranges {
-                    return Step::More;
-                }
-                if (start + PROGRESS..end).contains(&stored) {
-                    session.offset = stored;
-                    return Step::More;
-                }
-                let message =
-                    format!("the registry says that it stored {stored} bytes of {end} that were sent");
-                Step::Lost(call.protocol(message))
-            }
-            other => self.judge(&call, other),
-        }
-    }
-
-    fn judge(&self, call: &Call, result: Result<Answer, Error>) -> Step {
-        let answer = match result {
-            Ok(answer) => answer,
-            Err(error) => return Step::Failed(error),
-        };
-        let status = answer.status;
-        let error = answer.into_error(&call.place);
-        let code = error.code().unwrap_or_default();
-        match status {
-            401 => Step::Unauthorized(error),
-            413 => Step::TooLarge(error),
-            404 | 416 => Step::Lost(error),
-            // The registry was sent other bytes than those of this digest.
-            400 if code == "DIGEST_INVALID" => Step::Damaged(error),
-            _ if matches!(
-                code,
-                "BLOB_UPLOAD_UNKNOWN" | "BLOB_UPLOAD_INVALID" | "RANGE_INVALID"
-            ) =>
-            {
-                Step::Lost(error)
-            }
-            _ => Step::Failed(error),
-        }
     }
 }

@@ -1,14 +1,13 @@
-//! Absolute http(s) URLs, as far as registries need them: a reference is resolved against one, and a query is kept byte for
-//! byte.
+//! Absolute http(s) URLs of registries. A query is kept byte for byte.
 
 use std::fmt;
 
 use transload_reference::{Registry, printable};
 
-/// How many characters of a path are shown. A repository, a digest and the API's own words have fewer.
+/// The longest path to show, in characters. A repository, a digest and the API's words are shorter.
 const LONGEST_SHOWN: usize = 512;
 
-/// How many characters of an unknown scheme are shown.
+/// The longest unknown scheme to show, in characters.
 const LONGEST_SCHEME: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,7 +24,7 @@ impl Scheme {
         }
     }
 
-    /// The port of URLs that give none.
+    /// Returns the port of URLs without one.
     pub fn default_port(self) -> u16 {
         match self {
             Scheme::Http => 80,
@@ -34,7 +33,7 @@ impl Scheme {
     }
 }
 
-/// An absolute URL without a user's name or fragment. `Display` leaves the query's values out: they may be signatures.
+/// An absolute URL without user name and fragment. `Display` omits the query's values, which may be signatures.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Url {
     scheme: Scheme,
@@ -44,7 +43,7 @@ pub(crate) struct Url {
     target: String,
 }
 
-/// Why text is no URL to go to.
+/// Why text is no usable URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     #[error("it has the scheme \"{0}\", which is neither http nor https")]
@@ -78,12 +77,12 @@ impl Url {
     fn from_authority(scheme: Scheme, rest: &str) -> Result<Url, UrlError> {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
-        // A user's name in a Location would be sent to that host: it is dropped.
+        // A user name in a Location would be sent to that host.
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         Url::new(scheme, host, target)
     }
 
-    /// What a `Location` or `Link` means that was found in an answer from this URL: RFC 3986, section 5.2.
+    /// Resolves a `Location` or `Link` in an answer from this URL (RFC 3986, section 5.2).
     pub fn join(&self, reference: &str) -> Result<Url, UrlError> {
         let reference = reference.trim();
         if let Some((scheme, rest)) = split_scheme(reference) {
@@ -123,7 +122,7 @@ impl Url {
         self.scheme
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub fn host(&self) -> &Registry {
         &self.host
     }
@@ -140,7 +139,7 @@ impl Url {
         self.host.port().unwrap_or(self.scheme.default_port())
     }
 
-    /// The same URL with `name=value` added to its query, the value percent-encoded.
+    /// Returns the URL with `name=value` added to its query, the value percent-encoded.
     pub fn with_query(&self, name: &str, value: &str) -> Url {
         let mut url = self.clone();
         let separator = match self.query() {
@@ -156,7 +155,7 @@ impl Url {
         url
     }
 
-    /// The same path and query at another place.
+    /// Returns the same path and query at another origin.
     pub fn at(&self, scheme: Scheme, host: Registry) -> Url {
         Url {
             scheme,
@@ -165,12 +164,12 @@ impl Url {
         }
     }
 
-    /// Whether both are served by the same host, port and scheme.
+    /// Whether both have the same scheme, host and port.
     pub fn same_origin(&self, other: &Url) -> bool {
         self.scheme == other.scheme && self.host.host() == other.host.host() && self.port() == other.port()
     }
 
-    /// All of it, for sending only.
+    /// Returns the whole URL, for sending only.
     pub fn expose(&self) -> String {
         format!(
             "{}://{}{}",
@@ -181,7 +180,7 @@ impl Url {
     }
 }
 
-/// Docker Hub's API host would be renamed on its way through [`Registry`].
+/// Parses a host. [`Registry`] would rename Docker Hub's API host.
 fn host_text(host: &Registry) -> &str {
     host.api_host()
 }
@@ -229,7 +228,7 @@ fn plain_host(host: &str) -> Result<Registry, UrlError> {
     host.trim_end_matches(':').parse().map_err(|_| UrlError::Host)
 }
 
-/// Drops the fragment, adds the leading slash, encodes what HTTP's request line can't carry.
+/// Drops the fragment, adds the leading slash, and encodes characters that a request line can't carry.
 fn clean_target(target: &str) -> Result<String, UrlError> {
     let target = target.split('#').next().unwrap_or_default();
     if target.bytes().any(|b| b.is_ascii_control()) {
@@ -276,7 +275,7 @@ fn without_dots(target: &str) -> String {
     }
 }
 
-/// Adds `value` with everything but unreserved characters (RFC 3986, section 2.3) percent-encoded.
+/// Appends `value` with everything but unreserved characters (RFC 3986, section 2.3) percent-encoded.
 pub(crate) fn encode_into(text: &mut String, value: &str) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -153,7 +153,7 @@ impl<'a> Executor<'a> {
                     self.job.retries
                 );
                 self.observer.event(&Event::Notice { text: &text });
-                self.client.take_back_hosts();
+                self.client.readmit_hosts();
             }
             self.work_on(&images);
             let laid_out = self.lay_out_files();

@@ -1,4 +1,4 @@
-//! Docker's `config.json` and its relatives.
+//! Reads credential files: Docker's `config.json` and its relatives.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,10 +13,10 @@ use super::{CredentialError, exposure};
 use crate::config::{Credential, is_path_prefix};
 use crate::secret::Secret;
 
-/// The largest file that is read, in bytes.
+/// The largest file to read, in bytes.
 pub(super) const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
-/// The name under which Docker keeps Docker Hub's credentials.
+/// The key of Docker Hub's credentials.
 const DOCKER_HUB_SERVER: &str = "https://index.docker.io/v1/";
 
 #[derive(Deserialize, Default)]
@@ -38,13 +38,13 @@ struct Entry {
 }
 
 impl Document {
-    /// The entries with their keys. One that is null is as good as none.
+    /// The entries by key. A null one is ignored.
     fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
         let entries = self.auths.iter().flatten();
         entries.filter_map(|(key, entry)| Some((key, entry.as_ref()?)))
     }
 
-    /// Whether it says more than who knows the secrets.
+    /// Whether it holds credentials.
     fn holds_a_secret(&self) -> bool {
         self.entries().any(|(_, entry)| {
             let secrets = [
@@ -60,14 +60,14 @@ impl Document {
     }
 }
 
-/// A file of credentials.
+/// A credential file.
 pub(super) struct ConfigFile {
     path: PathBuf,
     document: Document,
 }
 
 impl ConfigFile {
-    /// Reads a file; `None` where there is none.
+    /// Reads a file; `None` if it doesn't exist.
     pub fn read(path: &Path) -> Result<Option<ConfigFile>, CredentialError> {
         let fail = |what: &str| CredentialError::new(format!("credentials file {}: {what}", path.display()));
         let metadata = match std::fs::metadata(path) {
@@ -89,7 +89,7 @@ impl ConfigFile {
         File::open(path)
             .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut text))
             .map_err(|error| fail(&error.to_string()))?;
-        // A device has no size beforehand.
+        // A device has no size.
         if text.len() as u64 > MAX_FILE_SIZE {
             return Err(fail("it is too large to be one"));
         }
@@ -97,7 +97,7 @@ impl ConfigFile {
             return Ok(None);
         }
         let is_old = is_old(path);
-        // The parser's message may quote the text; its place is all that is told.
+        // The parser's message may quote a secret: only its position is told.
         let place = |error: serde_json::Error| {
             fail(&format!(
                 "line {}, column {} isn't as expected",
@@ -125,7 +125,7 @@ impl ConfigFile {
         }))
     }
 
-    /// The helper for a host.
+    /// Returns the helper for a host.
     pub fn helper_of(&self, registry: &Registry) -> Option<&str> {
         let helpers = self.document.cred_helpers.as_ref()?;
         let matching = |key: &&String| normalise(key) == (registry.to_string(), String::new());
@@ -133,7 +133,7 @@ impl ConfigFile {
         helpers.get(key)?.as_deref().filter(|helper| !helper.is_empty())
     }
 
-    /// The helper for all hosts.
+    /// Returns the helper for all hosts.
     pub fn store(&self) -> Option<&str> {
         self.document
             .creds_store
@@ -141,12 +141,12 @@ impl ConfigFile {
             .filter(|helper| !helper.is_empty())
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The keys of the entries for exactly this path of a registry, however they are written, and whether each has credentials.
+    /// Returns the keys of the entries for exactly this path of a registry, in any notation, and whether each has credentials.
     pub fn keys_of(&self, registry: &Registry, path: &str) -> Vec<(String, bool)> {
         let entries = self.document.entries();
         entries
@@ -155,7 +155,7 @@ impl ConfigFile {
             .collect()
     }
 
-    /// The keys of the other entries of a registry that have credentials.
+    /// Returns the keys of a registry's other entries with credentials.
     pub fn other_keys_of(&self, registry: &Registry, path: &str) -> Vec<String> {
         let entries = self.document.entries();
         entries
@@ -167,7 +167,7 @@ impl ConfigFile {
             .collect()
     }
 
-    /// The entry with the longest path that covers a repository and isn't empty, behind its key.
+    /// Returns key and entry with the longest path that covers a repository, unless empty.
     pub fn entry(
         &self,
         registry: &Registry,
@@ -202,7 +202,7 @@ impl Entry {
             return Ok(Some(Credential::RegistryToken(Secret::new(token))));
         }
         if let Some(mut auth) = given(&self.auth) {
-            // `base64` breaks its lines where nobody tells it not to.
+            // The `base64` tool wraps its lines.
             auth.retain(|letter| !letter.is_ascii_whitespace());
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(auth)
@@ -218,12 +218,12 @@ impl Entry {
     }
 }
 
-/// Whether a file is of the old kind, which has nothing but entries.
+/// Whether a file has the old format, with nothing but entries.
 pub(super) fn is_old(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == ".dockercfg")
 }
 
-/// Host and path of a key, which may be a URL, and for Docker Hub one of several.
+/// Returns host and path of a key, which may be a URL.
 fn normalise(key: &str) -> (String, String) {
     let bare = key
         .strip_prefix("https://")
@@ -234,7 +234,7 @@ fn normalise(key: &str) -> (String, String) {
         .parse::<Registry>()
         .map_or_else(|_| host.to_ascii_lowercase(), |registry| registry.to_string());
     let path = path.trim_matches('/');
-    // The API's version in a URL is no repository's name.
+    // The API's version in a URL is no path of a repository.
     let path = if matches!(path, "v1" | "v2") { "" } else { path };
     (host, path.to_owned())
 }
@@ -244,7 +244,7 @@ pub(super) fn is_key_of(key: &str, registry: &Registry, path: &str) -> bool {
     normalise(key) == (registry.to_string(), path.to_owned())
 }
 
-/// What helpers know a registry as.
+/// Returns the name under which helpers know a registry.
 pub(super) fn server_name(registry: &Registry) -> String {
     if registry.is_docker_hub() {
         DOCKER_HUB_SERVER.to_owned()
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_null_is_passed_over() {
+    fn null_entries_are_ignored() {
         let host = "a.b".parse().unwrap();
         let entry = r#""a.b":{"auth":"dTpw"}"#;
         for (name, text) in [

@@ -1,4 +1,4 @@
-//! Changing a credentials file: everything else in it stays, and nobody ever sees half of it.
+//! Changes a credential file atomically, and keeps everything else in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,11 +10,10 @@ use serde_json::{Map, Value};
 use super::docker::MAX_FILE_SIZE;
 use super::{CredentialError, planted};
 
-/// How many symbolic links are followed, one after the other.
+/// The longest chain of symbolic links to follow.
 const MAX_LINKS: usize = 40;
 
-/// Changes the document in a file, which is made if it isn't there. It is its owner's alone afterwards. A symbolic link stays one: what it
-/// leads to is changed.
+/// Changes the document in a file, or creates it. Only its owner can read it afterwards. The target of a symbolic link is changed.
 pub(super) fn change(
     path: &Path,
     change: impl FnOnce(&mut Map<String, Value>),
@@ -24,7 +23,7 @@ pub(super) fn change(
     let file = target(path).map_err(io)?;
     let folder = file.parent().unwrap_or(Path::new("."));
     make_folder(folder).map_err(io)?;
-    // Two programs that change it at once would undo each other's change. A filesystem without locks is no reason to give up.
+    // The lock keeps concurrent changes apart. A filesystem without locks is no reason to give up.
     let lock = File::open(folder).map_err(io)?;
     let _ = lock.lock();
     let mut document = match read(&file).map_err(io)? {
@@ -40,7 +39,7 @@ pub(super) fn change(
     write(&file, folder, &Value::Object(document)).map_err(io)
 }
 
-/// The file that a path leads to, whether it is there or not.
+/// Resolves symbolic links, also to a file that doesn't exist.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut file = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -77,22 +76,22 @@ fn read(file: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok((!text.iter().all(u8::is_ascii_whitespace)).then_some(text))
 }
 
-/// Writes a new file beside the old one and puts it in its place.
+/// Writes a new file and renames it over the old one.
 fn write(file: &Path, folder: &Path, document: &Value) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let new = folder.join(format!(".{name}.{}", std::process::id()));
-    // A process that had this number may have been killed here.
+    // A killed process with the same id may have left it.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let written = write_new(&new, file, document).and_then(|()| fs::rename(&new, file));
     if let Err(error) = written {
-        // Nothing more can be done about it.
+        // Nothing more can be done.
         let _ = fs::remove_file(&new);
         return Err(error);
     }
-    // The rename is done; whether it outlives a power cut now is the filesystem's affair where it can't be flushed.
+    // Some filesystems can't sync a directory; the rename is done all the same.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
@@ -104,7 +103,7 @@ fn write_new(new: &Path, old: &Path, document: &Value) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(new)?;
     keep_owner(&file, old);
-    // Docker's own layout.
+    // Docker's own format.
     let mut text = Vec::new();
     let layout = serde_json::ser::PrettyFormatter::with_indent(b"\t");
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout))?;
@@ -113,12 +112,12 @@ fn write_new(new: &Path, old: &Path, document: &Value) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Root, who works in a user's home, leaves the user's file to the user.
+/// Keeps the owner of the old file, when root changes a user's file.
 #[cfg(unix)]
 fn keep_owner(file: &File, old: &Path) {
     use std::os::unix::fs::{MetadataExt, fchown};
     if let Ok(old) = fs::metadata(old) {
-        // Whoever may not do that owns it already, or isn't to.
+        // Only root may change the owner.
         let _ = fchown(file, Some(old.uid()), Some(old.gid()));
     }
 }

@@ -1,4 +1,4 @@
-//! Credential helpers: `docker-credential-<name>` with `get`, `store` and `erase`, as Docker's documentation describes them.
+//! Runs credential helpers: `docker-credential-<name>` with `get`, `store` and `erase`, as Docker documents them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::CredentialError;
 use crate::config::{Credential, IDENTITY_TOKEN_USER};
 
-/// The largest answer that is read, in bytes.
+/// The largest answer to read, in bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Answer {
     secret: String,
 }
 
-/// Asks a helper, by its name or its whole path, for a server's credentials.
+/// Asks a helper, by name or path, for a server's credentials.
 pub(super) fn get(helper: &str, server: &str) -> Result<Option<Credential>, CredentialError> {
     let answer = match run(helper, "get", server, server)? {
         Ok(answer) => answer,
@@ -33,7 +33,7 @@ pub(super) fn get(helper: &str, server: &str) -> Result<Option<Credential>, Cred
     Ok((!answer.secret.is_empty()).then(|| Credential::new(answer.username, answer.secret)))
 }
 
-/// Gives a helper a server's credentials to keep.
+/// Stores a server's credentials with a helper.
 pub(super) fn store(helper: &str, server: &str, credential: &Credential) -> Result<(), CredentialError> {
     let (username, secret) = match credential {
         Credential::Basic { username, password } => (username.as_str(), password),
@@ -49,7 +49,7 @@ pub(super) fn store(helper: &str, server: &str, credential: &Credential) -> Resu
         .map_err(|said| failure(helper, server, &said.replace(secret.expose(), "…")))
 }
 
-/// Lets a helper forget a server's credentials. That it has none is no failure.
+/// Erases a server's credentials with a helper. It is no failure if it has none.
 pub(super) fn erase(helper: &str, server: &str) -> Result<(), CredentialError> {
     match run(helper, "erase", server, server)? {
         Err(said) if !is_nothing_known(&said) => Err(failure(helper, server, &said)),
@@ -57,7 +57,7 @@ pub(super) fn erase(helper: &str, server: &str) -> Result<(), CredentialError> {
     }
 }
 
-/// The program of a helper that is known by its name or its whole path.
+/// Returns the program of a helper, by name or path.
 pub(super) fn program(helper: &str) -> String {
     if helper.contains('/') {
         helper.to_owned()
@@ -66,7 +66,7 @@ pub(super) fn program(helper: &str) -> String {
     }
 }
 
-/// Helpers tell "there are none" on either stream, with status 1.
+/// Whether a helper says that it has no credentials: on either stream, with status 1.
 fn is_nothing_known(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     ["not found", "no credentials", "not logged in"]
@@ -82,7 +82,7 @@ fn failure(helper: &str, server: &str, what: &str) -> CredentialError {
     ))
 }
 
-/// Runs a helper: what it answered, or what it said where it failed.
+/// Runs a helper. Returns its answer, or its message if it fails.
 fn run(
     helper: &str,
     action: &str,
@@ -105,7 +105,7 @@ fn run(
             _ => fail(error),
         })?;
     if let Some(mut stream) = child.stdin.take() {
-        // A helper that answers without reading is no failure.
+        // A helper may answer without reading.
         let _ = writeln!(stream, "{input}");
     }
     let listener = child.stderr.take().map(|stream| {
@@ -114,7 +114,7 @@ fn run(
             let _ = stream.take(MAX_ANSWER).read_to_end(&mut text);
             text
         };
-        // Where the system gives no thread, what it complains of isn't known.
+        // Without a thread, its message is lost.
         thread::Builder::new().spawn(listen)
     });
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Keeping credentials, and forgetting them: where docker, podman and their relatives look for them.
+//! Stores and removes credentials where docker, podman and their relatives look for them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,26 +10,26 @@ use super::docker::{self, ConfigFile, is_key_of};
 use super::{CredentialError, CredentialOrigin, DefaultCredentials, file, helper};
 use crate::config::{Credential, IDENTITY_TOKEN_USER};
 
-/// What became of credentials that were to be forgotten.
+/// The result of removing credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forgotten {
-    /// Where there were some.
+    /// The places from which credentials were removed.
     pub removed: Vec<CredentialOrigin>,
-    /// Where there are some still for other paths of the same registry.
+    /// The places that still have credentials for other paths of the registry.
     pub left: Vec<CredentialOrigin>,
 }
 
-/// The fields of an entry that say who one is.
+/// The fields of an entry with credentials.
 const SECRET_FIELDS: [&str; 5] = ["auth", "username", "password", "identitytoken", "registrytoken"];
 
 impl DefaultCredentials {
-    /// Keeps credentials for a registry, or for the repositories below `path` in it (empty for all), where they will be found: in the file that
-    /// has had some for it, else in `REGISTRY_AUTH_FILE` or `DOCKER_CONFIG`'s, else in the first that is there, else in a new
-    /// `~/.docker/config.json`; by the credential helper that this file names for the registry, if it names one.
+    /// Stores credentials for a registry, or for the repositories below `path` (empty for all): in the file that has some for it, else in that
+    /// of `REGISTRY_AUTH_FILE` or `DOCKER_CONFIG`, else in the first that exists, else in a new `~/.docker/config.json`; with the credential
+    /// helper that this file names for the registry, if it names one.
     ///
     /// # Errors
-    /// Where there is no home to keep them in, the file can't be read or written, the helper fails, or a helper is to keep those of a path.
+    /// If there is no home folder, the file can't be read or written, the helper fails, or a helper would have to store those of a path.
     pub fn keep(
         &self,
         registry: &Registry,
@@ -52,7 +52,7 @@ impl DefaultCredentials {
                 )));
             }
             helper::store(helper, &server, credential)?;
-            // A password that stood here before would go first. Docker itself notes the hosts that its helper knows so.
+            // An old password in the file would win. Docker marks the hosts of its helper with an empty entry.
             change_entries(&to, registry, path, |entries, old| {
                 entries.insert(key, Value::Object(old));
             })?;
@@ -66,10 +66,10 @@ impl DefaultCredentials {
         Ok(origin)
     }
 
-    /// Forgets the credentials for exactly this path of a registry, wherever they are kept.
+    /// Removes the credentials for exactly this path of a registry from every file and helper.
     ///
     /// # Errors
-    /// Where a file can't be read or written, or a helper fails.
+    /// If a file can't be read or written, or a helper fails.
     pub fn forget(&self, registry: &Registry, path: &str) -> Result<Forgotten, CredentialError> {
         let server = docker::server_name(registry);
         let mut forgotten = Forgotten::default();
@@ -87,7 +87,7 @@ impl DefaultCredentials {
             if !keys.is_empty() {
                 change_entries(file.path(), registry, path, |_, _| {})?;
             }
-            // An entry without credentials is the note of a helper's.
+            // An empty entry marks a host of the helper.
             let with_credentials = keys.iter().filter(|(_, has_credentials)| *has_credentials);
             let removed = with_credentials.map(|(key, _)| CredentialOrigin::entry(file.path(), key));
             forgotten.removed.extend(removed);
@@ -98,7 +98,7 @@ impl DefaultCredentials {
         Ok(forgotten)
     }
 
-    /// The file that is to keep credentials: no other one may be asked before it and answer.
+    /// Returns the file to store credentials in: no earlier file may have some for the registry.
     fn place_for(&self, registry: &Registry, path: &str) -> Result<PathBuf, CredentialError> {
         let files = self.files()?;
         let is_writable = |file: &&ConfigFile| !docker::is_old(file.path());
@@ -123,7 +123,7 @@ impl DefaultCredentials {
         registry: &Registry,
         path: &str,
     ) -> Result<bool, CredentialError> {
-        // An entry that can't be read keeps those behind it from being found.
+        // An unreadable entry hides those after it.
         if file.helper_of(registry).is_some() || !matches!(file.entry(registry, path), Ok(None)) {
             return Ok(true);
         }
@@ -134,8 +134,7 @@ impl DefaultCredentials {
     }
 }
 
-/// Takes all entries for exactly this path of a registry out of a file, however their keys are written, and lets `put` put in another. It
-/// gets what the entries had besides secrets.
+/// Replaces all entries for exactly this path of a registry, in any notation, with the one of `put`, which gets their other fields.
 fn change_entries(
     path: &Path,
     registry: &Registry,
@@ -168,7 +167,7 @@ fn change_entries(
     })
 }
 
-/// What an entry says of who one is, as docker writes it.
+/// Returns the fields of an entry with credentials, as docker writes them.
 fn fields(credential: &Credential) -> Vec<(String, Value)> {
     let encode = |username: &str, password: &str| {
         let pair = format!("{username}:{password}");
@@ -192,7 +191,7 @@ mod tests {
     use crate::credentials::CredentialSource as _;
 
     #[test]
-    fn who_keeps_credentials_at_once_loses_none_of_the_others() {
+    fn concurrent_changes_of_a_credential_file_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/config.json");
         std::thread::scope(|scope| {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_forgotten_in_every_file_and_nothing_else_is() {
+    fn removed_credentials_are_removed_from_every_file_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         let files = ["auth.json", "config.json", ".dockercfg"].map(|name| folder.path().join(name));
         let entries = r#""https://a.b/v1/":{"auth":"dTpw"},"a.b/team":{"auth":"dTpw"},"c.d":{"auth":"dTpw"}"#;
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_of_links_and_what_is_no_object_are_told() {
+    fn a_loop_of_links_and_a_file_without_an_object_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list.json");
         std::fs::write(&list, "[\"secret\"]").unwrap();

@@ -1,4 +1,4 @@
-//! Where credentials come from that no rule gives.
+//! Sources of credentials besides rules.
 
 mod docker;
 mod file;
@@ -21,10 +21,10 @@ pub use origin::CredentialOrigin;
 
 pub use keep::Forgotten;
 
-/// How long a helper's answer is used again: some hand out tokens that live for an hour.
+/// How long a helper's answer is cached: some give tokens that live for an hour.
 const HELPER_ANSWER_LIFE: Duration = Duration::from_secs(300);
 
-/// Credentials that can't be had, though a file or a helper should give them. It holds no secret.
+/// A failure of a credential file or helper. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CredentialError {
@@ -32,7 +32,7 @@ pub struct CredentialError {
 }
 
 impl CredentialError {
-    /// An error with this text, which must hold no secret.
+    /// Returns an error with this text, which must hold no secret.
     pub fn new(message: impl Into<String>) -> CredentialError {
         CredentialError {
             message: message.into(),
@@ -40,7 +40,7 @@ impl CredentialError {
     }
 }
 
-/// Somebody who knows credentials. A client asks once for each repository and keeps the answer until it is refused.
+/// A source of credentials. A client asks once for each repository, and again after a refusal.
 ///
 /// ```
 /// use transload_registry_client::reference::Registry;
@@ -59,10 +59,10 @@ impl CredentialError {
 /// }
 /// ```
 pub trait CredentialSource: Send + Sync {
-    /// The same as [`CredentialSource::credential`], with where they are from.
+    /// Returns the same as [`CredentialSource::credential`], with the origin of the credentials.
     ///
     /// # Errors
-    /// As there.
+    /// The same.
     fn find(
         &self,
         registry: &Registry,
@@ -72,10 +72,10 @@ pub trait CredentialSource: Send + Sync {
         Ok(found.map(|credential| (credential, CredentialOrigin::Other)))
     }
 
-    /// The credentials for the repository `path` of `registry`, if there are any.
+    /// Returns the credentials for the repository `path` of `registry`, if there are any.
     ///
     /// # Errors
-    /// Where there should be some and they can't be had: an unreadable file, a helper that fails.
+    /// If a file is unreadable or a helper fails.
     fn credential(&self, registry: &Registry, path: &str) -> Result<Option<Credential>, CredentialError>;
 }
 
@@ -93,8 +93,8 @@ impl<S: CredentialSource + ?Sized> CredentialSource for Arc<S> {
     }
 }
 
-/// What to say of a file of secrets that other users may read or change; nothing where it is its owner's alone, isn't a file, or the
-/// system has no such permissions. That it holds secrets is for the caller to know.
+/// Returns a warning if other users can read or change a file of secrets. `None` if only its owner can, it isn't a file, or the system has no
+/// such permissions.
 #[cfg(unix)]
 pub fn exposure(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
@@ -112,15 +112,14 @@ pub fn exposure(path: &Path) -> Option<String> {
         .then(|| format!("other users may {what} the secrets in {path} (mode {mode:03o}): chmod 600 {path}"))
 }
 
-/// As on Unix, where it tells something.
+/// Does nothing: this system has no such permissions.
 #[cfg(not(unix))]
 pub fn exposure(_: &Path) -> Option<String> {
     None
 }
 
-/// Returns what is wrong with writing to a path: another user put a file or a symbolic link there, in a sticky directory that everyone
-/// may write to, such as /tmp. What is written there, or where, would be that user's choice. Linux has the same rule
-/// (`fs.protected_symlinks`, `fs.protected_regular`) where an administrator turned it on.
+/// Returns why not to write to a path: another user put a file or a symbolic link there, in a sticky directory that everyone may write to,
+/// such as /tmp. Linux can enforce the same rule (`fs.protected_symlinks`, `fs.protected_regular`).
 #[cfg(unix)]
 pub fn planted(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -139,13 +138,13 @@ pub fn planted(path: &Path) -> Option<String> {
     })
 }
 
-/// As on Unix, where it tells something.
+/// Does nothing: this system has no such permissions.
 #[cfg(not(unix))]
 pub fn planted(_: &Path) -> Option<String> {
     None
 }
 
-/// No credentials at all.
+/// A source without credentials.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCredentials;
 
@@ -155,22 +154,22 @@ impl CredentialSource for NoCredentials {
     }
 }
 
-/// The files that docker, podman and their relatives keep, and the credential helpers that they name, in the usual order:
-/// `REGISTRY_AUTH_FILE` alone where it is set, else `containers/auth.json` below `XDG_RUNTIME_DIR` and the configuration folder, then
+/// The credential files of docker, podman and their relatives, and the credential helpers that they name, in the usual order:
+/// `REGISTRY_AUTH_FILE` alone if it is set, else `containers/auth.json` below `XDG_RUNTIME_DIR` and the configuration folder, then
 /// Docker's `config.json` (in `DOCKER_CONFIG` or `~/.docker`), then `~/.dockercfg`.
 ///
 /// Within a file, a helper for the host (`credHelpers`) comes first, then the entry with the longest path, then `credsStore`.
 pub struct DefaultCredentials {
     paths: Vec<PathBuf>,
-    /// The file that is written to whatever others there are.
+    /// The file to write to, whatever others exist.
     chosen: Option<PathBuf>,
-    /// The file that is made where there is none.
+    /// The file to create if none exists.
     new_file: Option<PathBuf>,
     files: OnceLock<Result<Vec<ConfigFile>, CredentialError>>,
     answers: Mutex<HashMap<(String, String), HelperAnswer>>,
 }
 
-/// What a helper said of a server, and when.
+/// A helper's answer about a server, and its time.
 type HelperAnswer = (Instant, Option<Credential>);
 
 impl fmt::Debug for DefaultCredentials {
@@ -188,7 +187,7 @@ impl Default for DefaultCredentials {
 }
 
 impl DefaultCredentials {
-    /// The files that this process's environment names. They are read when they are first needed.
+    /// Returns the source with the files that the environment names. They are read when first needed.
     pub fn new() -> DefaultCredentials {
         DefaultCredentials::of_environment(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
     }
@@ -206,7 +205,7 @@ impl DefaultCredentials {
         }
     }
 
-    /// These files, in this order. Files that don't exist are skipped; what is to be kept goes to the first that exists.
+    /// Returns the source with these files, in this order. Missing ones are skipped; the first that exists is written to.
     pub fn from_files(paths: Vec<PathBuf>) -> DefaultCredentials {
         DefaultCredentials {
             chosen: None,
@@ -230,7 +229,7 @@ impl DefaultCredentials {
 
     fn ask(&self, helper: &str, server: &str) -> Result<Option<Credential>, CredentialError> {
         let key = (helper.to_owned(), server.to_owned());
-        // Held while the helper runs: it may ask a person, and once is enough.
+        // Held while the helper runs, since it may prompt.
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, answer)) = answers.get(&key)
             && at.elapsed() < HELPER_ANSWER_LIFE

@@ -1,15 +1,15 @@
-//! Where credentials are from, without what they are.
+//! The origin of credentials.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where credentials are from. Displayed, it is for people: `auths entry hub.local/team`, `docker config ~/.docker/config.json`.
+/// The origin of credentials. `Display` shows it as `auths entry hub.local/team` or `docker config ~/.docker/config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CredentialOrigin {
-    /// The client's own rule with this name ([`HostRule::repo`](crate::HostRule::repo)).
+    /// The client's rule with this name ([`HostRule::repo`](crate::HostRule::repo)).
     Rule(String),
-    /// An entry of a file of credentials.
+    /// An entry of a credential file.
     File {
         /// The file.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum CredentialOrigin {
 }
 
 impl CredentialOrigin {
-    /// An entry of a file.
+    /// Returns the origin of a file's entry.
     pub(crate) fn entry(file: &Path, key: &str) -> CredentialOrigin {
         CredentialOrigin::File {
             path: file.to_owned(),
@@ -52,7 +52,7 @@ impl fmt::Display for CredentialOrigin {
     }
 }
 
-/// A path, with `~` for the home folder.
+/// Returns a path with `~` for the home folder.
 fn below(home: Option<&Path>, path: &Path) -> String {
     let rest = home
         .filter(|home| home.parent().is_some())

@@ -1,11 +1,11 @@
-//! What the host says once it can be reached.
+//! Examines the registry's API.
 
 use serde::Deserialize;
 use transload_reference::{Descriptor, Identifier, Manifest, MediaKind, Repository, Tag};
 
 use super::{Examination, Fact, Topic};
 use crate::auth::{Demand, Scheme};
-use crate::blobs::BlobReader;
+use crate::blob_reader::BlobReader;
 use crate::config::Credential;
 use crate::credentials::CredentialOrigin;
 use crate::error::Error;
@@ -17,13 +17,13 @@ use crate::request::Call;
 use crate::scope::Scopes;
 use crate::url::Url;
 
-/// The largest list of tags that is looked at, in bytes.
+/// The largest list of tags to read, in bytes.
 const MAX_TAGS: u64 = 4 * 1024 * 1024;
 
 /// A digest that no manifest has.
 const NOBODY: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// The service by which Harbor's token server is known.
+/// The service name of Harbor's token server.
 const HARBOR: &str = "harbor-registry";
 
 #[derive(Deserialize)]
@@ -32,29 +32,29 @@ struct Page {
 }
 
 impl Examination<'_> {
-    pub(super) fn look_at_api(&mut self, root: &Url, push: bool) {
-        let Some(demand) = self.look_at_root(root) else {
+    pub(super) fn check_api(&mut self, root: &Url, push: bool) {
+        let Some(demand) = self.check_root(root) else {
             return;
         };
-        let may_go_on = self.look_at_credentials(demand.as_ref());
+        let may_go_on = self.check_credentials(demand.as_ref());
         if may_go_on && push && demand.is_some() {
-            self.look_at_projects();
+            self.check_projects();
         }
         let Some(repository) = self.repository.filter(|_| may_go_on) else {
             return;
         };
-        let tags = self.look_at_repository(repository, push);
+        let tags = self.check_repository(repository, push);
         if push {
-            self.look_at_push(repository);
+            self.check_push(repository);
         }
         if let Some(tags) = tags {
-            self.look_at_ranges(repository, &tags);
-            self.look_at_referrers(repository);
+            self.check_ranges(repository, &tags);
+            self.check_referrers(repository);
         }
     }
 
-    /// Asks without saying who one is. None: it is no registry; else how it wants to be told who one is, if it does.
-    fn look_at_root(&mut self, root: &Url) -> Option<Option<Demand>> {
+    /// Asks anonymously. Returns `None` if it is no registry, else the authentication that it asks for, if any.
+    fn check_root(&mut self, root: &Url) -> Option<Option<Demand>> {
         let place = self.place(Operation::Ping);
         let exchange = Exchange {
             method: "GET",
@@ -102,8 +102,8 @@ impl Examination<'_> {
                         self.note(Fact::bad(Topic::Login, text).hint(hint));
                         None
                     }
-                    Err(message) => {
-                        self.note(Fact::bad(Topic::Login, message));
+                    Err(refused) => {
+                        self.note(Fact::bad(Topic::Login, refused.message));
                         None
                     }
                 }
@@ -120,8 +120,8 @@ impl Examination<'_> {
         }
     }
 
-    /// Which credentials there are, and whether the registry takes them. False: there is no use in going on.
-    fn look_at_credentials(&mut self, demand: Option<&Demand>) -> bool {
+    /// Examines the credentials, and whether the registry accepts them. Returns whether to go on.
+    fn check_credentials(&mut self, demand: Option<&Demand>) -> bool {
         let found = match self.find_credential() {
             Ok(found) => found,
             Err(error) => {
@@ -161,7 +161,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Some registries let everybody read: their repositories tell.
+    /// Notes that there are no credentials. Some registries let everybody read.
     fn look_without_credentials(&mut self) -> bool {
         let text = "none were found, in --auths, in the files of docker and podman, or by their helpers";
         match self.ask_root() {
@@ -205,7 +205,7 @@ impl Examination<'_> {
         Ok(Some((credential, origin.to_string())))
     }
 
-    /// Asks for the API's root as whoever one is.
+    /// Asks for the API's root with the credentials.
     fn ask_root(&self) -> Result<(), Error> {
         let reach = self.core.reach(self.registry, self.repository)?;
         let mut call = Call::at(self.core, Operation::LogIn, reach, self.repository, "GET", "/v2/")?;
@@ -217,8 +217,8 @@ impl Examination<'_> {
         Err(answer.into_error(&call.place))
     }
 
-    /// Whether the repository may be read, and the tags that it has.
-    fn look_at_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
+    /// Examines whether the repository may be read. Returns its tags.
+    fn check_repository(&mut self, repository: &Repository, push: bool) -> Option<Vec<String>> {
         match self.ask_tags(repository) {
             Ok(tags) => {
                 let text = match tags.len() {
@@ -232,7 +232,7 @@ impl Examination<'_> {
                 self.note(Fact::good(Topic::Pull, text).value("tags", tags.len().to_string()));
                 Some(tags)
             }
-            // The first push makes it.
+            // The first push creates it.
             Err(error) if push && error.is_not_found() && !lacks_project(&error) => {
                 let text = format!("there is no repository {} (yet)", repository.path());
                 self.note(Fact::neutral(Topic::Pull, text));
@@ -259,8 +259,8 @@ impl Examination<'_> {
         Ok(page.tags.unwrap_or_default())
     }
 
-    /// Begins an upload and cancels it.
-    fn look_at_push(&mut self, repository: &Repository) {
+    /// Examines whether the repository may be written, by an upload that it cancels.
+    fn check_push(&mut self, repository: &Repository) {
         let fact = match self.begin_upload(repository) {
             Ok(()) => {
                 let text = format!(
@@ -294,7 +294,7 @@ impl Examination<'_> {
         Ok(())
     }
 
-    /// An error about a repository. What lacks a project is told so.
+    /// Returns an error about a repository as a fact. A missing project is named.
     fn of_repository(&self, topic: Topic, error: &Error, repository: &Repository) -> Fact {
         if !lacks_project(error) {
             return Fact::of_error(topic, error);
@@ -314,8 +314,8 @@ impl Examination<'_> {
             .value("missing_project", project)
     }
 
-    /// Asks for the first byte of the smallest blob of an image.
-    fn look_at_ranges(&mut self, repository: &Repository, tags: &[String]) {
+    /// Examines ranges, by the first byte of an image's config.
+    fn check_ranges(&mut self, repository: &Repository, tags: &[String]) {
         let Some(blob) = self.small_blob(repository, tags) else {
             return;
         };
@@ -333,7 +333,7 @@ impl Examination<'_> {
         self.note(fact);
     }
 
-    /// The config of an image that a repository has: a blob of two bytes at least.
+    /// Returns the config of an image of the repository, with at least two bytes.
     fn small_blob(&self, repository: &Repository, tags: &[String]) -> Option<Descriptor> {
         let tag: Tag = tags.iter().find_map(|tag| tag.parse().ok())?;
         let mut manifest = self.core.manifest(repository, &Identifier::Tag(tag)).ok()?;
@@ -348,7 +348,7 @@ impl Examination<'_> {
         }
     }
 
-    fn look_at_referrers(&mut self, repository: &Repository) {
+    fn check_referrers(&mut self, repository: &Repository) {
         let path = format!("/referrers/{NOBODY}");
         let asked = Call::new(
             self.core,
@@ -383,7 +383,7 @@ impl Examination<'_> {
     }
 }
 
-/// How a registry wants to be told who one is.
+/// Returns the authentication scheme as a fact.
 fn scheme(scheme: &Scheme) -> Fact {
     match scheme {
         Scheme::Basic => {

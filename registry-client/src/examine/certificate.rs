@@ -1,4 +1,4 @@
-//! What a certificate says, for people. It vouches for nothing: whether it is to be trusted is rustls's to judge.
+//! Reads certificates to describe them. rustls alone decides whether to trust them.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,25 +7,25 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// How many names are told of a certificate that is for very many.
+/// How many names of a certificate to show.
 const MOST_NAMES: usize = 5;
 
-/// What people want to know of a certificate.
+/// A certificate's properties, to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Summary {
     pub subject: String,
     pub issuer: String,
-    /// The hosts that it is for.
+    /// The hosts that it names.
     pub names: Vec<String>,
     /// The first and the last day, as in `2027-01-31`.
     pub from: String,
     pub until: String,
-    /// How many days it is still good for; 0 where it isn't any more.
+    /// The days until it expires; 0 if it has.
     pub days_left: u64,
 }
 
 impl Summary {
-    /// Nothing where the bytes are no certificate.
+    /// Parses a certificate. `None` if the bytes are none.
     pub fn of(der: &[u8], now: SystemTime) -> Option<Summary> {
         let certificate = Certificate::from_der(der).ok()?;
         let body = &certificate.tbs_certificate;
@@ -45,7 +45,7 @@ impl Summary {
         })
     }
 
-    /// The hosts that it is for, or its subject where it names none.
+    /// Returns the hosts that it names, or else its subject.
     pub fn whose(&self) -> String {
         if self.names.is_empty() {
             return self.subject.clone();
@@ -57,7 +57,7 @@ impl Summary {
         names
     }
 
-    /// Whether it vouches for itself.
+    /// Returns whether it is self-signed.
     pub fn is_self_signed(&self) -> bool {
         self.subject == self.issuer
     }
@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_certificate_is_told_in_words() {
+    fn a_certificate_is_described() {
         let names = ["hub.local", "10.0.0.5", "::1", "a.b", "c.d", "e.f", "g.h"].map(str::to_owned);
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(names).unwrap();

@@ -1,4 +1,4 @@
-//! The way to a host: its name, its proxy, its certificate.
+//! Examines the connection to a host: name, proxy, certificate.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -16,16 +16,16 @@ use crate::operation::Operation;
 use crate::tls;
 use crate::url::{Scheme, Url};
 
-/// How long a connection, and each byte on it, is waited for at most.
+/// The longest time to connect, and for each read.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How many bytes of a proxy's answer are read.
+/// The largest head of a proxy's answer, in bytes.
 const MAX_PROXY_HEAD: usize = 8 * 1024;
 
-/// A certificate with less than this many days left is told of.
+/// Warn of a certificate that expires within this many days.
 const SOON: u64 = 30;
 
-/// A connection that ends at a time, so that a peer that sends a byte now and then can't hold an examination.
+/// A connection with a deadline, so that a peer that sends a byte now and then can't hold up the examination.
 struct Limited {
     stream: TcpStream,
     until: Instant,
@@ -51,7 +51,7 @@ impl Write for Limited {
 }
 
 impl Examination<'_> {
-    /// Finds out whether the host can be reached. None where it can't: there is nothing more to find out then.
+    /// Examines whether the host can be reached. Returns the API's URL if it can.
     pub(super) fn reach(&mut self) -> Option<Url> {
         let url = match self.root() {
             Ok(url) => url,
@@ -83,7 +83,7 @@ impl Examination<'_> {
             Some(proxy) => self.through(proxy, stream, &url)?,
             None => stream,
         };
-        self.look_at_certificates(stream, &url).then_some(url)
+        self.check_certificates(stream, &url).then_some(url)
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
@@ -144,7 +144,7 @@ impl Examination<'_> {
     }
 
     fn refuse(&mut self, topic: Topic, error: io::Error) {
-        // Only the library's own limits are called so, and this is what they would say.
+        // The message that the library gives for its own timeout.
         let error = match (topic, error.kind()) {
             (Topic::Connection, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
                 ureq::Error::Timeout(ureq::Timeout::Connect)
@@ -182,8 +182,8 @@ impl Examination<'_> {
         self.note(Fact::neutral(Topic::Tls, why).value("scheme", "http"));
     }
 
-    /// Looks at the certificate, and whether the host can be spoken to with it.
-    fn look_at_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
+    /// Examines the certificate, and whether TLS works with it.
+    fn check_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
         let host = bare(url.host());
         let Ok(name) = ServerName::try_from(host.clone()) else {
             self.note(Fact::bad(
@@ -230,7 +230,7 @@ impl Examination<'_> {
                 let text = format!("{whom}, {until}; trusted by {file}");
                 return told(Fact::good(Topic::Tls, text)).value("trusted_by", file);
             }
-            // The more fitting authority tells more.
+            // The better matching authority tells more.
             Err(other) if !extra.is_empty() => other,
             Err(_) => error,
         };
@@ -257,7 +257,7 @@ impl Examination<'_> {
     }
 }
 
-/// A chain in words: whose it is, how long it is good for; and for programs.
+/// Returns a fact about a chain: its names, its issuer and its expiry.
 fn describe(chain: &[CertificateDer<'static>]) -> (String, String, Vec<(&'static str, String)>) {
     let now = SystemTime::now();
     let all: Vec<Option<Summary>> = chain.iter().map(|der| Summary::of(der, now)).collect();
@@ -322,7 +322,7 @@ fn tunnel(proxy: &ureq::Proxy, stream: &mut Limited, url: &Url) -> io::Result<()
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     let mut byte = [0];
-    // Not a byte more: what follows belongs to whom the tunnel leads to.
+    // Not a byte more: the rest belongs to the tunnel.
     while !head.ends_with(b"\r\n\r\n") && head.len() < MAX_PROXY_HEAD && stream.read(&mut byte)? > 0 {
         head.push(byte[0]);
     }
@@ -336,7 +336,7 @@ fn tunnel(proxy: &ureq::Proxy, stream: &mut Limited, url: &Url) -> io::Result<()
     ))
 }
 
-/// The host that answers for a registry, without its port and without the brackets of an IPv6 address.
+/// Returns the host that serves a registry, without port and brackets.
 fn bare(registry: &Registry) -> String {
     if registry.is_docker_hub() {
         return registry.api_host().to_owned();

@@ -1,4 +1,4 @@
-//! A TLS handshake that accepts every certificate, to see which one comes, and asks afterwards whether it should have.
+//! A TLS handshake that accepts every certificate, to show it, and verifies it afterwards.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -8,15 +8,15 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::core::lock;
-use crate::secure::{Judge, provider};
+use crate::secure::{CertificateVerifier, provider};
 
-/// The certificates that a server shows, its own first. An error where none came.
+/// Returns the certificates that a server shows, its own first.
 pub(super) fn certificates(
     stream: &mut (impl Read + Write),
     name: &ServerName<'static>,
 ) -> Result<Vec<CertificateDer<'static>>, io::Error> {
     let recorder = Arc::new(Recorder {
-        signatures: Judge::new(RootCertStore::empty(), &[]).map_err(io::Error::other)?,
+        signatures: CertificateVerifier::new(RootCertStore::empty(), &[]).map_err(io::Error::other)?,
         seen: Mutex::default(),
     });
     let config = ClientConfig::builder_with_provider(provider())
@@ -31,14 +31,14 @@ pub(super) fn certificates(
         result = connection.complete_io(stream).map(drop);
     }
     let seen = std::mem::take(&mut *lock(&recorder.seen));
-    // A server that wants a certificate of the client's ends the handshake after it has shown its own.
+    // A server that wants a client certificate ends the handshake after it has shown its own.
     if seen.is_empty() {
         result?;
     }
     Ok(seen)
 }
 
-/// Whether these authorities vouch for a chain, its own certificate first.
+/// Verifies a chain, its own certificate first, against these authorities.
 pub(super) fn verify(
     chain: &[CertificateDer<'static>],
     name: &ServerName<'_>,
@@ -48,7 +48,7 @@ pub(super) fn verify(
     let (own, others) = chain
         .split_first()
         .ok_or(rustls::CertificateError::UnknownIssuer)?;
-    let judge = Judge::new(roots, given)?;
+    let judge = CertificateVerifier::new(roots, given)?;
     judge
         .verify_server_cert(own, others, name, &[], UnixTime::now())
         .map(drop)
@@ -56,8 +56,8 @@ pub(super) fn verify(
 
 #[derive(Debug)]
 struct Recorder {
-    /// Judges what a handshake signs, and no certificate.
-    signatures: Judge,
+    /// Verifies a handshake's signatures, but no certificate.
+    signatures: CertificateVerifier,
     seen: Mutex<Vec<CertificateDer<'static>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether the user may create projects, where the registry is a Harbor.
+//! Examines whether the user may create projects at a Harbor.
 
 use serde::Deserialize;
 
@@ -7,13 +7,13 @@ use crate::config::Credential;
 use crate::error::Error;
 use crate::operation::Operation;
 
-/// The largest description of a user that is read, in bytes.
+/// The largest description of a user to read, in bytes.
 const MAX_USER: u64 = 64 * 1024;
 
-/// What Harbor's `project_creation_restriction` says where everybody may create projects; otherwise it is `adminonly`.
+/// Harbor's `project_creation_restriction` if everybody may create projects; otherwise it is `adminonly`.
 const EVERYONE: &str = "everyone";
 
-/// The part of Harbor's `/users/current` that says what the user may do. The second flag is set by LDAP or OIDC.
+/// The rights in Harbor's `/users/current`. LDAP or OIDC set the second flag.
 #[derive(Deserialize)]
 struct CurrentUser {
     sysadmin_flag: bool,
@@ -21,17 +21,17 @@ struct CurrentUser {
     admin_role_in_auth: bool,
 }
 
-/// Who the user is.
+/// The kind of user.
 enum Who {
     Administrator,
     Member,
-    /// Harbor describes users alone.
+    /// Harbor doesn't describe robots.
     Robot,
 }
 
 impl Examination<'_> {
-    /// Notes nothing where the registry isn't a Harbor.
-    pub(super) fn look_at_projects(&mut self) {
+    /// Notes whether the user may create projects, if the registry is a Harbor.
+    pub(super) fn check_projects(&mut self) {
         if !matches!(self.core.harbor(self.registry, self.repository), Ok(Some(_))) {
             return;
         }
@@ -79,7 +79,7 @@ impl Examination<'_> {
     }
 }
 
-/// What follows from who the user is and whom the Harbor lets create projects.
+/// Returns whether a user may create projects under a restriction.
 fn verdict(credential: &Credential, who: &Who, restriction: &str) -> Fact {
     let name = credential.username().unwrap_or_default();
     // `robot$project+name` is a robot of one project.
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_robot_of_a_project_creates_none_whatever_is_open() {
+    fn a_robot_of_a_project_never_creates_projects() {
         for restriction in [EVERYONE, "adminonly"] {
             let fact = verdict(&Credential::new("robot$team+ci", "x"), &Who::Robot, restriction);
             assert!(fact.values.contains(&("may_create", "no".to_owned())), "{fact:?}");

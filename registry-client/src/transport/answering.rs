@@ -1,4 +1,4 @@
-//! Answers that come before the end of an upload.
+//! Answers that arrive before the end of an upload.
 //!
 //! A registry may refuse an upload after its first bytes (401, 413) and close the connection. The next write fails then, although the
 //! answer is there to be read. This layer stands above TLS and turns such a failure into an [`EarlyAnswer`].
@@ -22,7 +22,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// The largest head and body to keep of an early answer, in bytes.
 const MAX_EARLY_ANSWER: usize = 64 * 1024;
 
-/// An answer that came before the request was sent whole: its head, and the beginning of its body.
+/// An answer that arrived before the end of the request: its head, and the beginning of its body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EarlyAnswer {
     pub status: u16,
@@ -68,7 +68,7 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    /// Reads the answer that came before the write failed; the write's failure where none came.
+    /// Returns the answer that arrived before the write failed, or the write's failure.
     fn answer(&mut self, failure: Error) -> Error {
         let deadline = Instant::now() + ANSWER_WAIT;
         let mut answer = Vec::new();
@@ -99,7 +99,7 @@ impl Answering {
     }
 }
 
-/// Whether the head and, if it says how long it is, the body are there.
+/// Whether the head and, with a Content-Length, the body are complete.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;
@@ -142,7 +142,7 @@ impl Transport for Answering {
 }
 
 impl EarlyAnswer {
-    /// Parses a head and what follows it. `None` where the head isn't whole, or is of a provisional answer (1xx).
+    /// Parses a head and what follows it. `None` if the head is incomplete, or of a provisional answer (1xx).
     fn parse(answer: &[u8]) -> Option<EarlyAnswer> {
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(answer.strip_prefix(b"HTTP/1.").and(answer.get(..end))?);

@@ -1,5 +1,5 @@
-//! Connections, from the socket up: [`socket`], TLS where it is spoken ([`crate::secure`]), and [`answering`]. Each belongs to one
-//! request at a time ([`pool`]), so that its transports and whoever sends and reads share the bounds of a wait ([`wait`]).
+//! Connections, in layers: [`socket`], TLS ([`crate::secure`]) and [`answering`]. Each serves one request at a time ([`pool`]), so that its
+//! layers and the thread that waits share the bounds of the wait ([`wait`]).
 
 mod answering;
 mod pool;
@@ -12,7 +12,7 @@ pub(crate) use self::answering::EarlyAnswer;
 pub(crate) use self::pool::{ConnectionPool, Lease, Target};
 pub(crate) use self::socket::{Limits, is_cut};
 
-/// The user wants to stop.
+/// The client was cancelled.
 #[derive(Debug)]
 pub(crate) struct Cancelled;
 

@@ -1,7 +1,7 @@
-//! The connections of a client, and those that wait for their next request.
+//! The pool of a client's connections.
 //!
-//! Each is a ureq agent that keeps one connection at most, and serves one request at a time: the request's bounds are then the
-//! connection's. ureq's own pool can't tell whose request a connection serves.
+//! Each is a ureq agent with at most one connection, which serves one request at a time. So the request's bounds are the connection's: ureq's
+//! own pool doesn't tell a transport which request it serves.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
@@ -22,7 +22,7 @@ use crate::throttle::Throttle;
 use crate::tls::Identity;
 use crate::url::Scheme;
 
-/// Where a connection leads, and how TLS is spoken there.
+/// The host of a connection, and how TLS is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub host: Registry,
@@ -30,7 +30,7 @@ pub(crate) struct Target {
     pub identity: Identity,
 }
 
-/// A connection to one host. It is opened when it is first needed, and again after it was closed.
+/// A connection to one host. It opens with the first request, and again after a close.
 pub(crate) struct Connection {
     target: Target,
     agent: Agent,
@@ -42,7 +42,7 @@ impl Connection {
         &self.agent
     }
 
-    /// Sends a request, and returns its answer once the head is there.
+    /// Sends a request and returns its response once the head has arrived.
     pub fn run(&self, request: http::Request<impl AsSendBody>) -> Result<http::Response<Body>, Error> {
         self.wait.bound(None, || self.agent.run(request))
     }
@@ -54,9 +54,9 @@ impl Connection {
 
 pub(crate) struct ConnectionPool {
     limits: Limits,
-    /// How many connections may wait for their next request: each is an open file.
+    /// The largest number of idle connections: each is an open file.
     most_idle: usize,
-    /// The one that has waited longest first.
+    /// The idle connections, least recently used first.
     idle: Mutex<VecDeque<Arc<Connection>>>,
     sockets: Arc<Sockets>,
     resolver: CachingResolver,
@@ -77,14 +77,14 @@ impl ConnectionPool {
         }
     }
 
-    /// Returns the idle connection to a target that was used last.
+    /// Returns the most recently used idle connection to a target.
     pub fn idle(self: &Arc<Self>, target: &Target) -> Option<Lease> {
         let mut idle = lock(&self.idle);
         let at = idle.iter().rposition(|connection| connection.target == *target)?;
         idle.remove(at).map(|connection| self.lease(connection))
     }
 
-    /// Returns a new connection. `throttle` is told how far away the host is.
+    /// Returns a new connection. It tells `throttle` the round-trip time.
     pub fn open(
         self: &Arc<Self>,
         target: Target,
@@ -117,19 +117,19 @@ impl ConnectionPool {
         self.lease(Arc::new(Connection { target, agent, wait }))
     }
 
-    /// How TLS is spoken under an identity: `make` is asked once.
+    /// Returns the TLS context of an identity, and makes it once.
     pub fn context(&self, identity: &Identity, make: impl FnOnce() -> TlsContext) -> Arc<TlsContext> {
         let mut contexts = lock(&self.contexts);
         Arc::clone(contexts.entry(*identity).or_insert_with(|| Arc::new(make())))
     }
 
-    /// Closes the connections that wait for a request.
+    /// Closes idle connections.
     pub fn close_idle(&self) {
         let idle = std::mem::take(&mut *lock(&self.idle));
         drop(idle);
     }
 
-    /// Ends every connection, whatever it is at.
+    /// Ends every connection, also those in use.
     pub fn shut(&self) {
         self.close_idle();
         self.sockets.shut();
@@ -147,12 +147,12 @@ impl ConnectionPool {
         idle.push_back(connection);
         let oldest = (idle.len() > self.most_idle).then(|| idle.pop_front());
         drop(idle);
-        // It is closed without the lock.
+        // Closed without the lock.
         drop(oldest);
     }
 }
 
-/// The use of a connection for one request, its answer's body included; given back when dropped.
+/// The use of a connection for one request, its answer's body included. Dropping it returns the connection.
 pub(crate) struct Lease {
     connection: Arc<Connection>,
     pool: Arc<ConnectionPool>,
@@ -172,7 +172,7 @@ impl Drop for Lease {
     }
 }
 
-/// Asks a proxy for a tunnel.
+/// Opens tunnels through proxies.
 #[derive(Debug)]
 struct TunnelConnector {
     inner: ConnectProxyConnector,

@@ -1,4 +1,4 @@
-//! The connection below TLS: a socket whose waits heed the cancel flag, and whose bytes keep to the rate.
+//! The connection below TLS: a socket that checks the cancel flag and keeps to the rate limit.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -17,17 +17,17 @@ use super::wait::WaitLimit;
 use crate::rate::Rate;
 use crate::throttle::Throttle;
 
-/// How long a blocked read goes without a look at the cancel flag.
+/// The interval between two checks of the cancel flag during a read.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// What every connection of a client keeps to.
+/// The limits of all connections of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub cancel: Arc<AtomicBool>,
     pub rate: Option<Arc<Rate>>,
 }
 
-/// Every socket of a client, so that a write that hangs can be ended.
+/// All sockets of a client, so that hanging writes can be ended.
 #[derive(Debug, Default)]
 pub(super) struct Sockets(Mutex<Vec<Weak<TcpStream>>>);
 
@@ -38,11 +38,11 @@ impl Sockets {
         sockets.push(Arc::downgrade(stream));
     }
 
-    /// Ends whatever the connections are at.
+    /// Shuts all connections down.
     pub fn shut(&self) {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for socket in sockets.iter().filter_map(Weak::upgrade) {
-            // An error means that it is shut already.
+            // An error means that it is closed already.
             socket.shutdown(Shutdown::Both).ok();
         }
     }
@@ -56,7 +56,7 @@ impl Limits {
         }
     }
 
-    /// Takes the time that so many bytes are to take.
+    /// Waits until the rate limit allows this many bytes.
     pub fn pass(&self, bytes: usize) {
         self.rate.iter().for_each(|rate| rate.pass(bytes, &self.cancel));
     }
@@ -67,7 +67,7 @@ pub(super) struct SocketConnector {
     pub limits: Limits,
     pub wait: Arc<WaitLimit>,
     pub sockets: Arc<Sockets>,
-    /// Told how far away the host is.
+    /// Told of the round-trip time.
     pub throttle: Arc<Throttle>,
 }
 
@@ -75,7 +75,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
     type Out = Either<In, Socket>;
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
-        // A proxy's tunnel runs over a socket that was made here.
+        // A tunnel runs over a socket that was opened here.
         if chained.is_some() {
             return Ok(chained.map(Either::A));
         }
@@ -99,7 +99,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
     }
 }
 
-/// Connects to the first address that answers. Each gets its share of the time that is left.
+/// Connects to the first address that answers. Each gets its share of the remaining time.
 fn reach(addresses: &[SocketAddr], longest: Duration) -> Result<TcpStream, Error> {
     let began = Instant::now();
     let mut failure = None;
@@ -129,27 +129,27 @@ fn reach(addresses: &[SocketAddr], longest: Duration) -> Result<TcpStream, Error
     })
 }
 
-/// Systems have two names for a wait that was too long.
+/// Whether a wait timed out, for which systems have two names.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A connection of our own: ureq's heeds no cancel flag and keeps to no rate.
+/// A socket. ureq's own checks no cancel flag and keeps to no rate limit.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
-    /// The limit that the stream has.
+    /// The stream's present timeout.
     write_timeout: Option<Duration>,
     limits: Limits,
     wait: Arc<WaitLimit>,
-    /// Told of the first round trip.
+    /// Told of the first round trip, and then dropped.
     throttle: Option<Arc<Throttle>>,
     sent_at: Instant,
     is_broken: bool,
 }
 
-/// Waits for bytes and reads them into the buffer. Returns their number, or 0 at the stream's end.
+/// Reads into the buffer. Returns the number of bytes, or 0 at the stream's end.
 fn receive(
     mut stream: &TcpStream,
     buffer: &mut [u8],
@@ -188,7 +188,7 @@ impl Socket {
     }
 }
 
-/// Whether the other end has closed the connection, or takes nothing any more.
+/// Whether the other end has closed the connection, or accepts nothing any more.
 pub(crate) fn is_cut(error: &Error) -> bool {
     let cut = |kind| {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
@@ -211,16 +211,19 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.limits.check_cancel()?;
-        // Nothing more is sent after a failed write. TLS writes before it reads, and has to be able to read the answer.
+        // Later writes are dropped: TLS writes before it reads, and the answer has to be read.
         if self.is_broken {
             return Ok(());
         }
         self.limits.pass(amount);
         let sent = self.send(amount, timeout);
         self.sent_at = Instant::now();
+        if let Some(throttle) = &self.throttle {
+            throttle.sent(self.sent_at);
+        }
         match sent {
             Err(error) if is_cut(&error) => {
-                // Whoever wants to stop shuts connections that hang in a write.
+                // A cancelled client shuts its connections.
                 self.limits.check_cancel()?;
                 log::debug!("a write failed: {error}");
                 self.is_broken = true;
@@ -231,7 +234,7 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        // Where TLS reads here, what it reads may be no byte for whoever waits.
+        // TLS may need many reads for one byte of the answer.
         self.wait.count(0)?;
         if timeout.after.is_zero() {
             return Err(Error::Timeout(timeout.reason));
@@ -247,7 +250,7 @@ impl Transport for Socket {
         Ok(count > 0)
     }
 
-    /// Whether the connection is good for another request: nobody has closed it, and nothing came that wasn't asked for.
+    /// Whether the connection can serve another request: it is open, and no unexpected byte has arrived.
     fn is_open(&mut self) -> bool {
         let look = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         !self.is_broken && recv(&self.stream, &mut [0; 1], look).is_err_and(|error| error == Errno::AGAIN)

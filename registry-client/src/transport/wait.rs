@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
-/// How many bytes may come before one of them reaches the reader.
+/// How many bytes may arrive before one of them reaches the reader.
 const MAX_OVERHEAD: usize = 1024 * 1024;
 
-/// ureq's timeouts may be infinite, which no clock can be set to.
+/// The longest timeout: ureq's may be infinite.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The bounds of the wait that a connection is in: set by the thread that waits, and checked by the connection's transports.
+/// The bounds of a connection's present wait. The waiting thread sets them, and the connection's transports check them.
 #[derive(Debug, Default)]
 pub(crate) struct WaitLimit(Mutex<Option<Bounds>>);
 
@@ -27,20 +27,20 @@ struct Bounds {
 }
 
 impl WaitLimit {
-    /// Runs a wait that may take this long, where a limit is given, and during which a bounded number of bytes may come.
+    /// Runs a wait that may take at most `longest`, if given, and during which a bounded number of bytes may arrive.
     pub fn bound<T>(&self, longest: Option<Duration>, wait: impl FnOnce() -> T) -> T {
         let bounds = Bounds {
             bytes_left: MAX_OVERHEAD,
             deadline: longest.map(|longest| Instant::now() + longest),
         };
-        // To connect is a wait within the wait for an answer.
+        // Connecting is a wait within the wait for an answer.
         let outer = self.lock().replace(bounds);
         let result = wait();
         *self.lock() = outer;
         result
     }
 
-    /// Runs a step of connecting, which has to be over in time as a whole.
+    /// Runs a step of connecting, with one timeout for all of its reads.
     pub fn connecting<T>(
         &self,
         timeout: NextTimeout,
@@ -55,7 +55,10 @@ impl WaitLimit {
             })
     }
 
-    /// Counts bytes that came. An error where the wait is over.
+    /// Counts bytes that arrived.
+    ///
+    /// # Errors
+    /// If the wait is over its bounds.
     pub fn count(&self, bytes: usize) -> Result<(), Error> {
         let mut bounds = self.lock();
         let Some(Bounds { bytes_left, deadline }) = &mut *bounds else {

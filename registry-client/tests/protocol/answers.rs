@@ -1,4 +1,4 @@
-//! Answers that say something of themselves: an encoding, a type, an error in a form of their own.
+//! Answers with an encoding, an unusual type or an error of another form.
 
 use transload_reference::{Algorithm, Digest, Identifier, RawManifest};
 use transload_registry_client::ErrorKind;
@@ -63,7 +63,7 @@ fn a_blob_that_is_really_encoded_is_refused_as_such() {
 }
 
 #[test]
-fn a_web_page_in_place_of_a_blob_is_told_as_one() {
+fn a_web_page_in_place_of_a_blob_is_reported() {
     let bytes = content(10_000);
     for chunked_answers in [false, true] {
         let registry = ScriptedRegistry::with(Options {
@@ -88,7 +88,7 @@ fn a_web_page_in_place_of_a_blob_is_told_as_one() {
                 "{length} {chunked_answers}: {hint}"
             );
         }
-        // What is served as one and is the blob is the blob.
+        // A blob that is served as a web page is still the blob.
         registry.clear_faults();
         let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
         registry.fault(Fault::new("GET", "/blobs/", Action::Headers(headers)).every());
@@ -131,7 +131,7 @@ fn a_web_page_that_answers_a_push_is_no_success() {
     }
 }
 
-/// What reading a blob comes to whose storage answers so.
+/// Reads a blob whose storage answers like this; returns the error.
 fn from_storage(reply: Reply) -> (transload_registry_client::Error, ScriptedRegistry) {
     let registry = ScriptedRegistry::with(Options {
         redirect_blobs: true,
@@ -185,7 +185,7 @@ fn a_page_in_a_storages_place_is_no_storages_refusal() {
 }
 
 #[test]
-fn a_registry_that_takes_no_manifests_of_a_type_says_which_and_what_helps() {
+fn a_refused_media_type_is_named_with_a_hint() {
     let image = samples::single(Family::Docker, "linux/amd64", 1);
     let media_type = image.root.media_type.as_str();
     let manifest = RawManifest::parse(image.root.bytes.clone(), Some(media_type)).unwrap();
@@ -205,7 +205,7 @@ fn a_registry_that_takes_no_manifests_of_a_type_says_which_and_what_helps() {
 }
 
 #[test]
-fn a_registry_that_knows_sha256_alone_is_told_apart() {
+fn a_registry_that_knows_sha256_alone_gets_a_hint() {
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     let digest = Digest::with(Algorithm::Sha512, &image.root.bytes);
     let media_type = image.root.media_type.as_str();

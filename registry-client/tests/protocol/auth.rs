@@ -1,4 +1,4 @@
-//! Who one is.
+//! Authentication.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -69,7 +69,7 @@ fn one_token_serves_all_requests_of_its_scope() {
 }
 
 #[test]
-fn nobody_waits_for_the_first_answer_of_a_registry_that_there_are_no_credentials_for() {
+fn no_worker_waits_for_the_first_answer_of_a_plain_registry_without_credentials() {
     const AT_ONCE: usize = 3;
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let registry: Registry = listener.local_addr().unwrap().to_string().parse().unwrap();
@@ -259,7 +259,7 @@ fn a_token_that_grants_too_little_fails_with_a_message_that_says_so() {
     let hint = push(client());
     assert!(hint.starts_with("no credentials for"), "{hint}");
     assert!(registry.log().count("GET", "/token") <= 3);
-    // So do users who may not push: it isn't their password that is wrong.
+    // So do users without the right to push: their password is right.
     let limited = Reply::status(200).body(r#"{"token":"for-pull-only"}"#);
     registry.fault(Fault::new("GET", "/token", Action::Answer(limited)).every());
     let hint = push(client_of(user(), &registry));
@@ -455,7 +455,7 @@ fn a_token_that_no_request_can_carry_is_refused_by_name() {
     );
 }
 
-/// So many workers find out together that a password is wrong: what they were told.
+/// Lets workers find out together that a password is wrong; returns their errors.
 fn refused_together(client: &Client, registry: &ScriptedRegistry) -> Vec<transload_registry_client::Error> {
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..40)
@@ -476,7 +476,7 @@ fn a_wrong_password_is_sent_once_or_to_a_token_server_twice_however_many_images_
         let mut rule = HostRule::new(registry.host());
         rule.credential = Some(wrong());
         let by_rule = builder().hosts(vec![rule]);
-        // What is found in files isn't known of before somebody asks for it.
+        // Credentials in files are unknown before the first request for them.
         let by_source = builder().credentials(Arc::new(Counting(wrong(), Mutex::new(0))));
         for builder in [by_rule, by_source] {
             let client = builder.jobs(40).build().unwrap();
@@ -510,7 +510,7 @@ fn a_wrong_password_is_sent_once_or_to_a_token_server_twice_however_many_images_
 }
 
 #[test]
-fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
+fn a_missing_right_to_one_repository_leaves_the_others_readable() {
     let lacking =
         r#"{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized to access repository: team/secret"}]}"#;
     for (authentication, fault) in [
@@ -546,7 +546,7 @@ fn who_lacks_a_right_to_one_repository_still_reads_the_others() {
     }
 }
 
-/// Whoever stands between is believed under the rule that checks nothing. What that teaches is nothing for the rule that does.
+/// A rule without verification believes a man in the middle. Its knowledge doesn't reach the rule with verification.
 #[test]
 fn a_token_server_that_was_named_under_one_rule_gets_no_password_of_another() {
     let (registry, thief) = (

@@ -1,4 +1,4 @@
-//! Where an answer's body begins and ends, and what may follow it on a connection.
+//! The bounds of bodies, and the reuse of connections after them.
 
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::scripted::{Action, Fault, Raw};
@@ -49,7 +49,7 @@ fn a_cut_anywhere_costs_no_byte() {
             assert!(pulled == bytes, "{action:?}");
             let requests = registry.log().requests();
             let range = requests[1].header("range").map(str::to_owned);
-            // What was on its way may be lost with a connection that is reset.
+            // A reset may lose bytes on the way.
             if matches!(action, Action::Truncate { .. }) {
                 assert_eq!(range, (after > 0).then(|| format!("bytes={after}-")));
             }
@@ -92,7 +92,7 @@ fn two_lengths_or_two_framings_are_no_way_to_slip_bytes_in() {
         let blob = put(&registry, "a", &bytes);
         let answer = [format!("HTTP/1.1 200 OK\r\n{oddity}\r\n").as_bytes(), &bytes].concat();
         registry.fault(Fault::new("GET", "/blobs/", Action::Raw(Raw::new(answer))).nth(1));
-        // The second try is answered properly; what came before is refused, or the blob's own bytes.
+        // The second try is answered properly; the first answer is refused, or is the blob.
         let pulled = read(&client(), &repository(&registry, "a"), &blob, 0);
         assert!(
             pulled.as_ref().map_or(true, |pulled| *pulled == bytes),

@@ -1,4 +1,4 @@
-//! What all these tests need.
+//! Helpers of these tests.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};

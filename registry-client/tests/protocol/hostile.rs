@@ -1,4 +1,4 @@
-//! Servers that mean harm: every answer of theirs comes to an end, as an error that says what was wrong, short and plain.
+//! Hostile servers: each of their answers ends in a short and plain error.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use transload_test_support::scripted::{Action, Authentication, Fault, Options, R
 
 use crate::help::*;
 
-/// Generous: what would hang would hang for ever.
+/// Generous: a hang would last for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n";
@@ -36,7 +36,7 @@ fn bearer() -> ScriptedRegistry {
     ScriptedRegistry::with(Options::bearer(true))
 }
 
-/// What comes of work that must come to an end; its message is short and plain.
+/// Returns the error of work that has to end; its message is short and plain.
 #[track_caller]
 fn fails<T: Send + 'static>(case: &str, work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Error {
     let (done, result) = mpsc::channel();
@@ -55,7 +55,7 @@ fn fails<T: Send + 'static>(case: &str, work: impl FnOnce() -> Result<T, Error> 
     error
 }
 
-/// What reading the manifest `v1` comes to where every request to a path is answered so.
+/// Reads the manifest `v1` while every request to a path gets this answer; returns the error.
 #[track_caller]
 fn manifest(registry: &ScriptedRegistry, path: &str, case: &str, action: Action) -> Error {
     registry.clear_faults();
@@ -459,7 +459,7 @@ fn lists_without_end_are_ended() {
     let (client, place) = (once(), repository(&registry, "a"));
     let error = fails("full pages", move || client.tags(&place));
     assert!(error.to_string().contains("more than 67108864 bytes"), "{error}");
-    // What refers to something is listed the same way.
+    // Referrers are listed the same way.
     registry.clear_faults();
     let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
     for (there, here) in [("last=1", "last=2"), ("last=2", "last=1")] {
@@ -490,7 +490,7 @@ fn lists_without_end_are_ended() {
     assert_eq!(other.log().requests().len(), 0);
 }
 
-/// What a digest header says is believed only where it is true.
+/// A digest header is believed only if it is true.
 #[test]
 fn lies_about_digests_are_not_believed() {
     let registry = ScriptedRegistry::start();

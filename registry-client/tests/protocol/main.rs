@@ -1,4 +1,4 @@
-//! The client against a registry that does what each test tells it.
+//! The client against a scripted registry.
 
 mod alongside;
 mod answers;
@@ -15,6 +15,6 @@ mod real;
 mod refusals;
 mod resilience;
 mod secure;
-mod strangers;
 mod tokens;
+mod unknown_hosts;
 mod whole;

@@ -1,4 +1,4 @@
-//! Addresses that a registry names: what goes there, and what is said where they fail.
+//! URLs that a registry names: which requests go there, and the errors of their failures.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -59,7 +59,7 @@ fn dead() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// Has one session in it, and notes what is kept and forgotten.
+/// A journal with one session, which records every change.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -168,7 +168,7 @@ fn an_own_session_of_another_form_takes_bytes_and_is_not_cancelled() {
 }
 
 #[test]
-fn nobody_names_a_host_that_this_run_has_settings_for() {
+fn no_registry_may_redirect_to_a_host_with_settings_of_its_own() {
     let elsewhere = ScriptedRegistry::start();
     let client = |registry: &ScriptedRegistry| {
         let mut own = HostRule::new(registry.host());
@@ -196,7 +196,7 @@ fn nobody_names_a_host_that_this_run_has_settings_for() {
 }
 
 #[test]
-fn what_is_written_is_not_redirected_to_another_origin_and_nothing_is_deleted_by_a_redirect() {
+fn writes_are_not_redirected_to_another_origin_and_no_delete_is_redirected() {
     let (registry, elsewhere) = (ScriptedRegistry::start(), ScriptedRegistry::start());
     let (client, a) = (client(), repository(&registry, "a"));
     let away = format!("http://{}/x", elsewhere.host());
@@ -228,7 +228,7 @@ fn what_is_written_is_not_redirected_to_another_origin_and_nothing_is_deleted_by
 }
 
 #[test]
-fn who_is_redirected_away_and_back_shows_no_password_any_more() {
+fn a_request_that_is_redirected_away_and_back_carries_no_password() {
     let (registry, elsewhere) = (with_password(), ScriptedRegistry::start());
     let client = client_of(user(), &registry);
     let a = repository(&registry, "a");
@@ -264,7 +264,7 @@ fn a_mount_between_rules_is_an_upload() {
     assert!(client.mount_blob(&other, &blob.digest, &two).unwrap());
 }
 
-/// The hint of an error: it is about the address that failed and what named it, and sends nobody to the registry's own port.
+/// Returns an error's hint, which names the failed URL and its source, but not the registry's own port.
 #[track_caller]
 fn assert_named(error: &Error, registry: &ScriptedRegistry, address: &str, named: &str) {
     let hint = error.hint().unwrap_or_default();
@@ -279,7 +279,7 @@ fn assert_named(error: &Error, registry: &ScriptedRegistry, address: &str, named
 #[test]
 fn an_address_that_fails_is_named_with_the_registry_that_named_it() {
     let registry = ScriptedRegistry::start();
-    // Each has a client of its own: what one learns of logging in isn't the next one's.
+    // Each has a client of its own, which has to learn how to log in.
     let client = || builder().retry(RetryPolicy::attempts(1)).build().unwrap();
     let a = repository(&registry, "a");
     let blob = put(&registry, "a", b"bytes");

@@ -1,4 +1,4 @@
-//! Failures and their neighbours: who waits for what, how often a host is asked, and when it is given up.
+//! Failures: their waits, how often a host is asked, and when it is given up.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,7 +157,7 @@ fn a_host_where_nothing_succeeds_is_given_up_once_and_told_once() {
             "they share what they know"
         );
         registry.clear_faults();
-        other.take_back_hosts();
+        other.readmit_hosts();
         fetch(&client, &registry, 0).unwrap();
     }
 }
@@ -218,10 +218,10 @@ fn a_host_that_refuses_connections_is_given_up() {
 }
 
 #[test]
-fn who_waits_for_a_token_shares_the_failure_to_get_it() {
+fn requests_that_wait_for_a_token_share_the_failure_to_fetch_it() {
     const WORKERS: usize = 8;
     let registry = ScriptedRegistry::with(Options::bearer(true));
-    // Who comes once it is known what is asked for asks for the token at once.
+    // Later requests know the scheme, and ask for the token at once.
     registry.fault(Fault::new("GET", "/manifests/", Action::Hold).first(WORKERS));
     let broken = Reply::status(503);
     registry.fault(Fault::new("GET", "/token", Action::AnswerLate(broken.clone())));
@@ -250,7 +250,7 @@ fn who_waits_for_a_token_shares_the_failure_to_get_it() {
             "{errors:?}"
         );
     });
-    // Who began before the failure shares it, also who comes to the token only after it.
+    // Requests that began before the failure share it, also those that ask for the token only afterwards.
     assert_eq!(registry.log().count("GET", "/token"), 1);
 }
 

@@ -1,4 +1,4 @@
-//! Harbor's projects: looked for, created, and refused.
+//! Harbor's projects: found, created and refused.
 
 use transload_registry_client::{Client, Credential, HostRule, Secret, Topic, Verdict, Visibility};
 use transload_test_support::ScriptedRegistry;
@@ -38,7 +38,7 @@ fn a_project_is_created_once_private_or_public_and_is_then_there() {
 }
 
 #[test]
-fn credentials_go_by_basic_to_the_projects_and_nobodys_to_the_question_whether_it_is_a_harbor() {
+fn projects_get_credentials_by_basic_and_the_detection_of_a_harbor_gets_none() {
     let registry = harbor(HarborProjects::default());
     let client = client_of(user(), &registry);
     let app = repository(&registry, "team/app");
@@ -71,7 +71,7 @@ fn credentials_go_by_basic_to_the_projects_and_nobodys_to_the_question_whether_i
 }
 
 #[test]
-fn what_is_no_harbor_is_told_from_one() {
+fn other_registries_are_distinguished_from_a_harbor() {
     let plain = ScriptedRegistry::start();
     let app = repository(&plain, "team/app");
     assert!(!client().is_harbor(&app).unwrap());
@@ -88,7 +88,7 @@ fn what_is_no_harbor_is_told_from_one() {
         plain.fault(Fault::new("GET", "/api/v2.0/", Action::Answer(page.clone())).every());
         assert!(!client().is_harbor(&app).unwrap(), "{page:?}");
     }
-    // What leads elsewhere, or is out of order, may be a Harbor.
+    // A registry that redirects or fails may be a Harbor.
     for (status, said) in [(308, "308"), (501, "501")] {
         plain.clear_faults();
         let reply = Reply::status(status).header("Location", "https://elsewhere.local/");
@@ -100,7 +100,7 @@ fn what_is_no_harbor_is_told_from_one() {
 }
 
 #[test]
-fn harbors_own_answer_is_shown_where_it_refuses() {
+fn harbors_own_message_is_shown_in_a_refusal() {
     for (projects, said) in [
         (
             HarborProjects {
@@ -138,7 +138,7 @@ fn harbors_own_answer_is_shown_where_it_refuses() {
 }
 
 #[test]
-fn a_wrong_password_is_sent_twice_and_is_told_as_one() {
+fn a_wrong_password_is_sent_twice_and_reported_once() {
     let registry = harbor(HarborProjects::default());
     let client = client_of(Credential::new("admin", "hunter2"), &registry);
     let app = repository(&registry, "team/app");
@@ -168,7 +168,7 @@ fn a_right_password_of_a_name_that_is_locked_is_sent_once_more() {
 }
 
 #[test]
-fn nobody_creates_projects_without_a_name_and_a_password() {
+fn projects_are_created_with_a_user_name_and_a_password_alone() {
     let registry = harbor(HarborProjects::default());
     for client in [
         client(),
@@ -245,7 +245,7 @@ fn the_first_questions_about_projects_leave_the_registrys_login_to_be_learnt() {
 }
 
 #[test]
-fn what_is_found_out_about_a_harbor_says_whether_the_user_may_create_projects() {
+fn an_examination_tells_whether_the_user_may_create_projects() {
     let found = |projects: HarborProjects, credential: Option<Credential>| {
         let registry = harbor(projects);
         registry.create_project("team", false);

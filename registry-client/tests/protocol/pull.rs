@@ -1,4 +1,4 @@
-//! Pulling.
+//! Pulls.
 
 use std::io::Read;
 
@@ -340,7 +340,7 @@ fn a_manifest_that_was_damaged_on_its_way_is_fetched_again() {
 }
 
 #[test]
-fn what_is_no_manifest_is_said_to_be_none() {
+fn a_body_that_is_no_manifest_is_refused() {
     let registry = ScriptedRegistry::start();
     let html = Reply::status(200)
         .header("Content-Type", "text/html")
@@ -554,7 +554,7 @@ fn as_many_connections_are_kept_as_there_are_jobs() {
     registry.fault(Fault::new("GET", "/manifests/", Action::Hold).every());
     let client = builder().jobs(JOBS).build().unwrap();
     let repository = repository(&registry, "a");
-    // Who speaks to a registry first finds out how, while the others wait.
+    // The first request learns the scheme, while the others wait.
     client.tags(&repository).unwrap();
     for round in 1..=2 {
         std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ use transload_test_support::scripted::{Action, Fault, Locations, Options, Reply}
 
 use crate::help::*;
 
-/// What a push to a registry with these faults came to: the offsets that the bytes were asked from.
+/// Pushes to a registry with these faults; returns the offsets at which the bytes were opened.
 fn push(registry: &ScriptedRegistry, bytes: &[u8]) -> Result<Vec<u64>, transload_registry_client::Error> {
     let mut offsets = Vec::new();
     let blob = descriptor(bytes);
@@ -120,7 +120,7 @@ fn a_registry_that_is_down_for_a_moment_is_waited_for() {
 }
 
 #[test]
-fn what_is_too_large_goes_in_chunks() {
+fn an_upload_that_is_too_large_goes_in_chunks() {
     let registry = ScriptedRegistry::start();
     let bytes = content(9_000_000);
     let too_large = || {
@@ -161,7 +161,7 @@ fn what_is_too_large_goes_in_chunks() {
 }
 
 #[test]
-fn success_may_be_said_with_any_of_the_statuses_that_registries_use() {
+fn every_status_that_registries_use_for_success_is_accepted() {
     let bytes = content(5_000_000);
     let blob = descriptor(&bytes);
     for (patch, put) in [(201, 204), (202, 201), (204, 204)] {
@@ -254,7 +254,7 @@ fn a_chunk_that_was_stored_in_part_is_found_out_and_then_ranges_are_heeded() {
 }
 
 #[test]
-fn a_registry_that_stores_nothing_of_what_it_accepts_is_given_up() {
+fn an_upload_to_a_registry_that_stores_nothing_is_given_up() {
     let registry = narrow();
     let nothing = Action::KeepPart { after: 0 };
     registry.fault(Fault::new("PATCH", "/blobs/uploads/", nothing).every());
@@ -446,7 +446,7 @@ fn an_upload_is_not_led_astray() {
 }
 
 #[test]
-fn bytes_that_are_not_what_was_announced_are_refused_by_the_registry() {
+fn a_registry_refuses_bytes_that_do_not_match_the_digest() {
     let registry = ScriptedRegistry::start();
     let mut blob = descriptor(&content(1000));
     blob.digest = descriptor(b"other").digest;

@@ -1,4 +1,4 @@
-//! What a Harbor refuses, and what is told of it: projects, rights, quotas, tags, and rules of pulling.
+//! A Harbor's refusals and their errors: projects, rights, quotas, tags and pull policies.
 
 use transload_reference::RawManifest;
 use transload_registry_client::{Client, Credential, Error, Extent, Lookup, Reason};
@@ -46,13 +46,13 @@ fn push_blob(client: &Client, registry: &ScriptedRegistry, path: &str) -> Result
 }
 
 #[test]
-fn a_manifest_that_nobody_may_pull_is_unknown_to_a_push_and_pushed() {
+fn a_manifest_that_may_not_be_pulled_can_be_pushed() {
     let registry = harbor(false);
     let (client, repository) = (client_of(user(), &registry), repository(&registry, "signed/app"));
     let lookup = |tag: &str| client.find_manifest(&repository, &self::tag(tag)).unwrap();
     assert_eq!(lookup("v1"), Lookup::Missing);
     registry.put_image("signed/app", "v1", &image());
-    assert_eq!(lookup("v1"), Lookup::Untold);
+    assert_eq!(lookup("v1"), Lookup::Undisclosed);
     client
         .push_manifest(&repository, &tag("v2"), &manifest())
         .unwrap();
@@ -60,7 +60,7 @@ fn a_manifest_that_nobody_may_pull_is_unknown_to_a_push_and_pushed() {
 }
 
 #[test]
-fn a_manifest_that_nobody_may_pull_is_told_with_the_registrys_text() {
+fn the_refusal_of_a_pull_by_policy_shows_the_registrys_text() {
     let registry = harbor(false);
     registry.put_image("signed/app", "v1", &image());
     let (client, repository) = (client_of(user(), &registry), repository(&registry, "signed/app"));
@@ -71,7 +71,7 @@ fn a_manifest_that_nobody_may_pull_is_told_with_the_registrys_text() {
 }
 
 #[test]
-fn a_missing_project_is_told_by_one_get() {
+fn one_get_tells_that_a_project_is_missing() {
     for credential in [Some(user()), None] {
         let registry = harbor(false);
         let client = match credential {
@@ -102,7 +102,7 @@ fn a_missing_project_is_told_by_one_get() {
 }
 
 #[test]
-fn a_get_that_tells_no_more_than_the_head_leaves_the_heads_answer() {
+fn a_get_without_a_message_leaves_the_heads_answer() {
     for (get, message) in [
         (Reply::status(404), None),
         (Reply::status(403).error("DENIED", "why"), Some("why")),
@@ -181,7 +181,7 @@ fn refusals_of_a_push_are_told_apart_with_the_registrys_text_and_a_hint() {
 }
 
 #[test]
-fn an_immutable_tag_is_told_as_one() {
+fn an_immutable_tag_is_reported() {
     let registry = harbor(false);
     registry.put_image("fixed/app", "v1", &image());
     let (client, repository) = (client_of(user(), &registry), repository(&registry, "fixed/app"));
@@ -197,7 +197,7 @@ fn an_immutable_tag_is_told_as_one() {
 }
 
 #[test]
-fn a_robot_without_the_right_to_push_is_told_what_robots_need() {
+fn a_robot_without_the_right_to_push_gets_a_hint_for_robots() {
     let registry = ScriptedRegistry::start();
     let text = "unauthorized to access repository: team/app, action: push";
     let refusal = Reply::status(401)
@@ -217,7 +217,7 @@ fn a_robot_without_the_right_to_push_is_told_what_robots_need() {
 }
 
 #[test]
-fn who_gives_no_credentials_is_told_that_and_not_of_rights() {
+fn a_push_without_credentials_gets_a_hint_about_credentials_alone() {
     let registry = harbor(false);
     let error = push_blob(&client(), &registry, "theirs/app").unwrap_err();
     let hint = error.hint().unwrap();

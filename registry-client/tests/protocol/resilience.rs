@@ -1,4 +1,4 @@
-//! Faults that are survived, and those that aren't.
+//! Faults that the client survives, and fatal ones.
 
 use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
@@ -264,7 +264,7 @@ fn a_registry_that_is_not_there_is_said_to_refuse() {
 }
 
 #[test]
-fn plain_http_that_nobody_asked_for_gets_no_password() {
+fn plain_http_that_was_not_asked_for_gets_no_password() {
     let registry = ScriptedRegistry::with(Options {
         authentication: Authentication::Basic,
         ..Options::default()
@@ -399,7 +399,7 @@ fn the_flag_stops_a_stalled_read_and_a_long_wait() {
 }
 
 #[test]
-fn hints_say_what_to_do() {
+fn hints_tell_what_to_do() {
     let registry = ScriptedRegistry::start();
     let repository = repository(&registry, "project/app");
     let table = [

@@ -1,4 +1,4 @@
-//! A server of TLS that does what no proper registry does.
+//! TLS servers that behave as no proper registry does.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use transload_registry_client::{ErrorKind, HostRule, Network, RetryPolicy};
 
 use crate::help::*;
 
-/// A server with a certificate for this name. It opens uploads, and refuses what is uploaded without reading it.
+/// A server with a certificate for this name. It opens uploads, and refuses blobs without reading them.
 struct Server {
     host: String,
     ca_file: PathBuf,

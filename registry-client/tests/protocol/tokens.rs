@@ -1,4 +1,4 @@
-//! Tokens for many repositories at once, and who one is, at a registry whose token service is like Harbor's.
+//! Tokens for many repositories, at a registry with a token server like Harbor's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -230,7 +230,7 @@ fn a_head_that_is_too_long_for_a_proxy_is_shortened() {
 fn a_token_too_long_for_a_proxy_is_not_used() {
     let registry = harbor(HarborTokens::default());
     let client = builder_of(user(), &registry).build().unwrap();
-    // The estimate takes no account of what a service adds.
+    // The estimate ignores a server's own additions.
     let access: Vec<_> = (0..20)
         .map(|number| format!(r#"{{"type":"repository","name":"team/app{number}","actions":["pull"]}}"#))
         .collect();
@@ -257,7 +257,7 @@ fn base64(text: &str) -> String {
 }
 
 #[test]
-fn a_wrong_password_at_a_public_project_is_told_at_once_and_sent_twice() {
+fn a_wrong_password_at_a_public_project_is_reported_at_once_and_sent_twice() {
     let registry = harbor(HarborTokens {
         public: &["team"],
         lockout: Duration::from_millis(1),
@@ -358,7 +358,7 @@ fn the_second_login_comes_two_seconds_later_and_not_after_the_run_was_stopped() 
 }
 
 #[test]
-fn who_is_no_member_of_a_project_lacks_a_right_and_has_no_wrong_password() {
+fn a_user_without_membership_lacks_a_right_and_has_the_right_password() {
     let registry = harbor(HarborTokens {
         foreign: &["theirs"],
         ..HarborTokens::default()
@@ -418,7 +418,7 @@ fn tokens_that_ran_out_are_renewed_in_batches() {
 }
 
 #[test]
-fn a_token_of_who_may_only_pull_is_renewed_once_it_ran_out_and_not_for_a_push() {
+fn a_pull_token_is_renewed_after_it_expired_and_not_for_a_push() {
     let registry = harbor(HarborTokens {
         foreign: &["team"],
         public: &["team"],
@@ -535,7 +535,7 @@ fn a_login_before_a_push_is_refused_where_a_password_is_wrong_and_asks_for_the_b
     let error = builder_of(wrong(), &registry)
         .build()
         .unwrap()
-        .greet(&repositories[0], true)
+        .check_login(&repositories[0], true)
         .unwrap_err();
     assert!(
         error.to_string().contains("the user or password is wrong"),
@@ -544,7 +544,7 @@ fn a_login_before_a_push_is_refused_where_a_password_is_wrong_and_asks_for_the_b
     registry.log().clear();
     let client = builder_of(user(), &registry).build().unwrap();
     expect(&client, &repositories[..20], Need::Push);
-    client.greet(&repositories[0], true).unwrap();
+    client.check_login(&repositories[0], true).unwrap();
     assert!(resolve_all(&client, &repositories[..20]).is_empty());
     assert_eq!(tokens(&registry).iter().map(scopes).collect::<Vec<_>>(), [20]);
 }

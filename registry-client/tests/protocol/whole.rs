@@ -1,4 +1,4 @@
-//! A blob at once: copied from one repository to another, or read into memory.
+//! Whole blobs: copied between repositories, or read into memory.
 
 use transload_registry_client::ErrorKind;
 use transload_test_support::ScriptedRegistry;
@@ -63,7 +63,7 @@ fn a_copy_whose_connections_are_cut_on_both_sides_goes_on() {
 }
 
 #[test]
-fn a_copy_tells_whose_fault_it_is_and_what_to_do() {
+fn an_error_of_a_copy_names_the_side_and_the_fix() {
     let (source, destination) = (ScriptedRegistry::start(), ScriptedRegistry::start());
     let blob = descriptor(b"never pushed");
     let to = repository(&destination, "mirror/app");

@@ -1,4 +1,4 @@
-//! A registry in memory that does what a test tells it, faults included.
+//! A scripted registry in memory, with faults.
 //!
 //! ```
 //! use transload_test_support::image::{Family, samples};
@@ -65,7 +65,7 @@ pub struct ScriptedRegistry {
     certificates: Option<(Authority, TempDir)>,
 }
 
-/// What the threads of one registry share.
+/// The state that a registry's threads share.
 #[derive(Debug)]
 struct State {
     host: String,
@@ -130,7 +130,7 @@ impl ScriptedRegistry {
     /// An empty registry that does everything right.
     ///
     /// # Panics
-    /// Where the loopback has no free port.
+    /// If the loopback has no free port.
     pub fn start() -> ScriptedRegistry {
         ScriptedRegistry::with(Options::default())
     }
@@ -138,7 +138,7 @@ impl ScriptedRegistry {
     /// An empty registry of this kind.
     ///
     /// # Panics
-    /// Where the loopback has no free port.
+    /// If the loopback has no free port.
     pub fn with(options: Options) -> ScriptedRegistry {
         let bind = || {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
@@ -188,7 +188,7 @@ impl ScriptedRegistry {
         &self.state.host
     }
 
-    /// Host and port of the second listener, where the options ask for one.
+    /// Returns host and port of the second listener, if the options ask for one.
     pub fn content_host(&self) -> Option<&str> {
         self.state.content_host.as_deref()
     }
@@ -196,7 +196,7 @@ impl ScriptedRegistry {
     /// The authority's certificate, in PEM.
     ///
     /// # Panics
-    /// Where the registry has no TLS.
+    /// If the registry has no TLS.
     pub fn ca_file(&self) -> PathBuf {
         self.authority().file("ca.crt")
     }
@@ -204,7 +204,7 @@ impl ScriptedRegistry {
     /// The client's certificate, in PEM.
     ///
     /// # Panics
-    /// Where the registry has no TLS.
+    /// If the registry has no TLS.
     pub fn cert_file(&self) -> PathBuf {
         self.authority().file("client.cert")
     }
@@ -212,7 +212,7 @@ impl ScriptedRegistry {
     /// The key of the client's certificate, in PEM.
     ///
     /// # Panics
-    /// Where the registry has no TLS.
+    /// If the registry has no TLS.
     pub fn key_file(&self) -> PathBuf {
         self.authority().file("client.key")
     }
@@ -224,7 +224,7 @@ impl ScriptedRegistry {
             .expect("a registry with TLS")
     }
 
-    /// How skopeo reaches it, with the user's credentials where they are asked for.
+    /// Returns how skopeo reaches it, with the user's credentials if they are needed.
     pub fn access(&self) -> skopeo::Access {
         let known = self.state.options.authentication != Authentication::Off;
         skopeo::Access {
@@ -237,7 +237,7 @@ impl ScriptedRegistry {
         }
     }
 
-    /// Adds a rule. The first one that is for a request decides what happens.
+    /// Adds a rule. The first one that matches a request decides.
     pub fn fault(&self, fault: Fault) {
         self.state.faults.add(fault);
     }
@@ -275,7 +275,7 @@ impl ScriptedRegistry {
         }
     }
 
-    /// What was asked.
+    /// Returns the log of requests.
     pub fn log(&self) -> &Log {
         &self.state.log
     }
@@ -304,7 +304,7 @@ impl ScriptedRegistry {
             .put_blob(repository, digest.clone(), bytes.into());
     }
 
-    /// Creates a project, where it plays Harbor's.
+    /// Creates a project, if it is a Harbor.
     pub fn create_project(&self, name: &str, is_public: bool) {
         self.state.projects.all().insert(name.to_owned(), is_public);
     }
@@ -346,7 +346,7 @@ impl ScriptedRegistry {
         blobs
     }
 
-    /// The tags of a repository, sorted; none where there is no such repository.
+    /// Returns the tags of a repository, sorted; none if there is no such repository.
     pub fn tags(&self, repository: &str) -> Vec<String> {
         self.state.store().tags(repository).unwrap_or_default()
     }

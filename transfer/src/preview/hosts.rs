@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use transload_reference::{Registry, Repository};
-use transload_registry_client::{Access, Client, Error, ErrorKind, Greeting};
+use transload_registry_client::{Access, Client, Error, ErrorKind, LoginCheck};
 
 use crate::fault::{Fault, Side};
 use crate::prepare::Mapping;
@@ -39,9 +39,9 @@ pub enum Login {
 }
 
 impl Login {
-    fn of(side: Side, said: Result<Greeting, Error>) -> Login {
+    fn of(side: Side, said: Result<LoginCheck, Error>) -> Login {
         match said {
-            Ok(Greeting::Accepted) => Login::Works,
+            Ok(LoginCheck::Accepted) => Login::Works,
             Ok(_) => Login::NotNeeded,
             Err(error) => {
                 let is_refusal = error.is_denied();
@@ -109,7 +109,7 @@ impl Hosts {
             let ((side, ..), repositories, _, fault) = &groups[at];
             match (fault, repositories.first()) {
                 (None, Some(repository)) => {
-                    Login::of(*side, client.greet(repository, *side == Side::Destination))
+                    Login::of(*side, client.check_login(repository, *side == Side::Destination))
                 }
                 (fault, _) => Login::Failed(fault.clone().unwrap_or_else(Fault::interrupted)),
             }

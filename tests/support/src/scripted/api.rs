@@ -1,4 +1,4 @@
-//! The distribution API over what a scripted registry holds.
+//! The distribution API of a scripted registry.
 
 use transload_reference::{Digest, MAX_MANIFEST_SIZE, MediaType};
 
@@ -87,7 +87,7 @@ pub(super) fn answer(state: &State, listener: Listener, call: &Call<'_>) -> Repl
     }
 }
 
-/// What a path after `/v2/` names.
+/// The subject of a path below `/v2/`.
 enum Route<'a> {
     Base,
     Manifest(&'a str, &'a str),
@@ -189,7 +189,7 @@ fn put_manifest(
     identifier: &str,
     call: &Call<'_>,
 ) -> Reply {
-    // Real registries stop at half of what readers accept.
+    // Real registries accept half of the size that readers do.
     if call.body.len() as u64 > MAX_MANIFEST_SIZE / 2 {
         return Reply::status(413).error("MANIFEST_INVALID", "manifest too large");
     }

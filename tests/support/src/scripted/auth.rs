@@ -1,4 +1,4 @@
-//! Whom a scripted registry serves, and its token endpoint.
+//! Authentication at a scripted registry, and its token endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::real::{PASSWORD, USER};
 /// The service that tokens are for.
 const SERVICE: &str = "scripted";
 
-/// What one request wants to do.
+/// The access that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) repository: String,
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Tokens {
     answers: TokenAnswers,
-    /// Where they are given as Harbor gives them.
+    /// The state of tokens like Harbor's.
     harbor: Option<HarborTokens>,
     pub(super) logins: Logins,
     inner: Mutex<Inner>,
@@ -105,7 +105,7 @@ impl Tokens {
         }
     }
 
-    /// Whether a token allows everything that is wanted, which uses it; `None` where it isn't (or no longer) one.
+    /// Whether a token allows the access, which counts as a use; `None` if it isn't valid.
     fn allows(&self, token: &str, wanted: &[Wanted]) -> Option<bool> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let given = inner.given.get_mut(token)?;

@@ -1,9 +1,9 @@
-//! Faults: what a scripted registry does wrong, and when.
+//! Faults of a scripted registry.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What happens to a request that a rule is for.
+/// The treatment of a request that a rule matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// The request is read whole and answered with this; nothing else is done.
@@ -16,7 +16,7 @@ pub enum Action {
     Close,
     /// The connection is reset: without an answer, or after that many bytes of the answer's body.
     Reset {
-        /// How many bytes; `None` where not even the answer's header is sent.
+        /// How many bytes; `None`: not even the answer's head is sent.
         after: Option<usize>,
     },
     /// The upload session that the path names is forgotten before the request is obeyed.
@@ -113,7 +113,7 @@ impl Reply {
     }
 }
 
-/// The bytes of an answer: a beginning, and what comes over and over after it until the client goes away.
+/// The bytes of an answer: a beginning, and bytes that are repeated until the client closes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Raw {
     start: Vec<u8>,
@@ -130,7 +130,7 @@ impl Raw {
         }
     }
 
-    /// What comes over and over after the beginning.
+    /// Sets the bytes to repeat after the beginning.
     pub fn forever(mut self, bytes: impl Into<Vec<u8>>) -> Raw {
         self.forever = bytes.into();
         self
@@ -227,7 +227,7 @@ impl Faults {
     }
 }
 
-/// What stalled requests wait at.
+/// The gate at which stalled requests wait.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     state: Mutex<GateState>,
@@ -241,7 +241,7 @@ struct GateState {
 }
 
 impl Gate {
-    /// Lets everyone on who waits now.
+    /// Lets the requests on that wait now.
     pub(super) fn release(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).releases += 1;
         self.changed.notify_all();
@@ -259,7 +259,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).releases
     }
 
-    /// Waits that long, or less where everyone is let on for good.
+    /// Waits this long, or until the gate is opened for good.
     pub(super) fn pause(&self, length: Duration) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let _waited = self
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_count_what_they_are_for() {
+    fn rules_count_the_requests_that_they_match() {
         let faults = Faults::default();
         faults.add(Fault::new("GET", "/blobs/", Action::Close).nth(2));
         faults.add(Fault::new("*", "/blobs/", Action::Hold).first(2));

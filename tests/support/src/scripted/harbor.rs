@@ -1,4 +1,4 @@
-//! What a Harbor answers in place of the distribution API: its projects and their rules.
+//! A Harbor's projects and their rules, which go before the distribution API.
 //!
 //! Statuses, codes and texts are those of [Harbor's middlewares](https://github.com/goharbor/harbor/tree/main/src/server/middleware).
 
@@ -8,13 +8,13 @@ use super::fault::Reply;
 /// A Harbor's projects. Every other project is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Harbor {
-    /// Each project's name, and what it is like.
+    /// Each project's name and kind.
     pub projects: &'static [(&'static str, Project)],
     /// Whether the whole registry is in read-only mode.
     pub read_only: bool,
 }
 
-/// What a project of a Harbor is like for the user.
+/// The kind of a Harbor's project, as the user sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Project {
     /// The user may pull and push.
@@ -31,7 +31,7 @@ pub enum Project {
     SignedOnly,
 }
 
-/// What a request is about.
+/// The subject of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// A manifest, and whether the registry has it.
@@ -43,7 +43,7 @@ pub(super) enum Subject {
 }
 
 impl Harbor {
-    /// Refuses what is refused whoever asks.
+    /// Refuses requests of any user.
     pub(super) fn refuse_all(&self, repository: &str, call: &Call<'_>) -> Option<Reply> {
         if !repository.contains('/') {
             let text = format!("bad request: invalid repository name: {repository}");
@@ -53,7 +53,7 @@ impl Harbor {
         (self.read_only && writes(call)).then(|| Reply::status(403).error("DENIED", text))
     }
 
-    /// Refuses what this user may not do.
+    /// Refuses requests that this user may not send.
     pub(super) fn refuse(&self, repository: &str, subject: Subject, call: &Call<'_>) -> Option<Reply> {
         let (name, _) = repository.split_once('/')?;
         let project = self.projects.iter().find(|(known, _)| *known == name);

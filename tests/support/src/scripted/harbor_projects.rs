@@ -1,4 +1,4 @@
-//! The part of Harbor's API (v2.0) that is about projects, and what Harbor answers where a project is missing.
+//! The projects in Harbor's API (v2.0), and the answer for a missing one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use super::auth::is_user;
 use super::fault::Reply;
 use crate::http::basic;
 
-/// Who creates projects at a scripted Harbor, and who its one user is.
+/// The rights to create projects at a scripted Harbor, and its one user.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HarborProjects {
     /// Whether administrators alone create projects.
     pub admin_only: bool,
-    /// Who the user is.
+    /// The kind of user.
     pub user: HarborUser,
 }
 
-/// Who the user of a scripted Harbor is.
+/// The kind of a scripted Harbor's user.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum HarborUser {
     /// Somebody without rights of their own.
@@ -42,7 +42,7 @@ impl Projects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What Harbor answers to whoever is about a repository whose project isn't there: 401 without a way to log in.
+    /// Returns Harbor's answer about a repository without a project: 401 without a challenge.
     pub(super) fn missing(&self, repository: &str) -> Option<Reply> {
         let project = repository.split('/').next().unwrap_or_default();
         if self.all().contains_key(project) {
@@ -58,7 +58,7 @@ impl Projects {
 
     /// Answers a request below `/api/v2.0`.
     pub(super) fn answer(&self, harbor: HarborProjects, call: &Call<'_>) -> Reply {
-        // Who can't log in is somebody without a name.
+        // Without a login, the user is anonymous.
         let is_known = call
             .header("authorization")
             .and_then(basic)

@@ -1,4 +1,4 @@
-//! Tokens as Harbor's core gives them (2.x, `/service/token`): JWTs that say whose they are and what they allow, for as many scopes as are asked for;
+//! Tokens as Harbor's core gives them (2.x, `/service/token`): JWTs with their user and access, for any number of scopes;
 //! anonymous ones for a wrong password; dear, and refused to everybody of a name for a while after a failed login.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::real::{PASSWORD, USER};
 pub struct HarborTokens {
     /// How long a token for a user takes: Harbor hashes the password 600,000 times.
     pub cost: Duration,
-    /// How long a name is locked after a failed login: everybody of that name gets what a wrong password gets.
+    /// How long a user name is locked after a failed login: a right password is refused, too.
     pub lockout: Duration,
     /// Projects that everybody may pull from.
     pub public: &'static [&'static str],
@@ -53,7 +53,7 @@ impl Default for HarborTokens {
     }
 }
 
-/// What the service knows of its users, and has counted.
+/// The state of the service's users, and its counters.
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     inner: Mutex<Inner>,
@@ -62,7 +62,7 @@ pub(super) struct Logins {
 #[derive(Debug, Default)]
 struct Inner {
     locked_until: HashMap<String, Instant>,
-    /// How many logins of the user more are refused, whoever's mistake that is for.
+    /// How many more logins of the user are refused.
     locked: usize,
     failed: usize,
     tokens: u64,
@@ -85,7 +85,7 @@ impl Logins {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).locked = logins;
     }
 
-    /// Whether a password is right, of a user who isn't locked out.
+    /// Whether a password is right and the user isn't locked.
     fn log_in(&self, service: &HarborTokens, name: &str, password: &str) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let is_locked = inner.locked > 0

@@ -1,4 +1,4 @@
-//! What was asked of a scripted registry.
+//! The log of a scripted registry's requests.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,17 +21,17 @@ pub struct Request {
     pub method: String,
     /// The path, as sent.
     pub path: String,
-    /// The query without its question mark, as sent; empty where there is none.
+    /// The query without its question mark, as sent; empty if there is none.
     pub query: String,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
     /// How many bytes of body were read, so far.
     pub body_bytes: u64,
-    /// Who was asked.
+    /// The listener that received it.
     pub listener: Listener,
     /// The connection's number: equal for requests on one connection.
     pub connection: u64,
-    /// The answer's status; `None` until there is one, or where the connection is closed without.
+    /// The answer's status; `None` until there is one, or if the connection is closed without.
     pub status: Option<u16>,
     /// Whether it waits for the registry to be told to release, or did.
     pub stalled: bool,

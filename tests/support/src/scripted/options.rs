@@ -1,8 +1,8 @@
-//! What kind of registry a scripted one is.
+//! The kinds of scripted registries.
 
 use super::{Harbor, HarborProjects, HarborTokens, Tls};
 
-/// Whom a scripted registry serves. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
+/// The authentication of a scripted registry. The user is [`USER`](crate::real::USER), with [`PASSWORD`](crate::real::PASSWORD).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Authentication {
     /// Everybody.
@@ -10,7 +10,7 @@ pub enum Authentication {
     Off,
     /// The user, with Basic credentials.
     Basic,
-    /// Who has a token of the endpoint `/token`. Tokens last until they are revoked, or as [`Options::tokens`] says.
+    /// Bearer tokens of the endpoint `/token`, which last until they are revoked, or as [`Options::tokens`] says.
     Bearer {
         /// Whether the endpoint gives tokens for `pull` to everybody.
         anonymous: bool,
@@ -31,7 +31,7 @@ pub enum Locations {
     WithoutScheme,
 }
 
-/// How a registry lists what refers to a manifest.
+/// The referrers API of a registry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Referrers {
     /// Not at all: 404, as registries older than the API answer.
@@ -39,16 +39,16 @@ pub enum Referrers {
     Off,
     /// In full, whatever type is asked for. Manifests with a subject are acknowledged with `OCI-Subject`.
     Unfiltered,
-    /// As before, and by type where one is asked for.
+    /// The same, with filtering by type.
     Filtered,
 }
 
-/// What the token endpoint answers.
+/// The token endpoint's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenAnswers {
     /// The field with the token.
     pub field: TokenField,
-    /// What `expires_in` says, in seconds; `None` where there is no such field. The registry itself never looks at a clock.
+    /// `expires_in` in seconds; `None` omits the field. The registry itself uses no clock.
     pub expires_in: Option<u64>,
     /// What `expires_in` says in place of a number.
     pub expires_in_text: Option<&'static str>,
@@ -80,14 +80,14 @@ pub enum TokenField {
     AccessToken,
 }
 
-/// What kind of registry it is. The default is one that does everything right.
+/// The kind of registry. The default one does everything right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// How it is reached, the listener that blobs are redirected to included.
     pub tls: Tls,
-    /// Whom it serves.
+    /// The authentication.
     pub authentication: Authentication,
-    /// What its token endpoint answers.
+    /// The token endpoint's answers.
     pub tokens: TokenAnswers,
     /// Whether its token endpoint is like Harbor's. Of [`TokenAnswers`], only `uses` counts then.
     pub harbor_tokens: Option<HarborTokens>,

@@ -1,4 +1,4 @@
-//! What refers to a manifest ([distribution specification, "Listing Referrers"]).
+//! The referrers API ([distribution specification, "Listing Referrers"]).
 //!
 //! [distribution specification, "Listing Referrers"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
 
@@ -11,7 +11,7 @@ use super::store::Store;
 use super::{Referrers, State};
 use crate::image::Document;
 
-/// What a manifest is about.
+/// The `subject` of a manifest.
 pub(super) fn subject(document: &Document) -> Option<Digest> {
     let manifest: Value = serde_json::from_slice(&document.bytes).ok()?;
     manifest["subject"]["digest"].as_str()?.parse().ok()
@@ -44,7 +44,7 @@ pub(super) fn answer(state: &State, store: &Store, repository: &str, of: &str, c
     }
 }
 
-/// What the list says of a manifest: its annotations, and its type, which may be that of its configuration.
+/// A manifest's annotations and its type, which may be that of its config.
 fn descriptor(document: &Document) -> Value {
     let manifest: Value = serde_json::from_slice(&document.bytes).unwrap_or_default();
     let mut descriptor = json!({

@@ -104,7 +104,7 @@ fn serve(state: &State, listener: Listener, connection: u64, wire: &Wire) -> io:
     Ok(Ending::Orderly)
 }
 
-/// One request and what becomes of it.
+/// A request and its treatment.
 struct Exchange<'a> {
     state: &'a State,
     listener: Listener,
@@ -204,12 +204,12 @@ impl Exchange<'_> {
         }
     }
 
-    /// Reads that many bytes of the body, or all of it where it has fewer, or what came before the connection broke.
+    /// Reads at most this many bytes of the body, or those before the connection broke.
     fn read_part(&self, reader: &mut impl Read, size: usize) -> Vec<u8> {
         let length = self.head.header("content-length");
         let length = length.and_then(|length| length.parse().ok()).unwrap_or(u64::MAX);
         let mut part = Vec::new();
-        // What was read before an error is in it.
+        // It holds the bytes before an error.
         reader.take(length.min(size as u64)).read_to_end(&mut part).ok();
         part
     }

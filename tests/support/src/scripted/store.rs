@@ -1,4 +1,4 @@
-//! What a scripted registry holds.
+//! The contents of a scripted registry.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub(super) enum SessionError {
     OutOfOrder,
 }
 
-/// What is wrong with a manifest.
+/// Why a manifest is refused.
 #[derive(Debug)]
 pub(super) enum Refused {
     Invalid(String),
@@ -119,7 +119,7 @@ impl Store {
         }
     }
 
-    /// The tags in order; `None` where there is no such repository.
+    /// Returns the tags in order; `None` if there is no such repository.
     pub(super) fn tags(&self, repository: &str) -> Option<Vec<String>> {
         let content = self.repositories.get(repository)?;
         Some(content.tags.keys().cloned().collect())
@@ -157,7 +157,7 @@ impl Store {
         name
     }
 
-    /// What the query of a session's newest Location is. It has characters that a client must not decode.
+    /// Returns the query of a session's newest Location, with characters that a client must not decode.
     pub(super) fn state(&self, name: &str) -> Option<String> {
         let session = self.sessions.get(name)?;
         Some(format!("_state={name}%2Fstep%3D{}%3D%3D", session.step))
@@ -169,7 +169,7 @@ impl Store {
         (session.repository == repository).then_some(session.bytes.len() as u64)
     }
 
-    /// Adds bytes to a session. `start` is where the client says that they belong.
+    /// Adds bytes to a session. `start` is the offset that the client names.
     pub(super) fn append(
         &mut self,
         repository: &str,
@@ -205,7 +205,7 @@ impl Store {
         }
     }
 
-    /// Ends a session; its bytes, where there was one.
+    /// Ends a session and returns its bytes, if there was one.
     pub(super) fn close(&mut self, repository: &str, name: &str) -> Option<Vec<u8>> {
         self.offset(repository, name)?;
         Some(self.sessions.remove(name)?.bytes)

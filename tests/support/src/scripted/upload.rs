@@ -50,7 +50,7 @@ pub(super) fn session(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix("/v2/")?.rsplit_once("/blobs/uploads/")
 }
 
-/// Keeps what came of a request whose connection was cut.
+/// Keeps the bytes of a request whose connection was cut.
 pub(super) fn keep_part(state: &State, call: &Call<'_>) {
     let Some((repository, session)) = session(call.path) else {
         return;

@@ -81,7 +81,7 @@ impl Wire {
         match ending {
             // Closing a socket that has unread bytes resets the connection (RFC 2525, 2.17).
             Ending::Reset => return,
-            // What can't be told to the peer is known to it: it has gone.
+            // A peer that can't be told has gone.
             Ending::Orderly => drop(self.finish_writing()),
             Ending::Cut => {}
         }

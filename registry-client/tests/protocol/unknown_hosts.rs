@@ -1,4 +1,4 @@
-//! How long a host is waited for that nobody listens at: not for long where it has never answered, and with all tries where it has.
+//! Hosts where nothing listens: few tries if they have never answered, and all tries if they have.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -41,7 +41,7 @@ fn assert_refused(client: &Client, repository: &Repository, attempts: u32) {
 }
 
 #[test]
-fn who_never_answered_is_tried_a_few_times_and_who_did_as_often_as_is_asked_for() {
+fn unknown_hosts_get_few_tries_and_known_ones_all() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
     let address = listener.local_addr().expect("a bound listener has an address");
     let answering = thread::spawn(move || {

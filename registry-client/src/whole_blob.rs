@@ -1,16 +1,16 @@
-//! A blob at once: what most programs want of [`Client::open_blob`] and [`Client::push_blob`].
+//! Reads and copies whole blobs, with [`Client::open_blob`] and [`Client::push_blob`].
 
 use std::io::Read;
 
 use transload_reference::{Descriptor, Repository, Verifier};
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Network};
+use crate::error::{Error, ErrorKind};
+use crate::network::Network;
 use crate::operation::{Operation, Place};
 
 impl Client {
-    /// The bytes of a small blob, such as an image's config, verified. Damaged bytes are fetched a second time. `most` is how
-    /// many bytes are taken at most: the descriptor is a stranger's word, and the bytes are held in memory.
+    /// Reads and verifies a small blob, such as an image's config, of at most `most` bytes. Fetches damaged bytes a second time.
     ///
     /// ```no_run
     /// use transload_registry_client::Client;
@@ -27,8 +27,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Where the blob isn't there or is larger than `most` bytes, and [`ErrorKind::Content`] where what comes isn't what the
-    /// descriptor says.
+    /// If the blob is missing or larger than `most` bytes; [`ErrorKind::Content`] if it doesn't match the descriptor.
     pub fn read_blob(&self, repository: &Repository, blob: &Descriptor, most: u64) -> Result<Vec<u8>, Error> {
         let operation = Operation::ReadBlob(blob.digest.clone());
         let place = Place::at(operation, repository.registry(), Some(repository));
@@ -55,18 +54,15 @@ impl Client {
         }
     }
 
-    /// Brings a blob from one repository to another, of the same registry or of two, in the cheapest way: not at all where it is there,
-    /// by [`Client::mount_blob`] within a registry, else as a stream that is never whole in memory and goes on by itself where
-    /// either side cuts it. The registry that takes it verifies it.
+    /// Copies a blob to another repository: not at all if it is there, by [`Client::mount_blob`] within a registry, else as a stream that
+    /// resumes after cuts on either side. The destination verifies it.
     ///
-    /// True: its bytes came through this machine. False: they didn't need to.
+    /// Returns whether its bytes went through this machine.
     ///
-    /// A layer that is [`is_foreign`](Descriptor::is_foreign) is to be had at its own addresses alone, and registries take its manifest
-    /// without it.
+    /// A layer that is [`is_foreign`](Descriptor::is_foreign) exists at its own URLs alone. Registries accept its manifest without it.
     ///
     /// # Errors
-    /// Where the source hasn't got the blob (an [`ErrorKind::Source`] that has the source's own error within), the destination
-    /// refuses it, or the tries are used up.
+    /// [`ErrorKind::Source`] with the source's own error; others if the destination refuses the blob, or the tries are used up.
     pub fn copy_blob(&self, from: &Repository, blob: &Descriptor, to: &Repository) -> Result<bool, Error> {
         if self.has_blob(to, &blob.digest)? == Some(blob.size) || self.mount_blob(to, &blob.digest, from)? {
             return Ok(false);
