@@ -73,32 +73,35 @@ pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
     Plan::new(images.collect()).map_err(destination)
 }
 
-/// What programs that load the archive can't do with it: once for all images that it is alike for.
+/// What programs that load the archive can't do with it, once for all images that it is alike for.
 pub(super) fn warnings(plan: &Plan) -> Vec<String> {
     let mut alike: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
+    let mut told = Vec::new();
     for warning in plan.warnings() {
-        let text = match warning {
-            Warning::DockerTakesOne { .. } => {
-                "docker load takes one platform of it (podman, containerd and skopeo take all; --platform leaves out the others)"
-            }
-            Warning::NotForDocker { .. } => {
-                "docker load passes over it, as it is no image that Docker runs on Linux"
-            }
-            Warning::ZstdLayers { .. } => {
-                "its layers are packed with zstd, which Docker loads from version 23 on"
-            }
-            Warning::Sparse { .. } => {
-                "its index names manifests that aren't in the archive, which older containerd refuses"
-            }
-            _ => continue,
-        };
-        alike.entry(text).or_default().push(warning.image());
+        match (warning.image(), what(warning)) {
+            (Some(image), Some(what)) => alike.entry(what).or_default().push(image),
+            _ => told.push(warning.to_string()),
+        }
     }
-    let told = alike.into_iter().map(|(text, images)| match images.as_slice() {
-        [image] => format!("{image}: {text}"),
-        images => format!("{} and {} more: {text}", images[0], images.len() - 1),
-    });
-    told.collect()
+    told.extend(alike.into_iter().map(|(what, images)| match images.as_slice() {
+        [image] => format!("{image}: {what}"),
+        images => format!("{} and {} more: {what}", images[0], images.len() - 1),
+    }));
+    told
+}
+
+/// What a warning says that is alike for several images.
+fn what(warning: &Warning) -> Option<&'static str> {
+    Some(match warning {
+        Warning::DockerTakesOne { .. } => {
+            "docker load takes one of the platforms (podman, containerd and skopeo take all; --platform leaves out others)"
+        }
+        Warning::NotForDocker { .. } => "docker load passes over what is no image for Linux",
+        Warning::NamelessInDocker { .. } => "docker load and podman load give no name to what has no tag",
+        Warning::ZstdLayers { .. } => "docker load reads layers with zstd from Docker 23 on",
+        Warning::Sparse { .. } => "older containerd refuses an index that names manifests which aren't there",
+        _ => return None,
+    })
 }
 
 impl Sink for ArchiveSink {
