@@ -63,19 +63,19 @@ Exit status:
 pub enum Command {
     /// Do the tasks of a YAML file
     Run(RunArgs),
-    /// Pull images from registries into a directory
+    /// Pull images from registries into a directory or an archive
     Pull(PullArgs),
-    /// Push images of a directory to a registry
+    /// Push images of a directory or an archive to a registry
     Push(PushArgs),
-    /// Copy images between directories and registries, in any direction
+    /// Copy images between directories, archives and registries, in any direction
     Copy(CopyArgs),
-    /// List the images of a directory, with platforms and sizes
+    /// List the images of a directory or an archive, with platforms and sizes
     List(ListArgs),
-    /// Show what an image in a registry or a directory consists of
+    /// Show what an image in a registry, a directory or an archive consists of
     Inspect(InspectArgs),
-    /// Compare two directories, or a directory and a registry
+    /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
-    /// Check every byte of a directory's images, and mend what is wrong
+    /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
@@ -125,15 +125,15 @@ pub struct RunArgs {
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::PULL)]
+#[command(after_help = examples::with_places(examples::PULL))]
 pub struct PullArgs {
     /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…; a tag may be a glob with * ? [ ], such as 'app:v1.3*' (in
     /// quotes: a shell may take it for files)
     #[arg(value_name = "IMAGE", required_unless_present = "images_file")]
     pub images: Vec<String>,
 
-    /// The directory; it is made if it isn't there
-    #[arg(short, long, value_name = "DIR")]
+    /// A directory, which is made if it isn't there, or an archive (a name that ends in .tar, or one of the places below)
+    #[arg(short, long, value_name = "PLACE")]
     pub dest: String,
 
     /// Fetch from this registry (a mirror) instead; images keep their names
@@ -151,15 +151,15 @@ pub struct PullArgs {
 
 /// Arguments of `push`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::PUSH)]
+#[command(after_help = examples::with_places(examples::PUSH))]
 pub struct PushArgs {
-    /// The images; all of the directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
+    /// The images; all of the source's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
     /// take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// The directory
-    #[arg(short, long, value_name = "DIR")]
+    /// A directory or an archive (a path, or one of the places below)
+    #[arg(short, long, value_name = "PLACE")]
     pub src: String,
 
     /// A registry, a registry and a namespace, a whole reference, or a template over .module.image.src.reference, which has registry,
@@ -186,18 +186,18 @@ pub struct PushArgs {
 
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::COPY)]
+#[command(after_help = examples::with_places(examples::COPY))]
 pub struct CopyArgs {
-    /// The images; all of the source directory's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
+    /// The images; all that a directory or an archive has if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
     /// may take it for files)
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// A directory (a path, or local://…) or a registry; each image's own registry if not given
+    /// A directory or an archive (a path, or one of the places below) or a registry; each image's own registry if not given
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
-    /// A directory, a registry, a whole reference, or a template
+    /// A directory, an archive, a registry, a whole reference, or a template
     #[arg(short, long, value_name = "DEST")]
     pub dest: String,
 

@@ -10,8 +10,7 @@ const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0",
 const HEADER: u64 = 512;
 const MAGIC: std::ops::Range<usize> = 257..262;
 
-const IMAGES: &str = "it is an archive of images, as `docker save` and `skopeo copy` write them; put them into a registry (docker load and \
-    docker push, or skopeo copy), and pull them from there";
+const IMAGES: &str = "it is an archive of images, as `docker save` and `skopeo copy` write them; copy its images into a directory first";
 const TAR: &str = "it is a tar archive; unpack it, and give the directory";
 const PACKED: &str =
     "it is a compressed file; if it is a packed directory of images, unpack it, and give the directory";

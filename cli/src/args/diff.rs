@@ -8,11 +8,11 @@ use super::{Output, RegistryArgs};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DiffArgs {
-    /// A directory; or a registry, if B is a directory
+    /// A directory or an archive; or a registry, if B is one of those
     #[arg(value_name = "A")]
     pub a: String,
 
-    /// A directory, or where `push` would send A's images: a registry, a registry and a namespace, or a template
+    /// A directory or an archive, or where `push` would send A's images: a registry, a registry and a namespace, or a template
     #[arg(value_name = "B")]
     pub b: String,
 
@@ -24,7 +24,7 @@ pub struct DiffArgs {
     #[arg(long)]
     pub untagged: bool,
 
-    /// Only what the registry lacks of the directory: its other tags in the same repositories don't count
+    /// Only what the registry lacks of the other place: its other tags in the same repositories don't count
     #[arg(long)]
     pub one_way: bool,
 

@@ -1,5 +1,18 @@
 //! The examples below the help of the commands that move images.
 
+use std::fmt::Write as _;
+
+use transload_transfer::place::schemes;
+
+/// Examples, behind the forms of places on disks.
+pub(super) fn with_places(examples: &str) -> String {
+    let mut text = "Places on disks:\n".to_owned();
+    for scheme in schemes() {
+        let _ = writeln!(text, "  {}\n      {}", scheme.form, scheme.about);
+    }
+    text + "\n" + examples
+}
+
 pub(super) const RUN: &str = "\
 Examples:
   transload init tasks.yaml
@@ -34,6 +47,8 @@ pub(super) const COPY: &str = "\
 Examples:
   transload copy --src ./images --dest /mnt/usb/images
   transload copy --src ./images --dest ./calico --pattern '/calico/' --link
+  transload copy --src ./images --dest /media/usb/images.tar
+  transload copy alpine:3.20 --platform linux/amd64 --dest - | docker load
   transload copy alpine:3.20 --dest hub.local/mirror
   transload copy --images-file images.txt --src hub.local/staging --dest hub.local/production
 

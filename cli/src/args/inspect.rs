@@ -12,7 +12,7 @@ pub struct InspectArgs {
     #[arg(value_name = "IMAGE")]
     pub image: String,
 
-    /// Where it is: a directory, or a registry (a mirror) that has it; its own registry if not given
+    /// Where it is: a directory, an archive, or a registry (a mirror) that has it; its own registry if not given
     #[arg(short, long, value_name = "DIR|REGISTRY")]
     pub src: Option<String>,
 

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ListArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    pub dir: String,
+    /// The directory or archive
+    #[arg(value_name = "PLACE")]
+    pub place: String,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]
@@ -51,7 +51,7 @@ pub enum SortBy {
 }
 
 const EXAMPLES: &str = "\
-SIZE is that of an image's blobs, SHARED how much of it other images of the directory need too.
+SIZE is that of an image's blobs, SHARED how much of it other images of the place need too.
 
 Examples:
   transload list ./images
@@ -60,4 +60,4 @@ Examples:
   transload list ./images --output names | cut -d' ' -f1 > images.txt
 
 Exit status:
-  0 done, 1 something of the directory can't be read, 2 wrong usage";
+  0 done, 1 something of it can't be read, 2 wrong usage";

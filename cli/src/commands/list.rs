@@ -20,10 +20,10 @@ const READERS: usize = 8;
 pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     let platforms = jobs::platform_patterns(&args.platform)?;
-    let place = jobs::place(&args.dir)?;
+    let place = jobs::place(&args.place)?;
     let source = place
         .open(&Arc::default())
-        .map_err(|fault| of_fault("DIR", &fault))?;
+        .map_err(|fault| of_fault("PLACE", &fault))?;
     let only_names = args.output == ListForm::Names && platforms.is_empty() && args.sort == SortBy::Name;
     let looked = if only_names {
         names(source.as_ref(), pattern.as_ref())
@@ -31,7 +31,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
         let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
         inventory::list(source.as_ref(), pattern.as_ref(), &platforms, &pool)
     };
-    let mut inventory = looked.map_err(|fault| of_fault("DIR", &fault))?;
+    let mut inventory = looked.map_err(|fault| of_fault("PLACE", &fault))?;
     if args.sort == SortBy::Size {
         // Among those of one size the order by name stays.
         inventory.entries.sort_by_key(|entry| Reverse(entry.size));

@@ -11,7 +11,7 @@ use crate::task::{self, Problem};
 /// A directory, with or without `local://`.
 pub(super) fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
     let error = match Location::parse_directory(text) {
-        Ok(location) if location.local().is_some() => return Some(location),
+        Ok(location) if location.place().path().is_some() => return Some(location),
         Ok(_) => return not_a_directory(argument, text, wrong),
         Err(EndpointError::NoPath { .. }) => {
             wrong.note_with_hint(
@@ -33,9 +33,12 @@ pub(super) fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option
 }
 
 fn not_a_directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option<Location> {
-    let hint =
-        "a directory is written as a path, such as ./images; `transload copy` copies between registries";
-    wrong.note_with_hint(argument, format!("{text} isn't a directory"), hint);
+    let hint = "a directory or an archive is written as a path, such as ./images; `transload copy` copies between registries";
+    wrong.note_with_hint(
+        argument,
+        format!("{text} is neither a directory nor an archive"),
+        hint,
+    );
     None
 }
 
@@ -44,7 +47,7 @@ pub(super) fn new_directory(text: &str, wrong: &mut Wrong) -> Option<Location> {
     if is_registry(text) {
         wrong.note_with_hint(
             "--dest",
-            format!("{text} looks like a registry, and images are pulled into a directory"),
+            format!("{text} looks like a registry, and images are pulled into a directory or an archive"),
             if text.contains("://") {
                 "`transload copy` copies between registries".to_owned()
             } else {

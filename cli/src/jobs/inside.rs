@@ -142,9 +142,13 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
 /// Where the text is none's.
 pub fn place(text: &str) -> Result<LocalPlace, TaskErrors> {
     let mut wrong = Wrong::default();
-    match directory("DIR", text, &mut wrong) {
+    match directory("PLACE", text, &mut wrong) {
         Some(Location::Local(place)) => Ok(place),
-        _ => Err(wrong.0.into()),
+        Some(image) => {
+            let message = format!("{image} is one image, and the command is about a whole place");
+            Err(Problem::of_file("PLACE", message).into())
+        }
+        None => Err(wrong.0.into()),
     }
 }
 

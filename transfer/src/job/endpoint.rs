@@ -229,12 +229,12 @@ impl EndpointError {
                     format!("write {rest} alone, and set plain_http: true for it in auths (or --plain-http)")
                 }
                 "https" | "docker" => format!("write {rest} alone"),
-                "file" | "dir" | "oci-layout" => format!("write {LOCAL}{rest}"),
-                _ => {
-                    format!(
-                        "a directory is written {LOCAL}/a/directory, a registry without anything before it"
-                    )
-                }
+                "file" | "dir" => format!("write {LOCAL}{rest}"),
+                "oci-layout" => format!("write oci:{rest}"),
+                _ => format!(
+                    "places on disks are written {}, a registry without anything before it",
+                    forms().join(", ")
+                ),
             },
             EndpointError::Transport {
                 text,
@@ -242,8 +242,9 @@ impl EndpointError {
                 ..
             } => format!("write {directory}; a folder of that name is ./{text}"),
             EndpointError::Transport { text, .. } => format!(
-                "write a directory as PATH or {LOCAL}PATH (./{text} for one of that name); what another tool keeps goes through a registry, \
-                 such as with skopeo copy"
+                "places on disks are written {}; a folder of that name is ./{text}; what else another tool keeps goes through one of them, \
+                 such as with skopeo copy",
+                forms().join(", ")
             ),
             EndpointError::Unclear { text } => {
                 let host = text.split('/').next().unwrap_or(text);
@@ -517,6 +518,11 @@ impl fmt::Display for Location {
             Location::Image(target) => target.fmt(f),
         }
     }
+}
+
+/// How places on disks are written.
+fn forms() -> Vec<&'static str> {
+    place::schemes().map(|scheme| scheme.form).collect()
 }
 
 fn has_scheme(text: &str) -> bool {

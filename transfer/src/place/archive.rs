@@ -26,7 +26,9 @@ pub(super) const OCI_ARCHIVE: &dyn Kind = &ArchiveKind {
     scheme: Scheme {
         prefix: "oci-archive:",
         name: "an OCI archive",
+        form: "oci-archive:FILE[:NAME]",
         example: "oci-archive:images.tar",
+        about: "one file: what is written is loaded by docker, podman, ctr and skopeo alike; .tar.gz and .tar.zst are read",
         takes_name: true,
     },
     layout: Layout::Oci,
@@ -37,7 +39,9 @@ pub(super) const DOCKER_ARCHIVE: &dyn Kind = &ArchiveKind {
     scheme: Scheme {
         prefix: "docker-archive:",
         name: "a Docker archive",
+        form: "docker-archive:FILE[:NAME]",
         example: "docker-archive:images.tar",
+        about: "the same, and what docker save wrote is read: its images get manifests, so new digests",
         takes_name: true,
     },
     layout: Layout::Docker,

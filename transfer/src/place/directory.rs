@@ -31,7 +31,9 @@ impl Kind for OciLayout {
         &Scheme {
             prefix: "oci:",
             name: "a directory in the OCI image layout",
+            form: "oci:DIR[:NAME]",
             example: "oci:/mnt/usb/images",
+            about: "a directory in the OCI image layout, on any disk (FAT and exFAT, too)",
             takes_name: true,
         }
     }

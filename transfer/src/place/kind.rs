@@ -20,8 +20,12 @@ pub struct Scheme {
     pub prefix: &'static str,
     /// What it stands for, for people: `a directory`.
     pub name: &'static str,
+    /// How one is written, such as `oci:DIR[:NAME]`.
+    pub form: &'static str,
     /// An example of one.
     pub example: &'static str,
+    /// What is said of it in help and documents.
+    pub about: &'static str,
     /// Whether the name of an image in it may follow the path, behind a colon.
     pub takes_name: bool,
 }

@@ -17,7 +17,9 @@ impl Kind for Local {
         &Scheme {
             prefix: "local://",
             name: "a directory",
+            form: "local://PATH",
             example: "local:///var/lib/images",
+            about: "a directory; an archive, where a file is or the name ends in .tar. As an argument, a path alone is one, too",
             takes_name: false,
         }
     }

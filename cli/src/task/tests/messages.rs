@@ -227,8 +227,8 @@ fn images_that_have_no_way_are_told() {
             "1:23: `manifests`: invalid reference \"hub.local/charts/x:1.2.3+up4\": a tag has letters, digits, '_', '.' and '-' only, and starts with a letter, a digit or '_' (hint: Helm writes a chart's version with _ in place of +: hub.local/charts/x:1.2.3_up4)",
         ),
         (
-            "manifests: [a], dest: 'dir:/x'",
-            "1:33: `dest`: \"dir:/x\": there are no `dir:` places here (hint: write a directory as PATH or local://PATH (./dir:/x for one of that name); what another tool keeps goes through a registry, such as with skopeo copy)",
+            "manifests: [a], dest: 'ostree:/x'",
+            "1:33: `dest`: \"ostree:/x\": there are no `ostree:` places here (hint: places on disks are written local://PATH, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], -; a folder of that name is ./ostree:/x; what else another tool keeps goes through one of them, such as with skopeo copy)",
         ),
         (
             "manifests: [a], dest: 'local:/x'",

@@ -84,6 +84,15 @@ fn rows(table: &Table) -> String {
     text
 }
 
+/// The places on disks, as the engine's table has them.
+fn places() -> String {
+    let mut text = "| place on a disk | |\n| --- | --- |\n".to_owned();
+    for scheme in transload_transfer::place::schemes() {
+        text += &format!("| `{}` | {} |\n", scheme.form, scheme.about);
+    }
+    text
+}
+
 #[test]
 fn the_reference_has_every_key() {
     let tables = [
@@ -93,5 +102,6 @@ fn the_reference_has_every_key() {
         [&ACCEPTED, &IGNORED].map(|table| (table.name, format!("{}\n", table.names().map_join(", "))));
     let found = fs::read_to_string(root().join(PAGE)).expect("the reference");
     let tables = tables.iter().map(|table| (table.name, rows(table))).chain(listed);
+    let tables = tables.chain([("places", places())]);
     assert_current(PAGE, &with_tables(&found, tables));
 }

@@ -30,7 +30,9 @@ impl Kind for Stream {
         &Scheme {
             prefix: PIPE,
             name: "standard input or output",
+            form: "-",
             example: PIPE,
+            about: "such a file from standard input or to standard output",
             takes_name: false,
         }
     }
