@@ -621,9 +621,28 @@ fn an_index_that_makes_no_sense_is_damaged_and_stays() {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
+    // Gigabytes, which a disk image may hold in no room.
     let foreign = Foreign::new();
-    fs::remove_file(foreign.root().join("index.json")).unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(foreign.root().join("index.json"))
+        .unwrap();
+    file.set_len(8 << 30).unwrap();
     let error = Store::open(foreign.root()).unwrap().images().unwrap_err();
+    assert!(error.to_string().contains("it has 8589934592 bytes"), "{error}");
+
+    let foreign = Foreign::new();
+    foreign.image("one");
+    fs::remove_file(foreign.root().join("index.json")).unwrap();
+    let store = options().create(foreign.root()).unwrap();
+    let app = repository("hub.local/app");
+    let image = image(&store, "hub.local/app", "two");
+    assert!(store.tag(&app, &"v1".parse().unwrap(), image.digest()).is_err());
+    assert!(
+        !foreign.root().join("index.json").exists(),
+        "what it said isn't known"
+    );
+    let error = store.images().unwrap_err();
     assert!(
         error
             .to_string()
@@ -704,10 +723,24 @@ fn folders_are_recognised_and_not_mixed_up() {
     fs::create_dir_all(root.join("blobs/sha256")).unwrap();
     let error = Store::open(&root).unwrap_err();
     assert!(error.to_string().contains("has no file oci-layout"), "{error}");
-    // What a process leaves that is killed at once.
-    let begun = folder.path().join("begun");
-    fs::create_dir_all(begun.join(".transload")).unwrap();
-    assert_eq!(options().create(&begun).unwrap().format(), Format::Oci);
+    // What a process leaves that is killed at once, and what one makes that opens an empty folder.
+    for left in [&[".transload"][..], &[".transload", "oci-layout"], &[]] {
+        let begun = tempfile::tempdir().unwrap();
+        for name in left {
+            let path = begun.path().join(name);
+            match *name {
+                "oci-layout" => fs::write(path, r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap(),
+                _ => fs::create_dir(path).unwrap(),
+            }
+        }
+        let store = match left {
+            [] => options().open(begun.path()).unwrap(),
+            _ => options().create(begun.path()).unwrap(),
+        };
+        assert_eq!(store.images().unwrap().len(), 0);
+        publish(&store, "hub.local/app:v1", "one");
+        assert_eq!(names(&Store::open(begun.path()).unwrap()), ["hub.local/app:v1"]);
+    }
     for version in ["{}", "", r#"{"imageLayoutVersion":"2.0.0"}"#, "[]"] {
         let foreign = Foreign::new();
         fs::write(foreign.root().join("oci-layout"), version).unwrap();

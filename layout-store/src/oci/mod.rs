@@ -54,6 +54,34 @@ impl Oci {
         })
     }
 
+    /// Makes the folder an OCI layout.
+    fn mark(&self) -> Result<(), Error> {
+        let root = self.directory.root();
+        let mark = root.join(MARK);
+        if kind(&mark)? == Kind::Nothing {
+            self.directory.replace(&mark, MARK_TEXT.as_bytes(), &MARK)?;
+            durable::sync(root)?;
+        }
+        Ok(())
+    }
+
+    fn has_blobs(&self) -> Result<bool, Error> {
+        for (folder, _) in self.directory.blob_names.folders(self.directory.root()) {
+            if kind(&folder)? == Kind::Folder {
+                let mut entries = folder.read_dir().map_err(Error::io("reading", &folder))?;
+                if entries.next().is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn empty(&self) -> Result<Contents, Error> {
+        let index = Index::new().map_err(|error| json(&self.path(), error))?;
+        Ok(Contents::new(index, &self.names))
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.root().join(INDEX)
     }
@@ -69,11 +97,13 @@ impl Oci {
     /// Reads `index.json`, which other programs rewrite in place. An empty folder has none.
     fn read(&self) -> Result<Contents, Error> {
         let path = self.path();
+        let is_marked = kind(&self.directory.root().join(MARK))? != Kind::Nothing;
+        if kind(&path)? == Kind::Nothing && !is_marked {
+            return self.empty();
+        }
         let index = read_once_whole(&path, || match read(&path) {
             Ok(Some(bytes)) => Index::parse(&bytes, &path),
-            Ok(None) if kind(&self.directory.root().join(MARK))? == Kind::Nothing => {
-                Index::new().map_err(|error| json(&path, error))
-            }
+            Ok(None) if kind(&path)? == Kind::Folder => Err(Error::damaged(&path, "it is a folder")),
             Ok(None) => Err(Error::damaged(&path, "it is missing")),
             Err(Error::Manifest {
                 source: ManifestError::TooLarge { size },
@@ -93,10 +123,7 @@ impl Oci {
         let _lock = self.directory.lock_tags()?;
         for _ in 0..MOST_TRIES {
             let before = state_of(&path);
-            let mut contents = match before {
-                Some(_) => self.read()?,
-                None => Contents::new(Index::new().map_err(|error| json(&path, error))?, &self.names),
-            };
+            let mut contents = self.read()?;
             if !change(&mut contents)? {
                 return Ok(());
             }
@@ -105,6 +132,7 @@ impl Oci {
             if state_of(&path) != before {
                 continue;
             }
+            self.mark()?;
             self.directory.replace(&path, &bytes, &INDEX)?;
             durable::sync(self.directory.root())?;
             self.contents.wrote(&path, contents);
@@ -232,14 +260,17 @@ impl Layout for Oci {
     }
 
     fn make(&self) -> Result<(), Error> {
-        let root = self.directory.root();
-        let mark = root.join(MARK);
-        if kind(&mark)? == Kind::Nothing {
-            self.directory.replace(&mark, MARK_TEXT.as_bytes(), &MARK)?;
-            durable::sync(root)?;
-        }
-        if kind(&self.path())? == Kind::Nothing {
-            self.change(|_| Ok(true))?;
+        self.mark()?;
+        let blobs = self.directory.root().join(BLOBS);
+        self.directory.make_folder(&blobs, &"the folder of blobs")?;
+        // Where there are blobs, it was lost, and an empty one would say that nothing needs them.
+        if kind(&self.path())? == Kind::Nothing && !self.has_blobs()? {
+            let _lock = self.directory.lock_tags()?;
+            if kind(&self.path())? == Kind::Nothing {
+                let bytes = self.empty()?.to_bytes(&self.path())?;
+                self.directory.replace(&self.path(), &bytes, &INDEX)?;
+                durable::sync(self.directory.root())?;
+            }
         }
         Ok(())
     }
