@@ -132,7 +132,7 @@ fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_p
     };
     let (_registry, names) = registry(&[1000, 300_000]);
     pull(Transload::new(), &store, &names[..1]).expect_code(0);
-    let layout = text(&disk.join("layout"));
+    let layout = text(disk.join("layout"));
     for program in [
         Transload::example("to_oci").args([&text(&store), &layout]),
         Transload::new().args(["pull", "--plain-http", "--dest", &layout, &names[0], &names[1]]),
@@ -145,13 +145,13 @@ fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_p
             "--src",
             &layout,
             "--dest",
-            &text(&dir.path().join("back")),
+            &text(dir.path().join("back")),
         ]),
     ] {
         exfat.with(program, &disk, "\"$@\"").run().expect_code(0);
     }
     let listed = Transload::new()
-        .args(["list", &text(&dir.path().join("back"))])
+        .args(["list", &text(dir.path().join("back"))])
         .run()
         .expect_code(0);
     assert!(listed.stdout.contains(&names[1]), "{}", listed.stdout);
