@@ -156,7 +156,7 @@ impl Error {
             }
             Error::Stopped { .. } => return None,
             Error::NoColons { .. } => {
-                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or format the disk with one of them; as it is, it can carry a tar of such a directory"
+                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or write an OCI image layout (oci:DIR), which any filesystem takes"
             }
             Error::TooManyTags { .. } => "put some of the repository's tags into another directory",
             Error::Collision { .. } => "put this image into a directory of its own",

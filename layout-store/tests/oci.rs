@@ -748,3 +748,41 @@ fn folders_are_recognised_and_not_mixed_up() {
         assert!(error.to_string().contains("oci-layout"), "{error}");
     }
 }
+
+#[test]
+fn blobs_go_on_where_they_ended_are_linked_and_set_aside_as_in_any_format() {
+    let (folder, store) = new();
+    let kubekey = Store::create(folder.path().join("kubekey")).unwrap();
+    let content: Vec<u8> = (0..600_000_u32).map(|number| number as u8).collect();
+    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(&content), content.len() as u64);
+
+    // Some bytes, and a part that came before its turn.
+    let mut writer = store.write_blob(&blob).unwrap().unwrap();
+    writer.write(&content[..100_000]).unwrap();
+    let mut part = writer.parts().begin(300_000).unwrap();
+    part.write(&content[300_000..]).unwrap();
+    drop((writer, part));
+    assert_eq!(store.partial_files().unwrap().len(), 2);
+    assert_eq!(store.bytes_to_write(&blob).unwrap(), 200_000);
+    let mut writer = store.write_blob(&blob).unwrap().unwrap();
+    assert_eq!(writer.position(), 100_000);
+    assert_eq!(writer.kept_parts().unwrap(), [300_000..600_000]);
+    writer.write(&content[100_000..300_000]).unwrap();
+    writer.absorb_part(300_000, |_| true).unwrap();
+    writer.commit().unwrap();
+    assert!(store.check_blob(&blob).unwrap());
+    assert_eq!(store.partial_files().unwrap().len(), 0);
+
+    // To and fro between the formats.
+    assert!(kubekey.link_blob(&store, &blob, |_| true).unwrap());
+    assert!(kubekey.check_blob(&blob).unwrap());
+    store.repair().set_aside(&blob.digest).unwrap().discard().unwrap();
+    assert!(!store.has_blob(&blob).unwrap());
+    assert!(store.link_blob(&kubekey, &blob, |_| true).unwrap());
+    drop(store.repair().set_aside(&blob.digest).unwrap());
+    assert!(store.has_blob(&blob).unwrap(), "it goes back");
+    let files: Vec<_> = store.blob_files().unwrap().collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].digest.as_ref(), Some(&blob.digest));
+    assert_eq!(files[0].path, store.blob_path(&blob.digest));
+}

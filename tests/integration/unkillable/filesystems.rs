@@ -140,13 +140,7 @@ fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_p
         Transload::example("check_store").args([&layout]),
         Transload::new().args(["prune", &layout, "--pattern", &format!("^{}$", names[1])]),
         Transload::new().args(["verify", &layout]),
-        Transload::new().args([
-            "copy",
-            "--src",
-            &layout,
-            "--dest",
-            &text(dir.path().join("back")),
-        ]),
+        Transload::new().args(["copy", "--src", &layout, "--dest", &text(dir.path().join("back"))]),
     ] {
         exfat.with(program, &disk, "\"$@\"").run().expect_code(0);
     }
