@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use transload_reference::{MAX_MANIFEST_SIZE, ManifestError, VerifyError, printable};
 
 use crate::kubekey::LAYOUT;
+use crate::oci::INDEX;
 
 /// How many characters of what is wrong with a file are shown: parsers quote what they don't expect, however long it is.
 const LONGEST_REASON: usize = 300;
@@ -133,7 +134,7 @@ impl Error {
         let text = match self {
             Error::Io { source, .. } => return io_hint(source).map(str::to_owned),
             Error::NotAStore { .. } => {
-                "an image directory has a folder blobs and folders <registry>/<repository>/manifests; a new one is made where there is no folder, or an empty one"
+                "an image directory has a folder blobs and folders <registry>/<repository>/manifests, or is an OCI image layout; a new one is made where there is no folder, or an empty one"
             }
             Error::Manifest {
                 source: ManifestError::Schema1 { .. },
@@ -144,6 +145,9 @@ impl Error {
             Error::Damaged { path, .. } if path.ends_with(LAYOUT) => {
                 "keep this file: it may be all that tells what the tags stand for. `transload verify DIR --repair` makes it anew from the files of its tags, where there are any, and keeps the old one as layout~"
             }
+            Error::Damaged { path, .. } if path.ends_with(INDEX) => {
+                "keep this file: it is all that tells which images there are. Correct it, or take the directory from where it came from again"
+            }
             Error::Damaged { .. } | Error::Manifest { .. } => {
                 "move that file away and pull its image into the directory again"
             }
@@ -152,7 +156,7 @@ impl Error {
             }
             Error::Stopped { .. } => return None,
             Error::NoColons { .. } => {
-                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or format the disk with one of them; as it is, it can carry a tar of such a directory"
+                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or write an OCI image layout (oci:DIR), which any filesystem takes"
             }
             Error::TooManyTags { .. } => "put some of the repository's tags into another directory",
             Error::Collision { .. } => "put this image into a directory of its own",

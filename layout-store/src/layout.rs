@@ -13,7 +13,7 @@ use crate::{Error, Format, Listing, StoredImage};
 pub(crate) trait Layout: fmt::Debug + Send + Sync {
     fn format(&self) -> Format;
 
-    /// Makes the files that each directory of the format has, if they aren't there.
+    /// Makes the folders and files that each directory of the format has, if they aren't there.
     fn make(&self) -> Result<(), Error>;
 
     /// Where a manifest of this repository may be: in the repository alone, or, with none, wherever any manifest is.

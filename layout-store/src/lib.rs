@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
-//! # The format
+//! # The formats
+//!
+//! [`OpenOptions::format`] chooses one for a new directory; what is there is recognised.
+//!
+//! ## KubeKey's
 //!
 //! ```text
 //! images/
@@ -11,6 +15,32 @@
 //! ├── registry-1.docker.io -> docker.io                   KubeKey's name for Docker Hub
 //! └── .transload/                                         partial blobs, the lock, and which platforms were left out
 //! ```
+//!
+//! ## The OCI image layout
+//!
+//! ```text
+//! images/
+//! ├── blobs/sha256/<hex>                                  manifests, configs and layers, each once
+//! ├── index.json                                          the images, each with its name
+//! ├── oci-layout
+//! └── .transload/                                         as above
+//! ```
+//!
+//! No name has a colon, so that any filesystem takes it: exFAT and FAT too. Other tools may read and write the same directory.
+//!
+//! An image's name is in two annotations of its entry in `index.json`: `io.containerd.image.name` is the full name, and
+//! `org.opencontainers.image.ref.name` the tag. An image without a tag has its full name with its digest, and no tag. What other tools write
+//! is read as follows:
+//!
+//! | annotations | name |
+//! | --- | --- |
+//! | a full name (containerd, buildkit, docker) | that |
+//! | `ref.name` is a full name (skopeo, podman) | that, with the tag `latest` if it has none |
+//! | `ref.name` is a tag (umoci, oras, buildah) | the tag, in the repository below |
+//! | none | the digest, in the repository below |
+//!
+//! Where no annotation has a repository, it is that of [`OpenOptions::name`], else `localhost/<name of the directory>`.
+//! An entry that can't be used, and a name that stands for two images, are told as [`Damage`].
 //!
 //! # Where to look
 //!

@@ -10,7 +10,7 @@ use transload_reference::Reference;
 use crate::blob_names::BlobNames;
 use crate::caution::Cautions;
 use crate::directory::Directory;
-use crate::folders::{self, BLOBS, Kind, kind};
+use crate::folders::{self, Kind, kind};
 use crate::kubekey::KubeKey;
 use crate::layout::Layout;
 use crate::oci::Oci;
@@ -115,10 +115,9 @@ impl OpenOptions {
         lease::remove_leftovers(path);
         let store = self.open(path)?;
         let directory = &store.directory;
+        store.layout.make()?;
         // They are needed once all of an image is there: bad ones have to be told before.
         directory.own_folder()?;
-        store.layout.make()?;
-        directory.make_folder(&path.join(BLOBS), &"the folder of blobs")?;
         lease::try_locks_of_files(path, &directory.cautions);
         let lock = folders::tag_lock(path);
         if kind(&lock)? != Kind::Nothing {

@@ -621,9 +621,28 @@ fn an_index_that_makes_no_sense_is_damaged_and_stays() {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
+    // Gigabytes, which a disk image may hold in no room.
     let foreign = Foreign::new();
-    fs::remove_file(foreign.root().join("index.json")).unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(foreign.root().join("index.json"))
+        .unwrap();
+    file.set_len(8 << 30).unwrap();
     let error = Store::open(foreign.root()).unwrap().images().unwrap_err();
+    assert!(error.to_string().contains("it has 8589934592 bytes"), "{error}");
+
+    let foreign = Foreign::new();
+    foreign.image("one");
+    fs::remove_file(foreign.root().join("index.json")).unwrap();
+    let store = options().create(foreign.root()).unwrap();
+    let app = repository("hub.local/app");
+    let image = image(&store, "hub.local/app", "two");
+    assert!(store.tag(&app, &"v1".parse().unwrap(), image.digest()).is_err());
+    assert!(
+        !foreign.root().join("index.json").exists(),
+        "what it said isn't known"
+    );
+    let error = store.images().unwrap_err();
     assert!(
         error
             .to_string()
@@ -704,14 +723,66 @@ fn folders_are_recognised_and_not_mixed_up() {
     fs::create_dir_all(root.join("blobs/sha256")).unwrap();
     let error = Store::open(&root).unwrap_err();
     assert!(error.to_string().contains("has no file oci-layout"), "{error}");
-    // What a process leaves that is killed at once.
-    let begun = folder.path().join("begun");
-    fs::create_dir_all(begun.join(".transload")).unwrap();
-    assert_eq!(options().create(&begun).unwrap().format(), Format::Oci);
+    // What a process leaves that is killed at once, and what one makes that opens an empty folder.
+    for left in [&[".transload"][..], &[".transload", "oci-layout"], &[]] {
+        let begun = tempfile::tempdir().unwrap();
+        for name in left {
+            let path = begun.path().join(name);
+            match *name {
+                "oci-layout" => fs::write(path, r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap(),
+                _ => fs::create_dir(path).unwrap(),
+            }
+        }
+        let store = match left {
+            [] => options().open(begun.path()).unwrap(),
+            _ => options().create(begun.path()).unwrap(),
+        };
+        assert_eq!(store.images().unwrap().len(), 0);
+        publish(&store, "hub.local/app:v1", "one");
+        assert_eq!(names(&Store::open(begun.path()).unwrap()), ["hub.local/app:v1"]);
+    }
     for version in ["{}", "", r#"{"imageLayoutVersion":"2.0.0"}"#, "[]"] {
         let foreign = Foreign::new();
         fs::write(foreign.root().join("oci-layout"), version).unwrap();
         let error = Store::open(foreign.root()).unwrap_err();
         assert!(error.to_string().contains("oci-layout"), "{error}");
     }
+}
+
+#[test]
+fn blobs_go_on_where_they_ended_are_linked_and_set_aside_as_in_any_format() {
+    let (folder, store) = new();
+    let kubekey = Store::create(folder.path().join("kubekey")).unwrap();
+    let content: Vec<u8> = (0..600_000_u32).map(|number| number as u8).collect();
+    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(&content), content.len() as u64);
+
+    // Some bytes, and a part that came before its turn.
+    let mut writer = store.write_blob(&blob).unwrap().unwrap();
+    writer.write(&content[..100_000]).unwrap();
+    let mut part = writer.parts().begin(300_000).unwrap();
+    part.write(&content[300_000..]).unwrap();
+    drop((writer, part));
+    assert_eq!(store.partial_files().unwrap().len(), 2);
+    assert_eq!(store.bytes_to_write(&blob).unwrap(), 200_000);
+    let mut writer = store.write_blob(&blob).unwrap().unwrap();
+    assert_eq!(writer.position(), 100_000);
+    assert_eq!(writer.kept_parts().unwrap(), [300_000..600_000]);
+    writer.write(&content[100_000..300_000]).unwrap();
+    writer.absorb_part(300_000, |_| true).unwrap();
+    writer.commit().unwrap();
+    assert!(store.check_blob(&blob).unwrap());
+    assert_eq!(store.partial_files().unwrap().len(), 0);
+
+    // To and fro between the formats.
+    assert!(kubekey.link_blob(&store, &blob, |_| true).unwrap());
+    assert!(kubekey.check_blob(&blob).unwrap());
+    store.repair().set_aside(&blob.digest).unwrap().discard().unwrap();
+    assert!(!store.has_blob(&blob).unwrap());
+    assert!(store.link_blob(&kubekey, &blob, |_| true).unwrap());
+    drop(store.repair().set_aside(&blob.digest).unwrap());
+    assert!(store.has_blob(&blob).unwrap(), "it goes back");
+    let files: Vec<_> = store.blob_files().unwrap().collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0].digest.as_ref(), Some(&blob.digest));
+    assert_eq!(files[0].path, store.blob_path(&blob.digest));
 }

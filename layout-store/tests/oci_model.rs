@@ -1,5 +1,6 @@
 //! Random operations on an OCI layout, by this crate and by another program, against a simple model of names.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -274,9 +275,9 @@ proptest! {
                     assert_eq!(exclusive.store().blob_files().unwrap().len(), 2 * images.len());
                 }
                 Step::Foreign { repository, tag, image } => {
-                    if !model.tagged.contains_key(&(repository, tag)) {
+                    if let Entry::Vacant(place) = model.tagged.entry((repository, tag)) {
                         write_foreign(&root, repository, tag, image);
-                        model.tagged.insert((repository, tag), image);
+                        place.insert(image);
                     }
                 }
                 Step::Reopen => store = None,

@@ -285,6 +285,16 @@ fn a_program_lists_opens_and_verifies_what_a_directory_holds() {
     );
     assert_eq!(run_well("check_store", &[folder]), "2 images, 3 manifests\n");
 
+    // The same in an OCI layout.
+    let layout = dirs.path().join("layout");
+    let layout = layout.to_str().unwrap();
+    for _ in 0..2 {
+        let copied = run_well("to_oci", &[folder, layout]);
+        assert_eq!(copied, format!("{name}:v1\n{name}:v2\n"));
+    }
+    assert_eq!(run_well("list_store", &[layout]), listed);
+    assert_eq!(run_well("check_store", &[layout]), "2 images, 3 manifests\n");
+
     // Rot is found, and a file that is gone.
     let path = |at: usize| {
         Path::new(folder)

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use transload_reference::{Digest, RawManifest, Repository, Tag};
 
 use crate::directory::Directory;
-use crate::folders::FileState;
+use crate::folders::{BLOBS, FileState};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
 use crate::{Error, Format, Listing, StoredImage, sparse};
@@ -65,7 +65,8 @@ impl Layout for KubeKey {
     }
 
     fn make(&self) -> Result<(), Error> {
-        Ok(())
+        let blobs = self.root().join(BLOBS);
+        self.directory.make_folder(&blobs, &"the folder of blobs")
     }
 
     fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository> {

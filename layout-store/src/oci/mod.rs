@@ -3,7 +3,9 @@
 //! [image specification, "Image Layout"]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 pub(crate) mod contents;
+mod file;
 pub(crate) mod index;
+mod listing;
 pub(crate) mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -11,19 +13,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_reference::{
-    Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, MediaKind, MediaType, RawManifest, Reference,
-    Repository, Tag,
-};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
 
 use crate::directory::Directory;
-use crate::file_cache::{FileCache, read_once_whole};
-use crate::folders::{self, BLOBS, Kind, kind, read, state_of};
+use crate::file_cache::FileCache;
+use crate::folders::{self, BLOBS, Kind, kind, read};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Damage, Error, Flaw, Format, Listing, StoredImage, durable, sparse};
+use crate::{Error, Flaw, Format, Listing, StoredImage, sparse};
 use contents::Contents;
-use index::{Entry, Index};
+use index::Entry;
 pub use names::local_repository;
 use names::{Names, Said};
 
@@ -32,9 +31,6 @@ pub(crate) const MARK: &str = "oci-layout";
 /// What it says. Any version that begins with `1.` is read.
 const MARK_TEXT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub(crate) const INDEX: &str = "index.json";
-
-/// How often a change is begun anew where another program writes at the same time.
-const MOST_TRIES: u32 = 20;
 
 /// A directory of this format.
 #[derive(Debug)]
@@ -60,57 +56,6 @@ impl Oci {
 
     fn blob(&self, digest: &Digest) -> PathBuf {
         self.directory.blob_names.blob(self.directory.root(), digest)
-    }
-
-    fn contents(&self) -> Result<Arc<Contents>, Error> {
-        self.contents.read(&self.path(), || self.read())
-    }
-
-    /// Reads `index.json`, which other programs rewrite in place. An empty folder has none.
-    fn read(&self) -> Result<Contents, Error> {
-        let path = self.path();
-        let index = read_once_whole(&path, || match read(&path) {
-            Ok(Some(bytes)) => Index::parse(&bytes, &path),
-            Ok(None) if kind(&self.directory.root().join(MARK))? == Kind::Nothing => {
-                Index::new().map_err(|error| json(&path, error))
-            }
-            Ok(None) => Err(Error::damaged(&path, "it is missing")),
-            Err(Error::Manifest {
-                source: ManifestError::TooLarge { size },
-                ..
-            }) => {
-                let reason = format!("it has {size} bytes; at most {MAX_MANIFEST_SIZE} are read");
-                Err(Error::damaged(&path, reason))
-            }
-            Err(error) => Err(error),
-        })?;
-        Ok(Contents::new(index, &self.names))
-    }
-
-    /// Changes `index.json`, as it is now, by a function that returns whether it changed anything. The result is durable.
-    fn change(&self, change: impl Fn(&mut Contents) -> Result<bool, Error>) -> Result<(), Error> {
-        let path = self.path();
-        let _lock = self.directory.lock_tags()?;
-        for _ in 0..MOST_TRIES {
-            let before = state_of(&path);
-            let mut contents = match before {
-                Some(_) => self.read()?,
-                None => Contents::new(Index::new().map_err(|error| json(&path, error))?, &self.names),
-            };
-            if !change(&mut contents)? {
-                return Ok(());
-            }
-            let bytes = contents.to_bytes(&path)?;
-            // Other programs know nothing of the lock.
-            if state_of(&path) != before {
-                continue;
-            }
-            self.directory.replace(&path, &bytes, &INDEX)?;
-            durable::sync(self.directory.root())?;
-            self.contents.wrote(&path, contents);
-            return Ok(());
-        }
-        Err(Error::io("writing", &path)(io::ErrorKind::ResourceBusy.into()))
     }
 
     fn found(&self, digest: &Digest) -> Result<Option<RawManifest>, Error> {
@@ -161,56 +106,6 @@ impl Oci {
         let notes = sparse::folder(self.directory.root());
         notes.join(self.directory.blob_names.own(index))
     }
-
-    /// The manifests that a repository's listed indexes name, on every level: those are no images by themselves.
-    fn parts<'a>(&self, contents: &'a Contents) -> HashSet<(&'a Repository, Digest)> {
-        let is_index = |media_type: &MediaType| media_type.kind() == MediaKind::Index;
-        let roots = contents.images();
-        let mut waiting: Vec<(&Repository, Digest)> = roots
-            .filter(|(_, image)| is_index(&image.media_type))
-            .map(|(name, image)| (name.repository(), image.digest.clone()))
-            .collect();
-        let mut parts = HashSet::new();
-        let mut read = HashSet::new();
-        while let Some((repository, digest)) = waiting.pop() {
-            if !read.insert((repository, digest.clone())) {
-                continue;
-            }
-            // One that can't be read is complained about once it is asked for.
-            let Ok(Some(manifest)) = self.found(&digest) else {
-                continue;
-            };
-            for child in manifest.view().children() {
-                if is_index(&child.media_type) {
-                    waiting.push((repository, child.digest.clone()));
-                }
-                parts.insert((repository, child.digest.clone()));
-            }
-        }
-        parts
-    }
-
-    /// What is wrong with what a repository's names stand for.
-    fn reasons(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        let contents = self.contents()?;
-        let flaws = contents.flaws(&self.names).into_iter();
-        let mut reasons: Vec<String> = flaws
-            .filter(|(of, _)| of.as_ref() == Some(repository))
-            .map(|(_, reason)| reason)
-            .collect();
-        for (name, image) in contents.images() {
-            if name.repository() == repository
-                && let Ok(Kind::File(size)) = kind(&self.blob(&image.digest))
-                && size != image.size
-            {
-                let said = image.size;
-                reasons.push(format!(
-                    "it says {said} bytes of the manifest of {name}, which has {size}"
-                ));
-            }
-        }
-        Ok(reasons)
-    }
 }
 
 /// What can't be written as JSON, which any text can.
@@ -232,16 +127,7 @@ impl Layout for Oci {
     }
 
     fn make(&self) -> Result<(), Error> {
-        let root = self.directory.root();
-        let mark = root.join(MARK);
-        if kind(&mark)? == Kind::Nothing {
-            self.directory.replace(&mark, MARK_TEXT.as_bytes(), &MARK)?;
-            durable::sync(root)?;
-        }
-        if kind(&self.path())? == Kind::Nothing {
-            self.change(|_| Ok(true))?;
-        }
-        Ok(())
+        self.make()
     }
 
     fn scope<'a>(&self, _: &'a Repository) -> Option<&'a Repository> {
@@ -249,42 +135,7 @@ impl Layout for Oci {
     }
 
     fn listing(&self) -> Result<Listing, Error> {
-        let path = self.path();
-        let mut listing = Listing::default();
-        let contents = match self.contents() {
-            Ok(contents) => contents,
-            Err(error) => {
-                listing.damage.push(Damage::new(&path, None, error));
-                return Ok(listing);
-            }
-        };
-        let flaws = contents.flaws(&self.names).into_iter();
-        listing.damage.extend(flaws.map(|(repository, reason)| {
-            let error = Error::damaged(&path, reason);
-            Damage::new(&path, repository, error)
-        }));
-        let (mut tagged, mut untagged) = (HashSet::new(), Vec::new());
-        let mut images = BTreeSet::new();
-        for (name, image) in contents.images() {
-            let place = (name.repository(), &image.digest);
-            match contents.image(name, &path) {
-                Ok(_) if name.tag().is_some() => {
-                    tagged.insert(place);
-                    images.insert(StoredImage::new(name.clone(), image.digest.clone()));
-                }
-                _ => untagged.push(place),
-            }
-        }
-        if !untagged.is_empty() {
-            let parts = self.parts(&contents);
-            for (repository, digest) in untagged {
-                if !tagged.contains(&(repository, digest)) && !parts.contains(&(repository, digest.clone())) {
-                    images.insert(StoredImage::new(by_digest(repository, digest), digest.clone()));
-                }
-            }
-        }
-        listing.images = images.into_iter().collect();
-        Ok(listing)
+        self.listing()
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {

@@ -119,6 +119,40 @@ fn a_disk_that_takes_no_colon_is_refused_before_anything_moves() {
 }
 
 #[test]
+fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_pruned() {
+    let dir = folder();
+    let (file, disk, store) = (
+        dir.path().join("exfat"),
+        dir.path().join("disk"),
+        dir.path().join("images"),
+    );
+    fs::create_dir(&disk).expect("a writable folder");
+    let Some(exfat) = ExfatImage::make(&file) else {
+        return;
+    };
+    let (_registry, names) = registry(&[1000, 300_000]);
+    pull(Transload::new(), &store, &names[..1]).expect_code(0);
+    let layout = text(disk.join("layout"));
+    for program in [
+        Transload::example("to_oci").args([&text(&store), &layout]),
+        Transload::new().args(["pull", "--plain-http", "--dest", &layout, &names[0], &names[1]]),
+        Transload::new().args(["verify", &layout]),
+        Transload::example("check_store").args([&layout]),
+        Transload::new().args(["prune", &layout, "--pattern", &format!("^{}$", names[1])]),
+        Transload::new().args(["verify", &layout]),
+        Transload::new().args(["copy", "--src", &layout, "--dest", &text(dir.path().join("back"))]),
+    ] {
+        exfat.with(program, &disk, "\"$@\"").run().expect_code(0);
+    }
+    let listed = Transload::new()
+        .args(["list", &text(dir.path().join("back"))])
+        .run()
+        .expect_code(0);
+    assert!(listed.stdout.contains(&names[1]), "{}", listed.stdout);
+    assert!(!listed.stdout.contains(&names[0]), "{}", listed.stdout);
+}
+
+#[test]
 fn a_folder_of_blobs_on_a_disk_that_takes_no_colon_is_told_so_too() {
     let dir = folder();
     let (file, store) = (dir.path().join("exfat"), dir.path().join("images"));

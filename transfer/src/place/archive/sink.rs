@@ -94,7 +94,7 @@ pub(super) fn warnings(plan: &Plan) -> Vec<String> {
 fn what(warning: &Warning) -> Option<&'static str> {
     Some(match warning {
         Warning::DockerTakesOne { .. } => {
-            "docker load takes one of the platforms (podman, containerd and skopeo take all; --platform leaves out others)"
+            "docker load takes one of the platforms, and so does podman load of an archive with several images (--platform leaves out others)"
         }
         Warning::NotForDocker { .. } => "docker load passes over what is no image for Linux",
         Warning::NamelessInDocker { .. } => "docker load and podman load give no name to what has no tag",
