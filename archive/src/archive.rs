@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Reference};
 
+use crate::blob::Bytes;
 use crate::entries::{Entries, Extent, Flaw, read};
 use crate::input::{self, Input};
-use crate::{BlobReader, Error, docker, oci, unknown};
+use crate::{BlobReader, Error, docker, docker_v1, oci, unknown};
 
 /// How an archive holds its images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,6 +172,8 @@ pub struct Archive {
     made: HashMap<Digest, RawManifest>,
     /// Blobs that aren't at the place of their digest.
     blobs: HashMap<Digest, Extent>,
+    /// Configs that were made for images that have none.
+    configs: HashMap<Digest, Arc<[u8]>>,
 }
 
 /// What a form of archive holds.
@@ -179,6 +182,7 @@ pub(crate) struct Contents {
     pub images: Vec<ArchivedImage>,
     pub made: HashMap<Digest, RawManifest>,
     pub blobs: HashMap<Digest, Extent>,
+    pub configs: HashMap<Digest, Arc<[u8]>>,
 }
 
 impl Archive {
@@ -215,6 +219,7 @@ impl Archive {
             images: Vec::new(),
             made: HashMap::new(),
             blobs: HashMap::new(),
+            configs: HashMap::new(),
         };
         let has = |name| archive.find(name).map(|found| found.is_some());
         let (has_layout, has_index, has_manifest) =
@@ -224,12 +229,16 @@ impl Archive {
         } else if has_manifest {
             archive.form.layout = Layout::Docker;
             docker::read(&archive, options)?
+        } else if docker_v1::is_there(&archive.entries) {
+            archive.form.layout = Layout::Docker;
+            docker_v1::read(&archive, options)?
         } else {
             return Err(unknown::error(path, &archive.entries, compression));
         };
         archive.images = contents.images;
         archive.made = contents.made;
         archive.blobs = contents.blobs;
+        archive.configs = contents.configs;
         Ok(archive)
     }
 
@@ -279,7 +288,7 @@ impl Archive {
     /// # Errors
     /// Where its entry is a link that leads nowhere.
     pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, Error> {
-        Ok(self.extent(digest)?.map(|extent| extent.size))
+        Ok(self.locate(digest)?.map(|(_, extent)| extent.size))
     }
 
     /// Opens a blob, or a range of its bytes, for reading; none if it isn't there. What of the range is beyond the blob's end is
@@ -292,7 +301,7 @@ impl Archive {
         digest: &Digest,
         range: impl RangeBounds<u64>,
     ) -> Result<Option<BlobReader>, Error> {
-        let Some(extent) = self.extent(digest)? else {
+        let Some((bytes, extent)) = self.locate(digest)? else {
             return Ok(None);
         };
         let start = match range.start_bound() {
@@ -311,7 +320,16 @@ impl Archive {
             offset: extent.offset + start,
             size: end - start,
         };
-        Ok(Some(BlobReader::new(Arc::clone(&self.tar), part)))
+        Ok(Some(BlobReader::new(bytes, part)))
+    }
+
+    fn locate(&self, digest: &Digest) -> Result<Option<(Bytes, Extent)>, Error> {
+        if let Some(made) = self.configs.get(digest) {
+            let size = made.len() as u64;
+            return Ok(Some((Bytes::Made(Arc::clone(made)), Extent { offset: 0, size })));
+        }
+        let extent = self.extent(digest)?;
+        Ok(extent.map(|extent| (Bytes::Tar(Arc::clone(&self.tar)), extent)))
     }
 
     fn extent(&self, digest: &Digest) -> Result<Option<Extent>, Error> {

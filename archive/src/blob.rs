@@ -7,18 +7,38 @@ use std::sync::Arc;
 
 use crate::entries::Extent;
 
+/// Where a blob's bytes are.
+#[derive(Debug, Clone)]
+pub(crate) enum Bytes {
+    Tar(Arc<File>),
+    /// In memory: a config that was made for an image that has none.
+    Made(Arc<[u8]>),
+}
+
+impl Bytes {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Bytes::Tar(tar) => tar.read_at(buffer, offset),
+            Bytes::Made(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[start..]).read(buffer)
+            }
+        }
+    }
+}
+
 /// A blob's bytes, or a range of them, straight from the archive. It keeps the archive's file open, and many may read at once.
 #[derive(Debug)]
 pub struct BlobReader {
-    tar: Arc<File>,
+    bytes: Bytes,
     part: Extent,
     position: u64,
 }
 
 impl BlobReader {
-    pub(crate) fn new(tar: Arc<File>, part: Extent) -> BlobReader {
+    pub(crate) fn new(bytes: Bytes, part: Extent) -> BlobReader {
         BlobReader {
-            tar,
+            bytes,
             part,
             position: 0,
         }
@@ -38,7 +58,7 @@ impl Read for BlobReader {
             return Ok(0);
         }
         let count = self
-            .tar
+            .bytes
             .read_at(&mut buffer[..most], self.part.offset + self.position)?;
         if count == 0 {
             return Err(io::Error::new(

@@ -3,29 +3,19 @@
 //!
 //! [Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format"]: https://github.com/moby/docker-image-spec/blob/main/v1.2.md
 
-use std::collections::HashMap;
-use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-
 use serde::{Deserialize, Deserializer, Serialize};
 use transload_reference::{
-    Algorithm, Descriptor, Digest, Hasher, ImageManifest, MAX_MANIFEST_ENTRIES, MediaType, RawManifest,
+    Algorithm, Descriptor, Digest, ImageManifest, MAX_MANIFEST_ENTRIES, MediaType, RawManifest,
 };
 
 use crate::archive::{Contents, distinct};
-use crate::entries::Extent;
-use crate::{Archive, ArchivedImage, BlobReader, Error, OpenOptions, names, oci};
+use crate::layers::{Layers, clean, missing};
+use crate::{Archive, ArchivedImage, Error, OpenOptions, oci};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The most bytes of all configs. One config may be listed many times, and is read each time.
 const MOST_CONFIG_BYTES: u64 = 512 << 20;
-/// How many bytes are hashed at a time.
-const CHUNK: usize = 256 * 1024;
-/// How many layers are hashed at once at most.
-const MOST_THREADS: usize = 8;
 
 /// An image as `manifest.json` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +38,11 @@ fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
 
 /// Reads a `manifest.json`.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<Listed>, String> {
+    from_json(text)
+}
+
+/// Reads a document, if it has no more entries than a manifest may have.
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     let entries = text.iter().filter(|byte| **byte == b',').count();
     if entries > MAX_MANIFEST_ENTRIES {
         return Err(format!(
@@ -87,14 +82,21 @@ impl Default for ConfigBudget {
 }
 
 impl ConfigBudget {
+    /// A budget of this many bytes.
+    pub fn of(bytes: u64) -> ConfigBudget {
+        ConfigBudget(bytes)
+    }
+
     /// Reads a config's entry; none if it isn't there.
-    fn read(&mut self, archive: &Archive, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub fn read(&mut self, archive: &Archive, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let text = archive.document(name)?;
         let size = text.as_ref().map_or(0, |text| text.len() as u64);
         self.0 = self.0.checked_sub(size).ok_or_else(|| {
-            let reason =
-                format!("is one of too many configs: at most {MOST_CONFIG_BYTES} bytes are read of all");
-            Error::entry(&archive.path, name, reason)
+            Error::entry(
+                &archive.path,
+                name,
+                "is one of too many configs: together they are too large",
+            )
         })?;
         Ok(text)
     }
@@ -119,18 +121,12 @@ pub(crate) fn fits_its_config(
         && pairs.all(|(layer, diff_id)| layer.media_type != MediaType::OCI_LAYER || layer.digest == *diff_id))
 }
 
-/// A layer as it is in the archive.
-#[derive(Debug, Clone)]
-struct Layer {
-    extent: Extent,
-    descriptor: Descriptor,
-}
-
 /// An image that got a manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct MadeImage {
-    root: Descriptor,
-    config: Digest,
+    pub root: Descriptor,
+    /// The config's digest.
+    pub config: Digest,
 }
 
 impl MadeImage {
@@ -170,7 +166,8 @@ pub(crate) fn make_all(
     options: &OpenOptions,
     contents: &mut Contents,
 ) -> Result<Vec<MadeImage>, Error> {
-    let layers = hash_all(archive, listed, options)?;
+    let names = listed.iter().flat_map(|image| &image.layers);
+    let layers = Layers::hash(archive, names, options)?;
     let mut budget = ConfigBudget::default();
     let made = listed.iter().map(|image| {
         options.check_stop(&archive.path)?;
@@ -182,7 +179,7 @@ pub(crate) fn make_all(
 fn make(
     archive: &Archive,
     image: &Listed,
-    layers: &HashMap<Extent, Layer>,
+    layers: &Layers,
     budget: &mut ConfigBudget,
     contents: &mut Contents,
 ) -> Result<MadeImage, Error> {
@@ -210,7 +207,7 @@ fn make(
     }
     let mut descriptors = Vec::new();
     for (entry, diff_id) in image.layers.iter().zip(&diff_ids) {
-        let layer = &layers[&layer_extent(archive, entry)?];
+        let layer = layers.of(archive, entry)?;
         let descriptor = &layer.descriptor;
         let is_plain = descriptor.media_type == MediaType::OCI_LAYER;
         if is_plain && diff_id.algorithm() == Algorithm::Sha256 && *diff_id != descriptor.digest {
@@ -235,7 +232,7 @@ fn make(
 }
 
 /// Makes an OCI manifest: Docker's media types have no plain tar and no zstd.
-fn make_manifest(config: &Descriptor, layers: &[&Descriptor]) -> Result<RawManifest, String> {
+pub(crate) fn make_manifest(config: &Descriptor, layers: &[&Descriptor]) -> Result<RawManifest, String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Made<'a> {
@@ -262,98 +259,4 @@ fn told_digest(name: &str) -> Option<&str> {
     let is_hex = hex.len() == Algorithm::Sha256.hex_len()
         && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     is_hex.then_some(hex)
-}
-
-fn clean(archive: &Archive, entry: &str) -> Result<String, Error> {
-    names::clean(entry)
-        .map_err(|reason| Error::entry(&archive.path, entry, format!("{reason}; {MANIFEST} names it")))
-}
-
-fn missing(archive: &Archive, entry: &str) -> Error {
-    Error::entry(
-        &archive.path,
-        entry,
-        format!("isn't there, and {MANIFEST} names it"),
-    )
-}
-
-fn layer_extent(archive: &Archive, entry: &str) -> Result<Extent, Error> {
-    let name = clean(archive, entry)?;
-    archive.find(&name)?.ok_or_else(|| missing(archive, entry))
-}
-
-/// Hashes each layer once, several at once.
-fn hash_all(
-    archive: &Archive,
-    listed: &[&Listed],
-    options: &OpenOptions,
-) -> Result<HashMap<Extent, Layer>, Error> {
-    let mut extents = Vec::new();
-    for entry in listed.iter().flat_map(|image| &image.layers) {
-        extents.push(layer_extent(archive, entry)?);
-    }
-    extents.sort_by_key(|extent| (extent.offset, extent.size));
-    extents.dedup();
-    let next = AtomicUsize::new(0);
-    let hashed = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(extent) = extents.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = hash(archive, *extent, options);
-            let failed = result.is_err();
-            hashed.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-            if failed {
-                next.store(extents.len(), Ordering::Relaxed);
-            }
-        }
-    };
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_THREADS);
-    thread::scope(|scope| {
-        for _ in 1..threads.min(extents.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let hashed = hashed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    hashed
-        .into_iter()
-        .map(|layer| layer.map(|layer| (layer.extent, layer)))
-        .collect()
-}
-
-fn hash(archive: &Archive, extent: Extent, options: &OpenOptions) -> Result<Layer, Error> {
-    let mut reader = BlobReader::new(Arc::clone(&archive.tar), extent);
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut media_type = MediaType::OCI_LAYER;
-    let mut chunk = vec![0; CHUNK];
-    let mut is_first = true;
-    loop {
-        options.check_stop(&archive.path)?;
-        let count = reader
-            .read(&mut chunk)
-            .map_err(Error::io("reading", &archive.path))?;
-        if count == 0 {
-            break;
-        }
-        if std::mem::take(&mut is_first) {
-            media_type = layer_type(&chunk[..count]);
-        }
-        hasher.update(&chunk[..count]);
-    }
-    Ok(Layer {
-        extent,
-        descriptor: Descriptor::new(media_type, hasher.finish(), extent.size),
-    })
-}
-
-/// The media type of a layer that begins so.
-fn layer_type(start: &[u8]) -> MediaType {
-    if start.starts_with(b"\x1f\x8b") {
-        MediaType::OCI_LAYER_GZIP
-    } else if crate::zstd::begins(start) {
-        MediaType::OCI_LAYER_ZSTD
-    } else {
-        MediaType::OCI_LAYER
-    }
 }

@@ -11,6 +11,7 @@ mod blob;
 mod blob_writer;
 mod combined;
 mod docker;
+mod docker_v1;
 mod entries;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -18,6 +19,7 @@ mod error;
 pub mod fuzzing;
 mod header;
 mod input;
+mod layers;
 mod listing;
 mod names;
 mod oci;

@@ -40,11 +40,6 @@ fn describe(entries: &Entries, compression: Compression) -> String {
     if entries.first().is_empty() {
         return format!("{tar} without entries");
     }
-    if entries.names().any(|name| name == "repositories") {
-        return format!(
-            "{tar} in the form that docker save had before Docker 1.10, which has no manifest.json: load it and save it again with a newer one"
-        );
-    }
     if is_file_system(entries) {
         return format!(
             "{tar} of a container's files, as docker export writes it: docker save writes images"

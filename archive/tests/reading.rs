@@ -189,6 +189,116 @@ fn a_docker_archive_keeps_its_layers_and_gets_a_manifest_that_says_what_it_is_of
     assert_eq!(blob(&archive, &read.layers[1].digest), b"layer");
 }
 
+/// A layer as `docker save` wrote it before Docker 1.10.
+fn v1_layer(tar: Tar, id: &str, parent: &str, layer: &[u8]) -> Tar {
+    let parent = if parent.is_empty() {
+        String::new()
+    } else {
+        format!(r#""parent":"{parent}","#)
+    };
+    let text = format!(
+        r#"{{"id":"{id}",{parent}"created":"2015-06-01T00:00:00Z","container_config":{{"Cmd":["/bin/sh","-c","{}"]}},"architecture":"amd64","os":"linux","config":{{"Cmd":["/x"]}},"Size":{}}}"#,
+        &id[..1],
+        layer.len()
+    );
+    tar.file(&format!("{id}/VERSION"), "1.0")
+        .file(&format!("{id}/json"), text)
+        .file(&format!("{id}/layer.tar"), layer)
+}
+
+#[test]
+fn an_archive_of_before_docker_1_10_gets_configs_and_manifests() {
+    let id = |letter: &str| letter.repeat(64);
+    let (a, b, c) = (id("a"), id("b"), id("c"));
+    let layers = |tar: Tar| {
+        let tar = v1_layer(tar, &a, "", b"base");
+        v1_layer(v1_layer(tar, &b, &a, b"app"), &c, &a, b"tool")
+    };
+    let named = format!(r#"{{"app":{{"1":"{b}"}},"hub.local/base":{{"2":"{a}"}}}}"#);
+    let archive = open(layers(Tar::new()).file("repositories", named)).unwrap();
+    assert_eq!(archive.form().to_string(), "a Docker archive");
+    let full = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        names(&archive),
+        [full("hub.local/base:2"), full("docker.io/library/app:1"), None]
+    );
+    let app = &archive.images()[1];
+    let manifest = archive.manifest(&app.root.digest).unwrap().unwrap();
+    let Manifest::Image(manifest) = manifest.view() else {
+        panic!("it is an image")
+    };
+    let layers_read: Vec<Vec<u8>> = manifest
+        .layers
+        .iter()
+        .map(|layer| blob(&archive, &layer.digest))
+        .collect();
+    assert_eq!(layers_read, [b"base".to_vec(), b"app".to_vec()]);
+    assert_eq!(app.made_from.as_ref(), Some(&manifest.config.digest));
+    assert_eq!(
+        archive.blob_size(&manifest.config.digest).unwrap(),
+        Some(manifest.config.size)
+    );
+    let mut part = String::new();
+    archive
+        .open_blob(&manifest.config.digest, 1..10)
+        .unwrap()
+        .unwrap()
+        .read_to_string(&mut part)
+        .unwrap();
+    assert_eq!(part, "\"architec");
+    assert_eq!(
+        manifest.config.digest.short(),
+        "e75ce94964f1",
+        "the same bytes from every build"
+    );
+    let config: Value = serde_json::from_slice(&blob(&archive, &manifest.config.digest)).unwrap();
+    let diff_ids = json!([Digest::of(b"base"), Digest::of(b"app")]);
+    assert_eq!(
+        config,
+        json!({
+            "architecture": "amd64", "os": "linux", "config": {"Cmd": ["/x"]}, "created": "2015-06-01T00:00:00Z",
+            "container_config": {"Cmd": ["/bin/sh", "-c", "b"]},
+            "history": [
+                {"created": "2015-06-01T00:00:00Z", "created_by": "/bin/sh -c a"},
+                {"created": "2015-06-01T00:00:00Z", "created_by": "/bin/sh -c b"},
+            ],
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        })
+    );
+    // Saved by their IDs, images have no names.
+    assert_eq!(names(&open(layers(Tar::new())).unwrap()), [None, None]);
+
+    let missing = "isn't there, and another layer or a name needs it";
+    for (tar, expected) in [
+        (v1_layer(Tar::new(), &a, &b, b"x"), missing),
+        (
+            layers(Tar::new()).file("repositories", r#"{"app":{"1":"../x"}}"#),
+            missing,
+        ),
+        (
+            v1_layer(v1_layer(Tar::new(), &a, &b, b"x"), &b, &a, b"y")
+                .file("repositories", format!(r#"{{"x":{{"1":"{a}"}}}}"#)),
+            "is a layer of too many, or its own parent",
+        ),
+        (
+            v1_layer(Tar::new(), &a, "", b"\x1f\x8b\x08packed"),
+            "is compressed, which no layer of this form is",
+        ),
+        (
+            Tar::new().file(&format!("{a}/json"), "{}"),
+            "layer.tar\" isn't there",
+        ),
+        (Tar::new().file(&format!("{a}/json"), "what"), "can't be read"),
+        (
+            layers(Tar::new()).file("repositories", "[]"),
+            "\"repositories\" can't be read",
+        ),
+    ] {
+        let error = open(tar).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
 /// What `docker save` of version 25 and later writes: both lists, of which the index may be wrong.
 fn docker_25_save(image: &Image, roots: &[(&RawManifest, &[(&str, &str)])], tags: &Value) -> Tar {
     let paths: Vec<String> = image
@@ -343,7 +453,7 @@ fn a_docker_archive_that_contradicts_itself_is_refused_by_name() {
         ),
         (
             docker_save(&image.config, b"layer", &list(&config, &["0d/layer.tar"])),
-            "entry \"0d/layer.tar\" isn't there, and manifest.json names it",
+            "entry \"0d/layer.tar\" isn't there, and the archive's list names it",
         ),
         (
             docker_save(&image.config, b"layer", &list(&config, &[])),
@@ -509,7 +619,6 @@ fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
         .folder("b/")
         .file("c.txt", "")
         .file("d.txt", "");
-    let old = Tar::new().file("0a/layer.tar", "").file("repositories", "{}");
     let exported = Tar::new()
         .file(".dockerenv", "")
         .header("dev/console", EntryType::Char, 0, "");
@@ -548,10 +657,6 @@ fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
             ),
         ),
         (gzip(&Tar::new().end()), "it is a tar with gzip without entries"),
-        (
-            old.end(),
-            "it is a tar in the form that docker save had before Docker 1.10",
-        ),
     ] {
         let (_folder, path) = written("file", &bytes);
         let error = Archive::open(&path).unwrap_err().to_string();
