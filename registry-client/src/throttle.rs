@@ -20,7 +20,7 @@ const START: f64 = 16.0;
 /// The largest initial limit.
 const LARGEST_START: f64 = 64.0;
 
-/// The initial limit grows by [`START`] for each of these in the round-trip time.
+/// The initial limit grows by [`START`] for each of these in the round-trip time. A shorter one may be a busy machine's.
 const LONG: Duration = Duration::from_millis(20);
 
 /// The interval between two checks of the cancel flag.
@@ -286,7 +286,7 @@ impl Throttle {
 impl State {
     /// Raises the limit to the initial one for a round-trip time.
     fn raise(&mut self, round_trip: Duration) {
-        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
+        let start = START * (1.0 + round_trip.div_duration_f64(LONG).floor());
         let start = start.min(LARGEST_START).min(self.most);
         if self.overloads == 0 && start > self.limit {
             self.limit = start;
@@ -412,9 +412,9 @@ mod tests {
     fn the_limit_starts_by_the_round_trip_time() {
         for (milliseconds, most, limit) in [
             (0, 100, 16),
-            (10, 100, 24),
+            (19, 100, 16),
             (20, 100, 32),
-            (40, 100, 48),
+            (41, 100, 48),
             (500, 100, 64),
             (500, 40, 40),
             (500, 3, 3),
