@@ -38,8 +38,8 @@ pub struct ClientBuilder {
     other: Option<Client>,
 }
 
-impl Default for ClientBuilder {
-    fn default() -> ClientBuilder {
+impl ClientBuilder {
+    pub(crate) fn new() -> ClientBuilder {
         ClientBuilder {
             hosts: Vec::new(),
             skip_tls_verify: false,
@@ -57,9 +57,7 @@ impl Default for ClientBuilder {
             other: None,
         }
     }
-}
 
-impl ClientBuilder {
     /// Sets the rules for hosts: credentials, CAs, client certificates, plain HTTP. The longest rule that matches wins.
     pub fn hosts(mut self, hosts: Vec<HostRule>) -> Self {
         self.hosts = hosts;

@@ -27,7 +27,7 @@ pub struct Client {
 impl Client {
     /// Returns the settings to build a client from.
     pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
+        ClientBuilder::new()
     }
 
     /// Returns media type, digest and size (in bytes) of the manifest with a tag or digest: by HEAD, or by fetching it if that doesn't tell

@@ -53,6 +53,7 @@ mod health;
 mod hint;
 mod identity;
 mod journal;
+mod limit;
 mod login;
 mod manifests;
 mod network;

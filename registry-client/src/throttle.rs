@@ -1,8 +1,4 @@
-//! Limits the concurrent requests to a host: one limit for each host, shared by all workers.
-//!
-//! The limit starts by the host's round-trip time: requests over a long link wait for the link, not for the host. It then grows by one for
-//! each round of successful requests that used it up (additive increase), and is halved where the host can't cope (multiplicative
-//! decrease), as TCP does with its window.
+//! Decides when a request to a host may start: one limit, one pause and one health for each host, shared by all workers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,16 +8,8 @@ use std::time::{Duration, Instant};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::health::Health;
+use crate::limit::Limit;
 use crate::retry::RetryPolicy;
-
-/// The initial limit for a host nearby.
-const START: f64 = 16.0;
-
-/// The largest initial limit.
-const LARGEST_START: f64 = 64.0;
-
-/// The initial limit grows by [`START`] for each of these in the round-trip time.
-const LONG: Duration = Duration::from_millis(20);
 
 /// The interval between two checks of the cancel flag.
 const SLICE: Duration = Duration::from_millis(50);
@@ -38,30 +26,16 @@ pub(crate) struct Throttle {
 
 #[derive(Debug)]
 struct State {
-    /// The largest limit.
-    most: f64,
-    limit: f64,
+    limit: Limit,
     running: usize,
     /// The running requests by thread. An upload whose bytes come from the same host must not wait for itself.
     by_thread: HashMap<ThreadId, usize>,
     paused_until: Option<Instant>,
     /// Brief pauses since the last success.
     briefs: u32,
-    /// The number of overloads. A failure of a request that began before the last one is no news.
-    overloads: u64,
-    first_round_trip: RoundTrip,
     /// Apart for reads and writes: a registry may serve the ones and refuse the others.
     reads: Health,
     writes: Health,
-}
-
-/// The first round trip to a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RoundTrip {
-    NotBegun,
-    /// Something was sent, and nothing has come back.
-    Since(Instant),
-    Over,
 }
 
 /// The right to run one request, its answer's body included. Dropping it releases it.
@@ -99,17 +73,13 @@ pub(crate) enum PermitWait {
 
 impl Throttle {
     pub fn new(most: usize) -> Arc<Throttle> {
-        let most = most.max(1) as f64;
         Arc::new(Throttle {
             state: Mutex::new(State {
-                most,
-                limit: most.min(START),
+                limit: Limit::new(most),
                 running: 0,
                 by_thread: HashMap::new(),
                 paused_until: None,
                 briefs: 0,
-                overloads: 0,
-                first_round_trip: RoundTrip::NotBegun,
                 reads: Health::default(),
                 writes: Health::default(),
             }),
@@ -131,11 +101,8 @@ impl Throttle {
                 return None;
             }
             let pause = state.pause(Instant::now());
-            if let RoundTrip::Since(sent) = state.first_round_trip {
-                // It takes as long as this at least.
-                state.raise(sent.elapsed());
-            }
-            let is_free = state.running < state.limit();
+            state.limit.wait(Instant::now());
+            let is_free = state.running < state.limit.get();
             let waits = match wait {
                 PermitWait::Unlimited => true,
                 PermitWait::AtMost(longest) => since.elapsed() < longest,
@@ -156,26 +123,26 @@ impl Throttle {
         Some(Permit {
             throttle: Arc::clone(self),
             thread,
-            began: Began(state.overloads),
+            began: Began(state.limit.overloads()),
         })
     }
 
     /// Returns the present limit.
     pub fn limit(&self) -> usize {
-        self.lock().limit()
+        self.lock().limit.get()
     }
 
     /// Returns the number of free permits.
     pub fn free(&self) -> usize {
         let state = self.lock();
-        state.limit().saturating_sub(state.running)
+        state.limit.get().saturating_sub(state.running)
     }
 
     /// Records an overload: no request starts during the pause, and the limit is halved. Returns the new limit if it fell. Failures of
     /// requests that ran together count once; `began` is `None` if it isn't known.
     pub fn record_overload(&self, now: Instant, began: Option<Began>, pause: Pause) -> Option<usize> {
         let mut state = self.lock();
-        let is_news = began.is_none_or(|began| began.0 == state.overloads);
+        let is_news = began.is_none_or(|began| began.0 == state.limit.overloads());
         let pause = match pause {
             Pause::Asked(asked) => asked,
             Pause::Brief(first) if is_news => {
@@ -187,33 +154,18 @@ impl Throttle {
         };
         let until = now + pause;
         state.paused_until = Some(state.paused_until.map_or(until, |earlier| earlier.max(until)));
-        if !is_news {
-            return None;
-        }
-        state.overloads += 1;
-        if state.limit <= 1.0 {
-            return None;
-        }
-        state.limit = (state.limit / 2.0).max(1.0);
-        Some(state.limit())
+        is_news.then(|| state.limit.halve()).flatten()
     }
 
     /// Records that something was sent over a new connection.
     pub fn sent(&self, now: Instant) {
-        let mut state = self.lock();
-        if state.first_round_trip == RoundTrip::NotBegun {
-            state.first_round_trip = RoundTrip::Since(now);
-        }
+        self.lock().limit.sent(now);
     }
 
-    /// Sets the initial limit by the first round trip to the host. Ignores later ones.
+    /// Records the first round trip over a new connection.
     pub fn measured(&self, round_trip: Duration) {
-        let mut state = self.lock();
-        if state.first_round_trip != RoundTrip::Over {
-            state.first_round_trip = RoundTrip::Over;
-            state.raise(round_trip);
-            self.freed.notify_all();
-        }
+        self.lock().limit.measured(round_trip);
+        self.freed.notify_all();
     }
 
     /// Records an answer. `is_good`: it isn't a passing failure.
@@ -274,35 +226,20 @@ impl Throttle {
         self.lock().health(is_write).given_up().is_some()
     }
 
-    /// Records a success. A round of them raises the limit by one, if all permits are in use.
+    /// Records a success.
     pub fn record_success(&self) {
         let mut state = self.lock();
-        if state.running >= state.limit() {
-            state.limit = (state.limit + 1.0 / state.limit).min(state.most);
-        }
+        let is_used_up = state.running >= state.limit.get();
+        state.limit.succeed(is_used_up);
     }
 }
 
 impl State {
-    /// Raises the limit to the initial one for a round-trip time.
-    fn raise(&mut self, round_trip: Duration) {
-        let start = START * (1.0 + round_trip.as_secs_f64() / LONG.as_secs_f64());
-        let start = start.min(LARGEST_START).min(self.most);
-        if self.overloads == 0 && start > self.limit {
-            self.limit = start;
-            log::debug!("{} requests at once, {round_trip:?} away", self.limit());
-        }
-    }
-
     fn health(&mut self, is_write: bool) -> &mut Health {
         match is_write {
             true => &mut self.writes,
             false => &mut self.reads,
         }
-    }
-
-    fn limit(&self) -> usize {
-        self.limit.floor().max(1.0) as usize
     }
 
     /// Returns what is left of the pause.
@@ -409,48 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_starts_by_the_round_trip_time() {
-        for (milliseconds, most, limit) in [
-            (0, 100, 16),
-            (10, 100, 24),
-            (20, 100, 32),
-            (40, 100, 48),
-            (500, 100, 64),
-            (500, 40, 40),
-            (500, 3, 3),
-        ] {
-            let throttle = Throttle::new(most);
-            throttle.measured(Duration::from_millis(milliseconds));
-            assert_eq!(throttle.limit(), limit, "{milliseconds} ms");
-            throttle.measured(Duration::from_secs(1));
-            assert_eq!(throttle.limit(), limit, "the first one counts");
-        }
+    fn a_silent_host_gets_more_requests() {
         let throttle = Throttle::new(100);
-        throttle.record_overload(Instant::now(), None, Pause::None);
-        throttle.measured(Duration::from_secs(1));
-        assert_eq!(throttle.limit(), 8, "an overload counts for more");
-    }
-
-    #[test]
-    fn a_host_that_is_silent_at_first_is_taken_for_one_far_away() {
-        let throttle = Throttle::new(100);
-        let long_ago = Instant::now().checked_sub(2 * LONG).unwrap();
-        throttle.sent(long_ago);
-        throttle.sent(Instant::now());
+        throttle.sent(Instant::now() - Duration::from_secs(1));
         let _permit = throttle.acquire(&Cancel::default(), PermitWait::Unlimited);
-        assert!((48..=64).contains(&throttle.limit()), "{}", throttle.limit());
-    }
-
-    #[test]
-    fn a_round_of_successes_lets_one_more_run_where_all_permits_are_used() {
-        let throttle = Throttle::new(18);
-        for expected in [16, 17, 18, 18] {
-            assert_eq!(throttle.limit(), expected);
-            let running = fill(&throttle);
-            assert_eq!(running.len(), expected);
-            // The last fraction of one is lost in rounding down.
-            (0..=expected).for_each(|_| throttle.record_success());
-        }
+        assert_eq!(throttle.limit(), 64);
     }
 
     #[test]
