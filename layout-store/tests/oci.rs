@@ -754,7 +754,11 @@ fn blobs_go_on_where_they_ended_are_linked_and_set_aside_as_in_any_format() {
     let (folder, store) = new();
     let kubekey = Store::create(folder.path().join("kubekey")).unwrap();
     let content: Vec<u8> = (0..600_000_u32).map(|number| number as u8).collect();
-    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(&content), content.len() as u64);
+    let blob = Descriptor::new(
+        MediaType::new("layer"),
+        Digest::of(&content),
+        content.len() as u64,
+    );
 
     // Some bytes, and a part that came before its turn.
     let mut writer = store.write_blob(&blob).unwrap().unwrap();

@@ -13,7 +13,7 @@ pub(super) fn directory(argument: &str, text: &str, wrong: &mut Wrong) -> Option
     let error = match Location::parse_directory(text) {
         Ok(location) if location.place().path().is_some() => return Some(location),
         Ok(_) => return not_a_directory(argument, text, wrong),
-        Err(EndpointError::NoPath { .. }) => {
+        Err(EndpointError::NoPath { .. }) if text.is_empty() => {
             wrong.note_with_hint(
                 argument,
                 "it is empty",

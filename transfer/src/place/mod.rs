@@ -34,7 +34,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_layout_store::local_repository;
 use transload_reference::{Reference, Registry, Repository};
@@ -152,6 +152,9 @@ impl LocalPlace {
         let opener = Opener::new(cancel);
         let checked = self.kind.check_source(self, &opener);
         checked.map_err(|refusal| {
+            if cancel.load(Ordering::Relaxed) {
+                return Fault::interrupted();
+            }
             let fault = Fault::refused(Some(Side::Source), refusal.message);
             refusal.hint.into_iter().fold(fault, Fault::with_hint)
         })?;
