@@ -50,6 +50,74 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// The place where the parts of a writer's blob are begun, which other threads may do while it writes.
+    pub fn of(writer: &BlobWriter) -> Parts {
+        Parts {
+            partial: writer.partial.clone(),
+            size: writer.blob.size,
+        }
+    }
+
+    /// The parts of an earlier try that are still of use: where in the blob their bytes are, in order. Others are removed.
+    ///
+    /// # Errors
+    /// Where the filesystem refuses.
+    pub fn kept(writer: &BlobWriter) -> Result<Vec<Range<u64>>, Error> {
+        let mut kept: Vec<Range<u64>> = Vec::new();
+        for (start, path) in files(&writer.partial, writer.blob.size)? {
+            let metadata = path.symlink_metadata().ok();
+            let length = metadata
+                .filter(Metadata::is_file)
+                .map_or(0, |metadata| metadata.len());
+            let end = start.saturating_add(length);
+            let reached = kept.last().map_or(writer.position, |last| last.end);
+            // A writer that was killed while it took a part has some of its bytes already.
+            let is_next = start >= reached || kept.is_empty();
+            if is_next && length > 0 && end > reached && end <= writer.blob.size {
+                kept.push(start..end);
+            } else {
+                folders::remove(&path)?;
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Lets a writer take the bytes of the part that begins at `start`, where the writer's bytes end or before. `watch` is told how many were
+    /// taken since it was last told, and ends it by `false`: the rest stays where it is.
+    ///
+    /// # Errors
+    /// Where there is no such part, or its bytes can't be taken.
+    pub fn absorb(
+        writer: &mut BlobWriter,
+        start: u64,
+        mut watch: impl FnMut(u64) -> bool,
+    ) -> Result<(), Error> {
+        let path = file(&writer.partial, start);
+        if !matches!(kind(&path)?, Kind::File(_)) {
+            return Err(Error::damaged(&path, "it is no file"));
+        }
+        let Some(known) = writer.position.checked_sub(start) else {
+            return Err(Error::damaged(&path, "it doesn't follow on what is there"));
+        };
+        let mut part = File::open(&path).map_err(Error::io("opening", &path))?;
+        part.seek(SeekFrom::Start(known))
+            .map_err(Error::io("reading", &path))?;
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match part.read(&mut chunk) {
+                Ok(0) => return folders::remove(&path),
+                Ok(count) => {
+                    writer.write(&chunk[..count])?;
+                    if !watch(count as u64) {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("reading", &path)(error)),
+            }
+        }
+    }
+
     /// Begins a part with the byte at this offset of the blob.
     ///
     /// # Errors
@@ -68,70 +136,6 @@ impl Parts {
 }
 
 impl BlobWriter {
-    /// The parts of an earlier try that are still of use: where in the blob their bytes are, in order. Others are removed.
-    ///
-    /// # Errors
-    /// Where the filesystem refuses.
-    pub fn kept_parts(&self) -> Result<Vec<Range<u64>>, Error> {
-        let mut kept: Vec<Range<u64>> = Vec::new();
-        for (start, path) in files(&self.partial, self.blob.size)? {
-            let metadata = path.symlink_metadata().ok();
-            let length = metadata
-                .filter(Metadata::is_file)
-                .map_or(0, |metadata| metadata.len());
-            let end = start.saturating_add(length);
-            let reached = kept.last().map_or(self.position, |last| last.end);
-            // A writer that was killed while it took a part has some of its bytes already.
-            let is_next = start >= reached || kept.is_empty();
-            if is_next && length > 0 && end > reached && end <= self.blob.size {
-                kept.push(start..end);
-            } else {
-                folders::remove(&path)?;
-            }
-        }
-        Ok(kept)
-    }
-
-    /// The place where parts are begun, which other threads may do while this writer writes.
-    pub fn parts(&self) -> Parts {
-        Parts {
-            partial: self.partial.clone(),
-            size: self.blob.size,
-        }
-    }
-
-    /// Takes the bytes of the part that begins at `start`, where this writer's bytes end or before. `watch` is told how many were
-    /// taken since it was last told, and ends it by `false`: the rest stays where it is.
-    ///
-    /// # Errors
-    /// Where there is no such part, or its bytes can't be taken.
-    pub fn absorb_part(&mut self, start: u64, mut watch: impl FnMut(u64) -> bool) -> Result<(), Error> {
-        let path = file(&self.partial, start);
-        if !matches!(kind(&path)?, Kind::File(_)) {
-            return Err(Error::damaged(&path, "it is no file"));
-        }
-        let Some(known) = self.position.checked_sub(start) else {
-            return Err(Error::damaged(&path, "it doesn't follow on what is there"));
-        };
-        let mut part = File::open(&path).map_err(Error::io("opening", &path))?;
-        part.seek(SeekFrom::Start(known))
-            .map_err(Error::io("reading", &path))?;
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match part.read(&mut chunk) {
-                Ok(0) => return folders::remove(&path),
-                Ok(count) => {
-                    self.write(&chunk[..count])?;
-                    if !watch(count as u64) {
-                        return Ok(());
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("reading", &path)(error)),
-            }
-        }
-    }
-
     /// Removes all parts: of what is begun anew, or done.
     pub(crate) fn forget_parts(&self) -> Result<(), Error> {
         files(&self.partial, self.blob.size)?

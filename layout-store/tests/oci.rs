@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use transload_layout_store::parts::Parts;
 use transload_layout_store::{Format, OpenOptions, Store, Verdict};
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Reference, Repository};
 
@@ -763,16 +764,16 @@ fn blobs_go_on_where_they_ended_are_linked_and_set_aside_as_in_any_format() {
     // Some bytes, and a part that came before its turn.
     let mut writer = store.write_blob(&blob).unwrap().unwrap();
     writer.write(&content[..100_000]).unwrap();
-    let mut part = writer.parts().begin(300_000).unwrap();
+    let mut part = Parts::of(&writer).begin(300_000).unwrap();
     part.write(&content[300_000..]).unwrap();
     drop((writer, part));
     assert_eq!(store.partial_files().unwrap().len(), 2);
     assert_eq!(store.bytes_to_write(&blob).unwrap(), 200_000);
     let mut writer = store.write_blob(&blob).unwrap().unwrap();
     assert_eq!(writer.position(), 100_000);
-    assert_eq!(writer.kept_parts().unwrap(), [300_000..600_000]);
+    assert_eq!(Parts::kept(&writer).unwrap().first(), Some(&(300_000..600_000)));
     writer.write(&content[100_000..300_000]).unwrap();
-    writer.absorb_part(300_000, |_| true).unwrap();
+    Parts::absorb(&mut writer, 300_000, |_| true).unwrap();
     writer.commit().unwrap();
     assert!(store.check_blob(&blob).unwrap());
     assert_eq!(store.partial_files().unwrap().len(), 0);

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use proptest::prelude::*;
+use transload_layout_store::parts::Parts;
 use transload_layout_store::{BlobWriter, Error, Store};
 use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository, Tag};
 
@@ -592,14 +593,13 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
     let mut first = writer();
     first.write(of(0..20)).unwrap();
     for range in [40..60, 60..70, 90..100] {
-        first
-            .parts()
+        Parts::of(&first)
             .begin(at(range.start))
             .unwrap()
             .write(of(range))
             .unwrap();
     }
-    assert!(first.parts().begin(at(40)).is_err(), "somebody is at it");
+    assert!(Parts::of(&first).begin(at(40)).is_err(), "somebody is at it");
     assert_eq!(store.bytes_to_write(&blob).unwrap(), at(40));
     drop(first);
 
@@ -610,8 +610,7 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
     fs::write(name(80), b"").unwrap();
     fs::write(name(95), of(0..10)).unwrap();
     let mut second = writer();
-    let kept: Vec<(u64, u64)> = second
-        .kept_parts()
+    let kept: Vec<(u64, u64)> = Parts::kept(&second)
         .unwrap()
         .iter()
         .map(|part| (part.start, part.end - part.start))
@@ -621,16 +620,16 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
         [(40, 20), (60, 10), (90, 10)].map(|(start, length)| (at(start), at(length)))
     );
     assert!(
-        second.absorb_part(at(40), |_| true).is_err(),
+        Parts::absorb(&mut second, at(40), |_| true).is_err(),
         "it doesn't follow yet"
     );
     second.write(of(20..45)).unwrap();
     // A part of which some is there already gives the rest.
-    second.absorb_part(at(40), |_| true).unwrap();
-    second.absorb_part(at(60), |_| true).unwrap();
+    Parts::absorb(&mut second, at(40), |_| true).unwrap();
+    Parts::absorb(&mut second, at(60), |_| true).unwrap();
     assert_eq!(second.position(), at(70));
     second.write(of(70..90)).unwrap();
-    second.absorb_part(at(90), |_| true).unwrap();
+    Parts::absorb(&mut second, at(90), |_| true).unwrap();
     second.commit().unwrap();
     assert!(store.has_blob(&blob).unwrap());
     assert_eq!(fs::read_dir(&partial).unwrap().count(), 0);
@@ -641,8 +640,8 @@ fn a_small_blob_has_no_parts() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     let writer = writer(&store, b"small");
-    assert!(writer.parts().begin(2).is_err());
-    assert!(writer.kept_parts().unwrap().is_empty());
+    assert!(Parts::of(&writer).begin(2).is_err());
+    assert!(Parts::kept(&writer).unwrap().is_empty());
 }
 
 #[test]

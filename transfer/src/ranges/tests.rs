@@ -24,7 +24,7 @@ fn fetch(offset: u64, kept: &[(u64, u64)]) -> RangeFetch {
     RangeFetch::new(
         &blob,
         &"hub.local/a".parse().unwrap(),
-        writer.parts(),
+        Parts::of(&writer),
         offset,
         &kept,
     )

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use transload_layout_store::parts::Parts;
 use transload_layout_store::{BlobWriter, Error};
 
 use crate::fault::{Fault, Side};
@@ -25,12 +26,12 @@ fn destination(error: Error) -> Fault {
 pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(), Fault> {
     let mut fresh_starts = 0;
     loop {
-        let kept = writer.kept_parts().map_err(destination)?;
+        let kept = Parts::kept(&writer).map_err(destination)?;
         let from_elsewhere = writer.position() > 0 || !kept.is_empty();
         let ranges = RangeFetch::new(
             request.blob,
             request.source_repository,
-            writer.parts(),
+            Parts::of(&writer),
             writer.position(),
             &kept,
         );
@@ -196,7 +197,7 @@ impl Owner<'_, '_> {
     fn absorb(&mut self, start: u64) -> Result<(), StreamFailure> {
         self.disconnect();
         let request = self.request;
-        let absorbed = self.writer.absorb_part(start, |_| request.check_cancel().is_ok());
+        let absorbed = Parts::absorb(self.writer, start, |_| request.check_cancel().is_ok());
         absorbed.map_err(|error| self.judge(error))
     }
 
