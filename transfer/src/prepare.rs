@@ -5,6 +5,7 @@ use std::fmt;
 
 use transload_layout_store::{StoredImage, part_leftovers};
 use transload_policy::{Mode, PlatformSet};
+use transload_reference::Reference;
 use transload_registry_client::Client;
 
 use super::clients::Clients;
@@ -12,7 +13,7 @@ use super::ends::open_source;
 use super::fault::{Fault, Side};
 use super::globs;
 use super::outcome::Route;
-use super::place::{LocalPlace, Opener, Place, Refusal};
+use super::place::{LocalPlace, Opener, Place, Refusal, by_tag_alone};
 use crate::job::{Endpoint, EndpointError, ImageName, Job, TagGlob, Target};
 
 /// What to do about a report of something else.
@@ -353,7 +354,7 @@ fn images_of_source(
     warnings: &mut Vec<String>,
 ) -> Vec<ImageName> {
     if let Some(image) = source.and_then(Endpoint::image) {
-        return vec![image.reference().clone().into()];
+        return vec![whole_name(client, opener, image).into()];
     }
     let Some(place) = source.and_then(Endpoint::local) else {
         let hint = "list them in manifests, or give a src that holds some (local://…) or is one (registry/repository:tag)";
@@ -375,6 +376,19 @@ fn images_of_source(
             Vec::new()
         }
     }
+}
+
+/// The name of an image that a source names: where that is a tag alone, the name of the image that has it.
+fn whole_name(client: &Client, opener: &Opener, image: &Target) -> Reference {
+    let named = match image.place() {
+        Place::Registry(_) => None,
+        Place::Local(local) => open_source(client, opener, image.place())
+            .and_then(|source| by_tag_alone(local, image.reference(), &source.images()?))
+            .ok()
+            .flatten(),
+    };
+    // What can't be told now is told when the image is asked for.
+    named.map_or_else(|| image.reference().clone(), |named| named.reference)
 }
 
 /// Images but those that moved tags left behind, which a warning tells.

@@ -184,6 +184,33 @@ fn a_registry_is_filled_from_every_kind_and_fills_every_kind() {
 }
 
 #[test]
+fn a_tag_alone_stands_for_the_only_image_that_has_it() {
+    let scene = Scene::new();
+    for (scheme, name) in [("oci:", "layout"), ("oci-archive:", "images.tar")] {
+        let place = scene.text((scheme, name));
+        scene.copy(&scene.text(("local://", "images")), &place);
+        let to = format!("to-{name}");
+        let directory = scene.text(("local://", &format!("{to}.d")));
+        assert_eq!(scene.copy(&format!("{place}:v2"), &directory), ["copied"]);
+        let names: Vec<String> = scene
+            .images(("local://", &format!("{to}.d")))
+            .into_keys()
+            .collect();
+        assert_eq!(names, ["hub.example.com/team/app:v2"]);
+        let several = scene.copy(&format!("{place}:v1"), &scene.text(("oci:", &to)));
+        assert!(
+            several[0].contains("has several images with the tag v1"),
+            "{several:?}"
+        );
+        let other_name = format!("{place}:hub.example.com/team/app:v2");
+        assert_eq!(
+            scene.copy(&other_name, &scene.text(("oci:", &format!("{to}:new")))),
+            ["copied"]
+        );
+    }
+}
+
+#[test]
 fn an_archive_with_something_else_is_left_as_it_is() {
     let scene = Scene::new();
     let archive = ("oci-archive:", "images.tar");

@@ -14,7 +14,9 @@ use transload_layout_store::{Listing, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
 
 use super::directory::check_folders_above;
-use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
+use super::{
+    Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
+};
 use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::ArchiveSink;
@@ -181,6 +183,7 @@ pub(super) fn check_sink(place: &LocalPlace) -> Result<(), Refusal> {
 
 /// An archive that images are read from.
 pub(super) struct ArchiveSource {
+    place: LocalPlace,
     path: PathBuf,
     archive: Arc<Archive>,
     images: Vec<StoredImage>,
@@ -198,6 +201,7 @@ impl ArchiveSource {
             .filter_map(|image| Some((image.root.digest.clone(), image.made_from.clone()?)))
             .collect();
         Ok(ArchiveSource {
+            place: place.clone(),
             path: place.path().to_owned(),
             archive,
             images,
@@ -242,7 +246,10 @@ impl Source for ArchiveSource {
         let digest = image.digest().filter(|_| image.tag().is_none());
         match digest {
             Some(digest) if self.archive.manifest(digest).map_err(at_source)?.is_some() => Ok(digest.clone()),
-            _ => Err(self.missing_image(image)),
+            _ => match by_tag_alone(&self.place, image, &self.images)? {
+                Some(found) => Ok(found.digest),
+                None => Err(self.missing_image(image)),
+            },
         }
     }
 

@@ -16,7 +16,9 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 pub(super) use share::takes_no_room;
 pub(crate) use sink::DirectorySink;
 
-use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
+use super::{
+    Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
+};
 use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 
@@ -231,9 +233,20 @@ impl Source for DirectorySource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        self.store
+        let found = self
+            .store
             .resolve(image.repository(), &image.identifier())
-            .map_err(|error| Fault::store(Side::Source, error))?
+            .map_err(|error| Fault::store(Side::Source, error))?;
+        if let Some(digest) = found {
+            return Ok(digest);
+        }
+        let place = LocalPlace::directory(self.store.root());
+        let found = match place.local_repository() {
+            Ok(own) if own == *image.repository() => by_tag_alone(&place, image, &self.images()?)?,
+            _ => None,
+        };
+        found
+            .map(|found| found.digest)
             .ok_or_else(|| self.missing_image(image))
     }
 

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use transload_layout_store::local_repository;
+use transload_layout_store::{StoredImage, local_repository};
 use transload_reference::{Reference, Registry, Repository};
 
 use crate::fault::{Fault, Side};
@@ -164,6 +164,30 @@ impl LocalPlace {
     /// Returns the path from the root on, so that a place is known again that is written in another way.
     pub(crate) fn whole_path(&self) -> PathBuf {
         std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+}
+
+/// The image of a place that a tag alone stands for, where the name has the place's own repository: the only one with that tag, whatever
+/// its repository is.
+pub(crate) fn by_tag_alone(
+    place: &LocalPlace,
+    name: &Reference,
+    images: &[StoredImage],
+) -> Result<Option<StoredImage>, Fault> {
+    let is_own = place
+        .local_repository()
+        .is_ok_and(|own| own == *name.repository());
+    let Some(tag) = name.tag().filter(|_| is_own) else {
+        return Ok(None);
+    };
+    let mut found = images.iter().filter(|image| image.reference.tag() == Some(tag));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => {
+            let message = format!("{place} has several images with the tag {tag}");
+            let hint = format!("give its whole name: {} or {}", first.reference, second.reference);
+            Err(Fault::refused(Some(Side::Source), message).with_hint(hint))
+        }
+        (found, _) => Ok(found.cloned()),
     }
 }
 
