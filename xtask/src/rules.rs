@@ -47,7 +47,7 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
-    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, POLICY], tests_use: &[SUPPORT] },
+    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY], tests_use: &[SUPPORT] },
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
