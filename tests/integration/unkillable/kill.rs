@@ -339,7 +339,7 @@ fn a_copy_between_directories_that_is_killed_writes_no_finished_blob_again() {
     println!("copy: {kills} kills");
 }
 
-/// How much of each open blob a kill may cost where an archive or a layout is written.
+/// How many bytes of each open blob a kill may cost where an archive is written.
 const LOST: u64 = 8 << 20;
 
 #[test]
