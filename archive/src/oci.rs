@@ -3,7 +3,7 @@
 //! [image specification, "Image Layout"]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 use serde::Deserialize;
-use transload_reference::{Descriptor, Digest, Manifest, MediaType, RawManifest, Reference};
+use transload_reference::{Descriptor, Digest, Manifest, MediaType, RawManifest, Reference, Tag};
 
 use crate::archive::{Contents, distinct};
 use crate::{Archive, ArchivedImage, Error, OpenOptions, combined};
@@ -65,7 +65,17 @@ fn image(entry: &Descriptor) -> ArchivedImage {
             .map(String::as_str)
             .filter(|name| !name.is_empty())
     };
-    let name = annotation(FULL_NAME).or(annotation(REF_NAME));
+    let full = annotation(FULL_NAME).and_then(full_name);
+    let tag: Option<Tag> = annotation(REF_NAME).and_then(|tag| tag.parse().ok());
+    // Programs that know no full names, such as umoci, keep it where they give an image a further tag.
+    let retagged = full.zip(tag).map(|(full, tag)| {
+        let name = Reference::new(full.repository().clone(), Some(tag), None);
+        name.to_string()
+    });
+    let name = retagged
+        .as_deref()
+        .or(annotation(FULL_NAME))
+        .or(annotation(REF_NAME));
     ArchivedImage::named(name, entry.clone(), None)
 }
 

@@ -44,6 +44,7 @@ fn an_oci_archive_gives_its_names_manifests_and_blobs() {
         (&amd.manifest, &[(TAG, "quay.io/team/app:v1")]),
         (&arm.manifest, &[(TAG, "v2")]),
         (&amd.manifest, &[]),
+        (&arm.manifest, &[(FULL, "quay.io/team/app:v1"), (TAG, "v2")]),
     ]);
     let mut tar = layout(&text)
         .folder("blobs/")
@@ -66,8 +67,10 @@ fn an_oci_archive_gives_its_names_manifests_and_blobs() {
             full("docker.io/library/alpine:3.19"),
             full("quay.io/team/app:v1"),
             None,
-            None
-        ]
+            None,
+            full("quay.io/team/app:v2")
+        ],
+        "a bare tag holds beside a full name with another one"
     );
     assert_eq!(
         archive.images()[2].name.as_deref(),

@@ -81,13 +81,13 @@ fn held<'a>(name: impl Into<String>, image: &'a Image) -> Held<'a> {
 
 /// What a path of a directory is.
 #[derive(PartialEq, Eq)]
-enum Entry {
+pub enum Entry {
     File(Vec<u8>),
     Link(String),
 }
 
 /// The files and symbolic links of a directory, by their paths in it.
-fn tree(dir: &str) -> BTreeMap<String, Entry> {
+pub fn tree(dir: &str) -> BTreeMap<String, Entry> {
     let root = Path::new(dir);
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -165,7 +165,7 @@ fn assert_holds(dir: &str, images: &[Held<'_>]) {
 }
 
 #[track_caller]
-fn assert_is(found: &BTreeMap<String, Entry>, expected: &BTreeMap<String, Entry>) {
+pub fn assert_is(found: &BTreeMap<String, Entry>, expected: &BTreeMap<String, Entry>) {
     let names = |tree: &BTreeMap<String, Entry>| tree.keys().cloned().collect::<Vec<_>>().join("\n");
     assert_eq!(names(found), names(expected));
     for (name, entry) in found {

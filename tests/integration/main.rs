@@ -1,8 +1,10 @@
 //! The one integration test binary: the program, run as its users run it, against scripted and real registries.
 
+mod archives;
 mod bench;
 mod care;
 mod content;
+mod engines;
 mod examples;
 mod faults;
 mod guides;

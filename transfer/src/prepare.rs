@@ -442,7 +442,9 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
                 return mappings;
             }
         };
-        if mapping.from == mapping.to {
+        // Standard input isn't standard output, though both are written `-`.
+        let is_stream = matches!(mapping.to.place(), Place::Local(local) if local.is_stream());
+        if mapping.from == mapping.to && !is_stream {
             let message = format!("{} would be copied onto itself", mapping.name);
             wrong.note(Some(Side::Destination), message, None);
             continue;

@@ -32,7 +32,8 @@ Tasks:
                   the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
-                  says how to install what is missing, and stops.
+                  says how to install what is missing, and stops. containerd, Docker, podman, buildah and umoci are unpacked into
+                  target/engines there, where PATH doesn't have them; elsewhere their tests say that they are left out.
   fuzz [TARGET...] [--seconds N]
                   tries the fuzz targets (docs/fuzzing.md), all of them if none is named, for a minute each. It needs a C++
                   compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.

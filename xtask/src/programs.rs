@@ -1,7 +1,7 @@
 //! Finding programs.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -84,6 +84,51 @@ pub fn see_to(who: &str, needed: &[(&str, &str)]) -> Result<(), String> {
         return Ok(());
     }
     Err(how_to_install(who, &still_missing))
+}
+
+/// Sees to programs that keep and run images, given with the Debian packages that hold them: as root on Debian those that are
+/// missing are unpacked below `folder`, with the libraries that they need. They aren't installed, since that would start services, and
+/// remove other programs that do the same. Returns where they are; `None` where some are missing, which is said.
+///
+/// # Errors
+/// Where they can't be downloaded or unpacked.
+pub fn unpack(folder: &Path, needed: &[(&str, &str)]) -> Result<Option<PathBuf>, String> {
+    let (archives, root) = (folder.join("archives"), folder.join("root"));
+    let places = ["usr/bin", "usr/sbin"].map(|place| root.join(place));
+    let unpacked = env::join_paths(&places).map_err(|error| error.to_string())?;
+    let is_missing =
+        |(program, _): &&(&str, &str)| !is_installed(program) && find(program, &unpacked).is_none();
+    let missing: Vec<&(&str, &str)> = needed.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(Some(root));
+    }
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    if !is_root_on_debian() {
+        eprintln!(
+            "Some tests are left out, which need Debian's packages {} and root.",
+            packages.join(", ")
+        );
+        return Ok(None);
+    }
+    let made = fs::create_dir_all(archives.join("partial"));
+    made.map_err(|error| format!("{}: {error}", archives.display()))?;
+    let mut cache = OsString::from("Dir::Cache::archives=");
+    cache.push(&archives);
+    run_command(apt_get().arg("update"))?;
+    run_command(
+        apt_get()
+            .args(["install", "--download-only", "--yes", "--no-install-recommends"])
+            .args(["-o", "APT::Sandbox::User=root", "-o"])
+            .arg(cache)
+            .args(packages),
+    )?;
+    let listed = fs::read_dir(&archives).map_err(|error| format!("{}: {error}", archives.display()))?;
+    let files = listed.flatten().map(|entry| entry.path());
+    for package in files.filter(|path| path.extension() == Some(OsStr::new("deb"))) {
+        run_command(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&root))?;
+    }
+    Ok(Some(root))
 }
 
 fn apt_get() -> Command {

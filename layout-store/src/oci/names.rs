@@ -32,18 +32,19 @@ impl Said {
     }
 
     /// Reads what the tools of the field write: a full name by containerd's annotation; else a full name or a bare tag by the
-    /// specification's. What is neither says nothing.
+    /// specification's. A bare tag holds beside a full name with another one: programs that know no full names, such as umoci, keep
+    /// it where they give an image a further tag. What is neither says nothing.
     pub fn of(annotations: &BTreeMap<String, String>) -> Said {
         let reference = |text: &String| text.parse::<Reference>().ok();
         let ref_name = annotations.get(REF_NAME);
         let bare_tag: Option<Tag> = ref_name.and_then(|text| text.parse().ok());
         let full = annotations.get(FULL_NAME).and_then(reference);
         match (full, bare_tag) {
-            (Some(full), Some(tag)) if full.tag().is_none() && full.digest().is_none() => Said {
+            (Some(full), Some(tag)) => Said {
                 repository: Some(full.repository().clone()),
                 tag: Some(tag),
             },
-            (Some(full), _) => Said::by(full),
+            (Some(full), None) => Said::by(full),
             (None, Some(tag)) => Said {
                 repository: None,
                 tag: Some(tag),
@@ -164,7 +165,7 @@ mod tests {
         let by_digest = format!("quay.io/a/b@{digest}");
         let only_digest = format!("@{digest}");
         type Annotations<'a> = &'a [(&'a str, &'a str)];
-        let cases: [(&str, Annotations<'_>, &str); 16] = [
+        let cases: [(&str, Annotations<'_>, &str); 17] = [
             (
                 "containerd, buildkit, docker 25, transload",
                 &[(FULL_NAME, "docker.io/library/alpine:3.19"), (REF_NAME, "3.19")],
@@ -179,6 +180,11 @@ mod tests {
                 "a full name without a tag, with one beside it",
                 &[(FULL_NAME, "quay.io/a/b"), (REF_NAME, "v1")],
                 "quay.io/a/b v1",
+            ),
+            (
+                "transload, with a further tag of umoci's",
+                &[(FULL_NAME, "quay.io/a/b:v1"), (REF_NAME, "v2")],
+                "quay.io/a/b v2",
             ),
             (
                 "a full name alone",

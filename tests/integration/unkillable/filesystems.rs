@@ -153,6 +153,37 @@ fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_p
 }
 
 #[test]
+fn an_archive_on_a_disk_that_takes_no_colon_is_written_verified_and_read() {
+    let dir = folder();
+    let (file, disk) = (dir.path().join("exfat"), dir.path().join("disk"));
+    fs::create_dir(&disk).expect("a writable folder");
+    let Some(exfat) = ExfatImage::make(&file) else {
+        return;
+    };
+    let (_registry, names) = registry(&[3 * MIB, 1000, 2 * MIB]);
+    let store = dir.path().join("store");
+    pull(Transload::new(), &store, &names).expect_code(0);
+    let on_disk = |args: &[&str]| {
+        let program = exfat.with(Transload::new(), &disk, "\"$@\"");
+        program.args(args).run().expect_code(0)
+    };
+    let carried = format!("oci-archive:{}", text(disk.join("images.tar")));
+    on_disk(&["copy", "--src", &text(&store), "--dest", &carried]);
+    // Each time the disk is another mount of it.
+    on_disk(&["verify", &carried]);
+    let back = dir.path().join("back");
+    on_disk(&["copy", "--src", &carried, "--dest", &text(&back)]);
+    let diff = ["diff", &text(&store), &text(&back)];
+    Transload::new().args(diff).run().expect_code(0);
+    assert_eq!(
+        assert_sound(&back),
+        ["team/app0:v1", "team/app1:v1", "team/app2:v1"]
+    );
+    let again = on_disk(&["copy", "--src", &text(&store), "--dest", &carried]);
+    assert!(again.stderr.contains("3 there already"), "{}", again.stderr);
+}
+
+#[test]
 fn a_folder_of_blobs_on_a_disk_that_takes_no_colon_is_told_so_too() {
     let dir = folder();
     let (file, store) = (dir.path().join("exfat"), dir.path().join("images"));

@@ -339,6 +339,57 @@ fn a_copy_between_directories_that_is_killed_writes_no_finished_blob_again() {
     println!("copy: {kills} kills");
 }
 
+/// How many bytes of each open blob a kill may cost where an archive is written.
+const LOST: u64 = 8 << 20;
+
+#[test]
+fn an_archive_that_is_killed_goes_on_and_has_the_bytes_of_one_that_is_not() {
+    const JOBS: usize = 4;
+    let images = release(12);
+    let registry = registry_with(&images);
+    let link = slow(&registry, 30_000_000);
+    let all = bytes(&images);
+    let copy = |dest: &Path| {
+        Transload::new()
+            .args(["copy", "--plain-http", "--quiet", "--jobs", &JOBS.to_string()])
+            .args(["--dest", &format!("oci-archive:{}", text(dest))])
+            .args(names(link.host(), &images))
+    };
+    let dir = folder();
+    let whole = dir.path().join("whole.tar");
+    copy(&whole).run().expect_code(0);
+    let whole = fs::read(whole).expect("an archive");
+
+    let mut dice = Dice::new(5);
+    let (mut kills, wanted, mut round) = (0, often(6), 0);
+    while kills < wanted {
+        round += 1;
+        let archive = dir.path().join(format!("{round}.tar"));
+        let (mut fetched, mut killed) = (0, 0);
+        loop {
+            let (start, most) = (link.bytes_from_server(), dice.below(all / 4));
+            let ended = run_until(copy(&archive), || link.bytes_from_server() - start > most);
+            fetched += link.bytes_from_server() - start;
+            if let Ok(output) = ended {
+                output.expect_code(0);
+                break;
+            }
+            assert!(!archive.exists(), "the archive has its name before it is whole");
+            killed += 1;
+        }
+        assert!(
+            fs::read(&archive).expect("an archive") == whole,
+            "it has other bytes"
+        );
+        // Manifests are read in each run, and the link carries heads too.
+        let most = all + all / 50 + killed * (JOBS as u64 * LOST + all / 50);
+        assert!(fetched <= most, "{fetched} of {all} bytes with {killed} kills");
+        kills += killed as usize;
+        fs::remove_file(archive).expect("a file to remove");
+    }
+    println!("archive: {kills} kills");
+}
+
 /// The bytes of a store's blobs, finished or partial.
 fn size(store: &Path) -> u64 {
     let finished = blobs(store).into_values().filter_map(|path| path.metadata().ok());

@@ -10,7 +10,7 @@ use transload_reference::{Descriptor, Digest, MediaType, Platform};
 
 pub use build::ImageBuilder;
 pub use index::IndexBuilder;
-pub use layer::{gzip, noise, tar, zstd_frame};
+pub use layer::{gzip, noise, program_that_prints, tar, zstd_frame};
 
 /// Which of the two families of media types a manifest is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

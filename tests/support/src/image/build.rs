@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 use transload_reference::{Descriptor, Digest, MediaType, Platform};
 
 use super::{
-    Document, Family, Image, Style, descriptor_json, descriptor_of, gzip, noise, render, tar, zstd_frame,
+    Document, Family, Image, Style, descriptor_json, descriptor_of, gzip, layer, noise, render, tar,
+    zstd_frame,
 };
 
 /// Makes a single image or artifact.
@@ -82,6 +83,13 @@ impl ImageBuilder {
     /// A gzip layer of these files.
     pub fn layer(self, files: &[(&str, &[u8])]) -> ImageBuilder {
         let archive = tar(files);
+        let media_type = self.family.layer();
+        self.push(media_type, gzip(&archive), &archive)
+    }
+
+    /// A gzip layer with one file that may be run.
+    pub fn program_layer(self, path: &str, program: &[u8]) -> ImageBuilder {
+        let archive = layer::tar_with_mode(&[(path, program)], 0o755);
         let media_type = self.family.layer();
         self.push(media_type, gzip(&archive), &archive)
     }

@@ -6,10 +6,15 @@ use flate2::{Compression, GzBuilder};
 
 /// A tar archive of files with these paths and contents, owned by nobody in particular and without times.
 pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    tar_with_mode(files, 0o644)
+}
+
+/// The same, of files with this mode.
+pub(super) fn tar_with_mode(files: &[(&str, &[u8])], mode: u32) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_ustar();
-        header.set_mode(0o644);
+        header.set_mode(mode);
         header.set_mtime(0);
         header.set_size(content.len() as u64);
         archive
@@ -17,6 +22,38 @@ pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
             .unwrap_or_else(|error| panic!("{path:?} doesn't fit into a tar archive: {error}"));
     }
     archive.into_inner().expect("memory takes every byte")
+}
+
+/// A static program for Linux on amd64 that prints these bytes and ends with status 0.
+///
+/// # Panics
+/// Where there are 4 GiB of them.
+pub fn program_that_prints(text: &[u8]) -> Vec<u8> {
+    const HEADERS: u64 = 64 + 56;
+    const ADDRESS: u64 = 0x40_0000;
+    let length = u32::try_from(text.len()).expect("a short text").to_le_bytes();
+    let mut code = vec![0xb8, 1, 0, 0, 0]; // mov eax, 1 (write)
+    code.extend([0xbf, 1, 0, 0, 0]); // mov edi, 1 (standard output)
+    code.extend([0x48, 0x8d, 0x35, 16, 0, 0, 0]); // lea rsi, the byte after the code
+    code.push(0xba); // mov edx, the length
+    code.extend(length);
+    code.extend([0x0f, 0x05]); // syscall
+    code.extend([0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05]); // exit(0)
+    let size = HEADERS + (code.len() + text.len()) as u64;
+
+    let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    program.extend([2, 0, 62, 0, 1, 0, 0, 0]); // an executable for x86-64
+    for field in [ADDRESS + HEADERS, 64, 0] {
+        program.extend(field.to_le_bytes()); // the entry, the program headers, no section headers
+    }
+    program.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]); // one program header
+    program.extend([1, 0, 0, 0, 5, 0, 0, 0]); // to be loaded, readable and executable
+    for field in [0, ADDRESS, ADDRESS, size, size, 0x1000] {
+        program.extend(field.to_le_bytes()); // all of the file
+    }
+    program.extend(code);
+    program.extend(text);
+    program
 }
 
 /// The bytes in gzip, without a name or a time.

@@ -1,0 +1,117 @@
+//! containerd, by `ctr images import` and `export`.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::sandbox::{Daemon, Sandbox, assert_greets, line_with, output, pipe, succeed};
+use super::saved::{Expected, assert_read};
+use super::text;
+use super::written::{Case, PROGRAM, Written};
+
+struct Containerd {
+    _daemon: Daemon,
+    sandbox: Sandbox,
+}
+
+impl Containerd {
+    fn start() -> Option<Containerd> {
+        let sandbox = Sandbox::for_programs(&["containerd", "ctr", "runc", "containerd-shim-runc-v2"])?;
+        let config = sandbox.path("containerd.toml");
+        let folder = |name| text(sandbox.path(name));
+        let settings = format!(
+            "version = 2\nroot = '{}'\nstate = '{}'\n\
+             disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.internal.v1.opt']\n\
+             [grpc]\naddress = '{}'\n[ttrpc]\naddress = '{}'\n",
+            folder("root"),
+            folder("state"),
+            folder("socket"),
+            folder("ttrpc")
+        );
+        std::fs::write(&config, settings).expect("a writable temporary folder");
+        let mut start = sandbox.command("containerd");
+        let daemon = sandbox.daemon(start.arg("--config").arg(&config), || {
+            output(ctr(&sandbox).arg("version")).status.success()
+        });
+        Some(Containerd {
+            _daemon: daemon,
+            sandbox,
+        })
+    }
+
+    fn ctr(&self, args: &[&str]) -> Command {
+        let mut command = ctr(&self.sandbox);
+        command.args(args);
+        command
+    }
+
+    /// Checks that the image is there, and runs it.
+    #[track_caller]
+    fn assert_has(&self, case: &Case) {
+        let listed = succeed(&mut self.ctr(&["images", "list"]));
+        line_with(&listed, &[&case.name, case.digest().as_str(), "linux/amd64"]);
+        let checked = succeed(&mut self.ctr(&["images", "check"]));
+        line_with(&checked, &[&case.name, "complete"]);
+        let fifos = text(self.sandbox.path("fifos"));
+        let run = [
+            "run",
+            "--rm",
+            "--snapshotter=native",
+            "--fifo-dir",
+            &fifos,
+            &case.name,
+        ];
+        assert_greets(self.ctr(&run).args(["greeter", PROGRAM]));
+    }
+
+    fn remove(&self, case: &Case) {
+        succeed(&mut self.ctr(&["images", "remove", "--sync", &case.name]));
+    }
+}
+
+fn ctr(sandbox: &Sandbox) -> Command {
+    let mut command = sandbox.client("ctr");
+    command.arg("--address").arg(sandbox.path("socket"));
+    command
+}
+
+fn import(file: &str) -> [&str; 4] {
+    ["images", "import", "--snapshotter=native", file]
+}
+
+#[test]
+fn containerd_loads_and_runs_archives_of_one_platform_and_of_several() {
+    let Some(containerd) = Containerd::start() else {
+        return;
+    };
+    let written = Written::new();
+    for case in &written.cases {
+        let archive = text(written.archive(case));
+        succeed(&mut containerd.ctr(&import(&archive)));
+        containerd.assert_has(case);
+        containerd.remove(case);
+
+        pipe(
+            &mut written.to_stdout(case).command(),
+            &mut containerd.ctr(&import("-")),
+        );
+        containerd.assert_has(case);
+        containerd.remove(case);
+    }
+}
+
+#[test]
+fn an_archive_that_containerd_exported_is_read_with_its_digests() {
+    let Some(containerd) = Containerd::start() else {
+        return;
+    };
+    let written = Written::new();
+    for case in &written.cases {
+        let all = ["images", "import", "--snapshotter=native", "--all-platforms"];
+        succeed(containerd.ctr(&all).arg(written.archive(case)));
+        let exported = containerd.sandbox.path("exported.tar");
+        let export = ["images", "export", "--all-platforms"];
+        succeed(containerd.ctr(&export).arg(&exported).arg(&case.name));
+        assert_read(Path::new(&exported), &case.name, Expected::Same(&case.image));
+        containerd.remove(case);
+    }
+}
