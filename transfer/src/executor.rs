@@ -3,7 +3,9 @@
 //! All work of a task goes through one [`Queue`], drained by its [`WorkerPool`], a thread of the pool each. Nothing waits inside a worker: whoever finishes a
 //! piece of work queues what it unblocks.
 
+mod bring;
 mod files;
+mod publish;
 mod repair;
 
 use std::collections::BTreeSet;
@@ -12,22 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
-use transload_reference::{Descriptor, Digest, RawManifest, Registry, Repository, Tag};
+use transload_reference::{Descriptor, Registry, Repository};
 use transload_registry_client::Client;
 
-use super::blobs::{Claim, ImageId, Next};
+use super::blobs::ImageId;
 use super::current_image;
-use super::event::{Event, How, Observer};
-use super::fault::{Fault, Side};
+use super::event::{Event, Observer};
+use super::fault::Fault;
 use super::image_task::ImageTask;
 use super::outcome::Status;
-use super::place::{Bring, Expected, Presence, Published};
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
 use super::queue::{Queue, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::space::SpaceReservation;
-use super::tagging::Waiting;
 use super::worker_pool::WorkerPool;
 use crate::job::{Job, Target};
 use crate::panics::{self, Panicked};
@@ -366,298 +366,6 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Queues the blobs of an image that nobody else brings.
-    fn claim_blobs<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, plan: &Plan) {
-        let image_task = &self.image_tasks[image];
-        let scope_of_blobs = image_task
-            .state
-            .destination
-            .scope(image_task.mapping.to.reference().repository());
-        let mut new_bytes = 0u64;
-        let mut to_write = 0u64;
-        let mut work = Vec::new();
-        let mut shared = Vec::new();
-        let mut wrong = None;
-        for blob in &plan.blobs {
-            match image_task.state.blobs.claim(&blob.digest, &scope_of_blobs, image) {
-                Claim::There { size, how } => match check_size(blob, size) {
-                    Ok(()) => {
-                        image_task.shares(how);
-                        shared.push(blob);
-                    }
-                    Err(fault) => wrong = wrong.or(Some(fault)),
-                },
-                Claim::Wait => {}
-                Claim::Bring { from } => {
-                    let bytes = image_task
-                        .state
-                        .destination
-                        .bytes_to_write(image_task.source.as_ref(), blob);
-                    new_bytes = new_bytes.saturating_add(blob.size);
-                    to_write = to_write.saturating_add(bytes);
-                    work.push((blob, from, bytes));
-                }
-            }
-        }
-        self.observer.event(&Event::ImagePlanned {
-            image: image_task.name(),
-            blobs: plan.blobs.len(),
-            new_bytes,
-        });
-        let space = &image_task.state.space;
-        let reserved = match wrong {
-            Some(fault) => Err(fault),
-            None => space
-                .reserve(to_write, || image_task.state.destination.free_space())
-                .map_err(|short| short.fault(to_write)),
-        };
-        if let Err(fault) = reserved {
-            // It is over before anything that it claimed is passed on to whoever else needs it, so that none of it is begun here.
-            self.fail(image, fault);
-            for (blob, ..) in work {
-                self.pass_on(
-                    scope,
-                    blob,
-                    image_task
-                        .state
-                        .blobs
-                        .failed(&blob.digest, &scope_of_blobs, image),
-                );
-            }
-            return;
-        }
-        for (blob, mount_from, bytes) in work {
-            let work = BlobWork {
-                image,
-                blob: blob.clone(),
-                mount_from,
-                reservation: Some(SpaceReservation::new(space, bytes)),
-            };
-            self.push(scope, Work::Blob(work, blob.size));
-        }
-        for blob in shared {
-            self.count(scope, image, Some((blob, How::Shared)));
-        }
-        self.count(scope, image, None);
-    }
-
-    fn bring<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
-        let BlobWork {
-            image,
-            blob,
-            mount_from,
-            reservation,
-        } = work;
-        let image_task = &self.image_tasks[image];
-        let _at = current_image::set(image_task.name());
-        let repository = image_task.mapping.to.reference().repository();
-        let blob_scope = image_task.state.destination.scope(repository);
-        let blobs = &image_task.state.blobs;
-        if image_task.is_over() {
-            // The image failed by another blob; whoever else needs this one sees to it.
-            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
-        }
-        if let Some(plan) = image_task.plan()
-            && let Err(fault) = image_task
-                .state
-                .destination
-                .check_manifests(repository, &mut plan.children.iter().chain([&plan.root]))
-        {
-            self.fail(image, fault);
-            return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
-        }
-        let brought = image_task.state.destination.bring_blob(&Bring {
-            repository,
-            blob: &blob,
-            mount_from: mount_from.as_ref(),
-            expected: image_task.expected(),
-            source: &image_task.source,
-            source_repository: image_task.mapping.from.reference().repository(),
-            started: &|offset| {
-                image_task.begins(&blob.digest, offset);
-                self.observer.event(&Event::BlobStarted {
-                    image: image_task.name(),
-                    blob: &blob,
-                    offset,
-                });
-            },
-            progress: &|position| {
-                if let Some(reservation) = &reservation {
-                    reservation.shrink_to(blob.size.saturating_sub(position));
-                }
-                self.observer.event(&Event::BlobProgress {
-                    image: image_task.name(),
-                    digest: &blob.digest,
-                    position,
-                });
-            },
-            cancel: self.cancel,
-            workers: Some(&Idle {
-                executor: self,
-                scope,
-                image,
-            }),
-        });
-        match brought {
-            Ok(how) => {
-                self.observer.event(&Event::BlobFinished {
-                    image: image_task.name(),
-                    blob: &blob,
-                    how,
-                });
-                // First of all: once its last blob is counted, the image is published, and a refusal makes it forget what arrived.
-                let next = blobs.arrived(&blob.digest, &blob_scope, blob.size, how);
-                self.count(scope, image, Some((&blob, how)));
-                for &image in &next.there {
-                    self.image_tasks[image].shares(how);
-                }
-                self.pass_on(scope, &blob, next);
-            }
-            Err(fault) => {
-                self.observer.event(&Event::BlobFailed {
-                    image: image_task.name(),
-                    digest: &blob.digest,
-                });
-                self.fail(image, fault);
-                self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
-            }
-        }
-    }
-
-    fn pass_on<'scope>(&'scope self, scope: &Scope<'scope>, blob: &Descriptor, next: Next) {
-        for image in next.there {
-            // A wrong size in a manifest fails its image, whichever image brings the blob.
-            match self.image_tasks[image]
-                .blob(&blob.digest)
-                .map_or(Ok(()), |own| check_size(&own, blob.size))
-            {
-                Ok(()) => self.count(scope, image, Some((blob, How::Shared))),
-                Err(fault) => self.fail(image, fault),
-            }
-        }
-        for (image, mount_from) in next.bring {
-            // By what its own manifest says: what another one says of the same digest may have been the fault.
-            let blob = self.image_tasks[image]
-                .blob(&blob.digest)
-                .unwrap_or_else(|| blob.clone());
-            let size = blob.size;
-            let work = BlobWork {
-                image,
-                blob,
-                mount_from,
-                reservation: None,
-            };
-            self.push(scope, Work::Blob(work, size));
-        }
-    }
-
-    fn count<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, blob: Option<(&Descriptor, How)>) {
-        if self.image_tasks[image].blob_is_there(blob) {
-            self.push(scope, Work::Publish(image));
-        }
-    }
-
-    fn publish<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        let image_task = &self.image_tasks[image];
-        let _at = current_image::set(image_task.name());
-        let Some(plan) = image_task.plan() else {
-            return self.unlock(scope, image);
-        };
-        if plan.presence == Presence::Manifests && !image_task.has_changed() {
-            return self.end(image, Status::AlreadyThere);
-        }
-        let repository = image_task.mapping.to.reference().repository();
-        let locks = &image_task.state.manifest_locks;
-        let manifests: Vec<&Digest> = plan
-            .children
-            .iter()
-            .chain([&plan.root])
-            .map(RawManifest::digest)
-            .collect();
-        if !locks.lock(image, repository, &manifests) {
-            return;
-        }
-        let written = self.write_manifests(image_task, &plan);
-        self.unlock(scope, image);
-        match (written, image_task.mapping.to.reference().tag()) {
-            (Ok(Published::Untagged), Some(tag)) => self.tag(image, tag, plan.root.digest()),
-            (Ok(_), _) if image_task.state.destination.is_one_file() => image_task.written(),
-            (Ok(_), _) => self.published(image),
-            (Err(fault), _) => self.refused(scope, image, &plan, fault),
-        }
-    }
-
-    /// Ends an image whose manifests and tag are written.
-    fn published(&self, image: ImageId) {
-        let status = match self.image_tasks[image].has_changed() {
-            true => Status::Copied,
-            false => Status::AlreadyThere,
-        };
-        self.end(image, status);
-    }
-
-    /// Leaves an image's tag to be written with others, and writes what waits unless another worker is at that.
-    fn tag(&self, image: ImageId, tag: &Tag, digest: &Digest) {
-        let image_task = &self.image_tasks[image];
-        let state = &image_task.state;
-        let waiting = Waiting {
-            image,
-            tag: tag.clone(),
-            digest: digest.clone(),
-        };
-        if !state
-            .tagging
-            .add(image_task.mapping.to.reference().repository(), waiting)
-        {
-            return;
-        }
-        while let Some((repository, waiting)) = state.tagging.next() {
-            let tags: Vec<_> = waiting
-                .iter()
-                .map(|waiting| (waiting.tag.clone(), waiting.digest.clone()))
-                .collect();
-            // A panic mustn't leave the tags that come after these to nobody.
-            let written = panics::caught(|| state.destination.write_tags(&repository, &tags));
-            let written = written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)));
-            for Waiting { image, .. } in waiting {
-                let end = || match &written {
-                    Ok(()) => self.published(image),
-                    Err(fault) => self.fail(image, fault.clone()),
-                };
-                if let Err(panicked) = panics::caught(end) {
-                    log::error!("{}: {panicked}", self.image_tasks[image].name());
-                }
-            }
-        }
-    }
-
-    /// Unlocks the manifests of an image, and lets others write them.
-    fn unlock<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
-        for image in self.image_tasks[image].state.manifest_locks.unlock(image) {
-            self.push(scope, Work::Publish(image));
-        }
-    }
-
-    fn write_manifests(&self, image_task: &ImageTask, plan: &Plan) -> Result<Published, Fault> {
-        let destination = image_task.state.destination.as_ref();
-        let (image, locks) = (
-            image_task.mapping.to.reference(),
-            &image_task.state.manifest_locks,
-        );
-        let repository = image.repository();
-        let is_repair = image_task.expected() == Expected::Lost;
-        destination.sync_blobs()?;
-        for child in &plan.children {
-            if is_repair || !locks.is_written(repository, child.digest()) {
-                destination.put_manifest(repository, child)?;
-                locks.wrote(repository, child.digest());
-            }
-        }
-        let published = destination.publish(image, &plan.root)?;
-        locks.wrote(repository, plan.root.digest());
-        Ok(published)
-    }
-
     fn fail(&self, image: ImageId, fault: Fault) {
         self.end(image, Status::of(fault));
     }
@@ -667,16 +375,4 @@ impl<'a> Executor<'a> {
             self.observer.event(&Event::ImageFinished { outcome: &outcome });
         }
     }
-}
-
-/// Refuses a manifest that gives a blob another size than it has.
-fn check_size(blob: &Descriptor, size: u64) -> Result<(), Fault> {
-    if blob.size == size {
-        return Ok(());
-    }
-    let message = format!(
-        "the manifest says that the blob {} has {} bytes, and it has {size}",
-        blob.digest, blob.size
-    );
-    Err(Fault::refused(Some(Side::Source), message).with_hint("build the image and push it again"))
 }

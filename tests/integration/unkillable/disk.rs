@@ -226,11 +226,11 @@ fn a_disk_that_fills_up_meanwhile_leaves_nothing_short_and_a_rerun_goes_on() {
         .expect("what came is kept");
     assert!(kept >= MIB as u64, "{kept}");
     assert_eq!(assert_sound(&out.join("second")), ["team/app0:v1"]);
-    let resumed = registry
-        .log()
-        .requests()
-        .iter()
-        .any(|request| request.header("range").is_some_and(|range| range.starts_with(&format!("bytes={kept}-"))));
+    let resumed = registry.log().requests().iter().any(|request| {
+        request
+            .header("range")
+            .is_some_and(|range| range.starts_with(&format!("bytes={kept}-")))
+    });
     assert!(resumed, "the rerun began anew");
 }
 

@@ -5,19 +5,21 @@
 
 mod earlier;
 mod endpoint;
+mod endpoint_error;
 mod glob;
 mod image;
 mod pasted;
 mod pins;
+mod target;
 mod transport;
 
 pub use earlier::Earlier;
-pub use endpoint::{
-    Endpoint, EndpointError, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate, Target,
-};
+pub use endpoint::{Endpoint, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate};
+pub use endpoint_error::EndpointError;
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 pub use pins::Pins;
+pub use target::Target;
 
 use std::sync::Arc;
 
