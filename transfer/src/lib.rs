@@ -47,6 +47,7 @@ mod space;
 mod suggest;
 mod tagging;
 mod turns;
+mod versions;
 mod worker_pool;
 
 pub use bytes::Bytes;

@@ -5,18 +5,21 @@ use std::collections::HashMap;
 
 use transload_reference::{Reference, Repository, Tag};
 
+use super::versions::by_version;
+
 /// How many are named.
 const MOST_NAMED: usize = 5;
 
-/// The tags that are most like the wanted one, the likest first: what begins and ends as it does, and of those alike the newest, going
-/// by the numbers in them. Tags that signatures and attestations are kept under are nobody's wish.
-pub(crate) fn nearest<'a>(wanted: &Tag, tags: &'a [Tag]) -> Vec<&'a str> {
+/// Returns at most five tags that are most like the wanted one, the likest first: what begins and ends as it does, and of those alike the
+/// newest. Tags that signatures and attestations are kept under are left out.
+pub(crate) fn nearest<'a>(wanted: &str, tags: &'a [Tag]) -> Vec<&'a str> {
     let mut near: Vec<&str> = tags
         .iter()
         .map(Tag::as_str)
         .filter(|tag| !tag.starts_with("sha256-"))
         .collect();
-    near.sort_by_cached_key(|tag| Reverse((likeness(wanted.as_str(), tag), parts(tag))));
+    near.sort_by(|a, b| by_version(b, a));
+    near.sort_by_cached_key(|tag| Reverse(likeness(wanted, tag)));
     near.truncate(MOST_NAMED);
     near
 }
@@ -29,35 +32,6 @@ fn likeness(a: &str, b: &str) -> usize {
     let pairs_from_end = a.bytes().rev().zip(b.bytes().rev());
     let at_end = pairs_from_end.take_while(|(a, b)| a == b).count();
     (at_start + at_end).min(shorter)
-}
-
-/// A run of a tag's letters or digits. Numbers go by their value, behind letters: `v1.10` is newer than `v1.9`, and `v1.9` than `v1.9-rc`.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    Letters(String),
-    End,
-    Number(usize, String),
-}
-
-fn parts(tag: &str) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut rest = tag;
-    while let Some(first) = rest.chars().next() {
-        let is_number = first.is_ascii_digit();
-        let end = rest
-            .find(|c: char| c.is_ascii_digit() != is_number)
-            .unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
-        parts.push(if is_number {
-            let digits = run.trim_start_matches('0');
-            Part::Number(digits.len(), digits.to_owned())
-        } else {
-            Part::Letters(run.to_owned())
-        });
-        rest = after;
-    }
-    parts.push(Part::End);
-    parts
 }
 
 /// The names of a directory's images, by what a mistyped one has in common with them.
@@ -98,7 +72,7 @@ impl Names {
             std::iter::once(wanted.repository()).chain(others.filter(|other| *other != wanted.repository()));
         let images = repositories.flat_map(|repository| {
             let tags = self.tags.get(repository).map_or(&[] as &[Tag], Vec::as_slice);
-            nearest(tag, tags)
+            nearest(tag.as_str(), tags)
                 .into_iter()
                 .map(move |tag| format!("{repository}:{tag}"))
         });
@@ -140,22 +114,19 @@ mod tests {
             ("v1.43.1", "v1.34.1"),
             ("lates", "latest"),
             ("3.21-alpine", "3.20-alpine"),
-            ("zzz", "3.20"),
+            ("zzz", "v1.34.10"),
         ];
         for (wanted, first) in table {
-            let near = nearest(&wanted.parse().unwrap(), &tags);
+            let near = nearest(wanted, &tags);
             assert_eq!((near[0], near.len()), (first, MOST_NAMED), "{wanted}: {near:?}");
         }
-        assert_eq!(nearest(&"v1".parse().unwrap(), &[]), [""; 0]);
+        assert_eq!(nearest("v1", &[]), [""; 0]);
     }
 
     #[test]
     fn of_tags_alike_the_newest_comes_first() {
         let tags = ["v1.9", "v1.10", "v1.9-rc.1", "v1.08"].map(|tag| tag.parse().unwrap());
-        assert_eq!(
-            nearest(&"v1".parse().unwrap(), &tags),
-            ["v1.10", "v1.9", "v1.9-rc.1", "v1.08"]
-        );
+        assert_eq!(nearest("v1", &tags), ["v1.10", "v1.9", "v1.9-rc.1", "v1.08"]);
     }
 
     #[test]

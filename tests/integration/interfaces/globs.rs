@@ -29,7 +29,7 @@ fn a_glob_takes_the_tags_that_match_in_the_order_of_their_versions() {
     let cases: [(&[&str], &[&str]); 6] = [
         (
             &["team/app:v1.3*"],
-            &["v1.3.0", "v1.3.2", "v1.3.2-rc.1", "v1.3.10"],
+            &["v1.3.0", "v1.3.2-rc.1", "v1.3.2", "v1.3.10"],
         ),
         (&["team/app:v1.3.?"], &["v1.3.0", "v1.3.2"]),
         (&["team/app:v1.[34].0"], &["v1.3.0", "v1.4.0"]),
@@ -38,8 +38,8 @@ fn a_glob_takes_the_tags_that_match_in_the_order_of_their_versions() {
             &[
                 "latest",
                 "v1.3.0",
-                "v1.3.2",
                 "v1.3.2-rc.1",
+                "v1.3.2",
                 "v1.3.10",
                 "v1.4.0",
                 "v2",
@@ -188,8 +188,8 @@ fn a_glob_that_stands_for_no_image_fails_as_one_and_says_where_it_stands() {
     let told = said(&output.stderr);
     assert!(
         told.contains(
-            "IMAGE: HOST/team/app:v1.9* doesn't match any of the 7 tags of HOST/team/app\n  hint: it has v1.4.0, v1.3.10, v1.3.2-rc.1, \
-             v1.3.2, v1.3.0 and others\n"
+            "IMAGE: HOST/team/app:v1.9* doesn't match any of the 7 tags of HOST/team/app\n  hint: it has v1.4.0, v1.3.10, v1.3.2, \
+             v1.3.2-rc.1, v1.3.0 and others\n"
         ),
         "{told}"
     );

@@ -46,7 +46,7 @@ impl RegistrySource {
                 "{repository} lists the tag {tag} and lacks its manifest: push the image there again"
             ));
         }
-        match nearest(&tag, &tags).as_slice() {
+        match nearest(tag.as_str(), &tags).as_slice() {
             [] => fault,
             near => fault.with_hint(format!(
                 "{repository} has no tag {tag}; the nearest of those that it has: {}",
