@@ -10,7 +10,7 @@ use std::sync::Arc;
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
-use transload_template::Value;
+use transload_template::{Snippet, Value};
 use transload_transfer::job::{
     Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
 };
@@ -19,7 +19,7 @@ use transload_transfer::maintenance::Keep;
 use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, VerifyArgs, WhichArgs,
 };
-use crate::task::{self, Drawing, Problem, TaskErrors};
+use crate::task::{self, Problem, TaskErrors};
 
 use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
@@ -254,7 +254,7 @@ fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Pro
     let problem = match error.position() {
         Some(at) => {
             let line = pattern.split('\n').nth(at.line - 1).unwrap_or_default();
-            problem.with_excerpt(Drawing::of(line, at.column - 1, 1))
+            problem.with_excerpt(Snippet::new(line, at.column - 1, 1))
         }
         None => problem,
     };

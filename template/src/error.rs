@@ -55,11 +55,11 @@ pub enum ErrorKind {
     Limit,
 }
 
-/// The source line of an [`Error`], ready to be shown.
+/// A source line and a mistake in it, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snippet {
-    /// The line, or a part of it where it is very long, without control characters.
+    /// The line, or a part of it where it is very long, without characters that a terminal would obey.
     pub text: String,
     /// How many letters of `text` are before the caret.
     pub caret: usize,
@@ -116,7 +116,7 @@ impl Fault {
             column: caret + 1,
             message: self.message,
             hint: self.hint,
-            snippet: Snippet::cut(line, caret, width),
+            snippet: Snippet::new(line, caret, width),
         }))
     }
 }
@@ -131,8 +131,16 @@ fn letter_start(source: &str, at: usize) -> usize {
 }
 
 impl Snippet {
-    fn cut(line: &str, caret: usize, width: usize) -> Snippet {
+    /// Makes a line ready to be shown. `caret` letters are before the mistake, which has `width` letters.
+    ///
+    /// ```
+    /// # use transload_template::Snippet;
+    /// let snippet = Snippet::new("polcy: warn", 0, 5);
+    /// assert_eq!((snippet.text.as_str(), snippet.carets().as_str()), ("polcy: warn", "^^^^^"));
+    /// ```
+    pub fn new(line: &str, caret: usize, width: usize) -> Snippet {
         let letters = line.chars().count();
+        let caret = caret.min(letters);
         let skipped = if letters > LONGEST_LINE {
             caret.saturating_sub(LETTERS_BEFORE)
         } else {
@@ -153,6 +161,12 @@ impl Snippet {
             caret,
             width: width.min(room).max(1),
         }
+    }
+
+    /// Returns the line of carets that belongs below `text`.
+    pub fn carets(&self) -> String {
+        let before: String = self.text.chars().take(self.caret).map(blank).collect();
+        before + &"^".repeat(self.width)
     }
 }
 
@@ -210,14 +224,12 @@ impl fmt::Display for Error {
             ..
         } = &*self.0;
         let margin = " ".repeat(line.to_string().len());
-        let indent: String = snippet.text.chars().take(snippet.caret).map(blank).collect();
-        let carets = "^".repeat(snippet.width);
         write!(
             f,
             "line {line}, column {column}: {message}\n{margin} |\n{line} | {}\n",
             snippet.text
         )?;
-        write!(f, "{margin} | {indent}{carets}")?;
+        write!(f, "{margin} | {}", snippet.carets())?;
         match hint {
             Some(hint) => write!(f, "\n  help: {hint}"),
             None => Ok(()),

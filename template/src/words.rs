@@ -7,14 +7,21 @@ const MOST_NAMES: usize = 20;
 /// A longer name is cut.
 const LONGEST_NAME: usize = 60;
 
-/// The letter, or a blank in place of one that would spoil a terminal.
+/// The letter, or a stand-in for one that a terminal would obey or hide.
+///
+/// The characters are those of `transload_reference::is_unprintable`: this crate depends on none of its siblings, so they are named here once
+/// more, and a test compares the two.
 pub(crate) fn printable(letter: char) -> char {
-    if letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    {
-        ' '
-    } else {
-        letter
+    let is_unprintable = letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        );
+    match letter {
+        '\t' | '\n' | '\r' => ' ',
+        _ if is_unprintable => '\u{fffd}',
+        _ => letter,
     }
 }
 
@@ -116,8 +123,20 @@ mod tests {
 
     #[test]
     fn long_and_hostile_names_are_shown_short_and_harmless() {
-        assert_eq!(shown("a\u{1b}[31m\nb"), "a [31m b");
+        assert_eq!(shown("a\u{1b}[31m\nb"), "a\u{fffd}[31m b");
         assert_eq!(shown(&"x".repeat(100)), format!("{}…", "x".repeat(60)));
+    }
+
+    #[test]
+    fn every_letter_that_the_other_crates_escape_has_a_stand_in() {
+        for letter in '\0'..=char::MAX {
+            let is_shown = printable(letter) == letter;
+            assert_eq!(
+                is_shown,
+                !transload_reference::is_unprintable(letter),
+                "{letter:?}"
+            );
+        }
     }
 
     #[test]

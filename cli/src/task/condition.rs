@@ -1,6 +1,6 @@
 //! `when`: whether a task runs. It does where the condition's text is `true`, and nowhere else, as in KubeKey.
 
-use transload_template::{Template, Value};
+use transload_template::{Snippet, Template, Value};
 
 use super::problem::Part;
 use super::reader::{Reader, describe, shortened, single_action};
@@ -70,13 +70,11 @@ impl Reader<'_> {
             Err(error) => {
                 let message = format!("the condition in `when`: {}", error.message());
                 let mut part = Part::of_template(&error);
-                if part.line == text {
+                let shown = &mut part.snippet;
+                if shown.text == text {
                     // Shown as it was written, without what makes it a template.
-                    part.line = expression.to_owned();
-                    part.caret = part
-                        .caret
-                        .saturating_sub(START.len())
-                        .min(expression.chars().count());
+                    let caret = shown.caret.saturating_sub(START.len());
+                    *shown = Snippet::new(expression, caret, shown.width);
                 }
                 let note = self.sink.error(at, message).within(part);
                 if let Some(hint) = error.hint() {

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::problem::{Drawing, MAX_SHOWN, Part, Place, Problem, TaskErrors, lines, one_line};
+use transload_template::Snippet;
+
+use super::problem::{MAX_SHOWN, Part, Place, Problem, TaskErrors, lines, one_line};
 use super::secret;
 use super::yaml::{self, Id, Node, Syntax};
 
@@ -203,14 +205,14 @@ impl Source<'_> {
             .zip(note.part.as_ref())
             .and_then(|(at, part)| self.find(at, part));
         let width = match (&note.part, part_at) {
-            (Some(part), Some(_)) => part.width,
+            (Some(part), Some(_)) => part.snippet.width,
             _ => 1,
         };
         // A line with a secret in it would be another line once that is masked.
         let excerpt = note
             .part
-            .filter(|part| part_at.is_none() && mask(part.line.clone()) == part.line)
-            .map(|part| Box::new(part.into()));
+            .filter(|part| part_at.is_none() && mask(part.snippet.text.clone()) == part.snippet.text)
+            .map(|part| Box::new(part.snippet));
         Problem {
             file: self.name.to_owned(),
             place: part_at.or(value_at).map(|at| self.place(at, width, secrets)),
@@ -226,17 +228,20 @@ impl Source<'_> {
         let lines = lines(self.text);
         let first = lines.get(line.checked_sub(1)?)?;
         let value: String = first.chars().skip(column.saturating_sub(1)).collect();
-        if let (1, Some(at)) = (part.number, value.find(&part.line)) {
-            return Some((line, column + value[..at].chars().count() + part.caret));
+        if let (1, Some(at)) = (part.number, value.find(&part.snippet.text)) {
+            return Some((line, column + value[..at].chars().count() + part.snippet.caret));
         }
         if !value.starts_with('|') {
             return None;
         }
         let written = lines.get(line - 1 + part.number)?;
         let at = written
-            .find(&part.line)
+            .find(&part.snippet.text)
             .filter(|at| written[..*at].trim().is_empty())?;
-        Some((line + part.number, written[..at].chars().count() + part.caret + 1))
+        Some((
+            line + part.number,
+            written[..at].chars().count() + part.snippet.caret + 1,
+        ))
     }
 
     /// A text that isn't YAML.
@@ -275,7 +280,7 @@ impl Source<'_> {
             .map(|_| {
                 let masked = secret::mask_lines(&lines[..=index], secrets);
                 // A caret within what is masked is put where the mask begins.
-                Box::new(Drawing::of(&masked[index], column.saturating_sub(1), width))
+                Box::new(Snippet::new(&masked[index], column.saturating_sub(1), width))
             });
         Place { line, column, source }
     }

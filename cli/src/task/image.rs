@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_registry_client::Visibility;
-use transload_template::{Value, suggest};
+use transload_template::{Snippet, Value, suggest};
 use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
 
 use super::files::Files;
@@ -411,9 +411,7 @@ fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
                 let line = text.split('\n').nth(at.line - 1).unwrap_or_default();
                 note.within(Part {
                     number: at.line,
-                    line: line.to_owned(),
-                    caret: at.column - 1,
-                    width: 1,
+                    snippet: Snippet::new(line, at.column - 1, 1),
                 });
             }
             if let Some(hint) = error.hint() {

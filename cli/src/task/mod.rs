@@ -89,7 +89,6 @@ pub use course::{Bind, Bound, Course, Part, Register, Results, Within};
 pub(crate) use exposure::warning as exposure_warning;
 pub(crate) use files::{check_argument as check_file, read as read_file};
 pub(crate) use places::try_samples;
-pub(crate) use problem::Drawing;
 pub use problem::{Problem, TaskErrors};
 pub use schema::schema;
 pub use variables::load_variables;

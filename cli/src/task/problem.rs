@@ -3,13 +3,12 @@
 use std::fmt;
 
 use transload_reference::is_unprintable;
+use transload_template::Snippet;
 
 use super::secret;
 
 /// More problems than this are counted, not shown.
 pub(super) const MAX_SHOWN: usize = 50;
-/// A longer source line is shown in part: this many letters.
-const MAX_WIDTH: usize = 120;
 
 /// Something wrong, or worth a warning, in a task file or an argument: what, where, and often what to do.
 ///
@@ -20,7 +19,7 @@ pub struct Problem {
     pub(super) place: Option<Place>,
     pub(super) message: String,
     /// What the value holds, where the mistake is in it and its lines aren't the file's: a template in folded text.
-    pub(super) excerpt: Option<Box<Drawing>>,
+    pub(super) excerpt: Option<Box<Snippet>>,
     pub(super) hint: Option<String>,
 }
 
@@ -28,56 +27,7 @@ pub struct Problem {
 pub(super) struct Place {
     pub line: usize,
     pub column: usize,
-    pub source: Option<Box<Drawing>>,
-}
-
-/// A line and what is wrong in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Drawing {
-    /// The line as shown.
-    line: String,
-    /// How many letters of it are before the carets.
-    caret: usize,
-    /// How many carets there are.
-    width: usize,
-}
-
-impl Drawing {
-    /// The part of a line around its caret, without letters that would move the cursor.
-    pub(crate) fn of(line: &str, caret: usize, width: usize) -> Drawing {
-        let letters: Vec<char> = line.chars().map(printable).collect();
-        let caret = caret.min(letters.len());
-        let width = width.min(letters.len() - caret).max(1);
-        if letters.len() <= MAX_WIDTH {
-            return Drawing {
-                line: letters.into_iter().collect::<String>().trim_end().to_owned(),
-                caret,
-                width,
-            };
-        }
-        let from = caret.saturating_sub(MAX_WIDTH / 2);
-        let to = (from + MAX_WIDTH).min(letters.len());
-        let mut shown = String::new();
-        let mut at = caret - from;
-        if from > 0 {
-            shown.push('…');
-            at += 1;
-        }
-        shown.extend(&letters[from..to]);
-        if to < letters.len() {
-            shown.push('…');
-        }
-        Drawing {
-            line: shown,
-            caret: at,
-            width: width.min(to - caret).max(1),
-        }
-    }
-
-    fn carets(&self) -> String {
-        let under: String = self.line.chars().take(self.caret).map(blank).collect();
-        under + &"^".repeat(self.width)
-    }
+    pub source: Option<Box<Snippet>>,
 }
 
 impl Problem {
@@ -104,7 +54,7 @@ impl Problem {
             place: Some(Place {
                 line: number,
                 column,
-                source: Some(Box::new(Drawing::of(&line, column.saturating_sub(1), 1))),
+                source: Some(Box::new(Snippet::new(&line, column.saturating_sub(1), 1))),
             }),
             ..Problem::of_file(file, message)
         }
@@ -112,15 +62,14 @@ impl Problem {
 
     /// A bad template in an argument.
     pub(crate) fn of_template(argument: &str, error: &transload_template::Error) -> Problem {
-        let part = Part::of_template(error);
-        let problem = Problem::of_file(argument, error.message()).with_excerpt(part.into());
+        let problem = Problem::of_file(argument, error.message()).with_excerpt(error.snippet().clone());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     }
 
     /// Shows a line of the argument, unless there may be a secret in it.
-    pub(crate) fn with_excerpt(mut self, drawing: Drawing) -> Problem {
-        if secret::mask_values(&drawing.line, &[]) == drawing.line {
-            self.excerpt = Some(Box::new(drawing));
+    pub(crate) fn with_excerpt(mut self, snippet: Snippet) -> Problem {
+        if secret::mask_values(&snippet.text, &[]) == snippet.text {
+            self.excerpt = Some(Box::new(snippet));
         }
         self
     }
@@ -174,12 +123,17 @@ impl fmt::Display for Problem {
             write!(
                 f,
                 "\n{margin} |\n{line} | {}\n{margin} | {}",
-                source.line,
+                source.text.trim_end(),
                 source.carets()
             )?;
         }
         if let Some(excerpt) = &self.excerpt {
-            write!(f, "\n  in: {}\n      {}", excerpt.line, excerpt.carets())?;
+            write!(
+                f,
+                "\n  in: {}\n      {}",
+                excerpt.text.trim_end(),
+                excerpt.carets()
+            )?;
         }
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
@@ -199,12 +153,6 @@ fn printable(letter: char) -> char {
         letter if is_unprintable(letter) => '\u{fffd}',
         letter => letter,
     }
-}
-
-/// What takes a letter's room in the line below it.
-fn blank(letter: char) -> char {
-    let is_wide = matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}');
-    if is_wide { '\u{3000}' } else { ' ' }
 }
 
 /// Everything that is wrong with a task file, in its order, or with arguments.
@@ -281,33 +229,16 @@ impl fmt::Display for TaskErrors {
 pub(crate) struct Part {
     /// The text's line, from 1.
     pub number: usize,
-    /// That line, or a part of it where it is very long.
-    pub line: String,
-    /// How many letters of it are before the mistake.
-    pub caret: usize,
-    /// How many letters are wrong.
-    pub width: usize,
+    /// That line and the mistake.
+    pub snippet: Snippet,
 }
 
 impl Part {
     /// The part of a template that is wrong.
     pub(super) fn of_template(error: &transload_template::Error) -> Part {
-        let snippet = error.snippet();
         Part {
             number: error.line(),
-            line: snippet.text.clone(),
-            caret: snippet.caret,
-            width: snippet.width,
-        }
-    }
-}
-
-impl From<Part> for Drawing {
-    fn from(part: Part) -> Drawing {
-        Drawing {
-            line: part.line,
-            caret: part.caret,
-            width: part.width,
+            snippet: error.snippet().clone(),
         }
     }
 }

@@ -129,15 +129,9 @@ fn describe_value(value: &Value) -> String {
 }
 
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
-    let text = if text.contains(char::is_control) {
-        // One line, and nothing that moves the cursor.
-        Cow::Owned(text.replace(char::is_control, " "))
-    } else {
-        Cow::Borrowed(text)
-    };
     match text.char_indices().nth(60) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => text,
+        None => Cow::Borrowed(text),
     }
 }
 
