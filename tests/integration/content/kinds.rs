@@ -200,23 +200,6 @@ fn every_kind_moves_from_a_registry_to_another() {
 }
 
 #[test]
-fn every_kind_goes_through_two_directories_and_comes_out_as_it_went_in() {
-    let (kinds, dirs) = (kinds(), folder());
-    let (from, to) = (registry_of(&kinds), RealRegistry::plain());
-    let (one, other) = (within(&dirs, "one"), within(&dirs, "other"));
-    transload(
-        &[&["pull", "--dest", &one][..], &texts(&names(&kinds, from.host()))].concat(),
-        0,
-    );
-    transload(&["copy", "--src", &one, "--dest", &other], 0);
-    transload(
-        &["push", "--src", &other, "--dest", &format!("{}/far", to.host())],
-        0,
-    );
-    assert_pushed(&to, "far", &kinds, |kind| &kind.image);
-}
-
-#[test]
 fn every_kind_is_named_by_digest_alone() {
     let (kinds, dirs) = (kinds(), folder());
     let (from, to) = (registry_of(&kinds), RealRegistry::plain());
@@ -238,31 +221,6 @@ fn every_kind_is_named_by_digest_alone() {
         );
         assert_eq!(to.manifest(&repository, &kind.tag), None, "{repository}");
     }
-}
-
-#[test]
-fn every_kind_is_named_by_tag_and_digest() {
-    let (kinds, dirs) = (kinds(), folder());
-    let (from, to) = (registry_of(&kinds), RealRegistry::plain());
-    let dir = within(&dirs, "dir");
-    let name = |kind: &Kind| {
-        format!(
-            "{}/kinds/{}:{}@{}",
-            from.host(),
-            kind.name,
-            kind.tag,
-            kind.image.digest()
-        )
-    };
-    let images: Vec<String> = kinds.iter().map(name).collect();
-    transload(&[&["pull", "--dest", &dir][..], &texts(&images)].concat(), 0);
-    assert_holds(&dir, &all_held(&kinds, from.host(), |kind| &kind.image));
-    let dest = format!("{}/both", to.host());
-    transload(
-        &[&["push", "--src", &dir, "--dest", &dest][..], &texts(&images)].concat(),
-        0,
-    );
-    assert_pushed(&to, "both", &kinds, |kind| &kind.image);
 }
 
 #[test]

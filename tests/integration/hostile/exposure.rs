@@ -48,7 +48,8 @@ fn files_of_secrets_that_others_may_read_or_change_are_warned_of_once() {
     ];
     let arena = Arena::new();
     let path = |name: &str| arena.here().join(name);
-    for (mode, what) in modes {
+    for (number, (mode, what)) in modes.into_iter().enumerate() {
+        // Every mode with a file of one kind, and each kind with a mode.
         for (holder, args) in [
             (
                 "auths.yaml",
@@ -59,7 +60,10 @@ fn files_of_secrets_that_others_may_read_or_change_are_warned_of_once() {
                 &["run", "task.yaml", "--vars", "vars.yaml", "--vars", "vars.yaml"],
             ),
             ("literal.yaml", &["run", "literal.yaml"]),
-        ] {
+        ]
+        .into_iter()
+        .take(if number == 0 { 3 } else { 1 })
+        {
             write(&path("auths.yaml"), &secret, mode);
             write(&path("vars.yaml"), &format!("password: {PASSWORD}\n"), mode);
             write(&path("task.yaml"), &task("'{{ .password }}'"), mode);
@@ -72,10 +76,20 @@ fn files_of_secrets_that_others_may_read_or_change_are_warned_of_once() {
                 .collect();
             assert_eq!(warnings(&output), expected, "{holder} {mode:o}");
             assert!(!output.stderr.contains(PASSWORD));
-            let quiet = arena.program(args).arg("--quiet").run().expect_code(0);
-            assert_eq!(warnings(&quiet), [] as [&str; 0]);
         }
     }
+    write(&path("auths.yaml"), &secret, 0o644);
+    let quiet = [
+        "pull",
+        &name,
+        "--dest",
+        "images",
+        "--auths",
+        "auths.yaml",
+        "--quiet",
+    ];
+    let output = arena.program(&quiet).run().expect_code(0);
+    assert_eq!(warnings(&output), [] as [&str; 0]);
     // What holds no secret is anybody's.
     for (holder, text, args) in [
         (

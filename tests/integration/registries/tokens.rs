@@ -1,18 +1,13 @@
 //! Tokens: for whom, for what, and for how long.
 
 use std::collections::BTreeSet;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use transload_test_support::image::{Family, Image, ImageBuilder};
+use transload_test_support::Transload;
 use transload_test_support::real::{Tls, USER};
-use transload_test_support::scripted::{Action, Fault, Request};
-use transload_test_support::{Running, ScriptedRegistry, Transload};
 
 use super::help::*;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Every scope that a registry's clients asked for.
 fn scopes(site: &Site) -> BTreeSet<String> {
@@ -48,86 +43,6 @@ fn a_pull_asks_to_pull_and_a_push_to_pull_and_push_in_its_repository_alone() {
         2,
         "one token serves all images and blobs of a repository: {requests:?}"
     );
-}
-
-/// Waits until a request of the scripted registry is held, lets the tokens end that were given until then, and lets it go on.
-fn outlast_tokens(scripted: &ScriptedRegistry, running: Running, lifetime: Duration) {
-    let held = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(scripted.log().wait_for(held, PATIENCE), "nothing was held");
-    // A token's end is time itself; nothing announces it. The registry counts in whole seconds.
-    thread::sleep(lifetime + Duration::from_millis(1100));
-    scripted.release();
-    running.wait().expect_code(0);
-}
-
-fn copy(images: &[String], dest: &str, auths: &Value) -> Running {
-    let image = json!({"manifests": images, "dest": dest, "auths": auths});
-    task(&image).args(["--jobs", "1"]).spawn()
-}
-
-/// Images that share no blob.
-fn unlike_images() -> [(&'static str, Image); 3] {
-    ["one", "two", "three"].map(|tag| {
-        let image = ImageBuilder::new(Family::Oci)
-            .layer(&[("name", tag.as_bytes())])
-            .build();
-        (tag, image)
-    })
-}
-
-#[test]
-fn a_push_outlives_its_tokens() {
-    let lifetime = Duration::from_secs(1);
-    let (from, to) = (
-        ScriptedRegistry::start(),
-        Site::start(shape(Tls::Off, tokens(lifetime))),
-    );
-    let images = unlike_images();
-    for (tag, image) in &images {
-        from.put_image("team/app", tag, image);
-    }
-    // Every upload but one of a blob that is half there meets a token that has ended.
-    let config = images[1].1.blobs[0].0.digest.to_string();
-    from.fault(Fault::new("GET", &config, Action::Stall { after: 1 }));
-    let names: Vec<String> = images
-        .iter()
-        .map(|(tag, _)| format!("{}/team/app:{tag}", from.host()))
-        .collect();
-    let running = copy(&names, to.host(), &json!([to.entry()]));
-    outlast_tokens(&from, running, lifetime);
-    assert_pushed(&to, "team/app", &images);
-    let pushing = |scope: &String| scope == "repository:team/app:pull,push";
-    let asked = to
-        .token_requests()
-        .iter()
-        .filter(|request| request.scopes.iter().any(pushing))
-        .count();
-    assert!(asked > 1, "no token was renewed");
-}
-
-#[test]
-fn a_pull_outlives_its_tokens() {
-    let lifetime = Duration::from_secs(1);
-    let (from, to) = (
-        Site::start(shape(Tls::Off, tokens(lifetime))),
-        ScriptedRegistry::start(),
-    );
-    let images = unlike_images();
-    for (tag, image) in &images {
-        from.push("team/app", tag, image);
-    }
-    to.fault(Fault::new("POST", "/blobs/uploads/", Action::Hold).nth(3));
-    let names: Vec<String> = images
-        .iter()
-        .map(|(tag, _)| format!("{}/team/app:{tag}", from.host()))
-        .collect();
-    let running = copy(&names, to.host(), &json!([from.entry()]));
-    outlast_tokens(&to, running, lifetime);
-    for (tag, image) in &images {
-        assert!(to.has_image("team/app", tag, image), "{tag}");
-    }
-    assert!(from.token_requests().len() > 1, "no token was renewed");
-    assert_eq!(scopes(&from), set(&["repository:team/app:pull"]));
 }
 
 #[test]

@@ -35,11 +35,11 @@ fn registry() -> ScriptedRegistry {
     registry
 }
 
-/// The connections that a pull of all images makes over a link.
-fn pull(link: &Link, jobs: &[&str]) -> u64 {
+/// The connections that a pull of this many images makes over a link.
+fn pull(link: &Link, images: usize, jobs: &[&str]) -> u64 {
     let folder = folder();
     let dir = text(folder.path().join("images"));
-    let names = (0..IMAGES).map(|number| format!("{}/team/app{number}:v1", link.host()));
+    let names = (0..images).map(|number| format!("{}/team/app{number}:v1", link.host()));
     let command = Transload::new().args(["pull", "--plain-http", "--dest", &dir]);
     command.args(jobs).args(names).run().expect_code(0);
     link.connections()
@@ -57,11 +57,11 @@ fn link(registry: &ScriptedRegistry, delay: Duration) -> Link {
 fn a_long_way_is_met_with_more_requests_at_once_than_in_the_beginning_and_no_more_than_allowed() {
     let registry = registry();
     let long = Duration::from_millis(60);
-    let connections = pull(&link(&registry, long), &[]);
+    let connections = pull(&link(&registry, long), IMAGES, &[]);
     assert!((MODEST + 1..=64).contains(&connections), "{connections}");
-    let connections = pull(&link(&registry, long), &["--jobs", "20"]);
+    let connections = pull(&link(&registry, long), IMAGES, &["--jobs", "20"]);
     assert!((MODEST + 1..=20).contains(&connections), "{connections}");
-    let connections = pull(&link(&registry, long), &["--jobs", "3"]);
+    let connections = pull(&link(&registry, long), 10, &["--jobs", "3"]);
     assert!(connections <= 3, "{connections}");
 }
 
@@ -74,7 +74,7 @@ fn a_registry_that_is_silent_at_first_is_asked_for_twice_as_much_before_it_answe
     };
     let link = Link::start(registry.host(), conditions);
     thread::scope(|scope| {
-        let pulling = scope.spawn(|| pull(&link, &[]));
+        let pulling = scope.spawn(|| pull(&link, IMAGES, &[]));
         assert!(link.wait_for_connections(2 * MODEST, Duration::from_secs(60)));
         assert_eq!(link.bytes_from_server(), 0);
         let connections = pulling.join().unwrap();
@@ -85,7 +85,7 @@ fn a_registry_that_is_silent_at_first_is_asked_for_twice_as_much_before_it_answe
 #[test]
 fn every_manifest_and_blob_is_fetched_once() {
     let registry = registry();
-    pull(&link(&registry, Duration::ZERO), &[]);
+    pull(&link(&registry, Duration::ZERO), IMAGES, &[]);
     let mut asked: BTreeMap<String, usize> = BTreeMap::new();
     for request in registry.log().requests() {
         let Request { method, path, .. } = request;
