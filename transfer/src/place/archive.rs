@@ -97,10 +97,7 @@ pub(super) fn source(
     layout: Option<Layout>,
 ) -> Result<Arc<dyn Source>, Fault> {
     let archive = opener.archive(place.path()).map_err(at_source)?;
-    check_form(place.path(), &archive, layout).map_err(|refusal| {
-        let fault = Fault::refused(Some(Side::Source), refusal.message);
-        refusal.hint.into_iter().fold(fault, Fault::with_hint)
-    })?;
+    check_form(place.path(), &archive, layout).map_err(Refusal::into_fault)?;
     Ok(Arc::new(ArchiveSource::new(place, archive)?))
 }
 

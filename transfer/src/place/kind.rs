@@ -7,7 +7,7 @@ use super::archive::{DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM};
 use super::directory::OCI;
 use super::local::LOCAL;
 use super::{LocalPlace, Opener, Sink, Source};
-use crate::fault::Fault;
+use crate::fault::{Fault, Side};
 
 /// Every kind of place on a disk: arguments, task files, messages and completions know those that are here.
 const KINDS: &[&dyn Kind] = &[LOCAL, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE, STREAM];
@@ -108,6 +108,12 @@ impl Refusal {
             hint,
             failed: false,
         }
+    }
+
+    /// The same as the fault of whoever reads from the place.
+    pub fn into_fault(self) -> Fault {
+        let fault = Fault::refused(Some(Side::Source), self.message);
+        self.hint.into_iter().fold(fault, Fault::with_hint)
     }
 
     /// What a place failed with. Where the run was stopped, nothing is known of the place.

@@ -155,8 +155,7 @@ impl LocalPlace {
             if cancel.load(Ordering::Relaxed) {
                 return Fault::interrupted();
             }
-            let fault = Fault::refused(Some(Side::Source), refusal.message);
-            refusal.hint.into_iter().fold(fault, Fault::with_hint)
+            refusal.into_fault()
         })?;
         self.kind.source(self, &opener)
     }
