@@ -186,8 +186,8 @@ pub(crate) struct Contents {
 }
 
 impl Archive {
-    /// Opens an archive, whichever program wrote it. One pass over its headers finds the blobs. A compressed one is unpacked into a
-    /// temporary file first, and the layers of a Docker archive are hashed: [`OpenOptions`] says where, and ends it.
+    /// Opens an archive written by any program. One pass over its headers finds the blobs. A compressed archive is unpacked into a temporary
+    /// file first, and the layers of a Docker archive are hashed. [`OpenOptions`] sets the folder of that file, and a flag that stops the work.
     ///
     /// # Errors
     /// Where the file can't be read, isn't an archive of images, or holds what no such archive has.

@@ -65,7 +65,7 @@ impl From<CommitError> for Error {
 }
 
 impl BlobWriter {
-    /// Looks at a claimed place, and goes on with what is there.
+    /// Reads and hashes what an earlier run left at a claimed place, and continues behind it.
     pub(crate) fn resume(room: Arc<Room>, at: usize, blob: Descriptor) -> Result<BlobWrite, Error> {
         let verifier = Verifier::of(&blob);
         let mut writer = BlobWriter {
@@ -209,7 +209,7 @@ impl BlobWriter {
             .map_err(|error| CommitError { error, writer: None })
     }
 
-    /// Writes what is around the bytes, the header last.
+    /// Writes the padding behind the bytes, then the header, which marks the entry as complete.
     fn publish(&mut self) -> Result<(), Error> {
         let entry = self.entry();
         let padding = vec![0; entry.padding()];

@@ -126,7 +126,7 @@ impl Default for Entries {
 }
 
 impl Entries {
-    /// No entries yet, of which this many are read at most.
+    /// Creates an empty list that takes at most this many entries.
     fn at_most(most: usize) -> Entries {
         Entries {
             map: HashMap::new(),

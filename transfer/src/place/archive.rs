@@ -243,7 +243,7 @@ impl Source for ArchiveSource {
         let digest = image.digest().filter(|_| image.tag().is_none());
         match digest {
             Some(digest) if self.archive.manifest(digest).map_err(at_source)?.is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, &self.images)? {
+            _ => match by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
                 Some(found) => Ok(found.digest),
                 None => Err(self.missing_image(image)),
             },

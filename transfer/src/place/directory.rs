@@ -241,10 +241,7 @@ impl Source for DirectorySource {
             return Ok(digest);
         }
         let place = LocalPlace::directory(self.store.root());
-        let found = match place.local_repository() {
-            Ok(own) if own == *image.repository() => by_tag_alone(&place, image, &self.images()?)?,
-            _ => None,
-        };
+        let found = by_tag_alone(&place, image, || self.images())?;
         found
             .map(|found| found.digest)
             .ok_or_else(|| self.missing_image(image))

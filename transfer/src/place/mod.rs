@@ -171,7 +171,7 @@ impl LocalPlace {
 pub(crate) fn by_tag_alone(
     place: &LocalPlace,
     name: &Reference,
-    images: &[StoredImage],
+    images: impl FnOnce() -> Result<Vec<StoredImage>, Fault>,
 ) -> Result<Option<StoredImage>, Fault> {
     let is_own = place
         .local_repository()
@@ -179,6 +179,7 @@ pub(crate) fn by_tag_alone(
     let Some(tag) = name.tag().filter(|_| is_own) else {
         return Ok(None);
     };
+    let images = images()?;
     let mut found = images.iter().filter(|image| image.reference.tag() == Some(tag));
     match (found.next(), found.next()) {
         (Some(first), Some(second)) => {

@@ -123,7 +123,7 @@ fn whole_name(client: &Client, opener: &Opener, image: &Target) -> Reference {
     let named = match image.place() {
         Place::Registry(_) => None,
         Place::Local(local) => open_source(client, opener, image.place())
-            .and_then(|source| by_tag_alone(local, image.reference(), &source.images()?))
+            .and_then(|source| by_tag_alone(local, image.reference(), || source.images()))
             .ok()
             .flatten(),
     };
