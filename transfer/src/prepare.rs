@@ -139,13 +139,14 @@ pub(crate) fn prepare<'a>(
     let opener = clients.opener().clone();
     let source = job.source.as_ref().and_then(Endpoint::local);
     let is_later = source.is_some_and(|place| filled.contains(place));
-    if let (Some(place), false) = (source, is_later)
+    if let Some(place) = job.destination.local() {
+        check_destination(place, source, &opener, &mut wrong);
+    }
+    // A pipe gives what it gives once: not before the destination is known to be right.
+    if let Some(place) = source.filter(|place| !is_later && (wrong.problems.is_empty() || !place.is_stream()))
         && let Err(refusal) = place.kind().check_source(place, &opener)
     {
         wrong.refuse(Side::Source, refusal);
-    }
-    if let Some(place) = job.destination.local() {
-        check_destination(place, source, &opener, &mut wrong);
     }
     if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
@@ -214,7 +215,12 @@ impl Wrong<'_> {
 
     /// Notes why one of the task's places can't be used.
     fn refuse(&mut self, side: Side, refusal: Refusal) {
-        self.push(Some(side), refusal.message, refusal.hint, refusal.failed);
+        self.push(
+            Some(refusal.side.unwrap_or(side)),
+            refusal.message,
+            refusal.hint,
+            refusal.failed,
+        );
     }
 
     /// Notes what is wrong with a glob, where it stands.

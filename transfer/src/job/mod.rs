@@ -103,6 +103,16 @@ impl Job {
             is_fallback: false,
         }
     }
+
+    /// Whether it moves all that its source has, whatever that turns out to be.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.images.is_empty()
+            && self.globs.is_empty()
+            && self.pattern.is_none()
+            && matches!(self.platforms, PlatformSet::All)
+            && self.pins.is_none()
+            && self.earlier.is_none()
+    }
 }
 
 /// What becomes of an index of which only some platforms move.
