@@ -159,6 +159,7 @@ fn transfer(
     let lock = LockFile::open(&how.lock, cli.quiet)?;
     for job in &mut jobs {
         job.check_existing |= how.check_existing;
+        job.shard = how.shard;
     }
     let jobs = lock.bind(&jobs);
     Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))

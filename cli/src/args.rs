@@ -15,10 +15,13 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
+mod shard;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
@@ -433,6 +436,11 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

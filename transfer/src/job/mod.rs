@@ -10,6 +10,7 @@ mod glob;
 mod image;
 mod pasted;
 mod pins;
+mod shard;
 mod target;
 mod transport;
 
@@ -19,6 +20,7 @@ pub use endpoint_error::EndpointError;
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 pub use pins::Pins;
+pub use shard::Shard;
 pub use target::Target;
 
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub struct Job {
     pub pins: Option<Arc<dyn Pins>>,
     /// What an earlier run left to do: all where there is none.
     pub earlier: Option<Earlier>,
+    /// Which part of the images, where several runs share them: all where there is none.
+    pub shard: Option<Shard>,
     /// Whether what the job asks for is known only when its turn comes: until then it has a name and nothing else.
     pub is_late: bool,
     /// Whether the job runs only where another one failed, and may write what that one should have written.
@@ -99,6 +103,7 @@ impl Job {
             ignore_errors: false,
             pins: None,
             earlier: None,
+            shard: None,
             is_late: false,
             is_fallback: false,
         }
@@ -112,6 +117,7 @@ impl Job {
             && matches!(self.platforms, PlatformSet::All)
             && self.pins.is_none()
             && self.earlier.is_none()
+            && self.shard.is_none()
     }
 }
 
