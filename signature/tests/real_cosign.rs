@@ -52,7 +52,12 @@ fn cosigns_signatures_are_valid_in_both_forms() {
 
 #[test]
 fn cosigns_signatures_hold_for_their_own_image_and_key_alone() {
-    let names = ["p256-simple.json", "p256-bundle.json", "p384-simple.json", "rsa-bundle.json"];
+    let names = [
+        "p256-simple.json",
+        "p256-bundle.json",
+        "p384-simple.json",
+        "rsa-bundle.json",
+    ];
     for name in names {
         for other in names {
             let (vector, other_vector) = (Vector::read(name), Vector::read(other));
@@ -75,7 +80,12 @@ fn cosigns_signatures_hold_for_their_own_image_and_key_alone() {
 fn a_signature_with_ed25519ph_is_not_taken_for_one_with_ed25519() {
     for name in ["ed25519ph-simple.json", "ed25519ph-bundle.json"] {
         let vector = Vector::read(name);
-        let checked = check(&vector.image(), &vector.keys(), &vector.layer, vector.blob.as_bytes());
+        let checked = check(
+            &vector.image(),
+            &vector.keys(),
+            &vector.layer,
+            vector.blob.as_bytes(),
+        );
         assert_eq!(checked.unwrap_err(), Refusal::OtherKey, "{name}");
     }
 }
