@@ -2,7 +2,8 @@
 //! # Where to look
 //!
 //! - Keys: [`PublicKeys::from_pem`], [`PublicKey::id`].
-//! - Where signatures are: [`signature_tag`] and the image's referrers name manifests, [`signature_layers`] the blobs in them.
+//! - Where signatures are: cosign's tag ([`ReferrerTag::Signature`](reference::ReferrerTag)) and the image's referrers
+//!   ([`may_be_signature`]) name manifests, [`signature_layers`] the blobs in them.
 //! - Whether one counts: [`check`]; what an image without one is told: [`NotSigned`].
 
 mod bundle;
@@ -22,17 +23,15 @@ pub use verdict::{Form, NotSigned, Refusal, Signed};
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
-use transload_reference::{Descriptor, Digest, Manifest, ParseError, RawManifest, Tag, Verifier};
+use transload_reference::{Descriptor, Manifest, RawManifest, Verifier};
 
 /// The largest blob that can be a signature, in bytes. Real ones have some kilobytes.
 pub const MAX_SIGNATURE_SIZE: u64 = 1 << 20;
 
-/// Returns the tag under which cosign keeps signatures of an image in the image's own repository: `sha256-<hex>.sig`.
-///
-/// # Errors
-/// Where that is no tag: digests by SHA-512 are too long.
-pub fn signature_tag(image: &Digest) -> Result<Tag, ParseError> {
-    format!("{}-{}.sig", image.algorithm().as_str(), image.hex()).parse()
+/// Whether an entry of an image's list of referrers may be a signature, by its artifact type; what has none may be.
+pub fn may_be_signature(referrer: &Descriptor) -> bool {
+    let kind = referrer.artifact_type.as_deref();
+    kind.is_none_or(|kind| kind == simple::ARTIFACT_TYPE || kind.starts_with(bundle::MEDIA_TYPES))
 }
 
 /// Returns the layers of a manifest whose blobs can be signatures, by their media types. Referrers of an image have many others.

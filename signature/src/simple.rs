@@ -13,6 +13,9 @@ use crate::verdict::{Form, Refusal, Signed};
 /// The media type of a payload.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
+/// The type of a referrer with payloads, which cosign writes with `--registry-referrers-mode oci-1-1`.
+pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+
 /// The annotation of a payload's layer that has its signature.
 pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 

@@ -6,7 +6,7 @@ use common::*;
 use proptest::prelude::*;
 use transload_signature::reference::{Digest, RawManifest};
 use transload_signature::{
-    Form, MAX_SIGNATURE_SIZE, NotSigned, Refusal, Signed, check, signature_layers, signature_tag,
+    Form, MAX_SIGNATURE_SIZE, NotSigned, Refusal, Signed, check, may_be_signature, signature_layers,
 };
 
 /// An attack: its name, how it goes, and what the refusal says.
@@ -257,10 +257,7 @@ fn a_key_of_one_kind_is_never_taken_for_another() {
 }
 
 #[test]
-fn signatures_are_looked_for_under_cosigns_tag_and_in_layers_of_their_own_types() {
-    let image = image("image");
-    let tag = signature_tag(image.digest()).unwrap();
-    assert_eq!(tag.as_str(), format!("sha256-{}.sig", image.digest().hex()));
+fn signatures_are_looked_for_in_referrers_and_layers_of_their_own_types() {
     let mut layers = [
         layer(SIMPLE, b"1"),
         layer(BUNDLE, b"2"),
@@ -275,6 +272,16 @@ fn signatures_are_looked_for_under_cosigns_tag_and_in_layers_of_their_own_types(
         serde_json::to_string(&layers).unwrap()
     );
     let manifest = RawManifest::parse(text.into_bytes(), None).unwrap();
+    let mut referrer = manifest.descriptor();
+    assert!(may_be_signature(&referrer), "what has no type may be one");
+    for (kind, may_be) in [
+        (BUNDLE, true),
+        ("application/vnd.dev.cosign.artifact.sig.v1+json", true),
+        ("application/spdx+json", false),
+    ] {
+        referrer.artifact_type = Some(kind.to_owned());
+        assert_eq!(may_be_signature(&referrer), may_be, "{kind}");
+    }
     let found: Vec<_> = signature_layers(&manifest).collect();
     assert_eq!(found, layers[..2].iter().collect::<Vec<_>>());
 }

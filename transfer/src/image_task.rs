@@ -254,6 +254,7 @@ impl ImageTask {
             platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
             parts,
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
+            verified_by: plan.map(|plan| plan.verified_by.clone()).unwrap_or_default(),
             blobs: tally(progress),
             attempts: progress.attempts,
             began: progress.started.map(|(_, began)| began),

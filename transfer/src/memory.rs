@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Registry, Repository, Tag, Verifier};
+use transload_reference::{
+    Descriptor, Digest, RawManifest, Reference, ReferrersIndex, Registry, Repository, Tag, Verifier,
+};
 use transload_test_support::image::{Document, Image};
 
 use crate::blobs::Scope;
@@ -24,6 +26,8 @@ pub(crate) enum Call {
     Root,
     Manifest,
     OpenBlob,
+    Referrers,
+    FindTag,
     Published,
     Presence,
     BringBlob,
@@ -277,7 +281,12 @@ impl Memory {
                 })
         };
         let side = match call {
-            Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => Side::Source,
+            Call::Resolve
+            | Call::Root
+            | Call::Manifest
+            | Call::OpenBlob
+            | Call::Referrers
+            | Call::FindTag => Side::Source,
             _ => Side::Destination,
         };
         match trouble {
@@ -384,6 +393,23 @@ impl Source for Memory {
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
         self.call(Call::Manifest, part.digest.as_str())?;
         self.stored(repository, &part.digest)
+    }
+
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        self.call(Call::Referrers, subject.as_str())?;
+        let contents = self.contents();
+        let own = contents.manifests.iter().filter(|((of, _), manifest)| {
+            let about = manifest.view().subject();
+            of == repository && about.is_some_and(|about| about.digest == *subject)
+        });
+        let found: ReferrersIndex = own.filter_map(|(_, manifest)| manifest.referrer()).collect();
+        Ok(found.referrers().to_vec())
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        self.call(Call::FindTag, tag.as_str())?;
+        let key = (repository.clone(), tag.clone());
+        Ok(self.contents().tags.get(&key).cloned())
     }
 
     fn open_blob(

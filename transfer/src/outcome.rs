@@ -50,6 +50,8 @@ pub struct ImageOutcome {
     pub parts: Vec<(Platform, Digest)>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
+    /// What vouches for it at its source, such as `key ECDSA P-256 0123456789ab`; empty where nothing was to be checked.
+    pub verified_by: Vec<String>,
     /// Blobs by how they got there.
     pub blobs: Tally,
     /// How often it was begun: more than once where a task's `retries` gave it another try.
@@ -73,6 +75,7 @@ impl ImageOutcome {
             platforms: Vec::new(),
             parts: Vec::new(),
             warnings: Vec::new(),
+            verified_by: Vec::new(),
             blobs: Tally::default(),
             attempts: 0,
             began: None,
