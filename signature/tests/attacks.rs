@@ -8,6 +8,7 @@ use transload_signature::reference::{Digest, RawManifest};
 use transload_signature::{
     Form, MAX_SIGNATURE_SIZE, NotSigned, Refusal, Signed, check, may_be_signature, signature_layers,
 };
+use transload_test_support::sign::*;
 
 /// An attack: its name, how it goes, and what the refusal says.
 type Attack = (&'static str, fn(&World) -> Result<Signed, Refusal>, &'static str);
@@ -31,7 +32,7 @@ impl World {
 
     fn simple(&self, payload: &str) -> Result<Signed, Refusal> {
         let signature = self.signer.sign(payload.as_bytes());
-        check_simple(&self.image, &self.signer.keys(), payload, &signature)
+        check_simple(&self.image, &keys_of(&self.signer), payload, &signature)
     }
 
     fn simple_with(&self, edit: impl Fn(String) -> String) -> Result<Signed, Refusal> {
@@ -39,7 +40,7 @@ impl World {
     }
 
     fn bundle(&self, bundle: &str) -> Result<Signed, Refusal> {
-        check_bundle(&self.image, &self.signer.keys(), bundle)
+        check_bundle(&self.image, &keys_of(&self.signer), bundle)
     }
 
     fn statement_with(&self, edit: impl Fn(String) -> String) -> Result<Signed, Refusal> {
@@ -65,7 +66,7 @@ impl World {
             b64(bytes),
             b64(self.signer.sign(message))
         );
-        check_bundle(image, &self.signer.keys(), &bundle(&content))
+        check_bundle(image, &keys_of(&self.signer), &bundle(&content))
     }
 }
 
@@ -108,27 +109,27 @@ const ATTACKS: &[Attack] = &[
     ("the payload of another image", |w| w.simple(&payload(w.other.digest())), "of another image, sha256:"),
     ("a stranger's signature", |w| {
         let payload = payload(w.image.digest());
-        check_simple(&w.image, &w.signer.keys(), &payload, &w.stranger.sign(payload.as_bytes()))
+        check_simple(&w.image, &keys_of(&w.signer), &payload, &w.stranger.sign(payload.as_bytes()))
     }, "none of the given keys"),
     ("a signature of another payload", |w| {
         let of_other = w.signer.sign(payload(w.other.digest()).as_bytes());
-        check_simple(&w.image, &w.signer.keys(), &payload(w.image.digest()), &of_other)
+        check_simple(&w.image, &keys_of(&w.signer), &payload(w.image.digest()), &of_other)
     }, "none of the given keys"),
     ("another payload behind a valid layer", |w| {
         let signed = payload(w.image.digest());
         let layer = simple(signed.as_bytes(), &w.signer.sign(signed.as_bytes()));
-        check(&w.image, &w.signer.keys(), &layer, payload(w.other.digest()).as_bytes())
+        check(&w.image, &keys_of(&w.signer), &layer, payload(w.other.digest()).as_bytes())
     }, "aren't those that its manifest names"),
     ("a payload that is cut off", |w| {
         let signed = payload(w.image.digest());
         let layer = simple(signed.as_bytes(), &w.signer.sign(signed.as_bytes()));
-        check(&w.image, &w.signer.keys(), &layer, &signed.as_bytes()[1..])
+        check(&w.image, &keys_of(&w.signer), &layer, &signed.as_bytes()[1..])
     }, "instead of"),
     ("no annotation", |w| {
         let payload = payload(w.image.digest());
-        check(&w.image, &w.signer.keys(), &layer(SIMPLE, payload.as_bytes()), payload.as_bytes())
+        check(&w.image, &keys_of(&w.signer), &layer(SIMPLE, payload.as_bytes()), payload.as_bytes())
     }, "no annotation"),
-    ("an empty annotation", |w| check_simple(&w.image, &w.signer.keys(), &payload(w.image.digest()), b""), "no annotation"),
+    ("an empty annotation", |w| check_simple(&w.image, &keys_of(&w.signer), &payload(w.image.digest()), b""), "no annotation"),
     ("an annotation that is cut off", |w| edited_annotation(w, |text| { text.pop(); }), "isn't base64"),
     ("an annotation with a line break", |w| edited_annotation(w, |text| text.insert(8, '\n')), "isn't base64"),
     ("an annotation that is edited", |w| edited_annotation(w, |text| {
@@ -139,13 +140,13 @@ const ATTACKS: &[Attack] = &[
         let payload = payload(w.image.digest());
         let mut layer = simple(payload.as_bytes(), &w.stranger.sign(payload.as_bytes()));
         layer.annotations.insert("dev.sigstore.cosign/certificate".to_owned(), "x".to_owned());
-        check(&w.image, &w.signer.keys(), &layer, payload.as_bytes())
+        check(&w.image, &keys_of(&w.signer), &layer, payload.as_bytes())
     }, "made with a certificate"),
     ("a layer of a filesystem", |w| {
         let payload = payload(w.image.digest());
         let mut layer = simple(payload.as_bytes(), &w.signer.sign(payload.as_bytes()));
         layer.media_type = transload_signature::reference::MediaType::OCI_LAYER;
-        check(&w.image, &w.signer.keys(), &layer, payload.as_bytes())
+        check(&w.image, &keys_of(&w.signer), &layer, payload.as_bytes())
     }, "its media type is"),
     ("two digests in one payload", |w| w.simple_with(|text| {
         text.replace(r#""docker-manifest-digest":"#, &format!(r#""docker-manifest-digest":"{}","docker-manifest-digest":"#, w.other.digest()))
@@ -210,7 +211,7 @@ fn edited_annotation(world: &World, edit: impl Fn(&mut String)) -> Result<Signed
     let payload = payload(world.image.digest());
     let mut layer = simple(payload.as_bytes(), &world.signer.sign(payload.as_bytes()));
     edit(layer.annotations.get_mut(ANNOTATION).unwrap());
-    check(&world.image, &world.signer.keys(), &layer, payload.as_bytes())
+    check(&world.image, &keys_of(&world.signer), &layer, payload.as_bytes())
 }
 
 #[test]
@@ -227,10 +228,10 @@ fn a_huge_signature_is_refused_before_it_is_hashed_or_read() {
     let world = World::new();
     let mut layer = layer(SIMPLE, b"{}");
     layer.size = u64::MAX;
-    let why = check(&world.image, &world.signer.keys(), &layer, b"{}").unwrap_err();
+    let why = check(&world.image, &keys_of(&world.signer), &layer, b"{}").unwrap_err();
     assert_eq!(why, Refusal::TooLarge { size: u64::MAX });
     let huge = " ".repeat(MAX_SIGNATURE_SIZE as usize + 1);
-    let why = check_bundle(&world.image, &world.signer.keys(), &huge).unwrap_err();
+    let why = check_bundle(&world.image, &keys_of(&world.signer), &huge).unwrap_err();
     assert!(matches!(why, Refusal::TooLarge { .. }));
 }
 
@@ -242,7 +243,7 @@ fn a_key_of_one_kind_is_never_taken_for_another() {
     for (made, signer) in signers.iter().enumerate() {
         let signature = signer.sign(payload.as_bytes());
         for (given, other) in signers.iter().enumerate() {
-            let checked = check_simple(&image, &other.keys(), &payload, &signature);
+            let checked = check_simple(&image, &keys_of(other), &payload, &signature);
             assert_eq!(checked.is_ok(), made == given, "{made} {given}");
         }
         let all = signers.iter().map(Signer::pem).collect::<String>();
@@ -330,7 +331,7 @@ proptest! {
         let mut changed = text.into_bytes();
         let at = at.index(changed.len());
         changed[at] ^= with;
-        let checked = check(&world.image, &world.signer.keys(), &simple(&changed, &signature), &changed);
+        let checked = check(&world.image, &keys_of(&world.signer), &simple(&changed, &signature), &changed);
         prop_assert_eq!(checked.unwrap_err(), Refusal::OtherKey);
     }
 
@@ -342,10 +343,10 @@ proptest! {
         let mut changed = text.into_bytes();
         let at = at.index(changed.len());
         changed[at] ^= with;
-        if let Ok(signed) = check(&world.image, &world.signer.keys(), &layer(BUNDLE, &changed), &changed) {
+        if let Ok(signed) = check(&world.image, &keys_of(&world.signer), &layer(BUNDLE, &changed), &changed) {
             prop_assert_eq!(&signed.image, world.image.digest());
         }
-        prop_assert!(check(&world.other, &world.signer.keys(), &layer(BUNDLE, &changed), &changed).is_err());
+        prop_assert!(check(&world.other, &keys_of(&world.signer), &layer(BUNDLE, &changed), &changed).is_err());
     }
 
     #[test]
@@ -353,6 +354,6 @@ proptest! {
         let world = World::new();
         let mut layer = layer(if is_bundle { BUNDLE } else { SIMPLE }, &blob);
         layer.annotations.insert(ANNOTATION.to_owned(), b64(&blob));
-        prop_assert!(check(&world.image, &world.signer.keys(), &layer, &blob).is_err());
+        prop_assert!(check(&world.image, &keys_of(&world.signer), &layer, &blob).is_err());
     }
 }

@@ -6,6 +6,7 @@ use common::*;
 use proptest::prelude::*;
 use transload_signature::reference::Digest;
 use transload_signature::{KeyError, KeyKind, MAX_KEY_FILE, PublicKey, PublicKeys};
+use transload_test_support::sign::*;
 
 fn error(file: &str) -> KeyError {
     PublicKeys::from_pem(file.as_bytes()).expect_err(file)
@@ -59,7 +60,7 @@ fn several_keys_are_read_each_once_with_comments_between() {
     let keys = PublicKeys::from_pem(file.as_bytes()).unwrap();
     let ids: Vec<&Digest> = keys.iter().map(PublicKey::id).collect();
     assert_eq!(ids, [&Digest::of(&first.spki()), &Digest::of(&second.spki())]);
-    let mut more = first.keys();
+    let mut more = keys_of(&first);
     more.extend(keys);
     assert_eq!(more.iter().count(), 2);
 }

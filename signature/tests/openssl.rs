@@ -9,6 +9,7 @@ use std::process::Command;
 use common::*;
 use tempfile::TempDir;
 use transload_signature::{KeyKind, PublicKeys, Refusal};
+use transload_test_support::sign::*;
 
 /// Runs `openssl` in a folder.
 fn openssl(folder: &Path, arguments: &str) {

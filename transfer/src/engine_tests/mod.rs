@@ -7,6 +7,7 @@ mod panics;
 mod random;
 mod sharing;
 mod stops;
+mod trust;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,7 @@ impl TrustProgram {
                 could_not(error)
                     .with_hint("`--verify-with` and `with` name a program, which is run without a shell")
             })?;
-        let said = listen(child.stderr.take());
+        let said = Said::listen(child.stderr.take());
         let ended = wait(&mut child, self.time_limit, image.cancel);
         if !matches!(ended, Ok(Ended::ByItself(_))) {
             // It is of no use any more, whatever comes of this.
@@ -87,14 +87,8 @@ impl TrustProgram {
         }
         match ended.map_err(could_not)? {
             Ended::ByItself(status) if status.success() => Ok(format!("program {name}")),
-            Ended::ByItself(status) => {
-                // What it started may live on and hold the pipe.
-                let said = said
-                    .and_then(|said| said.recv_timeout(LAST_WORDS).ok())
-                    .unwrap_or_default();
-                Err(fail(&refusal(status, &said))
-                    .with_hint("its exit status 0 means that the image may move"))
-            }
+            Ended::ByItself(status) => Err(fail(&refusal(status, &said.text()))
+                .with_hint("its exit status 0 means that the image may move")),
             Ended::Late => {
                 let limit = self.time_limit.as_secs_f64();
                 Err(fail(&format!(
@@ -141,17 +135,42 @@ fn wait(child: &mut Child, time_limit: Duration, cancel: &AtomicBool) -> io::Res
     }
 }
 
-/// Reads what a program says, all of it so that it never waits for a reader, and keeps its beginning.
-fn listen(stream: Option<ChildStderr>) -> Option<mpsc::Receiver<Vec<u8>>> {
-    let mut stream = stream?;
-    let (sender, said) = mpsc::channel();
-    let listen = move || {
-        let mut kept = Vec::new();
-        let _ = stream.by_ref().take(MOST_KEPT as u64).read_to_end(&mut kept);
-        let _ = io::copy(&mut stream, &mut io::sink());
-        // Nobody waits for a program that was stopped.
-        let _ = sender.send(kept);
-    };
-    // Without a thread, its words are lost, and the pipe is closed.
-    thread::Builder::new().spawn(listen).ok().map(|_| said)
+/// What a program says on its standard error.
+struct Said {
+    text: Arc<Mutex<Vec<u8>>>,
+    /// Closed at its end.
+    end: mpsc::Receiver<()>,
+}
+
+impl Said {
+    /// Reads all of it, so that the program never waits for a reader, and keeps its beginning.
+    fn listen(stream: Option<ChildStderr>) -> Said {
+        let (at_end, end) = mpsc::channel();
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&text);
+        let listen = move || {
+            let _at_end: mpsc::Sender<()> = at_end;
+            let mut chunk = [0; 4096];
+            while let Some(read) = stream
+                .as_ref()
+                .and_then(|mut stream| stream.read(&mut chunk).ok())
+            {
+                if read == 0 {
+                    return;
+                }
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let space = MOST_KEPT.saturating_sub(kept.len());
+                kept.extend_from_slice(&chunk[..read.min(space)]);
+            }
+        };
+        // Without a thread, its words are lost, and the pipe is closed.
+        drop(thread::Builder::new().spawn(listen));
+        Said { text, end }
+    }
+
+    /// What was said by a program that has ended. What it started may live on and hold the pipe.
+    fn text(self) -> Vec<u8> {
+        let _ = self.end.recv_timeout(LAST_WORDS);
+        std::mem::take(&mut self.text.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
