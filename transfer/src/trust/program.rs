@@ -150,14 +150,15 @@ impl Said {
         let kept = Arc::clone(&text);
         let listen = move || {
             let _at_end: mpsc::Sender<()> = at_end;
+            let Some(mut stream) = stream else { return };
             let mut chunk = [0; 4096];
-            while let Some(read) = stream
-                .as_ref()
-                .and_then(|mut stream| stream.read(&mut chunk).ok())
-            {
-                if read == 0 {
-                    return;
-                }
+            loop {
+                let read = match stream.read(&mut chunk) {
+                    Ok(0) => return,
+                    Ok(read) => read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) => return,
+                };
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 let space = MOST_KEPT.saturating_sub(kept.len());
                 kept.extend_from_slice(&chunk[..read.min(space)]);
