@@ -46,6 +46,7 @@ mod run;
 mod space;
 mod suggest;
 mod tagging;
+mod trust;
 mod turns;
 mod versions;
 mod worker_pool;
@@ -63,6 +64,7 @@ pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use projects::Project;
 pub use run::{Summary, THE_TASK, run, run_in_turns};
+pub use trust::{TrustPolicy, TrustProgram, TrustRule};
 pub use turns::{Turn, Turns};
 
 pub(crate) use clients::Clients;

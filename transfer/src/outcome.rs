@@ -54,6 +54,8 @@ pub struct ImageOutcome {
     pub referrers: Vec<Referrer>,
     /// Its referrers that didn't.
     pub left_referrers: LeftReferrers,
+    /// What vouches for it at its source, such as `key ECDSA P-256 0123456789ab`; empty where nothing was to be checked.
+    pub verified_by: Vec<String>,
     /// Blobs by how they got there.
     pub blobs: Tally,
     /// How often it was begun: more than once where a task's `retries` gave it another try.
@@ -79,6 +81,7 @@ impl ImageOutcome {
             warnings: Vec::new(),
             referrers: Vec::new(),
             left_referrers: LeftReferrers::default(),
+            verified_by: Vec::new(),
             blobs: Tally::default(),
             attempts: 0,
             began: None,

@@ -5,6 +5,7 @@
 mod referrers;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 
 use transload_policy::{
     Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
@@ -17,6 +18,7 @@ use super::parallel_map::{MOST, parallel_map};
 use super::place::{Presence, Sink, Source, config_of};
 use super::prepare::Mapping;
 use crate::job::{IndexMode, Job};
+use crate::trust;
 
 pub(crate) use referrers::Attached;
 
@@ -59,6 +61,8 @@ pub(crate) struct Plan {
     pub parts: Vec<(Platform, Digest)>,
     /// Things to look at.
     pub warnings: Vec<String>,
+    /// What vouches for it at the source.
+    pub verified_by: Vec<String>,
     /// Whether the destination's name stands for the root already.
     pub was_published: bool,
     /// What the destination has of it.
@@ -86,12 +90,21 @@ pub(crate) fn plan(
     source: &dyn Source,
     destination: &dyn Sink,
     mapping: &Mapping,
+    cancel: &AtomicBool,
 ) -> Result<Planned, Fault> {
     let published = destination.published(mapping.to.reference())?;
     let original = root(source, destination, mapping, published.is_some())?;
     if let Some(pins) = &job.pins {
         pins.check_source(&mapping.name, original.digest())?;
     }
+    let verified_by = trust::check_all(
+        &job.trust,
+        &mapping.name,
+        source,
+        &mapping.from,
+        &original,
+        cancel,
+    )?;
     let mut walk = Walk {
         job,
         source,
@@ -148,6 +161,7 @@ pub(crate) fn plan(
         blobs: gathered.blobs,
         parts: gathered.platforms,
         warnings: gathered.warnings,
+        verified_by,
         was_published,
         presence: Presence::Incomplete,
         referrers,

@@ -8,6 +8,7 @@ mod random;
 mod referrers;
 mod sharing;
 mod stops;
+mod trust;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -30,6 +30,8 @@ use std::sync::Arc;
 use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
 use transload_registry_client::{HostRule, Visibility};
 
+use crate::trust::TrustPolicy;
+
 /// One task: which images go from where to where, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -57,6 +59,8 @@ pub struct Job {
     pub link: bool,
     /// Whether what the destination has is looked at before it counts.
     pub check_existing: bool,
+    /// What each image must fulfil before anything of it moves: all of these.
+    pub trust: Vec<Arc<TrustPolicy>>,
     /// Whether projects that the destination, a Harbor, lacks are created, and who may pull from them.
     pub create_projects: Option<Visibility>,
     /// Where the images come from: each image's own registry where there is none.
@@ -99,6 +103,7 @@ impl Job {
             referrers: Referrers::None,
             link: false,
             check_existing: false,
+            trust: Vec::new(),
             create_projects: None,
             source: None,
             destination,
