@@ -24,6 +24,7 @@ pub enum Users {
 
 const REFERENCE: &str = "transload-reference";
 const CLIENT: &str = "transload-registry-client";
+const SERVER: &str = "transload-registry-server";
 const STORE: &str = "transload-layout-store";
 const ARCHIVE: &str = "transload-archive";
 const TEMPLATE: &str = "transload-template";
@@ -47,6 +48,7 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
+    Directions { package: SERVER,    uses: &[REFERENCE, STORE, ARCHIVE], tests_use: &[CLIENT, SUPPORT] },
     Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY], tests_use: &[SUPPORT] },
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
