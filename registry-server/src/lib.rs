@@ -1,3 +1,15 @@
 #![doc = include_str!("../README.md")]
+#![allow(dead_code, reason = "no registry is served yet")]
 
+mod access;
+mod error;
+mod front;
 mod http;
+mod server;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use error::Error;
+pub use server::{Handle, Options, Server};
+pub use tls::TlsFiles;
