@@ -141,8 +141,8 @@ impl Talk<'_> {
         };
         let (status, mut sent) = (response.status, 0);
         self.stream.expect(http.limits.pace);
-        let written = answer::write(&mut self.stream, response, form, &mut sent);
         http.counters.answered(status);
+        let written = answer::write(&mut self.stream, response, form, &mut sent);
         http.counters.bytes_sent.fetch_add(sent, Relaxed);
         log::write(&Entry {
             peer: self.peer,
@@ -191,8 +191,8 @@ fn refuse(http: &Http, stream: &mut Stream, peer: SocketAddr, refusal: Refusal) 
     };
     let mut sent = 0;
     stream.expect(http.limits.pace);
-    let _ = answer::write(stream, Response::from(refusal), form, &mut sent);
     http.counters.answered(refusal.0);
+    let _ = answer::write(stream, Response::from(refusal), form, &mut sent);
     ::log::info!("{peer}: refused: {refusal}");
     log::write(&Entry {
         peer,
