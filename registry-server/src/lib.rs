@@ -4,6 +4,9 @@
 mod access;
 mod error;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod server;
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, SERVER, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 

@@ -11,6 +11,8 @@ mod chunked;
 mod connection;
 mod connections;
 mod counters;
+#[cfg(feature = "fuzzing")]
+mod fuzzed;
 mod head;
 mod input;
 mod listen;
@@ -27,6 +29,8 @@ use std::time::Duration;
 pub(crate) use body::Body;
 pub(crate) use connections::{Caps, Connections};
 pub(crate) use counters::Counters;
+#[cfg(feature = "fuzzing")]
+pub(crate) use fuzzed::fuzzed;
 pub(crate) use head::{Headers, Method};
 pub(crate) use listen::{accept, bind};
 pub(crate) use wire::Pace;

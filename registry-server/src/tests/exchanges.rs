@@ -15,7 +15,11 @@ fn one_connection_serves_request_after_request() {
         assert_eq!(client.get("/nothing").status, 404);
         assert_eq!(client.get("/reader").body, [b'r'; 200_000]);
     }
-    assert_eq!(server.metric("transload_connections_open"), 2, "it and the one that asks");
+    assert_eq!(
+        server.metric("transload_connections_open"),
+        2,
+        "it and the one that asks"
+    );
     assert_eq!(server.metric("transload_requests_total{code=\"404\"}"), 3);
 }
 
