@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, ReferrerTag, Repository, Tag};
 
 use crate::directory::Directory;
 use crate::file_cache::FileCache;
@@ -77,7 +77,7 @@ impl Oci {
     /// The descriptor of a manifest that is to get a name.
     fn descriptor(&self, digest: &Digest) -> Result<Descriptor, Error> {
         match self.found(digest)? {
-            Some(manifest) => Ok(manifest.descriptor()),
+            Some(manifest) => Ok(manifest.referrer().unwrap_or_else(|| manifest.descriptor())),
             None => Err(Error::io("tagging", &self.blob(digest))(
                 io::ErrorKind::NotFound.into(),
             )),
@@ -303,15 +303,31 @@ impl Layout for Oci {
         }
     }
 
-    /// Looks at the listed images alone: what refers to another one has an entry of its own.
+    /// Looks at the listed images, and at what the indexes under referrers tags list, as regctl writes them: what refers to another image has an
+    /// entry in either.
     fn subjects(&self, _: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
         let mut subjects = BTreeMap::new();
-        for (_, image) in self.contents()?.images() {
+        let contents = self.contents()?;
+        let is_list = |name: &Reference| {
+            let tag = name.tag().and_then(ReferrerTag::parse);
+            tag.is_some_and(|(kind, _)| kind == ReferrerTag::Index)
+        };
+        let listed = contents.images();
+        let mut waiting: Vec<(Digest, bool)> = listed
+            .map(|(name, image)| (image.digest.clone(), is_list(name)))
+            .collect();
+        let mut seen = HashSet::new();
+        while let Some((digest, is_list)) = waiting.pop() {
             self.directory.check_stop()?;
-            match self.found(&image.digest) {
+            if !is_list && !seen.insert(digest.clone()) {
+                continue;
+            }
+            match self.found(&digest) {
                 Ok(Some(manifest)) => {
-                    let subject = manifest.view().subject();
-                    subjects.extend(subject.map(|subject| (image.digest.clone(), subject.digest.clone())));
+                    let view = manifest.view();
+                    let children = view.children().iter().filter(|_| is_list);
+                    waiting.extend(children.map(|child| (child.digest.clone(), false)));
+                    subjects.extend(view.subject().map(|subject| (digest, subject.digest.clone())));
                 }
                 Err(error @ Error::Io { .. }) => return Err(error),
                 _ => {}

@@ -91,7 +91,7 @@ impl Content for ArchiveContent {
         }))
     }
 
-    fn referrers(&self, _: &Repository, _: &Digest) -> Result<Vec<Descriptor>, ContentError> {
-        Ok(Vec::new())
+    fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, ContentError> {
+        Ok(self.archive.referrers(subject))
     }
 }

@@ -176,7 +176,7 @@ impl Content for DirectoryContent {
         }))
     }
 
-    fn referrers(&self, _: &Repository, _: &Digest) -> Result<Vec<Descriptor>, ContentError> {
-        Ok(Vec::new())
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, ContentError> {
+        self.with(|store| store.referrers(repository, subject))
     }
 }

@@ -77,8 +77,9 @@ impl Writing {
         }
         if !self.options.sparse_indexes {
             for child in manifest.view().children() {
-                let is_there = store.manifest(repository, &child.digest)?.is_some()
-                    || child.media_type.kind() == MediaKind::Other && store.has_blob(child)?;
+                // Build caches have indexes of layers.
+                let is_blob = child.media_type.kind() == MediaKind::Other && store.has_blob(child)?;
+                let is_there = is_blob || store.manifest(repository, &child.digest)?.is_some();
                 if !is_there {
                     missing.push(child.clone());
                 }
