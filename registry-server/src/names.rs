@@ -89,13 +89,20 @@ impl Asked<'_> {
 
     fn namespace_registry(&self, namespace: &str) -> Result<Registry, Problem> {
         namespace.parse().map_err(|error| {
-            Problem::new(Code::NameInvalid, format!("the parameter ns is no registry: {error}"))
+            Problem::new(
+                Code::NameInvalid,
+                format!("the parameter ns is no registry: {error}"),
+            )
         })
     }
 
     /// The repository whose registry is the path's first component, if that looks like a host.
     fn registry_in_path(&self) -> Result<Option<Repository>, Problem> {
-        let Some((first, path)) = self.name.split_once('/').filter(|(first, _)| looks_like_a_host(first)) else {
+        let Some((first, path)) = self
+            .name
+            .split_once('/')
+            .filter(|(first, _)| looks_like_a_host(first))
+        else {
             return Ok(None);
         };
         let repository = first
@@ -135,7 +142,11 @@ mod tests {
 
     fn meanings(name: &str, namespace: Option<&str>, host: Option<&str>) -> Option<(Vec<String>, bool)> {
         let own = host.map(|host| host.parse().unwrap());
-        let asked = Asked { name, namespace, own: own.as_ref() };
+        let asked = Asked {
+            name,
+            namespace,
+            own: own.as_ref(),
+        };
         let meanings = asked.meanings().ok()?;
         let names = meanings.repositories.iter().map(Repository::to_string).collect();
         Some((names, meanings.any_of_path.is_some()))
@@ -146,23 +157,122 @@ mod tests {
         // Name, ns, host; what it means in order, and whether the only repository of the path may be meant.
         type Row<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, &'a [&'a str], bool);
         let rows: &[Row<'_>] = &[
-            ("containerd, hosts.toml", "library/alpine", Some("docker.io"), "10.0.0.1:5000", &["docker.io/library/alpine"], false),
-            ("containerd, hosts.toml", "pause", Some("registry.k8s.io"), "10.0.0.1:5000", &["registry.k8s.io/pause"], false),
-            ("containerd, a port", "app", Some("hub.local:5000"), "10.0.0.1:5000", &["hub.local:5000/app"], false),
-            ("k3s with a rewrite", "docker.io/library/alpine", Some("docker.io"), "node1:5000", &["docker.io/docker.io/library/alpine", "docker.io/library/alpine"], false),
-            ("containerd, Hub's API host", "library/alpine", Some("registry-1.docker.io"), "node1:5000", &["docker.io/library/alpine"], false),
-            ("docker pull node1:5000/quay.io/team/app", "quay.io/team/app", None, "node1:5000", &["quay.io/team/app"], false),
-            ("docker pull node1:5000/hub.local:8443/app", "hub.local:8443/app", None, "node1:5000", &["hub.local:8443/app"], false),
-            ("docker pull node1:5000/localhost/app", "localhost/app", None, "node1:5000", &["localhost/app"], false),
-            ("docker, registry-mirrors", "library/alpine", None, "node1:5000", &["node1:5000/library/alpine", "docker.io/library/alpine"], true),
-            ("podman pull node1:5000/alpine", "alpine", None, "node1:5000", &["node1:5000/alpine", "docker.io/library/alpine"], true),
-            ("podman, a mirror of quay.io", "team/app", None, "node1:5000", &["node1:5000/team/app", "docker.io/team/app"], true),
-            ("CRI-O, a mirror with a path", "quay.io/team/app", None, "node1:5000", &["quay.io/team/app"], false),
-            ("asked by an IPv6 address", "[::1]:5000/app", None, "node1:5000", &["[::1]:5000/app"], false),
-            ("asked for as docker.io itself", "library/alpine", None, "docker.io", &["docker.io/library/alpine"], true),
+            (
+                "containerd, hosts.toml",
+                "library/alpine",
+                Some("docker.io"),
+                "10.0.0.1:5000",
+                &["docker.io/library/alpine"],
+                false,
+            ),
+            (
+                "containerd, hosts.toml",
+                "pause",
+                Some("registry.k8s.io"),
+                "10.0.0.1:5000",
+                &["registry.k8s.io/pause"],
+                false,
+            ),
+            (
+                "containerd, a port",
+                "app",
+                Some("hub.local:5000"),
+                "10.0.0.1:5000",
+                &["hub.local:5000/app"],
+                false,
+            ),
+            (
+                "k3s with a rewrite",
+                "docker.io/library/alpine",
+                Some("docker.io"),
+                "node1:5000",
+                &["docker.io/docker.io/library/alpine", "docker.io/library/alpine"],
+                false,
+            ),
+            (
+                "containerd, Hub's API host",
+                "library/alpine",
+                Some("registry-1.docker.io"),
+                "node1:5000",
+                &["docker.io/library/alpine"],
+                false,
+            ),
+            (
+                "docker pull node1:5000/quay.io/team/app",
+                "quay.io/team/app",
+                None,
+                "node1:5000",
+                &["quay.io/team/app"],
+                false,
+            ),
+            (
+                "docker pull node1:5000/hub.local:8443/app",
+                "hub.local:8443/app",
+                None,
+                "node1:5000",
+                &["hub.local:8443/app"],
+                false,
+            ),
+            (
+                "docker pull node1:5000/localhost/app",
+                "localhost/app",
+                None,
+                "node1:5000",
+                &["localhost/app"],
+                false,
+            ),
+            (
+                "docker, registry-mirrors",
+                "library/alpine",
+                None,
+                "node1:5000",
+                &["node1:5000/library/alpine", "docker.io/library/alpine"],
+                true,
+            ),
+            (
+                "podman pull node1:5000/alpine",
+                "alpine",
+                None,
+                "node1:5000",
+                &["node1:5000/alpine", "docker.io/library/alpine"],
+                true,
+            ),
+            (
+                "podman, a mirror of quay.io",
+                "team/app",
+                None,
+                "node1:5000",
+                &["node1:5000/team/app", "docker.io/team/app"],
+                true,
+            ),
+            (
+                "CRI-O, a mirror with a path",
+                "quay.io/team/app",
+                None,
+                "node1:5000",
+                &["quay.io/team/app"],
+                false,
+            ),
+            (
+                "asked by an IPv6 address",
+                "[::1]:5000/app",
+                None,
+                "node1:5000",
+                &["[::1]:5000/app"],
+                false,
+            ),
+            (
+                "asked for as docker.io itself",
+                "library/alpine",
+                None,
+                "docker.io",
+                &["docker.io/library/alpine"],
+                true,
+            ),
         ];
         for (client, name, namespace, host, expected, any) in rows {
-            let (names, is_any) = meanings(name, *namespace, Some(host)).unwrap_or_else(|| panic!("{client}"));
+            let (names, is_any) =
+                meanings(name, *namespace, Some(host)).unwrap_or_else(|| panic!("{client}"));
             assert_eq!(names, *expected, "{client}");
             assert_eq!(is_any, *any, "{client}");
         }
@@ -170,7 +280,21 @@ mod tests {
 
     #[test]
     fn names_that_climb_or_are_none_are_refused() {
-        for name in ["", "..", "../etc", "a/../b", "a//b", "/a", "a/", "A/B", "a b", "quay.io/../x", "quay.io/", "a_/b", "-a"] {
+        for name in [
+            "",
+            "..",
+            "../etc",
+            "a/../b",
+            "a//b",
+            "/a",
+            "a/",
+            "A/B",
+            "a b",
+            "quay.io/../x",
+            "quay.io/",
+            "a_/b",
+            "-a",
+        ] {
             assert_eq!(meanings(name, None, Some("node1:5000")), None, "{name:?}");
         }
         for namespace in ["", "../..", "http://evil", "a/b", "-"] {
@@ -188,12 +312,20 @@ mod tests {
         ] {
             for own in ["node1:5000", "localhost:5000", "127.0.0.1:5000", "docker.io"] {
                 let own = own.parse().unwrap();
-                let asked = Asked { name, namespace, own: Some(&own) };
+                let asked = Asked {
+                    name,
+                    namespace,
+                    own: Some(&own),
+                };
                 let meanings = asked.meanings().unwrap().repositories;
                 assert_eq!(asked.pushed().unwrap(), meanings[0], "{name} {namespace:?} {own}");
             }
         }
-        let asked = Asked { name: "team/app", namespace: None, own: None };
+        let asked = Asked {
+            name: "team/app",
+            namespace: None,
+            own: None,
+        };
         assert_eq!(asked.pushed().unwrap_err().status(), 400);
     }
 

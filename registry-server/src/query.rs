@@ -39,15 +39,15 @@ pub(crate) fn encode(text: &str) -> String {
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query as clients write it: `+` is a blank, too. A parameter that can't be decoded isn't there.
+    /// Reads a query. A parameter that can't be decoded isn't there. A `+` is itself: some clients don't encode those of media types, and no
+    /// value has a blank.
     pub fn parse(text: Option<&str>) -> Query {
         let parameters = text.unwrap_or_default().split('&');
-        let decoded = |text: &str| decode(&text.replace('+', " "));
         Query(
             parameters
                 .filter_map(|parameter| {
                     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-                    Some((decoded(name)?, decoded(value)?))
+                    Some((decode(name)?, decode(value)?))
                 })
                 .collect(),
         )
@@ -55,7 +55,8 @@ impl Query {
 
     /// Returns a parameter's first value.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        let named = self.0.iter().find(|(given, _)| given == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// Returns all values of a parameter.
@@ -73,9 +74,9 @@ mod tests {
 
     #[test]
     fn a_query_is_read_as_clients_write_it() {
-        let query = Query::parse(Some("ns=docker.io&n=5&last=a%2Fb+c&tag=a&tag=b&bad=%zz&flag"));
+        let query = Query::parse(Some("ns=docker.io&n=5&last=a%2Fb+c%2Bd&tag=a&tag=b&bad=%zz&flag"));
         assert_eq!(query.get("ns"), Some("docker.io"));
-        assert_eq!(query.get("last"), Some("a/b c"));
+        assert_eq!(query.get("last"), Some("a/b+c+d"));
         assert_eq!(query.all("tag").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(query.get("bad"), None);
         assert_eq!(query.get("flag"), Some(""));

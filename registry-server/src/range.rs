@@ -51,7 +51,9 @@ fn number(text: &str) -> Option<Option<u64>> {
 /// Reads the `Content-Range` of an upload's part: `0-1023`, or `bytes 0-1023/*` as other APIs write it; none where it is no range.
 pub(crate) fn part(header: &str) -> Option<Range<u64>> {
     let range = header.trim();
-    let range = range.strip_prefix("bytes").map_or(range, |rest| rest.trim_start_matches([' ', '=']));
+    let range = range
+        .strip_prefix("bytes")
+        .map_or(range, |rest| rest.trim_start_matches([' ', '=']));
     let range = range.split('/').next().unwrap_or(range);
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)??, number(last)??);

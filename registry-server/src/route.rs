@@ -51,11 +51,15 @@ impl Route {
         if path.len() > LONGEST {
             return Err(Problem::new(Code::NameInvalid, "the path is too long"));
         }
-        let path = decode(path).ok_or_else(|| Problem::new(Code::NameInvalid, "the path can't be decoded"))?;
+        let path =
+            decode(path).ok_or_else(|| Problem::new(Code::NameInvalid, "the path can't be decoded"))?;
         if path == "/" {
             return Ok(Route::Page);
         }
-        let Some(rest) = path.strip_prefix("/v2").filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+        let Some(rest) = path
+            .strip_prefix("/v2")
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        else {
             return Err(Problem::not_found());
         };
         if rest.is_empty() || rest == "/" {
@@ -66,7 +70,9 @@ impl Route {
             ["_catalog"] => return Ok(Route::Catalog),
             [ref name @ .., "tags", "list"] => (name, What::Tags),
             [ref name @ .., "manifests", wanted] => (name, What::Manifest(wanted.parse()?)),
-            [ref name @ .., "blobs", "uploads", ""] | [ref name @ .., "blobs", "uploads"] => (name, What::Uploads),
+            [ref name @ .., "blobs", "uploads", ""] | [ref name @ .., "blobs", "uploads"] => {
+                (name, What::Uploads)
+            }
             [ref name @ .., "blobs", "uploads", upload] => (name, What::Upload(upload.to_owned())),
             [ref name @ .., "blobs", digest] => (name, What::Blob(parse_digest(digest)?)),
             [ref name @ .., "referrers", digest] => (name, What::Referrers(parse_digest(digest)?)),
@@ -117,7 +123,10 @@ mod tests {
             ("/v2", Route::Base),
             ("/v2/", Route::Base),
             ("/v2/_catalog", Route::Catalog),
-            ("/v2/library/alpine/tags/list", within("library/alpine", What::Tags)),
+            (
+                "/v2/library/alpine/tags/list",
+                within("library/alpine", What::Tags),
+            ),
             (
                 "/v2/a.b:5000/app/manifests/v1",
                 within("a.b:5000/app", What::Manifest(Wanted::Tag("v1".parse().unwrap()))),
@@ -126,7 +135,10 @@ mod tests {
                 &format!("/v2/app/manifests/sha256%3A{HEX}"),
                 within("app", What::Manifest(Wanted::Digest(digest.clone()))),
             ),
-            (&format!("/v2/app/blobs/sha256:{HEX}"), within("app", What::Blob(digest.clone()))),
+            (
+                &format!("/v2/app/blobs/sha256:{HEX}"),
+                within("app", What::Blob(digest.clone())),
+            ),
             (
                 &format!("/v2/blobs/blobs/sha256:{HEX}"),
                 within("blobs", What::Blob(digest.clone())),
@@ -134,8 +146,14 @@ mod tests {
             ("/v2/tags/list/tags/list", within("tags/list", What::Tags)),
             ("/v2/app/blobs/uploads/", within("app", What::Uploads)),
             ("/v2/app/blobs/uploads", within("app", What::Uploads)),
-            ("/v2/app/blobs/uploads/xyz", within("app", What::Upload("xyz".to_owned()))),
-            (&format!("/v2/app/referrers/sha256:{HEX}"), within("app", What::Referrers(digest))),
+            (
+                "/v2/app/blobs/uploads/xyz",
+                within("app", What::Upload("xyz".to_owned())),
+            ),
+            (
+                &format!("/v2/app/referrers/sha256:{HEX}"),
+                within("app", What::Referrers(digest)),
+            ),
         ] {
             assert_eq!(Route::parse(path).unwrap(), expected, "{path}");
         }

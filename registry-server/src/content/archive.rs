@@ -32,7 +32,8 @@ impl ArchiveContent {
             let tags = repositories.entry(name.repository().clone()).or_default();
             if let Some(tag) = name.tag() {
                 // The first counts, as it does for those who load the archive by name.
-                tags.entry(tag.clone()).or_insert_with(|| image.root.digest.clone());
+                tags.entry(tag.clone())
+                    .or_insert_with(|| image.root.digest.clone());
             }
         }
         Ok(ArchiveContent {
@@ -61,7 +62,10 @@ impl Content for ArchiveContent {
 
     fn repositories_of(&self, path: &str) -> Result<BTreeSet<Repository>, ContentError> {
         let own = self.repositories.keys();
-        Ok(own.filter(|repository| repository.path() == path).cloned().collect())
+        Ok(own
+            .filter(|repository| repository.path() == path)
+            .cloned()
+            .collect())
     }
 
     fn has(&self, repository: &Repository) -> Result<bool, ContentError> {

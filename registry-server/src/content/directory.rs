@@ -74,11 +74,6 @@ impl DirectoryContent {
         Ok(work(&self.store)?)
     }
 
-    /// Notes that a push is under way.
-    pub(crate) fn note_write(&self) {
-        self.turns.note_write();
-    }
-
     /// Lets others remove images if nothing was written lately. Returns how long to wait before the next look, if there is to be one.
     pub(crate) fn tidy(&self) -> Option<Duration> {
         self.turns.tidy(self)
@@ -164,11 +159,13 @@ impl Content for DirectoryContent {
         let Some(file) = self.with(|store| store.open_blob(digest))? else {
             return Ok(None);
         };
-        let size = file.metadata().map_err(|source| transload_layout_store::Error::Io {
-            operation: "looking at",
-            path: self.store.blob_path(digest),
-            source,
-        })?;
+        let size = file
+            .metadata()
+            .map_err(|source| transload_layout_store::Error::Io {
+                operation: "looking at",
+                path: self.store.blob_path(digest),
+                source,
+            })?;
         Ok(Some(Blob::File {
             file: Arc::new(file),
             offset: 0,

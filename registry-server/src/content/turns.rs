@@ -296,7 +296,11 @@ mod tests {
         assert!(lease.is_held.load(Ordering::SeqCst));
         assert!(turns.tidy(&lease).is_some_and(|wait| wait > LONG / 2));
         let excluded = turns.exclude(&lease, |_| lease.is_held.load(Ordering::SeqCst));
-        assert_eq!(excluded, Some(false), "removing something here needn't wait for that");
+        assert_eq!(
+            excluded,
+            Some(false),
+            "removing something here needn't wait for that"
+        );
     }
 
     #[test]
@@ -313,7 +317,8 @@ mod tests {
                     }
                 });
             }
-            let rests = || turns.lock().rested_since.elapsed() >= Duration::from_millis(3) && !turns.lock().is_held;
+            let rests =
+                || turns.lock().rested_since.elapsed() >= Duration::from_millis(3) && !turns.lock().is_held;
             while !rests() {
                 thread::yield_now();
             }

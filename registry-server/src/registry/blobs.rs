@@ -102,8 +102,7 @@ fn payload(digest: &Digest, blob: &Blob, range: Range<u64>) -> Result<Payload, P
 
 fn damaged(digest: &Digest, reason: &str) -> Problem {
     log::error!("the blob {digest} is damaged: {reason}");
-    let message =
-        format!("{digest} is damaged on the server: {reason}; transload verify tells what else is");
+    let message = format!("{digest} is damaged on the server: {reason}; transload verify tells what else is");
     Problem::new(Code::Unknown, message)
 }
 
@@ -115,7 +114,9 @@ fn etag(digest: &Digest) -> String {
 ///
 /// [RFC 9110, section 13.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
 pub(super) fn is_known(digest: &Digest, request: &Request<'_>) -> bool {
-    let known = request.headers("if-none-match").flat_map(|value| value.split(','));
+    let known = request
+        .headers("if-none-match")
+        .flat_map(|value| value.split(','));
     known
         .map(|tag| tag.trim().trim_start_matches("W/"))
         .any(|tag| tag == "*" || tag == etag(digest))

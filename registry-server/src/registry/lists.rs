@@ -102,9 +102,7 @@ impl Registry {
         found.dedup_by(|one, other| one.digest == other.digest);
         let filter = query.get("artifactType").filter(|wanted| !wanted.is_empty());
         if let Some(wanted) = filter {
-            let is_wanted = |descriptor: &Descriptor| {
-                descriptor.artifact_type.as_deref() == Some(wanted)
-            };
+            let is_wanted = |descriptor: &Descriptor| descriptor.artifact_type.as_deref() == Some(wanted);
             found.retain(is_wanted);
         }
         let path = format!("/v2/{}/referrers/{subject}", asked.name);

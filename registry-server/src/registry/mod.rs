@@ -7,6 +7,8 @@ mod manifests;
 mod page;
 mod push;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod uploads;
 mod writing;
 
@@ -84,16 +86,16 @@ impl Registry {
     fn respond(&self, request: &mut Request<'_>) -> Result<Response, Problem> {
         let route = Route::parse(&request.path)?;
         let query = Query::parse(request.query.as_deref());
+        let host = request.header("host").and_then(|host| host.parse().ok());
+        let is_read = matches!(request.method, Method::Get | Method::Head);
         let (name, what) = match route {
-            Route::Page => return reading(request, |_| self.page(&query)),
-            Route::Base => return reading(request, |_| Ok(json(&serde_json::json!({})))),
-            Route::Catalog => return reading(request, |_| self.catalog(&query)),
             Route::In { name, what } => (name, what),
+            _ if !is_read => return Err(not_allowed("GET, HEAD")),
+            Route::Page => return self.page(&query, host.as_ref()),
+            Route::Base => return Ok(json(&serde_json::json!({}))),
+            Route::Catalog => return self.catalog(&query),
         };
-        let own = match &self.own {
-            Some(own) => Some(own.clone()),
-            None => request.header("host").and_then(|host| host.parse().ok()),
-        };
+        let own = self.own.clone().or(host);
         let asked = Asked {
             name: &name,
             namespace: query.get("ns"),
@@ -103,7 +105,9 @@ impl Registry {
             (Method::Get | Method::Head, What::Tags) => self.tags(&asked, &query),
             (Method::Get | Method::Head, What::Manifest(wanted)) => self.manifest(&asked, &wanted, request),
             (Method::Get | Method::Head, What::Blob(digest)) => self.blob(&asked, &digest, request),
-            (Method::Get | Method::Head, What::Referrers(subject)) => self.referrers(&asked, &subject, &query),
+            (Method::Get | Method::Head, What::Referrers(subject)) => {
+                self.referrers(&asked, &subject, &query)
+            }
             (_, What::Tags | What::Referrers(_)) => Err(not_allowed("GET, HEAD")),
             (_, what) => self.change(&asked, what, request, &query),
         }
@@ -165,7 +169,11 @@ impl Registry {
         match of_path.len() {
             1 => of_path.pop_first().ok_or_else(|| self.unknown(asked)),
             0 => Err(self.unknown(asked)),
-            _ => Err(unknown_name(asked, "several registries have it; name one", of_path.iter())),
+            _ => Err(unknown_name(
+                asked,
+                "several registries have it; name one",
+                of_path.iter(),
+            )),
         }
     }
 
@@ -211,16 +219,6 @@ impl Service for Registry {
             response.headers.push(version);
         }
         response
-    }
-}
-
-fn reading(
-    request: &Request<'_>,
-    answer: impl FnOnce(&Request<'_>) -> Result<Response, Problem>,
-) -> Result<Response, Problem> {
-    match request.method {
-        Method::Get | Method::Head => answer(request),
-        _ => Err(not_allowed("GET, HEAD")),
     }
 }
 

@@ -39,7 +39,11 @@ impl Writing {
         })?;
         self.wake_sweeper();
         if !missing.is_empty() {
-            let names: Vec<String> = missing.iter().take(NAMED).map(|part| part.digest.to_string()).collect();
+            let names: Vec<String> = missing
+                .iter()
+                .take(NAMED)
+                .map(|part| part.digest.to_string())
+                .collect();
             let message = format!(
                 "{} of the manifest's parts aren't here: {}",
                 missing.len(),
@@ -101,7 +105,10 @@ fn put(
     if tags.is_empty() {
         return store.keep(repository, manifest.digest());
     }
-    let tags: Vec<_> = tags.iter().map(|tag| (tag.clone(), manifest.digest().clone())).collect();
+    let tags: Vec<_> = tags
+        .iter()
+        .map(|tag| (tag.clone(), manifest.digest().clone()))
+        .collect();
     store.tag_all(repository, &tags)
 }
 
@@ -130,7 +137,11 @@ fn read(wanted: &Wanted, request: &mut Request<'_>) -> Result<RawManifest, Probl
         let message = format!("a manifest may have {MAX_MANIFEST_SIZE} bytes");
         Problem::new(Code::SizeInvalid, message)
     };
-    if request.body.length().is_some_and(|length| length > MAX_MANIFEST_SIZE) {
+    if request
+        .body
+        .length()
+        .is_some_and(|length| length > MAX_MANIFEST_SIZE)
+    {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
@@ -154,7 +165,10 @@ fn read(wanted: &Wanted, request: &mut Request<'_>) -> Result<RawManifest, Probl
         Problem::new(code, error.to_string())
     })?;
     if matches!(manifest.view(), Manifest::Opaque) {
-        let message = format!("{} is no type of manifest that is known here", manifest.media_type());
+        let message = format!(
+            "{} is no type of manifest that is known here",
+            manifest.media_type()
+        );
         return Err(Problem::new(Code::ManifestInvalid, message));
     }
     Ok(manifest)

@@ -78,10 +78,15 @@ impl Sessions {
             self.expire();
         }
         if self.lock().len() >= self.options.uploads {
-            let message = format!("{} uploads are unfinished, which is the most", self.options.uploads);
+            let message = format!(
+                "{} uploads are unfinished, which is the most",
+                self.options.uploads
+            );
             return Err(Problem::new(Code::TooManyRequests, message).with_header("Retry-After", "60"));
         }
-        let upload = self.directory.write(transload_layout_store::Store::begin_upload)?;
+        let upload = self
+            .directory
+            .write(transload_layout_store::Store::begin_upload)?;
         let session = Session::new(upload.id().clone(), Slot::Taken, 0, Instant::now());
         self.lock().insert(upload.id().clone(), Arc::clone(&session));
         Ok(Taken {
@@ -266,7 +271,9 @@ impl Taken<'_> {
                 Problem::new(Code::DigestInvalid, error.to_string())
             }
             // Somebody pruned the directory after nothing had come for a while.
-            ContentError::Store(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            ContentError::Store(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
                 unknown()
             }
             other => other.into(),
@@ -290,5 +297,8 @@ impl Drop for Taken<'_> {
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::BlobUploadUnknown, "there is no such upload: begin a new one")
+    Problem::new(
+        Code::BlobUploadUnknown,
+        "there is no such upload: begin a new one",
+    )
 }

@@ -98,7 +98,10 @@ fn append(name: &str, session: &mut Taken<'_>, request: &mut Request<'_>) -> Res
     {
         let mut problem = Problem::new(
             Code::BlobUploadInvalid,
-            format!("the part begins at byte {}, but the next byte is {begin}", range.start),
+            format!(
+                "the part begins at byte {}, but the next byte is {begin}",
+                range.start
+            ),
         )
         .with_status(416);
         for (header, value) in headers(name, session.id().as_str(), begin) {
@@ -111,7 +114,10 @@ fn append(name: &str, session: &mut Taken<'_>, request: &mut Request<'_>) -> Res
     match announced {
         Some(range) if range.end - range.start != got => Err(Problem::new(
             Code::SizeInvalid,
-            format!("{got} bytes came where Content-Range says {}", range.end - range.start),
+            format!(
+                "{got} bytes came where Content-Range says {}",
+                range.end - range.start
+            ),
         )
         .with_status(400)),
         _ => Ok(()),
@@ -124,7 +130,10 @@ fn announced(request: &Request<'_>) -> Result<Option<Range<u64>>, Problem> {
         return Ok(None);
     };
     let range = part(header).ok_or_else(|| {
-        Problem::new(Code::BlobUploadInvalid, "Content-Range isn't of the form FIRST-LAST")
+        Problem::new(
+            Code::BlobUploadInvalid,
+            "Content-Range isn't of the form FIRST-LAST",
+        )
     })?;
     let length = range.end - range.start;
     match request.body.length() {
@@ -179,7 +188,10 @@ fn created(name: &str, digest: &Digest) -> Response {
 /// Where a session is. `Range` names its last byte, and an empty session has the range of one byte: that is the protocol's way.
 fn headers(name: &str, upload: &str, position: u64) -> Vec<(&'static str, String)> {
     vec![
-        ("Location", format!("/v2/{}/blobs/uploads/{}", encode(name), encode(upload))),
+        (
+            "Location",
+            format!("/v2/{}/blobs/uploads/{}", encode(name), encode(upload)),
+        ),
         ("Range", format!("0-{}", position.saturating_sub(1))),
         ("Docker-Upload-UUID", upload.to_owned()),
     ]
