@@ -53,7 +53,7 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, SERVER, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -62,7 +62,8 @@ pub const DIRECTIONS: &[Directions] = &[
 #[rustfmt::skip]
 pub const AGREED: &[(&str, Users)] = &[
     ("ar",                 Users::Only(&[XTASK])),
-    ("base64",             Users::Only(&[REFERENCE, CLIENT, TEMPLATE])),
+    ("base64",             Users::Only(&[REFERENCE, CLIENT, SERVER, TEMPLATE])),
+    ("bcrypt",             Users::Only(&[SERVER])),
     ("cargo_metadata",     Users::Only(&[XTASK])),
     ("clap",               Users::Only(&[CLI])),
     ("clap_complete",      Users::Tests),
@@ -71,7 +72,8 @@ pub const AGREED: &[(&str, Users)] = &[
     ("ctrlc",              Users::Only(&[CLI])),
     ("env_logger",         Users::Only(&[CLI])),
     ("flate2",             Users::Only(&[ARCHIVE, XTASK])),
-    ("httpdate",           Users::Only(&[CLIENT])),
+    ("httparse",           Users::Only(&[SERVER])),
+    ("httpdate",           Users::Only(&[CLIENT, SERVER])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
     ("jiff",               Users::Only(&[CLI])),
@@ -86,8 +88,8 @@ pub const AGREED: &[(&str, Users)] = &[
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
     ("regex-syntax",       Users::Only(&[POLICY])),
     ("ruzstd",             Users::Only(&[ARCHIVE])),
-    ("rustix",             Users::Only(&[STORE, CLIENT, CLI])),
-    ("rustls",             Users::Only(&[CLIENT])),
+    ("rustix",             Users::Only(&[STORE, CLIENT, SERVER, CLI])),
+    ("rustls",             Users::Only(&[CLIENT, SERVER])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
     ("serde",              Users::All),
     ("serde_json",         Users::All),

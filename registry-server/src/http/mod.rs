@@ -1,16 +1,39 @@
 //! HTTP/1.1 over blocking threads. It knows no registries: a [`Service`] answers each request.
-#![allow(dead_code, reason = "nothing is served yet")]
+//!
+//! ```text
+//! listen: accept -> connections: admit -> a thread -> connection: run
+//!   stream (plain | TLS over wire) -> input -> head -> Service::answer(Request with Body) -> answer -> stream
+//! ```
 
+mod answer;
 mod body;
+mod chunked;
+mod connection;
+mod connections;
+mod counters;
+#[cfg(feature = "fuzzing")]
+mod fuzzed;
 mod head;
+mod input;
+mod listen;
+mod log;
+mod stream;
+mod wire;
 
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use body::Body;
+pub(crate) use connections::{Caps, Connections};
+pub(crate) use counters::Counters;
+#[cfg(feature = "fuzzing")]
+pub(crate) use fuzzed::fuzzed;
 pub(crate) use head::{Headers, Method};
+pub(crate) use listen::{accept, bind};
+pub(crate) use wire::Pace;
 
 /// Answers requests, from many threads at once.
 pub(crate) trait Service: Send + Sync {
@@ -32,6 +55,7 @@ pub(crate) struct Request<'a> {
     pub headers: Headers,
     pub peer: SocketAddr,
     /// Whether the connection is TLS.
+    #[allow(dead_code, reason = "only tests ask so far")]
     pub encrypted: bool,
     /// The authenticated user.
     pub user: Option<String>,
@@ -70,6 +94,7 @@ pub(crate) enum Payload {
         length: u64,
     },
     /// The connection is cut if the reader ends early.
+    #[allow(dead_code, reason = "all contents are in files or in memory so far")]
     Reader {
         reader: Box<dyn Read + Send>,
         length: u64,
@@ -91,4 +116,23 @@ impl std::fmt::Debug for Payload {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} bytes", self.length())
     }
+}
+
+/// How long to wait for clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// For a whole head, and for the first one to begin.
+    pub head: Duration,
+    /// For the next request to begin.
+    pub idle: Duration,
+    /// In bodies, in either direction.
+    pub pace: Pace,
+}
+
+/// What the threads of a server share.
+pub(crate) struct Http {
+    pub service: Box<dyn Service>,
+    pub limits: Limits,
+    pub counters: Arc<Counters>,
+    pub connections: Arc<Connections>,
 }
