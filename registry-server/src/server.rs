@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Error;
 use crate::access::Access;
 use crate::front::Front;
 use crate::http::{self, Caps, Connections, Counters, Http, Limits, Pace, Service};
 use crate::tls::{Tls, TlsFiles};
+use crate::{Error, Registry};
 
 /// How to serve. [`Options::default`] suits nodes that pull images over a local network.
 #[derive(Debug, Clone)]
@@ -120,6 +120,14 @@ impl Server {
     /// Returns a handle to end the server with.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Answers requests with a registry until [`Handle::stop`]. Returns how many requests had to be cut then.
+    ///
+    /// # Errors
+    /// Where the system accepts no more connections.
+    pub fn serve(self, registry: Registry) -> Result<usize, Error> {
+        self.answer_with(registry)
     }
 
     /// Answers requests until [`Handle::stop`]. Returns how many requests had to be cut then.

@@ -55,6 +55,7 @@ pub(crate) struct Request<'a> {
     pub headers: Headers,
     pub peer: SocketAddr,
     /// Whether the connection is TLS.
+    #[allow(dead_code, reason = "only tests ask so far")]
     pub encrypted: bool,
     /// The authenticated user.
     pub user: Option<String>,
@@ -93,6 +94,7 @@ pub(crate) enum Payload {
         length: u64,
     },
     /// The connection is cut if the reader ends early.
+    #[allow(dead_code, reason = "all contents are in files or in memory so far")]
     Reader {
         reader: Box<dyn Read + Send>,
         length: u64,
