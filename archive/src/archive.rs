@@ -177,6 +177,23 @@ impl OpenOptions {
     }
 }
 
+/// Where a blob's bytes are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum BlobPlace {
+    /// In a plain tar: the archive itself, or the temporary file that it was unpacked into.
+    File {
+        /// The file.
+        file: Arc<File>,
+        /// Where in the file the blob begins.
+        offset: u64,
+        /// The blob's size in bytes.
+        size: u64,
+    },
+    /// In memory: a config that was made for an image that has none.
+    Memory(Arc<[u8]>),
+}
+
 /// A file that holds images. Many threads may read it at once.
 #[derive(Debug)]
 pub struct Archive {
@@ -391,6 +408,21 @@ impl Archive {
             size: end - start,
         };
         Ok(Some(BlobReader::new(bytes, part)))
+    }
+
+    /// Returns where a blob's bytes are, for what sends them without reading them; none if it isn't there.
+    ///
+    /// # Errors
+    /// As [`Archive::blob_size`].
+    pub fn blob_place(&self, digest: &Digest) -> Result<Option<BlobPlace>, Error> {
+        Ok(self.locate(digest)?.map(|(bytes, extent)| match bytes {
+            Bytes::Tar(file) => BlobPlace::File {
+                file,
+                offset: extent.offset,
+                size: extent.size,
+            },
+            Bytes::Made(bytes) => BlobPlace::Memory(bytes),
+        }))
     }
 
     fn locate(&self, digest: &Digest) -> Result<Option<(Bytes, Extent)>, Error> {

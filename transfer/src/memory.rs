@@ -444,23 +444,6 @@ impl Source for Memory {
         self.stored(repository, &part.digest)
     }
 
-    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
-        self.call(Call::Referrers, subject.as_str())?;
-        let contents = self.contents();
-        let own = contents.manifests.iter().filter(|((of, _), manifest)| {
-            let about = manifest.view().subject();
-            of == repository && about.is_some_and(|about| about.digest == *subject)
-        });
-        let found: ReferrersIndex = own.filter_map(|(_, manifest)| manifest.referrer()).collect();
-        Ok(found.referrers().to_vec())
-    }
-
-    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
-        self.call(Call::FindTag, tag.as_str())?;
-        let key = (repository.clone(), tag.clone());
-        Ok(self.contents().tags.get(&key).cloned())
-    }
-
     fn open_blob(
         &self,
         repository: &Repository,

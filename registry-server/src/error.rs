@@ -1,0 +1,43 @@
+//! Errors of a server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Why a server can't start, go on, or read its files again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing can listen at the address.
+    #[error("listen at {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        #[source]
+        source: io::Error,
+    },
+    /// A file with a certificate, a key or users can't be used.
+    #[error("{what} {}: {message}", path.display())]
+    File {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause, without secrets.
+        message: String,
+    },
+    /// The system accepts no more connections.
+    #[error("accept connections: {0}")]
+    Accept(#[source] io::Error),
+}
+
+impl Error {
+    pub(crate) fn of_file(what: &'static str, path: &Path, message: impl ToString) -> Self {
+        Self::File {
+            what,
+            path: path.to_owned(),
+            message: message.to_string(),
+        }
+    }
+}
