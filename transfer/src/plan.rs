@@ -152,6 +152,11 @@ pub(crate) fn plan(
         pins.check_result(&mapping.name, original.digest(), &root, &walk.gathered.platforms)?;
     }
     let (referrers, left) = walk.referrers_of(&original, &root)?;
+    if let Some(pins) = &job.pins {
+        let told = referrers.iter().filter_map(Attached::told);
+        let told = told.map(|referrer| referrer.digest).collect();
+        pins.check_referrers(&mapping.name, original.digest(), &told)?;
+    }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
     let mut plan = Plan {

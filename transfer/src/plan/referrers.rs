@@ -109,10 +109,14 @@ impl Walk<'_> {
         let mut left = LeftReferrers::default();
         let wanted = &self.job.referrers;
         if *wanted == Referrers::None {
-            // Where that costs no request, whoever doesn't ask is told.
+            // Where that costs no request, whoever doesn't ask is told. A file that can't be read is nobody's trouble then.
             if !self.source.offers().is_remote {
-                let found = find(self.source, repository, &subjects, &Referrers::All)?;
-                let digests: HashSet<&Digest> = found.iter().map(|found| &found.digest).collect();
+                let found = find(self.source, repository, &subjects, &Referrers::All).unwrap_or_default();
+                // Where all images of the source move, those under a tag are among them.
+                let takes_all = self.job.images.is_empty() && self.job.globs.is_empty();
+                let is_left = |found: &&Found| !takes_all || matches!(found.link, Link::Subject(_));
+                let left_behind = found.iter().filter(is_left);
+                let digests: HashSet<&Digest> = left_behind.map(|found| &found.digest).collect();
                 left.unasked = digests.len();
             }
             return Ok((Vec::new(), left));
