@@ -15,10 +15,14 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
+mod shard;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use transload_transfer::job::Referrers;
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
@@ -113,6 +117,16 @@ pub struct RunArgs {
     /// Pass over tasks of other modules
     #[arg(long)]
     pub image_tasks_only: bool,
+
+    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
+    /// for cosign's tags
+    #[arg(
+        long,
+        default_value = "none",
+        value_name = "TYPE,…",
+        help_heading = "Which images"
+    )]
+    pub referrers: Referrers,
 
     /// Which projects it may create.
     #[command(flatten)]
@@ -349,6 +363,10 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
+    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
+    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    pub referrers: Referrers,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -433,6 +451,11 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

@@ -5,7 +5,7 @@ mod hosts;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_layout_store::disk::filesystem;
 use transload_policy::PlatformPattern;
@@ -205,7 +205,7 @@ fn preview_job(
                 if !options.cancel.load(Ordering::Relaxed) {
                     *slot = Some(match unreachable {
                         Some(fault) => Err(fault.clone()),
-                        None => Fault::isolate(|| look(job, mapping, opened)),
+                        None => Fault::isolate(|| look(job, mapping, opened, &options.cancel)),
                     });
                 }
             });
@@ -329,9 +329,9 @@ impl Outline {
     }
 }
 
-fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
+fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> Result<Looked, Fault> {
     let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
-    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping, cancel)? {
         Planned::Skip(reason) => return Ok(Looked::Skip(reason)),
         Planned::AlreadyThere(plan) => {
             let there = |blob: &Descriptor| Look {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use transload_reference::RawManifest;
 use transload_transfer::job::Pins;
-use transload_transfer::{Fault, Tally};
+use transload_transfer::{Fault, LeftReferrers, Tally};
 
 use super::*;
 
@@ -29,6 +29,9 @@ fn arrived(image: &str, source: &str, written: &str, platforms: &[&str]) -> Imag
         platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
         parts,
         warnings: Vec::new(),
+        referrers: Vec::new(),
+        left_referrers: LeftReferrers::default(),
+        verified_by: Vec::new(),
         blobs: Tally::default(),
         attempts: 1,
         began: None,
