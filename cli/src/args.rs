@@ -16,6 +16,7 @@ mod logout;
 mod projects;
 mod rate;
 mod shard;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,7 @@ pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
+pub use serve::{ConfigOf, ServeArgs};
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -79,6 +81,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
+    /// Serve the images of directories and archives as a registry
+    Serve(ServeArgs),
     /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept

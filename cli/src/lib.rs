@@ -19,5 +19,6 @@ pub mod lock;
 mod open_files;
 mod records;
 pub mod report;
+mod signals;
 pub mod task;
 pub mod ui;
