@@ -11,7 +11,7 @@ use std::time::Duration;
 use signal_hook::consts::SIGXFSZ;
 use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
-use transload_transfer::job::Job;
+use transload_transfer::job::{Job, Referrers};
 use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
@@ -117,6 +117,9 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     let mut jobs = loaded.jobs.clone();
     for job in &mut jobs {
         job.create_projects = job.create_projects.or(args.projects.visibility());
+        if job.referrers == Referrers::None {
+            job.referrers = args.referrers.clone();
+        }
     }
     let tasks = (jobs, loaded.courses.as_slice());
     transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))

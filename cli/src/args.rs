@@ -19,6 +19,7 @@ mod rate;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use transload_transfer::job::Referrers;
 
 use crate::ui::ProgressMode;
 
@@ -113,6 +114,16 @@ pub struct RunArgs {
     /// Pass over tasks of other modules
     #[arg(long)]
     pub image_tasks_only: bool,
+
+    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
+    /// for cosign's tags
+    #[arg(
+        long,
+        default_value = "none",
+        value_name = "TYPE,…",
+        help_heading = "Which images"
+    )]
+    pub referrers: Referrers,
 
     /// Which projects it may create.
     #[command(flatten)]
@@ -348,6 +359,10 @@ pub struct WhichArgs {
     /// What becomes of an index of which only some platforms move
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
+
+    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
+    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    pub referrers: Referrers,
 
     /// How to reach registries.
     #[command(flatten)]

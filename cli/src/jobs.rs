@@ -231,6 +231,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             IndexArg::Filtered => IndexMode::Filtered,
             IndexArg::Original => IndexMode::Original,
         },
+        referrers: which.referrers.clone(),
         hosts,
         skip_tls_verify: which.registries.insecure,
         ..job

@@ -56,7 +56,9 @@ pub use clients::{Located, client, locate, open};
 pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};
 pub use options::{Options, pool};
-pub use outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status, Tally};
+pub use outcome::{
+    Count, ImageOutcome, JobSummary, LeftReferrers, Link, Referrer, Route, Scheduled, Status, Tally,
+};
 pub use place::{DirectorySource, RegistrySource, Source};
 pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};

@@ -2,6 +2,8 @@
 //!
 //! Planning reads manifests, and the config of a single image whose platform is asked for. It moves no blob.
 
+mod referrers;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 
@@ -11,11 +13,14 @@ use transload_policy::{
 use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
 use super::fault::{Fault, Side};
+use super::outcome::LeftReferrers;
 use super::parallel_map::{MOST, parallel_map};
 use super::place::{Presence, Sink, Source, config_of};
 use super::prepare::Mapping;
 use crate::job::{IndexMode, Job};
 use crate::trust;
+
+pub(crate) use referrers::Attached;
 
 /// How deep indexes may be nested. Real ones nest once.
 const MAX_DEPTH: usize = 8;
@@ -62,6 +67,10 @@ pub(crate) struct Plan {
     pub was_published: bool,
     /// What the destination has of it.
     pub presence: Presence,
+    /// Its referrers that come along, each after its subject.
+    pub referrers: Vec<Attached>,
+    /// Its referrers that don't, as far as they are known.
+    pub left: LeftReferrers,
 }
 
 /// What is to be done about an image.
@@ -142,6 +151,7 @@ pub(crate) fn plan(
     if let Some(pins) = &job.pins {
         pins.check_result(&mapping.name, original.digest(), &root, &walk.gathered.platforms)?;
     }
+    let (referrers, left) = walk.referrers_of(&original, &root)?;
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
     let mut plan = Plan {
@@ -154,12 +164,17 @@ pub(crate) fn plan(
         verified_by,
         was_published,
         presence: Presence::Incomplete,
+        referrers,
+        left,
     };
     if !was_published {
         return Ok(Planned::Move(plan));
     }
     let repository = mapping.to.reference().repository();
     plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
+    if !plan.referrers.is_empty() && !destination.has_referrers(repository, &plan.referrers)? {
+        plan.presence = Presence::Incomplete;
+    }
     Ok(match plan.presence {
         Presence::Whole => Planned::AlreadyThere(plan),
         _ => Planned::Move(plan),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_registry_client::Visibility;
 use transload_template::{Snippet, Value, suggest};
-use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
+use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK, Referrers};
 
 use super::files::Files;
 use super::keys::{AUTH, IMAGE};
@@ -70,6 +70,7 @@ pub(super) struct Request<'n> {
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
+    pub referrers: Option<&'n Node>,
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
@@ -150,6 +151,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         skip_tls_verify: fields.get("skip_tls_verify"),
         skip_for_auths: false,
         index: fields.get("index"),
+        referrers: fields.get("referrers"),
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
@@ -202,6 +204,7 @@ fn build(
             reader,
         )
     });
+    let referrers = request.referrers.and_then(|node| referrers(node, reader));
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
@@ -297,6 +300,7 @@ fn build(
         mode: mode.unwrap_or_default(),
         single: single.unwrap_or_default(),
         index: index.unwrap_or_default(),
+        referrers: referrers.unwrap_or_default(),
         link,
         untagged,
         check_existing,
@@ -316,6 +320,22 @@ fn build(
         item: None,
     };
     Some(Outcome::Job(Box::new(job), places))
+}
+
+/// Which referrers come along.
+fn referrers(node: &Node, reader: &mut Reader<'_>) -> Option<Referrers> {
+    let text = reader.text("referrers", node)?;
+    // Empty is as good as none: templates give that.
+    if text.trim().is_empty() {
+        return None;
+    }
+    match text.parse() {
+        Ok(referrers) => Some(referrers),
+        Err(error) => {
+            reader.sink.error(node.id, format!("`referrers`: {error}"));
+            None
+        }
+    }
 }
 
 /// Whether nothing was written, which is a mistake; a template that gives nothing has its reasons.

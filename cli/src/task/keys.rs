@@ -167,6 +167,14 @@ pub(super) static IMAGE: Table = Table {
              it, digest and all.",
         ),
         key(
+            "referrers",
+            Kind::Text,
+            "none",
+            "all",
+            "Which referrers of the images come along, such as signatures, SBOMs and attestations: `none`, `all`, or artifact types, and `sig`, `att` and \
+             `sbom` for what cosign keeps under tags, separated by commas. Registries are asked for them only if some are wanted.",
+        ),
+        key(
             "link",
             Kind::Flag,
             "false",

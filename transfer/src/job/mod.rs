@@ -10,6 +10,7 @@ mod glob;
 mod image;
 mod pasted;
 mod pins;
+mod referrers;
 mod target;
 mod transport;
 
@@ -19,6 +20,7 @@ pub use endpoint_error::EndpointError;
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 pub use pins::Pins;
+pub use referrers::{Referrers, ReferrersError};
 pub use target::Target;
 
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct Job {
     pub single: Single,
     /// What becomes of an index of which only some platforms move.
     pub index: IndexMode,
+    /// Which referrers of the images come along.
+    pub referrers: Referrers,
     /// Whether blobs are linked between directories, where they can be, and not copied.
     pub link: bool,
     /// Whether what the destination has is looked at before it counts.
@@ -92,6 +96,7 @@ impl Job {
             mode: Mode::Strict,
             single: Single::Refuse,
             index: IndexMode::Filtered,
+            referrers: Referrers::None,
             link: false,
             check_existing: false,
             trust: Vec::new(),
