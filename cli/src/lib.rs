@@ -20,4 +20,5 @@ mod open_files;
 mod records;
 pub mod report;
 pub mod task;
+mod trust;
 pub mod ui;
