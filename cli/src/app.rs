@@ -27,6 +27,7 @@ use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
 use crate::signals::on_signals;
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
+use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -116,9 +117,11 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
+    let trust = trust::policy(&args.trust).map_err(TaskErrors::from)?;
     let mut jobs = loaded.jobs.clone();
     for job in &mut jobs {
         job.create_projects = job.create_projects.or(args.projects.visibility());
+        job.trust.extend(trust.clone());
         if job.referrers == Referrers::None {
             job.referrers = args.referrers.clone();
         }

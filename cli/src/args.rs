@@ -15,8 +15,9 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
-mod shard;
 mod serve;
+mod shard;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -36,6 +37,7 @@ pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
 pub use serve::{ConfigOf, ServeArgs};
+pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -135,6 +137,10 @@ pub struct RunArgs {
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// What is checked of images, besides what the tasks say.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -265,6 +271,10 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     pub output: Output,
 
+    /// Who must have signed the images.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -370,6 +380,10 @@ pub struct WhichArgs {
     /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
     #[arg(long, default_value = "none", value_name = "TYPE,…")]
     pub referrers: Referrers,
+
+    /// What is checked of them.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to reach registries.
     #[command(flatten)]

@@ -113,6 +113,8 @@ pub enum Preview {
         there: Count,
         /// Things to look at.
         warnings: Vec<String>,
+        /// What vouches for it at its source; empty where nothing was to be checked.
+        verified_by: Vec<String>,
         /// Whether all of it is there, its name included.
         is_there: bool,
     },
@@ -304,6 +306,7 @@ struct Outline {
     digest: Digest,
     platforms: Vec<Platform>,
     warnings: Vec<String>,
+    verified_by: Vec<String>,
     was_published: bool,
     blobs: Vec<Look>,
 }
@@ -323,6 +326,7 @@ impl Outline {
             digest: plan.root.digest().clone(),
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             warnings: plan.warnings,
+            verified_by: plan.verified_by,
             was_published: plan.was_published,
             blobs,
         }))
@@ -396,6 +400,7 @@ fn count(
         to_move,
         there: is_there,
         warnings: outline.warnings,
+        verified_by: outline.verified_by,
         is_there: is_whole,
     }
 }
