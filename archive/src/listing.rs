@@ -60,7 +60,7 @@ pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warni
     let mut warnings = Vec::new();
     let mut listed: Vec<Listed> = Vec::new();
     let mut places: HashMap<&Digest, usize> = HashMap::new();
-    for image in images {
+    for image in images.iter().filter(|image| !image.is_referrer()) {
         let Some(manifest) = for_docker(image, &mut warnings) else {
             continue;
         };

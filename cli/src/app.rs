@@ -11,7 +11,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
-use transload_transfer::job::Job;
+use transload_transfer::job::{Job, Referrers};
 use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
@@ -27,6 +27,7 @@ use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
 use crate::signals::on_signals;
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
+use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -116,9 +117,14 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
+    let trust = trust::policy(&args.trust).map_err(TaskErrors::from)?;
     let mut jobs = loaded.jobs.clone();
     for job in &mut jobs {
         job.create_projects = job.create_projects.or(args.projects.visibility());
+        job.trust.extend(trust.clone());
+        if job.referrers == Referrers::None {
+            job.referrers = args.referrers.clone();
+        }
     }
     let tasks = (jobs, loaded.courses.as_slice());
     transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))
@@ -161,6 +167,7 @@ fn transfer(
     let lock = LockFile::open(&how.lock, cli.quiet)?;
     for job in &mut jobs {
         job.check_existing |= how.check_existing;
+        job.shard = how.shard;
     }
     let jobs = lock.bind(&jobs);
     Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))

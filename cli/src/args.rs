@@ -16,10 +16,15 @@ mod logout;
 mod projects;
 mod rate;
 mod serve;
+mod shard;
+mod trust;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use transload_transfer::job::Referrers;
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
@@ -32,6 +37,7 @@ pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
 pub use serve::{ConfigOf, ServeArgs};
+pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -118,9 +124,23 @@ pub struct RunArgs {
     #[arg(long)]
     pub image_tasks_only: bool,
 
+    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
+    /// for cosign's tags
+    #[arg(
+        long,
+        default_value = "none",
+        value_name = "TYPE,…",
+        help_heading = "Which images"
+    )]
+    pub referrers: Referrers,
+
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// What is checked of images, besides what the tasks say.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -251,6 +271,10 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     pub output: Output,
 
+    /// Who must have signed the images.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -353,6 +377,14 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
+    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
+    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    pub referrers: Referrers,
+
+    /// What is checked of them.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -437,6 +469,11 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

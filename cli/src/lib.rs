@@ -21,4 +21,5 @@ mod records;
 pub mod report;
 mod signals;
 pub mod task;
+mod trust;
 pub mod ui;

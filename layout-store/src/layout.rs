@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use transload_reference::{Digest, RawManifest, Repository, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 use crate::repair::{OldTagFile, TagFlaw};
 use crate::{Error, Format, Listing, Removed, StoredImage};
@@ -66,6 +66,13 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
     /// The manifests in a repository's scope that refer to another one, with that one. Of a file that isn't what its name says, nothing
     /// is believed; one that can't be read ends the search.
     fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error>;
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error>;
 
     /// The files of a repository's manifests that aren't among those reached; none where manifests are blobs.
     fn unreached(&self, repository: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error>;

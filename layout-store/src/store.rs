@@ -266,6 +266,21 @@ impl Store {
         Ok(by_subject)
     }
 
+    /// Lets referrers, whose manifests are there, be found with the manifest that they refer to, durably. A directory of KubeKey's format finds
+    /// them by their `subject` alone. An OCI layout lists them in `index.json` without a name, which oras reads, and in an index under the
+    /// referrers tag (`sha256-<hex>`), which regctl reads.
+    ///
+    /// # Errors
+    /// Where a manifest isn't there, or the folder can't be written.
+    pub fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        self.layout.add_referrers(repository, subject, referrers)
+    }
+
     /// The manifests that an index names and that were left out when it was written: it is sparse by request. What of them was
     /// brought since is in it no more.
     pub fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {

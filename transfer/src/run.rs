@@ -69,6 +69,10 @@ pub fn run_in_turns(
     let (mut told, losses) = (HashSet::new(), AllLosses::default());
     let mut known = KnownProjects::default();
     let mut clients = Clients::new(options, observer);
+    // Other tasks might need it, too.
+    if let [job] = jobs {
+        clients.send_straight(job);
+    }
     let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });
@@ -272,6 +276,16 @@ fn run_job(
         images.push(outcome);
     }
     images.extend(grounded);
+    let of_indexes: Vec<usize> = images
+        .iter()
+        .map(|outcome| outcome.left_referrers.of_index)
+        .filter(|number| *number > 0)
+        .collect();
+    if let (number @ 1.., indexes) = (of_indexes.iter().sum::<usize>(), of_indexes.len()) {
+        let text = left_with_indexes(number, indexes);
+        observer.event(&Event::Warning { text: &text });
+        warnings.push(text);
+    }
     JobSummary {
         job: job.name.clone(),
         images,
@@ -281,6 +295,19 @@ fn run_job(
         token_requests: client.take_token_requests(),
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
+    }
+}
+
+/// What is told of the referrers of indexes that were cut.
+fn left_with_indexes(number: usize, indexes: usize) -> String {
+    match (number, indexes) {
+        (1, _) => "the index's signature isn't carried: `--index original` keeps it".to_owned(),
+        (number, 1) => format!(
+            "{number} signatures and other referrers of the index aren't carried: `--index original` keeps them"
+        ),
+        (number, indexes) => format!(
+            "{number} signatures and other referrers of {indexes} indexes aren't carried: `--index original` keeps them"
+        ),
     }
 }
 

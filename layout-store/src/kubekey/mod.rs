@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use transload_reference::{Digest, RawManifest, Repository, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 use crate::directory::Directory;
 use crate::folders::{BLOBS, FileState};
@@ -152,6 +152,18 @@ impl Layout for KubeKey {
 
     fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
         self.mend_tags(repository)
+    }
+
+    /// They are found by their subjects.
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        _: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        referrers
+            .iter()
+            .try_for_each(|referrer| self.keep(repository, &referrer.digest))
     }
 
     fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {

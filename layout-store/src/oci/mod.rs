@@ -14,7 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, ReferrerTag, Repository, Tag};
+use transload_reference::{
+    Descriptor, Digest, RawManifest, Reference, ReferrerTag, ReferrersIndex, Repository, Tag,
+};
 
 use crate::directory::Directory;
 use crate::file_cache::FileCache;
@@ -334,6 +336,41 @@ impl Layout for Oci {
             }
         }
         Ok(subjects)
+    }
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        for referrer in referrers {
+            self.keep(repository, &referrer.digest)?;
+        }
+        let tag = ReferrerTag::Index.of(subject);
+        let (name, said) = (named(repository, &tag), Said::that(repository, Some(&tag)));
+        self.change(|contents| {
+            let known = match contents.image(&name, &self.path())? {
+                Some(image) => self.found(&image.digest)?,
+                None => None,
+            };
+            let mut list = known.as_ref().and_then(ReferrersIndex::of).unwrap_or_default();
+            let mut is_changed = false;
+            for referrer in referrers {
+                is_changed |= list.add(referrer.clone());
+            }
+            if !is_changed {
+                return Ok(false);
+            }
+            let list = list.to_manifest().map_err(|source| Error::Manifest {
+                path: self.path(),
+                source,
+            })?;
+            self.write(&list)?;
+            self.directory.sync_blobs()?;
+            let set = contents.set(&name, &list.descriptor(), &said);
+            set.map_err(|error| json(&self.path(), error))
+        })
     }
 
     /// Manifests are blobs, and those that aren't listed are told as such.

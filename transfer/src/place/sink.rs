@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use transload_archive::TakeBytes;
 use transload_layout_store::Error as StoreError;
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Repository, Tag, Verifier, VerifyingReader,
@@ -14,6 +15,7 @@ use super::{Losses, Source};
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::plan::Attached;
 use crate::ranges::RangeWorkers;
 
 /// How many bytes are read at a time on the way into a store.
@@ -62,6 +64,16 @@ pub trait Sink: Send + Sync {
         None
     }
 
+    /// Whether these referrers are there, and are found with the manifests that they refer to.
+    fn has_referrers(&self, _: &Repository, _: &[Attached]) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Lets referrers that are there be found with the manifest that they refer to.
+    fn add_referrers(&self, _: &Repository, _: &Digest, _: &[Descriptor]) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// A manifest that is there already.
     fn manifest(&self, _: &Repository, _: &Digest) -> Result<Option<RawManifest>, Fault> {
         Ok(None)
@@ -99,6 +111,12 @@ pub trait Sink: Send + Sync {
         Ok(())
     }
 
+    /// Begins to write a blob that comes before anything is known of the images that need it; none where that can't be. What is there
+    /// is passed over.
+    fn take_blob(&self, _: &Digest, _size: u64) -> Result<Option<Box<dyn TakeBytes>>, Fault> {
+        Ok(None)
+    }
+
     /// Brings a blob here.
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault>;
 
@@ -128,6 +146,8 @@ pub struct PlannedImage<'a> {
     pub root: &'a RawManifest,
     /// The manifests below the root.
     pub children: &'a [RawManifest],
+    /// Its referrers, and what they consist of.
+    pub referrers: &'a [Attached],
 }
 
 /// What was written of an image.

@@ -40,6 +40,12 @@ pub trait Source: Send + Sync {
         BTreeSet::new()
     }
 
+    /// What refers to a manifest by its `subject`, as entries of the list of its referrers.
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault>;
+
+    /// What a tag stands for, if it is there.
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault>;
+
     /// A blob's bytes from `offset` on. They aren't verified: whoever takes them does that.
     fn open_blob(
         &self,
@@ -94,6 +100,11 @@ pub trait Source: Send + Sync {
     /// What a root manifest was made from, where the place doesn't have it and its digest is a new one: the config's digest.
     fn made_from(&self, _: &Digest) -> Option<Digest> {
         None
+    }
+
+    /// Whether this run wrote a blob to the destination before it knew who needs it: it came through a pipe, which gives it once.
+    fn went_straight(&self, _: &Digest) -> bool {
+        false
     }
 
     /// The fault of a blob whose bytes are wrong and stay so; none where they may have been damaged on the way, and another try may go

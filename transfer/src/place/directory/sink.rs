@@ -1,18 +1,22 @@
 //! Directories that images are written to.
 
+use std::io;
 use std::sync::Arc;
 
+use transload_archive::TakeBytes;
 use transload_layout_store::disk::free_space;
 use transload_layout_store::repair::SetAside;
-use transload_layout_store::{Error, Store};
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+use transload_layout_store::{BlobWriter, Error, Store};
+use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Reference, Repository, Tag};
 
 use super::fill::fill;
 use super::share;
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::outcome::Link;
 use crate::place::sink::tag_or_digest;
 use crate::place::{Bring, Published, Sink, SinkOptions, Source};
+use crate::plan::Attached;
 
 /// A directory that images are written to.
 pub struct DirectorySink {
@@ -72,6 +76,42 @@ impl Sink for DirectorySink {
         Ok(self.store.manifest_by_digest(repository, digest).ok().flatten())
     }
 
+    fn has_referrers(&self, repository: &Repository, referrers: &[Attached]) -> Result<bool, Fault> {
+        let mut all = None;
+        for Attached { manifest, link } in referrers {
+            let is_there = match link {
+                None => self.manifest(repository, manifest.digest())?.is_some(),
+                Some(Link::Tag(tag)) => {
+                    let found = self.store.resolve(repository, &tag.clone().into());
+                    found.map_err(destination)?.as_ref() == Some(manifest.digest())
+                }
+                Some(Link::Subject(subject)) => {
+                    let known = match &all {
+                        Some(known) => known,
+                        None => all.insert(self.store.all_referrers(repository).map_err(destination)?),
+                    };
+                    let mut known = known.get(subject).into_iter().flatten();
+                    known.any(|referrer| referrer.digest == *manifest.digest())
+                }
+            };
+            if !is_there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Fault> {
+        self.store
+            .add_referrers(repository, subject, referrers)
+            .map_err(destination)
+    }
+
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         self.is_there(blob)
     }
@@ -93,6 +133,18 @@ impl Sink for DirectorySink {
             _ if share::takes_no_room(source, self.store.root(), blob, self.link) => 0,
             bytes => bytes,
         }
+    }
+
+    fn take_blob(&self, digest: &Digest, size: u64) -> Result<Option<Box<dyn TakeBytes>>, Fault> {
+        if self.check_existing {
+            return Ok(None);
+        }
+        let blob = Descriptor::new(MediaType::OCI_LAYER, digest.clone(), size);
+        let mut writer = self.store.write_blob(&blob).map_err(destination)?;
+        // A pipe begins at the beginning.
+        let emptied = writer.as_mut().map_or(Ok(()), BlobWriter::restart);
+        emptied.map_err(destination)?;
+        Ok(Some(Box::new(Passing(writer))))
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
@@ -145,5 +197,27 @@ impl Sink for DirectorySink {
 
     fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
         self.store.tag_all(repository, tags).map_err(destination)
+    }
+}
+
+/// A blob that a pipe gives; without a writer where it is there.
+struct Passing(Option<BlobWriter>);
+
+impl TakeBytes for Passing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.0.as_mut().map_or(Ok(()), |writer| writer.write(bytes));
+        written.map_err(passing_error)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<bool> {
+        let finished = self.0.map_or(Ok(false), |writer| writer.commit().map(|()| true));
+        finished.map_err(|refused| passing_error(refused.error))
+    }
+}
+
+fn passing_error(error: Error) -> io::Error {
+    match error {
+        Error::WrongContent { source } => io::Error::new(io::ErrorKind::InvalidData, source),
+        error => io::Error::other(destination(error)),
     }
 }
