@@ -58,7 +58,10 @@ fn every_category_of_the_conformance_suite_passes() {
             .envs(OFFERED.map(|variable| (variable, "true")));
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        let failed: Vec<&str> = text.lines().filter(|line| line.trim_end().ends_with("FAIL")).collect();
+        let failed: Vec<&str> = text
+            .lines()
+            .filter(|line| line.trim_end().ends_with("FAIL"))
+            .collect();
         assert!(
             output.status.success() && failed.is_empty(),
             "{name}: {failed:#?}"
