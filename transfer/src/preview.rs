@@ -334,7 +334,6 @@ impl Outline {
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             warnings: plan.warnings,
             verified_by: plan.verified_by,
-            was_published: plan.was_published,
             was_published: plan.was_published
                 && (plan.referrers.is_empty() || plan.presence != Presence::Incomplete),
             referrers: plan.referrers.iter().filter_map(Attached::told).collect(),
