@@ -399,7 +399,7 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
         (change("/carried/0/parts/0/volume", 0.into()), "is in volume 0"),
         (change("/carried/0/size", 1.into()), "aren't its 1 bytes"),
         (change("/carried/0/parts", serde_json::json!([])), "the parts of"),
-        (change("/carried", serde_json::json!([])), "can't be at offset"),
+        (change("/carried", serde_json::json!([])), "bytes of contents"),
         (change("/required", serde_json::json!([{"digest": blob["digest"], "size": 1}])), "twice"),
         (change("/images/0/digest", Digest::of(b"x").to_string().into()), "of an image isn't listed"),
         (change("/images/0/name", "../../etc".into()), "is no image's name"),

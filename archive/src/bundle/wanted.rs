@@ -27,7 +27,8 @@ impl Wanted {
         Wanted { only, ..self }
     }
 
-    pub(super) fn takes_blob(&self, digest: &Digest) -> bool {
+    /// Whether a blob is carried.
+    pub fn takes_blob(&self, digest: &Digest) -> bool {
         let is_asked_for = |only: &Holdings| only.blobs.contains_key(digest);
         !self.base.blobs.contains_key(digest) && self.only.as_ref().is_none_or(is_asked_for)
     }
