@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bundle;
 mod check;
 mod diff;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::ProgressMode;
 
+pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
 pub use hosts::HostArgs;
@@ -71,6 +73,8 @@ pub enum Command {
     Copy(CopyArgs),
     /// List the images of a directory or an archive, with platforms and sizes
     List(ListArgs),
+    /// Write down the digests that a directory, an archive or a registry has, for bundles that leave them out
+    Inventory(InventoryArgs),
     /// Show what an image in a registry, a directory or an archive consists of
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
@@ -144,6 +148,10 @@ pub struct PullArgs {
     #[command(flatten)]
     pub which: WhichArgs,
 
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -170,6 +178,10 @@ pub struct PushArgs {
     /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
     #[arg(long)]
     pub untagged: bool,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Which images.
     #[command(flatten)]
@@ -210,6 +222,10 @@ pub struct CopyArgs {
     #[arg(long)]
     pub untagged: bool,
 
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -217,6 +233,10 @@ pub struct CopyArgs {
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -230,6 +250,14 @@ pub struct VerifyArgs {
     /// The directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
+    /// What a bundle is compared with.
+    #[command(flatten)]
+    pub against: AgainstArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]
@@ -433,6 +461,10 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub missing: Option<PathBuf>,
 }
 
 /// What a missing platform means.

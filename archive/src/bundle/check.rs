@@ -138,8 +138,8 @@ impl Bundle {
         volumes.filter(|(volume, _)| volume.file.is_ok()).map(|(_, record)| record.size).sum()
     }
 
-    /// The images that need each thing, as far as the manifests can be read.
-    fn users(&self) -> HashMap<Digest, BTreeSet<String>> {
+    /// The images that need each manifest and blob, as far as the manifests can be read.
+    pub fn users(&self) -> HashMap<Digest, BTreeSet<String>> {
         let mut users: HashMap<Digest, BTreeSet<String>> = HashMap::new();
         for image in self.images() {
             let name = image.reference.to_string();

@@ -156,10 +156,24 @@ impl Bundle {
         self.volumes.iter().filter_map(|volume| volume.file.as_ref().err().map(String::as_str))
     }
 
+    /// How many volumes it has, whether they are there or not.
+    pub fn volumes(&self) -> usize {
+        self.volumes.len()
+    }
+
+    /// Whether a blob or manifest is in volumes that are there.
+    pub fn is_here(&self, digest: &Digest) -> bool {
+        matches!(self.find(digest), Some(Place::Here { .. }))
+    }
+
+    /// Whether the other side is said to have a blob.
+    pub fn is_required(&self, digest: &Digest) -> bool {
+        matches!(self.find_own(digest), Some(Place::Required { .. }))
+    }
+
     /// Whether it has all that its images need.
     pub fn is_complete(&self) -> bool {
-        let digests = self.by_digest.keys();
-        digests.into_iter().all(|digest| matches!(self.find(digest), Some(Place::Here { .. })))
+        self.by_digest.keys().all(|digest| self.is_here(digest))
     }
 
     /// Where a blob or manifest is; none where the bundle doesn't know it.
