@@ -34,7 +34,7 @@ mod warning;
 mod writer;
 mod zstd;
 
-pub use archive::{Archive, ArchivedImage, Compression, Form, Layout, OpenOptions};
+pub use archive::{Archive, ArchivedImage, BlobPlace, Compression, Form, Layout, OpenOptions};
 pub use blob::BlobReader;
 pub use blob_writer::{BlobWriter, CommitError};
 pub use error::Error;

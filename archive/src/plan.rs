@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use transload_reference::{
-    Descriptor, Digest, MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, RawManifest, Reference, Verifier,
+    Descriptor, Digest, MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, RawManifest, Reference,
+    ReferrerTag, Verifier,
 };
 
 use crate::entries::BLOCK;
@@ -43,6 +44,11 @@ impl PlannedImage {
             root,
             manifests,
         }
+    }
+
+    /// Whether its tag is that of signatures and the like of another image, which no program runs.
+    pub(crate) fn is_referrer(&self) -> bool {
+        self.reference.tag().and_then(ReferrerTag::parse).is_some()
     }
 
     /// The name as the archive has it: with a tag or a digest.

@@ -8,10 +8,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
-use transload_transfer::job::Job;
+use transload_transfer::job::{Job, Referrers};
 use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
@@ -26,7 +26,9 @@ use crate::lock::LockFile;
 use crate::open_files;
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
+use crate::signals::on_signals;
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
+use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -82,6 +84,7 @@ fn command(cli: &Cli) -> u8 {
         Command::Login(args) => (commands::login(cli, args), ui::NOTHING_STORED),
         Command::Logout(args) => (commands::logout(cli, args), ""),
         Command::Check(args) => (commands::check(cli, args), ""),
+        Command::Serve(args) => (commands::serve(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Init(args) => (commands::init(args), ""),
@@ -129,9 +132,14 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
+    let trust = trust::policy(&args.trust).map_err(TaskErrors::from)?;
     let mut jobs = loaded.jobs.clone();
     for job in &mut jobs {
         job.create_projects = job.create_projects.or(args.projects.visibility());
+        job.trust.extend(trust.clone());
+        if job.referrers == Referrers::None {
+            job.referrers = args.referrers.clone();
+        }
     }
     let tasks = (jobs, loaded.courses.as_slice());
     transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))
@@ -174,6 +182,7 @@ fn transfer(
     let lock = LockFile::open(&how.lock, cli.quiet)?;
     for job in &mut jobs {
         job.check_existing |= how.check_existing;
+        job.shard = how.shard;
     }
     let jobs = lock.bind(&jobs);
     Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))
@@ -379,7 +388,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
             last();
         }
     };
-    let handler = ctrlc::set_handler(move || {
+    let handler = on_signals(&[SIGINT, SIGTERM, SIGHUP], move |_| {
         if cancel.swap(true, Ordering::Relaxed) {
             end();
             std::process::exit(i32::from(INTERRUPTED));

@@ -16,10 +16,16 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
+mod serve;
+mod shard;
+mod trust;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use transload_transfer::job::Referrers;
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
@@ -32,6 +38,8 @@ pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
+pub use serve::{ConfigOf, ServeArgs};
+pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -79,6 +87,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
+    /// Serve the images of directories and archives as a registry
+    Serve(ServeArgs),
     /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
@@ -118,9 +128,23 @@ pub struct RunArgs {
     #[arg(long)]
     pub image_tasks_only: bool,
 
+    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
+    /// for cosign's tags
+    #[arg(
+        long,
+        default_value = "none",
+        value_name = "TYPE,…",
+        help_heading = "Which images"
+    )]
+    pub referrers: Referrers,
+
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// What is checked of images, besides what the tasks say.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -275,6 +299,10 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     pub output: Output,
 
+    /// Who must have signed the images.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -377,6 +405,14 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
+    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
+    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    pub referrers: Referrers,
+
+    /// What is checked of them.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -465,6 +501,11 @@ pub struct HowArgs {
     /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub missing: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

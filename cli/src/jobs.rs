@@ -11,16 +11,18 @@ use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single}
 use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
 use transload_template::{Snippet, Value};
+use transload_transfer::TrustPolicy;
 use transload_transfer::job::{
     Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
 };
 use transload_transfer::maintenance::Keep;
 
 use crate::args::{
-    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, VerifyArgs, VolumesArgs,
-    WhichArgs,
+    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, TrustArgs,
+    VerifyArgs, VolumesArgs, WhichArgs,
 };
 use crate::task::{self, Problem, TaskErrors};
+use crate::trust;
 
 use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
@@ -247,10 +249,22 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             IndexArg::Filtered => IndexMode::Filtered,
             IndexArg::Original => IndexMode::Original,
         },
+        referrers: which.referrers.clone(),
+        trust: trust(&which.trust, wrong),
         hosts,
         skip_tls_verify: which.registries.insecure,
         ..job
     })
+}
+
+fn trust(args: &TrustArgs, wrong: &mut Wrong) -> Vec<Arc<TrustPolicy>> {
+    match trust::policy(args) {
+        Ok(policy) => policy.into_iter().collect(),
+        Err(problems) => {
+            wrong.0.extend(problems);
+            Vec::new()
+        }
+    }
 }
 
 fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {

@@ -10,6 +10,7 @@ pub mod location;
 pub mod manifest;
 pub mod oci_index;
 pub mod reference;
+pub mod request;
 pub mod task;
 pub mod template;
 
@@ -17,7 +18,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("challenge", challenge::check),
@@ -26,6 +27,7 @@ pub const TARGETS: [Target; 10] = [
     ("manifest", manifest::check),
     ("oci_index", oci_index::check),
     ("reference", reference::check),
+    ("request", request::check),
     ("task", task::check),
     ("template", template::check),
 ];

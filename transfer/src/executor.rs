@@ -347,6 +347,7 @@ impl<'a> Executor<'a> {
             image_task.source.as_ref(),
             image_task.state.destination.as_ref(),
             &image_task.mapping,
+            self.cancel,
         );
         let plan = match planned {
             Ok(Planned::Move(plan)) => {

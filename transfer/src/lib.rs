@@ -47,6 +47,7 @@ mod run;
 mod space;
 mod suggest;
 mod tagging;
+mod trust;
 mod turns;
 mod versions;
 mod worker_pool;
@@ -56,12 +57,15 @@ pub use clients::{Located, client, locate, open};
 pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};
 pub use options::{Options, pool};
-pub use outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status, Tally};
+pub use outcome::{
+    Count, ImageOutcome, JobSummary, LeftReferrers, Link, Referrer, Route, Scheduled, Status, Tally,
+};
 pub use place::{DirectorySource, RegistrySource, Source};
 pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use projects::Project;
 pub use run::{Summary, THE_TASK, run, run_in_turns};
+pub use trust::{TrustPolicy, TrustProgram, TrustRule};
 pub use turns::{Turn, Turns};
 
 pub(crate) use clients::Clients;

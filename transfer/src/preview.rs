@@ -5,7 +5,7 @@ mod hosts;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_layout_store::disk::filesystem;
 use transload_policy::PlatformPattern;
@@ -113,6 +113,8 @@ pub enum Preview {
         there: Count,
         /// Things to look at.
         warnings: Vec<String>,
+        /// What vouches for it at its source; empty where nothing was to be checked.
+        verified_by: Vec<String>,
         /// Whether all of it is there, its name included.
         is_there: bool,
     },
@@ -205,7 +207,7 @@ fn preview_job(
                 if !options.cancel.load(Ordering::Relaxed) {
                     *slot = Some(match unreachable {
                         Some(fault) => Err(fault.clone()),
-                        None => Fault::isolate(|| look(job, mapping, opened)),
+                        None => Fault::isolate(|| look(job, mapping, opened, &options.cancel)),
                     });
                 }
             });
@@ -304,6 +306,7 @@ struct Outline {
     digest: Digest,
     platforms: Vec<Platform>,
     warnings: Vec<String>,
+    verified_by: Vec<String>,
     was_published: bool,
     blobs: Vec<Look>,
 }
@@ -323,15 +326,16 @@ impl Outline {
             digest: plan.root.digest().clone(),
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             warnings: plan.warnings,
+            verified_by: plan.verified_by,
             was_published: plan.was_published,
             blobs,
         }))
     }
 }
 
-fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
+fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> Result<Looked, Fault> {
     let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
-    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping, cancel)? {
         Planned::Skip(reason) => return Ok(Looked::Skip(reason)),
         Planned::AlreadyThere(plan) => {
             let there = |blob: &Descriptor| Look {
@@ -396,6 +400,7 @@ fn count(
         to_move,
         there: is_there,
         warnings: outline.warnings,
+        verified_by: outline.verified_by,
         is_there: is_whole,
     }
 }

@@ -278,6 +278,16 @@ fn run_job(
         images.push(outcome);
     }
     images.extend(grounded);
+    let of_indexes: Vec<usize> = images
+        .iter()
+        .map(|outcome| outcome.left_referrers.of_index)
+        .filter(|number| *number > 0)
+        .collect();
+    if let (number @ 1.., indexes) = (of_indexes.iter().sum::<usize>(), of_indexes.len()) {
+        let text = left_with_indexes(number, indexes);
+        observer.event(&Event::Warning { text: &text });
+        warnings.push(text);
+    }
     JobSummary {
         job: job.name.clone(),
         images,
@@ -288,6 +298,19 @@ fn run_job(
         missing,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
+    }
+}
+
+/// What is told of the referrers of indexes that were cut.
+fn left_with_indexes(number: usize, indexes: usize) -> String {
+    match (number, indexes) {
+        (1, _) => "the index's signature isn't carried: `--index original` keeps it".to_owned(),
+        (number, 1) => format!(
+            "{number} signatures and other referrers of the index aren't carried: `--index original` keeps them"
+        ),
+        (number, indexes) => format!(
+            "{number} signatures and other referrers of {indexes} indexes aren't carried: `--index original` keeps them"
+        ),
     }
 }
 

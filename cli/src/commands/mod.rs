@@ -12,6 +12,7 @@ mod login;
 mod logout;
 mod prompt;
 mod prune;
+mod serve;
 mod verify;
 mod verify_bundle;
 
@@ -24,4 +25,5 @@ pub(crate) use list::list;
 pub(crate) use login::login;
 pub(crate) use logout::logout;
 pub(crate) use prune::prune;
+pub(crate) use serve::serve;
 pub(crate) use verify::verify;

@@ -28,6 +28,13 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
             let _ = write!(line, "  {}", platform_list(&outcome.platforms));
         }
     }
+    if !outcome.verified_by.is_empty() {
+        let _ = write!(
+            line,
+            "\n         verified by {}",
+            outcome.verified_by.join(" and ")
+        );
+    }
     // Where all was there, this was told when it was brought.
     if let (Status::Copied, Some(before), Some(after)) =
         (&outcome.status, &outcome.source_digest, &outcome.digest)
@@ -129,6 +136,23 @@ fn job_summary(text: &mut String, job: &JobSummary) {
         count(job.images.len(), "image"),
         duration(job.elapsed)
     );
+    let images = job.images.iter();
+    let (carried, unasked) = images.fold((0, 0), |(carried, unasked), image| {
+        (
+            carried + image.referrers.len(),
+            unasked + image.left_referrers.unasked,
+        )
+    });
+    if carried > 0 {
+        let _ = writeln!(text, "  {} came along", count(carried, "referrer"));
+    }
+    if unasked > 0 {
+        let _ = writeln!(
+            text,
+            "  {} left behind, such as signatures and SBOMs (--referrers all or `referrers: all` brings them along)",
+            count(unasked, "referrer")
+        );
+    }
     for project in &job.projects {
         let _ = writeln!(text, "  created the project {project}");
     }

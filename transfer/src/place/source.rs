@@ -41,6 +41,12 @@ pub trait Source: Send + Sync {
         BTreeSet::new()
     }
 
+    /// What refers to a manifest by its `subject`, as entries of the list of its referrers.
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault>;
+
+    /// What a tag stands for, if it is there.
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault>;
+
     /// A blob's bytes from `offset` on. They aren't verified: whoever takes them does that.
     fn open_blob(
         &self,

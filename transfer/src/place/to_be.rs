@@ -95,8 +95,9 @@ impl Sink for ToBe {
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        let is_brought = self.wanted.as_ref().is_none_or(|wanted| wanted.takes_blob(&blob.digest));
         match &self.folder {
-            Some((path, link)) if !takes_no_room(source, path, blob, *link) => blob.size,
+            Some((path, link)) if is_brought && !takes_no_room(source, path, blob, *link) => blob.size,
             _ => 0,
         }
     }

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use transload_layout_store::{StoredImage, part_leftovers};
-use transload_reference::Reference;
+use transload_reference::{Digest, Reference, ReferrerTag};
 use transload_registry_client::Client;
 
 use super::{SAME_AGAIN, Wrong};
 use crate::ends::open_source;
 use crate::fault::{Fault, Side};
 use crate::globs;
-use crate::job::{Endpoint, ImageName, TagGlob, Target};
-use crate::place::{Opener, Place, by_tag_alone};
+use crate::job::{Endpoint, ImageName, Job, Referrers, TagGlob, Target};
+use crate::place::{Opener, Place, Source, by_tag_alone};
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
 pub(super) fn named_images<'a>(
@@ -102,7 +102,7 @@ fn images_of_source(
         return Vec::new();
     };
     let source = open_source(client, opener, &Place::Local(place.clone()));
-    match source.and_then(|source| source.images()) {
+    match source.and_then(|source| without_referrers(source.as_ref(), wrong.job)) {
         Ok(images) if images.is_empty() => {
             let message = format!("{place} holds no images");
             let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
@@ -129,6 +129,44 @@ fn whole_name(client: &Client, opener: &Opener, image: &Target) -> Reference {
     };
     // What can't be told now is told when the image is asked for.
     named.map_or_else(|| image.reference().clone(), |named| named.reference)
+}
+
+/// A source's images but those that belong to another one that is there: what has a `subject` and no tag, and lists of referrers. What cosign
+/// keeps under a tag is an image like others, unless it comes along with its subject.
+fn without_referrers(source: &dyn Source, job: &Job) -> Result<Vec<StoredImage>, Fault> {
+    let images = source.images()?;
+    let tagged = |image: &StoredImage| image.reference.tag().and_then(ReferrerTag::parse);
+    // Most sources have none.
+    if !images
+        .iter()
+        .any(|image| image.reference.tag().is_none() || tagged(image).is_some())
+    {
+        return Ok(images);
+    }
+    let mut wanted = Vec::new();
+    for image in images {
+        let repository = image.reference.repository();
+        let subject = match tagged(&image) {
+            Some((kind, _)) if kind != ReferrerTag::Index && !job.referrers.takes_tag(kind) => None,
+            Some((_, of)) => of.as_str().replacen('-', ":", 1).parse().ok(),
+            None if image.reference.tag().is_some() => None,
+            // Who asks for images without a tag gets these, too, unless they come along.
+            None if job.untagged && job.referrers == Referrers::None => None,
+            None => {
+                let manifest = source.find_manifest(repository, &image.digest).ok().flatten();
+                manifest.and_then(|manifest| Some(manifest.view().subject()?.digest.clone()))
+            }
+        };
+        let is_there = |subject: &Digest| {
+            let found = source.find_manifest(repository, subject);
+            // What can't be read is complained about once its image is asked for.
+            found.is_ok_and(|found| found.is_some())
+        };
+        if !subject.as_ref().is_some_and(is_there) {
+            wanted.push(image);
+        }
+    }
+    Ok(wanted)
 }
 
 /// Images but those that moved tags left behind, which a warning tells.

@@ -61,6 +61,7 @@ fn image(image: &ImagePreview) -> Value {
             to_move,
             there,
             warnings,
+            verified_by,
             is_there,
         }) => {
             let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
@@ -72,6 +73,7 @@ fn image(image: &ImagePreview) -> Value {
                 "to_move": blobs(*to_move),
                 "there": blobs(*there),
                 "warnings": warnings,
+                "verified_by": verified_by,
             })
         }
     };

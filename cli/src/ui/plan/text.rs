@@ -132,8 +132,12 @@ fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_
             digest,
             platforms,
             warnings,
+            verified_by,
             ..
         }) => {
+            if !verified_by.is_empty() {
+                let _ = writeln!(text, "{NOTE}verified by {}", verified_by.join(" and "));
+            }
             if source_digest != digest {
                 let _ = writeln!(
                     text,
