@@ -34,6 +34,8 @@ pub use check::{Flaw, Spot};
 pub use error::BundleError;
 pub use holdings::{Held, Holdings, MOST_HOLDINGS_BYTES};
 pub use plan::BundlePlan;
+#[cfg(feature = "fuzzing")]
+pub(crate) use read::list_in;
 pub use read::{Bundle, BundledBlob, BundledImage, Place};
 pub use size::VolumeSize;
 pub use wanted::Wanted;

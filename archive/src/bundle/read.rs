@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use transload_reference::{Digest, MAX_MANIFEST_SIZE, RawManifest, Reference};
+use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, RawManifest, Reference};
 
 use super::document::{self, Carried, Document};
 use super::volume::{self, Entry, marker};
@@ -60,6 +60,8 @@ pub struct Bundle {
     pub(super) volumes: Vec<Volume>,
     images: Vec<BundledImage>,
     by_digest: HashMap<Digest, Thing>,
+    /// The referrers by their subject, once they are asked for.
+    referrers: OnceLock<HashMap<Digest, Vec<Descriptor>>>,
     /// Other bundles whose folders were given, which have what this one's lost volumes had.
     others: Vec<Bundle>,
 }
@@ -111,8 +113,12 @@ impl Bundle {
 
     fn open_one(path: &Path, folder: &Path, more: &[PathBuf]) -> Result<Bundle, BundleError> {
         let text = read_bounded(path, document::MOST_BYTES)?;
-        let document = Document::parse(&text, path)?;
-        let id = Digest::of(&text);
+        Bundle::of_text(&text, path, folder, more)
+    }
+
+    fn of_text(text: &[u8], path: &Path, folder: &Path, more: &[PathBuf]) -> Result<Bundle, BundleError> {
+        let document = Document::parse(text, path)?;
+        let id = Digest::of(text);
         let damaged = |reason: String| BundleError::damaged(path, reason);
         let entries = volume::lay_out(&document, &id).map_err(damaged)?;
         let images = document.images().map_err(damaged)?;
@@ -137,6 +143,7 @@ impl Bundle {
             volumes,
             images,
             document,
+            referrers: OnceLock::new(),
             others: Vec::new(),
         })
     }
@@ -237,6 +244,23 @@ impl Bundle {
         RawManifest::verified(text, None, digest).map(Some).map_err(refused)
     }
 
+    /// Returns what refers to a manifest, sorted by digest: an entry of the list of its referrers each. Of manifests that can't be read,
+    /// nothing is known.
+    pub fn referrers(&self, subject: &Digest) -> Vec<Descriptor> {
+        let by_subject = self.referrers.get_or_init(|| {
+            let mut by_subject: HashMap<Digest, Vec<Descriptor>> = HashMap::new();
+            for thing in &self.document.manifests {
+                if let Ok(Some(manifest)) = self.manifest(&thing.digest)
+                    && let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer())
+                {
+                    by_subject.entry(subject.digest.clone()).or_default().push(referrer);
+                }
+            }
+            by_subject
+        });
+        by_subject.get(subject).cloned().unwrap_or_default()
+    }
+
     /// Opens a blob or manifest from an offset on; none where it isn't in volumes that are there. Its bytes aren't verified.
     pub fn open_blob(&self, digest: &Digest, offset: u64) -> Option<BundledBlob> {
         let own = self.open_own(digest, offset);
@@ -276,6 +300,12 @@ impl Bundle {
         holdings.images = images.map(|image| (image.reference.to_string(), image.digest.clone())).collect();
         holdings
     }
+}
+
+/// Reads a list whose volumes are nowhere.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn list_in(text: &[u8], path: &Path) -> Result<Holdings, BundleError> {
+    Ok(Bundle::of_text(text, path, Path::new("/dev/null"), &[])?.holdings())
 }
 
 /// Reads a file that has at most so many bytes.

@@ -35,7 +35,7 @@ impl Wanted {
 
     pub(super) fn takes_image(&self, image: &PlannedImage) -> bool {
         let is_named = |only: &Holdings| only.images.is_empty() || only.images.contains_key(&image.name().to_string());
-        self.only.as_ref().is_none_or(is_named)
+        image.is_referrer() || self.only.as_ref().is_none_or(is_named)
     }
 
     /// What is said of a blob that isn't carried.

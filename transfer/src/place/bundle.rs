@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use transload_archive::bundle::{Bundle, BundleError, BundledBlob, DOCUMENT, Held, Holdings, Place};
 use transload_layout_store::{Listing, StoredImage};
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::directory::check_folders_above;
 use super::source::Absent;
@@ -192,6 +192,16 @@ impl Source for BundleSource {
         let children = index.iter().flat_map(|index| index.view().children());
         let unlisted = children.filter(|child| self.bundle.find(&child.digest).is_none());
         unlisted.map(|child| child.digest.clone()).collect()
+    }
+
+    fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        Ok(self.bundle.referrers(subject))
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        let mut images = self.images.iter();
+        let named = images.find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
+        Ok(named.map(|known| known.digest.clone()))
     }
 
     fn open_blob(&self, _: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_archive::PlannedImage as Planned;
 use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
@@ -13,6 +12,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
+use crate::place::archive::with_referrers;
 use crate::place::{Bring, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
 
 /// A folder of volumes.
@@ -67,12 +67,8 @@ impl Sink for BundleSink {
     }
 
     fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
-        let images = images.iter().map(|image| {
-            let reference = image.reference.clone();
-            Planned::new(reference, image.root.clone(), image.children.to_vec())
-        });
         let bundling = &self.bundling;
-        let plan = BundlePlan::new(images.collect(), &bundling.wanted, bundling.limit).map_err(destination)?;
+        let plan = BundlePlan::new(with_referrers(images), &bundling.wanted, bundling.limit).map_err(destination)?;
         let is_there = self.options.is_at(&self.path, &plan).map_err(destination)?;
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
         let mut state = self.state();
