@@ -13,6 +13,7 @@ mod list;
 pub mod lock;
 mod login;
 mod logout;
+mod progress;
 mod projects;
 mod rate;
 
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::ui::ProgressMode;
+use crate::ui::ColorMode;
 
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
@@ -29,6 +30,7 @@ pub use inspect::InspectArgs;
 pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
+pub use progress::ProgressArgs;
 pub use projects::ProjectArgs;
 
 /// Moves container images between registries and directories.
@@ -46,6 +48,10 @@ pub struct Cli {
     /// Say only what went wrong, and the summary
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+
+    /// Where to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorMode,
 }
 
 const EXAMPLES: &str = "\
@@ -261,17 +267,9 @@ pub struct VerifyArgs {
           allow_negative_numbers = true, help_heading = "How")]
     pub retries: u32,
 
-    /// How progress is shown
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        value_name = "HOW",
-        env = "TRANSLOAD_PROGRESS",
-        hide_env_values = true,
-        help_heading = "How"
-    )]
-    pub progress: ProgressMode,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 const VERIFY_EXAMPLES: &str = "\
@@ -412,16 +410,9 @@ pub struct HowArgs {
     #[arg(long, value_enum, value_name = "FORM")]
     pub output: Option<Output>,
 
-    /// How progress is shown
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        value_name = "HOW",
-        env = "TRANSLOAD_PROGRESS",
-        hide_env_values = true
-    )]
-    pub progress: ProgressMode,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 
     /// What tags stood for.
     #[command(flatten)]

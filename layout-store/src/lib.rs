@@ -91,6 +91,7 @@ pub use error::Error;
 pub use format::Format;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
 pub use oci::local_repository;
+pub use lease::{WAIT_IS_OVER, WAITING};
 pub use open::OpenOptions;
 pub use prune::{Exclusive, Garbage};
 pub use store::Store;

@@ -1,10 +1,12 @@
 //! What became of images and tasks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use transload_reference::{Digest, Platform};
 
+use super::contents::ImagePart;
 use super::event::How;
 use super::fault::Fault;
 use super::projects::Project;
@@ -48,6 +50,8 @@ pub struct ImageOutcome {
     pub platforms: Vec<Platform>,
     /// The same, with the digests of their manifests.
     pub parts: Vec<(Platform, Digest)>,
+    /// Its manifests with their blobs, once known.
+    pub contents: Arc<[ImagePart]>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
     /// Blobs by how they got there.
@@ -72,6 +76,7 @@ impl ImageOutcome {
             digest: None,
             platforms: Vec::new(),
             parts: Vec::new(),
+            contents: Arc::default(),
             warnings: Vec::new(),
             blobs: Tally::default(),
             attempts: 0,
@@ -202,6 +207,8 @@ pub struct JobSummary {
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.
     pub ignore_errors: bool,
+    /// Whether it takes all platforms of its images.
+    pub takes_all_platforms: bool,
 }
 
 impl JobSummary {

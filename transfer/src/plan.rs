@@ -3,12 +3,14 @@
 //! Planning reads manifests, and the config of a single image whose platform is asked for. It moves no blob.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use transload_policy::{
     Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
 };
 use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
+use super::contents::{self, ImagePart};
 use super::fault::{Fault, Side};
 use super::parallel_map::{MOST, parallel_map};
 use super::place::{Presence, Sink, Source, config_of};
@@ -52,6 +54,8 @@ pub(crate) struct Plan {
     pub blobs: Vec<Descriptor>,
     /// The platforms that move, with the digests of their manifests.
     pub parts: Vec<(Platform, Digest)>,
+    /// What it consists of.
+    pub contents: Arc<[ImagePart]>,
     /// Things to look at.
     pub warnings: Vec<String>,
     /// Whether the destination's name stands for the root already.
@@ -131,12 +135,14 @@ pub(crate) fn plan(
     }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
+    let contents = contents::parts(&root, &gathered.manifests, &gathered.platforms);
     let mut plan = Plan {
         source_digest: original.digest().clone(),
         root,
         children: gathered.manifests,
         blobs: gathered.blobs,
         parts: gathered.platforms,
+        contents,
         warnings: gathered.warnings,
         was_published,
         presence: Presence::Incomplete,

@@ -285,6 +285,7 @@ fn run_job(
         token_requests: client.take_token_requests(),
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: job.platforms.patterns().is_none(),
     }
 }
 
@@ -322,5 +323,6 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         token_requests: BTreeMap::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: false,
     }
 }

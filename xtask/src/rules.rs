@@ -70,7 +70,6 @@ pub const AGREED: &[(&str, Users)] = &[
     ("env_logger",         Users::Only(&[CLI])),
     ("flate2",             Users::Only(&[ARCHIVE, XTASK])),
     ("httpdate",           Users::Only(&[CLIENT])),
-    ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
     ("jiff",               Users::Only(&[CLI])),
     ("jsonschema",         Users::Tests),

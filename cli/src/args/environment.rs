@@ -15,8 +15,8 @@ use crate::ui;
 const HEADINGS: [&str; 2] = ["How", "Registries"];
 
 /// Flags under other headings that people set once for all their work, by their long names.
-const OTHERS: [&str; 7] = [
-    "platform", "policy", "index", "output", "vars", "verbose", "quiet",
+const OTHERS: [&str; 8] = [
+    "platform", "policy", "index", "output", "vars", "verbose", "quiet", "color",
 ];
 
 /// What turns a switch off.

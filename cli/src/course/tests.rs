@@ -48,6 +48,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         token_requests: BTreeMap::new(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: false,
     }
 }
 

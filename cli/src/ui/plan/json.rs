@@ -62,6 +62,7 @@ fn image(image: &ImagePreview) -> Value {
             there,
             warnings,
             is_there,
+            ..
         }) => {
             let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
             json!({
