@@ -426,7 +426,6 @@ mod tests {
             images: Vec::new(),
             comes_later: false,
             takes_all_platforms: false,
-            takes_all_platforms: false,
             warnings: Vec::new(),
             disks: folders.iter().map(disk).collect(),
             projects: Vec::new(),
