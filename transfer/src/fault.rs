@@ -236,7 +236,10 @@ impl Fault {
     pub fn request(&self) -> Option<String> {
         let error = self.cause.downcast_ref::<transload_registry_client::Error>()?;
         let url = error.url()?;
-        Some(printable(&format!("{} ({url})", error.operation()), LONGEST).into_owned())
+        let operation = error.operation();
+        // What follows a colon is a part of the cause.
+        let operation = operation.split(": ").next().unwrap_or_default();
+        Some(printable(&format!("{operation} ({url})"), LONGEST).into_owned())
     }
 
     /// The error, then its cause, then the cause's cause, each as it says it of itself.

@@ -2,10 +2,13 @@
 
 use std::sync::OnceLock;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
 use super::output;
 
 /// Where colours are used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ColorMode {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
@@ -14,6 +17,21 @@ pub enum ColorMode {
     Always,
     /// Nowhere.
     Never,
+}
+
+impl ValueEnum for ColorMode {
+    fn value_variants<'a>() -> &'a [ColorMode] {
+        &[ColorMode::Auto, ColorMode::Always, ColorMode::Never]
+    }
+
+    /// The names speak for themselves, and the program's own help has a line for each flag.
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            ColorMode::Auto => "auto",
+            ColorMode::Always => "always",
+            ColorMode::Never => "never",
+        }))
+    }
 }
 
 /// A colour, by its meaning.

@@ -80,7 +80,10 @@ fn retries(text: &mut String, causes: &[(String, usize)]) {
     let mut told: Vec<String> = causes
         .iter()
         .take(MOST_RETRY_CAUSES)
-        .map(|(cause, number)| format!("{cause} ({number})"))
+        .map(|(cause, number)| match causes.len() {
+            1 => cause.clone(),
+            _ => format!("{cause} ({number})"),
+        })
         .collect();
     if causes.len() > MOST_RETRY_CAUSES {
         told.push("others".to_owned());
