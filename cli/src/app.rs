@@ -80,6 +80,7 @@ fn command(cli: &Cli) -> u8 {
         Command::Check(args) => (commands::check(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
+        Command::Report(args) => (commands::report(args), ""),
         Command::Init(args) => (commands::init(args), ""),
     };
     status.unwrap_or_else(|errors| {

@@ -16,6 +16,7 @@ mod logout;
 mod progress;
 mod projects;
 mod rate;
+mod report;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use progress::ProgressArgs;
 pub use projects::ProjectArgs;
+pub use report::{ReportArgs, ReportForm};
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -85,6 +87,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
+    /// Make a page or a bill of materials of a report
+    Report(ReportArgs),
     /// Write a task file to begin with, with comments
     Init(init::InitArgs),
     /// Store credentials for a registry, once it has accepted them
@@ -417,7 +421,7 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write what became of each image to this file, as JSON; - is stdout
+    /// Write what became of each image to this file: a page if its name ends in .html, else JSON; - is stdout
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub report: Option<PathBuf>,
 

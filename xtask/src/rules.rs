@@ -95,7 +95,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("tar",                Users::Only(&[ARCHIVE, XTASK])),
     ("tempfile",           Users::Only(&[STORE, ARCHIVE, CLI, XTASK])),
     ("thiserror",          Users::All),
-    ("tinytemplate",       Users::Only(&[TEMPLATE])),
+    ("tinytemplate",       Users::Only(&[TEMPLATE, CLI])),
     ("ureq",               Users::Only(&[CLIENT])),
     ("vt100",              Users::Tests),
     ("x509-cert",          Users::Only(&[CLIENT])),

@@ -359,6 +359,7 @@ impl ImageReport {
             source_digest: outcome.source_digest.as_ref().map(ToString::to_string),
             digest: outcome.digest.as_ref().map(ToString::to_string),
             platforms: outcome.platforms.iter().map(ToString::to_string).collect(),
+            parts: outcome.contents.iter().map(Into::into).collect(),
             blobs: (&outcome.blobs).into(),
             attempts: outcome.attempts.max(u32::from(is_begun)),
             retries: 0,
