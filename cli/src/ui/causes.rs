@@ -55,7 +55,7 @@ pub(super) fn failures<'a>(
         let hint = group.hint();
         let next = groups.get(at + 1).filter(|_| at + 1 < MOST_CAUSES);
         if let Some(hint) = hint.filter(|_| next.and_then(Group::hint) != hint) {
-            let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "    ", width));
+            let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "  ", width));
         }
     }
     let untold: usize = groups.iter().skip(MOST_CAUSES).map(|group| group.images.len()).sum();
@@ -212,7 +212,7 @@ mod tests {
              \x20   hub.example.com/team/app-0:v1\n\
              \x20   hub.example.com/team/app-1:v1\n\
              \x20   hub.example.com/team/app-2:v1\n\
-             \x20   hint: take another platform\n"
+             \x20 hint: take another platform\n"
         );
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use transload_transfer::{ImageOutcome, Status};
 
 use super::causes::name;
-use super::format::{bytes, clock, count, duration, platform_list, short_name, way, wrap};
+use super::format::{bytes, clock, count, duration, platform_list, short_digest, short_name, way, wrap};
 use super::paint::{Ink, Painter};
 
 /// Where the name begins, and notes below it.
@@ -40,9 +40,11 @@ pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter
             line.push_str(&short_name(name(outcome), width));
         }
     }
+    if let (Status::Failed(fault), None) = (&outcome.status, width) {
+        let _ = write!(line, "\n{NOTE}{fault}");
+    }
     if let Status::Skipped(reason) = &outcome.status {
-        let reason = reason.strip_prefix(&outcome.source).unwrap_or(reason);
-        let _ = write!(line, "\n{}", wrap(reason.trim_start(), NOTE, width));
+        let _ = write!(line, "\n{}", wrap(reason, NOTE, width));
     }
     for warning in &outcome.warnings {
         let warning = wrap(&format!("warning: {warning}"), NOTE, width);
@@ -51,14 +53,17 @@ pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter
     Some(line)
 }
 
-/// All that there is to tell, for programs and files.
+/// All that there is to tell, for files and programs: names are whole, and the cause of a failure stands with its image.
 fn whole(line: &mut String, outcome: &ImageOutcome) {
     let way = way(&outcome.source, &outcome.destination);
-    let _ = write!(line, "{way}  {}", bytes(size(outcome)));
+    line.push_str(&way);
+    if let Some(digest) = &outcome.digest {
+        let _ = write!(line, "  {}", short_digest(digest));
+    }
     if !outcome.platforms.is_empty() {
         let _ = write!(line, "  {}", platform_list(&outcome.platforms));
     }
-    let _ = write!(line, "  {}", duration(outcome.elapsed));
+    let _ = write!(line, "  {}  {}", bytes(size(outcome)), duration(outcome.elapsed));
 }
 
 fn fitting(line: &mut String, outcome: &ImageOutcome, width: usize) {
@@ -154,7 +159,7 @@ mod tests {
             (
                 &two,
                 None,
-                "there    registry.example.com/kubernetes/network/kube-proxy:v1.34.1 -> ./images  5.00 MiB  linux/amd64,linux/arm64  1.2 s",
+                "there    registry.example.com/kubernetes/network/kube-proxy:v1.34.1 -> ./images  linux/amd64,linux/arm64  5.00 MiB  1.2 s",
             ),
         ] {
             assert_eq!(line(outcome, width).as_deref(), Some(expected));
@@ -170,6 +175,7 @@ mod tests {
         let failed = outcome(Status::Failed(Fault::refused(None, "no")), &[]);
         assert_eq!(line(&failed, Some(80)), None);
         let told = line(&failed, None).unwrap();
-        assert!(told.starts_with("failed   registry.example.com/") && !told.contains("no\n"), "{told}");
+        assert!(told.starts_with("failed   registry.example.com/"), "{told}");
+        assert!(told.ends_with(" -> ./images\n         no"), "{told}");
     }
 }

@@ -501,7 +501,7 @@ fn each_users_tokens_are_for_that_users_repositories_at_that_registry() {
             theirs
                 .unwrap_err()
                 .to_string()
-                .contains("the user or password is wrong")
+                .contains("'s password")
         );
         client
             .resolve(&repository(registry, "team/app1"), &tag("v1"))
@@ -538,7 +538,7 @@ fn a_login_before_a_push_is_refused_where_a_password_is_wrong_and_asks_for_the_b
         .check_login(&repositories[0], true)
         .unwrap_err();
     assert!(
-        error.to_string().contains("the user or password is wrong"),
+        error.to_string().contains("'s password"),
         "{error}"
     );
     registry.log().clear();

@@ -188,7 +188,9 @@ pub fn told(output: &Output) -> String {
         }
         _ => format!("{line}\n"),
     };
-    output.stderr.lines().map(without_time).collect()
+    // What other platforms cost is of no matter here.
+    let lines = output.stderr.lines().filter(|line| !line.contains("% of the bytes ("));
+    lines.map(without_time).collect()
 }
 
 /// A number of bytes in blobs, as summaries tell it.

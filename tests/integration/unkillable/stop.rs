@@ -53,7 +53,7 @@ fn assert_stops_soon(registry: &ScriptedRegistry, run: impl Fn() -> Running) {
     for _ in 0..TRIES {
         let (taken, said) = stop(registry, &run);
         assert!(
-            said.contains("The same command goes on where this one ended"),
+            said.contains("Run the same command again to go on"),
             "{said}"
         );
         if taken < SOON {
@@ -197,7 +197,7 @@ fn a_connection_that_does_not_come_about_holds_up_no_end() {
         assert!(
             output
                 .stderr
-                .contains("The same command goes on where this one ended"),
+                .contains("Run the same command again to go on"),
             "{}",
             output.stderr
         );
