@@ -225,8 +225,8 @@ fn lineage(image: &ImageReport) -> Vec<String> {
     let mut lines = Vec::new();
     match (&image.source_digest, &image.digest) {
         (Some(before), Some(after)) if before != after => {
-            lines.push(format!("{after}, cut to these platforms from"));
-            lines.push(before.clone());
+            lines.push(after.clone());
+            lines.push(format!("cut to these platforms from {before}"));
         }
         (_, Some(digest)) => lines.push(digest.clone()),
         _ => {}

@@ -279,7 +279,7 @@ fn a_wrong_password_at_a_public_project_is_reported_at_once_and_sent_twice() {
         );
         let host = registry.host();
         let told = format!(
-            "{host}: logging in: the user or password is wrong at {host} (auths entry {host}): the token server answered 401"
+            "{host}: logging in: {host} refused tester's password (auths entry {host}): the token server answered 401"
         );
         for error in &errors {
             assert!(
