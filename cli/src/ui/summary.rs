@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use transload_transfer::{Count, Fault, JobSummary, Status, Summary};
 
 use super::causes::failures;
-use super::format::{bytes, count, count_of, duration};
+use super::format::{bytes, count, count_of, duration, wrap};
 use super::paint::{Ink, Painter};
 use super::platforms::{self, Shares};
 
@@ -47,8 +47,10 @@ pub fn summary(summary: &Summary, told: Told<'_>) -> String {
     }
     for job in &summary.jobs {
         job_summary(&mut text, job, painter);
+        cut_indexes(&mut text, job, told.width);
+        other_platforms(&mut text, job, told.width);
     }
-    retries(&mut text, told.retries);
+    retries(&mut text, told);
     if summary.interrupted {
         text.push_str("\nStopped.");
         let left = told.jobs.saturating_sub(summary.jobs.len() + summary.skipped);
@@ -72,12 +74,13 @@ fn faults(summary: &Summary) -> impl Iterator<Item = &Fault> {
     })
 }
 
-fn retries(text: &mut String, causes: &[(String, usize)]) {
+fn retries(text: &mut String, told: Told<'_>) {
+    let causes = told.retries;
     let number: usize = causes.iter().map(|(_, number)| number).sum();
     if number == 0 {
         return;
     }
-    let mut told: Vec<String> = causes
+    let mut named: Vec<String> = causes
         .iter()
         .take(MOST_RETRY_CAUSES)
         .map(|(cause, number)| match causes.len() {
@@ -86,10 +89,11 @@ fn retries(text: &mut String, causes: &[(String, usize)]) {
         })
         .collect();
     if causes.len() > MOST_RETRY_CAUSES {
-        told.push("others".to_owned());
+        named.push("others".to_owned());
     }
     let number = count_of(number, "retry", "retries");
-    let _ = writeln!(text, "  {number}: {}", told.join(", "));
+    let line = format!("{number}: {}", named.join(", "));
+    let _ = writeln!(text, "{}", wrap(&line, "  ", told.width));
 }
 
 fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
@@ -166,31 +170,27 @@ fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
             let _ = writeln!(text, "  {} {what}", amount(amount_of));
         }
     }
-    cut_indexes(text, job);
-    other_platforms(text, job);
 }
 
 /// Indexes that were cut have new digests, which is what somebody looks for who compares them.
-fn cut_indexes(text: &mut String, job: &JobSummary) {
+fn cut_indexes(text: &mut String, job: &JobSummary, width: Option<usize>) {
     let copied = job.images.iter().filter(|image| matches!(image.status, Status::Copied));
     let cut = copied
         .filter(|image| matches!((&image.source_digest, &image.digest), (Some(before), Some(after)) if before != after))
         .count();
     if cut > 0 {
         let indexes = count_of(cut, "index was", "indexes were");
-        let _ = writeln!(
-            text,
-            "  {indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)"
-        );
+        let line = format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
+        let _ = writeln!(text, "{}", wrap(&line, "  ", width));
     }
 }
 
-fn other_platforms(text: &mut String, job: &JobSummary) {
+fn other_platforms(text: &mut String, job: &JobSummary, width: Option<usize>) {
     if let Some(own) = platforms::own().filter(|_| job.takes_all_platforms) {
         let images = job.images.iter().filter(|image| image.status.is_success());
         let shares = Shares::of(images.map(|image| &*image.contents), &own);
         if let Some(told) = shares.text(&own) {
-            let _ = writeln!(text, "  {told}");
+            let _ = writeln!(text, "{}", wrap(&told, "  ", width));
         }
     }
 }
