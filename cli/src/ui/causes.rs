@@ -1,5 +1,6 @@
 //! Why images failed: those that failed alike are told of together.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use transload_transfer::{Fault, ImageOutcome, Status, THE_TASK};
@@ -70,10 +71,17 @@ pub(super) fn failures<'a>(
 }
 
 fn groups<'a>(images: impl Iterator<Item = &'a ImageOutcome>) -> Vec<Group<'a>> {
+    let failed: Vec<(&ImageOutcome, &Fault)> = images
+        .filter_map(|outcome| match &outcome.status {
+            Status::Failed(fault) => Some((outcome, fault)),
+            _ => None,
+        })
+        .collect();
+    // A refusal that ends several images may name the one that met it.
+    let all: HashSet<&str> = failed.iter().flat_map(|(outcome, _)| names(outcome)).collect();
     let mut groups: Vec<Group<'a>> = Vec::new();
-    for outcome in images {
-        let Status::Failed(fault) = &outcome.status else { continue };
-        let cause = cause(outcome, fault);
+    for (outcome, fault) in failed {
+        let cause = without_words(&cause(outcome, fault), &all);
         match groups.iter_mut().find(|group| group.cause == cause) {
             Some(group) => group.images.push((outcome, fault)),
             None => groups.push(Group {
@@ -138,7 +146,8 @@ pub(super) fn name(outcome: &ImageOutcome) -> &str {
     }
 }
 
-fn without_names(text: &str, outcome: &ImageOutcome) -> String {
+/// The names of an image's two ends, with and without their tags and registries.
+fn names(outcome: &ImageOutcome) -> Vec<&str> {
     let mut names = Vec::new();
     for end in [&outcome.source, &outcome.destination, &outcome.image] {
         let name = end.split(" in ").next().unwrap_or(end);
@@ -153,10 +162,26 @@ fn without_names(text: &str, outcome: &ImageOutcome) -> String {
     // Short words may be a part of others.
     names.retain(|name| name.contains(['/', ':']));
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    let named = names
+    names
+}
+
+fn without_names(text: &str, outcome: &ImageOutcome) -> String {
+    let named = names(outcome)
         .into_iter()
         .fold(text.to_owned(), |text, name| text.replace(name, "…"));
     without_digests(&named)
+}
+
+/// A text without these words, whatever punctuation follows them.
+fn without_words(text: &str, words: &HashSet<&str>) -> String {
+    let shown = text.split(' ').map(|word| {
+        let core = word.trim_end_matches([',', ';', ':', '.', ')']);
+        match words.contains(core) {
+            true => format!("…{}", &word[core.len()..]),
+            false => word.to_owned(),
+        }
+    });
+    shown.collect::<Vec<String>>().join(" ")
 }
 
 fn without_digests(text: &str) -> String {
@@ -213,6 +238,20 @@ mod tests {
              \x20   hub.example.com/team/app-1:v1\n\
              \x20   hub.example.com/team/app-2:v1\n\
              \x20 hint: take another platform\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_names_the_image_that_met_it_is_the_cause_of_the_others_too() {
+        let image = |number: usize| {
+            let name = format!("hub.local/theirs/app-{number}:v1");
+            failed(&name, "unauthorized to access repository: theirs/app-0, action: push", None)
+        };
+        let images: Vec<ImageOutcome> = (0..3).map(image).collect();
+        let told = told(&images);
+        assert!(
+            told.starts_with("  3 images: unauthorized to access repository: …, action: push\n"),
+            "{told}"
         );
     }
 

@@ -292,7 +292,7 @@ fn a_build_server_gets_lines_without_colours_even_on_a_terminal() {
     let raw = terminal.raw();
     assert!(!raw.contains('\x1b'), "{raw}");
     // Lines may be of any length there.
-    assert!(raw.contains(":v1 -> out  1.00 MiB  "), "{raw}");
+    assert!(raw.contains(":v1 -> out  sha256:") && raw.contains("  1.00 MiB  "), "{raw}");
 }
 
 #[test]
