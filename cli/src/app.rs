@@ -16,7 +16,7 @@ use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
-use crate::args::{BundleArgs, Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
+use crate::args::{BundleArgs, Cli, Command, HowArgs, Output, ProgressArgs, RunArgs, WhichArgs};
 use crate::bundling;
 use crate::commands;
 use crate::course::CourseOfRun;
@@ -54,6 +54,7 @@ fn outlive_file_size_limit() {
 pub fn main(cli: &Cli) -> ExitCode {
     outlive_file_size_limit();
     open_files::raise_limit();
+    ui::choose_colors(cli.color);
     panics::install_hook(|message| ui::err_line(message));
     let status = panics::caught(|| command(cli));
     ExitCode::from(status.unwrap_or_else(|panicked| {
@@ -67,16 +68,30 @@ fn command(cli: &Cli) -> u8 {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        transfer(cli, how, (vec![job], &[]), of_arguments)
+        transfer(cli, how, Work::of(job), of_arguments)
     };
     let bundled = |job: Result<Job, TaskErrors>, bundle: &BundleArgs, how: &HowArgs| {
         bundling::complete(job?, bundle, &base_options(how))
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (moved(bundled(jobs::pull(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Pull(args) => (
+            moved(
+                bundled(jobs::pull(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (moved(bundled(jobs::copy(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (
+            moved(
+                bundled(jobs::copy(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::List(args) => (commands::list(args), ""),
         Command::Inventory(args) => (commands::inventory(cli, args), ""),
         Command::Inspect(args) => (commands::inspect(cli, args), ""),
@@ -87,6 +102,7 @@ fn command(cli: &Cli) -> u8 {
         Command::Serve(args) => (commands::serve(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
+        Command::Report(args) => (commands::report(args), ""),
         Command::Init(args) => (commands::init(args), ""),
     };
     status.unwrap_or_else(|errors| {
@@ -113,8 +129,11 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         image_tasks_only: args.image_tasks_only,
     };
     let loaded = task::load(&args.file, &options)?;
-    for warning in &loaded.warnings {
-        ui::err_line(format_args!("warning: {warning}"));
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    if !cli.quiet {
+        for warning in &warnings {
+            ui::err_line(format_args!("warning: {warning}"));
+        }
     }
     warn_of_exposure(cli, args.vars.iter().chain([&args.file]));
     for skipped in &loaded.skipped {
@@ -141,8 +160,12 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
             job.referrers = args.referrers.clone();
         }
     }
-    let tasks = (jobs, loaded.courses.as_slice());
-    transfer(cli, &args.how, tasks, |problem| loaded.locate(problem))
+    let work = Work {
+        jobs,
+        courses: &loaded.courses,
+        held: if cli.quiet { warnings } else { Vec::new() },
+    };
+    transfer(cli, &args.how, work, |problem| loaded.locate(problem))
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -155,15 +178,35 @@ pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a Pa
     }
 }
 
+/// What a run has to do.
+struct Work<'a> {
+    jobs: Vec<Job>,
+    /// How the jobs depend on each other, one for each; none where they don't.
+    courses: &'a [Course],
+    /// Warnings that are told where something fails: the run is quiet.
+    held: Vec<String>,
+}
+
+impl Work<'_> {
+    /// One job.
+    fn of(job: Job) -> Work<'static> {
+        Work {
+            jobs: vec![job],
+            courses: &[],
+            held: Vec::new(),
+        }
+    }
+}
+
 /// Does the jobs, each by its course where it has one. `locate` tells where a job that can't be begun is wrong.
 fn transfer(
     cli: &Cli,
     how: &HowArgs,
-    (mut jobs, courses): (Vec<Job>, &[Course]),
+    mut work: Work<'_>,
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> Result<u8, TaskErrors> {
     if let Some(earlier) = &how.only_failed
-        && !report::only_failed(&mut jobs, earlier)?
+        && !report::only_failed(&mut work.jobs, earlier)?
     {
         ui::err_line(format_args!(
             "{}: nothing failed, and nothing is left to do",
@@ -180,30 +223,30 @@ fn transfer(
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;
     let lock = LockFile::open(&how.lock, cli.quiet)?;
-    for job in &mut jobs {
+    for job in &mut work.jobs {
         job.check_existing |= how.check_existing;
         job.shard = how.shard;
     }
-    let jobs = lock.bind(&jobs);
-    Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))
+    work.jobs = lock.bind(&work.jobs);
+    Ok(transfer_all(cli, how, &work, (report, lock), locate))
 }
 
 /// Does the jobs, and reports what became of them.
 fn transfer_all(
     cli: &Cli,
     how: &HowArgs,
-    (jobs, courses): (&[Job], &[Course]),
+    work: &Work<'_>,
     (report, lock): (Option<ReportFile>, LockFile),
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> u8 {
     // A plan is quickly made, and is itself all that is to be seen.
-    let shown = if how.dry_run {
-        ProgressMode::None
-    } else {
-        how.progress
-    };
+    let shown = Some(&how.progress).filter(|_| !how.dry_run);
     let session = Session::begin(cli, shown);
     let (progress, cancel) = (&session.progress, &session.cancel);
+    let jobs = work.jobs.as_slice();
+    for warning in &work.held {
+        progress.warn(warning);
+    }
     let is_to_stdout = |job: &Job| job.destination.local().is_some_and(LocalPlace::is_stream);
     if !how.dry_run && jobs.iter().any(is_to_stdout) {
         if report.as_ref().is_some_and(ReportFile::is_stdout) {
@@ -245,8 +288,9 @@ fn transfer_all(
             records.write(Ending::Interrupted);
         }
     });
-    let run =
-        panics::caught(|| transfer::run_in_turns(jobs, &mut CourseOfRun::new(courses), &options, &observer));
+    let run = panics::caught(|| {
+        transfer::run_in_turns(jobs, &mut CourseOfRun::new(work.courses), &options, &observer)
+    });
     // The lock file and the report come first: stderr may be a pipe that nobody reads.
     let is_written = match &run {
         Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),
@@ -265,10 +309,21 @@ fn transfer_all(
         Ok(Ok(summary)) => {
             let missing = summary.jobs.iter().map(|job| &job.missing);
             let is_written = is_written
-                && how.missing.as_deref().is_none_or(|file| bundling::write_missing(file, missing));
-            let width = ui::err_is_terminal().then_some(ui::TERMINAL_WIDTH);
+                && how
+                    .missing
+                    .as_deref()
+                    .is_none_or(|file| bundling::write_missing(file, missing));
+            let is_done = !summary.interrupted && summary.is_success();
+            if !is_done {
+                progress.tell_held();
+            }
             if !progress.tell_end(&summary) {
-                ui::err(ui::summary(&summary, jobs.len(), width));
+                let told = ui::Told {
+                    jobs: jobs.len(),
+                    retries: &progress.retry_causes(),
+                    width: ui::err_width(),
+                };
+                ui::err(ui::summary(&summary, told));
             }
             match (summary.interrupted, summary.is_success() && is_written) {
                 (true, _) => INTERRUPTED,
@@ -350,15 +405,11 @@ pub(crate) struct Session {
 type LastDeed = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
 impl Session {
-    /// Begins to show progress and to log, and to take signals for a wish to stop.
-    pub fn begin(cli: &Cli, shown: ProgressMode) -> Session {
-        let progress = Arc::new(Progress::new(shown, cli.quiet));
-        ui::start_log(
-            cli.quiet,
-            cli.verbose,
-            ui::err_is_terminal(),
-            progress.log_target(),
-        );
+    /// Begins to show progress, if any is wanted, and to log, and to take signals for a wish to stop.
+    pub fn begin(cli: &Cli, shown: Option<&ProgressArgs>) -> Session {
+        let (mode, lines) = shown.map_or((ProgressMode::None, 1), |shown| (shown.mode, shown.lines));
+        let progress = Arc::new(Progress::new(mode, usize::from(lines), cli.quiet));
+        ui::start_log(cli.quiet, cli.verbose, &progress);
         let cancel = Arc::new(AtomicBool::new(false));
         let last = LastDeed::default();
         stop_on_signal(&cancel, &progress, &last);

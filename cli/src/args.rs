@@ -14,8 +14,10 @@ mod list;
 pub mod lock;
 mod login;
 mod logout;
+mod progress;
 mod projects;
 mod rate;
+mod report;
 mod serve;
 mod shard;
 mod trust;
@@ -27,7 +29,7 @@ use transload_transfer::job::Referrers;
 
 use transload_transfer::job::Shard;
 
-use crate::ui::ProgressMode;
+use crate::ui::ColorMode;
 
 pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
@@ -37,7 +39,9 @@ pub use inspect::InspectArgs;
 pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
+pub use progress::ProgressArgs;
 pub use projects::ProjectArgs;
+pub use report::{ReportArgs, ReportForm};
 pub use serve::{ConfigOf, ServeArgs};
 pub use trust::TrustArgs;
 
@@ -56,6 +60,10 @@ pub struct Cli {
     /// Say only what went wrong, and the summary
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+
+    /// Where to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorMode,
 }
 
 const EXAMPLES: &str = "\
@@ -93,6 +101,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
     Prune(PruneArgs),
+    /// Make a page or a bill of materials of a report
+    Report(ReportArgs),
     /// Write a task file to begin with, with comments
     Init(init::InitArgs),
     /// Store credentials for a registry, once it has accepted them
@@ -317,17 +327,9 @@ pub struct VerifyArgs {
           allow_negative_numbers = true, help_heading = "How")]
     pub retries: u32,
 
-    /// How progress is shown
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        value_name = "HOW",
-        env = "TRANSLOAD_PROGRESS",
-        hide_env_values = true,
-        help_heading = "How"
-    )]
-    pub progress: ProgressMode,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 const VERIFY_EXAMPLES: &str = "\
@@ -476,21 +478,14 @@ pub struct HowArgs {
     #[arg(long, value_enum, value_name = "FORM")]
     pub output: Option<Output>,
 
-    /// How progress is shown
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        value_name = "HOW",
-        env = "TRANSLOAD_PROGRESS",
-        hide_env_values = true
-    )]
-    pub progress: ProgressMode,
+    /// How progress is shown.
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write what became of each image to this file, as JSON; - is stdout
+    /// Write what became of each image to this file: a page if its name ends in .html, else JSON; - is stdout
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub report: Option<PathBuf>,
 

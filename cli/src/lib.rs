@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod journal;
 pub mod lock;
 mod open_files;
+mod page;
 mod records;
 pub mod report;
 mod signals;

@@ -122,7 +122,7 @@ mod tests {
             ["pull"],
             LockFile::Kept(lock.clone()),
             Some(ReportFile::prepare(&report).unwrap()),
-            &Arc::new(Progress::new(ProgressMode::None, true)),
+            &Arc::new(Progress::new(ProgressMode::None, 1, true)),
         );
         let route = |name: &str| Route {
             image: name.to_owned(),

@@ -20,6 +20,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long a wait stays untold: most are over before anybody could read of them.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// The log target of a line that tells of a wait for another process. [`WAIT_IS_OVER`] follows from the same thread.
+pub const WAITING: &str = "transload_layout_store::waiting";
+
+/// The log target of a line that tells that a wait is over.
+pub const WAIT_IS_OVER: &str = "transload_layout_store::wait_is_over";
+
 /// How a lock is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Share {
@@ -59,7 +65,13 @@ pub(crate) fn lock(
             Share::Alone => file.try_lock(),
         };
         match taken {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                if has_told {
+                    let waited = began.elapsed().as_secs_f64();
+                    log::warn!(target: WAIT_IS_OVER, "{} is free after {waited:.1} s", path.display());
+                }
+                return Ok(());
+            }
             Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),
             Err(TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
                 return Err(Error::Stopped {
@@ -68,7 +80,7 @@ pub(crate) fn lock(
             }
             Err(TryLockError::WouldBlock) => {
                 if began.elapsed() >= GRACE && !std::mem::replace(&mut has_told, true) {
-                    log::warn!("waiting for {}{}: {why}", path.display(), holders(file));
+                    log::warn!(target: WAITING, "waiting for {}{}: {why}", path.display(), holders(file));
                 }
                 // The kernel's own wait couldn't be ended by `cancel`.
                 std::thread::sleep(PAUSE);

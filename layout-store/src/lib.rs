@@ -92,6 +92,7 @@ pub use commit::CommitError;
 pub use error::Error;
 pub use format::Format;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
+pub use lease::{WAIT_IS_OVER, WAITING};
 pub use oci::local_repository;
 pub use open::OpenOptions;
 pub use prune::{Exclusive, Garbage, Removed};

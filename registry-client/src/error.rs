@@ -311,6 +311,16 @@ impl Error {
         self.0.place.operation.to_string()
     }
 
+    /// Returns the cause alone, without the repository, the operation and the URL: the same for all requests that fail alike.
+    pub fn brief(&self) -> String {
+        let place = &self.0.place;
+        match (&place.operation, &place.registry) {
+            (Operation::LogInRefused(blame), _) => blame.clone(),
+            (_, Some(registry)) => format!("{registry}: {}", self.0.kind),
+            (operation, None) => format!("{operation}: {}", self.0.kind),
+        }
+    }
+
     /// Returns the registry, if the error is about one.
     pub fn registry(&self) -> Option<&Registry> {
         self.0.place.registry.as_ref()

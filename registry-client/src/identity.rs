@@ -4,6 +4,8 @@
 //! locks the user name for 1.5 seconds. So credentials that seem to be refused are tried once more after a wait, without a scope, as
 //! `docker login` does.
 
+use transload_reference::printable;
+
 use crate::config::Credential;
 use crate::core::{Core, lock};
 use crate::credentials::CredentialOrigin;
@@ -12,6 +14,9 @@ use crate::notice::NoticeKind;
 use crate::operation::Place;
 use crate::scope::Scopes;
 use crate::token::{Token, Wanted};
+
+/// How much of a user's name is shown, in characters.
+const LONGEST_NAME: usize = 100;
 
 impl Core {
     /// Fetches a token for the credentials' user.
@@ -123,11 +128,11 @@ impl Core {
     /// Describes refused credentials: their kind and origin.
     pub fn describe_refused(&self, place: &Place, credential: &Credential) -> String {
         let what = match credential {
-            Credential::Basic { .. } => "the user or password is wrong",
-            _ => "the token is refused",
+            Credential::Basic { username, .. } => format!("{}'s password", printable(username, LONGEST_NAME)),
+            _ => "the token".to_owned(),
         };
         let Some(registry) = &place.registry else {
-            return what.to_owned();
+            return format!("{what} is refused");
         };
         let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
         let origin = match rule.filter(|rule| rule.credential.is_some()) {
@@ -145,8 +150,8 @@ impl Core {
             }
         };
         match origin {
-            None | Some(CredentialOrigin::Other) => format!("{what} at {registry}"),
-            Some(origin) => format!("{what} at {registry} ({origin})"),
+            None | Some(CredentialOrigin::Other) => format!("{registry} refused {what}"),
+            Some(origin) => format!("{registry} refused {what} ({origin})"),
         }
     }
 }

@@ -47,10 +47,20 @@ fn outcomes(output: &Output) -> BTreeSet<String> {
                 outcome.push('\n');
                 outcome.push_str(line);
             }
-            _ => outcomes.push(line.to_owned()),
+            _ => outcomes.push(without_size_and_time(line)),
         }
     }
     outcomes.into_iter().collect()
+}
+
+/// An image's line without what follows its digest and platforms: how large it is, and how long it took.
+fn without_size_and_time(line: &str) -> String {
+    let is_whole = ["copied ", "there "].iter().any(|mark| line.starts_with(mark));
+    let parts: Vec<&str> = line.split("  ").collect();
+    match parts.len().checked_sub(2) {
+        Some(kept) if is_whole => parts[..kept].join("  "),
+        _ => line.to_owned(),
+    }
 }
 
 /// A folder that is removed with everything in it at the end of the test.

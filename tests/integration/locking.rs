@@ -305,7 +305,7 @@ fn other_platforms_are_drift() {
         scene.name("team/app"),
         app_cut(1).digest()
     );
-    assert!(output.stderr.contains(&was), "{}", output.stderr);
+    assert!(output.stdout.contains(&was), "{}", output.stdout);
     assert!(
         output
             .stderr

@@ -145,6 +145,14 @@ fn without_chance(line: &str) -> String {
     {
         return format!("{before}, SPACE free");
     }
+    if ["copied   ", "there    "]
+        .iter()
+        .any(|mark| line.starts_with(mark))
+        && let Some((before, time)) = line.rsplit_once("  ")
+        && time.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return format!("{before}  TIME");
+    }
     for images in [" image in ", " images in "] {
         if let Some((before, after)) = line.split_once(images)
             && let Some((time, rest)) = after.split_once(": ")

@@ -1,6 +1,7 @@
 //! Reports, and the runs that do the rest by them.
 
 mod only_failed;
+mod pages;
 mod schema;
 mod written;
 

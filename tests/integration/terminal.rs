@@ -74,19 +74,21 @@ impl Stage {
         assert!(self.registry.log().wait_for(stalled, Duration::from_secs(40)));
     }
 
-    /// A text with names in place of what varies: the host, also one that was cut short, speeds and times.
+    /// A text with names in place of what varies: the host, speeds and times.
     fn shown(&self, text: &str) -> String {
-        let whole = |line: &str| match (line.strip_prefix("  127.0.0.1:"), line.split_once('…')) {
-            (Some(_), Some((_, end))) => format!("  hub.example.com…{end}"),
-            _ => line.replace(self.registry.host(), "hub.example.com"),
-        };
-        let lines = text.lines().map(|line| without_chance(&whole(line)));
+        let named = text.replace(self.registry.host(), "hub.example.com");
+        let lines = named.lines().map(without_chance);
         lines.map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 }
 
 /// A line with words in place of speeds and times, and without what fills a bar's row.
 fn without_chance(line: &str) -> String {
+    if line.starts_with("copied   ")
+        && let Some((before, _)) = line.rsplit_once("  ")
+    {
+        return format!("{}  TIME", before.trim_end());
+    }
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     for at in 0..words.len() {
         let is_time =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use transload_reference::{Descriptor, Digest};
 use transload_registry_client::Notice;
 
+use super::contents::ImagePart;
 use super::outcome::{ImageOutcome, JobSummary, Route, Scheduled};
 use super::projects::Project;
 
@@ -44,6 +45,8 @@ pub enum Event<'a> {
         blobs: usize,
         /// How many bytes of them no image planned before has.
         new_bytes: u64,
+        /// Its manifests with their blobs.
+        parts: &'a [ImagePart],
     },
     /// A blob's bytes begin to move. `offset` bytes were there already, from an earlier try.
     BlobStarted {

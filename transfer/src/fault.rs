@@ -236,6 +236,25 @@ impl Fault {
         printable(&said, LONGEST).into_owned()
     }
 
+    /// What went wrong, without what only this image has to do with it, such as its repository, the operation and the URL: the same for
+    /// images that fail alike, as far as the error tells.
+    pub fn brief(&self) -> String {
+        match self.cause.downcast_ref::<transload_registry_client::Error>() {
+            Some(error) => printable(&error.brief(), LONGEST).into_owned(),
+            None => self.text(),
+        }
+    }
+
+    /// What was being done, and at which URL, where a registry failed.
+    pub fn request(&self) -> Option<String> {
+        let error = self.cause.downcast_ref::<transload_registry_client::Error>()?;
+        let url = error.url()?;
+        let operation = error.operation();
+        // What follows a colon is a part of the cause.
+        let operation = operation.split(": ").next().unwrap_or_default();
+        Some(printable(&format!("{operation} ({url})"), LONGEST).into_owned())
+    }
+
     /// The error, then its cause, then the cause's cause, each as it says it of itself.
     pub fn chain(&self) -> Vec<String> {
         let first: &(dyn Error + 'static) = self.cause.as_ref();

@@ -253,6 +253,7 @@ impl ImageTask {
             digest,
             platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
             parts,
+            contents: plan.map(|plan| Arc::clone(&plan.contents)).unwrap_or_default(),
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
             referrers: plan
                 .map(|plan| plan.referrers.iter().filter_map(Attached::told).collect())

@@ -15,6 +15,7 @@ mod blobs;
 pub mod bundle;
 mod bytes;
 mod clients;
+mod contents;
 mod current_image;
 mod ends;
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod worker_pool;
 
 pub use bytes::Bytes;
 pub use clients::{Located, client, locate, open};
+pub use contents::{ImagePart, PartBlob};
 pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};
 pub use options::{Options, pool};

@@ -1,11 +1,13 @@
 //! What became of images and tasks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use transload_archive::bundle::Holdings;
 use transload_reference::{Digest, Platform, Tag};
 
+use super::contents::ImagePart;
 use super::event::How;
 use super::fault::Fault;
 use super::projects::Project;
@@ -49,6 +51,8 @@ pub struct ImageOutcome {
     pub platforms: Vec<Platform>,
     /// The same, with the digests of their manifests.
     pub parts: Vec<(Platform, Digest)>,
+    /// Its manifests with their blobs, once known.
+    pub contents: Arc<[ImagePart]>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
     /// Its referrers that came along: signatures, SBOMs and the like.
@@ -79,6 +83,7 @@ impl ImageOutcome {
             digest: None,
             platforms: Vec::new(),
             parts: Vec::new(),
+            contents: Arc::default(),
             warnings: Vec::new(),
             referrers: Vec::new(),
             left_referrers: LeftReferrers::default(),
@@ -243,6 +248,8 @@ pub struct JobSummary {
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.
     pub ignore_errors: bool,
+    /// Whether it takes all platforms of its images.
+    pub takes_all_platforms: bool,
 }
 
 impl JobSummary {

@@ -5,6 +5,7 @@
 mod referrers;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use transload_policy::{
@@ -12,6 +13,7 @@ use transload_policy::{
 };
 use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawManifest, printable};
 
+use super::contents::{self, ImagePart};
 use super::fault::{Fault, Side};
 use super::outcome::LeftReferrers;
 use super::parallel_map::{MOST, parallel_map};
@@ -59,6 +61,8 @@ pub(crate) struct Plan {
     pub blobs: Vec<Descriptor>,
     /// The platforms that move, with the digests of their manifests.
     pub parts: Vec<(Platform, Digest)>,
+    /// What it consists of.
+    pub contents: Arc<[ImagePart]>,
     /// Things to look at.
     pub warnings: Vec<String>,
     /// What vouches for it at the source.
@@ -159,12 +163,14 @@ pub(crate) fn plan(
     }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
+    let contents = contents::parts(&root, &gathered.manifests, &gathered.platforms);
     let mut plan = Plan {
         source_digest: original.digest().clone(),
         root,
         children: gathered.manifests,
         blobs: gathered.blobs,
         parts: gathered.platforms,
+        contents,
         warnings: gathered.warnings,
         verified_by,
         was_published,

@@ -15,6 +15,7 @@ use hosts::Hosts;
 pub use hosts::{Host, Login};
 
 use super::clients::expect;
+use super::contents::ImagePart;
 use super::ends::Ends;
 use super::event::{Event, Observer};
 use super::fault::Fault;
@@ -36,6 +37,8 @@ pub struct JobPreview {
     pub images: Vec<ImagePreview>,
     /// Whether its images are only known after an earlier task of the run.
     pub comes_later: bool,
+    /// Whether it takes all platforms of its images.
+    pub takes_all_platforms: bool,
     /// Warnings that belong to no image.
     pub warnings: Vec<String>,
     /// The disks that would be written to.
@@ -107,6 +110,8 @@ pub enum Preview {
         digest: Digest,
         /// The platforms that move.
         platforms: Vec<Platform>,
+        /// Its manifests with their blobs.
+        contents: Arc<[ImagePart]>,
         /// Blobs that move and that no image before it moves.
         to_move: Count,
         /// Blobs that are there, or that an image before it moves.
@@ -147,6 +152,7 @@ pub fn preview(
                 job: job.name.clone(),
                 images: Vec::new(),
                 comes_later: true,
+                takes_all_platforms: false,
                 warnings: Vec::new(),
                 disks: Vec::new(),
                 projects: Vec::new(),
@@ -241,6 +247,7 @@ fn preview_job(
         job: job.name.clone(),
         images: images.chain(refused).collect(),
         comes_later: false,
+        takes_all_platforms: job.platforms.patterns().is_none(),
         warnings,
         disks,
         projects: projects.created,
@@ -309,6 +316,7 @@ struct Outline {
     source_digest: Digest,
     digest: Digest,
     platforms: Vec<Platform>,
+    contents: Arc<[ImagePart]>,
     warnings: Vec<String>,
     verified_by: Vec<String>,
     /// Whether its name stands for it, and its referrers are there.
@@ -332,6 +340,7 @@ impl Outline {
             source_digest: plan.source_digest,
             digest: plan.root.digest().clone(),
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
+            contents: plan.contents,
             warnings: plan.warnings,
             verified_by: plan.verified_by,
             was_published: plan.was_published
@@ -407,6 +416,7 @@ fn count(
         source_digest: outline.source_digest,
         digest: outline.digest,
         platforms: outline.platforms,
+        contents: outline.contents,
         to_move,
         there: is_there,
         warnings: outline.warnings,
@@ -432,6 +442,7 @@ mod tests {
             job: "a task".to_owned(),
             images: Vec::new(),
             comes_later: false,
+            takes_all_platforms: false,
             warnings: Vec::new(),
             disks: folders.iter().map(disk).collect(),
             projects: Vec::new(),

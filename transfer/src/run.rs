@@ -298,6 +298,7 @@ fn run_job(
         missing,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: job.platforms.patterns().is_none(),
     }
 }
 
@@ -349,5 +350,6 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         missing: Holdings::default(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: false,
     }
 }

@@ -73,7 +73,6 @@ pub const AGREED: &[(&str, Users)] = &[
     ("flate2",             Users::Only(&[ARCHIVE, XTASK])),
     ("httparse",           Users::Only(&[SERVER])),
     ("httpdate",           Users::Only(&[CLIENT, SERVER])),
-    ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
     ("jiff",               Users::Only(&[CLI])),
     ("jsonschema",         Users::Tests),

@@ -15,7 +15,7 @@ use crate::ui;
 const HEADINGS: [&str; 2] = ["How", "Registries"];
 
 /// Flags under other headings that people set once for all their work, by their long names.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "platform",
     "policy",
     "index",
@@ -24,6 +24,7 @@ const OTHERS: [&str; 8] = [
     "vars",
     "verbose",
     "quiet",
+    "color",
 ];
 
 /// What turns a switch off.

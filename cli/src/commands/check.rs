@@ -10,7 +10,7 @@ use super::login::PATIENCE;
 use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
 use crate::args::{CheckArgs, Cli, Output};
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, Examined, ProgressMode};
+use crate::ui::{self, Examined};
 
 /// Finds out what hosts answer.
 pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
@@ -22,7 +22,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     let registries: Vec<_> = hosts.iter().map(|host| &host.registry).collect();
     let rules = rules(&registries, &args.how)?;
     warn_of_exposure(cli, args.how.auths.iter());
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let mut timeouts = Timeouts::default();
     timeouts.connect = PATIENCE;
     timeouts.idle = PATIENCE;

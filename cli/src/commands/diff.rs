@@ -14,7 +14,7 @@ use crate::args::{Cli, DiffArgs, Output};
 use crate::jobs::{self, Ends};
 use crate::open_files;
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, Compared, ProgressMode};
+use crate::ui::{self, Compared};
 
 /// Something couldn't be compared: as diff says it.
 const TROUBLE: u8 = 2;
@@ -23,7 +23,7 @@ const TROUBLE: u8 = 2;
 pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
     let ends = jobs::diff(args)?;
     warn_of_exposure(cli, args.registries.auths.iter());
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let comparison = match &ends {
         Ends::Local(a, b) => local(args, a, b, &session)?,
         Ends::Registry(job, place, is_turned) => {

@@ -13,7 +13,7 @@ use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, InspectArgs, Output};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, ProgressMode};
+use crate::ui;
 
 /// How many manifests of an index are read at once.
 const READERS: usize = 8;
@@ -29,7 +29,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
     let platforms = jobs::platform_patterns(&args.platform)?;
     let (job, image) = jobs::inspect(args)?;
     warn_of_exposure(cli, args.registries.auths.iter());
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let located = match &job.source {
         None => Ok(Target::in_registry(image.reference().clone())),
         Some(source) => source.locate(&image).and_then(|location| location.target(&image)),

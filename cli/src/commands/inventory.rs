@@ -9,7 +9,7 @@ use crate::args::{Cli, InventoryArgs};
 use crate::bundling;
 use crate::jobs;
 use crate::task::TaskErrors;
-use crate::ui::{self, ProgressMode};
+use crate::ui;
 
 /// How many requests or files are under way at once.
 const READERS: usize = 16;
@@ -18,7 +18,7 @@ const READERS: usize = 16;
 pub(crate) fn inventory(cli: &Cli, args: &InventoryArgs) -> Result<u8, TaskErrors> {
     let (job, location) = jobs::inventory(args)?;
     warn_of_exposure(cli, args.registries.auths.iter());
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let options = Options {
         jobs: READERS,
         request_retries: args.retries,

@@ -12,7 +12,7 @@ use super::prompt::{self, Answer};
 use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
 use crate::args::{Cli, LoginArgs};
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, ProgressMode};
+use crate::ui;
 
 /// How long a registry is waited for: somebody sits there.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -28,7 +28,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
     let Some(credential) = credential(args, &host)? else {
         return Ok(INTERRUPTED);
     };
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let mut note = "not tried, as was asked for";
     if !args.no_check {
         note = match try_out(&host, rules, &credential, &session)? {

@@ -8,12 +8,12 @@ use super::host::Host;
 use crate::app::{FAILED, Session};
 use crate::args::{Cli, LogoutArgs};
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, ProgressMode};
+use crate::ui;
 
 /// Removes credentials, wherever they are.
 pub(crate) fn logout(cli: &Cli, args: &LogoutArgs) -> Result<u8, TaskErrors> {
     let host = Host::parse("REGISTRY", &args.registry)?;
-    let _session = Session::begin(cli, ProgressMode::None);
+    let _session = Session::begin(cli, None);
     let forgotten = match DefaultCredentials::new().forget(&host.registry, &host.path) {
         Ok(forgotten) => forgotten,
         Err(error) => {

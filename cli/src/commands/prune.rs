@@ -9,12 +9,12 @@ use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_with};
 use crate::args::{Cli, Output, PruneArgs};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::ui::{self, ProgressMode, Pruned};
+use crate::ui::{self, Pruned};
 
 /// Removes what no image needs that is kept.
 pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
     let keep = jobs::keep(args)?;
-    let session = Session::begin(cli, ProgressMode::None);
+    let session = Session::begin(cli, None);
     let open_options = OpenOptions::default().cancel_flag(Arc::clone(&session.cancel));
     let mut exclusive = match open_with(&args.dir, |dir| open_options.open_exclusively(dir))? {
         Ok(exclusive) => exclusive,

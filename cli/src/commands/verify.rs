@@ -23,7 +23,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let began = Instant::now();
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     warn_of_exposure(cli, args.registries.auths.iter());
-    let session = Session::begin(cli, args.progress);
+    let session = Session::begin(cli, Some(&args.progress));
     let place = jobs::place(&args.place)?;
     if place.is_bundle() {
         return verify_bundle(args, &place, &session);

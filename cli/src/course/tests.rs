@@ -49,6 +49,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         missing: transload_transfer::bundle::Holdings::default(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,
+        takes_all_platforms: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a lock file says, read, written, kept and held against what is found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -20,6 +21,7 @@ fn arrived(image: &str, source: &str, written: &str, platforms: &[&str]) -> Imag
         .map(|platform| (platform.parse().unwrap(), digest(&format!("{source} {platform}"))))
         .collect();
     ImageOutcome {
+        contents: Arc::default(),
         image: image.to_owned(),
         source: image.to_owned(),
         destination: image.to_owned(),

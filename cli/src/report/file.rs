@@ -4,14 +4,29 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::bom;
 use super::schema::Report;
 use crate::atomic;
+use crate::page;
 use crate::ui;
 
 /// The place of a report: stdout, a file that is replaced as a whole, or something else that takes bytes.
 #[derive(Debug)]
 pub struct ReportFile {
     place: Place,
+    /// Of what its name says it is.
+    form: Form,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON for programs.
+    Json,
+    /// A page to look at.
+    Html,
+    /// A CycloneDX bill of materials.
+    Cyclonedx,
 }
 
 #[derive(Debug)]
@@ -69,7 +84,11 @@ impl ReportFile {
         } else {
             place(path)?
         };
-        Ok(ReportFile { place })
+        let is_page = path.extension().is_some_and(|extension| {
+            extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm")
+        });
+        let form = if is_page { Form::Html } else { Form::Json };
+        Ok(ReportFile { place, form })
     }
 
     /// Whether it goes to stdout, which nothing else may go to then.
@@ -77,12 +96,25 @@ impl ReportFile {
         matches!(self.place, Place::Stdout)
     }
 
-    /// Writes the report: whole, or not at all.
+    /// Writes the report in the form that its name says: whole, or not at all.
     ///
     /// # Errors
     /// Where it can't be written.
     pub fn write(&self, report: &Report) -> Result<(), Unwritable> {
-        let text = ui::json(report);
+        self.write_as(self.form, report)
+    }
+
+    /// Writes the report in a form.
+    ///
+    /// # Errors
+    /// As [`ReportFile::write`].
+    pub fn write_as(&self, form: Form, report: &Report) -> Result<(), Unwritable> {
+        let text = match form {
+            Form::Json => ui::json(report),
+            Form::Html => page::html(report)
+                .map_err(|error| refused(Path::new("the page"), io::Error::other(error.to_string())))?,
+            Form::Cyclonedx => ui::json(&bom::cyclonedx(report)),
+        };
         let (path, written) = match &self.place {
             Place::Stdout => (Path::new("-"), ui::out(text.as_bytes())),
             Place::Stream(path) => (path.as_path(), append(path, &text)),

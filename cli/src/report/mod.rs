@@ -2,17 +2,20 @@
 //!
 //! `docs/report.schema.json` is the form; [`VERSION`] is its version.
 
+mod bom;
 mod file;
 mod only_failed;
 mod record;
 mod schema;
 mod time;
 
-pub use file::{ReportFile, Unwritable};
+pub use file::{Form, ReportFile, Unwritable};
 pub use only_failed::only_failed;
+pub(crate) use only_failed::parse;
 pub use record::Recorder;
 pub use schema::{
     BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, LeftReferrersReport,
-    OriginReport, ProjectReport, ReferrerReport, Report, RunStatus, TaskReport, TaskStatus, Totals, VERSION,
+    OriginReport, PartBlobReport, PartReport, ProjectReport, ReferrerReport, Report, RunStatus, TaskReport,
+    TaskStatus, Totals, VERSION,
 };
 pub use time::{rfc3339, seconds, today};

@@ -46,7 +46,11 @@ fn or_none(names: &str) -> &str {
     if names.is_empty() { "no task" } else { names }
 }
 
-fn parse(name: &str, text: &str) -> Result<Report, Problem> {
+/// Reads a report.
+///
+/// # Errors
+/// A text that is no report, or one of another version.
+pub(crate) fn parse(name: &str, text: &str) -> Result<Report, Problem> {
     let no_report = |message: String| {
         Problem::of_file(name, message).with_hint("give a file that an earlier run wrote with --report")
     };

@@ -361,6 +361,7 @@ impl ImageReport {
             platforms: outcome.platforms.iter().map(ToString::to_string).collect(),
             referrers: outcome.referrers.iter().map(Into::into).collect(),
             left_referrers: outcome.left_referrers.into(),
+            parts: outcome.contents.iter().map(Into::into).collect(),
             blobs: (&outcome.blobs).into(),
             attempts: outcome.attempts.max(u32::from(is_begun)),
             retries: 0,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use transload_registry_client::Visibility;
-use transload_transfer::{Count, Fault, LeftReferrers, Link, Project, Referrer, Side, Tally};
+use transload_transfer::{Count, Fault, ImagePart, LeftReferrers, Link, Project, Referrer, Side, Tally};
 
 /// The version of the form. It grows where a program that reads the old one would read the new one wrongly; a field more is none.
 pub const VERSION: u32 = 1;
@@ -210,6 +210,9 @@ pub struct ImageReport {
     /// The referrers that didn't.
     #[serde(default)]
     pub left_referrers: LeftReferrersReport,
+    /// Its manifests with their blobs, once known.
+    #[serde(default)]
+    pub parts: Vec<PartReport>,
     /// Blobs that are where they should be, by how they got there.
     pub blobs: BlobReport,
     /// How often the image was begun: none where its turn didn't come.
@@ -257,6 +260,46 @@ pub struct LeftReferrersReport {
     pub of_index: usize,
 }
 
+/// A manifest of an image that names blobs: what one platform consists of, or an artifact in its index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartReport {
+    /// Its platform, where that is told.
+    pub platform: Option<String>,
+    /// The manifest's digest.
+    pub digest: String,
+    /// The manifest's size, in bytes.
+    pub size: u64,
+    /// Its blobs, the config first.
+    pub blobs: Vec<PartBlobReport>,
+}
+
+/// A blob of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartBlobReport {
+    /// Its digest.
+    pub digest: String,
+    /// Its size, in bytes.
+    pub size: u64,
+}
+
+impl From<&ImagePart> for PartReport {
+    fn from(part: &ImagePart) -> PartReport {
+        PartReport {
+            platform: part.platform.as_ref().map(ToString::to_string),
+            digest: part.digest.to_string(),
+            size: part.size,
+            blobs: part
+                .blobs
+                .iter()
+                .map(|blob| PartBlobReport {
+                    digest: blob.digest.to_string(),
+                    size: blob.size,
+                })
+                .collect(),
+        }
+    }
+}
+
 /// What became of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,6 +323,9 @@ pub enum ImageStatus {
 pub struct ErrorReport {
     /// All of it in one line.
     pub message: String,
+    /// Its cause without the image: the same for images that fail alike, as far as the error tells.
+    #[serde(default)]
+    pub cause: String,
     /// The side that it happened on: `source` or `destination`.
     pub side: Option<String>,
     /// The error, then its cause, then the cause's cause.
@@ -366,6 +412,7 @@ impl From<&Fault> for ErrorReport {
     fn from(fault: &Fault) -> ErrorReport {
         ErrorReport {
             message: fault.to_string(),
+            cause: fault.brief(),
             side: fault.side().map(|side: Side| side.to_string()),
             chain: fault.chain(),
             hint: fault.hint().map(str::to_owned),

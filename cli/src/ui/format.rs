@@ -2,25 +2,22 @@
 
 use std::time::Duration;
 
-use indicatif::HumanDuration;
 use transload_reference::Platform;
 use transload_transfer::Bytes;
-
-/// How wide text is that is broken into lines for a terminal.
-pub const TERMINAL_WIDTH: usize = 80;
 
 /// `1.50 GiB`.
 pub fn bytes(bytes: u64) -> String {
     Bytes(bytes).to_string()
 }
 
-/// `40 ms`, `1.2 s`, `12 s`, `3 minutes`.
+/// `40 ms`, `1.2 s`, `12 s`, `3 min 20 s`, `1 h 5 min`.
 pub fn duration(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),
         1..10 => format!("{:.1} s", duration.as_secs_f64()),
         seconds @ 10..120 => format!("{seconds} s"),
-        _ => HumanDuration(duration).to_string(),
+        seconds @ 120..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -79,6 +76,43 @@ pub fn shorten(text: &str, width: usize) -> String {
     let head: String = text.chars().take(kept - tail).collect();
     let end: String = text.chars().skip(length - tail).collect();
     format!("{head}…{end}")
+}
+
+/// An image's name in at most `width` characters. The registry goes first, then folder by folder of the path, then the beginning of
+/// the repository's last part; a digest keeps its first twelve digits, and a tag is kept whole unless it alone is longer than all that.
+pub fn short_name(name: &str, width: usize) -> String {
+    const DIGITS: usize = 12;
+    let fits = |text: &str| text.chars().count() <= width;
+    if fits(name) {
+        return name.to_owned();
+    }
+    let name = match name.split_once("@sha256:") {
+        Some((before, digits)) if digits.len() > DIGITS => {
+            let digits: String = digits.chars().take(DIGITS).collect();
+            format!("{before}@sha256:{digits}…")
+        }
+        _ => name.to_owned(),
+    };
+    if fits(&name) {
+        return name;
+    }
+    let mut rest = name.as_str();
+    while let Some((_, below)) = rest.split_once('/') {
+        let shorter = format!("…/{below}");
+        if fits(&shorter) {
+            return shorter;
+        }
+        rest = below;
+    }
+    if fits(rest) {
+        return rest.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let end: String = rest
+        .chars()
+        .skip(rest.chars().count().saturating_sub(kept))
+        .collect();
+    format!("…{end}")
 }
 
 /// From where to where, without saying a name twice: an image that keeps its name in a directory goes to the directory.
@@ -160,6 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn names_lose_their_registry_and_path_first_and_never_their_tag() {
+        let name = "registry.example.com/kubernetes/network/kube-proxy:v1.34.1";
+        for (width, short) in [
+            (58, name),
+            (57, "…/kubernetes/network/kube-proxy:v1.34.1"),
+            (39, "…/kubernetes/network/kube-proxy:v1.34.1"),
+            (38, "…/network/kube-proxy:v1.34.1"),
+            (20, "…/kube-proxy:v1.34.1"),
+            (19, "kube-proxy:v1.34.1"),
+            (12, "…oxy:v1.34.1"),
+            (1, "…"),
+            (0, "…"),
+        ] {
+            assert_eq!(short_name(name, width), short, "{width}");
+        }
+        let digest = format!("hub.local/app@sha256:{}", "ab".repeat(32));
+        assert_eq!(short_name(&digest, 40), "hub.local/app@sha256:abababababab…");
+    }
+
+    #[test]
     fn running_times_are_short() {
         for (seconds, text) in [
             (0, "0s"),
@@ -179,7 +233,8 @@ mod tests {
             (40, "40 ms"),
             (1_240, "1.2 s"),
             (61_000, "61 s"),
-            (600_000, "10 minutes"),
+            (605_000, "10 min 5 s"),
+            (7_500_000, "2 h 5 min"),
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }

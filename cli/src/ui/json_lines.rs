@@ -49,6 +49,7 @@ pub(super) fn event(event: &Event<'_>) -> Option<String> {
             image,
             blobs,
             new_bytes,
+            ..
         } => line(
             "image_planned",
             json!({ "image": image, "blobs": blobs, "new_bytes": new_bytes }),
@@ -118,7 +119,7 @@ pub(super) fn progress(model: &Model, now: Instant) -> String {
             "total_is_known": is_known,
             "fraction": (model.filled() * 10_000.0).floor() / 10_000.0,
             "bytes_per_second": model.rate(now),
-            "seconds_left": model.left(now).map(|left| left.as_secs()),
+            "seconds_left": model.left().map(|left| left.as_secs()),
             "stalled_seconds": model.stalled(now).map(|since| since.as_secs()),
             "images": { "total": images.total, "done": images.done, "failed": images.failed },
             "retries": model.retries(),

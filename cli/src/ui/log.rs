@@ -1,10 +1,14 @@
 //! The log: what programmers and curious users want to see, on stderr with the progress.
 
-use std::io::Write;
+use std::sync::Arc;
 
 use env_logger::{Builder, Env, Logger, Target, WriteStyle};
 use log::{Level, Log, Metadata, Record};
+use transload_layout_store::{WAIT_IS_OVER, WAITING};
 use transload_reference::printable;
+
+use super::paint::Painter;
+use super::progress::Progress;
 
 /// How many characters of a message are shown.
 const LONGEST: usize = 4000;
@@ -12,8 +16,8 @@ const LONGEST: usize = 4000;
 /// The programs' parts that would log whole URLs, headers and bodies, and with them signatures and tokens.
 const TALKATIVE: [&str; 3] = ["ureq", "ureq_proto", "rustls"];
 
-/// Begins to log: errors if `quiet`, else warnings, and more with each `verbose`; or what `RUST_LOG` says.
-pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write + Send>) {
+/// Begins to log above the progress: errors if `quiet`, else warnings, and more with each `verbose`; or what `RUST_LOG` says.
+pub fn start_log(quiet: bool, verbose: u8, progress: &Arc<Progress>) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -22,9 +26,9 @@ pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write +
         (false, _) => "trace",
     };
     let logger = Builder::from_env(Env::default().default_filter_or(level))
-        .target(Target::Pipe(target))
-        .write_style(if colour {
-            WriteStyle::Auto
+        .target(Target::Pipe(progress.log_target()))
+        .write_style(if Painter::of_err().0 {
+            WriteStyle::Always
         } else {
             WriteStyle::Never
         })
@@ -32,7 +36,7 @@ pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write +
         .build();
     let most = logger.filter();
     // A second logger in one process would be refused; there is none.
-    if log::set_boxed_logger(Box::new(Discreet(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(Discreet(logger, Some(Arc::clone(progress))))).is_ok() {
         log::set_max_level(most);
     }
 }
@@ -41,7 +45,7 @@ pub fn start_log(quiet: bool, verbose: u8, colour: bool, target: Box<dyn Write +
 /// without anything that a terminal would obey: they may quote what a server sent.
 ///
 /// They ask [`Log::enabled`] how much they may show of a URL, too.
-struct Discreet(Logger);
+struct Discreet(Logger, Option<Arc<Progress>>);
 
 impl Log for Discreet {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -53,6 +57,12 @@ impl Log for Discreet {
         if self.enabled(record.metadata()) {
             let message = record.args().to_string();
             let shown = printable(&message, LONGEST);
+            if let Some(progress) = &self.1
+                && (record.target() == WAITING && progress.wait_began(&shown)
+                    || record.target() == WAIT_IS_OVER && progress.wait_ended())
+            {
+                return;
+            }
             self.0.log(
                 &Record::builder()
                     .metadata(record.metadata().clone())
@@ -80,6 +90,7 @@ mod tests {
             Builder::new()
                 .parse_filters("trace,ureq::run=trace,rustls=trace")
                 .build(),
+            None,
         );
         let cases = [
             ("ureq::util", Level::Trace, false),

@@ -1,21 +1,29 @@
 //! How far a run is, by the events that were told of it.
 
+mod moving;
 #[cfg(test)]
 mod tests;
+mod time_left;
+mod trouble;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use transload_reference::Digest;
-use transload_registry_client::{Notice, NoticeKind};
+use transload_registry_client::Notice;
 use transload_transfer::{Event, How, ImageOutcome, Status};
 
+use super::causes::cause;
 use super::format;
 use super::speed::Speed;
+use moving::Moving;
+pub(super) use moving::MovingImage;
+use time_left::TimeLeft;
+pub(super) use trouble::{Trouble, is_retry};
 
-/// How long trouble is shown at least, and how many at once.
-const SHOWN: Duration = Duration::from_secs(5);
-const MOST_TROUBLES: usize = 3;
+/// How many kinds of trouble are shown at once.
+const MOST_TROUBLES: usize = 2;
 
 /// How far a run is.
 ///
@@ -39,9 +47,16 @@ pub(super) struct Model {
     filled: f64,
     active: HashMap<(String, Digest), Active>,
     begun: usize,
+    moving: Moving,
     speed: Speed,
+    time_left: TimeLeft,
     troubles: VecDeque<Trouble>,
-    retries: usize,
+    /// How many requests were tried again, by their causes.
+    retries: BTreeMap<String, usize>,
+    /// What is waited for, by the thread that waits: the text, and since when.
+    waits: HashMap<ThreadId, (String, Instant)>,
+    /// Why the last image failed that did.
+    last_failure: Option<String>,
 }
 
 /// The images of the task whose turn it is.
@@ -75,21 +90,6 @@ pub(super) struct Active {
     pub number: usize,
 }
 
-/// What went wrong of late, and is mended.
-#[derive(Debug, Clone)]
-pub(super) struct Trouble {
-    /// The image, or the repository or registry.
-    pub at: String,
-    /// What was being done.
-    pub operation: String,
-    pub cause: String,
-    /// When the next try begins.
-    pub until: Instant,
-    /// Whether there is a next try: a slower pace or another way is none.
-    pub is_retry: bool,
-    since: Instant,
-}
-
 impl Model {
     pub fn new(now: Instant) -> Model {
         Model {
@@ -103,9 +103,13 @@ impl Model {
             filled: 0.0,
             active: HashMap::new(),
             begun: 0,
+            moving: Moving::default(),
             speed: Speed::new(now),
+            time_left: TimeLeft::default(),
             troubles: VecDeque::new(),
-            retries: 0,
+            retries: BTreeMap::new(),
+            waits: HashMap::new(),
+            last_failure: None,
         }
     }
 
@@ -128,8 +132,20 @@ impl Model {
     /// Takes note of how things stand at a moment.
     pub fn look(&mut self, now: Instant) {
         self.speed.look(now);
-        self.troubles
-            .retain(|trouble| now < trouble.until.max(trouble.since + SHOWN));
+        self.troubles.retain(|trouble| trouble.is_fresh(now));
+        let left = self.rest().filter(|_| self.stalled(now).is_none());
+        self.time_left.look(left, self.speed.steady_rate(now), now);
+    }
+
+    /// Takes note that this thread waits for another process.
+    pub fn wait_began(&mut self, thread: ThreadId, text: String, now: Instant) {
+        self.waits.insert(thread, (text, now));
+    }
+
+    /// Takes note that this thread goes on.
+    pub fn wait_ended(&mut self, thread: ThreadId, now: Instant) {
+        self.waits.remove(&thread);
+        self.speed.sign_of_life(now);
     }
 
     /// Takes an event in.
@@ -142,8 +158,14 @@ impl Model {
                     .collect();
             }
             Event::TaskReached { number, routes } => self.reach(*number, routes.len()),
-            Event::ImagePlanned { image, new_bytes, .. } => {
+            Event::ImagePlanned {
+                image,
+                new_bytes,
+                parts,
+                ..
+            } => {
                 self.task.known.insert((*image).to_owned());
+                self.moving.planned(image, *new_bytes, parts);
                 // Of another try, what was planned before and isn't there is planned again.
                 let before = self.task.outstanding.insert((*image).to_owned(), *new_bytes);
                 self.wanted = self.wanted.saturating_sub(before.unwrap_or(0));
@@ -158,6 +180,7 @@ impl Model {
                     number: self.begun,
                 };
                 self.begun += 1;
+                self.moving.begun(image, self.begun, now);
                 let key = ((*image).to_owned(), blob.digest.clone());
                 let number = self.active.get(&key).map_or(active.number, |old| old.number);
                 self.active.insert(key, Active { number, ..active });
@@ -182,6 +205,7 @@ impl Model {
                     self.speed.moved(blob.size.saturating_sub(position), now);
                 }
                 self.settled = self.settled.saturating_add(blob.size);
+                self.moving.settled(image, blob.size);
                 self.take_from(image, blob.size);
             }
             Event::BlobFailed { image, digest } => {
@@ -199,7 +223,9 @@ impl Model {
 
     fn note(&mut self, image: Option<&str>, notice: &Notice, now: Instant) {
         let trouble = Trouble::of(image, notice, now);
-        self.retries += usize::from(trouble.is_retry);
+        if trouble.is_retry {
+            *self.retries.entry(notice.cause.clone()).or_default() += 1;
+        }
         let is_same = |other: &Trouble| other.at == trouble.at && other.is_retry == trouble.is_retry;
         self.troubles.retain(|other| !is_same(other));
         self.troubles.push_back(trouble);
@@ -212,6 +238,7 @@ impl Model {
         let now = self.images();
         self.before = Images { total: 0, ..now };
         self.task = Task::default();
+        self.moving = Moving::default();
         if self.tasks.len() <= number {
             self.tasks.resize(number + 1, None);
         }
@@ -230,7 +257,14 @@ impl Model {
     }
 
     fn end(&mut self, outcome: &ImageOutcome) {
-        let failed = matches!(outcome.status, Status::Failed(_));
+        let failed = match &outcome.status {
+            Status::Failed(fault) => {
+                self.last_failure = Some(cause(outcome, fault));
+                true
+            }
+            _ => false,
+        };
+        self.moving.ended(&outcome.image);
         self.task.known.insert(outcome.image.clone());
         self.task.over.insert(outcome.image.clone(), failed);
         // What a failed image still lacks isn't waited for.
@@ -296,14 +330,15 @@ impl Model {
         self.speed.stalled(now).filter(|_| !is_over)
     }
 
-    /// How long the rest will take at the present speed; none where that can't be told.
-    pub fn left(&self, now: Instant) -> Option<Duration> {
-        let rate = self.speed.rate(now).filter(|rate| *rate >= 1.0)?;
-        let left = self.wanted_in_all() - self.reached as f64;
-        if left <= 0.0 || self.stalled(now).is_some() {
-            return None;
-        }
-        Duration::try_from_secs_f64(left / rate).ok()
+    /// How many bytes are still to come, once all that is needed is known.
+    fn rest(&self) -> Option<u64> {
+        let (wanted, is_all) = self.total();
+        (is_all || self.what.is_some()).then(|| wanted.saturating_sub(self.reached))
+    }
+
+    /// How long the rest will take, as of the last [`Model::look`]; none until all that is needed is known, and at what speed it comes.
+    pub fn left(&self) -> Option<Duration> {
+        self.time_left.shown()
     }
 
     /// How many images there are, and how far they are.
@@ -319,7 +354,34 @@ impl Model {
 
     /// How many requests were tried again.
     pub fn retries(&self) -> usize {
-        self.retries
+        self.retries.values().sum()
+    }
+
+    /// The causes for which requests were tried again, the most frequent first.
+    pub fn retry_causes(&self) -> Vec<(&str, usize)> {
+        let mut causes: Vec<(&str, usize)> = self
+            .retries
+            .iter()
+            .map(|(cause, number)| (cause.as_str(), *number))
+            .collect();
+        causes.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+        causes
+    }
+
+    /// What is waited for the longest, since when, and how many waits there are; none where nothing is.
+    pub fn wait(&self) -> Option<(&str, Instant, usize)> {
+        let (text, since) = self.waits.values().min_by_key(|(_, since)| *since)?;
+        Some((text, *since, self.waits.len()))
+    }
+
+    /// Why the last image failed that did.
+    pub fn last_failure(&self) -> Option<&str> {
+        self.last_failure.as_deref()
+    }
+
+    /// The images on their way, the slowest first.
+    pub fn moving(&self, now: Instant) -> Vec<MovingImage<'_>> {
+        self.moving.images(self.active.values(), now)
     }
 
     /// What goes wrong at present, the oldest first.
@@ -367,75 +429,24 @@ impl Model {
             (None, Some(rate)) => parts.push(format!("{}/s", format::bytes(rate))),
             (None, None) => {}
         }
-        if let Some(left) = self.left(now) {
+        if let Some(left) = self.left() {
             parts.push(format!("{} left", format::clock(left)));
         }
         parts.push(self.images_text());
         if wanted == 0 && self.what.is_none() {
             parts.push(format!("{} looked at", self.images().known));
         }
-        if self.retries > 0 {
-            parts.push(format::count_of(self.retries, "retry", "retries"));
+        if self.retries() > 0 {
+            parts.push(format::count_of(self.retries(), "retry", "retries"));
         }
         let mut line = parts.join(", ");
+        if let (Some(cause), 1..) = (&self.last_failure, self.images().failed) {
+            line.push_str(&format!("; failed: {cause}"));
+        }
         let retry = self.troubles.iter().rev().find(|trouble| trouble.is_retry);
         if let Some(trouble) = retry.or(self.troubles.back()) {
             line.push_str(&format!("; {}", trouble.text(now)));
         }
         line
     }
-}
-
-impl Trouble {
-    fn of(image: Option<&str>, notice: &Notice, now: Instant) -> Trouble {
-        // A slower pace is the whole registry's.
-        let concerned = image.filter(|_| !matches!(notice.kind, NoticeKind::SlowDown { .. }));
-        let registry = notice.registry.as_ref().map(ToString::to_string);
-        let repository = notice.repository.as_ref().map(ToString::to_string);
-        let (place, cause) = match notice.kind {
-            NoticeKind::SlowDown { concurrency } => {
-                let requests = format::count(concurrency, "request");
-                let cause = format!("at most {requests} at once from now on: {}", notice.cause);
-                (registry.or(repository), cause)
-            }
-            _ => (repository.or(registry), notice.cause.clone()),
-        };
-        Trouble {
-            at: concerned.map(str::to_owned).or(place).unwrap_or_default(),
-            operation: notice.operation.clone(),
-            cause,
-            until: now + notice.wait,
-            is_retry: is_retry(notice),
-            since: now,
-        }
-    }
-
-    /// What went wrong, and when the next try is.
-    pub fn text(&self, now: Instant) -> String {
-        format!(
-            "{}: {}: {}{}",
-            self.at,
-            self.operation,
-            self.cause,
-            self.outlook(now)
-        )
-    }
-
-    /// When the next try is, where there is one.
-    pub fn outlook(&self, now: Instant) -> String {
-        let wait = self.until.saturating_duration_since(now);
-        match (self.is_retry, wait >= Duration::from_millis(500)) {
-            (false, _) => String::new(),
-            (true, true) => format!(
-                "; trying again in {}",
-                format::clock(wait + Duration::from_millis(500))
-            ),
-            (true, false) => "; trying again".to_owned(),
-        }
-    }
-}
-
-/// Whether a request is tried again, or goes on where it was cut.
-pub(super) fn is_retry(notice: &Notice) -> bool {
-    matches!(notice.kind, NoticeKind::Retry | NoticeKind::Resume { .. })
 }

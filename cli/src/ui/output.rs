@@ -8,7 +8,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use console::Term;
+
 use crate::app::FAILED;
+
+const USUAL_WIDTH: usize = 80;
 
 /// Writes a message to standard error, in one piece.
 pub fn err(text: impl Display) {
@@ -26,10 +30,42 @@ pub(super) fn err_bytes(bytes: &[u8]) -> io::Result<()> {
     io::stderr().write_all(bytes)
 }
 
-/// Whether standard error is a terminal.
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
+/// Whether standard error is a terminal that somebody may be looking at.
 pub fn err_is_terminal() -> bool {
+    err_can_draw() && !is_ci()
+}
+
+/// Whether standard error is a terminal, whoever looks at it.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(super) fn err_can_draw() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Whether standard output is a terminal that somebody may be looking at.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(super) fn out_is_terminal() -> bool {
+    io::stdout().is_terminal() && !is_ci()
+}
+
+/// Whether a build server runs this: some give programs a terminal that nobody looks at.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.to_ascii_lowercase().as_str()))
+}
+
+/// How wide text on standard error may be; `None` where it is no terminal, and lines may be of any length.
+pub fn err_width() -> Option<usize> {
+    err_is_terminal().then(|| width(&Term::stderr()))
+}
+
+/// How wide a line of standard output may be; `None` where it is no terminal.
+pub(super) fn out_width() -> Option<usize> {
+    out_is_terminal().then(|| width(&Term::stdout()))
+}
+
+/// The width of a terminal, or the usual one where it tells none, as a serial line.
+fn width(term: &Term) -> usize {
+    term.size_checked()
+        .map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns).max(1))
 }
 
 /// Writes a line to standard output that nothing depends on, such as an outcome that the report has as well.

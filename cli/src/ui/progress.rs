@@ -8,12 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use transload_transfer::maintenance;
-use transload_transfer::{Event, Observer, Summary};
+use transload_transfer::{Event, ImageOutcome, Observer, Status, Summary};
 
 use super::bars::{self, Size};
 use super::model::Model;
+use super::paint::Painter;
+use super::results::outcome_line;
 use super::screen::Screen;
-use super::{format, json_lines, outcome_line, output};
+use super::{format, json_lines, output};
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +41,10 @@ pub struct Progress {
 struct Shared {
     model: Mutex<Model>,
     form: Form,
-    colour: bool,
+    /// The most lines that a terminal shows of the run.
+    most_lines: usize,
+    /// Warnings that a quiet run tells where something failed.
+    held: Mutex<Vec<String>>,
     /// Whether outcomes are told.
     talks: bool,
     /// Whether outcomes go to stderr, since something else has stdout.
@@ -60,6 +65,7 @@ impl Form {
             (true, _) | (_, ProgressMode::None) => Form::Nothing,
             (_, ProgressMode::Json) => Form::Json,
             (_, ProgressMode::Plain) => Form::Lines,
+            (_, ProgressMode::Auto) if !output::err_is_terminal() => Form::Lines,
             (_, ProgressMode::Auto | ProgressMode::Bar) => {
                 Screen::of_stderr().map_or(Form::Lines, Form::Bars)
             }
@@ -78,14 +84,16 @@ impl Form {
 }
 
 impl Progress {
-    /// Begins to show progress. With `quiet`, only warnings and summaries are shown.
-    pub fn new(mode: ProgressMode, quiet: bool) -> Progress {
+    /// Begins to show progress, on a terminal in at most so many lines. With `quiet`, only summaries are shown, and warnings where
+    /// something failed.
+    pub fn new(mode: ProgressMode, most_lines: usize, quiet: bool) -> Progress {
         let form = Form::of(mode, quiet);
         let pace = form.pace();
         let shared = Arc::new(Shared {
             model: Mutex::new(Model::new(Instant::now())),
             form,
-            colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            most_lines,
+            held: Mutex::default(),
             talks: !quiet,
             gives_way: AtomicBool::new(false),
         });
@@ -141,6 +149,52 @@ impl Progress {
         is_json
     }
 
+    /// Returns the causes of requests that were tried again, with their numbers, the most frequent first.
+    pub fn retry_causes(&self) -> Vec<(String, usize)> {
+        let model = self.shared.model();
+        let causes = model.retry_causes().into_iter();
+        causes.map(|(cause, number)| (cause.to_owned(), number)).collect()
+    }
+
+    /// Keeps a warning back that a quiet run tells where something fails; tells it where the run isn't quiet.
+    pub fn warn(&self, text: &str) {
+        if self.shared.talks {
+            self.shared.write(&format!("warning: {text}"));
+        } else {
+            self.shared.held().push(format!("warning: {text}"));
+        }
+    }
+
+    /// Tells the warnings that were kept back.
+    pub fn tell_held(&self) {
+        for warning in self.shared.held().drain(..) {
+            output::err_line(warning);
+        }
+    }
+
+    /// Shows a wait for another process, if a terminal shows progress: in one line that changes. Whether it does.
+    pub(super) fn wait_began(&self, text: &str) -> bool {
+        let is_shown = matches!(self.shared.form, Form::Bars(_));
+        if is_shown {
+            let thread = thread::current().id();
+            self.shared
+                .model()
+                .wait_began(thread, text.to_owned(), Instant::now());
+        }
+        is_shown
+    }
+
+    /// Takes a wait away that is over. Whether it was shown.
+    pub(super) fn wait_ended(&self) -> bool {
+        let is_shown = matches!(self.shared.form, Form::Bars(_));
+        if is_shown {
+            self.shared
+                .model()
+                .wait_ended(thread::current().id(), Instant::now());
+        }
+        is_shown
+    }
+
     /// Where a logger writes, so that its lines stand above the bars.
     pub fn log_target(&self) -> Box<dyn Write + Send> {
         Box::new(LogTarget(Arc::clone(&self.shared)))
@@ -174,11 +228,14 @@ impl Observer for Progress {
         }
         let is_json = matches!(shared.form, Form::Json);
         match event {
-            Event::ImageFinished { outcome } if shared.talks => shared.tell_outcome(&outcome_line(outcome)),
+            Event::ImageFinished { outcome } if shared.talks => {
+                log_outcome(outcome);
+                shared.tell_outcome(outcome);
+            }
             Event::JobSkipped { job, reason, .. } if !is_json && shared.talks => {
                 shared.write(&format!("skipped {job}: {reason}"));
             }
-            Event::Warning { text } if !is_json => shared.write(&format!("warning: {text}")),
+            Event::Warning { text } if !is_json => self.warn(text),
             Event::JobStarted { job, images } if shared.form.pace().is_some() && !is_json => {
                 shared.write(&format!("{job}: {}", format::count(*images, "image")));
             }
@@ -213,7 +270,8 @@ impl Shared {
     fn bars(&self, size: Size) -> Vec<String> {
         let look = bars::Look {
             size,
-            colour: self.colour,
+            most: self.most_lines,
+            painter: Painter::of_err(),
         };
         bars::lines(&self.model(), look, Instant::now())
     }
@@ -241,12 +299,33 @@ impl Shared {
         }
     }
 
-    fn tell_outcome(&self, line: &str) {
+    fn tell_outcome(&self, outcome: &ImageOutcome) {
         if !self.gives_way.load(Ordering::Relaxed) {
-            self.above(|| output::out_line(line));
-        } else if !matches!(self.form, Form::Json) {
-            self.write(line);
+            if let Some(line) = outcome_line(outcome, output::out_width(), Painter::of_out()) {
+                self.above(|| output::out_line(line));
+            }
+        } else if !matches!(self.form, Form::Json)
+            && let Some(line) = outcome_line(outcome, output::err_width(), Painter::of_err())
+        {
+            self.write(&line);
         }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs what the line about an image leaves out.
+fn log_outcome(outcome: &ImageOutcome) {
+    match (&outcome.status, &outcome.source_digest, &outcome.digest) {
+        (Status::Failed(fault), ..) => log::info!("{}: {fault}", outcome.source),
+        (_, Some(before), Some(after)) if before != after => log::info!(
+            "{}: its index was {before}, and is {after} with only these platforms",
+            outcome.destination
+        ),
+        (_, _, Some(digest)) => log::info!("{}: {digest}", outcome.destination),
+        _ => {}
     }
 }
 

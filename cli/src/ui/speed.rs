@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(12);
 /// How much time there must be between moments before a speed is told.
 const LEAST: Duration = Duration::from_millis(700);
+/// How much time there must be between moments before the time left is told.
+const STEADY: Duration = Duration::from_secs(3);
 /// How near to each other moments are noted.
 const STEP: Duration = Duration::from_millis(200);
 /// How long nothing may happen before the work counts as stalled.
@@ -67,6 +69,13 @@ impl Speed {
         let (at, moved) = self.moments.front()?;
         let passed = now.saturating_duration_since(*at);
         (passed >= LEAST).then(|| (self.moved - moved) as f64 / passed.as_secs_f64())
+    }
+
+    /// Bytes a second of late, once they were watched for a while; none before, and where none came.
+    pub fn steady_rate(&self, now: Instant) -> Option<f64> {
+        let (at, _) = self.moments.front()?;
+        let is_steady = now.saturating_duration_since(*at) >= STEADY;
+        self.rate(now).filter(|rate| is_steady && *rate >= 1.0)
     }
 
     /// For how long nothing has got on, where that is longer than usual.

@@ -1,118 +1,133 @@
 //! What became of a run, for people.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use transload_transfer::{Count, ImageOutcome, JobSummary, Status, Summary};
+use transload_transfer::{Count, Fault, JobSummary, Status, Summary};
 
-use super::format::{bytes, count, duration, platform_list, short_digest, way, wrap};
+use super::causes::failures;
+use super::format::{bytes, count, count_of, duration, wrap};
+use super::paint::{Ink, Painter};
+use super::platforms::{self, Shares};
 
-/// What to do after a run that was stopped or failed.
-pub const GOES_ON: &str = "The same command goes on where this one ended: what is there isn't moved again.";
+/// What to do after a run that was stopped, or that another try may mend.
+pub const GOES_ON: &str = "Run the same command again to go on: what is there isn't copied again.";
 
-/// One image's outcome: a line, and one more for each thing to look at.
-pub fn outcome_line(outcome: &ImageOutcome) -> String {
-    let way = way(&outcome.source, &outcome.destination);
-    let mut line = match &outcome.status {
-        Status::Copied => format!("copied   {way}"),
-        Status::AlreadyThere => format!("there    {way}"),
-        Status::Skipped(reason) => format!("skipped  {way}\n         {reason}"),
-        Status::Failed(fault) => format!("failed   {way}\n         {fault}"),
-        Status::Interrupted => format!("stopped  {way}"),
-    };
-    if matches!(outcome.status, Status::Copied | Status::AlreadyThere) {
-        if let Some(digest) = &outcome.digest {
-            let _ = write!(line, "  {}", short_digest(digest));
-        }
-        if !outcome.platforms.is_empty() {
-            let _ = write!(line, "  {}", platform_list(&outcome.platforms));
-        }
-    }
-    if !outcome.verified_by.is_empty() {
-        let _ = write!(
-            line,
-            "\n         verified by {}",
-            outcome.verified_by.join(" and ")
-        );
-    }
-    // Where all was there, this was told when it was brought.
-    if let (Status::Copied, Some(before), Some(after)) =
-        (&outcome.status, &outcome.source_digest, &outcome.digest)
-        && before != after
-    {
-        let _ = write!(
-            line,
-            "\n         its index was {before}, and is {after} with only these platforms"
-        );
-    }
-    for warning in &outcome.warnings {
-        let _ = write!(line, "\n         warning: {warning}");
-    }
-    line
+/// How many causes of retries are told.
+const MOST_RETRY_CAUSES: usize = 3;
+
+/// What a run has besides what became of its tasks.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// How many tasks there were to do.
+    pub jobs: usize,
+    /// The causes of retries, the most frequent first.
+    pub retries: &'a [(String, usize)],
+    /// How wide the terminal is, if it is one.
+    pub width: Option<usize>,
 }
 
-/// The failures with what to do about them, then the tasks' totals, then how to go on. `jobs` is how many tasks there were to do; on
-/// a terminal, long lines are broken at `width`.
-pub fn summary(summary: &Summary, jobs: usize, width: Option<usize>) -> String {
+/// Tells the failures by their causes, then the tasks' totals, then how to go on.
+pub fn summary(summary: &Summary, told: Told<'_>) -> String {
+    let painter = Painter::of_err();
     let mut text = String::new();
-    let mut has_failures = false;
     for job in &summary.jobs {
-        let failed: Vec<(&ImageOutcome, &transload_transfer::Fault)> = job
-            .images
-            .iter()
-            .filter_map(|image| match &image.status {
-                Status::Failed(fault) => Some((image, fault)),
-                _ => None,
-            })
-            .collect();
-        if failed.is_empty() {
+        let failures = failures(job.images.iter(), told.width, painter);
+        if failures.is_empty() {
             continue;
         }
-        has_failures = true;
-        let of = if jobs > 1 {
-            format!(" ({})", job.job)
-        } else {
-            String::new()
+        let of = match told.jobs {
+            0 | 1 => String::new(),
+            _ => format!(" ({})", job.job),
         };
-        let _ = writeln!(text, "\nFailed{of}:");
-        failures(&mut text, &failed, width);
+        let heading = painter.paint(Ink::Failed, &format!("Failed{of}:"));
+        let _ = write!(text, "\n{heading}\n{failures}");
     }
-    if has_failures {
+    if !text.is_empty() {
         text.push('\n');
     }
     for job in &summary.jobs {
-        job_summary(&mut text, job);
+        job_summary(&mut text, job, painter);
+        cut_indexes(&mut text, job, told.width);
+        other_platforms(&mut text, job, told.width);
     }
+    retries(&mut text, told);
     if summary.interrupted {
         text.push_str("\nStopped.");
-        let left = jobs.saturating_sub(summary.jobs.len() + summary.skipped);
+        let left = told.jobs.saturating_sub(summary.jobs.len() + summary.skipped);
         if left > 0 {
             let _ = write!(text, " {} not begun.", count(left, "task"));
         }
         text.push('\n');
     }
-    if summary.interrupted || has_failures {
+    if summary.interrupted || faults(summary).any(Fault::is_retryable) {
         text.push_str(GOES_ON);
         text.push('\n');
     }
     text
 }
 
-fn job_summary(text: &mut String, job: &JobSummary) {
+fn faults(summary: &Summary) -> impl Iterator<Item = &Fault> {
+    let images = summary.jobs.iter().flat_map(|job| &job.images);
+    images.filter_map(|image| match &image.status {
+        Status::Failed(fault) => Some(fault),
+        _ => None,
+    })
+}
+
+fn retries(text: &mut String, told: Told<'_>) {
+    let causes = told.retries;
+    let number: usize = causes.iter().map(|(_, number)| number).sum();
+    if number == 0 {
+        return;
+    }
+    let mut named: Vec<String> = causes
+        .iter()
+        .take(MOST_RETRY_CAUSES)
+        .map(|(cause, number)| match causes.len() {
+            1 => cause.clone(),
+            _ => format!("{cause} ({number})"),
+        })
+        .collect();
+    if causes.len() > MOST_RETRY_CAUSES {
+        named.push("others".to_owned());
+    }
+    let number = count_of(number, "retry", "retries");
+    let line = format!("{number}: {}", named.join(", "));
+    let _ = writeln!(text, "{}", wrap(&line, "  ", told.width));
+}
+
+fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
     let with = |wanted: fn(&Status) -> bool| job.images.iter().filter(|image| wanted(&image.status)).count();
     let parts: Vec<String> = [
-        (with(|status| matches!(status, Status::Copied)), "copied"),
+        (
+            with(|status| matches!(status, Status::Copied)),
+            "copied",
+            Ink::Done,
+        ),
         (
             with(|status| matches!(status, Status::AlreadyThere)),
             "there already",
+            Ink::Done,
         ),
-        (with(|status| matches!(status, Status::Skipped(_))), "skipped"),
-        (with(|status| matches!(status, Status::Failed(_))), "failed"),
-        (with(|status| matches!(status, Status::Interrupted)), "stopped"),
+        (
+            with(|status| matches!(status, Status::Skipped(_))),
+            "skipped",
+            Ink::Caution,
+        ),
+        (
+            with(|status| matches!(status, Status::Failed(_))),
+            "failed",
+            Ink::Failed,
+        ),
+        (
+            with(|status| matches!(status, Status::Interrupted)),
+            "stopped",
+            Ink::Caution,
+        ),
     ]
-    .iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, what)| format!("{number} {what}"))
+    .into_iter()
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, what, ink)| painter.paint(ink, &format!("{number} {what}")))
     .collect();
     let parts = if parts.is_empty() {
         "nothing to do".to_owned()
@@ -174,44 +189,33 @@ fn job_summary(text: &mut String, job: &JobSummary) {
     }
 }
 
-fn amount(of: Count) -> String {
-    format!("{} in {}", bytes(of.bytes), count(of.blobs, "blob"))
+/// Indexes that were cut have new digests, which is what somebody looks for who compares them.
+fn cut_indexes(text: &mut String, job: &JobSummary, width: Option<usize>) {
+    let copied = job
+        .images
+        .iter()
+        .filter(|image| matches!(image.status, Status::Copied));
+    let cut = copied
+        .filter(|image| matches!((&image.source_digest, &image.digest), (Some(before), Some(after)) if before != after))
+        .count();
+    if cut > 0 {
+        let indexes = count_of(cut, "index was", "indexes were");
+        let line =
+            format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
+        let _ = writeln!(text, "{}", wrap(&line, "  ", width));
+    }
 }
 
-/// The failures by what to do about them, and then by their cause: a registry that refuses a password fails every image, and is told of
-/// once.
-fn failures(text: &mut String, failed: &[(&ImageOutcome, &transload_transfer::Fault)], width: Option<usize>) {
-    let mut places: HashMap<(Option<&str>, String), usize> = HashMap::new();
-    let mut causes: Vec<(Option<&str>, String, Vec<&ImageOutcome>)> = Vec::new();
-    for (outcome, fault) in failed {
-        let cause = fault.to_string();
-        let at = *places
-            .entry((fault.hint(), cause.clone()))
-            .or_insert(causes.len());
-        if at == causes.len() {
-            causes.push((fault.hint(), cause, Vec::new()));
-        }
-        causes[at].2.push(outcome);
-    }
-    let mut hints: Vec<Option<&str>> = Vec::new();
-    let mut by_hint: HashMap<Option<&str>, Vec<usize>> = HashMap::new();
-    for (at, (hint, ..)) in causes.iter().enumerate() {
-        let group = by_hint.entry(*hint).or_insert_with(|| {
-            hints.push(*hint);
-            Vec::new()
-        });
-        group.push(at);
-    }
-    for hint in hints {
-        for at in &by_hint[&hint] {
-            let (_, cause, outcomes) = &causes[*at];
-            for outcome in outcomes {
-                let _ = writeln!(text, "  {}", way(&outcome.source, &outcome.destination));
-            }
-            let _ = writeln!(text, "{}", wrap(cause, "    ", width));
-        }
-        if let Some(hint) = hint {
-            let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "  ", width));
+fn other_platforms(text: &mut String, job: &JobSummary, width: Option<usize>) {
+    if let Some(own) = platforms::own().filter(|_| job.takes_all_platforms) {
+        let images = job.images.iter().filter(|image| image.status.is_success());
+        let shares = Shares::of(images.map(|image| &*image.contents), &own);
+        if let Some(told) = shares.text(&own) {
+            let _ = writeln!(text, "{}", wrap(&told, "  ", width));
         }
     }
+}
+
+fn amount(of: Count) -> String {
+    format!("{} in {}", bytes(of.bytes), count(of.blobs, "blob"))
 }

@@ -145,7 +145,7 @@ fn a_wrong_password_is_sent_twice_and_reported_once() {
     for _ in 0..3 {
         let told = format!("{:#}", client.has_project(&app).unwrap_err());
         assert!(
-            told.contains("logging in: the user or password is wrong at ")
+            told.contains("refused admin's password")
                 && told.contains("refused the user name or the password"),
             "{told}"
         );

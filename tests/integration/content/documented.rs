@@ -236,7 +236,7 @@ fn the_quickstart_copies_two_platforms_of_the_images_that_it_asks_for() {
     let registry = RealRegistry::plain();
     let pushed = transload(&["push", "--src", &made, "--dest", registry.host()], 0);
     assert_eq!(
-        pushed.stdout.matches("  linux/amd64,linux/arm64\n").count(),
+        pushed.stdout.matches("  linux/amd64,linux/arm64  ").count(),
         2,
         "{}",
         pushed.stdout

@@ -1,11 +1,13 @@
 //! Which platforms move, and what that makes of an index.
 
+use std::collections::BTreeSet;
+
 use transload_reference::MediaType;
 use transload_test_support::image::{Document, Family, Image, IndexBuilder, Style, samples};
 use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::scripted::{Options, ScriptedRegistry};
 
-use super::{assert_holds, folder, held, transload, within};
+use super::{assert_holds, folder, held, outcomes, transload, within};
 
 /// Writes an image into a directory, as KubeKey does.
 pub(super) fn store(dir: &str, repository: &str, tag: &str, image: &Image) {
@@ -29,7 +31,7 @@ fn assert_left(image: &Image, table: &[(&str, &Image)]) {
         let dest = within(&dirs, &number.to_string());
         let output = transload(&["copy", "--src", &src, "--dest", &dest, "--platform", asked], 0);
         assert_holds(&dest, &[held("hub.local/app:v1", left)]);
-        let is_told = output.stdout.contains("its index was");
+        let is_told = output.stderr.contains("1 index was cut to the chosen platforms");
         assert_eq!(is_told, left.digest() != image.digest(), "{asked}");
     }
 }
@@ -306,16 +308,20 @@ fn the_old_and_the_new_digest_of_an_index_that_was_cut_are_told() {
         &dest,
         "--platform",
         "linux/arm64,linux/arm/v6",
+        "-v",
     ];
     let output = transload(&args, 0);
     let expected = format!(
-        "copied   hub.local/app:v1 in {src} -> {dest}  sha256:{}  linux/arm/v6,linux/arm64\n         \
-         its index was {}, and is {} with only these platforms\n",
-        &cut.digest().hex()[..12],
+        "hub.local/app:v1 in {dest}: its index was {}, and is {} with only these platforms\n",
         whole.digest(),
         cut.digest()
     );
-    assert_eq!(output.stdout, expected);
+    assert!(output.stderr.contains(&expected), "{}", output.stderr);
+    let line = format!(
+        "copied   hub.local/app:v1 in {src} -> {dest}  sha256:{}  linux/arm/v6,linux/arm64",
+        &cut.digest().hex()[..12],
+    );
+    assert_eq!(outcomes(&output), BTreeSet::from([line]));
 }
 
 /// What of an image moves where its index stays as it is.

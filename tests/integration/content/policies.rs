@@ -55,14 +55,6 @@ fn digest_of(image: &Image) -> String {
     format!("sha256:{}", &image.digest().hex()[..12])
 }
 
-fn was_cut(whole: &Image, cut: &Image) -> String {
-    format!(
-        "\n         its index was {}, and is {} with only these platforms",
-        whole.digest(),
-        cut.digest()
-    )
-}
-
 #[test]
 fn a_strict_image_that_lacks_a_platform_fails_and_the_others_move() {
     let (shelf, dirs, registry) = (Shelf::new(), folder(), RealRegistry::plain());
@@ -94,9 +86,8 @@ fn a_strict_image_that_lacks_a_platform_fails_and_the_others_move() {
     let is_arm = format!("source: {single} has no linux/amd64, linux/s390x (it has linux/arm64)");
     let expected = BTreeSet::from([
         format!(
-            "copied   {full} -> {dest}  {}  linux/amd64,linux/s390x{}",
+            "copied   {full} -> {dest}  {}  linux/amd64,linux/s390x",
             digest_of(&cut),
-            was_cut(&shelf.full, &cut)
         ),
         format!("copied   {chart} -> {dest}  {}", digest_of(&shelf.chart)),
         format!("failed   {partial} -> {dest}\n         {lacks_s390x}"),
@@ -140,16 +131,14 @@ fn what_exists_moves_with_a_warning_where_the_policy_is_to_warn() {
         |name: &str, what: &str| format!("\n         warning: hub.local/{name}:v1 in {src} has no {what}");
     let expected = BTreeSet::from([
         format!(
-            "copied   {}  {}  linux/amd64,linux/s390x{}",
+            "copied   {}  {}  linux/amd64,linux/s390x",
             way("full"),
             digest_of(&full),
-            was_cut(&shelf.full, &full)
         ),
         format!(
-            "copied   {}  {}  linux/amd64{}{}",
+            "copied   {}  {}  linux/amd64{}",
             way("partial"),
             digest_of(&partial),
-            was_cut(&shelf.partial, &partial),
             lacks(
                 "partial",
                 "linux/s390x (it has linux/amd64, linux/arm64); the others are moved"

@@ -25,14 +25,15 @@ fn nobody() -> Link {
 /// Checks that the table of failures says this of an image.
 #[track_caller]
 fn assert_told(output: &Output, image: &str, cause: &str) {
-    let (_, failed) = output.stderr.split_once("\nFailed:\n").unwrap_or_default();
-    let of_image = failed
+    let of_image = output
+        .stdout
         .lines()
-        .skip_while(|line| !line.trim_start().starts_with(&format!("{image} ")))
+        .skip_while(|line| !line.starts_with(&format!("failed   {image} ")))
         .nth(1);
     assert!(
         of_image.is_some_and(|line| line.contains(cause)),
-        "{image}: {cause}\n{}",
+        "{image}: {cause}\n{}{}",
+        output.stdout,
         output.stderr
     );
 }

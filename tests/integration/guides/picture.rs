@@ -85,11 +85,11 @@ fn record() -> Recording {
     let mut terminal = Terminal::start(program, COLUMNS, ROWS);
     terminal.wait_for_end();
     let raw = terminal.raw();
-    // Each picture of the bars begins where the one before it is wiped out.
+    // Each drawing of the bars ends so.
     let mut middle = None;
     let mut playing = parser();
-    for piece in raw.split_inclusive("\x1b[J") {
-        playing.process(piece.trim_end_matches("\x1b[J").as_bytes());
+    for piece in raw.split_inclusive("\x1b[?2026l") {
+        playing.process(piece.as_bytes());
         let text = playing.screen().contents();
         let is_busy = text.matches('%').count() > 3 && text.matches("copied").count() > 1;
         // The best is one in which something is tried again.
@@ -98,9 +98,6 @@ fn record() -> Recording {
             let mut screen = parser();
             screen.process(playing.screen().contents_formatted().as_bytes());
             middle = Some((worth, screen));
-        }
-        if piece.ends_with("\x1b[J") {
-            playing.process(b"\x1b[J");
         }
     }
     Recording {

@@ -81,7 +81,7 @@ impl Machine {
     fn assert_refused(&self, output: Output, origin: &str) {
         let host = self.registry.host();
         let reason = format!(
-            "source: {host}: logging in: the user or password is wrong at {host} ({origin}): the registry answered 401 Unauthorized: \
+            "source: {host}: logging in: {host} refused {USER}'s password ({origin}): the registry answered 401 Unauthorized: \
              UNAUTHORIZED: authentication required"
         );
         let hint = format!(

@@ -79,7 +79,7 @@ fn a_wrong_password_is_told_with_side_image_and_host() {
              are used and where they come from"
     );
     let refusal = format!(
-        "the user or password is wrong at {host} (auths entry {host}): the registry answered 401 Unauthorized"
+        "{host} refused {USER}'s password (auths entry {host}): the registry answered 401 Unauthorized"
     );
     let reason = format!("source: {host}: logging in: {refusal}: UNAUTHORIZED: authentication required");
     assert_failed(pull, &format!("{host}/team/app:oci"), &reason, &hint);
@@ -101,7 +101,7 @@ fn a_password_that_the_token_server_refuses_is_told_alike() {
          used and where they come from"
     );
     let refusal = format!(
-        "the user or password is wrong at {host} (auths entry {host}): the token server answered 401 Unauthorized: UNAUTHORIZED"
+        "{host} refused {USER}'s password (auths entry {host}): the token server answered 401 Unauthorized: UNAUTHORIZED"
     );
     let reason = format!("source: {host}: logging in: {refusal}");
     assert_failed(pull, &format!("{host}/team/app:oci"), &reason, &hint);

@@ -14,10 +14,10 @@ fn what_is_no_report_is_found_out() {
     let none = json!({"blobs": 0, "bytes": 0});
     let blobs = json!({"moved": none, "resumed": none, "skipped": none, "mounted": none, "linked": none, "cloned": none, "shared": none});
     let totals = json!({"images": counts, "blobs": blobs, "retries": 0});
-    let error = json!({"message": "no", "side": null, "chain": ["no"], "hint": null, "retryable": false});
+    let error = json!({"message": "no", "cause": "no", "side": null, "chain": ["no"], "hint": null, "retryable": false});
     let image = json!({
         "image": "a", "source": "a", "destination": "a in out", "status": "failed", "source_digest": null,
-        "digest": null, "platforms": [], "blobs": blobs, "attempts": 1, "retries": 0, "retry_causes": [],
+        "digest": null, "platforms": [], "parts": [], "blobs": blobs, "attempts": 1, "retries": 0, "retry_causes": [],
         "began": null, "ended": null, "seconds": 0, "warnings": [], "reason": null, "error": error,
     });
     let task = json!({
@@ -46,6 +46,10 @@ fn what_is_no_report_is_found_out() {
         (&format!("{image}/reason"), json!("no")),
         (&format!("{image}/blobs/more"), json!(1)),
         (&format!("{image}/retry_causes"), json!(vec!["x"; 11])),
+        (
+            &format!("{image}/parts"),
+            json!([{"platform": null, "digest": "sha256:12", "size": 1, "blobs": []}]),
+        ),
     ];
     for (pointer, wrong) in cases {
         let mut bad = good.clone();

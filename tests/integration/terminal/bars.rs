@@ -1,6 +1,6 @@
 //! Bars, on a real pseudo-terminal.
 
-use transload_test_support::scripted::{Action, Reply};
+use transload_test_support::scripted::{Action, Fault, Reply};
 
 use super::pty::{Kind, Terminal};
 use super::{MIB, Stage, assert_said};
@@ -27,11 +27,15 @@ fn is_quiet(screen: &str) -> bool {
 /// Whether the three transfers are drawn as they are drawn for a terminal of this width.
 fn is_drawn(screen: &str, columns: usize) -> bool {
     let (_, below) = screen.rsplit_once('[').unwrap_or_default();
-    let transfers: Vec<&str> = below.lines().filter(|line| line.starts_with("  ")).collect();
+    let transfers: Vec<&str> = below
+        .lines()
+        .skip(1)
+        .filter(|line| line.starts_with("  "))
+        .collect();
     let is_drawn = |line: &&str| {
         line.chars().count() == columns.min(110) - 1
             && line.ends_with('%')
-            && line.contains(" of ") == (columns > 56)
+            && line.contains(" of ") == (columns > 60)
     };
     below.contains("1/4 images") && transfers.len() == 3 && transfers.iter().all(is_drawn)
 }
@@ -68,16 +72,8 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     let screen = terminal.wait_for(|screen| is_drawn(screen, 120));
     assert_whole(&screen, 120);
     screens.push(("120 columns", screen));
-    let low = low.wait_for(|screen| screen.contains("stalled for") && screen.contains("and 2 more"));
-    // Which of the three is shown is up to chance.
-    let lines = low.lines().map(|line| {
-        if line.ends_with('%') {
-            "  (one of them)"
-        } else {
-            line
-        }
-    });
-    screens.push(("40 columns, 5 rows", lines.collect::<Vec<&str>>().join("\n")));
+    let low = low.wait_for(|screen| screen.contains("stalled for") && screen.contains("and 3 more"));
+    screens.push(("40 columns, 5 rows", low));
     stage.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
@@ -91,7 +87,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     assert_said!(ended);
 }
 
-/// Transfers stand in the order of their beginning, which is up to chance.
+/// Images stand in the order of what they have left to do and how quick they are, and the latter is up to chance.
 fn with_sorted_transfers(screen: &str) -> String {
     let mut lines: Vec<&str> = screen.lines().collect();
     let is_transfer = |line: &str| line.starts_with("  ") && line.ends_with('%');
@@ -156,7 +152,7 @@ fn what_is_tried_again_is_seen_with_its_cause_while_it_happens() {
     stage.registry.release();
     let parts = ["trying again in", "at most", "282 B of"];
     let screen = terminal
-        .wait_for(|screen| parts.iter().all(|part| screen.contains(part)) && screen.lines().count() == 5);
+        .wait_for(|screen| parts.iter().all(|part| screen.contains(part)) && screen.lines().count() == 6);
     // There is a speed once it is known.
     let shown = stage
         .shown(&screen)
@@ -187,6 +183,7 @@ fn logs_and_outcomes_stand_above_the_bars_in_lines_of_their_own() {
             || line == "pull: 6 images"
             || line.starts_with("copied   ")
             || line.starts_with("pull: 6 images in ")
+            || line.starts_with("  12 retries: the connection was cut")
             || line.starts_with("  moved ");
         assert!(is_own, "{line}\n{all}");
     }
@@ -213,12 +210,12 @@ fn figures_on_a_terminal_never_go_back() {
     terminal.wait_for_end();
     let (mut bytes, mut done, mut filled, mut seen) = (0.0, 0, 0, 0);
     for screen in terminal.screens() {
-        let Some(line) = screen
-            .lines()
-            .find(|line| line.starts_with('[') && line.contains(" images"))
-        else {
-            continue;
-        };
+        let lines: Vec<&str> = screen.lines().collect();
+        let whole = lines.iter().zip(lines.iter().skip(1));
+        let mut drawn = whole.filter(|(bar, figures)| {
+            bar.starts_with('[') && bar.ends_with('%') && figures.contains("/3 images")
+        });
+        let Some((bar, line)) = drawn.next() else { continue };
         let figure = |text: &str| -> f64 {
             let (number, unit) = text.split_once(' ').expect("a number and its unit");
             let unit = match unit {
@@ -228,19 +225,17 @@ fn figures_on_a_terminal_never_go_back() {
             };
             number.parse::<f64>().expect("a number") * unit
         };
-        let (bar, rest) = line.split_once(']').expect("a bar ends");
         let bar = bar.matches(['=', '>']).count();
-        if let Some((before, _)) = rest.split_once(" of ") {
+        if let Some((before, _)) = line.split_once(" of ") {
             let now = figure(before.trim());
             assert!(now >= bytes, "{bytes} then {line}");
             bytes = now;
         }
-        let (before, _) = rest.split_once('/').expect("images done of all");
+        let (before, _) = line.split_once("/3 images").expect("images done of all");
         let images: usize = before
             .rsplit(' ')
             .next()
             .and_then(|number| number.parse().ok())
-            .or_else(|| rest.split("/3 images").next()?.rsplit(' ').next()?.parse().ok())
             .expect("how many images are done");
         assert!(
             images >= done && bar >= filled,
@@ -250,6 +245,91 @@ fn figures_on_a_terminal_never_go_back() {
         seen += 1;
     }
     assert!(seen > 5, "{:#?}", terminal.screens());
+}
+
+#[test]
+fn a_pull_of_forty_images_leaves_no_more_lines_than_its_results() {
+    let mut stage = Stage::new();
+    for number in 0..40 {
+        let slow = Action::Trickle {
+            piece: MIB / 16,
+            pause: std::time::Duration::from_millis(20),
+        };
+        stage.put(&format!("team/app-{number}"), MIB / 2, [slow]);
+    }
+    let mut terminal = Terminal::start(stage.pull(&[]), 80, 24);
+    terminal.wait_for_end();
+    let (raw, screens) = (terminal.raw(), terminal.screens());
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+    // The first line, the results, the total, what moved.
+    assert!(all.trim_end().lines().count() <= 40 + 4, "{all}");
+    assert_eq!(all.matches("copied   ").count(), 40, "{all}");
+    assert!(raw.contains("\x1b[?2026h") && !raw.contains("\x1b[J") && !raw.contains("\x1b[2J"));
+    let most = screens.iter().filter_map(|screen| {
+        let (_, below) = screen.rsplit_once("\n[")?;
+        Some(below.lines().count())
+    });
+    let most = most.max();
+    assert!(most.is_some_and(|most| (3..=8).contains(&most)), "{most:?}");
+}
+
+#[test]
+fn progress_takes_as_many_lines_as_are_wanted() {
+    let stage = stalled();
+    let terminal = Terminal::start(stage.pull(&["--progress-lines", "3"]), 80, 24);
+    let screen = terminal.wait_for(|screen| screen.contains("and 3 more"));
+    let (_, below) = screen.rsplit_once("\n[").expect("a bar");
+    assert_eq!(below.lines().count(), 3, "{screen}");
+    stage.wait_until_stalled(3);
+    stage.registry.release();
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+}
+
+#[test]
+fn a_build_server_gets_lines_without_colours_even_on_a_terminal() {
+    let mut stage = Stage::new();
+    stage.put("team/app", MIB, []);
+    let mut terminal = Terminal::start(stage.pull(&[]).env("CI", "true"), 80, 24);
+    terminal.wait_for_end();
+    let raw = terminal.raw();
+    assert!(!raw.contains('\x1b'), "{raw}");
+    // Lines may be of any length there.
+    assert!(
+        raw.contains(":v1 -> out  sha256:") && raw.contains("  1.00 MiB  "),
+        "{raw}"
+    );
+}
+
+#[test]
+fn failures_are_told_once_at_the_end_and_by_their_cause() {
+    let mut stage = Stage::new();
+    for number in 0..40 {
+        stage.put(&format!("team/app-{number}"), 1, []);
+    }
+    stage.registry.fault(
+        Fault::new(
+            "*",
+            "/manifests/",
+            Action::Answer(Reply::status(403).error("DENIED", "no")),
+        )
+        .every(),
+    );
+    let terminal = Terminal::start(stage.pull(&[]), 80, 24);
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(1), "{all}");
+    assert!(all.trim_end().lines().count() <= 24, "{all}");
+    assert_eq!(all.matches("DENIED").count(), 1, "{all}");
+    assert_eq!(all.matches("hint: ").count(), 1, "{all}");
+    assert!(
+        all.contains("40 images: source: ") && all.contains("and 32 more"),
+        "{all}"
+    );
+    assert!(
+        !all.contains("Run the same command again"),
+        "another try is in vain: {all}"
+    );
 }
 
 #[test]
@@ -265,17 +345,22 @@ fn a_quiet_run_draws_nothing() {
 
 #[test]
 fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
-    // The variables, whether lines are painted, whether the cursor moves.
-    let cases: [(&str, &str, bool, bool); 4] = [
-        ("", "xterm-256color", true, true),
-        ("1", "xterm-256color", false, true),
-        ("", "dumb", false, false),
-        ("1", "dumb", false, false),
+    // The flag, the variables, whether lines are painted, whether the cursor moves.
+    let cases: [(&str, &str, &str, bool, bool); 6] = [
+        ("auto", "", "xterm-256color", true, true),
+        ("auto", "1", "xterm-256color", false, true),
+        ("never", "", "xterm-256color", false, true),
+        ("always", "1", "xterm-256color", true, true),
+        ("auto", "", "dumb", false, false),
+        ("auto", "1", "dumb", false, false),
     ];
-    for (no_color, term, painted, moves) in cases {
+    for (color, no_color, term, painted, moves) in cases {
         let mut stage = Stage::new();
         stage.put("team/app", MIB, [Action::Stall { after: MIB / 2 }]);
-        let program = stage.pull(&[]).env("NO_COLOR", no_color).env("TERM", term);
+        let program = stage
+            .pull(&["--color", color])
+            .env("NO_COLOR", no_color)
+            .env("TERM", term);
         let mut terminal = Terminal::start(program, 80, 24);
         stage.wait_until_stalled(1);
         if moves {
@@ -291,7 +376,7 @@ fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
         assert_eq!(
             (colours, raw.contains('\x1b')),
             (painted, moves),
-            "{no_color} {term}: {raw}"
+            "{color} {no_color} {term}: {raw}"
         );
     }
 }
@@ -306,9 +391,6 @@ fn a_stopped_run_leaves_no_bars() {
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(130), "{all}");
     assert!(all.contains("stopping; once more to stop at once"), "{all}");
-    assert!(
-        all.contains("The same command goes on where this one ended"),
-        "{all}"
-    );
+    assert!(all.contains("Run the same command again to go on"), "{all}");
     assert!(!all.contains('[') && !all.contains('%'), "{all}");
 }

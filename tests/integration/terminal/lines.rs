@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use transload_test_support::scripted::{Action, Reply};
+use transload_test_support::scripted::{Action, Fault, Reply};
 
 use super::{MIB, Stage, assert_said};
 
@@ -81,4 +81,26 @@ fn a_quiet_run_says_only_how_it_ended_and_one_without_progress_only_what_it_did(
             output.stderr
         );
     }
+}
+
+#[test]
+fn a_quiet_run_tells_warnings_only_where_something_failed() {
+    let mut stage = Stage::new();
+    stage.put("team/app", MIB, []);
+    // An image that is named twice is warned of.
+    let twice = stage.images[0].clone();
+    stage.images.push(twice);
+    let loud = stage.pull(&["--dry-run"]).run().expect_code(0);
+    assert!(loud.stdout.contains("warning"), "{}", loud.stdout);
+    let output = stage.pull(&["--quiet"]).run().expect_code(0);
+    assert!(!output.stderr.contains("warning: "), "{}", output.stderr);
+    stage.put("team/web", MIB, []);
+    let denied = Action::Answer(Reply::status(403).error("DENIED", "no"));
+    stage
+        .registry
+        .fault(Fault::new("*", "/team/web/manifests/", denied).every());
+    let output = stage.pull(&["--quiet"]).run().expect_code(1);
+    assert_eq!(output.stderr.matches("warning: ").count(), 1, "{}", output.stderr);
+    let (before, _) = output.stderr.split_once("Failed:").expect("a failure");
+    assert!(before.contains("warning: "), "{}", output.stderr);
 }

@@ -51,6 +51,7 @@ impl Executor<'_> {
             image: image_task.name(),
             blobs: plan.blobs.len(),
             new_bytes,
+            parts: &plan.contents,
         });
         let space = &image_task.state.space;
         let reserved = match wrong {

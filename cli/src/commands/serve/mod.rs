@@ -5,6 +5,7 @@ mod config;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -28,8 +29,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves places, or prints how nodes find the server.
 pub(crate) fn serve(cli: &Cli, args: &ServeArgs) -> Result<u8, TaskErrors> {
-    let log = Progress::new(ProgressMode::None, cli.quiet).log_target();
-    ui::start_log(cli.quiet, cli.verbose, ui::err_is_terminal(), log);
+    let progress = Arc::new(Progress::new(ProgressMode::None, 1, cli.quiet));
+    ui::start_log(cli.quiet, cli.verbose, &progress);
     let address = address(args)?;
     if let Some(of) = args.print_config {
         return print_config(args, of, address);

@@ -77,6 +77,7 @@ impl Course {
             image,
             blobs: 1,
             new_bytes,
+            parts: &[],
         });
     }
 
@@ -280,32 +281,41 @@ fn a_line_tells_bytes_speed_time_left_images_and_retries() {
     }
     assert_eq!(
         course.line(),
-        "500.50 KiB of 4.00 MiB known so far, 50.00 KiB/s, 3m55s left, 0/3 images",
-        "the images that aren't known yet count for as much as those that are"
+        "500.50 KiB of 4.00 MiB known so far, 50.00 KiB/s, 0/3 images",
+        "no time left is told until all images are known"
     );
     course.end("b", Status::Failed(Fault::refused(None, "no")));
     course.end("c", Status::Interrupted);
+    course.wait(100);
+    assert_eq!(
+        course.line(),
+        "500.50 KiB of 4.00 MiB, 49.50 KiB/s, 1m13s left, 2/3 images, 1 failed; failed: no"
+    );
     course.finish("a", &layer, How::Moved);
     course.wait(4900);
     assert!(!course.line().contains("stalled"), "{}", course.line());
     course.wait(20_100);
     assert_eq!(
         course.line(),
-        "1.00 MiB of 4.00 MiB, stalled for 25s, 2/3 images, 1 failed"
+        "1.00 MiB of 4.00 MiB, stalled for 25s, 2/3 images, 1 failed; failed: no"
     );
     course.end("a", Status::Copied);
     course.wait(60_000);
-    assert_eq!(course.line(), "1.00 MiB of 1.00 MiB, 0 B/s, 3/3 images, 1 failed");
+    assert_eq!(
+        course.line(),
+        "1.00 MiB of 1.00 MiB, 0 B/s, 3/3 images, 1 failed; failed: no"
+    );
 }
 
 #[test]
 fn a_look_at_a_store_has_bytes_and_no_images() {
     let start = Instant::now();
     let mut model = Model::of_bytes("4 images checked".to_owned(), 4096, start);
-    model.settle(1024, start + Duration::from_secs(2));
+    model.settle(1024, start + Duration::from_secs(4));
+    model.look(start + Duration::from_secs(4));
     assert_eq!(
-        model.line(start + Duration::from_secs(2)),
-        "1.00 KiB of 4.00 KiB, 512 B/s, 6s left, 4 images checked"
+        model.line(start + Duration::from_secs(4)),
+        "1.00 KiB of 4.00 KiB, 256 B/s, 12s left, 4 images checked"
     );
     // Mending brings blobs by the way of transfers.
     let layer = blob(b"x", 1024);

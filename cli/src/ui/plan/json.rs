@@ -66,6 +66,7 @@ fn image(image: &ImagePreview) -> Value {
             warnings,
             verified_by,
             is_there,
+            ..
         }) => {
             let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
             json!({

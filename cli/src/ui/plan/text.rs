@@ -9,6 +9,7 @@ use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
 use super::Totals;
 use super::hosts::print_host;
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
+use crate::ui::platforms::{self, Shares};
 
 /// Where notes on an image begin.
 const NOTE: &str = "          ";
@@ -76,6 +77,15 @@ fn print_job(text: &mut String, plan: &JobPreview, of_arguments: bool) {
     }
     let totals = Totals::of(std::slice::from_ref(plan));
     print_platforms(text, &totals);
+    if let Some(own) = platforms::own().filter(|_| plan.takes_all_platforms) {
+        let contents = plan.images.iter().filter_map(|image| match &image.result {
+            Ok(Preview::Moves { contents, .. }) => Some(&**contents),
+            _ => None,
+        });
+        if let Some(told) = Shares::of(contents, &own).text(&own) {
+            let _ = writeln!(text, "  {told}");
+        }
+    }
     let _ = writeln!(text, "  total: {totals}");
 }
 
