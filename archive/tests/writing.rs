@@ -13,7 +13,8 @@ use common::{Image, blob_name, index};
 use proptest::prelude::*;
 use serde_json::Value;
 use transload_archive::{
-    Archive, BlobWrite, CreateOptions, Error, Layout, OpenOptions, Plan, PlannedImage, Warning, Writer,
+    Archive, BlobPlace, BlobWrite, CreateOptions, Error, Layout, OpenOptions, Plan, PlannedImage, Warning,
+    Writer,
 };
 use transload_reference::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Reference};
 
@@ -653,4 +654,22 @@ proptest! {
         write_all(&path, plan_of(&images), &blobs).unwrap();
         prop_assert!(fs::read(&path).unwrap() == expected);
     }
+}
+
+#[test]
+fn a_blobs_place_leads_to_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("images.tar");
+    let (images, blobs) = two_images();
+    write_all(&path, Plan::new(images).unwrap(), &blobs).unwrap();
+    let archive = Archive::open(&path).unwrap();
+    for (digest, expected) in &blobs {
+        let Some(BlobPlace::File { file, offset, size }) = archive.blob_place(digest).unwrap() else {
+            panic!("{digest} is in the file");
+        };
+        let mut bytes = vec![0; usize::try_from(size).unwrap()];
+        file.read_exact_at(&mut bytes, offset).unwrap();
+        assert_eq!(&bytes, expected);
+    }
+    assert!(archive.blob_place(&Digest::of(b"none")).unwrap().is_none());
 }

@@ -1,6 +1,6 @@
 //! What a client sends to a server: the head of a request, its body, and what follows.
 
-use transload_registry_server::fuzzing::{Head, Taken, request};
+use transload_registry_server::fuzzing::{Head, Taken, ranges, request, target};
 
 /// A request is the same however its bytes come, ends where every reader finds its end, and reads back from what it is written as.
 pub fn check(input: &[u8]) {
@@ -18,6 +18,7 @@ pub fn check(input: &[u8]) {
             .all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
     );
     assert!(!head.line.contains(char::is_control));
+    means_no_path_that_climbs(&head);
 
     let end = input.windows(4).position(|four| four == b"\r\n\r\n");
     let text = &input[..end.expect("it ends")];
@@ -41,6 +42,19 @@ pub fn check(input: &[u8]) {
         assert!(input.ends_with(&[&body[..], &rest[..]].concat()));
     }
     reads_back(&head);
+}
+
+/// A target names repositories or none, and a range is within its blob.
+fn means_no_path_that_climbs(head: &Head) {
+    for repository in target(&head.path, head.query.as_deref()) {
+        let mut parts = repository.path().split('/');
+        assert!(parts.all(|part| !part.is_empty() && part != "." && part != ".."));
+    }
+    for (_, value) in &head.headers {
+        let [blob, part] = ranges(value, 1000);
+        assert!(blob.is_none_or(|range| range.start < range.end && range.end <= 1000));
+        assert!(part.is_none_or(|range| range.start < range.end));
+    }
 }
 
 /// Whether no line of a head ends for one reader and goes on for another.

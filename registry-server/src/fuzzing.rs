@@ -2,7 +2,13 @@
 
 use std::io::{self, Read, Write};
 
+use transload_reference::Repository;
+
 use crate::http::fuzzed;
+use crate::names::Asked;
+use crate::query::Query;
+use crate::range::{Wanted, part, wanted};
+use crate::route::Route;
 
 /// A request's head, as far as it decides what is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +39,32 @@ pub enum Taken {
 /// Reads a request that comes in pieces of so many bytes.
 pub fn request(bytes: &[u8], piece: usize) -> Taken {
     fuzzed(&mut Client { bytes, piece })
+}
+
+/// Reads a target, and returns the repositories that it may mean; none where it is refused or means none.
+pub fn target(path: &str, query: Option<&str>) -> Vec<Repository> {
+    let query = Query::parse(query);
+    let Ok(Route::In { name, .. }) = Route::parse(path) else {
+        return Vec::new();
+    };
+    let asked = Asked {
+        name: &name,
+        namespace: query.get("ns"),
+        own: None,
+    };
+    asked
+        .meanings()
+        .map(|meanings| meanings.repositories)
+        .unwrap_or_default()
+}
+
+/// Reads a header's value as a range of a blob of `size` bytes, and as the part of an upload. Returns the bytes that each has.
+pub fn ranges(header: &str, size: u64) -> [Option<std::ops::Range<u64>>; 2] {
+    let blob = match wanted(Some(header), size) {
+        Wanted::Part(range) => Some(range),
+        Wanted::Whole | Wanted::Unsatisfiable => None,
+    };
+    [blob, part(header)]
 }
 
 /// A client whose bytes come in pieces.

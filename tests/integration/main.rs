@@ -19,5 +19,6 @@ mod registries;
 mod reports;
 mod schemas;
 mod serve;
+mod served;
 mod terminal;
 mod unkillable;

@@ -92,17 +92,19 @@ fn copy(
     length: u64,
     sent: &mut u64,
 ) -> io::Result<()> {
+    let mut from = buffer.len();
+    let room = length.min(BUFFER);
+    buffer.resize(from + room as usize, 0);
     loop {
-        let next = (length - *sent).min(BUFFER);
-        let held = buffer.len();
-        buffer.resize(held + next as usize, 0);
-        body.read_exact(&mut buffer[held..])?;
-        stream.write_all(&buffer)?;
-        buffer.clear();
+        let next = (length - *sent).min(room);
+        let filled = from + next as usize;
+        body.read_exact(&mut buffer[from..filled])?;
+        stream.write_all(&buffer[..filled])?;
         *sent += next;
         if *sent == length {
             return Ok(());
         }
+        from = 0;
     }
 }
 

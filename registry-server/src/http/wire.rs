@@ -1,7 +1,7 @@
 //! A socket with patience: what waits for a client does so for a bounded time, at a pace that it must keep.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -162,6 +162,11 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.retry(PollFlags::OUT, |mut socket| socket.write(bytes))
+    }
+
+    /// TLS gives several records at once.
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.retry(PollFlags::OUT, |mut socket| socket.write_vectored(parts))
     }
 
     fn flush(&mut self) -> io::Result<()> {
