@@ -49,7 +49,12 @@ fn plan(sizes: &[usize], base: &Holdings, limit: u64) -> (BundlePlan, Blobs) {
     (plan.unwrap(), blobs)
 }
 
-fn write_with(options: &BundleOptions, folder: &Path, plan: &BundlePlan, blobs: &Blobs) -> Result<bool, BundleError> {
+fn write_with(
+    options: &BundleOptions,
+    folder: &Path,
+    plan: &BundlePlan,
+    blobs: &Blobs,
+) -> Result<bool, BundleError> {
     let mut open = |blob: &Descriptor, offset: u64| {
         let bytes = blobs.get(&blob.digest).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(io::Cursor::new(bytes[offset as usize..].to_vec())) as Box<dyn Read + Send>)
@@ -65,14 +70,20 @@ fn write(folder: &Path, plan: &BundlePlan, blobs: &Blobs) {
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut files: Vec<_> = entries.map(|path| (name(&path), fs::read(&path).unwrap())).collect();
+    let mut files: Vec<_> = entries
+        .map(|path| (name(&path), fs::read(&path).unwrap()))
+        .collect();
     files.sort();
     files
 }
 
 fn read(bundle: &Bundle, digest: &Digest) -> Vec<u8> {
     let mut bytes = Vec::new();
-    bundle.open_blob(digest, 0).unwrap().read_to_end(&mut bytes).unwrap();
+    bundle
+        .open_blob(digest, 0)
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
     bytes
 }
 
@@ -194,9 +205,13 @@ fn a_bundle_holds_exactly_what_its_base_lacks() {
         let expected = match blobs.contains_key(digest) {
             true => Place::Required {
                 size: bytes.len() as u64,
-                repository: Some("team/app0".to_owned()).filter(|_| base.blobs[digest].repository.as_deref() == Some("team/app0")).or(base.blobs[digest].repository.clone()),
+                repository: Some("team/app0".to_owned())
+                    .filter(|_| base.blobs[digest].repository.as_deref() == Some("team/app0"))
+                    .or(base.blobs[digest].repository.clone()),
             },
-            false => Place::Here { size: bytes.len() as u64 },
+            false => Place::Here {
+                size: bytes.len() as u64,
+            },
         };
         assert_eq!(bundle.find(digest), Some(expected));
     }
@@ -214,7 +229,10 @@ fn the_same_images_in_another_order_give_the_same_bytes() {
         let plan = BundlePlan::new(images, &Wanted::default(), VolumeSize::of(65_536)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &plan, &blobs);
-        assert!(!write_with(&BundleOptions::default(), folder.path(), &plan, &blobs).unwrap(), "it is there");
+        assert!(
+            !write_with(&BundleOptions::default(), folder.path(), &plan, &blobs).unwrap(),
+            "it is there"
+        );
         folder
     });
     assert_eq!(files(one.path()), files(two.path()));
@@ -223,14 +241,21 @@ fn the_same_images_in_another_order_give_the_same_bytes() {
 #[test]
 fn each_lost_volume_is_named_and_what_is_whole_without_it_stays_readable() {
     let (folder, blobs) = bundle(&[30_000, 90_000, 150_000], 70_000);
-    let volumes: Vec<String> = files(folder.path()).into_iter().map(|(name, _)| name).filter(|name| name.starts_with("vol-")).collect();
+    let volumes: Vec<String> = files(folder.path())
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("vol-"))
+        .collect();
     assert!(volumes.len() > 3);
     let elsewhere = tempfile::tempdir().unwrap();
     for volume in &volumes {
         let moved = elsewhere.path().join(volume);
         fs::rename(folder.path().join(volume), &moved).unwrap();
         let bundle = Bundle::open(folder.path(), &[]).unwrap();
-        assert_eq!(bundle.lost_volumes().collect::<Vec<_>>(), [format!("{volume} isn't there")]);
+        assert_eq!(
+            bundle.lost_volumes().collect::<Vec<_>>(),
+            [format!("{volume} isn't there")]
+        );
         let mut lost = 0;
         for (digest, bytes) in &blobs {
             match bundle.find(digest).unwrap() {
@@ -245,13 +270,19 @@ fn each_lost_volume_is_named_and_what_is_whole_without_it_stays_readable() {
         }
         assert!(lost > 0, "{volume}");
         let flaws = bundle.check(&AtomicBool::new(false), &|_| {}).unwrap();
-        assert!(flaws.iter().all(|flaw| flaw.to_string().contains(volume)), "{flaws:?}");
+        assert!(
+            flaws.iter().all(|flaw| flaw.to_string().contains(volume)),
+            "{flaws:?}"
+        );
         // It is found in another folder, and it may be made again.
         let both = Bundle::open(folder.path(), &[elsewhere.path().to_owned()]).unwrap();
         assert!(both.is_complete());
         let (plan, _) = plan(&[30_000, 90_000, 150_000], &Holdings::default(), 70_000);
         write(folder.path(), &plan, &blobs);
-        assert_eq!(fs::read(folder.path().join(volume)).unwrap(), fs::read(moved).unwrap());
+        assert_eq!(
+            fs::read(folder.path().join(volume)).unwrap(),
+            fs::read(moved).unwrap()
+        );
         no_flaws(folder.path());
     }
 }
@@ -288,7 +319,10 @@ fn a_volume_of_another_bundle_or_a_cut_one_is_told_apart() {
     fs::copy(two.path().join("vol-0002.tar"), one.path().join("vol-0002.tar")).unwrap();
     let mixed = Bundle::open(one.path(), &[]).unwrap();
     let told: Vec<&str> = mixed.lost_volumes().collect();
-    assert!(told.len() == 1 && told[0].ends_with("vol-0002.tar is a volume of another bundle, or damaged"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].ends_with("vol-0002.tar is a volume of another bundle, or damaged"),
+        "{told:?}"
+    );
     let volume = fs::read(two.path().join("vol-0001.tar")).unwrap();
     fs::write(two.path().join("vol-0001.tar"), &volume[..volume.len() - 512]).unwrap();
     let cut = Bundle::open(two.path(), &[]).unwrap();
@@ -302,11 +336,18 @@ fn a_full_volume_is_taken_away_before_the_next_is_begun() {
     let (folder, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (plan, _) = plan(&[90_000, 150_000], &Holdings::default(), 70_000);
     // The first try fails at the second volume.
-    let failing = format!("case $1 in *0002*) exit 3;; esac; mv \"$TRANSLOAD_VOLUME\" {}", away.path().display());
+    let failing = format!(
+        "case $1 in *0002*) exit 3;; esac; mv \"$TRANSLOAD_VOLUME\" {}",
+        away.path().display()
+    );
     let options = BundleOptions::default().volume_command(Some(failing));
     let error = write_with(&options, folder.path(), &plan, &blobs).unwrap_err();
-    assert_eq!(error.to_string(), "the command for vol-0002.tar ended with exit status: 3");
-    let options = BundleOptions::default().volume_command(Some(format!("mv \"$1\" {}", away.path().display())));
+    assert_eq!(
+        error.to_string(),
+        "the command for vol-0002.tar ended with exit status: 3"
+    );
+    let options =
+        BundleOptions::default().volume_command(Some(format!("mv \"$1\" {}", away.path().display())));
     assert!(write_with(&options, folder.path(), &plan, &blobs).unwrap());
     assert!(!write_with(&options, folder.path(), &plan, &blobs).unwrap());
     let mut both = [files(folder.path()), files(away.path())].concat();
@@ -343,7 +384,12 @@ fn something_else_in_the_folder_is_left_alone() {
     let stranger = tempfile::tempdir().unwrap();
     fs::write(stranger.path().join("README.txt"), "mine").unwrap();
     let error = write_with(&BundleOptions::default(), stranger.path(), &other, &blobs).unwrap_err();
-    assert!(error.to_string().ends_with("holds files that a bundle has, and no bundle"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("holds files that a bundle has, and no bundle"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -351,7 +397,8 @@ fn what_another_plan_left_half_written_is_replaced() {
     let (whole, blobs) = bundle(&[90_000], 70_000);
     let folder = tempfile::tempdir().unwrap();
     let (other, others) = plan(&[150_000], &Holdings::default(), 70_000);
-    let options = BundleOptions::default().volume_command(Some("case $1 in *0002*) exit 1;; esac".to_owned()));
+    let options =
+        BundleOptions::default().volume_command(Some("case $1 in *0002*) exit 1;; esac".to_owned()));
     assert!(write_with(&options, folder.path(), &other, &others).is_err());
     let (plan, _) = plan(&[90_000], &Holdings::default(), 70_000);
     write(folder.path(), &plan, &blobs);
@@ -393,22 +440,46 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
     let blob = value.pointer("/carried/0").unwrap().clone();
     let offset = blob.pointer("/parts/0/offset").unwrap().as_u64().unwrap();
     for (lie, told) in [
-        (change("/carried/0/parts/0/offset", (offset + 512).into()), "can't be at offset"),
-        (change("/carried/0/parts/0/offset", u64::MAX.into()), "can't be at offset"),
+        (
+            change("/carried/0/parts/0/offset", (offset + 512).into()),
+            "can't be at offset",
+        ),
+        (
+            change("/carried/0/parts/0/offset", u64::MAX.into()),
+            "can't be at offset",
+        ),
         (change("/carried/0/parts/0/volume", 9.into()), "is in volume 9"),
         (change("/carried/0/parts/0/volume", 0.into()), "is in volume 0"),
         (change("/carried/0/size", 1.into()), "aren't its 1 bytes"),
         (change("/carried/0/parts", serde_json::json!([])), "the parts of"),
         (change("/carried", serde_json::json!([])), "bytes of contents"),
-        (change("/required", serde_json::json!([{"digest": blob["digest"], "size": 1}])), "twice"),
-        (change("/images/0/digest", Digest::of(b"x").to_string().into()), "of an image isn't listed"),
+        (
+            change(
+                "/required",
+                serde_json::json!([{"digest": blob["digest"], "size": 1}]),
+            ),
+            "twice",
+        ),
+        (
+            change("/images/0/digest", Digest::of(b"x").to_string().into()),
+            "of an image isn't listed",
+        ),
         (change("/images/0/name", "../../etc".into()), "is no image's name"),
-        (change("/images/1/name", value.pointer("/images/0/name").unwrap().clone()), "an image twice"),
-        (change("/volumes/0/file", "../vol-0001.tar".into()), "volume 1 is called"),
+        (
+            change("/images/1/name", value.pointer("/images/0/name").unwrap().clone()),
+            "an image twice",
+        ),
+        (
+            change("/volumes/0/file", "../vol-0001.tar".into()),
+            "volume 1 is called",
+        ),
         (change("/volumes/0/size", 1.into()), "has no room"),
         (change("/volumes/0/size", u64::MAX.into()), "which no file has"),
         (change("/volumes", serde_json::json!([])), "it has 0 volumes"),
-        (change("/version", 2.into()), "is a bundle of version 2, and version 1 is known"),
+        (
+            change("/version", 2.into()),
+            "is a bundle of version 2, and version 1 is known",
+        ),
         (change("/version", 0.into()), "is a bundle of version 0"),
         (change("/format", "zip".into()), "it is no list of a bundle"),
     ] {
@@ -417,10 +488,16 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
         assert!(error.contains(told), "{told}: {error}");
     }
     // One that fits its form is found out by the volumes, which name the bundle that they are of.
-    let lie = text.replace(&format!("\"digest\":{}", blob["digest"]), &format!("\"digest\":\"{}\"", Digest::of(b"x")));
+    let lie = text.replace(
+        &format!("\"digest\":{}", blob["digest"]),
+        &format!("\"digest\":\"{}\"", Digest::of(b"x")),
+    );
     fs::write(&path, lie).unwrap();
     let bundle = Bundle::open(folder.path(), &[]).unwrap();
-    assert_eq!(bundle.lost_volumes().count(), value["volumes"].as_array().unwrap().len());
+    assert_eq!(
+        bundle.lost_volumes().count(),
+        value["volumes"].as_array().unwrap().len()
+    );
 }
 
 #[test]
@@ -442,7 +519,14 @@ fn a_hostile_bundle_whose_files_agree_is_found_out_by_its_digests() {
     let flaws = bundle.check(&AtomicBool::new(false), &|_| {}).unwrap();
     assert_eq!(flaws.len(), 1, "{flaws:?}");
     assert_eq!(flaws[0].spot.as_ref().unwrap().digest.as_ref(), Some(digest));
-    assert_eq!(flaws[0].images.iter().map(ToString::to_string).collect::<Vec<_>>(), ["hub.local/team/app0:v1"]);
+    assert_eq!(
+        flaws[0]
+            .images
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["hub.local/team/app0:v1"]
+    );
     let opened = bundle.open_blob(digest, 0).unwrap();
     let mut verified = VerifyingReader::new(opened, Verifier::new(digest, 30_000));
     assert!(io::copy(&mut verified, &mut io::sink()).is_err());
@@ -452,13 +536,21 @@ fn a_hostile_bundle_whose_files_agree_is_found_out_by_its_digests() {
 fn volumes_too_small_for_the_index_are_refused() {
     let (images, _) = images(&vec![10; 300]);
     let error = BundlePlan::new(images, &Wanted::default(), VolumeSize::of(65_536)).unwrap_err();
-    assert_eq!(error.to_string(), "a volume of 65536 bytes has no room for index.json");
+    assert_eq!(
+        error.to_string(),
+        "a volume of 65536 bytes has no room for index.json"
+    );
 }
 
 /// Runs import.sh of a bundle.
 fn import(bundle: &Path, arguments: &[&Path]) -> (bool, String) {
-    let output = Command::new("sh").arg(bundle.join("import.sh")).args(arguments).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output = Command::new("sh")
+        .arg(bundle.join("import.sh"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), told)
 }
 
@@ -466,18 +558,31 @@ fn import(bundle: &Path, arguments: &[&Path]) -> (bool, String) {
 fn the_script_makes_an_oci_layout_and_adds_a_later_bundle_to_it() {
     let (first, blobs) = bundle(&[30_000, 90_000], 70_000);
     let elsewhere = tempfile::tempdir().unwrap();
-    fs::rename(first.path().join("vol-0002.tar"), elsewhere.path().join("vol-0002.tar")).unwrap();
+    fs::rename(
+        first.path().join("vol-0002.tar"),
+        elsewhere.path().join("vol-0002.tar"),
+    )
+    .unwrap();
     let target = tempfile::tempdir().unwrap();
     let layout = target.path().join("a layout");
     let (done, told) = import(first.path(), &[&layout]);
-    assert!(!done && told.contains("vol-0002.tar is in none of the folders"), "{told}");
+    assert!(
+        !done && told.contains("vol-0002.tar is in none of the folders"),
+        "{told}"
+    );
     let (done, told) = import(first.path(), &[&layout, elsewhere.path()]);
     assert!(done && told.ends_with("is complete\n"), "{told}");
     let check = |blobs: &Blobs| {
         for (digest, bytes) in blobs {
-            assert_eq!(&fs::read(layout.join("blobs/sha256").join(digest.hex())).unwrap(), bytes);
+            assert_eq!(
+                &fs::read(layout.join("blobs/sha256").join(digest.hex())).unwrap(),
+                bytes
+            );
         }
-        let names: Vec<String> = files(&layout.join("blobs/sha256")).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = files(&layout.join("blobs/sha256"))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert!(names.iter().all(|name| name.len() == 64), "{names:?}");
     };
     check(&blobs);
@@ -486,7 +591,10 @@ fn the_script_makes_an_oci_layout_and_adds_a_later_bundle_to_it() {
     let second = tempfile::tempdir().unwrap();
     write(second.path(), &plan, &more);
     let (done, told) = import(second.path(), &[&target.path().join("empty")]);
-    assert!(!done && told.contains("blobs are neither in the bundle nor in"), "{told}");
+    assert!(
+        !done && told.contains("blobs are neither in the bundle nor in"),
+        "{told}"
+    );
     let (done, told) = import(second.path(), &[&layout]);
     assert!(done, "{told}");
     check(&more);

@@ -17,12 +17,19 @@ pub fn check(input: &[u8]) {
         Ok(holdings) => {
             is_read_back(&holdings);
             let text = String::from_utf8(input.to_vec()).expect("a text");
-            assert_eq!(holdings.to_text(), text.replace("\r\n", "\n"), "there is one form");
+            assert_eq!(
+                holdings.to_text(),
+                text.replace("\r\n", "\n"),
+                "there is one form"
+            );
         }
         Err(reason) => assert!(!reason.contains(is_unprintable)),
     }
 }
 
 fn is_read_back(holdings: &Holdings) {
-    assert_eq!(Holdings::parse(holdings.to_text().as_bytes()).as_ref(), Ok(holdings));
+    assert_eq!(
+        Holdings::parse(holdings.to_text().as_bytes()).as_ref(),
+        Ok(holdings)
+    );
 }

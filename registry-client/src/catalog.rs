@@ -23,9 +23,16 @@ impl Core {
         let reach = self.reach(registry, None)?;
         let mut scopes = Scopes::default();
         scopes.add("registry:catalog:*");
-        let mut call = Call::at(self, Operation::ListRepositories, reach, None, "GET", "/v2/_catalog")?
-            .header("accept", "application/json")
-            .scopes(scopes);
+        let mut call = Call::at(
+            self,
+            Operation::ListRepositories,
+            reach,
+            None,
+            "GET",
+            "/v2/_catalog",
+        )?
+        .header("accept", "application/json")
+        .scopes(scopes);
         let mut repositories = Vec::new();
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
@@ -36,7 +43,9 @@ impl Core {
             let next = next_page(&call, &answer)?;
             let bytes = answer.bytes(MAX_PAGE, &call.place)?;
             let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
-                call.protocol(format!("the list of repositories isn't the expected JSON: {error}"))
+                call.protocol(format!(
+                    "the list of repositories isn't the expected JSON: {error}"
+                ))
             })?;
             let page = page.repositories.unwrap_or_default();
             pages.count(&call, bytes.len(), page.is_empty())?;
@@ -46,6 +55,8 @@ impl Core {
                 None => return Ok(repositories),
             }
         }
-        Err(call.protocol(format!("the list of repositories has more than {MAX_PAGES} pages")))
+        Err(call.protocol(format!(
+            "the list of repositories has more than {MAX_PAGES} pages"
+        )))
     }
 }

@@ -52,12 +52,18 @@ impl World {
     fn pull(&self, images: &[&str], more: &[&str]) {
         let host = self.registry.host();
         let names = images.iter().map(|image| format!("{host}/{image}"));
-        let program = Transload::new().arg("pull").args(names).args(more.iter().copied());
+        let program = Transload::new()
+            .arg("pull")
+            .args(names)
+            .args(more.iter().copied());
         program.arg("--plain-http").run().expect_code(0);
     }
 
     fn months(&self) {
-        self.pull(&["lib/debian:12", "team/app:v1"], &["--dest", &self.bundle("one")]);
+        self.pull(
+            &["lib/debian:12", "team/app:v1"],
+            &["--dest", &self.bundle("one")],
+        );
         let base = self.path("one/BUNDLE.json").display().to_string();
         let limit = ["--base", &base, "--volume-size", "100K"];
         let dest = self.bundle("two");
@@ -78,7 +84,12 @@ fn a_delta_completes_a_directory_and_the_same_import_twice_moves_nothing() {
     for (name, moves) in [("one", true), ("two", true), ("two", false), ("one", false)] {
         let copy = Transload::new().args(["copy", "--src", &world.bundle(name), "--dest", &dest]);
         let copied = copy.run().expect_code(0);
-        assert_eq!(copied.stderr.contains("moved"), moves, "{name}: {}", copied.stderr);
+        assert_eq!(
+            copied.stderr.contains("moved"),
+            moves,
+            "{name}: {}",
+            copied.stderr
+        );
     }
     Transload::new().args(["verify", &dest]).run().expect_code(0);
     // What a registry gives at once is the same.
@@ -111,10 +122,21 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
     fs::rename(&lost, world.path("vol-0002.tar")).expect("the volume");
     let want = world.path("want.tli").display().to_string();
     let copy = ["copy", "--src", &world.bundle("two"), "--dest", &full];
-    let short = Transload::new().args(copy).args(["--missing", &want]).run().expect_code(1);
-    assert!(short.stderr.contains("(vol-0002.tar isn't there)"), "{}", short.stderr);
+    let short = Transload::new()
+        .args(copy)
+        .args(["--missing", &want])
+        .run()
+        .expect_code(1);
+    assert!(
+        short.stderr.contains("(vol-0002.tar isn't there)"),
+        "{}",
+        short.stderr
+    );
     let wanted = fs::read_to_string(&want).expect("what is missing");
-    assert!(wanted.starts_with("transload-inventory 1\nblob sha256:"), "{wanted}");
+    assert!(
+        wanted.starts_with("transload-inventory 1\nblob sha256:"),
+        "{wanted}"
+    );
 
     // What was lost is sent again, in a bundle of its own.
     let again = world.bundle("again");
@@ -123,11 +145,19 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
         &["--dest", &again, "--only", &want],
     );
     let folder = world.path("again").display().to_string();
-    Transload::new().args(copy).args(["--volumes", &folder]).run().expect_code(0);
+    Transload::new()
+        .args(copy)
+        .args(["--volumes", &folder])
+        .run()
+        .expect_code(0);
     Transload::new().args(["verify", &full]).run().expect_code(0);
     // Or the volume itself turns up elsewhere.
     let folder = world.dir.path().display().to_string();
-    let again = Transload::new().args(copy).args(["--volumes", &folder]).run().expect_code(0);
+    let again = Transload::new()
+        .args(copy)
+        .args(["--volumes", &folder])
+        .run()
+        .expect_code(0);
     assert!(!again.stderr.contains("moved"), "{}", again.stderr);
 }
 
@@ -135,24 +165,45 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
 fn verify_names_the_volume_the_offset_the_digest_and_the_image_of_a_flipped_bit() {
     let world = World::new();
     world.months();
-    let whole = Transload::new().args(["verify", &world.bundle("two")]).run().expect_code(0);
-    assert!(whole.stdout.contains("whole; --against PLACE"), "{}", whole.stdout);
+    let whole = Transload::new()
+        .args(["verify", &world.bundle("two")])
+        .run()
+        .expect_code(0);
+    assert!(
+        whole.stdout.contains("whole; --against PLACE"),
+        "{}",
+        whole.stdout
+    );
     let against = ["verify", &world.bundle("two"), "--against"];
     let base = world.bundle("one");
     Transload::new().args(against).arg(&base).run().expect_code(0);
     let nothing = format!("oci:{}", world.path("nothing").display());
     world.pull(&["team/new:v1"], &["--dest", &nothing]);
     let lacking = Transload::new().args(against).arg(&nothing).run().expect_code(1);
-    assert!(lacking.stdout.contains("is neither here nor there"), "{}", lacking.stdout);
+    assert!(
+        lacking.stdout.contains("is neither here nor there"),
+        "{}",
+        lacking.stdout
+    );
 
     let volume = world.path("two/vol-0002.tar");
     let mut bytes = fs::read(&volume).expect("the volume");
     bytes[50_000] ^= 4;
     fs::write(&volume, bytes).expect("the volume");
-    let broken = Transload::new().args(["verify", &world.bundle("two")]).run().expect_code(1);
-    let told = broken.stdout.lines().find(|line| line.contains(", offset ")).expect("the place");
+    let broken = Transload::new()
+        .args(["verify", &world.bundle("two")])
+        .run()
+        .expect_code(1);
+    let told = broken
+        .stdout
+        .lines()
+        .find(|line| line.contains(", offset "))
+        .expect("the place");
     assert!(told.contains("is damaged: content has digest"), "{told}");
-    assert!(told.contains("two/vol-000") && told.contains("(needed by "), "{told}");
+    assert!(
+        told.contains("two/vol-000") && told.contains("(needed by "),
+        "{told}"
+    );
 }
 
 #[test]
@@ -167,14 +218,23 @@ fn blobs_that_another_repository_of_the_destination_has_are_mounted() {
     };
     push("one");
     let have = world.path("have.tli").display().to_string();
-    let inventory = ["inventory", &format!("{}/mirror", there.host()), "-o", &have, "--plain-http"];
+    let inventory = [
+        "inventory",
+        &format!("{}/mirror", there.host()),
+        "-o",
+        &have,
+        "--plain-http",
+    ];
     Transload::new().args(inventory).run().expect_code(0);
     let text = fs::read_to_string(&have).expect("the inventory");
     assert!(text.contains(" mirror/lib/debian\n"), "{text}");
     Transload::new().args(inventory).run().expect_code(0);
     assert_eq!(fs::read_to_string(&have).expect("the inventory"), text);
 
-    world.pull(&["team/new:v1"], &["--dest", &world.bundle("two"), "--base", &have]);
+    world.pull(
+        &["team/new:v1"],
+        &["--dest", &world.bundle("two"), "--base", &have],
+    );
     let pushed = push("two");
     assert!(pushed.stderr.contains("mounted"), "{}", pushed.stderr);
     assert!(there.manifest("mirror/team/new", "v1").is_some());
@@ -185,12 +245,27 @@ fn arguments_that_fit_no_bundle_are_refused() {
     let world = World::new();
     let dir = world.path("images").display().to_string();
     for (arguments, told) in [
-        (vec!["pull", "a.b/c:1", "--dest", &dir, "--base", "have.tli"], "it says how a bundle is written"),
-        (vec!["pull", "a.b/c:1", "--dest", "bundle:x", "--volume-size", "1K"], "a volume has 65536 bytes at least"),
-        (vec!["push", "--src", "bundle:nowhere", "--dest", "a.b"], "has no BUNDLE.json"),
-        (vec!["push", "--src", &dir, "--dest", "a.b", "--volumes", "x"], "is no bundle, and has no volumes"),
+        (
+            vec!["pull", "a.b/c:1", "--dest", &dir, "--base", "have.tli"],
+            "it says how a bundle is written",
+        ),
+        (
+            vec!["pull", "a.b/c:1", "--dest", "bundle:x", "--volume-size", "1K"],
+            "a volume has 65536 bytes at least",
+        ),
+        (
+            vec!["push", "--src", "bundle:nowhere", "--dest", "a.b"],
+            "has no BUNDLE.json",
+        ),
+        (
+            vec!["push", "--src", &dir, "--dest", "a.b", "--volumes", "x"],
+            "is no bundle, and has no volumes",
+        ),
     ] {
-        let refused = Transload::new().args(arguments.iter().copied()).run().expect_code(2);
+        let refused = Transload::new()
+            .args(arguments.iter().copied())
+            .run()
+            .expect_code(2);
         assert!(refused.stderr.contains(told), "{arguments:?}: {}", refused.stderr);
     }
 }

@@ -126,7 +126,9 @@ impl<'a> Executor<'a> {
             usize::MAX
         };
         let workers = pool.most().min(most);
-        let looks_for_gaps = image_tasks.iter().any(|image_task| image_task.source.is_partial());
+        let looks_for_gaps = image_tasks
+            .iter()
+            .any(|image_task| image_task.source.is_partial());
         Executor {
             job,
             registries,

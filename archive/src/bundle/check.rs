@@ -47,7 +47,10 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
         match &self.spot {
-            Some(Spot { offset, digest: Some(digest) }) => write!(f, ", offset {offset}: {digest} {}", self.reason),
+            Some(Spot {
+                offset,
+                digest: Some(digest),
+            }) => write!(f, ", offset {offset}: {digest} {}", self.reason),
             Some(Spot { offset, .. }) => write!(f, ", offset {offset}: {}", self.reason),
             None => write!(f, ": {}", self.reason),
         }
@@ -88,7 +91,8 @@ impl Bundle {
                 Ok(file) => file,
                 Err(reason) => {
                     let digests = entries.iter().filter_map(digest_of);
-                    let images: BTreeSet<&String> = digests.flat_map(|digest| users.get(digest)).flatten().collect();
+                    let images: BTreeSet<&String> =
+                        digests.flat_map(|digest| users.get(digest)).flatten().collect();
                     flaws.push(Flaw {
                         images: names(images.into_iter()),
                         ..flaw(&volume.path, &format!("can't be checked: {reason}"))
@@ -115,7 +119,10 @@ impl Bundle {
                 Ok(()) if cancel.load(Ordering::Relaxed) => return Ok(flaws),
                 // What is wrong is told more closely by its spot.
                 Ok(()) if sum.is_some_and(|sum| sum != got) && flaws.len() == before => {
-                    flaws.push(flaw(&volume.path, "isn't what SHA256SUMS says, and has what BUNDLE.json says"));
+                    flaws.push(flaw(
+                        &volume.path,
+                        "isn't what SHA256SUMS says, and has what BUNDLE.json says",
+                    ));
                 }
                 Ok(()) => {}
             }
@@ -135,7 +142,10 @@ impl Bundle {
     /// The bytes that [`Bundle::check`] reads.
     pub fn bytes_to_check(&self) -> u64 {
         let volumes = self.volumes.iter().zip(&self.document.volumes);
-        volumes.filter(|(volume, _)| volume.file.is_ok()).map(|(_, record)| record.size).sum()
+        volumes
+            .filter(|(volume, _)| volume.file.is_ok())
+            .map(|(_, record)| record.size)
+            .sum()
     }
 
     /// The images that need each manifest and blob, as far as the manifests can be read.
@@ -147,7 +157,12 @@ impl Bundle {
             let mut seen = BTreeSet::new();
             while let Some(digest) = queue.pop() {
                 users.entry(digest.clone()).or_default().insert(name.clone());
-                let Some(manifest) = self.manifest(&digest).ok().flatten().filter(|_| seen.insert(digest)) else {
+                let Some(manifest) = self
+                    .manifest(&digest)
+                    .ok()
+                    .flatten()
+                    .filter(|_| seen.insert(digest))
+                else {
                     continue;
                 };
                 if let Manifest::Index(index) = manifest.view() {
@@ -201,7 +216,10 @@ impl Look<'_> {
             match &entry.content {
                 Content::Known(bytes) => self.compare(bytes, "a document is wrong")?,
                 Content::Part { digest, from, whole } => {
-                    let known = state.cut.take().filter(|(cut, verifier)| cut == digest && verifier.seen() == *from);
+                    let known = state
+                        .cut
+                        .take()
+                        .filter(|(cut, verifier)| cut == digest && verifier.seen() == *from);
                     let mut verifier = known.map(|(_, verifier)| verifier);
                     if *from == 0 {
                         verifier = Some(Verifier::new(digest, *whole));
@@ -221,7 +239,10 @@ impl Look<'_> {
                     self.judge(entry, digest, verifier, state);
                 }
             }
-            self.compare(&vec![0; entry.padding()], "the bytes behind an entry aren't zeros")?;
+            self.compare(
+                &vec![0; entry.padding()],
+                "the bytes behind an entry aren't zeros",
+            )?;
         }
         self.compare(&[0; END as usize], "the mark that ends a tar is wrong")
     }
@@ -257,7 +278,10 @@ impl Look<'_> {
     }
 
     fn note(&mut self, offset: u64, digest: Option<&Digest>, reason: String) {
-        let images = digest.and_then(|digest| self.users.get(digest)).into_iter().flatten();
+        let images = digest
+            .and_then(|digest| self.users.get(digest))
+            .into_iter()
+            .flatten();
         self.flaws.push(Flaw {
             path: self.path.to_owned(),
             spot: Some(Spot {
@@ -274,7 +298,10 @@ impl Look<'_> {
         let begin = self.position;
         let mut found = vec![0; expected.len()];
         self.read(&mut found)?;
-        let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
+        let differs = found
+            .iter()
+            .zip(expected)
+            .position(|(found, expected)| found != expected);
         if let Some(at) = differs {
             self.note(begin + at as u64, None, reason.to_owned());
         }

@@ -177,17 +177,28 @@ impl Document {
     /// Checks everything but where the parts are.
     fn check(&self) -> Result<(), String> {
         if self.volumes.is_empty() || self.volumes.len() > MOST_VOLUMES {
-            return Err(format!("it has {} volumes; 1 to {MOST_VOLUMES} are read", self.volumes.len()));
+            return Err(format!(
+                "it has {} volumes; 1 to {MOST_VOLUMES} are read",
+                self.volumes.len()
+            ));
         }
         for (number, volume) in (1..).zip(&self.volumes) {
             if volume.file != volume_name(number) {
                 return Err(format!("volume {number} is called {:?}", volume.file));
             }
             if volume.size > LARGEST {
-                return Err(format!("{} has {} bytes, which no file has", volume.file, volume.size));
+                return Err(format!(
+                    "{} has {} bytes, which no file has",
+                    volume.file, volume.size
+                ));
             }
         }
-        let entries = [self.images.len(), self.manifests.len(), self.carried.len(), self.required.len()];
+        let entries = [
+            self.images.len(),
+            self.manifests.len(),
+            self.carried.len(),
+            self.required.len(),
+        ];
         if entries.into_iter().any(|count| count > MOST_ENTRIES) {
             return Err(format!("it lists more than {MOST_ENTRIES} things of a kind"));
         }
@@ -199,9 +210,15 @@ impl Document {
             }
         }
         for thing in self.carried_things().chain([&self.index]) {
-            let sum = thing.parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.size));
+            let sum = thing
+                .parts
+                .iter()
+                .try_fold(0_u64, |sum, part| sum.checked_add(part.size));
             if sum != Some(thing.size) || thing.parts.is_empty() {
-                return Err(format!("the parts of {} aren't its {} bytes", thing.digest, thing.size));
+                return Err(format!(
+                    "the parts of {} aren't its {} bytes",
+                    thing.digest, thing.size
+                ));
             }
             let is_cut_well = thing.parts.windows(2).all(|pair| pair[0].volume < pair[1].volume);
             if !is_cut_well {

@@ -113,7 +113,9 @@ impl BundleError {
                 io::ErrorKind::StorageFull => {
                     "the disk is full: make room and run the same command again, which goes on where this one ended, or carry volumes off as they are done (--volume-command)"
                 }
-                io::ErrorKind::FileTooLarge => "this filesystem takes no file of that size: --volume-size fat32 fits FAT32",
+                io::ErrorKind::FileTooLarge => {
+                    "this filesystem takes no file of that size: --volume-size fat32 fits FAT32"
+                }
                 io::ErrorKind::NotFound => "check the path",
                 io::ErrorKind::PermissionDenied => "check owner and permissions (ls -l)",
                 io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
@@ -127,7 +129,9 @@ impl BundleError {
                 "run the same command again: it goes on with this volume, and those before it aren't written again"
             }
             BundleError::Archive(error) => return error.hint(),
-            BundleError::WrongContent { .. } | BundleError::Source { .. } | BundleError::Stopped => return None,
+            BundleError::WrongContent { .. } | BundleError::Source { .. } | BundleError::Stopped => {
+                return None;
+            }
         };
         Some(text.to_owned())
     }

@@ -46,9 +46,17 @@ impl VolumeFile {
         if !beside.exists() && path.exists() {
             fs::rename(path, &beside).map_err(BundleError::io("naming", &beside))?;
         }
-        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&beside);
+        let opened = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&beside);
         let file = opened.map_err(BundleError::io("opening", &beside))?;
-        let there = file.metadata().map_err(BundleError::io("reading", &beside))?.len();
+        let there = file
+            .metadata()
+            .map_err(BundleError::io("reading", &beside))?
+            .len();
         Ok(VolumeFile {
             file,
             path: beside,
@@ -159,16 +167,18 @@ impl<'a> Fill<'a> {
             volume.put(&entry.header())?;
             match &entry.content {
                 Content::Known(bytes) => volume.put(bytes)?,
-                Content::Part { digest, from, .. } => match (self.plan.known.get(digest), self.plan.blob(digest)) {
-                    (Some(bytes), _) => {
-                        let start = usize::try_from(*from).unwrap_or(usize::MAX).min(bytes.len());
-                        let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
-                        volume.put(&bytes[start..start.saturating_add(size).min(bytes.len())])?;
+                Content::Part { digest, from, .. } => {
+                    match (self.plan.known.get(digest), self.plan.blob(digest)) {
+                        (Some(bytes), _) => {
+                            let start = usize::try_from(*from).unwrap_or(usize::MAX).min(bytes.len());
+                            let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+                            volume.put(&bytes[start..start.saturating_add(size).min(bytes.len())])?;
+                        }
+                        (None, Some(blob)) => self.part(&mut volume, blob, *from, entry.size)?,
+                        // A plan names nothing else.
+                        (None, None) => {}
                     }
-                    (None, Some(blob)) => self.part(&mut volume, blob, *from, entry.size)?,
-                    // A plan names nothing else.
-                    (None, None) => {}
-                },
+                }
             }
             volume.put(&vec![0; entry.padding()])?;
         }
@@ -177,7 +187,13 @@ impl<'a> Fill<'a> {
     }
 
     /// Writes the bytes of a blob from an offset on, so many of them.
-    fn part(&mut self, volume: &mut VolumeFile, blob: &Descriptor, from: u64, size: u64) -> Result<(), BundleError> {
+    fn part(
+        &mut self,
+        volume: &mut VolumeFile,
+        blob: &Descriptor,
+        from: u64,
+        size: u64,
+    ) -> Result<(), BundleError> {
         let verifier = match self.cut.take() {
             Some((digest, verifier)) if digest == blob.digest && verifier.seen() == from => verifier,
             _ => self.hash_source(blob, from)?,
@@ -290,7 +306,9 @@ impl<'a> Fill<'a> {
     /// The error of a blob that isn't what it should be, all of whose volumes are suspect.
     fn wrong(&mut self, blob: &Descriptor, source: VerifyError) -> BundleError {
         let things = self.plan.document.carried.iter();
-        let first = things.filter(|thing| thing.digest == blob.digest).flat_map(|thing| &thing.parts);
+        let first = things
+            .filter(|thing| thing.digest == blob.digest)
+            .flat_map(|thing| &thing.parts);
         self.suspect = first.map(|part| part.volume).min();
         BundleError::WrongContent { source }
     }

@@ -142,7 +142,9 @@ impl Holdings {
             }
             if let Some(told) = line.strip_prefix("end ") {
                 if told != count.to_string() {
-                    return Err(format!("it has {count} lines, and its end says {told}: it was cut"));
+                    return Err(format!(
+                        "it has {count} lines, and its end says {told}: it was cut"
+                    ));
                 }
                 return match lines.next() {
                     None if text.ends_with('\n') => Ok(holdings),
@@ -167,7 +169,11 @@ impl Holdings {
             "blob" => {
                 let digest: Digest = first.parse().ok()?;
                 let repository = words.next()?;
-                let is_name = |name: &str| format!("localhost/{name}").parse::<transload_reference::Repository>().is_ok();
+                let is_name = |name: &str| {
+                    format!("localhost/{name}")
+                        .parse::<transload_reference::Repository>()
+                        .is_ok()
+                };
                 let repository = match repository {
                     "-" => None,
                     name if is_name(name) => Some(name.to_owned()),
@@ -227,7 +233,10 @@ mod tests {
         one.unite(other);
         two.unite(sample());
         assert_eq!(one.to_text(), two.to_text());
-        assert_eq!(one.blobs[&Digest::of(b"a")].repository.as_deref(), Some("library/alpine"));
+        assert_eq!(
+            one.blobs[&Digest::of(b"a")].repository.as_deref(),
+            Some("library/alpine")
+        );
     }
 
     #[test]
@@ -239,8 +248,14 @@ mod tests {
         let reversed: Vec<&str> = text.lines().collect();
         let order = [reversed[0], reversed[2], reversed[1], "end 2", ""].join("\n");
         for (text, told) in [
-            (text.replace("inventory 1", "inventory 2"), "it is of another version: \"transload-inventory 2\""),
-            (text.replace("end 4", "end 5"), "it has 4 lines, and its end says 5"),
+            (
+                text.replace("inventory 1", "inventory 2"),
+                "it is of another version: \"transload-inventory 2\"",
+            ),
+            (
+                text.replace("end 4", "end 5"),
+                "it has 4 lines, and its end says 5",
+            ),
             (text.replace("library/alpine\n", "../etc\n"), "isn't understood"),
             (text.replace("blob sha256", "blob md5"), "isn't understood"),
             (text.replace(" 1 library", " 01 library"), "isn't understood"),

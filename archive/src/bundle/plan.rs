@@ -73,7 +73,9 @@ impl BundlePlan {
             })
             .collect();
         known.insert(index_thing.digest.clone(), index);
-        let named = images.iter().map(|image| (image.name(), image.root.digest().clone()));
+        let named = images
+            .iter()
+            .map(|image| (image.name(), image.root.digest().clone()));
         let mut document = Document::new(index_thing, named, manifests?, carried?, required.into_iter());
         document.set_volumes(volumes.sizes.iter().map(|size| size + END));
         let unlikely = |reason: String| BundleError::damaged(super::DOCUMENT.as_ref(), reason);
@@ -84,7 +86,10 @@ impl BundlePlan {
             text,
             volumes,
             known,
-            blobs: blobs.into_iter().map(|blob| (blob.digest.clone(), blob)).collect(),
+            blobs: blobs
+                .into_iter()
+                .map(|blob| (blob.digest.clone(), blob))
+                .collect(),
             warnings: parts.warnings,
         })
     }
@@ -125,7 +130,9 @@ fn homes(images: &[PlannedImage]) -> HashMap<Digest, String> {
         let repository = image.name().repository().path().to_owned();
         for manifest in image.manifests.iter().chain([&image.root]) {
             for blob in manifest.view().blobs() {
-                homes.entry(blob.digest.clone()).or_insert_with(|| repository.clone());
+                homes
+                    .entry(blob.digest.clone())
+                    .or_insert_with(|| repository.clone());
             }
         }
     }
@@ -153,7 +160,9 @@ impl Volumes {
         let name = document.map_or_else(|| oci::blob_name(&digest), str::to_owned);
         let header_length = header::length(&name);
         let fits = |used: u64, limit: u64| {
-            let end = size.checked_next_multiple_of(BLOCK).and_then(|padded| padded.checked_add(used + header_length + END));
+            let end = size
+                .checked_next_multiple_of(BLOCK)
+                .and_then(|padded| padded.checked_add(used + header_length + END));
             end.is_some_and(|end| end <= limit)
         };
         let mut thing = Carried {

@@ -122,7 +122,10 @@ impl Bundle {
         let damaged = |reason: String| BundleError::damaged(path, reason);
         let entries = volume::lay_out(&document, &id).map_err(damaged)?;
         let images = document.images().map_err(damaged)?;
-        let folders: Vec<&Path> = [folder].into_iter().chain(more.iter().map(PathBuf::as_path)).collect();
+        let folders: Vec<&Path> = [folder]
+            .into_iter()
+            .chain(more.iter().map(PathBuf::as_path))
+            .collect();
         let count = document.volumes.len();
         let find = |(number, record): (u32, &document::VolumeRecord)| {
             let beginning = beginning(&id, number, count);
@@ -160,7 +163,9 @@ impl Bundle {
 
     /// What is said of each volume that can't be read.
     pub fn lost_volumes(&self) -> impl Iterator<Item = &str> {
-        self.volumes.iter().filter_map(|volume| volume.file.as_ref().err().map(String::as_str))
+        self.volumes
+            .iter()
+            .filter_map(|volume| volume.file.as_ref().err().map(String::as_str))
     }
 
     /// How many volumes it has, whether they are there or not.
@@ -206,8 +211,13 @@ impl Bundle {
             }
             _ => self.carried(digest)?,
         };
-        let volumes = thing.parts.iter().filter_map(|part| self.volumes.get(part.volume as usize - 1));
-        let lost: Vec<String> = volumes.filter_map(|volume| volume.file.as_ref().err().cloned()).collect();
+        let volumes = thing
+            .parts
+            .iter()
+            .filter_map(|part| self.volumes.get(part.volume as usize - 1));
+        let lost: Vec<String> = volumes
+            .filter_map(|volume| volume.file.as_ref().err().cloned())
+            .collect();
         let size = thing.size;
         Some(match lost.is_empty() {
             true => Place::Here { size },
@@ -239,9 +249,13 @@ impl Bundle {
             })
         };
         let mut text = Vec::new();
-        let read = Read::by_ref(&mut bytes).take(MAX_MANIFEST_SIZE + 1).read_to_end(&mut text);
+        let read = Read::by_ref(&mut bytes)
+            .take(MAX_MANIFEST_SIZE + 1)
+            .read_to_end(&mut text);
         read.map_err(BundleError::io("reading", &self.folder))?;
-        RawManifest::verified(text, None, digest).map(Some).map_err(refused)
+        RawManifest::verified(text, None, digest)
+            .map(Some)
+            .map_err(refused)
     }
 
     /// Returns what refers to a manifest, sorted by digest: an entry of the list of its referrers each. Of manifests that can't be read,
@@ -253,7 +267,10 @@ impl Bundle {
                 if let Ok(Some(manifest)) = self.manifest(&thing.digest)
                     && let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer())
                 {
-                    by_subject.entry(subject.digest.clone()).or_default().push(referrer);
+                    by_subject
+                        .entry(subject.digest.clone())
+                        .or_default()
+                        .push(referrer);
                 }
             }
             by_subject
@@ -264,7 +281,11 @@ impl Bundle {
     /// Opens a blob or manifest from an offset on; none where it isn't in volumes that are there. Its bytes aren't verified.
     pub fn open_blob(&self, digest: &Digest, offset: u64) -> Option<BundledBlob> {
         let own = self.open_own(digest, offset);
-        own.or_else(|| self.others.iter().find_map(|other| other.open_own(digest, offset)))
+        own.or_else(|| {
+            self.others
+                .iter()
+                .find_map(|other| other.open_own(digest, offset))
+        })
     }
 
     fn open_own(&self, digest: &Digest, offset: u64) -> Option<BundledBlob> {
@@ -295,9 +316,13 @@ impl Bundle {
             holdings.add_blob(&blob.digest, Held::new(blob.size, blob.repository.clone()));
         }
         let manifests = self.document.manifests.iter();
-        holdings.manifests = manifests.map(|manifest| (manifest.digest.clone(), manifest.size)).collect();
+        holdings.manifests = manifests
+            .map(|manifest| (manifest.digest.clone(), manifest.size))
+            .collect();
         let images = self.images.iter();
-        holdings.images = images.map(|image| (image.reference.to_string(), image.digest.clone())).collect();
+        holdings.images = images
+            .map(|image| (image.reference.to_string(), image.digest.clone()))
+            .collect();
         holdings
     }
 }
@@ -315,7 +340,10 @@ pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, BundleErro
     let read = file.take(most + 1).read_to_end(&mut text);
     read.map_err(BundleError::io("reading", path))?;
     match text.len() as u64 > most {
-        true => Err(BundleError::damaged(path, format!("it has more than {most} bytes"))),
+        true => Err(BundleError::damaged(
+            path,
+            format!("it has more than {most} bytes"),
+        )),
         false => Ok(text),
     }
 }
@@ -360,7 +388,10 @@ fn open_volume(path: &Path, size: u64, beginning: &[u8]) -> Result<Option<File>,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("can't be opened: {error}")),
     };
-    let length = file.metadata().map_err(|error| format!("can't be read: {error}"))?.len();
+    let length = file
+        .metadata()
+        .map_err(|error| format!("can't be read: {error}"))?
+        .len();
     let mut found = vec![0; beginning.len()];
     let read = file.read_exact_at(&mut found, 0);
     match read {
@@ -405,7 +436,10 @@ impl Read for BundledBlob {
             }
             let count = part.file.read_at(&mut buffer[..most], part.at)?;
             if count == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the volume has become shorter"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the volume has become shorter",
+                ));
             }
             part.at += count as u64;
             part.left -= count as u64;

@@ -81,7 +81,11 @@ mod tests {
             ("", None),
             ("4é", None),
         ] {
-            assert_eq!(text.parse::<VolumeSize>().ok().map(VolumeSize::bytes), bytes, "{text}");
+            assert_eq!(
+                text.parse::<VolumeSize>().ok().map(VolumeSize::bytes),
+                bytes,
+                "{text}"
+            );
         }
     }
 }

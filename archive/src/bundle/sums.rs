@@ -54,9 +54,15 @@ mod tests {
         assert_eq!(parse(text.as_bytes()), Ok(sums.clone()));
         assert_eq!(parse(text.replace('\n', "\r\n").as_bytes()), Ok(sums));
         for wrong in ["", "\n", "ab  x\n"] {
-            assert!(parse(format!("{text}{wrong}").as_bytes()).is_err() != wrong.is_empty(), "{wrong:?}");
+            assert!(
+                parse(format!("{text}{wrong}").as_bytes()).is_err() != wrong.is_empty(),
+                "{wrong:?}"
+            );
         }
-        assert!(parse(&text.as_bytes()[..text.len() - 1]).is_err(), "a line that was cut");
+        assert!(
+            parse(&text.as_bytes()[..text.len() - 1]).is_err(),
+            "a line that was cut"
+        );
         assert!(parse(text.replace("vol-", "../").as_bytes()).is_err());
     }
 }

@@ -71,7 +71,10 @@ pub(crate) fn part_name(name: &str, part: usize) -> String {
 /// Says where the document contradicts the form of a volume: whatever it says of offsets and sizes has one right answer.
 pub(crate) fn lay_out(document: &Document, id: &Digest) -> Result<Vec<Vec<Entry>>, String> {
     let count = document.volumes.len();
-    let mut volumes: Vec<Vec<Entry>> = (1..).take(count).map(|number| vec![marker(id, number, count)]).collect();
+    let mut volumes: Vec<Vec<Entry>> = (1..)
+        .take(count)
+        .map(|number| vec![marker(id, number, count)])
+        .collect();
     if let Some(first) = volumes.first_mut() {
         let start = MARKER_SIZE + BLOCK;
         first.push(Entry {
@@ -81,7 +84,11 @@ pub(crate) fn lay_out(document: &Document, id: &Digest) -> Result<Vec<Vec<Entry>
             content: Content::Known(LAYOUT_JSON.to_vec()),
         });
     }
-    let index = document.index.parts.iter().map(|part| (&document.index, 0, part, oci::INDEX.to_owned(), 0));
+    let index = document
+        .index
+        .parts
+        .iter()
+        .map(|part| (&document.index, 0, part, oci::INDEX.to_owned(), 0));
     let things = document.carried_things().flat_map(|thing| {
         let mut from = 0;
         thing.parts.iter().enumerate().map(move |(at, part)| {
@@ -91,8 +98,15 @@ pub(crate) fn lay_out(document: &Document, id: &Digest) -> Result<Vec<Vec<Entry>
         })
     });
     for (thing, _, part, name, from) in index.chain(things) {
-        let volume = (part.volume as usize).checked_sub(1).and_then(|at| volumes.get_mut(at));
-        let volume = volume.ok_or_else(|| format!("{} is in volume {}, and there are {count}", thing.digest, part.volume))?;
+        let volume = (part.volume as usize)
+            .checked_sub(1)
+            .and_then(|at| volumes.get_mut(at));
+        let volume = volume.ok_or_else(|| {
+            format!(
+                "{} is in volume {}, and there are {count}",
+                thing.digest, part.volume
+            )
+        })?;
         volume.push(Entry {
             name,
             start: part.offset,
@@ -109,15 +123,27 @@ pub(crate) fn lay_out(document: &Document, id: &Digest) -> Result<Vec<Vec<Entry>
         let mut end = 0_u64;
         for entry in volume.iter() {
             if Some(entry.start) != end.checked_add(header::length(&entry.name)) {
-                return Err(format!("{} can't be at offset {} of {}", entry.name, entry.start, record.file));
+                return Err(format!(
+                    "{} can't be at offset {} of {}",
+                    entry.name, entry.start, record.file
+                ));
             }
-            let filled = entry.start.checked_add(entry.size).and_then(|end| end.checked_next_multiple_of(BLOCK));
+            let filled = entry
+                .start
+                .checked_add(entry.size)
+                .and_then(|end| end.checked_next_multiple_of(BLOCK));
             end = filled.filter(|end| *end < record.size).ok_or_else(|| {
-                format!("{} has no room for {} with its {} bytes", record.file, entry.name, entry.size)
+                format!(
+                    "{} has no room for {} with its {} bytes",
+                    record.file, entry.name, entry.size
+                )
             })?;
         }
         if end + END != record.size {
-            return Err(format!("{} has {} bytes of contents, and {} in all", record.file, end, record.size));
+            return Err(format!(
+                "{} has {} bytes of contents, and {} in all",
+                record.file, end, record.size
+            ));
         }
     }
     Ok(volumes)

@@ -34,7 +34,8 @@ impl Wanted {
     }
 
     pub(super) fn takes_image(&self, image: &PlannedImage) -> bool {
-        let is_named = |only: &Holdings| only.images.is_empty() || only.images.contains_key(&image.name().to_string());
+        let is_named =
+            |only: &Holdings| only.images.is_empty() || only.images.contains_key(&image.name().to_string());
         image.is_referrer() || self.only.as_ref().is_none_or(is_named)
     }
 

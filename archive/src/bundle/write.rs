@@ -123,7 +123,10 @@ impl BundleOptions {
             note(folder, &sums)?;
         }
         sums.insert(DOCUMENT.to_owned(), plan.id());
-        for (name, text) in [(script::README_NAME, script::README), (script::IMPORT_NAME, script::IMPORT)] {
+        for (name, text) in [
+            (script::README_NAME, script::README),
+            (script::IMPORT_NAME, script::IMPORT),
+        ] {
             put(&folder.join(name), text.as_bytes())?;
             sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
         }
@@ -146,7 +149,9 @@ impl BundleOptions {
         let path = folder.join(partial(DOCUMENT));
         let is_whole = fs::read(folder.join(DOCUMENT)).is_ok_and(|text| text == plan.text.as_bytes());
         let mut there = Vec::new();
-        state.read_to_end(&mut there).map_err(BundleError::io("reading", &path))?;
+        state
+            .read_to_end(&mut there)
+            .map_err(BundleError::io("reading", &path))?;
         if there != plan.text.as_bytes() {
             if !is_whole {
                 for number in 1..=super::document::MOST_VOLUMES as u32 {
@@ -164,12 +169,17 @@ impl BundleOptions {
                 use std::os::unix::fs::FileExt;
                 state.write_all_at(plan.text.as_bytes(), 0)
             });
-            written.and_then(|()| flush(state)).map_err(BundleError::io("writing", &path))?;
+            written
+                .and_then(|()| flush(state))
+                .map_err(BundleError::io("writing", &path))?;
         }
         let kept = if is_whole { SUMS.to_owned() } else { partial(SUMS) };
         // A line that was cut says nothing; its volume is read again.
         let text = fs::read(folder.join(kept)).unwrap_or_default();
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let mut sums = sums::parse(&text[..whole]).unwrap_or_default();
         sums.retain(|name, _| name.starts_with("vol-"));
         Ok(sums)
@@ -226,7 +236,9 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
 
 fn remove(path: &Path) -> Result<(), BundleError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BundleError::io("removing", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(BundleError::io("removing", path)(error))
+        }
         _ => Ok(()),
     }
 }

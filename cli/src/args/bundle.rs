@@ -38,7 +38,9 @@ impl BundleArgs {
             ("--volume-command", self.volume_command.is_some()),
             ("--only", self.only.is_some()),
         ];
-        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+        given
+            .into_iter()
+            .find_map(|(name, is_given)| is_given.then_some(name))
     }
 }
 
@@ -90,4 +92,3 @@ pub struct AgainstArgs {
     #[arg(long, value_name = "PLACE")]
     pub against: Option<String>,
 }
-

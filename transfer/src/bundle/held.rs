@@ -32,7 +32,12 @@ const MOST_IMAGES: usize = 200_000;
 ///
 /// # Errors
 /// Where the text is none of these, or it can't be read.
-pub fn base(text: &str, job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Holdings, Fault> {
+pub fn base(
+    text: &str,
+    job: &Job,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<Holdings, Fault> {
     let refused = |reason: String| Fault::refused(None, format!("{text}: {reason}"));
     let path = Path::new(text.strip_prefix("bundle:").unwrap_or(text));
     let list = path.join(DOCUMENT);
@@ -78,7 +83,9 @@ pub fn holdings(
 ) -> Result<Holdings, Fault> {
     let place = location.place();
     let source = open(job, &place, options, observer)?;
-    let pool = options.pool(READERS).map_err(|problem| Fault::refused(None, problem.message))?;
+    let pool = options
+        .pool(READERS)
+        .map_err(|problem| Fault::refused(None, problem.message))?;
     let images = match (location, &place) {
         (Location::Image(target), _) => {
             let name = target.reference().clone();
@@ -102,7 +109,9 @@ pub fn holdings(
     let is_local = matches!(place, Place::Local(_));
     let looked: Result<Vec<Holdings>, Fault> = pool.install(|| {
         let images = images.into_par_iter();
-        images.map(|image| of_image(source.as_ref(), &image, is_local, &options.cancel)).collect()
+        images
+            .map(|image| of_image(source.as_ref(), &image, is_local, &options.cancel))
+            .collect()
     });
     let mut all = Holdings::default();
     for holdings in looked? {
@@ -112,7 +121,12 @@ pub fn holdings(
 }
 
 /// What an image has. Of a place on a disk, blobs that aren't there are left out.
-fn of_image(source: &dyn Source, image: &StoredImage, is_local: bool, cancel: &AtomicBool) -> Result<Holdings, Fault> {
+fn of_image(
+    source: &dyn Source,
+    image: &StoredImage,
+    is_local: bool,
+    cancel: &AtomicBool,
+) -> Result<Holdings, Fault> {
     if cancel.load(Ordering::Relaxed) {
         return Err(Fault::interrupted());
     }
@@ -122,11 +136,17 @@ fn of_image(source: &dyn Source, image: &StoredImage, is_local: bool, cancel: &A
     let name = image.reference.clone().or_latest().to_string();
     holdings.images.insert(name, image.digest.clone());
     let root = parts.root.iter().map(|root| (root.digest().clone(), root.size()));
-    let children = parts.children.iter().map(|child| (child.digest.clone(), child.size));
+    let children = parts
+        .children
+        .iter()
+        .map(|child| (child.digest.clone(), child.size));
     holdings.manifests.extend(root.chain(children));
     for blob in parts.blobs.values() {
         if !is_local || source.has_blob(repository, blob)? {
-            holdings.add_blob(&blob.digest, Held::new(blob.size, Some(repository.path().to_owned())));
+            holdings.add_blob(
+                &blob.digest,
+                Held::new(blob.size, Some(repository.path().to_owned())),
+            );
         }
     }
     Ok(holdings)
@@ -142,7 +162,10 @@ struct Listed<'a> {
 impl Listed<'_> {
     /// The images below a prefix, by the registry's own lists.
     fn images(&self, registry: &Registry, prefix: Option<&str>) -> Result<Vec<StoredImage>, Fault> {
-        let names = self.client.catalog(registry).map_err(|error| Fault::registry(Side::Source, error))?;
+        let names = self
+            .client
+            .catalog(registry)
+            .map_err(|error| Fault::registry(Side::Source, error))?;
         let is_below = |name: &String| {
             let rest = prefix.map_or(Some(""), |prefix| name.strip_prefix(prefix));
             rest.is_some_and(|rest| rest.is_empty() || prefix.is_none() || rest.starts_with('/'))
@@ -180,7 +203,9 @@ impl Listed<'_> {
         match self.client.tags(repository) {
             Ok(tags) => {
                 let tags = tags.iter().filter_map(|tag| tag.parse().ok());
-                Ok(tags.map(|tag| Reference::new(repository.clone(), Some(tag), None)).collect())
+                Ok(tags
+                    .map(|tag| Reference::new(repository.clone(), Some(tag), None))
+                    .collect())
             }
             // Catalogs name repositories that are empty.
             Err(error) if error.is_not_found() => Ok(Vec::new()),

@@ -69,7 +69,10 @@ impl Executor<'_> {
             self.warn(&format!("{blobs} of {images} {are} neither here nor there"));
         }
         // Of an image whose manifests are lost, it isn't known which blobs it needs.
-        for &image in images.iter().filter(|&&image| self.image_tasks[image].plan().is_none()) {
+        for &image in images
+            .iter()
+            .filter(|&&image| self.image_tasks[image].plan().is_none())
+        {
             let image_task = &self.image_tasks[image];
             let lost = image_task.source.lost();
             if image_task.has_failed() && !lost.manifests.is_empty() {
@@ -83,7 +86,10 @@ impl Executor<'_> {
 
     /// What is neither at the sources nor at the destinations, and the images that need it.
     pub fn missing(&self) -> Holdings {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.missing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn gaps_of(&self, image: ImageId) -> Vec<((usize, Repository, Digest), Gap)> {
@@ -98,7 +104,11 @@ impl Executor<'_> {
         let gap = |blob: &Descriptor| {
             let absent = image_task.source.absent(blob)?;
             let state = Arc::clone(&image_task.state);
-            let key = (Arc::as_ptr(&state) as usize, repository.clone(), blob.digest.clone());
+            let key = (
+                Arc::as_ptr(&state) as usize,
+                repository.clone(),
+                blob.digest.clone(),
+            );
             let gap = Gap {
                 state,
                 repository: repository.clone(),
@@ -158,7 +168,9 @@ impl Executor<'_> {
         let image_task = &self.image_tasks[image];
         let name = image_task.mapping.from.reference();
         if let Ok(digest) = image_task.source.resolve(name) {
-            missing.images.insert(name.clone().or_latest().to_string(), digest);
+            missing
+                .images
+                .insert(name.clone().or_latest().to_string(), digest);
         }
     }
 }

@@ -13,7 +13,9 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use super::directory::check_folders_above;
 use super::source::Absent;
-use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone};
+use super::{
+    Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
+};
 use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::BundleSink;
@@ -46,7 +48,9 @@ impl Kind for BundleKind {
 
     fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
         let base = Arc::clone(&options.bundling.wanted);
-        Ok(Arc::new(ToBe::folder(place.path().to_owned(), false).beyond(base)))
+        Ok(Arc::new(
+            ToBe::folder(place.path().to_owned(), false).beyond(base),
+        ))
     }
 
     fn check_source(&self, place: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
@@ -76,10 +80,13 @@ pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
 pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
     if !place.path().join(DOCUMENT).exists() {
         let message = format!("{} has no {DOCUMENT}, so it is no bundle", place.path().display());
-        let hint = "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
+        let hint =
+            "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
         return Err(Refusal::wrong(message, Some(hint.to_owned())));
     }
-    open(place).map(|_| ()).map_err(|error| Refusal::wrong(&error, error.hint()))
+    open(place)
+        .map(|_| ())
+        .map_err(|error| Refusal::wrong(&error, error.hint()))
 }
 
 /// Whether a folder is a bundle's.
@@ -179,7 +186,8 @@ impl Source for BundleSource {
     }
 
     fn manifest(&self, _: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
-        self.find(&part.digest)?.ok_or_else(|| self.lacks("manifest", &part.digest))
+        self.find(&part.digest)?
+            .ok_or_else(|| self.lacks("manifest", &part.digest))
     }
 
     fn find_manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -200,11 +208,17 @@ impl Source for BundleSource {
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
         let mut images = self.images.iter();
-        let named = images.find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
+        let named = images
+            .find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
         Ok(named.map(|known| known.digest.clone()))
     }
 
-    fn open_blob(&self, _: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+    fn open_blob(
+        &self,
+        _: &Repository,
+        blob: &Descriptor,
+        offset: u64,
+    ) -> Result<Box<dyn Read + Send>, Fault> {
         let found = self.bundle.open_blob(&blob.digest, offset);
         let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
         Ok(Box::new(InVolumes {
@@ -265,7 +279,10 @@ impl Source for BundleSource {
     fn damaged(&self, blob: &Descriptor, error: &VerifyError) -> Option<Fault> {
         let message = format!("{}: the blob {} is damaged: {error}", self.place, blob.digest);
         let fault = Fault::refused(Some(Side::Source), message);
-        Some(fault.with_hint(format!("`transload verify bundle:{}` names what is damaged", self.place)))
+        Some(fault.with_hint(format!(
+            "`transload verify bundle:{}` names what is damaged",
+            self.place
+        )))
     }
 }
 

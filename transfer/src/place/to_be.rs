@@ -86,7 +86,10 @@ impl Sink for ToBe {
     }
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
-        Ok(self.wanted.as_ref().is_some_and(|wanted| !wanted.takes_blob(&blob.digest)))
+        Ok(self
+            .wanted
+            .as_ref()
+            .is_some_and(|wanted| !wanted.takes_blob(&blob.digest)))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -95,7 +98,10 @@ impl Sink for ToBe {
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
-        let is_brought = self.wanted.as_ref().is_none_or(|wanted| wanted.takes_blob(&blob.digest));
+        let is_brought = self
+            .wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.takes_blob(&blob.digest));
         match &self.folder {
             Some((path, link)) if is_brought && !takes_no_room(source, path, blob, *link) => blob.size,
             _ => 0,

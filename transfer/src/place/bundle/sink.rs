@@ -68,7 +68,8 @@ impl Sink for BundleSink {
 
     fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
         let bundling = &self.bundling;
-        let plan = BundlePlan::new(with_referrers(images), &bundling.wanted, bundling.limit).map_err(destination)?;
+        let plan =
+            BundlePlan::new(with_referrers(images), &bundling.wanted, bundling.limit).map_err(destination)?;
         let is_there = self.options.is_at(&self.path, &plan).map_err(destination)?;
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
         let mut state = self.state();
