@@ -2,6 +2,8 @@
 //!
 //! [distribution specification, "Error Codes"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
 
+use std::io;
+
 use serde_json::json;
 
 use transload_layout_store::Error as StoreError;
@@ -139,6 +141,13 @@ impl Problem {
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 /// A client is told what concerns it; paths on this machine are for the log.
 impl From<ContentError> for Problem {
     fn from(error: ContentError) -> Problem {
@@ -147,6 +156,16 @@ impl From<ContentError> for Problem {
                 log::info!("{error}");
                 let message = "images are being removed from the directory: ask again in a moment";
                 return Problem::new(Code::Unavailable, message).with_header("Retry-After", "2");
+            }
+            ContentError::InUse(_) => {
+                log::info!("{error}");
+                let message = "other programs use the directory, so that nothing can be deleted now: ask again in a moment";
+                return Problem::new(Code::Unavailable, message).with_header("Retry-After", "10");
+            }
+            ContentError::Store(StoreError::Io { source, .. }) if is_full(source) => {
+                log::error!("{error}");
+                let message = "the server's disk is full";
+                return Problem::new(Code::Unavailable, message).with_status(507);
             }
             ContentError::Store(StoreError::Collision { .. } | StoreError::TooManyTags { .. }) => {
                 log::warn!("{error}");

@@ -18,5 +18,6 @@ mod messages;
 mod registries;
 mod reports;
 mod schemas;
+mod serve;
 mod terminal;
 mod unkillable;

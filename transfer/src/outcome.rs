@@ -92,7 +92,7 @@ impl ImageOutcome {
 }
 
 /// A referrer of an image: a signature, an SBOM or the like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Referrer {
     /// Its manifest's digest.
     pub digest: Digest,

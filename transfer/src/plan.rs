@@ -20,7 +20,7 @@ use super::prepare::Mapping;
 use crate::job::{IndexMode, Job};
 use crate::trust;
 
-pub(crate) use referrers::Attached;
+pub(crate) use referrers::{Attached, belongs, find_all};
 
 /// How deep indexes may be nested. Real ones nest once.
 const MAX_DEPTH: usize = 8;
@@ -176,9 +176,9 @@ pub(crate) fn plan(
         return Ok(Planned::Move(plan));
     }
     let repository = mapping.to.reference().repository();
-    plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
-    if !plan.referrers.is_empty() && !destination.has_referrers(repository, &plan.referrers)? {
-        plan.presence = Presence::Incomplete;
+    // A new signature's blobs aren't there, and nothing was lost.
+    if plan.referrers.is_empty() || destination.has_referrers(repository, &plan.referrers)? {
+        plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
     }
     Ok(match plan.presence {
         Presence::Whole => Planned::AlreadyThere(plan),

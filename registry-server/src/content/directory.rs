@@ -46,7 +46,18 @@ impl DirectoryContent {
         Ok(DirectoryContent::new(store, options, Terms::default()))
     }
 
-    pub(super) fn new(store: Store, options: OpenOptions, terms: Terms) -> DirectoryContent {
+    /// Opens a directory for which no request waits.
+    #[cfg(test)]
+    pub(crate) fn impatient(path: &Path, options: OpenOptions) -> DirectoryContent {
+        let terms = Terms {
+            patience: Duration::ZERO,
+            ..Terms::default()
+        };
+        let store = options.open(path).unwrap_or_else(|error| panic!("{error}"));
+        DirectoryContent::new(store, options, terms)
+    }
+
+    fn new(store: Store, options: OpenOptions, terms: Terms) -> DirectoryContent {
         store.release();
         DirectoryContent {
             store,
@@ -84,12 +95,12 @@ impl DirectoryContent {
         &self,
         work: impl FnOnce(&mut Exclusive) -> Result<T, transload_layout_store::Error>,
     ) -> Result<T, ContentError> {
-        let busy = || ContentError::Busy(self.label());
+        let in_use = || ContentError::InUse(self.label());
         let removed = self.turns.exclude(self, |deadline| {
-            let mut exclusive = self.open_exclusively(deadline)?.ok_or_else(busy)?;
+            let mut exclusive = self.open_exclusively(deadline)?.ok_or_else(in_use)?;
             Ok(work(&mut exclusive)?)
         });
-        removed.unwrap_or_else(|| Err(busy()))
+        removed.unwrap_or_else(|| Err(in_use()))
     }
 
     fn open_exclusively(&self, deadline: Instant) -> Result<Option<Exclusive>, ContentError> {

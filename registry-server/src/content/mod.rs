@@ -104,6 +104,9 @@ pub enum ContentError {
     /// Images are removed from it just now. The same question has an answer a little later.
     #[error("images are being removed from {0}")]
     Busy(String),
+    /// Other programs use it, so that nothing can be removed. They may be done a little later.
+    #[error("other programs use {0}, so that nothing can be removed")]
+    InUse(String),
     /// The directory can't be read or written.
     #[error(transparent)]
     Store(#[from] transload_layout_store::Error),

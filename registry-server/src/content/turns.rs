@@ -152,7 +152,9 @@ impl Turns {
         let mut state = self.lock();
         self.let_go(&mut state, lease);
         let written = state.written.filter(|_| state.is_held)?;
-        Some((written + self.terms.after_write).saturating_duration_since(Instant::now()))
+        let left = (written + self.terms.after_write).saturating_duration_since(Instant::now());
+        // A request may still be at it.
+        Some(left.max(LOOK))
     }
 
     /// Keeps requests out and lets go of the lease, so that the caller can take one of its own, for as long as `work` takes.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use transload_layout_store::{StoredImage, part_leftovers};
-use transload_reference::{Digest, Reference, ReferrerTag};
+use transload_reference::Reference;
 use transload_registry_client::Client;
 
 use super::{SAME_AGAIN, Wrong};
@@ -12,6 +12,7 @@ use crate::fault::{Fault, Side};
 use crate::globs;
 use crate::job::{Endpoint, ImageName, Job, Referrers, TagGlob, Target};
 use crate::place::{Opener, Place, Source, by_tag_alone};
+use crate::plan::belongs;
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
 pub(super) fn named_images<'a>(
@@ -131,42 +132,17 @@ fn whole_name(client: &Client, opener: &Opener, image: &Target) -> Reference {
     named.map_or_else(|| image.reference().clone(), |named| named.reference)
 }
 
-/// A source's images but those that belong to another one that is there: what has a `subject` and no tag, and lists of referrers. What cosign
-/// keeps under a tag is an image like others, unless it comes along with its subject.
+/// A source's images but those that belong to another one that is there. What cosign keeps under a tag is an image like others, unless it comes
+/// along with its subject.
 fn without_referrers(source: &dyn Source, job: &Job) -> Result<Vec<StoredImage>, Fault> {
-    let images = source.images()?;
-    let tagged = |image: &StoredImage| image.reference.tag().and_then(ReferrerTag::parse);
-    // Most sources have none.
-    if !images
-        .iter()
-        .any(|image| image.reference.tag().is_none() || tagged(image).is_some())
-    {
-        return Ok(images);
-    }
-    let mut wanted = Vec::new();
-    for image in images {
-        let repository = image.reference.repository();
-        let subject = match tagged(&image) {
-            Some((kind, _)) if kind != ReferrerTag::Index && !job.referrers.takes_tag(kind) => None,
-            Some((_, of)) => of.as_str().replacen('-', ":", 1).parse().ok(),
-            None if image.reference.tag().is_some() => None,
-            // Who asks for images without a tag gets these, too, unless they come along.
-            None if job.untagged && job.referrers == Referrers::None => None,
-            None => {
-                let manifest = source.find_manifest(repository, &image.digest).ok().flatten();
-                manifest.and_then(|manifest| Some(manifest.view().subject()?.digest.clone()))
-            }
-        };
-        let is_there = |subject: &Digest| {
-            let found = source.find_manifest(repository, subject);
-            // What can't be read is complained about once its image is asked for.
-            found.is_ok_and(|found| found.is_some())
-        };
-        if !subject.as_ref().is_some_and(is_there) {
-            wanted.push(image);
-        }
-    }
-    Ok(wanted)
+    let mut images = source.images()?;
+    images.retain(|image| {
+        // Who asks for images without a tag gets these, too, unless they come along.
+        let is_asked_for =
+            job.untagged && job.referrers == Referrers::None && image.reference.tag().is_none();
+        is_asked_for || !belongs(source, image, |kind| job.referrers.takes_tag(kind))
+    });
+    Ok(images)
 }
 
 /// Images but those that moved tags left behind, which a warning tells.

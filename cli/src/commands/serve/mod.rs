@@ -20,7 +20,7 @@ use crate::atomic;
 use crate::jobs;
 use crate::signals::on_signals;
 use crate::task::{Problem, TaskErrors};
-use crate::ui;
+use crate::ui::{self, Progress, ProgressMode};
 use config::Seen;
 
 /// How long requests on their way have once the server is to end.
@@ -28,12 +28,8 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves places, or prints how nodes find the server.
 pub(crate) fn serve(cli: &Cli, args: &ServeArgs) -> Result<u8, TaskErrors> {
-    ui::start_log(
-        cli.quiet,
-        cli.verbose,
-        ui::err_is_terminal(),
-        Box::new(std::io::stderr()),
-    );
+    let log = Progress::new(ProgressMode::None, cli.quiet).log_target();
+    ui::start_log(cli.quiet, cli.verbose, ui::err_is_terminal(), log);
     let address = address(args)?;
     if let Some(of) = args.print_config {
         return print_config(args, of, address);

@@ -76,6 +76,23 @@ fn a_deleted_manifest_takes_its_tags_and_frees_its_blobs() {
 }
 
 #[test]
+fn nothing_is_deleted_while_another_program_uses_the_directory() {
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), Format::KubeKey, &[("quay.io/app:v1", &image)]);
+    let options = OpenOptions::default();
+    let content = DirectoryContent::impatient(folder.path(), options);
+    let registry = Registry::writable(content, WriteOptions::default()).unwrap();
+    let other = Store::open(folder.path()).unwrap();
+    let target = format!("/v2/quay.io/app/manifests/{}", image.digest());
+    let refused = bare(&registry, Method::Delete, &target);
+    assert_eq!((refused.status, refused.header("Retry-After")), (503, "10"));
+    assert!(refused.text().contains("other programs use the directory"));
+    drop(other);
+    assert_eq!(bare(&registry, Method::Delete, &target).status, 202);
+}
+
+#[test]
 fn deleting_in_one_repository_leaves_the_others() {
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     for format in FORMATS {

@@ -305,6 +305,20 @@ fn images_are_pruned_while_they_are_served_and_requests_wait_for_it() {
 }
 
 #[test]
+fn a_request_that_pruning_keeps_waiting_too_long_is_told_to_come_again() {
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), Format::KubeKey, &[("quay.io/team/app:v1", &image)]);
+    let content = DirectoryContent::impatient(folder.path(), OpenOptions::default());
+    let registry = Registry::new(vec![Box::new(content)]);
+    let exclusive = Store::open_exclusively(folder.path()).unwrap();
+    let answer = get(&registry, "/v2/quay.io/team/app/manifests/v1");
+    assert_eq!((answer.status, answer.header("Retry-After")), (503, "2"));
+    drop(exclusive);
+    assert_eq!(get(&registry, "/v2/quay.io/team/app/manifests/v1").status, 200);
+}
+
+#[test]
 fn damaged_bytes_are_not_served_under_a_digest() {
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     let (folder, registry) = serving(Format::Oci, &[("quay.io/team/app:v1", &image)]);
