@@ -285,6 +285,16 @@ fn a_dry_run_tells_what_is_neither_here_nor_there_and_what_a_bundle_would_carry(
 }
 
 #[test]
+fn a_bundle_with_a_gap_is_not_served() {
+    let world = World::new();
+    world.months();
+    let serve = ["serve", &world.bundle("two"), "--listen", "127.0.0.1:0"];
+    let refused = Transload::new().args(serve).run().expect_code(2);
+    let told = "lacks something that its images need, and can't be served";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+}
+
+#[test]
 fn arguments_that_fit_no_bundle_are_refused() {
     let world = World::new();
     let dir = world.path("images").display().to_string();
