@@ -59,7 +59,7 @@ fn write_with(
         let bytes = blobs.get(&blob.digest).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(io::Cursor::new(bytes[offset as usize..].to_vec())) as Box<dyn Read + Send>)
     };
-    options.write(folder, plan, &mut open, &mut |_, _| {})
+    options.write(folder, plan, &mut open, &mut |_| {})
 }
 
 fn write(folder: &Path, plan: &BundlePlan, blobs: &Blobs) {
@@ -144,7 +144,7 @@ proptest! {
                 let failing = Failing(given == bytes.len());
                 Ok(Box::new(io::Cursor::new(bytes[..given].to_vec()).chain(failing)) as Box<dyn Read + Send>)
             };
-            let _ = BundleOptions::default().write(folder.path(), &plan, &mut open, &mut |_, _| {});
+            let _ = BundleOptions::default().write(folder.path(), &plan, &mut open, &mut |_| {});
             if damage {
                 // The disk may hold zeros where the last bytes should be.
                 for (name, mut bytes) in files(folder.path()) {

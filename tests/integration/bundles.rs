@@ -85,7 +85,7 @@ fn a_delta_completes_a_directory_and_the_same_import_twice_moves_nothing() {
         let copy = Transload::new().args(["copy", "--src", &world.bundle(name), "--dest", &dest]);
         let copied = copy.run().expect_code(0);
         assert_eq!(
-            copied.stderr.contains("moved"),
+            copied.stderr.contains("  moved "),
             moves,
             "{name}: {}",
             copied.stderr
@@ -113,7 +113,7 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
         "{}",
         refused.stderr
     );
-    assert!(!refused.stderr.contains("moved"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("  moved "), "{}", refused.stderr);
 
     let full = format!("oci:{}", world.path("full").display());
     let first = Transload::new().args(["copy", "--src", &world.bundle("one"), "--dest", &full]);
@@ -158,7 +158,7 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
         .args(["--volumes", &folder])
         .run()
         .expect_code(0);
-    assert!(!again.stderr.contains("moved"), "{}", again.stderr);
+    assert!(!again.stderr.contains("  moved "), "{}", again.stderr);
 }
 
 #[test]
@@ -238,6 +238,60 @@ fn blobs_that_another_repository_of_the_destination_has_are_mounted() {
     let pushed = push("two");
     assert!(pushed.stderr.contains("mounted"), "{}", pushed.stderr);
     assert!(there.manifest("mirror/team/new", "v1").is_some());
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_writing_and_the_next_run_goes_on_to_the_same_bytes() {
+    let world = World::new();
+    let images = ["lib/debian:12", "team/app:v1", "team/new:v1"];
+    world.pull(&images, &["--dest", &world.bundle("whole")]);
+    let names = images.map(|image| format!("{}/{image}", world.registry.host()));
+    let dest = world.bundle("cut");
+    let pull = || {
+        let program = Transload::new().arg("pull").args(&names);
+        program.args(["--dest", &dest, "--plain-http"])
+    };
+    // No file may have more than 200 KiB.
+    let limit = ["-c", "ulimit -f 200; exec \"$@\"", "bash"];
+    let refused = pull().under("bash", limit).run().expect_code(1);
+    let told = &refused.stderr;
+    assert!(told.contains("cut/vol-0001.tar.partial"), "{told}");
+    assert!(!world.path("cut/BUNDLE.json").exists());
+    let kept = fs::metadata(world.path("cut/vol-0001.tar.partial"));
+    assert!(kept.expect("what came").len() > 100_000);
+    pull().run().expect_code(0);
+    let bundle = |name: &str| tree(world.path(name).to_str().expect("a plain name"));
+    assert_is(&bundle("cut"), &bundle("whole"));
+}
+
+#[test]
+fn a_dry_run_tells_what_is_neither_here_nor_there_and_what_a_bundle_would_carry() {
+    let world = World::new();
+    world.months();
+    let nowhere = format!("oci:{}", world.path("nowhere").display());
+    let bundle = world.bundle("two");
+    let copy = ["copy", "--src", &bundle, "--dest", &nowhere, "--dry-run"];
+    let looked = Transload::new().args(copy).run().expect_code(1);
+    let told = looked.stdout + &looked.stderr;
+    assert!(told.contains("neither in "), "{told}");
+    assert!(!world.path("nowhere").exists());
+    let base = world.path("one/BUNDLE.json").display().to_string();
+    let image = format!("{}/lib/debian:12", world.registry.host());
+    let dest = world.bundle("three");
+    let pull = ["pull", &image, "--plain-http", "--dest", &dest, "--base", &base];
+    let looked = Transload::new().args(pull).arg("--dry-run").run().expect_code(0);
+    assert!(looked.stdout.contains("disk: 0 B to write"), "{}", looked.stdout);
+    assert!(!world.path("three").exists());
+}
+
+#[test]
+fn a_bundle_with_a_gap_is_not_served() {
+    let world = World::new();
+    world.months();
+    let serve = ["serve", &world.bundle("two"), "--listen", "127.0.0.1:0"];
+    let refused = Transload::new().args(serve).run().expect_code(2);
+    let told = "lacks something that its images need, and can't be served";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
 }
 
 #[test]

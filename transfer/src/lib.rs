@@ -24,6 +24,7 @@ mod event;
 mod executor;
 mod fault;
 mod followers;
+mod gap;
 mod globs;
 mod image_task;
 pub mod inventory;

@@ -19,6 +19,7 @@ use super::contents::ImagePart;
 use super::ends::Ends;
 use super::event::{Event, Observer};
 use super::fault::Fault;
+use super::gap;
 use super::outcome::{Count, LeftReferrers, Referrer};
 use super::place::{Place, Presence, Sink, Source, ToBe};
 use super::plan::{self, Attached, Plan, Planned};
@@ -377,10 +378,40 @@ fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> R
                 })
             };
             let looks: Result<Vec<Look>, Fault> = plan.blobs.iter().map(look).collect();
-            (plan, looks?)
+            let looks = looks?;
+            check_gaps(source.as_ref(), destination.as_ref(), mapping, &plan, &looks)?;
+            (plan, looks)
         }
     };
     Ok(Outline::of(plan, looks))
+}
+
+/// Fails where a blob is neither at a source that lacks some, such as a bundle, nor at the destination.
+fn check_gaps(
+    source: &dyn Source,
+    destination: &dyn Sink,
+    mapping: &Mapping,
+    plan: &Plan,
+    looks: &[Look],
+) -> Result<(), Fault> {
+    let missing = looks.iter().filter(|look| !look.is_there);
+    let missing: HashSet<&Digest> = missing.map(|look| &look.digest).collect();
+    let ways = (
+        mapping.from.reference().repository(),
+        mapping.to.reference().repository(),
+    );
+    let mut gaps = Vec::new();
+    for blob in plan.blobs.iter().filter(|blob| missing.contains(&blob.digest)) {
+        if let Some(absent) = source.absent(blob)
+            && gap::lender(destination, ways, blob, &absent).is_none()
+        {
+            gaps.push((blob.digest.clone(), absent.reason));
+        }
+    }
+    match gaps.is_empty() {
+        true => Ok(()),
+        false => Err(gap::fault(source, destination, &gaps)),
+    }
 }
 
 fn count(

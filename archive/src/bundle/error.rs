@@ -41,6 +41,14 @@ pub enum BundleError {
         /// Its version.
         version: u64,
     },
+    /// The bundle can't be served.
+    #[error("{} {reason}", path.display())]
+    Unserved {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Something else is where a bundle is to be written.
     #[error("{} {reason}", path.display())]
     Occupied {
@@ -124,6 +132,9 @@ impl BundleError {
             BundleError::Damaged { .. } => "copy the file again from where the bundle was made",
             BundleError::Version { .. } => "read it with the transload that wrote it, or a newer one",
             BundleError::Occupied { .. } => "remove it, or give another folder: a bundle is never added to",
+            BundleError::Unserved { .. } => {
+                "`transload copy --src bundle:DIR --dest ./images` makes a directory, which can be served"
+            }
             BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
             BundleError::Command { .. } => {
                 "run the same command again: it goes on with this volume, and those before it aren't written again"

@@ -22,7 +22,6 @@ const FRESH_STARTS: u32 = 2;
 pub(super) struct Fill<'a> {
     plan: &'a BundlePlan,
     open: OpenBlob<'a>,
-    told: &'a mut dyn FnMut(&Descriptor, u64),
     cancel: &'a AtomicBool,
     /// A blob that goes on in the next volume, as far as it was hashed.
     cut: Option<(Digest, Verifier)>,
@@ -139,16 +138,10 @@ impl VolumeFile {
 }
 
 impl<'a> Fill<'a> {
-    pub fn new(
-        plan: &'a BundlePlan,
-        open: OpenBlob<'a>,
-        told: &'a mut dyn FnMut(&Descriptor, u64),
-        cancel: &'a AtomicBool,
-    ) -> Fill<'a> {
+    pub fn new(plan: &'a BundlePlan, open: OpenBlob<'a>, cancel: &'a AtomicBool) -> Fill<'a> {
         Fill {
             plan,
             open,
-            told,
             cancel,
             cut: None,
             suspect: None,
@@ -240,7 +233,6 @@ impl<'a> Fill<'a> {
             }
             let taken = verifier.update(&chunk[..count]);
             taken.map_err(|source| BundleError::WrongContent { source })?;
-            (self.told)(blob, verifier.seen());
         }
         if verifier.seen() == end {
             return Ok(());
@@ -250,7 +242,6 @@ impl<'a> Fill<'a> {
             source,
         };
         let mut bytes = (self.open)(blob, verifier.seen()).map_err(failed)?;
-        (self.told)(blob, verifier.seen());
         while verifier.seen() < end {
             check_stop(self.cancel)?;
             let most = usize::try_from(end - verifier.seen()).map_or(CHUNK, |left| left.min(CHUNK));
@@ -267,7 +258,6 @@ impl<'a> Fill<'a> {
                     let taken = verifier.update(&chunk[..count]);
                     taken.map_err(|source| BundleError::WrongContent { source })?;
                     volume.put(&chunk[..count])?;
-                    (self.told)(blob, verifier.seen());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(failed(source)),

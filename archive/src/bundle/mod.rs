@@ -39,7 +39,7 @@ pub(crate) use read::list_in;
 pub use read::{Bundle, BundledBlob, BundledImage, Place};
 pub use size::VolumeSize;
 pub use wanted::Wanted;
-pub use write::BundleOptions;
+pub use write::{BundleOptions, Volume};
 
 /// The document that lists a bundle.
 pub const DOCUMENT: &str = "BUNDLE.json";

@@ -183,6 +183,17 @@ impl Bundle {
         matches!(self.find_own(digest), Some(Place::Required { .. }))
     }
 
+    /// Whether it, or a bundle that completes it, has a blob or manifest that is cut into parts.
+    pub fn has_cut_blobs(&self) -> bool {
+        let is_cut = |bundle: &Bundle| {
+            bundle
+                .document
+                .carried_things()
+                .any(|thing| thing.parts.len() > 1)
+        };
+        is_cut(self) || self.others.iter().any(is_cut)
+    }
+
     /// Whether it has all that its images need.
     pub fn is_complete(&self) -> bool {
         self.by_digest.keys().all(|digest| self.is_here(digest))
@@ -417,6 +428,14 @@ struct PartReader {
 }
 
 impl BundledBlob {
+    /// Where its bytes are, if they are in one volume: the file, the offset in it, and how many they are.
+    pub fn as_extent(&self) -> Option<(Arc<File>, u64, u64)> {
+        match self.parts.as_slice() {
+            [part] => Some((Arc::clone(&part.file), part.at, part.left)),
+            _ => None,
+        }
+    }
+
     /// How many bytes are still to be read.
     pub fn left(&self) -> u64 {
         self.parts.iter().map(|part| part.left).sum()

@@ -24,6 +24,18 @@ pub(crate) const PARTIAL: &str = ".partial";
 /// Opens a blob from an offset on.
 pub(super) type OpenBlob<'a> = &'a mut dyn FnMut(&Descriptor, u64) -> io::Result<Box<dyn Read + Send>>;
 
+/// A volume that is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Volume {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub count: usize,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
 /// How a bundle is written.
 #[derive(Debug, Clone, Default)]
 pub struct BundleOptions {
@@ -82,7 +94,7 @@ impl BundleOptions {
     }
 
     /// Writes a bundle into a folder, which is made, or goes on where an earlier run was ended. `open` gives the blobs' bytes, which are
-    /// verified; `told` is told of each blob up to which byte it is written. Returns false where all of it was there.
+    /// verified; `told` is told of each volume that is begun. Returns false where all of it was there.
     ///
     /// # Errors
     /// Where something else is in the folder, a file can't be written, a blob can't be read or is wrong, or the command fails.
@@ -91,7 +103,7 @@ impl BundleOptions {
         folder: impl AsRef<Path>,
         plan: &BundlePlan,
         open: OpenBlob<'_>,
-        told: &mut dyn FnMut(&Descriptor, u64),
+        told: &mut dyn FnMut(Volume),
     ) -> Result<bool, BundleError> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(BundleError::io("making", folder))?;
@@ -101,7 +113,7 @@ impl BundleOptions {
         let state_path = folder.join(partial(DOCUMENT));
         let state = open_locked(&state_path)?;
         let mut sums = self.begin(folder, &state, plan)?;
-        let mut fill = Fill::new(plan, open, told, &self.cancel);
+        let mut fill = Fill::new(plan, open, &self.cancel);
         for (number, entries) in (1..).zip(&plan.volumes) {
             let name = volume_name(number);
             let path = folder.join(&name);
@@ -110,6 +122,11 @@ impl BundleOptions {
             if sums.contains_key(&name) && (is_there || self.command.is_some()) {
                 continue;
             }
+            told(Volume {
+                number,
+                count: plan.volumes.len(),
+                size,
+            });
             let written = fill.volume(&path, entries);
             let digest = written.inspect_err(|_| {
                 // A blob that turned out wrong may have begun in an earlier volume.

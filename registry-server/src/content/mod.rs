@@ -1,6 +1,7 @@
 //! Places as the server sees them: repositories, tags, manifests and blobs, whichever way they lie on the disk.
 
 mod archive;
+mod bundle;
 mod directory;
 mod turns;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 pub use archive::ArchiveContent;
+pub use bundle::BundleContent;
 pub use directory::DirectoryContent;
 
 /// A place whose images are served. Many threads ask it at once, and it may change at any time.
@@ -113,4 +115,7 @@ pub enum ContentError {
     /// The archive can't be read.
     #[error(transparent)]
     Archive(#[from] transload_archive::Error),
+    /// The bundle can't be read, or can't be served.
+    #[error(transparent)]
+    Bundle(#[from] transload_archive::bundle::BundleError),
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Executor, Fault, ImageId, Status};
 use crate::ends::DestinationState;
+use crate::event::Event;
 use crate::fault::Side;
 use crate::place::PlannedImage;
 
@@ -57,6 +58,7 @@ impl Executor<'_> {
         if self.is_cancelled() {
             return;
         }
+        let told = |text: &str| self.observer.event(&Event::Notice { text });
         for (state, images) in self.files() {
             let all = images.len();
             let open: Vec<ImageId> = images
@@ -70,7 +72,7 @@ impl Executor<'_> {
                 .count();
             let is_written = open.iter().all(|&image| self.image_tasks[image].is_written());
             let finished = match (failed, is_written) {
-                (0, true) if !open.is_empty() => Fault::isolate(|| state.destination.finish()),
+                (0, true) if !open.is_empty() => Fault::isolate(|| state.destination.finish(&told)),
                 (0, _) => continue,
                 (failed, _) => Err(incomplete(&state.destination.describe(), failed, all)),
             };

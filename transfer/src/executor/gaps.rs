@@ -10,12 +10,10 @@ use transload_reference::{Descriptor, Digest, Repository};
 use super::{Executor, ImageId};
 use crate::ends::DestinationState;
 use crate::event::How;
-use crate::fault::{Fault, Side};
+use crate::fault::Fault;
+use crate::gap::{self, count};
 use crate::parallel_map::parallel_map;
 use crate::place::Absent;
-
-/// How many missing blobs of an image are named.
-const MOST_NAMED: usize = 3;
 
 /// A blob that a source lacks, where it is needed.
 struct Gap {
@@ -23,8 +21,8 @@ struct Gap {
     repository: Repository,
     blob: Descriptor,
     absent: Absent,
-    /// What stands before the image's repository at the destination.
-    prefix: Option<String>,
+    /// The image's repository at the source.
+    from: Repository,
 }
 
 impl Executor<'_> {
@@ -99,8 +97,6 @@ impl Executor<'_> {
         };
         let (from, to) = (&image_task.mapping.from, &image_task.mapping.to);
         let repository = to.reference().repository();
-        let path = from.reference().repository().path();
-        let prefix = repository.path().strip_suffix(path).map(str::to_owned);
         let gap = |blob: &Descriptor| {
             let absent = image_task.source.absent(blob)?;
             let state = Arc::clone(&image_task.state);
@@ -114,7 +110,7 @@ impl Executor<'_> {
                 repository: repository.clone(),
                 blob: blob.clone(),
                 absent,
-                prefix: prefix.clone(),
+                from: from.reference().repository().clone(),
             };
             Some((key, gap))
         };
@@ -128,8 +124,7 @@ impl Executor<'_> {
         found: &BTreeMap<(usize, Repository, Digest), Result<bool, Fault>>,
         missing: &mut Holdings,
     ) -> Result<(), Fault> {
-        let mut named = Vec::new();
-        let mut lacking = 0;
+        let mut gaps = Vec::new();
         for (key, gap) in self.gaps_of(image) {
             match found.get(&key) {
                 Some(Ok(true)) => continue,
@@ -137,30 +132,15 @@ impl Executor<'_> {
                 Some(Ok(false)) | None => {}
             }
             missing.add_blob(&gap.blob.digest, Held::new(gap.blob.size, None));
-            lacking += 1;
-            if named.len() < MOST_NAMED {
-                named.push(format!("{} ({})", gap.blob.digest, gap.absent.reason));
-            }
+            gaps.push((gap.blob.digest, gap.absent.reason));
         }
-        if lacking == 0 {
+        if gaps.is_empty() {
             return Ok(());
         }
         self.note_image(image, missing);
-        let more = lacking - named.len();
-        if more > 0 {
-            named.push(format!("{more} more"));
-        }
         let image_task = &self.image_tasks[image];
-        let message = format!(
-            "{} of it {} neither in {} nor in {}: {}",
-            count(lacking, "blob"),
-            if lacking == 1 { "is" } else { "are" },
-            image_task.source.describe(),
-            image_task.state.destination.describe(),
-            named.join(", ")
-        );
-        let hint = "give the folders that have the volumes (--volumes), or write down what is missing (--missing want.tli) and make a second bundle with --only want.tli";
-        Err(Fault::refused(Some(Side::Source), message).with_hint(hint))
+        let destination = image_task.state.destination.as_ref();
+        Err(gap::fault(image_task.source.as_ref(), destination, &gaps))
     }
 
     /// Names an image among those that lack something.
@@ -184,26 +164,11 @@ impl Gap {
             blobs.arrived(&self.blob.digest, &scope, self.blob.size, How::Present);
             return Ok(true);
         }
-        let Some(told) = self.absent.repository.as_ref().filter(|_| scope.is_some()) else {
+        let ways = (&self.from, &self.repository);
+        let Some(lender) = gap::lender(destination.as_ref(), ways, &self.blob, &self.absent) else {
             return Ok(false);
         };
-        let below = self.prefix.as_ref().map(|prefix| format!("{prefix}{told}"));
-        for path in below.iter().chain([told]) {
-            let Ok(lender) = Repository::new(self.repository.registry().clone(), path) else {
-                continue;
-            };
-            if lender != self.repository && destination.has_blob(&lender, &self.blob).unwrap_or(false) {
-                blobs.arrived(&self.blob.digest, &Some(lender), self.blob.size, How::Present);
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
+        blobs.arrived(&self.blob.digest, &Some(lender), self.blob.size, How::Present);
+        Ok(true)
     }
 }

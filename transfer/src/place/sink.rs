@@ -41,8 +41,9 @@ pub trait Sink: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Completes such a file, all of whose images are written. Returns whether it wasn't there before.
-    fn finish(&self) -> Result<bool, Fault> {
+    /// Completes such a file, all of whose images are written. `told` is told of steps that take long. Returns whether it wasn't there
+    /// before.
+    fn finish(&self, _told: &dyn Fn(&str)) -> Result<bool, Fault> {
         Ok(true)
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use transload_reference::Registry as RegistryName;
 use transload_registry_server::{
-    ArchiveContent, Content, ContentError, DirectoryContent, Handle, Options, Registry, Server, TlsFiles,
-    WriteOptions, archive, layout_store,
+    ArchiveContent, BundleContent, Content, ContentError, DirectoryContent, Handle, Options, Registry,
+    Server, TlsFiles, WriteOptions, archive, layout_store,
 };
 
 use crate::app::FAILED;
@@ -185,6 +185,7 @@ fn content(text: &str) -> Result<Box<dyn Content>, TaskErrors> {
             .into());
     }
     let opened = match path.is_file() {
+        _ if place.is_bundle() => BundleContent::open(path, &[]).map(|content| Box::new(content) as _),
         true => {
             ArchiveContent::open(path, &archive::OpenOptions::default()).map(|content| Box::new(content) as _)
         }
@@ -198,6 +199,7 @@ fn at_place(error: &ContentError) -> Problem {
     let problem = Problem::of_file("PLACE", error.to_string());
     let hint = match error {
         ContentError::Store(error) => error.hint(),
+        ContentError::Bundle(error) => error.hint(),
         _ => None,
     };
     hint.into_iter().fold(problem, Problem::with_hint)

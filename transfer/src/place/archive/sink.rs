@@ -168,7 +168,7 @@ impl Sink for ArchiveSink {
         Ok(warnings)
     }
 
-    fn finish(&self) -> Result<bool, Fault> {
+    fn finish(&self, _: &dyn Fn(&str)) -> Result<bool, Fault> {
         match self.file().take() {
             Some(Laid::Writer(writer)) => writer.finish().map(|()| true).map_err(destination),
             Some(Laid::There) | None => Ok(false),

@@ -9,6 +9,7 @@ use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
+use crate::bytes::Bytes;
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
@@ -79,7 +80,7 @@ impl Sink for BundleSink {
     }
 
     /// Writes it: nothing of a bundle is written before, since a volume is written in its order.
-    fn finish(&self) -> Result<bool, Fault> {
+    fn finish(&self, told: &dyn Fn(&str)) -> Result<bool, Fault> {
         let State { plan, origins, .. } = std::mem::take(&mut *self.state());
         let Some(plan) = plan else {
             return Ok(false);
@@ -89,7 +90,13 @@ impl Sink for BundleSink {
             let bytes = source.open_blob(repository, blob, offset);
             bytes.map_err(std::io::Error::other) as std::io::Result<Box<dyn Read + Send>>
         };
-        let written = self.options.write(&self.path, &plan, &mut open, &mut |_, _| {});
+        let written = self.options.write(&self.path, &plan, &mut open, &mut |volume| {
+            let (number, count) = (volume.number, volume.count);
+            told(&format!(
+                "writing volume {number} of {count} ({})",
+                Bytes(volume.size)
+            ));
+        });
         written.map_err(|error| match error {
             BundleError::Source { source, .. } => match source.downcast::<Fault>() {
                 Ok(fault) => fault,

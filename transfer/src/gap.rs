@@ -1,0 +1,56 @@
+//! Blobs that a source lacks, such as a bundle for a side that has them: where the destination has them, and what is said if it doesn't.
+
+use transload_reference::{Descriptor, Digest, Repository};
+
+use crate::fault::{Fault, Side};
+use crate::place::{Absent, Sink, Source};
+
+/// How many missing blobs of an image are named.
+const MOST_NAMED: usize = 3;
+
+/// The repository of a registry that has a blob, as the source is told, and can lend it. `from` and `to` are the image's own at the source and
+/// at the destination: what stands before the one may stand before the lender.
+pub(crate) fn lender(
+    destination: &dyn Sink,
+    (from, to): (&Repository, &Repository),
+    blob: &Descriptor,
+    absent: &Absent,
+) -> Option<Repository> {
+    destination.scope(to)?;
+    let told = absent.repository.as_ref()?;
+    let prefix = to.path().strip_suffix(from.path());
+    let below = prefix.map(|prefix| format!("{prefix}{told}"));
+    let paths = below.iter().chain([told]);
+    let mut lenders = paths.filter_map(|path| Repository::new(to.registry().clone(), path).ok());
+    // One that can't be asked lends nothing.
+    lenders.find(|lender| lender != to && destination.has_blob(lender, blob).unwrap_or(false))
+}
+
+/// The fault of an image whose blobs, each with the reason why it isn't at the source, are nowhere.
+pub(crate) fn fault(source: &dyn Source, destination: &dyn Sink, gaps: &[(Digest, String)]) -> Fault {
+    let named = gaps.iter().take(MOST_NAMED);
+    let mut named: Vec<String> = named
+        .map(|(digest, reason)| format!("{digest} ({reason})"))
+        .collect();
+    if gaps.len() > MOST_NAMED {
+        named.push(format!("{} more", gaps.len() - MOST_NAMED));
+    }
+    let message = format!(
+        "{} of it {} neither in {} nor in {}: {}",
+        count(gaps.len(), "blob"),
+        if gaps.len() == 1 { "is" } else { "are" },
+        source.describe(),
+        destination.describe(),
+        named.join(", ")
+    );
+    let hint = "give the folders that have the volumes (--volumes), or write down what is missing (--missing want.tli) and make a second bundle with --only want.tli";
+    Fault::refused(Some(Side::Source), message).with_hint(hint)
+}
+
+/// A number of things.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
