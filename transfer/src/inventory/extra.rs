@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use transload_policy::ImagePattern;
-use transload_reference::{Identifier, Reference, Repository, Tag};
+use transload_reference::{Identifier, Reference, ReferrerTag, Repository, Tag};
 use transload_registry_client::Client;
 
 use super::compare::{Found, Gap, Lack, lacking_in, parts_there};
@@ -15,6 +15,13 @@ use crate::{Fault, Mapping, Side, Source};
 pub(super) struct Extra {
     pub found: Vec<Found>,
     pub warnings: Vec<String>,
+}
+
+/// Whether a tag is that of a list of referrers, which belong to their image.
+fn is_list(tag: &str) -> bool {
+    let tag: Option<Tag> = tag.parse().ok();
+    let kind = tag.as_ref().and_then(ReferrerTag::parse);
+    matches!(kind, Some((ReferrerTag::Index, _)))
 }
 
 /// The images under other tags in the repositories that a place's images go to.
@@ -42,7 +49,7 @@ pub(super) fn extra_images(
     for (there, (here, known)) in repositories {
         match client.tags(there) {
             Ok(tags) => {
-                let unknown = tags.iter().filter(|tag| !known.contains(tag.as_str()));
+                let unknown = tags.iter().filter(|tag| !known.contains(tag.as_str()) && !is_list(tag));
                 // What is no tag is nobody's image.
                 for tag in unknown.filter_map(|tag| tag.parse::<Tag>().ok()) {
                     let name = Reference::new(here.clone(), Some(tag.clone()), None);
