@@ -250,8 +250,9 @@ fn transfer_all(
             records.write(Ending::Interrupted);
         }
     });
-    let run =
-        panics::caught(|| transfer::run_in_turns(jobs, &mut CourseOfRun::new(work.courses), &options, &observer));
+    let run = panics::caught(|| {
+        transfer::run_in_turns(jobs, &mut CourseOfRun::new(work.courses), &options, &observer)
+    });
     // The lock file and the report come first: stderr may be a pipe that nobody reads.
     let is_written = match &run {
         Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),

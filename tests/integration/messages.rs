@@ -145,7 +145,9 @@ fn without_chance(line: &str) -> String {
     {
         return format!("{before}, SPACE free");
     }
-    if ["copied   ", "there    "].iter().any(|mark| line.starts_with(mark))
+    if ["copied   ", "there    "]
+        .iter()
+        .any(|mark| line.starts_with(mark))
         && let Some((before, time)) = line.rsplit_once("  ")
         && time.starts_with(|c: char| c.is_ascii_digit())
     {

@@ -35,7 +35,10 @@ pub(crate) fn parts(
 ) -> Arc<[ImagePart]> {
     let mut walk = Walk {
         children: children.iter().map(|child| (child.digest(), child)).collect(),
-        platforms: platforms.iter().map(|(platform, digest)| (digest, platform)).collect(),
+        platforms: platforms
+            .iter()
+            .map(|(platform, digest)| (digest, platform))
+            .collect(),
         seen: HashSet::new(),
         parts: Vec::new(),
     };

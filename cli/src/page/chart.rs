@@ -83,7 +83,11 @@ pub(super) fn images(report: &Report) -> (Vec<Row>, usize) {
 
 /// Returns what each platform costs, all images together and each blob once; nothing where none is told.
 pub(super) fn platforms(report: &Report) -> Vec<Row> {
-    let parts = report.tasks.iter().flat_map(|task| &task.images).flat_map(|image| &image.parts);
+    let parts = report
+        .tasks
+        .iter()
+        .flat_map(|task| &task.images)
+        .flat_map(|image| &image.parts);
     let mut needed: BTreeMap<&str, (u64, BTreeSet<&str>)> = BTreeMap::new();
     for part in parts {
         let platform = part.platform.as_deref().unwrap_or(NO_PLATFORM);
@@ -93,25 +97,32 @@ pub(super) fn platforms(report: &Report) -> Vec<Row> {
             platforms.insert(platform);
         }
     }
-    let all: BTreeSet<&str> = needed.values().flat_map(|(_, platforms)| platforms).copied().collect();
+    let all: BTreeSet<&str> = needed
+        .values()
+        .flat_map(|(_, platforms)| platforms)
+        .copied()
+        .collect();
     if all.iter().all(|platform| *platform == NO_PLATFORM) {
         return Vec::new();
     }
     let bar = |platform: &str| {
         let sum = |is_shared: bool| {
-            let of_it = needed.values().filter(|(_, platforms)| {
-                platforms.contains(platform) && (platforms.len() > 1) == is_shared
-            });
+            let of_it = needed
+                .values()
+                .filter(|(_, platforms)| platforms.contains(platform) && (platforms.len() > 1) == is_shared);
             of_it.map(|(size, _)| size).sum::<u64>()
         };
-        let parts = [(false, "for this platform alone"), (true, "that other platforms need too")]
-            .map(|(is_shared, what)| Part {
-                is_shared,
-                bytes: sum(is_shared),
-                title: format!("{} {what}", bytes(sum(is_shared))),
-            })
-            .into_iter()
-            .filter(|part| part.bytes > 0);
+        let parts = [
+            (false, "for this platform alone"),
+            (true, "that other platforms need too"),
+        ]
+        .map(|(is_shared, what)| Part {
+            is_shared,
+            bytes: sum(is_shared),
+            title: format!("{} {what}", bytes(sum(is_shared))),
+        })
+        .into_iter()
+        .filter(|part| part.bytes > 0);
         (platform.to_owned(), parts.collect::<Vec<Part>>())
     };
     let mut bars: Vec<(String, Vec<Part>)> = all.into_iter().map(bar).collect();
@@ -131,7 +142,12 @@ fn total(parts: &[Part]) -> u64 {
 
 /// Gives bars their places: the largest takes the whole width.
 fn rows(bars: Vec<(String, Vec<Part>)>) -> Vec<Row> {
-    let most = bars.iter().map(|(_, parts)| total(parts)).max().unwrap_or(0).max(1);
+    let most = bars
+        .iter()
+        .map(|(_, parts)| total(parts))
+        .max()
+        .unwrap_or(0)
+        .max(1);
     let scale = |bytes: u64| bytes as f64 / most as f64 * WIDTH;
     let row = |(name, mut parts): (String, Vec<Part>)| {
         let size = bytes(total(&parts));
@@ -166,7 +182,8 @@ fn together(parts: Vec<Part>) -> Vec<Part> {
             title: part.title.clone(),
             ..*part
         }));
-        let (number, bytes_of_rest) = of_kind.fold((0, 0), |(number, sum), part| (number + 1, sum + part.bytes));
+        let (number, bytes_of_rest) =
+            of_kind.fold((0, 0), |(number, sum), part| (number + 1, sum + part.bytes));
         if number > 0 {
             kept.push(Part {
                 is_shared,

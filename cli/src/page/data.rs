@@ -104,15 +104,18 @@ fn tiles(report: &Report) -> Vec<Tile> {
         number("there already", images.there, "done"),
         number("skipped", images.skipped, "caution"),
         number("failed", images.failed, "failed"),
-        number("stopped or not reached", images.stopped + images.not_reached, "caution"),
-        (
-            "moved",
-            bytes(blobs.moved.bytes),
-            true,
+        number(
+            "stopped or not reached",
+            images.stopped + images.not_reached,
+            "caution",
+        ),
+        ("moved", bytes(blobs.moved.bytes), true, "plain"),
+        number("blobs moved", blobs.moved.blobs, "plain"),
+        number(
+            "retries",
+            usize::try_from(report.totals.retries).unwrap_or(usize::MAX),
             "plain",
         ),
-        number("blobs moved", blobs.moved.blobs, "plain"),
-        number("retries", usize::try_from(report.totals.retries).unwrap_or(usize::MAX), "plain"),
     ]
     .into_iter()
     .filter(|(.., is_shown, _)| *is_shown)
@@ -128,7 +131,11 @@ fn failures(report: &Report) -> Vec<Failure> {
         of_task.chain(of_images.filter_map(|image| Some((name(&image.source), image.error.as_ref()?))))
     });
     for (name, error) in images {
-        let cause = if error.cause.is_empty() { &error.message } else { &error.cause };
+        let cause = if error.cause.is_empty() {
+            &error.message
+        } else {
+            &error.cause
+        };
         let hint = error.hint.clone().unwrap_or_default();
         let alike = failures
             .iter_mut()
@@ -178,7 +185,10 @@ fn task(task: &TaskReport) -> Task {
     });
     let projects = task.projects.iter().map(|project| {
         let visibility = if project.public { "public" } else { "private" };
-        format!("the {visibility} project {} was created on {}", project.project, project.registry)
+        format!(
+            "the {visibility} project {} was created on {}",
+            project.project, project.registry
+        )
     });
     let notes = task.reason.iter().map(|reason| format!("Not done: {reason}"));
     let warnings = task.warnings.iter().map(|warning| format!("Warning: {warning}"));
@@ -213,7 +223,9 @@ fn image(image: &ImageReport) -> Image {
             false => image.destination.clone(),
         },
         lineage: lineage(image),
-        notes: notes.chain(image.error.iter().map(|error| error.message.clone())).collect(),
+        notes: notes
+            .chain(image.error.iter().map(|error| error.message.clone()))
+            .collect(),
         size: if size > 0 { bytes(size) } else { String::new() },
         platforms: image.platforms.join(", "),
         took: seconds(image.seconds),
@@ -232,7 +244,10 @@ fn lineage(image: &ImageReport) -> Vec<String> {
         _ => {}
     }
     let is_index = image.parts.len() > 1;
-    let parts = image.parts.iter().filter(|part| is_index || Some(&part.digest) != image.digest.as_ref());
+    let parts = image
+        .parts
+        .iter()
+        .filter(|part| is_index || Some(&part.digest) != image.digest.as_ref());
     lines.extend(parts.map(|part| {
         let platform = part.platform.as_deref().unwrap_or("without a platform");
         format!("{platform}: {}", part.digest)

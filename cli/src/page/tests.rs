@@ -16,9 +16,12 @@ fn image(number: u64, status: ImageStatus) -> ImageReport {
         platform: Some(platform.to_owned()),
         digest: digest(number * 100 + at),
         size: 400,
-        blobs: [(digest(1), 3 << 20), (digest(number * 100 + at + 50), (1 + number) << 20)]
-            .map(|(digest, size)| PartBlobReport { digest, size })
-            .to_vec(),
+        blobs: [
+            (digest(1), 3 << 20),
+            (digest(number * 100 + at + 50), (1 + number) << 20),
+        ]
+        .map(|(digest, size)| PartBlobReport { digest, size })
+        .to_vec(),
     };
     let source = format!("hub.example.com/team/app-{number}:v1");
     ImageReport {
@@ -139,21 +142,31 @@ fn nothing_that_a_report_says_becomes_markup_and_nothing_is_fetched() {
         let value = attribute.split('"').next().unwrap_or_default();
         assert!(!value.contains('<'), "{value}");
     }
-    for fetched in ["http://", "https://", "url(", "@import", "<img", "<link", "<iframe"] {
+    for fetched in [
+        "http://", "https://", "url(", "@import", "<img", "<link", "<iframe",
+    ] {
         assert!(!page.contains(fetched), "{fetched}");
     }
 }
 
 #[test]
 fn a_page_of_a_thousand_images_stays_small() {
-    let images: Vec<ImageReport> = (1..=1000).map(|number| image(number, ImageStatus::Copied)).collect();
+    let images: Vec<ImageReport> = (1..=1000)
+        .map(|number| image(number, ImageStatus::Copied))
+        .collect();
     let page = html(&report(images)).unwrap();
     assert!(page.len() < 2 << 20, "{}", page.len());
-    assert!(page.contains("960 images are smaller and have no bar here."), "no note");
+    assert!(
+        page.contains("960 images are smaller and have no bar here."),
+        "no note"
+    );
 }
 
 #[test]
 fn a_report_without_images_is_a_page_too() {
     let page = html(&report(Vec::new())).unwrap();
-    assert!(page.contains("<h1>pull: 0 images</h1>") && !page.contains("<h2>Sizes"), "{page}");
+    assert!(
+        page.contains("<h1>pull: 0 images</h1>") && !page.contains("<h2>Sizes"),
+        "{page}"
+    );
 }

@@ -11,7 +11,10 @@ use super::schema::{ImageReport, ImageStatus, PartReport, Report};
 pub(crate) fn cyclonedx(report: &Report) -> Value {
     let images = report.tasks.iter().flat_map(|task| &task.images);
     let arrived = images.filter(|image| matches!(image.status, ImageStatus::Copied | ImageStatus::There));
-    let components: Vec<Value> = arrived.enumerate().map(|(number, image)| component(number, image)).collect();
+    let components: Vec<Value> = arrived
+        .enumerate()
+        .map(|(number, image)| component(number, image))
+        .collect();
     json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -94,7 +97,10 @@ fn part_component(id: &str, repository: &str, part: &PartReport) -> Value {
             with_hash(layer, &blob.digest)
         })
         .collect();
-    let platform = part.platform.iter().map(|platform| property("transload:platform", platform));
+    let platform = part
+        .platform
+        .iter()
+        .map(|platform| property("transload:platform", platform));
     with_hash(
         json!({
             "type": "container",
@@ -128,12 +134,19 @@ fn with_hash(mut component: Value, digest: &str) -> Value {
 
 /// The package URL of an image ([the type `oci`](https://github.com/package-url/purl-spec)).
 fn purl(repository: &str, digest: &str, tag: Option<&str>) -> String {
-    let name = repository.rsplit('/').next().unwrap_or(repository).to_ascii_lowercase();
+    let name = repository
+        .rsplit('/')
+        .next()
+        .unwrap_or(repository)
+        .to_ascii_lowercase();
     let mut purl = format!("pkg:oci/{}", escaped(&name));
     if !digest.is_empty() {
         purl.push_str(&format!("@{}", escaped(digest)));
     }
-    purl.push_str(&format!("?repository_url={}", escaped(&repository.to_ascii_lowercase())));
+    purl.push_str(&format!(
+        "?repository_url={}",
+        escaped(&repository.to_ascii_lowercase())
+    ));
     if let Some(tag) = tag {
         purl.push_str(&format!("&tag={}", escaped(tag)));
     }
@@ -145,7 +158,9 @@ fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => shown.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                shown.push(char::from(byte))
+            }
             other => shown.push_str(&format!("%{other:02X}")),
         }
     }
@@ -163,6 +178,9 @@ mod tests {
             purl("hub.local:5000/team/App", digest, Some("v1+b")),
             "pkg:oci/app@sha256%3Aef73?repository_url=hub.local%3A5000/team/app&tag=v1%2Bb"
         );
-        assert_eq!(purl("docker.io/library/alpine", "", None), "pkg:oci/alpine?repository_url=docker.io/library/alpine");
+        assert_eq!(
+            purl("docker.io/library/alpine", "", None),
+            "pkg:oci/alpine?repository_url=docker.io/library/alpine"
+        );
     }
 }

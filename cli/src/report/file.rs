@@ -84,9 +84,9 @@ impl ReportFile {
         } else {
             place(path)?
         };
-        let is_page = path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm"));
+        let is_page = path.extension().is_some_and(|extension| {
+            extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm")
+        });
         let form = if is_page { Form::Html } else { Form::Json };
         Ok(ReportFile { place, form })
     }
@@ -111,9 +111,8 @@ impl ReportFile {
     pub fn write_as(&self, form: Form, report: &Report) -> Result<(), Unwritable> {
         let text = match form {
             Form::Json => ui::json(report),
-            Form::Html => {
-                page::html(report).map_err(|error| refused(Path::new("the page"), io::Error::other(error.to_string())))?
-            }
+            Form::Html => page::html(report)
+                .map_err(|error| refused(Path::new("the page"), io::Error::other(error.to_string())))?,
             Form::Cyclonedx => ui::json(&bom::cyclonedx(report)),
         };
         let (path, written) = match &self.place {

@@ -37,7 +37,11 @@ pub(super) fn lines(model: &Model, look: Look, now: Instant) -> Vec<String> {
     lines.extend(figures(model, look, width, now));
     lines.extend(wait_line(model, look, width, now));
     lines.extend(failure_line(model, look, width));
-    lines.extend(model.troubles().map(|trouble| trouble_line(trouble, look, width, now)));
+    lines.extend(
+        model
+            .troubles()
+            .map(|trouble| trouble_line(trouble, look, width, now)),
+    );
     lines.truncate(most);
     let moving = model.moving(now);
     let room = most - lines.len();
@@ -154,7 +158,11 @@ fn image_line(image: &MovingImage<'_>, width: usize) -> String {
     let percent = image.position.saturating_mul(100).checked_div(image.size);
     let percent = format!("{:>4}%", percent.unwrap_or(100));
     let figures = match width {
-        WITH_BYTES.. => format!("{:>10} of {:>10}{percent}", bytes(image.position), bytes(image.size)),
+        WITH_BYTES.. => format!(
+            "{:>10} of {:>10}{percent}",
+            bytes(image.position),
+            bytes(image.size)
+        ),
         _ => percent,
     };
     let room = width.saturating_sub(4 + figures.chars().count());
@@ -165,7 +173,11 @@ fn image_line(image: &MovingImage<'_>, width: usize) -> String {
         (Some(first), more) => format!(" {first} +{more}"),
     };
     // A name matters more than the platforms.
-    let platforms = if platforms.chars().count() * 2 > room { String::new() } else { platforms };
+    let platforms = if platforms.chars().count() * 2 > room {
+        String::new()
+    } else {
+        platforms
+    };
     let name = short_name(image.image, room - platforms.chars().count());
     let name = name + &platforms;
     shorten(&format!("  {name:<room$}  {figures}"), width)

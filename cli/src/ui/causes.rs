@@ -59,7 +59,11 @@ pub(super) fn failures<'a>(
             let _ = writeln!(text, "{}", wrap(&format!("hint: {hint}"), "  ", width));
         }
     }
-    let untold: usize = groups.iter().skip(MOST_CAUSES).map(|group| group.images.len()).sum();
+    let untold: usize = groups
+        .iter()
+        .skip(MOST_CAUSES)
+        .map(|group| group.images.len())
+        .sum();
     if untold > 0 {
         let causes = count(groups.len() - MOST_CAUSES, "more cause");
         let _ = writeln!(text, "  and {} for {causes}", count(untold, "image"));
@@ -122,7 +126,11 @@ fn group_text(text: &mut String, group: &Group<'_>, width: Option<usize>, painte
         let _ = writeln!(text, "{}", mark(line.to_owned()));
     }
     let has_own_hints = group.has_own_hints();
-    let most = if has_own_hints { MOST_WITH_HINTS } else { MOST_NAMES };
+    let most = if has_own_hints {
+        MOST_WITH_HINTS
+    } else {
+        MOST_NAMES
+    };
     for (outcome, fault) in group.images.iter().take(most) {
         let _ = writeln!(text, "    {}", short_name(name(outcome), name_width));
         if let Some(hint) = fault.hint().filter(|_| has_own_hints) {
@@ -245,7 +253,11 @@ mod tests {
     fn a_refusal_that_names_the_image_that_met_it_is_the_cause_of_the_others_too() {
         let image = |number: usize| {
             let name = format!("hub.local/theirs/app-{number}:v1");
-            failed(&name, "unauthorized to access repository: theirs/app-0, action: push", None)
+            failed(
+                &name,
+                "unauthorized to access repository: theirs/app-0, action: push",
+                None,
+            )
         };
         let images: Vec<ImageOutcome> = (0..3).map(image).collect();
         let told = told(&images);

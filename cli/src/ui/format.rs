@@ -108,7 +108,10 @@ pub fn short_name(name: &str, width: usize) -> String {
         return rest.to_owned();
     }
     let kept = width.saturating_sub(1);
-    let end: String = rest.chars().skip(rest.chars().count().saturating_sub(kept)).collect();
+    let end: String = rest
+        .chars()
+        .skip(rest.chars().count().saturating_sub(kept))
+        .collect();
     format!("…{end}")
 }
 

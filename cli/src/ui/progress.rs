@@ -13,8 +13,8 @@ use transload_transfer::{Event, ImageOutcome, Observer, Status, Summary};
 use super::bars::{self, Size};
 use super::model::Model;
 use super::paint::Painter;
-use super::screen::Screen;
 use super::results::outcome_line;
+use super::screen::Screen;
 use super::{format, json_lines, output};
 
 /// How progress is shown.
@@ -177,7 +177,9 @@ impl Progress {
         let is_shown = matches!(self.shared.form, Form::Bars(_));
         if is_shown {
             let thread = thread::current().id();
-            self.shared.model().wait_began(thread, text.to_owned(), Instant::now());
+            self.shared
+                .model()
+                .wait_began(thread, text.to_owned(), Instant::now());
         }
         is_shown
     }
@@ -186,7 +188,9 @@ impl Progress {
     pub(super) fn wait_ended(&self) -> bool {
         let is_shown = matches!(self.shared.form, Form::Bars(_));
         if is_shown {
-            self.shared.model().wait_ended(thread::current().id(), Instant::now());
+            self.shared
+                .model()
+                .wait_ended(thread::current().id(), Instant::now());
         }
         is_shown
     }

@@ -154,7 +154,11 @@ mod tests {
                 Some(120),
                 "there    registry.example.com/kubernetes/network/kube-proxy:v1.34.1              5.00 MiB  2 platforms   1.2s",
             ),
-            (&one, Some(60), "copied   …/network/kube-proxy:v1.34.1     5.00 MiB    1.2s"),
+            (
+                &one,
+                Some(60),
+                "copied   …/network/kube-proxy:v1.34.1      5.00 MiB    1.2s",
+            ),
             (&one, Some(40), "copied   …/network/kube-proxy:v1.34.1"),
             (
                 &two,

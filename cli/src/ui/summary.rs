@@ -174,13 +174,17 @@ fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
 
 /// Indexes that were cut have new digests, which is what somebody looks for who compares them.
 fn cut_indexes(text: &mut String, job: &JobSummary, width: Option<usize>) {
-    let copied = job.images.iter().filter(|image| matches!(image.status, Status::Copied));
+    let copied = job
+        .images
+        .iter()
+        .filter(|image| matches!(image.status, Status::Copied));
     let cut = copied
         .filter(|image| matches!((&image.source_digest, &image.digest), (Some(before), Some(after)) if before != after))
         .count();
     if cut > 0 {
         let indexes = count_of(cut, "index was", "indexes were");
-        let line = format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
+        let line =
+            format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
         let _ = writeln!(text, "{}", wrap(&line, "  ", width));
     }
 }

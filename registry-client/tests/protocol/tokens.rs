@@ -497,12 +497,7 @@ fn each_users_tokens_are_for_that_users_repositories_at_that_registry() {
             .resolve(&repository(registry, "team/app0"), &tag("v1"))
             .unwrap();
         let theirs = client.resolve(&repository(registry, "other/app0"), &tag("v1"));
-        assert!(
-            theirs
-                .unwrap_err()
-                .to_string()
-                .contains("'s password")
-        );
+        assert!(theirs.unwrap_err().to_string().contains("'s password"));
         client
             .resolve(&repository(registry, "team/app1"), &tag("v1"))
             .unwrap();
@@ -537,10 +532,7 @@ fn a_login_before_a_push_is_refused_where_a_password_is_wrong_and_asks_for_the_b
         .unwrap()
         .check_login(&repositories[0], true)
         .unwrap_err();
-    assert!(
-        error.to_string().contains("'s password"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("'s password"), "{error}");
     registry.log().clear();
     let client = builder_of(user(), &registry).build().unwrap();
     expect(&client, &repositories[..20], Need::Push);

@@ -11,7 +11,6 @@ use transload_test_support::{Output, ScriptedRegistry};
 use super::platforms::store;
 use super::{assert_holds, folder, held, outcomes, run_tasks, transload, within};
 
-
 fn image(seed: u64) -> Image {
     samples::single(Family::Oci, "linux/amd64", seed)
 }
@@ -56,7 +55,10 @@ fn assert_ends_with(output: &Output, failures: &str) {
         .stderr
         .split_once(failures)
         .unwrap_or_else(|| panic!("{failures}\n{}", output.stderr));
-    assert!(!totals.contains("hint: ") && !totals.contains("Failed"), "{totals}");
+    assert!(
+        !totals.contains("hint: ") && !totals.contains("Failed"),
+        "{totals}"
+    );
 }
 
 #[test]
@@ -195,7 +197,9 @@ fn what_a_directory_lacks_fails_with_the_nearest_names() {
     let row = |(name, hint): (&str, &str)| format!("    {name}\n      hint: {hint}\n");
     let rows = absent.map(row).concat();
     assert!(
-        output.stderr.contains(&format!("\n\nFailed:\n  3 images: source: {src} has no image …\n{rows}\n")),
+        output.stderr.contains(&format!(
+            "\n\nFailed:\n  3 images: source: {src} has no image …\n{rows}\n"
+        )),
         "{}",
         output.stderr
     );

@@ -259,7 +259,10 @@ fn a_wrong_password_is_one_message_for_all_images() {
     let args = ["pull", "--dest", "out", "--auths", "auths.yaml"];
     let args: Vec<&str> = args.into_iter().chain(names.iter().map(String::as_str)).collect();
     let said = scene.run(&args, 1).stderr;
-    let heading = format!("  12 images: source: {} refused tester's password (auths entry ", registry.host());
+    let heading = format!(
+        "  12 images: source: {} refused tester's password (auths entry ",
+        registry.host()
+    );
     assert!(said.contains(&heading), "{said}");
     assert_eq!(said.matches("refused tester's password").count(), 1, "{said}");
     assert_eq!(
@@ -267,7 +270,9 @@ fn a_wrong_password_is_one_message_for_all_images() {
         1,
         "{said}"
     );
-    let named = names.iter().filter(|name| said.contains(&format!("    {name}\n")));
+    let named = names
+        .iter()
+        .filter(|name| said.contains(&format!("    {name}\n")));
     assert_eq!(named.count(), 8, "{said}");
     assert!(said.contains("    and 4 more\n"), "{said}");
     let requests = registry.log().requests();

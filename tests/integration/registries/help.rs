@@ -189,7 +189,10 @@ pub fn told(output: &Output) -> String {
         _ => format!("{line}\n"),
     };
     // What other platforms cost is of no matter here.
-    let lines = output.stderr.lines().filter(|line| !line.contains("% of the bytes ("));
+    let lines = output
+        .stderr
+        .lines()
+        .filter(|line| !line.contains("% of the bytes ("));
     lines.map(without_time).collect()
 }
 

@@ -46,7 +46,10 @@ fn what_is_no_report_is_found_out() {
         (&format!("{image}/reason"), json!("no")),
         (&format!("{image}/blobs/more"), json!(1)),
         (&format!("{image}/retry_causes"), json!(vec!["x"; 11])),
-        (&format!("{image}/parts"), json!([{"platform": null, "digest": "sha256:12", "size": 1, "blobs": []}])),
+        (
+            &format!("{image}/parts"),
+            json!([{"platform": null, "digest": "sha256:12", "size": 1, "blobs": []}]),
+        ),
     ];
     for (pointer, wrong) in cases {
         let mut bad = good.clone();

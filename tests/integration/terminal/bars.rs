@@ -27,7 +27,11 @@ fn is_quiet(screen: &str) -> bool {
 /// Whether the three transfers are drawn as they are drawn for a terminal of this width.
 fn is_drawn(screen: &str, columns: usize) -> bool {
     let (_, below) = screen.rsplit_once('[').unwrap_or_default();
-    let transfers: Vec<&str> = below.lines().skip(1).filter(|line| line.starts_with("  ")).collect();
+    let transfers: Vec<&str> = below
+        .lines()
+        .skip(1)
+        .filter(|line| line.starts_with("  "))
+        .collect();
     let is_drawn = |line: &&str| {
         line.chars().count() == columns.min(110) - 1
             && line.ends_with('%')
@@ -292,7 +296,10 @@ fn a_build_server_gets_lines_without_colours_even_on_a_terminal() {
     let raw = terminal.raw();
     assert!(!raw.contains('\x1b'), "{raw}");
     // Lines may be of any length there.
-    assert!(raw.contains(":v1 -> out  sha256:") && raw.contains("  1.00 MiB  "), "{raw}");
+    assert!(
+        raw.contains(":v1 -> out  sha256:") && raw.contains("  1.00 MiB  "),
+        "{raw}"
+    );
 }
 
 #[test]
@@ -302,7 +309,12 @@ fn failures_are_told_once_at_the_end_and_by_their_cause() {
         stage.put(&format!("team/app-{number}"), 1, []);
     }
     stage.registry.fault(
-        Fault::new("*", "/manifests/", Action::Answer(Reply::status(403).error("DENIED", "no"))).every(),
+        Fault::new(
+            "*",
+            "/manifests/",
+            Action::Answer(Reply::status(403).error("DENIED", "no")),
+        )
+        .every(),
     );
     let terminal = Terminal::start(stage.pull(&[]), 80, 24);
     let (code, all) = terminal.finish();
@@ -310,8 +322,14 @@ fn failures_are_told_once_at_the_end_and_by_their_cause() {
     assert!(all.trim_end().lines().count() <= 24, "{all}");
     assert_eq!(all.matches("DENIED").count(), 1, "{all}");
     assert_eq!(all.matches("hint: ").count(), 1, "{all}");
-    assert!(all.contains("40 images: source: ") && all.contains("and 32 more"), "{all}");
-    assert!(!all.contains("Run the same command again"), "another try is in vain: {all}");
+    assert!(
+        all.contains("40 images: source: ") && all.contains("and 32 more"),
+        "{all}"
+    );
+    assert!(
+        !all.contains("Run the same command again"),
+        "another try is in vain: {all}"
+    );
 }
 
 #[test]
@@ -339,7 +357,10 @@ fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
     for (color, no_color, term, painted, moves) in cases {
         let mut stage = Stage::new();
         stage.put("team/app", MIB, [Action::Stall { after: MIB / 2 }]);
-        let program = stage.pull(&["--color", color]).env("NO_COLOR", no_color).env("TERM", term);
+        let program = stage
+            .pull(&["--color", color])
+            .env("NO_COLOR", no_color)
+            .env("TERM", term);
         let mut terminal = Terminal::start(program, 80, 24);
         stage.wait_until_stalled(1);
         if moves {
@@ -370,9 +391,6 @@ fn a_stopped_run_leaves_no_bars() {
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(130), "{all}");
     assert!(all.contains("stopping; once more to stop at once"), "{all}");
-    assert!(
-        all.contains("Run the same command again to go on"),
-        "{all}"
-    );
+    assert!(all.contains("Run the same command again to go on"), "{all}");
     assert!(!all.contains('[') && !all.contains('%'), "{all}");
 }

@@ -96,7 +96,9 @@ fn a_quiet_run_tells_warnings_only_where_something_failed() {
     assert!(!output.stderr.contains("warning: "), "{}", output.stderr);
     stage.put("team/web", MIB, []);
     let denied = Action::Answer(Reply::status(403).error("DENIED", "no"));
-    stage.registry.fault(Fault::new("*", "/team/web/manifests/", denied).every());
+    stage
+        .registry
+        .fault(Fault::new("*", "/team/web/manifests/", denied).every());
     let output = stage.pull(&["--quiet"]).run().expect_code(1);
     assert_eq!(output.stderr.matches("warning: ").count(), 1, "{}", output.stderr);
     let (before, _) = output.stderr.split_once("Failed:").expect("a failure");

@@ -73,7 +73,11 @@ impl Moving {
     }
 
     /// Returns the images that these blobs are of, the one first that will take the longest as it goes.
-    pub fn images<'m>(&'m self, active: impl Iterator<Item = &'m Active>, now: Instant) -> Vec<MovingImage<'m>> {
+    pub fn images<'m>(
+        &'m self,
+        active: impl Iterator<Item = &'m Active>,
+        now: Instant,
+    ) -> Vec<MovingImage<'m>> {
         let mut moving: HashMap<&str, MovingImage<'m>> = HashMap::new();
         for blob in active {
             let known = self.images.get(&blob.image);
@@ -85,7 +89,9 @@ impl Moving {
             });
             image.position = image.position.saturating_add(blob.position);
             // One that another image failed to bring is beyond the plan.
-            image.size = image.size.max(image.position.saturating_sub(blob.position) + blob.size);
+            image.size = image
+                .size
+                .max(image.position.saturating_sub(blob.position) + blob.size);
             let platform = known.and_then(|image| image.platforms.get(&blob.digest));
             image.platforms.extend(platform.map(Platform::to_string));
         }
@@ -95,7 +101,10 @@ impl Moving {
             let (since, number) = begun.unwrap_or((now, usize::MAX));
             let passed = now.saturating_duration_since(since).as_millis();
             let left = u128::from(image.size.saturating_sub(image.position));
-            (std::cmp::Reverse(left * passed / u128::from(image.position.max(1))), number)
+            (
+                std::cmp::Reverse(left * passed / u128::from(image.position.max(1))),
+                number,
+            )
         });
         moving
     }

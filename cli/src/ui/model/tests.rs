@@ -301,7 +301,10 @@ fn a_line_tells_bytes_speed_time_left_images_and_retries() {
     );
     course.end("a", Status::Copied);
     course.wait(60_000);
-    assert_eq!(course.line(), "1.00 MiB of 1.00 MiB, 0 B/s, 3/3 images, 1 failed; failed: no");
+    assert_eq!(
+        course.line(),
+        "1.00 MiB of 1.00 MiB, 0 B/s, 3/3 images, 1 failed; failed: no"
+    );
 }
 
 #[test]

@@ -75,7 +75,10 @@ mod tests {
         let shown: Vec<u64> = shown(slow.chain(quick)).into_iter().flatten().collect();
         assert_eq!(shown[..5], [1380, 1379, 1378, 1377, 1376]);
         for pair in shown.windows(2) {
-            assert!(pair[1] as f64 >= (pair[0] as f64 - 1.0) / MOST_CHANGE - 1.0, "{shown:?}");
+            assert!(
+                pair[1] as f64 >= (pair[0] as f64 - 1.0) / MOST_CHANGE - 1.0,
+                "{shown:?}"
+            );
         }
         assert_eq!(shown.last(), Some(&3), "{shown:?}");
     }

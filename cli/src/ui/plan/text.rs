@@ -8,8 +8,8 @@ use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
 
 use super::Totals;
 use super::hosts::print_host;
-use crate::ui::platforms::{self, Shares};
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
+use crate::ui::platforms::{self, Shares};
 
 /// Where notes on an image begin.
 const NOTE: &str = "          ";
