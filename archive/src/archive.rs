@@ -1,15 +1,17 @@
 //! Reading: what an archive holds, and its manifests and blobs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Reference};
+use transload_reference::{
+    Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Reference, ReferrerTag,
+};
 
 use crate::blob::Bytes;
 use crate::entries::{Entries, Extent, Flaw, read};
@@ -175,6 +177,23 @@ impl OpenOptions {
     }
 }
 
+/// Where a blob's bytes are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum BlobPlace {
+    /// In a plain tar: the archive itself, or the temporary file that it was unpacked into.
+    File {
+        /// The file.
+        file: Arc<File>,
+        /// Where in the file the blob begins.
+        offset: u64,
+        /// The blob's size in bytes.
+        size: u64,
+    },
+    /// In memory: a config that was made for an image that has none.
+    Memory(Arc<[u8]>),
+}
+
 /// A file that holds images. Many threads may read it at once.
 #[derive(Debug)]
 pub struct Archive {
@@ -191,6 +210,8 @@ pub struct Archive {
     configs: HashMap<Digest, Arc<[u8]>>,
     /// Blobs that somebody took as they passed.
     pub(crate) taken: HashMap<Extent, Taken>,
+    /// The referrers by their subject, once they are asked for.
+    referrers: OnceLock<HashMap<Digest, Vec<Descriptor>>>,
 }
 
 /// What a form of archive holds.
@@ -239,6 +260,7 @@ impl Archive {
             blobs: HashMap::new(),
             configs: HashMap::new(),
             taken,
+            referrers: OnceLock::new(),
         };
         let has = |name| archive.find(name).map(|found| found.is_some());
         let (has_layout, has_index, has_manifest) =
@@ -302,6 +324,42 @@ impl Archive {
             .map_err(refused)
     }
 
+    /// Returns what refers to a manifest, sorted by digest: an entry of the list of its referrers each. The archive lists them as images without
+    /// a name, or in an index under the referrers tag. Of what can't be read, nothing is believed.
+    pub fn referrers(&self, subject: &Digest) -> Vec<Descriptor> {
+        let by_subject = self.referrers.get_or_init(|| self.all_referrers());
+        by_subject.get(subject).cloned().unwrap_or_default()
+    }
+
+    fn all_referrers(&self) -> HashMap<Digest, Vec<Descriptor>> {
+        let mut digests = BTreeSet::new();
+        for image in &self.images {
+            digests.insert(image.root.digest.clone());
+            let reference = image.reference.as_ref();
+            let tag = match (reference, &image.name) {
+                (Some(reference), _) => reference.tag().cloned(),
+                (None, name) => name.as_ref().and_then(|name| name.parse().ok()),
+            };
+            let kind = tag.as_ref().and_then(ReferrerTag::parse);
+            if matches!(kind, Some((ReferrerTag::Index, _)))
+                && let Ok(Some(list)) = self.manifest(&image.root.digest)
+            {
+                let children = list.view().children().iter();
+                digests.extend(children.map(|child| child.digest.clone()));
+            }
+        }
+        let mut by_subject: HashMap<Digest, Vec<Descriptor>> = HashMap::new();
+        for digest in digests {
+            if let Ok(Some(manifest)) = self.manifest(&digest)
+                && let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer())
+            {
+                let known = by_subject.entry(subject.digest.clone()).or_default();
+                known.push(referrer);
+            }
+        }
+        by_subject
+    }
+
     /// Returns a blob's size in bytes; none if it isn't there.
     ///
     /// # Errors
@@ -350,6 +408,21 @@ impl Archive {
             size: end - start,
         };
         Ok(Some(BlobReader::new(bytes, part)))
+    }
+
+    /// Returns where a blob's bytes are, for what sends them without reading them; none if it isn't there.
+    ///
+    /// # Errors
+    /// As [`Archive::blob_size`].
+    pub fn blob_place(&self, digest: &Digest) -> Result<Option<BlobPlace>, Error> {
+        Ok(self.locate(digest)?.map(|(bytes, extent)| match bytes {
+            Bytes::Tar(file) => BlobPlace::File {
+                file,
+                offset: extent.offset,
+                size: extent.size,
+            },
+            Bytes::Made(bytes) => BlobPlace::Memory(bytes),
+        }))
     }
 
     fn locate(&self, digest: &Digest) -> Result<Option<(Bytes, Extent)>, Error> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use transload_reference::{Descriptor, Digest, Manifest, MediaType, Platform, RawManifest};
+use transload_reference::{Descriptor, Digest, MediaType, Platform, RawManifest};
 
 use crate::docker::Listed;
 use crate::plan::{PlannedImage, is_runnable};
@@ -36,12 +36,9 @@ pub(crate) fn index_json<'a>(
         entry
     });
     let unnamed = unnamed.map(|manifest| {
-        let mut entry = manifest.descriptor();
-        entry.artifact_type = match manifest.view() {
-            Manifest::Image(image) => image.artifact_type.clone(),
-            Manifest::Index(index) => index.artifact_type.clone(),
-            _ => None,
-        };
+        let mut entry = manifest.referrer().unwrap_or_else(|| manifest.descriptor());
+        // Its own annotations may be those of another image's name.
+        entry.annotations.clear();
         entry
     });
     to_json(
@@ -63,7 +60,7 @@ pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warni
     let mut warnings = Vec::new();
     let mut listed: Vec<Listed> = Vec::new();
     let mut places: HashMap<&Digest, usize> = HashMap::new();
-    for image in images {
+    for image in images.iter().filter(|image| !image.is_referrer()) {
         let Some(manifest) = for_docker(image, &mut warnings) else {
             continue;
         };

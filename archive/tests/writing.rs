@@ -303,6 +303,9 @@ fn a_signature_that_is_below_no_root_is_listed_without_a_name() {
         archive.manifest(signature.digest()).unwrap().unwrap().bytes(),
         signature.bytes()
     );
+    let referrers = archive.referrers(image.manifest.digest());
+    assert_eq!(referrers, [signature.referrer().unwrap()]);
+    assert_eq!(archive.referrers(signature.digest()), []);
 }
 
 #[test]

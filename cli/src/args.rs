@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bundle;
 mod check;
 mod diff;
 #[cfg(test)]
@@ -17,13 +18,20 @@ mod progress;
 mod projects;
 mod rate;
 mod report;
+mod serve;
+mod shard;
+mod trust;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use transload_transfer::job::Referrers;
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ColorMode;
 
+pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
 pub use hosts::HostArgs;
@@ -34,6 +42,8 @@ pub use logout::LogoutArgs;
 pub use progress::ProgressArgs;
 pub use projects::ProjectArgs;
 pub use report::{ReportArgs, ReportForm};
+pub use serve::{ConfigOf, ServeArgs};
+pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -79,10 +89,14 @@ pub enum Command {
     Copy(CopyArgs),
     /// List the images of a directory or an archive, with platforms and sizes
     List(ListArgs),
+    /// Write down the digests that a directory, an archive or a registry has, for bundles that leave them out
+    Inventory(InventoryArgs),
     /// Show what an image in a registry, a directory or an archive consists of
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
+    /// Serve the images of directories and archives as a registry
+    Serve(ServeArgs),
     /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
@@ -124,9 +138,23 @@ pub struct RunArgs {
     #[arg(long)]
     pub image_tasks_only: bool,
 
+    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
+    /// for cosign's tags
+    #[arg(
+        long,
+        default_value = "none",
+        value_name = "TYPE,…",
+        help_heading = "Which images"
+    )]
+    pub referrers: Referrers,
+
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// What is checked of images, besides what the tasks say.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -154,6 +182,10 @@ pub struct PullArgs {
     #[command(flatten)]
     pub which: WhichArgs,
 
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -180,6 +212,10 @@ pub struct PushArgs {
     /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
     #[arg(long)]
     pub untagged: bool,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Which images.
     #[command(flatten)]
@@ -220,6 +256,10 @@ pub struct CopyArgs {
     #[arg(long)]
     pub untagged: bool,
 
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -227,6 +267,10 @@ pub struct CopyArgs {
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -240,6 +284,14 @@ pub struct VerifyArgs {
     /// The directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
+    /// What a bundle is compared with.
+    #[command(flatten)]
+    pub against: AgainstArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]
@@ -256,6 +308,10 @@ pub struct VerifyArgs {
     /// Text for people or JSON for programs
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     pub output: Output,
+
+    /// Who must have signed the images.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to reach registries.
     #[command(flatten)]
@@ -351,6 +407,14 @@ pub struct WhichArgs {
     #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
     pub index: IndexArg,
 
+    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
+    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    pub referrers: Referrers,
+
+    /// What is checked of them.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -428,6 +492,15 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub missing: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

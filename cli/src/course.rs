@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::json;
 use transload_template::Value;
-use transload_transfer::job::Job;
+use transload_transfer::job::{Job, Referrers};
 use transload_transfer::{Fault, JobSummary, Status, Turn, Turns};
 
 use crate::report::TaskReport;
@@ -54,6 +54,11 @@ impl Turns for CourseOfRun<'_> {
                     name: job.name.clone(),
                     check_existing: bound.check_existing || job.check_existing,
                     create_projects: bound.create_projects.or(job.create_projects),
+                    referrers: match &bound.referrers {
+                        Referrers::None => job.referrers.clone(),
+                        own => own.clone(),
+                    },
+                    trust: bound.trust.iter().chain(&job.trust).cloned().collect(),
                     pins: job.pins.clone(),
                     earlier: job.earlier.clone(),
                     is_fallback: job.is_fallback,

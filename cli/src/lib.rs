@@ -8,6 +8,7 @@
 pub mod app;
 pub mod args;
 mod atomic;
+mod bundling;
 mod commands;
 #[cfg(test)]
 mod committed;
@@ -20,5 +21,7 @@ mod open_files;
 mod page;
 mod records;
 pub mod report;
+mod signals;
 pub mod task;
+mod trust;
 pub mod ui;

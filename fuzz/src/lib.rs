@@ -4,12 +4,14 @@
 
 pub mod archive;
 pub mod archive_index;
+pub mod bundle;
 pub mod challenge;
 pub mod layout;
 pub mod location;
 pub mod manifest;
 pub mod oci_index;
 pub mod reference;
+pub mod request;
 pub mod task;
 pub mod template;
 
@@ -17,15 +19,17 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
+    ("bundle", bundle::check),
     ("challenge", challenge::check),
     ("layout", layout::check),
     ("location", location::check),
     ("manifest", manifest::check),
     ("oci_index", oci_index::check),
     ("reference", reference::check),
+    ("request", request::check),
     ("task", task::check),
     ("template", template::check),
 ];

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use transload_reference::{Digest, RawManifest, Repository, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Format, Listing, StoredImage};
+use crate::{Error, Format, Listing, Removed, StoredImage};
 
 /// A format's way to keep manifests and tags. [`Store`](crate::Store) tells what each method promises its callers.
 pub(crate) trait Layout: fmt::Debug + Send + Sync {
@@ -20,6 +20,14 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
     fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository>;
 
     fn listing(&self) -> Result<Listing, Error>;
+
+    /// The repositories that have a place, by names alone.
+    fn places(&self) -> Result<BTreeSet<Repository>, Error>;
+
+    /// Those of them that have this path, in whichever registry.
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error>;
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error>;
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error>;
 
@@ -59,6 +67,13 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
     /// is believed; one that can't be read ends the search.
     fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error>;
 
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error>;
+
     /// The files of a repository's manifests that aren't among those reached; none where manifests are blobs.
     fn unreached(&self, repository: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error>;
 
@@ -67,6 +82,9 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
 
     /// Removes manifests' files that [`Layout::unreached`] told, and what was noted of them.
     fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error>;
+
+    /// Removes one manifest with its names in a repository. Nobody else uses the directory meanwhile.
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error>;
 
     /// Removes what repositories leave that have nothing left.
     fn tidy(&self, repositories: &BTreeSet<&Repository>);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, Identifier, Reference, Repository, Tag};
+use transload_reference::{Digest, Identifier, RawManifest, Reference, ReferrerTag, Repository, Tag};
 
 use crate::folders;
 use crate::{BlobFile, Error, Store, StoredImage};
@@ -29,11 +29,23 @@ impl Garbage {
     }
 }
 
-/// How long the digest in a tag of the referrers' tag schema may be (distribution specification, "Referrers Tag Schema").
-const LONGEST_IN_TAG: usize = 64;
+/// What came of a wish to remove one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removed {
+    /// It is gone.
+    Done,
+    /// It wasn't there.
+    Missing,
+    /// It stays: it is a part of an image that stays.
+    Needed,
+}
 
-/// The endings of the tags under which cosign keeps what belongs to a manifest.
-const COSIGN_ENDINGS: [&str; 3] = [".sig", ".att", ".sbom"];
+/// Whether an index names a manifest as its part.
+pub(crate) fn has_part(index: &RawManifest, digest: &Digest) -> bool {
+    let mut children = index.view().children().iter();
+    children.any(|child| child.digest == *digest)
+}
 
 /// A store that nobody else has open, until this is dropped ([`Store::open_exclusively`]).
 #[derive(Debug)]
@@ -146,6 +158,38 @@ impl Exclusive {
         Ok(true)
     }
 
+    /// Removes one manifest of a repository at once, with all its names there. Its blobs stay, for [`Exclusive::garbage`] to find; so does
+    /// what refers to it.
+    ///
+    /// # Errors
+    /// Where what needs it can't be read, or the filesystem refuses.
+    pub fn remove_manifest(&mut self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        let removed = self.store.layout.remove_manifest(repository, digest)?;
+        self.store.layout.tidy(&BTreeSet::from([repository]));
+        self.store.directory.forget_made();
+        Ok(removed)
+    }
+
+    /// Removes one blob at once. Looks through all images for one that needs it.
+    ///
+    /// # Errors
+    /// As [`Exclusive::garbage`], and where the filesystem refuses.
+    pub fn remove_blob(&mut self, digest: &Digest) -> Result<Removed, Error> {
+        if self.store.open_blob(digest)?.is_none() {
+            return Ok(Removed::Missing);
+        }
+        let garbage = self.garbage(|_| true)?;
+        let Some(file) = garbage
+            .blobs
+            .iter()
+            .find(|file| file.digest.as_ref() == Some(digest))
+        else {
+            return Ok(Removed::Needed);
+        };
+        folders::remove(&file.path)?;
+        Ok(Removed::Done)
+    }
+
     /// Removes it: the images' names first, so that at no time a name stands for what isn't whole.
     ///
     /// # Errors
@@ -192,14 +236,19 @@ impl Reached {
         }
         let subjects = store.layout.subjects(repository)?;
         loop {
-            let tags: BTreeSet<String> = self.manifests.iter().map(in_tag).collect();
+            let tags: BTreeSet<Tag> = self
+                .manifests
+                .iter()
+                .map(|digest| ReferrerTag::Index.of(digest))
+                .collect();
             let refers = |image: &mut StoredImage| {
                 let subject = subjects.get(&image.digest);
                 subject.is_some_and(|subject| self.manifests.contains(subject))
                     || image
                         .reference
                         .tag()
-                        .is_some_and(|tag| tags.contains(without_ending(tag)))
+                        .and_then(ReferrerTag::parse)
+                        .is_some_and(|(_, of)| tags.contains(&of))
             };
             let found: Vec<StoredImage> = others.extract_if(.., refers).collect();
             // Some are no images by themselves, but parts of one.
@@ -250,17 +299,4 @@ impl Reached {
         }
         Ok(())
     }
-}
-
-/// A digest as it stands in the tags of what refers to it: `sha256-<hex>`.
-fn in_tag(digest: &Digest) -> String {
-    let hex = digest.hex();
-    let hex = hex.get(..LONGEST_IN_TAG).unwrap_or(hex);
-    format!("{}-{hex}", digest.algorithm().as_str())
-}
-
-fn without_ending(tag: &Tag) -> &str {
-    let endings = COSIGN_ENDINGS.iter();
-    let mut bare = endings.filter_map(|ending| tag.as_str().strip_suffix(ending));
-    bare.next().unwrap_or(tag.as_str())
 }

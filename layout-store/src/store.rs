@@ -1,11 +1,11 @@
 //! A directory of images, whatever its format.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_reference::{Digest, Identifier, RawManifest, Repository, Tag};
+use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Repository, Tag};
 
 use crate::directory::Directory;
 use crate::error::shown;
@@ -97,6 +97,31 @@ impl Store {
             .collect();
         repositories.dedup();
         Ok(repositories.into_iter())
+    }
+
+    /// The repositories that have a place here, sorted, by a look at names alone: quick where [`Store::repositories`] reads every manifest.
+    /// What is left of a repository without images may be among them.
+    ///
+    /// # Errors
+    /// Where the store's own folder, or what lists its images, can't be read.
+    pub fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        self.layout.places()
+    }
+
+    /// The [`Store::places`] that have this path, in whichever registry, such as `library/alpine`.
+    ///
+    /// # Errors
+    /// As [`Store::places`].
+    pub fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        self.layout.places_of(path)
+    }
+
+    /// Returns whether a repository is among the [`Store::places`].
+    ///
+    /// # Errors
+    /// As [`Store::places`].
+    pub fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        self.layout.has_place(repository)
     }
 
     /// The tags of a repository, sorted; none where the store has no such repository. [`Store::resolve`] tells what each stands for.
@@ -202,6 +227,58 @@ impl Store {
     /// Where a manifest is or would be.
     pub fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         self.layout.manifest_path(repository, digest)
+    }
+
+    /// Returns what refers to a manifest of a repository, sorted by digest: an entry of the list of its referrers each. Reads all manifests
+    /// of the repository; where several are asked for, [`Store::all_referrers`] reads them once.
+    ///
+    /// ```
+    /// # use transload_layout_store::{Store, reference::Digest};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = Store::create(folder.path())?;
+    /// let referrers = store.referrers(&"docker.io/library/alpine".parse()?, &Digest::of(b"a manifest"))?;
+    /// assert!(referrers.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the repository's manifests can't be read. What isn't what its name says is passed over.
+    pub fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
+        Ok(self
+            .all_referrers(repository)?
+            .remove(subject)
+            .unwrap_or_default())
+    }
+
+    /// Returns what refers to each manifest of a repository, by the manifest's digest, whether or not that manifest is there.
+    ///
+    /// # Errors
+    /// As [`Store::referrers`].
+    pub fn all_referrers(&self, repository: &Repository) -> Result<BTreeMap<Digest, Vec<Descriptor>>, Error> {
+        let mut by_subject: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
+        for (digest, subject) in self.layout.subjects(repository)? {
+            match self.layout.manifest(repository, &digest) {
+                Ok(Some(manifest)) => by_subject.entry(subject).or_default().extend(manifest.referrer()),
+                Err(error @ Error::Io { .. }) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(by_subject)
+    }
+
+    /// Lets referrers, whose manifests are there, be found with the manifest that they refer to, durably. A directory of KubeKey's format finds
+    /// them by their `subject` alone. An OCI layout lists them in `index.json` without a name, which oras reads, and in an index under the
+    /// referrers tag (`sha256-<hex>`), which regctl reads.
+    ///
+    /// # Errors
+    /// Where a manifest isn't there, or the folder can't be written.
+    pub fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        self.layout.add_referrers(repository, subject, referrers)
     }
 
     /// The manifests that an index names and that were left out when it was written: it is sparse by request. What of them was

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use transload_layout_store::parts::Parts;
 use transload_layout_store::{Format, OpenOptions, Store, Verdict};
-use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Reference, Repository};
+use transload_reference::{
+    Descriptor, Digest, Identifier, MediaType, RawManifest, Reference, ReferrerTag, ReferrersIndex,
+    Repository,
+};
 
 const FULL_NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -449,6 +452,9 @@ fn referrers_are_listed_and_stay_with_their_subject() {
         signatures.push(signature);
     }
     assert_eq!(store.images().unwrap().len(), 4);
+    let referrers = store.referrers(&app, subject.digest()).unwrap();
+    assert_eq!(referrers, [signatures[0].referrer().unwrap()]);
+    assert_eq!(store.all_referrers(&app).unwrap().len(), 2);
     drop(store);
     let mut exclusive = Store::open_exclusively(folder.path().join("app")).unwrap();
     let garbage = exclusive
@@ -467,6 +473,28 @@ fn referrers_are_listed_and_stay_with_their_subject() {
             .unwrap()
             .is_some()
     );
+}
+
+#[test]
+fn referrers_are_found_in_the_index_under_the_referrers_tag() {
+    let (_folder, store) = new();
+    let app = repository("hub.local/app");
+    let subject = publish(&store, "hub.local/app:v1", "one");
+    let config = serde_json::to_string(&put(&store, b"{}")).unwrap();
+    let about = serde_json::to_string(&subject.descriptor()).unwrap();
+    let text = format!(
+        r#"{{"schemaVersion":2,"artifactType":"application/x","config":{config},"layers":[],"subject":{about}}}"#
+    );
+    let signature = RawManifest::parse(text.into_bytes(), None).unwrap();
+    store.put_manifest(&app, &signature).unwrap();
+    assert_eq!(store.referrers(&app, subject.digest()).unwrap(), []);
+    let referrer = signature.referrer().unwrap();
+    let list: ReferrersIndex = [referrer.clone()].into_iter().collect();
+    let list = list.to_manifest().unwrap();
+    store.put_manifest(&app, &list).unwrap();
+    let tag = ReferrerTag::Index.of(subject.digest());
+    store.tag(&app, &tag, list.digest()).unwrap();
+    assert_eq!(store.referrers(&app, subject.digest()).unwrap(), [referrer]);
 }
 
 #[test]

@@ -310,6 +310,8 @@ fn what_refers_to_something_that_stays_stays_and_what_refers_to_the_rest_goes() 
             true,
             &name("scan"),
         );
+        let about_index = store.referrers(&"hub.local/a".parse().unwrap(), index.digest());
+        assert_eq!(about_index.unwrap(), [sbom.referrer().unwrap()]);
         // By cosign's tags, of the index and of its child; and a signature of one.
         let signature = publish_about(
             &store,

@@ -4,6 +4,7 @@
 //! - How an image is named: [`Reference`], [`Repository`], [`Registry`], [`Tag`], [`Identifier`].
 //! - How content is identified: [`Digest`], [`Descriptor`], [`MediaType`].
 //! - What a manifest says: [`RawManifest`], [`Manifest`]; what it runs on: [`Platform`].
+//! - What refers to a manifest: [`RawManifest::referrer`], [`ReferrersIndex`], [`ReferrerTag`].
 //! - Whether bytes are what they should be: [`Verifier`], [`VerifyingReader`], [`Hasher`].
 //! - How a text from elsewhere is shown: [`printable`].
 
@@ -15,6 +16,7 @@ mod media_type;
 mod name;
 mod platform;
 mod reference;
+mod referrers;
 mod text;
 mod verify;
 
@@ -29,5 +31,6 @@ pub use media_type::{MediaKind, MediaType};
 pub use name::{Registry, Repository, Tag};
 pub use platform::Platform;
 pub use reference::{Identifier, Reference};
+pub use referrers::{ReferrerTag, ReferrersIndex};
 pub use text::{is_unprintable, printable};
 pub use verify::{Verifier, VerifyError, VerifyingReader};

@@ -284,6 +284,12 @@ impl Tag {
         Tag("latest".into())
     }
 
+    /// A tag whose text this crate made.
+    pub(crate) fn checked(text: String) -> Tag {
+        debug_assert!(text.parse::<Tag>().is_ok());
+        Tag(text.into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -194,6 +194,7 @@ impl ClientBuilder {
             connections: Arc::new(ConnectionPool::new(limits, most_idle)),
             schemes: HashMap::new().into(),
             logins: HashMap::new().into(),
+            referrers_api: HashMap::new().into(),
             known_credentials: HashMap::new().into(),
             tokens: Tokens::default(),
             expected: Expected::default(),

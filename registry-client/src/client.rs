@@ -221,6 +221,21 @@ impl Client {
         self.core.referrers(repository, digest, artifact_type)
     }
 
+    /// Lists referrers of a manifest at a registry without the referrers API: adds them to the index under the
+    /// [referrers tag](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema), and reads it again after
+    /// writing, so that concurrent writers lose nothing. Does nothing at a registry with the API. Push the referrers' manifests first.
+    ///
+    /// # Errors
+    /// If the registry gives no usable answer, or other writers replace the index again and again.
+    pub fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        self.core.add_referrers(repository, subject, referrers)
+    }
+
     /// Lists all tags of a repository
     /// ([specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags)), in the registry's order. They are
     /// unchecked: parse one as a [`Tag`](transload_reference::Tag) before using it as a name or a path.
@@ -229,6 +244,16 @@ impl Client {
     /// [`Error::is_not_found`] if there is no such repository.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
         self.core.tags(repository)
+    }
+
+    /// Lists all repositories of a registry, in its order, if it tells them
+    /// ([Docker's registry API](https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/api.md#listing-repositories)). They are
+    /// unchecked: make a [`Repository`] of one before using it as a name or a path.
+    ///
+    /// # Errors
+    /// If the registry doesn't list its repositories, or not to this user.
+    pub fn catalog(&self, registry: &Registry) -> Result<Vec<String>, Error> {
+        self.core.catalog(registry)
     }
 
     /// Checks that a registry answers and accepts the credentials.

@@ -109,6 +109,8 @@ pub(crate) struct Core {
     /// The probed schemes of loopback registries, by rule.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
+    /// Whether each registry has the referrers API.
+    pub referrers_api: Mutex<HashMap<Reach, bool>>,
     pub known_credentials: Mutex<HashMap<Repository, Option<(Credential, CredentialOrigin)>>>,
     pub tokens: Tokens,
     /// The repositories that were announced.

@@ -212,6 +212,9 @@ impl Core {
         if !answer.is_success() || answer.is_page() {
             return Err(refused(answer, &call, identifier, manifest));
         }
+        if answer.header("oci-subject").is_some() {
+            self.learn_of_referrers_api(&call.reach, true);
+        }
         let told: Option<Digest> = answer
             .header("docker-content-digest")
             .and_then(|text| text.parse().ok());

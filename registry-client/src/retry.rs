@@ -92,7 +92,7 @@ impl RetryPolicy {
 }
 
 /// Returns a random number in 0..1: the standard library seeds each of these hashers anew, which is enough for jitter.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }

@@ -11,7 +11,7 @@ use super::event::How;
 use super::fault::Fault;
 use super::outcome::{ImageOutcome, Status, Tally};
 use super::place::{Expected, Presence, Source};
-use super::plan::Plan;
+use super::plan::{Attached, Plan};
 use super::prepare::Mapping;
 use crate::panics;
 
@@ -255,6 +255,11 @@ impl ImageTask {
             parts,
             contents: plan.map(|plan| Arc::clone(&plan.contents)).unwrap_or_default(),
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
+            referrers: plan
+                .map(|plan| plan.referrers.iter().filter_map(Attached::told).collect())
+                .unwrap_or_default(),
+            left_referrers: plan.map(|plan| plan.left).unwrap_or_default(),
+            verified_by: plan.map(|plan| plan.verified_by.clone()).unwrap_or_default(),
             blobs: tally(progress),
             attempts: progress.attempts,
             began: progress.started.map(|(_, began)| began),

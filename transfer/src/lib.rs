@@ -12,6 +12,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod blobs;
+pub mod bundle;
 mod bytes;
 mod clients;
 mod contents;
@@ -47,6 +48,7 @@ mod run;
 mod space;
 mod suggest;
 mod tagging;
+mod trust;
 mod turns;
 mod versions;
 mod worker_pool;
@@ -57,12 +59,15 @@ pub use contents::{ImagePart, PartBlob};
 pub use event::{Event, How, Observer, Observers, Unobserved};
 pub use fault::{Fault, Side};
 pub use options::{Options, pool};
-pub use outcome::{Count, ImageOutcome, JobSummary, Route, Scheduled, Status, Tally};
+pub use outcome::{
+    Count, ImageOutcome, JobSummary, LeftReferrers, Link, Referrer, Route, Scheduled, Status, Tally,
+};
 pub use place::{DirectorySource, RegistrySource, Source};
 pub use prepare::{Mapping, Problem};
 pub use preview::{Disk, Host, ImagePreview, JobPreview, Login, Preview, preview};
 pub use projects::Project;
 pub use run::{Summary, THE_TASK, run, run_in_turns};
+pub use trust::{TrustPolicy, TrustProgram, TrustRule};
 pub use turns::{Turn, Turns};
 
 pub(crate) use clients::Clients;

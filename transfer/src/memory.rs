@@ -1,18 +1,22 @@
 //! A place in memory, for tests of the engine: it takes and gives images, fails where a test wants it to, and notes broken promises.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, Cursor, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Registry, Repository, Tag, Verifier};
+use transload_reference::{
+    Descriptor, Digest, RawManifest, Reference, ReferrersIndex, Registry, Repository, Tag, Verifier,
+};
 use transload_test_support::image::{Document, Image};
 
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::outcome::Link;
 use crate::place::{Bring, Expected, Offers, PlannedImage, Presence, Published, Sink, Source, read_fault};
+use crate::plan::Attached;
 
 /// Bytes that a reader gives at a time.
 const PIECE: usize = 16;
@@ -24,6 +28,9 @@ pub(crate) enum Call {
     Root,
     Manifest,
     OpenBlob,
+    Referrers,
+    FindTag,
+    AddReferrers,
     Published,
     Presence,
     BringBlob,
@@ -109,6 +116,10 @@ struct Contents {
     moved: HashMap<Digest, usize>,
     free: Option<u64>,
     broken: Vec<String>,
+    /// Whether a manifest comes after its subject, as Harbor wants it.
+    needs_subjects: bool,
+    /// Referrers that were added, by their subject.
+    referrers: BTreeMap<Digest, BTreeSet<Digest>>,
 }
 
 impl Memory {
@@ -191,6 +202,23 @@ impl Memory {
     /// Lets so many bytes be free.
     pub fn set_free(&self, bytes: u64) {
         self.contents().free = Some(bytes);
+    }
+
+    /// Lets a manifest that comes before its subject break a promise.
+    pub fn need_subjects(&self) {
+        self.contents().needs_subjects = true;
+    }
+
+    /// Returns what kind of place it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Lists a manifest as the referrer of another one, whatever it says itself.
+    pub fn list_referrer(&self, subject: &Digest, referrer: &Digest) {
+        let mut contents = self.contents();
+        let known = contents.referrers.entry(subject.clone()).or_default();
+        known.insert(referrer.clone());
     }
 
     /// Takes a blob away, as a registry may lose one.
@@ -277,7 +305,12 @@ impl Memory {
                 })
         };
         let side = match call {
-            Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => Side::Source,
+            Call::Resolve
+            | Call::Root
+            | Call::Manifest
+            | Call::OpenBlob
+            | Call::Referrers
+            | Call::FindTag => Side::Source,
             _ => Side::Destination,
         };
         match trouble {
@@ -319,6 +352,12 @@ impl Memory {
         }
         let view = manifest.view();
         let mut missing = Vec::new();
+        if let Some(subject) = view.subject().filter(|_| contents.needs_subjects) {
+            let key = (repository.clone(), subject.digest.clone());
+            if !contents.manifests.contains_key(&key) {
+                missing.push(format!("its subject {}", subject.digest));
+            }
+        }
         let has = |digest: &Digest| {
             contents
                 .manifests
@@ -367,6 +406,25 @@ impl Source for Memory {
 
     fn describe(&self) -> String {
         self.0.name.to_string()
+    }
+
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        self.call(Call::Referrers, subject.as_str())?;
+        let contents = self.contents();
+        let listed = contents.referrers.get(subject);
+        let own = contents.manifests.iter().filter(|((of, digest), manifest)| {
+            let about = manifest.view().subject();
+            let is_listed = listed.is_some_and(|listed| listed.contains(digest));
+            of == repository && (is_listed || about.is_some_and(|about| about.digest == *subject))
+        });
+        let found: ReferrersIndex = own.filter_map(|(_, manifest)| manifest.referrer()).collect();
+        Ok(found.referrers().to_vec())
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        self.call(Call::FindTag, tag.as_str())?;
+        let key = (repository.clone(), tag.clone());
+        Ok(self.contents().tags.get(&key).cloned())
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
@@ -442,7 +500,8 @@ impl Sink for Memory {
             contents.broken.push("it was laid out twice".to_owned());
         }
         let manifests = |image: &PlannedImage<'_>| {
-            let manifests = image.children.iter().chain([image.root]);
+            let referrers = image.referrers.iter().map(|attached| &attached.manifest);
+            let manifests = image.children.iter().chain([image.root]).chain(referrers);
             manifests.map(|manifest| manifest.digest().clone()).collect()
         };
         let images = images.iter();
@@ -493,6 +552,29 @@ impl Sink for Memory {
             .manifests
             .get(&(repository.clone(), digest.clone()))
             .cloned())
+    }
+
+    fn has_referrers(&self, repository: &Repository, referrers: &[Attached]) -> Result<bool, Fault> {
+        let contents = self.contents();
+        let is_there = |attached: &Attached| match &attached.link {
+            Some(Link::Tag(tag)) => {
+                let key = (repository.clone(), tag.clone());
+                contents.tags.get(&key) == Some(attached.manifest.digest())
+            }
+            _ => {
+                let key = (repository.clone(), attached.manifest.digest().clone());
+                contents.manifests.contains_key(&key)
+            }
+        };
+        Ok(referrers.iter().all(is_there))
+    }
+
+    fn add_referrers(&self, _: &Repository, subject: &Digest, referrers: &[Descriptor]) -> Result<(), Fault> {
+        self.call(Call::AddReferrers, subject.as_str())?;
+        let mut contents = self.contents();
+        let known = contents.referrers.entry(subject.clone()).or_default();
+        known.extend(referrers.iter().map(|referrer| referrer.digest.clone()));
+        Ok(())
     }
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use transload_reference::{Digest, Platform};
+use transload_archive::bundle::Holdings;
+use transload_reference::{Digest, Platform, Tag};
 
 use super::contents::ImagePart;
 use super::event::How;
@@ -54,6 +55,12 @@ pub struct ImageOutcome {
     pub contents: Arc<[ImagePart]>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
+    /// Its referrers that came along: signatures, SBOMs and the like.
+    pub referrers: Vec<Referrer>,
+    /// Its referrers that didn't.
+    pub left_referrers: LeftReferrers,
+    /// What vouches for it at its source, such as `key ECDSA P-256 0123456789ab`; empty where nothing was to be checked.
+    pub verified_by: Vec<String>,
     /// Blobs by how they got there.
     pub blobs: Tally,
     /// How often it was begun: more than once where a task's `retries` gave it another try.
@@ -78,12 +85,44 @@ impl ImageOutcome {
             parts: Vec::new(),
             contents: Arc::default(),
             warnings: Vec::new(),
+            referrers: Vec::new(),
+            left_referrers: LeftReferrers::default(),
+            verified_by: Vec::new(),
             blobs: Tally::default(),
             attempts: 0,
             began: None,
             elapsed: Duration::ZERO,
         }
     }
+}
+
+/// A referrer of an image: a signature, an SBOM or the like.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Referrer {
+    /// Its manifest's digest.
+    pub digest: Digest,
+    /// Its artifact type, if it tells its subject.
+    pub artifact_type: Option<String>,
+    /// How it is found with what it refers to.
+    pub link: Link,
+}
+
+/// How a referrer is found with what it refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// By the `subject` in its manifest, of this digest.
+    Subject(Digest),
+    /// By this tag of cosign's.
+    Tag(Tag),
+}
+
+/// The numbers of an image's referrers that don't come along.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftReferrers {
+    /// Those that nobody asked for, where the source tells them without a request.
+    pub unasked: usize,
+    /// Those of an index that was cut, and so has another digest.
+    pub of_index: usize,
 }
 
 /// What became of an image.
@@ -203,6 +242,8 @@ pub struct JobSummary {
     pub origins: BTreeMap<String, Count>,
     /// How many requests were sent to each token server, by its URL.
     pub token_requests: BTreeMap<String, u64>,
+    /// What is neither in the bundle that its images come from nor at their destination, and the images that lack it.
+    pub missing: Holdings,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.

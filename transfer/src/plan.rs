@@ -2,8 +2,11 @@
 //!
 //! Planning reads manifests, and the config of a single image whose platform is asked for. It moves no blob.
 
+mod referrers;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use transload_policy::{
     Decision, Keep, Selection, Shortfall, config_platform, filter_index, judge, judge_single, select_with,
@@ -12,10 +15,14 @@ use transload_reference::{Descriptor, Digest, Index, Manifest, Platform, RawMani
 
 use super::contents::{self, ImagePart};
 use super::fault::{Fault, Side};
+use super::outcome::LeftReferrers;
 use super::parallel_map::{MOST, parallel_map};
 use super::place::{Presence, Sink, Source, config_of};
 use super::prepare::Mapping;
 use crate::job::{IndexMode, Job};
+use crate::trust;
+
+pub(crate) use referrers::{Attached, belongs, find_all};
 
 /// How deep indexes may be nested. Real ones nest once.
 const MAX_DEPTH: usize = 8;
@@ -58,10 +65,16 @@ pub(crate) struct Plan {
     pub contents: Arc<[ImagePart]>,
     /// Things to look at.
     pub warnings: Vec<String>,
+    /// What vouches for it at the source.
+    pub verified_by: Vec<String>,
     /// Whether the destination's name stands for the root already.
     pub was_published: bool,
     /// What the destination has of it.
     pub presence: Presence,
+    /// Its referrers that come along, each after its subject.
+    pub referrers: Vec<Attached>,
+    /// Its referrers that don't, as far as they are known.
+    pub left: LeftReferrers,
 }
 
 /// What is to be done about an image.
@@ -81,12 +94,21 @@ pub(crate) fn plan(
     source: &dyn Source,
     destination: &dyn Sink,
     mapping: &Mapping,
+    cancel: &AtomicBool,
 ) -> Result<Planned, Fault> {
     let published = destination.published(mapping.to.reference())?;
     let original = root(source, destination, mapping, published.is_some())?;
     if let Some(pins) = &job.pins {
         pins.check_source(&mapping.name, original.digest())?;
     }
+    let verified_by = trust::check_all(
+        &job.trust,
+        &mapping.name,
+        source,
+        &mapping.from,
+        &original,
+        cancel,
+    )?;
     let mut walk = Walk {
         job,
         source,
@@ -133,6 +155,12 @@ pub(crate) fn plan(
     if let Some(pins) = &job.pins {
         pins.check_result(&mapping.name, original.digest(), &root, &walk.gathered.platforms)?;
     }
+    let (referrers, left) = walk.referrers_of(&original, &root)?;
+    if let Some(pins) = &job.pins {
+        let told = referrers.iter().filter_map(Attached::told);
+        let told = told.map(|referrer| referrer.digest).collect();
+        pins.check_referrers(&mapping.name, original.digest(), &told)?;
+    }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
     let contents = contents::parts(&root, &gathered.manifests, &gathered.platforms);
@@ -144,14 +172,20 @@ pub(crate) fn plan(
         parts: gathered.platforms,
         contents,
         warnings: gathered.warnings,
+        verified_by,
         was_published,
         presence: Presence::Incomplete,
+        referrers,
+        left,
     };
     if !was_published {
         return Ok(Planned::Move(plan));
     }
     let repository = mapping.to.reference().repository();
-    plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
+    // A new signature's blobs aren't there, and nothing was lost.
+    if plan.referrers.is_empty() || destination.has_referrers(repository, &plan.referrers)? {
+        plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
+    }
     Ok(match plan.presence {
         Presence::Whole => Planned::AlreadyThere(plan),
         _ => Planned::Move(plan),

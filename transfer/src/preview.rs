@@ -5,7 +5,7 @@ mod hosts;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_layout_store::disk::filesystem;
 use transload_policy::PlatformPattern;
@@ -19,9 +19,9 @@ use super::contents::ImagePart;
 use super::ends::Ends;
 use super::event::{Event, Observer};
 use super::fault::Fault;
-use super::outcome::Count;
-use super::place::{Place, Sink, Source, ToBe};
-use super::plan::{self, Plan, Planned};
+use super::outcome::{Count, LeftReferrers, Referrer};
+use super::place::{Place, Presence, Sink, Source, ToBe};
+use super::plan::{self, Attached, Plan, Planned};
 use super::prepare::{Mapping, Preparation, Prepared, Problem};
 use super::projects::{KnownProjects, Project, Projects};
 use super::run::prepare_all;
@@ -118,6 +118,12 @@ pub enum Preview {
         there: Count,
         /// Things to look at.
         warnings: Vec<String>,
+        /// What vouches for it at its source; empty where nothing was to be checked.
+        verified_by: Vec<String>,
+        /// Its referrers that come along: signatures, SBOMs and the like.
+        referrers: Vec<Referrer>,
+        /// Its referrers that don't.
+        left_referrers: LeftReferrers,
         /// Whether all of it is there, its name included.
         is_there: bool,
     },
@@ -211,7 +217,7 @@ fn preview_job(
                 if !options.cancel.load(Ordering::Relaxed) {
                     *slot = Some(match unreachable {
                         Some(fault) => Err(fault.clone()),
-                        None => Fault::isolate(|| look(job, mapping, opened)),
+                        None => Fault::isolate(|| look(job, mapping, opened, &options.cancel)),
                     });
                 }
             });
@@ -312,7 +318,11 @@ struct Outline {
     platforms: Vec<Platform>,
     contents: Arc<[ImagePart]>,
     warnings: Vec<String>,
+    verified_by: Vec<String>,
+    /// Whether its name stands for it, and its referrers are there.
     was_published: bool,
+    referrers: Vec<Referrer>,
+    left_referrers: LeftReferrers,
     blobs: Vec<Look>,
 }
 
@@ -332,15 +342,19 @@ impl Outline {
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             contents: plan.contents,
             warnings: plan.warnings,
-            was_published: plan.was_published,
+            verified_by: plan.verified_by,
+            was_published: plan.was_published
+                && (plan.referrers.is_empty() || plan.presence != Presence::Incomplete),
+            referrers: plan.referrers.iter().filter_map(Attached::told).collect(),
+            left_referrers: plan.left,
             blobs,
         }))
     }
 }
 
-fn look(job: &Job, mapping: &Mapping, opened: &Opened) -> Result<Looked, Fault> {
+fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> Result<Looked, Fault> {
     let (source, destination) = opened.as_ref().map_err(Clone::clone)?;
-    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping)? {
+    let (plan, looks) = match plan::plan(job, source.as_ref(), destination.as_ref(), mapping, cancel)? {
         Planned::Skip(reason) => return Ok(Looked::Skip(reason)),
         Planned::AlreadyThere(plan) => {
             let there = |blob: &Descriptor| Look {
@@ -406,6 +420,9 @@ fn count(
         to_move,
         there: is_there,
         warnings: outline.warnings,
+        verified_by: outline.verified_by,
+        referrers: outline.referrers,
+        left_referrers: outline.left_referrers,
         is_there: is_whole,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use transload_archive::bundle::Holdings;
 use transload_registry_client::Client;
 
 use crate::clients::{Clients, expect};
@@ -263,6 +264,7 @@ fn run_job(
     tell_cautions(&ends);
     ends.leave_unchecked();
     warnings.extend(executor.warnings());
+    let missing = executor.missing();
     let is_stopped = options.cancel.load(Ordering::Relaxed);
     let mut origins: BTreeMap<String, Count> = BTreeMap::new();
     let mut images = Vec::new();
@@ -276,6 +278,16 @@ fn run_job(
         images.push(outcome);
     }
     images.extend(grounded);
+    let of_indexes: Vec<usize> = images
+        .iter()
+        .map(|outcome| outcome.left_referrers.of_index)
+        .filter(|number| *number > 0)
+        .collect();
+    if let (number @ 1.., indexes) = (of_indexes.iter().sum::<usize>(), of_indexes.len()) {
+        let text = left_with_indexes(number, indexes);
+        observer.event(&Event::Warning { text: &text });
+        warnings.push(text);
+    }
     JobSummary {
         job: job.name.clone(),
         images,
@@ -283,9 +295,23 @@ fn run_job(
         projects: projects.created,
         origins,
         token_requests: client.take_token_requests(),
+        missing,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
         takes_all_platforms: job.platforms.patterns().is_none(),
+    }
+}
+
+/// What is told of the referrers of indexes that were cut.
+fn left_with_indexes(number: usize, indexes: usize) -> String {
+    match (number, indexes) {
+        (1, _) => "the index's signature isn't carried: `--index original` keeps it".to_owned(),
+        (number, 1) => format!(
+            "{number} signatures and other referrers of the index aren't carried: `--index original` keeps them"
+        ),
+        (number, indexes) => format!(
+            "{number} signatures and other referrers of {indexes} indexes aren't carried: `--index original` keeps them"
+        ),
     }
 }
 
@@ -321,6 +347,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         projects: Vec::new(),
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
+        missing: Holdings::default(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
         takes_all_platforms: false,

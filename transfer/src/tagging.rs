@@ -23,12 +23,11 @@ struct Inner {
     is_being_written: bool,
 }
 
-/// An image whose tag waits.
+/// An image whose tags wait: its own, and those of its signatures and the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub image: ImageId,
-    pub tag: Tag,
-    pub digest: Digest,
+    pub tags: Vec<(Tag, Digest)>,
 }
 
 impl Tagging {
@@ -60,8 +59,7 @@ mod tests {
     fn waiting(image: ImageId) -> Waiting {
         Waiting {
             image,
-            tag: format!("v{image}").parse().unwrap(),
-            digest: Digest::of(b"image"),
+            tags: vec![(format!("v{image}").parse().unwrap(), Digest::of(b"image"))],
         }
     }
 

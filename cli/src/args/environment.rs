@@ -15,8 +15,16 @@ use crate::ui;
 const HEADINGS: [&str; 2] = ["How", "Registries"];
 
 /// Flags under other headings that people set once for all their work, by their long names.
-const OTHERS: [&str; 8] = [
-    "platform", "policy", "index", "output", "vars", "verbose", "quiet", "color",
+const OTHERS: [&str; 9] = [
+    "platform",
+    "policy",
+    "index",
+    "referrers",
+    "output",
+    "vars",
+    "verbose",
+    "quiet",
+    "color",
 ];
 
 /// What turns a switch off.

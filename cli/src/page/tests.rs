@@ -1,5 +1,5 @@
 use crate::report::{
-    BlobReport, ErrorReport, ImageReport, ImageStatus, PartBlobReport, PartReport, Recorder, Report,
+    BlobReport, ErrorReport, ImageReport, ImageStatus, LeftReferrersReport, PartBlobReport, PartReport, Recorder, Report,
     RunStatus, TaskReport, TaskStatus, Totals,
 };
 
@@ -33,6 +33,9 @@ fn image(number: u64, status: ImageStatus) -> ImageReport {
         digest: Some(digest(number * 1000 + number % 2)),
         platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
         parts: vec![part("linux/amd64", 1), part("linux/arm64", 2)],
+        referrers: Vec::new(),
+        left_referrers: LeftReferrersReport::default(),
+        verified_by: Vec::new(),
         blobs: BlobReport::default(),
         attempts: 1,
         retries: 0,

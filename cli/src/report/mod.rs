@@ -14,7 +14,8 @@ pub use only_failed::only_failed;
 pub(crate) use only_failed::parse;
 pub use record::Recorder;
 pub use schema::{
-    BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, OriginReport, PartBlobReport,
-    PartReport, ProjectReport, Report, RunStatus, TaskReport, TaskStatus, Totals, VERSION,
+    BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, LeftReferrersReport,
+    OriginReport, PartBlobReport, PartReport, ProjectReport, ReferrerReport, Report, RunStatus, TaskReport,
+    TaskStatus, Totals, VERSION,
 };
 pub use time::{rfc3339, seconds, today};

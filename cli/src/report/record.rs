@@ -360,6 +360,8 @@ impl ImageReport {
             digest: outcome.digest.as_ref().map(ToString::to_string),
             platforms: outcome.platforms.iter().map(ToString::to_string).collect(),
             parts: outcome.contents.iter().map(Into::into).collect(),
+            referrers: outcome.referrers.iter().map(Into::into).collect(),
+            left_referrers: outcome.left_referrers.into(),
             blobs: (&outcome.blobs).into(),
             attempts: outcome.attempts.max(u32::from(is_begun)),
             retries: 0,
@@ -368,6 +370,7 @@ impl ImageReport {
             ended: outcome.began.map(|began| rfc3339(began + outcome.elapsed)),
             seconds: seconds(outcome.elapsed),
             warnings: outcome.warnings.clone(),
+            verified_by: outcome.verified_by.clone(),
             reason,
             error,
         }

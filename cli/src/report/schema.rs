@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use transload_registry_client::Visibility;
-use transload_transfer::{Count, Fault, ImagePart, Project, Side, Tally};
+use transload_transfer::{Count, Fault, ImagePart, LeftReferrers, Link, Project, Referrer, Side, Tally};
 
 /// The version of the form. It grows where a program that reads the old one would read the new one wrongly; a field more is none.
 pub const VERSION: u32 = 1;
@@ -207,6 +207,12 @@ pub struct ImageReport {
     /// Its manifests with their blobs, once known.
     #[serde(default)]
     pub parts: Vec<PartReport>,
+    /// The referrers that came along: signatures, SBOMs and the like.
+    #[serde(default)]
+    pub referrers: Vec<ReferrerReport>,
+    /// The referrers that didn't.
+    #[serde(default)]
+    pub left_referrers: LeftReferrersReport,
     /// Blobs that are where they should be, by how they got there.
     pub blobs: BlobReport,
     /// How often the image was begun: none where its turn didn't come.
@@ -223,6 +229,9 @@ pub struct ImageReport {
     pub seconds: f64,
     /// Things to look at.
     pub warnings: Vec<String>,
+    /// What vouched for it at its source, by `verify`, `--verify-key` or `--verify-with`.
+    #[serde(default)]
+    pub verified_by: Vec<String>,
     /// Why it was skipped.
     pub reason: Option<String>,
     /// Why it failed.
@@ -267,6 +276,28 @@ impl From<&ImagePart> for PartReport {
                 .collect(),
         }
     }
+}
+
+/// A referrer of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferrerReport {
+    /// Its manifest's digest.
+    pub digest: String,
+    /// Its artifact type, if it tells its subject.
+    pub artifact_type: Option<String>,
+    /// The digest of the manifest that it refers to, by its `subject`.
+    pub subject: Option<String>,
+    /// The tag by which cosign finds it.
+    pub tag: Option<String>,
+}
+
+/// How many referrers of an image didn't come along.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftReferrersReport {
+    /// Those that weren't asked for, where the source tells them without a request.
+    pub unasked: usize,
+    /// Those of an index that was cut, and so has another digest.
+    pub of_index: usize,
 }
 
 /// What became of an image.
@@ -349,6 +380,30 @@ impl From<&Tally> for BlobReport {
             linked: tally.linked.into(),
             cloned: tally.cloned.into(),
             shared: tally.shared.into(),
+        }
+    }
+}
+
+impl From<&Referrer> for ReferrerReport {
+    fn from(referrer: &Referrer) -> ReferrerReport {
+        let (subject, tag) = match &referrer.link {
+            Link::Subject(subject) => (Some(subject.to_string()), None),
+            Link::Tag(tag) => (None, Some(tag.to_string())),
+        };
+        ReferrerReport {
+            digest: referrer.digest.to_string(),
+            artifact_type: referrer.artifact_type.clone(),
+            subject,
+            tag,
+        }
+    }
+}
+
+impl From<LeftReferrers> for LeftReferrersReport {
+    fn from(left: LeftReferrers) -> LeftReferrersReport {
+        LeftReferrersReport {
+            unasked: left.unasked,
+            of_index: left.of_index,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_registry_client::Visibility;
 use transload_template::{Snippet, Value, suggest};
-use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK};
+use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK, Referrers};
 
 use super::files::Files;
 use super::keys::{AUTH, IMAGE};
@@ -14,7 +15,7 @@ use super::places::{self, Place};
 use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
-use super::{auths, deprecated, playbook};
+use super::{auths, deprecated, playbook, verify};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {
@@ -70,6 +71,8 @@ pub(super) struct Request<'n> {
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
+    pub referrers: Option<&'n Node>,
+    pub verify: Option<&'n Node>,
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
@@ -150,6 +153,8 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         skip_tls_verify: fields.get("skip_tls_verify"),
         skip_for_auths: false,
         index: fields.get("index"),
+        referrers: fields.get("referrers"),
+        verify: fields.get("verify"),
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
@@ -202,6 +207,8 @@ fn build(
             reader,
         )
     });
+    let referrers = request.referrers.and_then(|node| referrers(node, reader));
+    let trust = request.verify.and_then(|node| verify::read(node, reader));
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
@@ -297,6 +304,8 @@ fn build(
         mode: mode.unwrap_or_default(),
         single: single.unwrap_or_default(),
         index: index.unwrap_or_default(),
+        referrers: referrers.unwrap_or_default(),
+        trust: trust.map(Arc::new).into_iter().collect(),
         link,
         untagged,
         check_existing,
@@ -316,6 +325,22 @@ fn build(
         item: None,
     };
     Some(Outcome::Job(Box::new(job), places))
+}
+
+/// Which referrers come along.
+fn referrers(node: &Node, reader: &mut Reader<'_>) -> Option<Referrers> {
+    let text = reader.text("referrers", node)?;
+    // Empty is as good as none: templates give that.
+    if text.trim().is_empty() {
+        return None;
+    }
+    match text.parse() {
+        Ok(referrers) => Some(referrers),
+        Err(error) => {
+            reader.sink.error(node.id, format!("`referrers`: {error}"));
+            None
+        }
+    }
 }
 
 /// Whether nothing was written, which is a mistake; a template that gives nothing has its reasons.
@@ -400,7 +425,7 @@ fn platforms(node: &Node, of_old: bool, reader: &mut Reader<'_>) -> Option<Platf
         .ok()
 }
 
-fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
+pub(super) fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
     let text = reader.text("pattern", node)?;
     match ImagePattern::new(&text) {
         Ok(pattern) => Some(pattern),

@@ -46,6 +46,10 @@ pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter
     if let Status::Skipped(reason) = &outcome.status {
         let _ = write!(line, "\n{}", wrap(reason, NOTE, width));
     }
+    if !outcome.verified_by.is_empty() {
+        let verified = format!("verified by {}", outcome.verified_by.join(" and "));
+        let _ = write!(line, "\n{}", wrap(&verified, NOTE, width));
+    }
     for warning in &outcome.warnings {
         let warning = wrap(&format!("warning: {warning}"), NOTE, width);
         let _ = write!(line, "\n{}", painter.paint(Ink::Caution, &warning));

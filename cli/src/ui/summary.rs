@@ -151,6 +151,23 @@ fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
         count(job.images.len(), "image"),
         duration(job.elapsed)
     );
+    let images = job.images.iter();
+    let (carried, unasked) = images.fold((0, 0), |(carried, unasked), image| {
+        (
+            carried + image.referrers.len(),
+            unasked + image.left_referrers.unasked,
+        )
+    });
+    if carried > 0 {
+        let _ = writeln!(text, "  {} came along", count(carried, "referrer"));
+    }
+    if unasked > 0 {
+        let _ = writeln!(
+            text,
+            "  {} left behind, such as signatures and SBOMs (--referrers all or `referrers: all` brings them along)",
+            count(unasked, "referrer")
+        );
+    }
     for project in &job.projects {
         let _ = writeln!(text, "  created the project {project}");
     }

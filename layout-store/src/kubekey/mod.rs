@@ -4,6 +4,7 @@ mod folders;
 mod images;
 mod manifests;
 mod mend;
+mod places;
 mod prune;
 pub(crate) mod tag_map;
 mod tags;
@@ -12,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use transload_reference::{Digest, RawManifest, Repository, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 use crate::directory::Directory;
 use crate::folders::{BLOBS, FileState};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Format, Listing, StoredImage, sparse};
+use crate::{Error, Format, Listing, Removed, StoredImage, sparse};
 use tag_map::TagMaps;
 
 pub(crate) use folders::{LAYOUT, MANIFESTS};
@@ -75,6 +76,18 @@ impl Layout for KubeKey {
 
     fn listing(&self) -> Result<Listing, Error> {
         images::listing(self.root())
+    }
+
+    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        places::all(self.root())
+    }
+
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        self.places_of(path)
+    }
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        Ok(!self.readable_folders(repository)?.is_empty())
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
@@ -141,6 +154,18 @@ impl Layout for KubeKey {
         self.mend_tags(repository)
     }
 
+    /// They are found by their subjects.
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        _: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        referrers
+            .iter()
+            .try_for_each(|referrer| self.keep(repository, &referrer.digest))
+    }
+
     fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
         self.subjects(repository)
     }
@@ -155,6 +180,10 @@ impl Layout for KubeKey {
 
     fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
         self.remove_manifests(manifests)
+    }
+
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        self.remove_manifest(repository, digest)
     }
 
     fn tidy(&self, repositories: &BTreeSet<&Repository>) {

@@ -7,20 +7,23 @@ mod file;
 pub(crate) mod index;
 mod listing;
 pub(crate) mod names;
+mod remove;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+use transload_reference::{
+    Descriptor, Digest, RawManifest, Reference, ReferrerTag, ReferrersIndex, Repository, Tag,
+};
 
 use crate::directory::Directory;
 use crate::file_cache::FileCache;
 use crate::folders::{self, BLOBS, Kind, kind, read};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Flaw, Format, Listing, StoredImage, sparse};
+use crate::{Error, Flaw, Format, Listing, Removed, StoredImage, sparse};
 use contents::Contents;
 use index::Entry;
 pub use names::local_repository;
@@ -76,7 +79,7 @@ impl Oci {
     /// The descriptor of a manifest that is to get a name.
     fn descriptor(&self, digest: &Digest) -> Result<Descriptor, Error> {
         match self.found(digest)? {
-            Some(manifest) => Ok(manifest.descriptor()),
+            Some(manifest) => Ok(manifest.referrer().unwrap_or_else(|| manifest.descriptor())),
             None => Err(Error::io("tagging", &self.blob(digest))(
                 io::ErrorKind::NotFound.into(),
             )),
@@ -136,6 +139,23 @@ impl Layout for Oci {
 
     fn listing(&self) -> Result<Listing, Error> {
         self.listing()
+    }
+
+    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        let contents = self.contents()?;
+        Ok(contents.repositories().cloned().collect())
+    }
+
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        let contents = self.contents()?;
+        let own = contents
+            .repositories()
+            .filter(|repository| repository.path() == path);
+        Ok(own.cloned().collect())
+    }
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        Ok(self.contents()?.has_repository(repository))
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
@@ -285,21 +305,72 @@ impl Layout for Oci {
         }
     }
 
-    /// Looks at the listed images alone: what refers to another one has an entry of its own.
+    /// Looks at the listed images, and at what the indexes under referrers tags list, as regctl writes them: what refers to another image has an
+    /// entry in either.
     fn subjects(&self, _: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
         let mut subjects = BTreeMap::new();
-        for (_, image) in self.contents()?.images() {
+        let contents = self.contents()?;
+        let is_list = |name: &Reference| {
+            let tag = name.tag().and_then(ReferrerTag::parse);
+            tag.is_some_and(|(kind, _)| kind == ReferrerTag::Index)
+        };
+        let listed = contents.images();
+        let mut waiting: Vec<(Digest, bool)> = listed
+            .map(|(name, image)| (image.digest.clone(), is_list(name)))
+            .collect();
+        let mut seen = HashSet::new();
+        while let Some((digest, is_list)) = waiting.pop() {
             self.directory.check_stop()?;
-            match self.found(&image.digest) {
+            if !is_list && !seen.insert(digest.clone()) {
+                continue;
+            }
+            match self.found(&digest) {
                 Ok(Some(manifest)) => {
-                    let subject = manifest.view().subject();
-                    subjects.extend(subject.map(|subject| (image.digest.clone(), subject.digest.clone())));
+                    let view = manifest.view();
+                    let children = view.children().iter().filter(|_| is_list);
+                    waiting.extend(children.map(|child| (child.digest.clone(), false)));
+                    subjects.extend(view.subject().map(|subject| (digest, subject.digest.clone())));
                 }
                 Err(error @ Error::Io { .. }) => return Err(error),
                 _ => {}
             }
         }
         Ok(subjects)
+    }
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        for referrer in referrers {
+            self.keep(repository, &referrer.digest)?;
+        }
+        let tag = ReferrerTag::Index.of(subject);
+        let (name, said) = (named(repository, &tag), Said::that(repository, Some(&tag)));
+        self.change(|contents| {
+            let known = match contents.image(&name, &self.path())? {
+                Some(image) => self.found(&image.digest)?,
+                None => None,
+            };
+            let mut list = known.as_ref().and_then(ReferrersIndex::of).unwrap_or_default();
+            let mut is_changed = false;
+            for referrer in referrers {
+                is_changed |= list.add(referrer.clone());
+            }
+            if !is_changed {
+                return Ok(false);
+            }
+            let list = list.to_manifest().map_err(|source| Error::Manifest {
+                path: self.path(),
+                source,
+            })?;
+            self.write(&list)?;
+            self.directory.sync_blobs()?;
+            let set = contents.set(&name, &list.descriptor(), &said);
+            set.map_err(|error| json(&self.path(), error))
+        })
     }
 
     /// Manifests are blobs, and those that aren't listed are told as such.
@@ -338,6 +409,10 @@ impl Layout for Oci {
             folders::remove(path)?;
         }
         Ok(())
+    }
+
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        self.remove_manifest(repository, digest)
     }
 
     /// Removes the notes of indexes that are gone.

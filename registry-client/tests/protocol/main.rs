@@ -12,6 +12,7 @@ mod projects;
 mod pull;
 mod push;
 mod real;
+mod referrers;
 mod refusals;
 mod resilience;
 mod secure;

@@ -36,6 +36,7 @@ pub mod proxy;
 mod push;
 pub mod real;
 pub mod scripted;
+pub mod sign;
 mod tls;
 pub mod vast;
 

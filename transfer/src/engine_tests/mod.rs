@@ -5,8 +5,10 @@ mod failures;
 mod files;
 mod panics;
 mod random;
+mod referrers;
 mod sharing;
 mod stops;
+mod trust;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,6 +61,20 @@ impl Engine {
         self.images.push((from, to, image.clone()));
     }
 
+    /// Adds what belongs to an image, in the repository and tag of this name, at the source alone. It isn't asked for by itself.
+    pub fn attach(&mut self, name: &str, referrer: &Image) {
+        let from = match name.contains(':') {
+            true => format!("from.example/{name}"),
+            false => format!("from.example/{name}@{}", referrer.digest()),
+        };
+        self.from.add(&from.parse().unwrap(), referrer);
+    }
+
+    /// Returns the kind of the destination.
+    pub fn to_kind(&self) -> Kind {
+        self.to.kind()
+    }
+
     /// Returns an image's reference at the destination.
     pub fn target(&self, name: &str) -> Reference {
         format!("to.example/{name}").parse().unwrap()
@@ -67,7 +83,12 @@ impl Engine {
     /// Returns the place that a call is made to.
     pub fn place(&self, call: Call) -> &Memory {
         match call {
-            Call::Resolve | Call::Root | Call::Manifest | Call::OpenBlob => &self.from,
+            Call::Resolve
+            | Call::Root
+            | Call::Manifest
+            | Call::OpenBlob
+            | Call::Referrers
+            | Call::FindTag => &self.from,
             _ => &self.to,
         }
     }

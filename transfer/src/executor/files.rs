@@ -35,6 +35,7 @@ impl Executor<'_> {
                         reference,
                         root: &plan.root,
                         children: &plan.children,
+                        referrers: &plan.referrers,
                     })
                     .collect();
                 state.destination.lay_out(&images)

@@ -1,17 +1,20 @@
 //! Manifests and tags, once an image's blobs are there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rayon::Scope;
-use transload_reference::{Digest, RawManifest, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Tag};
 
 use super::Executor;
 use crate::blobs::ImageId;
 use crate::current_image;
 use crate::fault::Fault;
 use crate::image_task::ImageTask;
+use crate::outcome::Link;
 use crate::outcome::Status;
 use crate::panics;
 use crate::place::{Expected, Presence, Published};
-use crate::plan::Plan;
+use crate::plan::{Attached, Plan};
 use crate::queue::Work;
 use crate::tagging::Waiting;
 
@@ -27,22 +30,21 @@ impl Executor<'_> {
         }
         let repository = image_task.mapping.to.reference().repository();
         let locks = &image_task.state.manifest_locks;
-        let manifests: Vec<&Digest> = plan
-            .children
-            .iter()
-            .chain([&plan.root])
-            .map(RawManifest::digest)
-            .collect();
+        let referrers = plan.referrers.iter().map(|attached| &attached.manifest);
+        let all = plan.children.iter().chain([&plan.root]).chain(referrers);
+        // One may refer to two manifests.
+        let manifests: BTreeSet<&Digest> = all.map(RawManifest::digest).collect();
+        let manifests: Vec<&Digest> = manifests.into_iter().collect();
         if !locks.lock(image, repository, &manifests) {
             return;
         }
         let written = self.write_manifests(image_task, &plan);
         self.unlock(scope, image);
-        match (written, image_task.mapping.to.reference().tag()) {
-            (Ok(Published::Untagged), Some(tag)) => self.tag(image, tag, plan.root.digest()),
-            (Ok(_), _) if image_task.state.destination.is_one_file() => image_task.written(),
-            (Ok(_), _) => self.published(image),
-            (Err(fault), _) => self.refused(scope, image, &plan, fault),
+        match written {
+            Ok(tags) if !tags.is_empty() => self.tag(image, tags),
+            Ok(_) if image_task.state.destination.is_one_file() => image_task.written(),
+            Ok(_) => self.published(image),
+            Err(fault) => self.refused(scope, image, &plan, fault),
         }
     }
 
@@ -55,15 +57,11 @@ impl Executor<'_> {
         self.end(image, status);
     }
 
-    /// Leaves an image's tag to be written with others, and writes what waits unless another worker is at that.
-    pub(super) fn tag(&self, image: ImageId, tag: &Tag, digest: &Digest) {
+    /// Leaves an image's tags to be written with others, and writes what waits unless another worker is at that.
+    pub(super) fn tag(&self, image: ImageId, tags: Vec<(Tag, Digest)>) {
         let image_task = &self.image_tasks[image];
         let state = &image_task.state;
-        let waiting = Waiting {
-            image,
-            tag: tag.clone(),
-            digest: digest.clone(),
-        };
+        let waiting = Waiting { image, tags };
         if !state
             .tagging
             .add(image_task.mapping.to.reference().repository(), waiting)
@@ -73,7 +71,7 @@ impl Executor<'_> {
         while let Some((repository, waiting)) = state.tagging.next() {
             let tags: Vec<_> = waiting
                 .iter()
-                .map(|waiting| (waiting.tag.clone(), waiting.digest.clone()))
+                .flat_map(|waiting| waiting.tags.iter().cloned())
                 .collect();
             // A panic mustn't leave the tags that come after these to nobody.
             let written = panics::caught(|| state.destination.write_tags(&repository, &tags));
@@ -97,7 +95,13 @@ impl Executor<'_> {
         }
     }
 
-    pub(super) fn write_manifests(&self, image_task: &ImageTask, plan: &Plan) -> Result<Published, Fault> {
+    /// Writes an image's manifests and referrers: children before parents, subjects before what refers to them, and the image's tag last.
+    /// Returns the tags that are left to be written with others.
+    pub(super) fn write_manifests(
+        &self,
+        image_task: &ImageTask,
+        plan: &Plan,
+    ) -> Result<Vec<(Tag, Digest)>, Fault> {
         let destination = image_task.state.destination.as_ref();
         let (image, locks) = (
             image_task.mapping.to.reference(),
@@ -105,15 +109,46 @@ impl Executor<'_> {
         );
         let repository = image.repository();
         let is_repair = image_task.expected() == Expected::Lost;
+        let put = |manifest: &RawManifest| {
+            if is_repair || !locks.is_written(repository, manifest.digest()) {
+                destination.put_manifest(repository, manifest)?;
+                locks.wrote(repository, manifest.digest());
+            }
+            Ok(())
+        };
         destination.sync_blobs()?;
-        for child in &plan.children {
-            if is_repair || !locks.is_written(repository, child.digest()) {
-                destination.put_manifest(repository, child)?;
-                locks.wrote(repository, child.digest());
+        plan.children.iter().try_for_each(put)?;
+        let mut tags = Vec::new();
+        let mut publish = |image: &Reference, root: &RawManifest| {
+            let published = destination.publish(image, root)?;
+            locks.wrote(repository, root.digest());
+            if let (Published::Untagged, Some(tag)) = (published, image.tag()) {
+                tags.push((tag.clone(), root.digest().clone()));
+            }
+            Ok(())
+        };
+        if !plan.referrers.is_empty() && !plan.was_published {
+            put(&plan.root)?;
+        }
+        let mut by_subject: BTreeMap<&Digest, Vec<Descriptor>> = BTreeMap::new();
+        for Attached { manifest, link } in &plan.referrers {
+            match link {
+                None => put(manifest)?,
+                Some(Link::Tag(tag)) => {
+                    let name = Reference::new(repository.clone(), Some(tag.clone()), None);
+                    publish(&name, manifest)?;
+                }
+                Some(Link::Subject(subject)) => {
+                    put(manifest)?;
+                    let known = by_subject.entry(subject).or_default();
+                    known.extend(manifest.referrer());
+                }
             }
         }
-        let published = destination.publish(image, &plan.root)?;
-        locks.wrote(repository, plan.root.digest());
-        Ok(published)
+        for (subject, referrers) in by_subject {
+            destination.add_referrers(repository, subject, &referrers)?;
+        }
+        publish(image, &plan.root)?;
+        Ok(tags)
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
+mod bundling;
 mod earlier;
 mod endpoint;
 mod endpoint_error;
@@ -10,21 +11,28 @@ mod glob;
 mod image;
 mod pasted;
 mod pins;
+mod referrers;
+mod shard;
 mod target;
 mod transport;
 
+pub use bundling::Bundling;
 pub use earlier::Earlier;
 pub use endpoint::{Endpoint, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate};
 pub use endpoint_error::EndpointError;
 pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 pub use pins::Pins;
+pub use referrers::{Referrers, ReferrersError};
+pub use shard::Shard;
 pub use target::Target;
 
 use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
 use transload_registry_client::{HostRule, Visibility};
+
+use crate::trust::TrustPolicy;
 
 /// One task: which images go from where to where, and how.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub struct Job {
     pub globs: Vec<TagGlob>,
     /// Whether all that the source store holds includes images that a tag of their repository stood for before it was moved.
     pub untagged: bool,
+    /// How a bundle is written, if the destination is one.
+    pub bundling: Bundling,
     /// Which of the images: all where there is none.
     pub pattern: Option<ImagePattern>,
     /// Which platforms of each image.
@@ -47,10 +57,14 @@ pub struct Job {
     pub single: Single,
     /// What becomes of an index of which only some platforms move.
     pub index: IndexMode,
+    /// Which referrers of the images come along.
+    pub referrers: Referrers,
     /// Whether blobs are linked between directories, where they can be, and not copied.
     pub link: bool,
     /// Whether what the destination has is looked at before it counts.
     pub check_existing: bool,
+    /// What each image must fulfil before anything of it moves: all of these.
+    pub trust: Vec<Arc<TrustPolicy>>,
     /// Whether projects that the destination, a Harbor, lacks are created, and who may pull from them.
     pub create_projects: Option<Visibility>,
     /// Where the images come from: each image's own registry where there is none.
@@ -69,6 +83,8 @@ pub struct Job {
     pub pins: Option<Arc<dyn Pins>>,
     /// What an earlier run left to do: all where there is none.
     pub earlier: Option<Earlier>,
+    /// Which part of the images, where several runs share them: all where there is none.
+    pub shard: Option<Shard>,
     /// Whether what the job asks for is known only when its turn comes: until then it has a name and nothing else.
     pub is_late: bool,
     /// Whether the job runs only where another one failed, and may write what that one should have written.
@@ -83,13 +99,16 @@ impl Job {
             images: Vec::new(),
             globs: Vec::new(),
             untagged: false,
+            bundling: Bundling::default(),
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,
             single: Single::Refuse,
             index: IndexMode::Filtered,
+            referrers: Referrers::None,
             link: false,
             check_existing: false,
+            trust: Vec::new(),
             create_projects: None,
             source: None,
             destination,
@@ -99,6 +118,7 @@ impl Job {
             ignore_errors: false,
             pins: None,
             earlier: None,
+            shard: None,
             is_late: false,
             is_fallback: false,
         }
@@ -112,6 +132,7 @@ impl Job {
             && matches!(self.platforms, PlatformSet::All)
             && self.pins.is_none()
             && self.earlier.is_none()
+            && self.shard.is_none()
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use transload_archive::{Archive, BlobReader, Error, Layout};
 use transload_layout_store::{Listing, StoredImage};
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::directory::check_folders_above;
 use super::{
@@ -21,6 +21,7 @@ use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::ArchiveSink;
 
+pub(super) use sink::with_referrers;
 pub(crate) use stream::{PIPE, STREAM};
 
 /// Archives as OCI layouts are packed.
@@ -284,6 +285,18 @@ impl Source for ArchiveSource {
 
     fn went_straight(&self, digest: &Digest) -> bool {
         self.archive.is_taken(digest)
+    }
+
+    fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        Ok(self.archive.referrers(subject))
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        let named = self
+            .images
+            .iter()
+            .find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
+        Ok(named.map(|known| known.digest.clone()))
     }
 
     fn open_blob(

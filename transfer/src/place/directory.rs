@@ -4,14 +4,14 @@ pub(crate) mod fill;
 mod share;
 mod sink;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use transload_layout_store::{Error as StoreError, Format, Listing, OpenOptions, Store, StoredImage};
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, VerifyError};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 pub(super) use share::takes_no_room;
 pub(crate) use sink::DirectorySink;
@@ -171,7 +171,12 @@ pub struct DirectorySource {
     store: Arc<Store>,
     /// The names that it has, read once an image is missing: a walk through the whole directory.
     names: OnceLock<Names>,
+    /// What refers to the manifests of each repository that was asked for: a walk through the repository's manifests.
+    referrers: Mutex<HashMap<Repository, Arc<AllReferrers>>>,
 }
+
+/// Referrers by their subject.
+type AllReferrers = BTreeMap<Digest, Vec<Descriptor>>;
 
 impl DirectorySource {
     /// The directory.
@@ -179,6 +184,7 @@ impl DirectorySource {
         DirectorySource {
             store,
             names: OnceLock::new(),
+            referrers: Mutex::default(),
         }
     }
 
@@ -265,6 +271,26 @@ impl Source for DirectorySource {
         // What was added later is there.
         left_out.retain(|digest| !matches!(self.store.manifest(repository, digest), Ok(Some(_))));
         left_out
+    }
+
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        // The lock is held meanwhile: others need the same answer.
+        let mut known = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = match known.get(repository) {
+            Some(all) => Arc::clone(all),
+            None => {
+                let all = self.store.all_referrers(repository);
+                let all = Arc::new(all.map_err(|error| Fault::store(Side::Source, error))?);
+                known.insert(repository.clone(), Arc::clone(&all));
+                all
+            }
+        };
+        Ok(all.get(subject).cloned().unwrap_or_default())
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        let found = self.store.resolve(repository, &tag.clone().into());
+        found.map_err(|error| Fault::store(Side::Source, error))
     }
 
     fn open_blob(

@@ -86,6 +86,19 @@ impl Source for RegistrySource {
         }
     }
 
+    fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        let found = self.client.referrers(repository, subject, None);
+        found.map_err(|error| Fault::registry(Side::Source, error))
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        match self.client.resolve(repository, &tag.clone().into()) {
+            Ok(found) => Ok(Some(found.digest)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(Fault::registry(Side::Source, error)),
+        }
+    }
+
     fn open_blob(
         &self,
         repository: &Repository,

@@ -15,6 +15,7 @@ use super::{Losses, Source};
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::plan::Attached;
 use crate::ranges::RangeWorkers;
 
 /// How many bytes are read at a time on the way into a store.
@@ -61,6 +62,16 @@ pub trait Sink: Send + Sync {
     /// What this run has learnt about its losses; none where blobs are looked up in any case.
     fn losses(&self) -> Option<&Losses> {
         None
+    }
+
+    /// Whether these referrers are there, and are found with the manifests that they refer to.
+    fn has_referrers(&self, _: &Repository, _: &[Attached]) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Lets referrers that are there be found with the manifest that they refer to.
+    fn add_referrers(&self, _: &Repository, _: &Digest, _: &[Descriptor]) -> Result<(), Fault> {
+        Ok(())
     }
 
     /// A manifest that is there already.
@@ -135,6 +146,8 @@ pub struct PlannedImage<'a> {
     pub root: &'a RawManifest,
     /// The manifests below the root.
     pub children: &'a [RawManifest],
+    /// Its referrers, and what they consist of.
+    pub referrers: &'a [Attached],
 }
 
 /// What was written of an image.

@@ -2,7 +2,7 @@ use std::io::Read;
 use std::thread;
 
 use transload_layout_store::Store;
-use transload_reference::{MediaType, RawManifest, Reference, Registry};
+use transload_reference::{MediaType, RawManifest, Reference, Registry, Tag};
 
 use super::*;
 use crate::place::fill::fill;
@@ -182,6 +182,14 @@ impl Source for Arc<Panicking> {
     }
 
     fn manifest(&self, _: &Repository, _: &Descriptor) -> Result<RawManifest, Fault> {
+        unreachable!("only blobs are asked for")
+    }
+
+    fn referrers(&self, _: &Repository, _: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        unreachable!("only blobs are asked for")
+    }
+
+    fn find_tag(&self, _: &Repository, _: &Tag) -> Result<Option<Digest>, Fault> {
         unreachable!("only blobs are asked for")
     }
 

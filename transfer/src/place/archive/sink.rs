@@ -1,6 +1,6 @@
 //! Archives that images are written to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,11 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::outcome::Link;
 use crate::place::sink::{StreamFailure, wrong_content};
 use crate::place::source::FRESH_STARTS;
 use crate::place::{Bring, CHUNK, Opener, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
+use crate::plan::Attached;
 
 /// One file, which has its name once all of it is there.
 pub(super) struct ArchiveSink {
@@ -66,11 +68,31 @@ impl ArchiveSink {
 
 /// Plans an archive of these images.
 pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
-    let images = images.iter().map(|image| {
+    Plan::new(with_referrers(images)).map_err(destination)
+}
+
+/// These images with their referrers: without a name, those under cosign's tags by their tags.
+pub(crate) fn with_referrers(images: &[PlannedImage<'_>]) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    let mut tagged: HashSet<Reference> = images.iter().map(|image| image.reference.clone()).collect();
+    for image in images {
+        let mut manifests = image.children.to_vec();
+        for Attached { manifest, link } in image.referrers {
+            let Some(Link::Tag(tag)) = link else {
+                manifests.push(manifest.clone());
+                continue;
+            };
+            let repository = image.reference.repository().clone();
+            let name = Reference::new(repository, Some(tag.clone()), None);
+            // Images of one digest share what belongs to them.
+            if tagged.insert(name.clone()) {
+                planned.push(Planned::new(name, manifest.clone(), Vec::new()));
+            }
+        }
         let reference = image.reference.clone();
-        Planned::new(reference, image.root.clone(), image.children.to_vec())
-    });
-    Plan::new(images.collect()).map_err(destination)
+        planned.push(Planned::new(reference, image.root.clone(), manifests));
+    }
+    planned
 }
 
 /// What programs that load the archive can't do with it, once for all images that it is alike for.

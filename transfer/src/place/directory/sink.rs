@@ -13,8 +13,10 @@ use super::fill::fill;
 use super::share;
 use crate::event::How;
 use crate::fault::{Fault, Side};
+use crate::outcome::Link;
 use crate::place::sink::tag_or_digest;
 use crate::place::{Bring, Published, Sink, SinkOptions, Source};
+use crate::plan::Attached;
 
 /// A directory that images are written to.
 pub struct DirectorySink {
@@ -72,6 +74,42 @@ impl Sink for DirectorySink {
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
         // A manifest that is damaged here is as good as missing: a whole one takes its place.
         Ok(self.store.manifest_by_digest(repository, digest).ok().flatten())
+    }
+
+    fn has_referrers(&self, repository: &Repository, referrers: &[Attached]) -> Result<bool, Fault> {
+        let mut all = None;
+        for Attached { manifest, link } in referrers {
+            let is_there = match link {
+                None => self.manifest(repository, manifest.digest())?.is_some(),
+                Some(Link::Tag(tag)) => {
+                    let found = self.store.resolve(repository, &tag.clone().into());
+                    found.map_err(destination)?.as_ref() == Some(manifest.digest())
+                }
+                Some(Link::Subject(subject)) => {
+                    let known = match &all {
+                        Some(known) => known,
+                        None => all.insert(self.store.all_referrers(repository).map_err(destination)?),
+                    };
+                    let mut known = known.get(subject).into_iter().flatten();
+                    known.any(|referrer| referrer.digest == *manifest.digest())
+                }
+            };
+            if !is_there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Fault> {
+        self.store
+            .add_referrers(repository, subject, referrers)
+            .map_err(destination)
     }
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {

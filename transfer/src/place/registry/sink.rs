@@ -2,6 +2,7 @@
 
 mod push;
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use transload_reference::{
@@ -15,9 +16,11 @@ use super::scouts::Scouts;
 use crate::blobs::Scope;
 use crate::event::How;
 use crate::fault::Fault;
+use crate::outcome::Link;
 use crate::parallel_map::parallel_map;
 use crate::place::sink::tag_or_digest;
 use crate::place::{Bring, Expected, Presence, Published, Sink, SinkOptions};
+use crate::plan::Attached;
 
 /// The status of a registry that doesn't take manifests of a type.
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
@@ -196,6 +199,49 @@ impl Sink for RegistrySink {
             true => Presence::Manifests,
             false => Presence::Whole,
         })
+    }
+
+    fn has_referrers(&self, repository: &Repository, referrers: &[Attached]) -> Result<bool, Fault> {
+        let by_tag = referrers.iter().filter_map(|attached| match &attached.link {
+            Some(Link::Tag(tag)) => Some((tag, attached.manifest.digest())),
+            _ => None,
+        });
+        let found = parallel_map(&by_tag.collect::<Vec<_>>(), |(tag, digest)| {
+            let found = self.client.find_manifest(repository, &(*tag).clone().into())?;
+            Ok(found.found().is_some_and(|found| found.digest == **digest))
+        });
+        let mut by_subject: BTreeMap<&Digest, Vec<&Digest>> = BTreeMap::new();
+        for attached in referrers {
+            if let Some(Link::Subject(subject)) = &attached.link {
+                let known = by_subject.entry(subject).or_default();
+                known.push(attached.manifest.digest());
+            }
+        }
+        let listed = parallel_map(
+            &by_subject.into_iter().collect::<Vec<_>>(),
+            |(subject, wanted)| {
+                let found = self.client.referrers(repository, subject, None)?;
+                let found: HashSet<Digest> = found.into_iter().map(|referrer| referrer.digest).collect();
+                Ok(wanted.iter().all(|digest| found.contains(*digest)))
+            },
+        );
+        for answer in found.into_iter().chain(listed) {
+            if !answer.map_err(|error| self.fault(repository, error))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Fault> {
+        self.client
+            .add_referrers(repository, subject, referrers)
+            .map_err(|error| self.fault(repository, error))
     }
 
     fn losses(&self) -> Option<&Losses> {
