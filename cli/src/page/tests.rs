@@ -1,6 +1,6 @@
 use crate::report::{
-    BlobReport, ErrorReport, ImageReport, ImageStatus, LeftReferrersReport, PartBlobReport, PartReport, Recorder, Report,
-    RunStatus, TaskReport, TaskStatus, Totals,
+    BlobReport, ErrorReport, ImageReport, ImageStatus, LeftReferrersReport, PartBlobReport, PartReport,
+    Recorder, Report, RunStatus, TaskReport, TaskStatus, Totals,
 };
 
 use super::html;
