@@ -84,10 +84,12 @@ impl Stage {
 
 /// A line with words in place of speeds and times, and without what fills a bar's row.
 fn without_chance(line: &str) -> String {
-    if line.starts_with("copied   ")
-        && let Some((before, _)) = line.rsplit_once("  ")
+    let last = line.rsplit(' ').next().unwrap_or_default();
+    if let Some(seconds) = last.strip_suffix('s')
+        && seconds.contains('.')
+        && seconds.parse::<f64>().is_ok()
     {
-        return format!("{}  TIME", before.trim_end());
+        return format!("{}TIME", &line[..line.len() - last.len()]);
     }
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     for at in 0..words.len() {

@@ -207,7 +207,8 @@ fn image(image: &ImageReport) -> Image {
         retries => Some(format!("{retries} retries: {}", image.retry_causes.join("; "))),
     };
     let notes = image.warnings.iter().map(|warning| format!("Warning: {warning}"));
-    let notes = notes.chain(image.reason.clone()).chain(retries);
+    let verified = image.verified_by.iter().map(|by| format!("Verified by {by}"));
+    let notes = verified.chain(notes).chain(image.reason.clone()).chain(retries);
     Image {
         status: match image.status {
             ImageStatus::Copied => "copied",
@@ -251,6 +252,10 @@ fn lineage(image: &ImageReport) -> Vec<String> {
     lines.extend(parts.map(|part| {
         let platform = part.platform.as_deref().unwrap_or("without a platform");
         format!("{platform}: {}", part.digest)
+    }));
+    lines.extend(image.referrers.iter().map(|referrer| {
+        let kind = referrer.artifact_type.as_deref().unwrap_or("a referrer");
+        format!("with {kind}: {}", referrer.digest)
     }));
     lines
 }

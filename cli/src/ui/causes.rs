@@ -255,14 +255,18 @@ mod tests {
             let name = format!("hub.local/theirs/app-{number}:v1");
             failed(
                 &name,
+<<<<<<< HEAD
                 "unauthorized to access repository: theirs/app-0, action: push",
+=======
+                "unauthorized: theirs/app-0, action: push",
+>>>>>>> refs/heads/work-term
                 None,
             )
         };
         let images: Vec<ImageOutcome> = (0..3).map(image).collect();
         let told = told(&images);
         assert!(
-            told.starts_with("  3 images: unauthorized to access repository: …, action: push\n"),
+            told.starts_with("  3 images: unauthorized: …, action: push\n"),
             "{told}"
         );
     }

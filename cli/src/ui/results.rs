@@ -47,8 +47,8 @@ pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter
         let _ = write!(line, "\n{}", wrap(reason, NOTE, width));
     }
     if !outcome.verified_by.is_empty() {
-        let told = format!("verified by {}", outcome.verified_by.join(" and "));
-        let _ = write!(line, "\n{}", wrap(&told, NOTE, width));
+        let verified = format!("verified by {}", outcome.verified_by.join(" and "));
+        let _ = write!(line, "\n{}", wrap(&verified, NOTE, width));
     }
     for warning in &outcome.warnings {
         let warning = wrap(&format!("warning: {warning}"), NOTE, width);
@@ -161,7 +161,7 @@ mod tests {
             (
                 &one,
                 Some(60),
-                "copied   …/network/kube-proxy:v1.34.1     5.00 MiB    1.2s",
+                "copied   …/network/kube-proxy:v1.34.1      5.00 MiB    1.2s",
             ),
             (&one, Some(40), "copied   …/network/kube-proxy:v1.34.1"),
             (
