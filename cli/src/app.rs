@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 use transload_transfer::job::{Job, Referrers};
@@ -16,7 +16,8 @@ use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
-use crate::args::{Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
+use crate::args::{BundleArgs, Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
+use crate::bundling;
 use crate::commands;
 use crate::course::CourseOfRun;
 use crate::jobs;
@@ -25,7 +26,9 @@ use crate::lock::LockFile;
 use crate::open_files;
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
+use crate::signals::on_signals;
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
+use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
 
 /// Something failed to transfer, or is wrong.
@@ -66,17 +69,36 @@ fn command(cli: &Cli) -> u8 {
         check_output(how)?;
         transfer(cli, how, (vec![job], &[]), of_arguments)
     };
+    let bundled = |job: Result<Job, TaskErrors>, bundle: &BundleArgs, how: &HowArgs| {
+        bundling::complete(job?, bundle, &base_options(how))
+    };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (moved(jobs::pull(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Pull(args) => (
+            moved(
+                bundled(jobs::pull(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (
+            moved(
+                bundled(jobs::copy(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::List(args) => (commands::list(args), ""),
+        Command::Inventory(args) => (commands::inventory(cli, args), ""),
         Command::Inspect(args) => (commands::inspect(cli, args), ""),
         Command::Diff(args) => (commands::diff(cli, args), ""),
         Command::Login(args) => (commands::login(cli, args), ui::NOTHING_STORED),
         Command::Logout(args) => (commands::logout(cli, args), ""),
         Command::Check(args) => (commands::check(cli, args), ""),
+        Command::Serve(args) => (commands::serve(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Init(args) => (commands::init(args), ""),
@@ -85,6 +107,16 @@ fn command(cli: &Cli) -> u8 {
         ui::err(ui::errors(errors.problems(), errors.left_out()) + otherwise);
         USAGE
     })
+}
+
+/// How bases of bundles are read.
+fn base_options(how: &HowArgs) -> Options {
+    Options {
+        jobs: open_files::workers(how.jobs),
+        request_retries: how.retries,
+        idle: Duration::from_secs(u64::from(how.timeout)),
+        ..Options::default()
+    }
 }
 
 fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
@@ -114,9 +146,11 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         );
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
+    let trust = trust::policy(&args.trust).map_err(TaskErrors::from)?;
     let mut jobs = loaded.jobs.clone();
     for job in &mut jobs {
         job.create_projects = job.create_projects.or(args.projects.visibility());
+        job.trust.extend(trust.clone());
         if job.referrers == Referrers::None {
             job.referrers = args.referrers.clone();
         }
@@ -243,6 +277,12 @@ fn transfer_all(
         Ok(Err(_)) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
         Ok(Err(problems)) => refuse(&problems, locate),
         Ok(Ok(summary)) => {
+            let missing = summary.jobs.iter().map(|job| &job.missing);
+            let is_written = is_written
+                && how
+                    .missing
+                    .as_deref()
+                    .is_none_or(|file| bundling::write_missing(file, missing));
             let width = ui::err_is_terminal().then_some(ui::TERMINAL_WIDTH);
             if !progress.tell_end(&summary) {
                 ui::err(ui::summary(&summary, jobs.len(), width));
@@ -365,7 +405,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
             last();
         }
     };
-    let handler = ctrlc::set_handler(move || {
+    let handler = on_signals(&[SIGINT, SIGTERM, SIGHUP], move |_| {
         if cancel.swap(true, Ordering::Relaxed) {
             end();
             std::process::exit(i32::from(INTERRUPTED));

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bundle;
 mod check;
 mod diff;
 #[cfg(test)]
@@ -15,7 +16,9 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
+mod serve;
 mod shard;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -26,6 +29,7 @@ use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
+pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
 pub use hosts::HostArgs;
@@ -34,6 +38,8 @@ pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
+pub use serve::{ConfigOf, ServeArgs};
+pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
 #[derive(Debug, Parser)]
@@ -75,10 +81,14 @@ pub enum Command {
     Copy(CopyArgs),
     /// List the images of a directory or an archive, with platforms and sizes
     List(ListArgs),
+    /// Write down the digests that a directory, an archive or a registry has, for bundles that leave them out
+    Inventory(InventoryArgs),
     /// Show what an image in a registry, a directory or an archive consists of
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
+    /// Serve the images of directories and archives as a registry
+    Serve(ServeArgs),
     /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
@@ -132,6 +142,10 @@ pub struct RunArgs {
     #[command(flatten)]
     pub projects: ProjectArgs,
 
+    /// What is checked of images, besides what the tasks say.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -157,6 +171,10 @@ pub struct PullArgs {
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
+
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -184,6 +202,10 @@ pub struct PushArgs {
     /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
     #[arg(long)]
     pub untagged: bool,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Which images.
     #[command(flatten)]
@@ -224,6 +246,10 @@ pub struct CopyArgs {
     #[arg(long)]
     pub untagged: bool,
 
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -231,6 +257,10 @@ pub struct CopyArgs {
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -244,6 +274,14 @@ pub struct VerifyArgs {
     /// The directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
+    /// What a bundle is compared with.
+    #[command(flatten)]
+    pub against: AgainstArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]
@@ -260,6 +298,10 @@ pub struct VerifyArgs {
     /// Text for people or JSON for programs
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     pub output: Output,
+
+    /// Who must have signed the images.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// How to reach registries.
     #[command(flatten)]
@@ -367,6 +409,10 @@ pub struct WhichArgs {
     #[arg(long, default_value = "none", value_name = "TYPE,…")]
     pub referrers: Referrers,
 
+    /// What is checked of them.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -451,6 +497,10 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub missing: Option<PathBuf>,
 
     /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
     /// a repository are in one part

@@ -58,6 +58,7 @@ impl Turns for CourseOfRun<'_> {
                         Referrers::None => job.referrers.clone(),
                         own => own.clone(),
                     },
+                    trust: bound.trust.iter().chain(&job.trust).cloned().collect(),
                     pins: job.pins.clone(),
                     earlier: job.earlier.clone(),
                     is_fallback: job.is_fallback,

@@ -11,21 +11,24 @@ use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single}
 use transload_reference::{ParseError, Registry};
 use transload_registry_client::HostRule;
 use transload_template::{Snippet, Value};
+use transload_transfer::TrustPolicy;
 use transload_transfer::job::{
     Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
 };
 use transload_transfer::maintenance::Keep;
 
 use crate::args::{
-    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, VerifyArgs, WhichArgs,
+    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, TrustArgs,
+    VerifyArgs, VolumesArgs, WhichArgs,
 };
 use crate::task::{self, Problem, TaskErrors};
+use crate::trust;
 
 use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
     registry, swapped,
 };
-pub use inside::{Ends, diff, inspect, place, platform_patterns};
+pub use inside::{Ends, against, diff, inspect, inventory, place, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]
@@ -81,7 +84,8 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     if is_registry(&args.src) && is_directory(&args.dest) {
         return Err(swapped(&args.src, &args.dest).into());
     }
-    let source = directory("--src", &args.src, &mut wrong);
+    let source = directory("--src", &args.src, &mut wrong)
+        .map(|source| with_volumes(source, &args.volumes, &mut wrong));
     if is_registry(&args.src) {
         wrong.note_with_hint(
             "--src",
@@ -107,7 +111,8 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
 pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
     let source = args.src.as_deref().and_then(|src| {
-        let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
+        let parsed = Location::parse_argument(src);
+        let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
         endpoint("--src", src, parsed, &mut wrong)
     });
     let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
@@ -126,6 +131,22 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
+}
+
+/// Adds the folders that have a bundle's volumes.
+fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Location {
+    if args.volumes.is_empty() {
+        return source;
+    }
+    match source {
+        Location::Local(place) if place.is_bundle() => {
+            Location::Local(place.with_volumes(args.volumes.clone()))
+        }
+        other => {
+            wrong.note("--volumes", format!("{other} is no bundle, and has no volumes"));
+            other
+        }
+    }
 }
 
 /// What `verify --repair` has in common with a transfer: where these images' parts come from, and how their registries are reached.
@@ -232,10 +253,21 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
             IndexArg::Original => IndexMode::Original,
         },
         referrers: which.referrers.clone(),
+        trust: trust(&which.trust, wrong),
         hosts,
         skip_tls_verify: which.registries.insecure,
         ..job
     })
+}
+
+fn trust(args: &TrustArgs, wrong: &mut Wrong) -> Vec<Arc<TrustPolicy>> {
+    match trust::policy(args) {
+        Ok(policy) => policy.into_iter().collect(),
+        Err(problems) => {
+            wrong.0.extend(problems);
+            Vec::new()
+        }
+    }
 }
 
 fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod args;
 mod atomic;
+mod bundling;
 mod commands;
 #[cfg(test)]
 mod committed;
@@ -19,5 +20,7 @@ pub mod lock;
 mod open_files;
 mod records;
 pub mod report;
+mod signals;
 pub mod task;
+mod trust;
 pub mod ui;

@@ -33,6 +33,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    Some("another program listens there: end it, or take another port")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("this machine doesn't have that address: 0.0.0.0 stands for all that it has")
+                }
+                io::ErrorKind::PermissionDenied => Some("ports below 1024 are root's: take a higher one"),
+                _ => None,
+            },
+            Self::File { .. } | Self::Accept(_) => None,
+        }
+    }
+
     pub(crate) fn of_file(what: &'static str, path: &Path, message: impl ToString) -> Self {
         Self::File {
             what,

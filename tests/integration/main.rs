@@ -2,6 +2,7 @@
 
 mod archives;
 mod bench;
+mod bundles;
 mod care;
 mod content;
 mod engines;
@@ -17,6 +18,6 @@ mod messages;
 mod registries;
 mod reports;
 mod schemas;
-mod served;
+mod serve;
 mod terminal;
 mod unkillable;

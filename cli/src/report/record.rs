@@ -369,6 +369,7 @@ impl ImageReport {
             ended: outcome.began.map(|began| rfc3339(began + outcome.elapsed)),
             seconds: seconds(outcome.elapsed),
             warnings: outcome.warnings.clone(),
+            verified_by: outcome.verified_by.clone(),
             reason,
             error,
         }

@@ -226,6 +226,9 @@ pub struct ImageReport {
     pub seconds: f64,
     /// Things to look at.
     pub warnings: Vec<String>,
+    /// What vouched for it at its source, by `verify`, `--verify-key` or `--verify-with`.
+    #[serde(default)]
+    pub verified_by: Vec<String>,
     /// Why it was skipped.
     pub reason: Option<String>,
     /// Why it failed.

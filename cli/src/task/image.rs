@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
 use transload_registry_client::Visibility;
@@ -14,7 +15,7 @@ use super::places::{self, Place};
 use super::problem::Part;
 use super::reader::{Fields, Reader, TextAt, shortened};
 use super::yaml::{Id, Node, Yaml};
-use super::{auths, deprecated, playbook};
+use super::{auths, deprecated, playbook, verify};
 
 /// What the task around the module says.
 pub(super) struct Surroundings {
@@ -71,6 +72,7 @@ pub(super) struct Request<'n> {
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
     pub referrers: Option<&'n Node>,
+    pub verify: Option<&'n Node>,
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
@@ -152,6 +154,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         skip_for_auths: false,
         index: fields.get("index"),
         referrers: fields.get("referrers"),
+        verify: fields.get("verify"),
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
@@ -205,6 +208,7 @@ fn build(
         )
     });
     let referrers = request.referrers.and_then(|node| referrers(node, reader));
+    let trust = request.verify.and_then(|node| verify::read(node, reader));
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
@@ -301,6 +305,7 @@ fn build(
         single: single.unwrap_or_default(),
         index: index.unwrap_or_default(),
         referrers: referrers.unwrap_or_default(),
+        trust: trust.map(Arc::new).into_iter().collect(),
         link,
         untagged,
         check_existing,
@@ -420,7 +425,7 @@ fn platforms(node: &Node, of_old: bool, reader: &mut Reader<'_>) -> Option<Platf
         .ok()
 }
 
-fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
+pub(super) fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePattern> {
     let text = reader.text("pattern", node)?;
     match ImagePattern::new(&text) {
         Ok(pattern) => Some(pattern),

@@ -199,6 +199,14 @@ pub(super) static IMAGE: Table = Table {
              replaced. In a registry, every blob of the images that it lists is looked up, and those that it lost are sent.",
         ),
         key(
+            "verify",
+            Kind::Entries(&VERIFY),
+            "nothing is checked",
+            "[{pattern: '^hub.kubekey/', keys: cosign.pub}]",
+            "What each image must fulfil before anything of it moves. The first entry decides whose `pattern` matches the image's name; an image that no \
+             entry is for fails.",
+        ),
+        key(
             "create_projects",
             Kind::FlagOr(&["private", "public"]),
             "false",
@@ -319,6 +327,37 @@ pub(super) static AUTH: Table = Table {
             {"not": {"required": ["insecure", "skip_tls_verify"]}}
         ]
     }"#,
+};
+
+/// An entry of `verify`.
+pub(super) static VERIFY: Table = Table {
+    name: "verify",
+    keys: &[
+        key(
+            "pattern",
+            Kind::Text,
+            "all images",
+            "'^hub.kubekey/'",
+            "A regular expression for the names of images that the entry is for, as `image.pattern`.",
+        ),
+        key(
+            "keys",
+            Kind::Texts,
+            "none",
+            "[cosign.pub, /etc/keys/vendor.pub]",
+            "PEM files of public keys. One of them must have signed the image with cosign, and the signature must be at the image's source. Transparency \
+             logs and certificates (keyless signatures) aren't checked.",
+        ),
+        key(
+            "with",
+            Kind::Texts,
+            "none",
+            "[/usr/local/bin/admit, --strict]",
+            "A program and its arguments, run without a shell. It gets the image's reference and digest as two more arguments, and in \
+             `TRANSLOAD_REFERENCE` and `TRANSLOAD_DIGEST`, and accepts the image with the exit status 0 within two minutes.",
+        ),
+    ],
+    rules: r#"{"anyOf": [{"required": ["keys"]}, {"required": ["with"]}]}"#,
 };
 
 const MANIFESTS: Key = key(

@@ -66,6 +66,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod verify;
 pub(crate) mod yaml;
 
 use std::collections::BTreeMap;

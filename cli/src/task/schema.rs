@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{
     ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, INCLUDE, Key, Kind, PLAY, PULL, PUSH, ROLE, TASK,
-    TASK_LISTS, TO, Table,
+    TASK_LISTS, TO, Table, VERIFY,
 };
 use super::yaml;
 
@@ -21,7 +21,9 @@ const TEMPLATE: &str = r"\{\{";
 /// The schema (draft 2020-12): what the reader takes by its shape. Names, patterns, templates and paths are the reader's alone to judge.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    for table in [&IMAGE, &AUTH, &PULL, &PUSH, &COPY, &FROM, &TO, &PLAY, &ROLE] {
+    for table in [
+        &IMAGE, &AUTH, &VERIFY, &PULL, &PUSH, &COPY, &FROM, &TO, &PLAY, &ROLE,
+    ] {
         definitions.insert(table.name.to_owned(), mapping(table, &[]));
     }
     definitions.insert(TASK.name.to_owned(), mapping(&TASK, &[&ACCEPTED, &IGNORED]));

@@ -28,6 +28,13 @@ pub fn outcome_line(outcome: &ImageOutcome) -> String {
             let _ = write!(line, "  {}", platform_list(&outcome.platforms));
         }
     }
+    if !outcome.verified_by.is_empty() {
+        let _ = write!(
+            line,
+            "\n         verified by {}",
+            outcome.verified_by.join(" and ")
+        );
+    }
     // Where all was there, this was told when it was brought.
     if let (Status::Copied, Some(before), Some(after)) =
         (&outcome.status, &outcome.source_digest, &outcome.digest)

@@ -25,7 +25,7 @@ fn wrong_values_are_told_at_their_place() {
         ),
         (
             "zzz: 1",
-            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, link, untagged, check_existing, create_projects, pull, push, copy)",
+            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, referrers, link, untagged, check_existing, create_projects, pull, push, copy)",
         ),
         (
             "policy: Strict",
@@ -36,6 +36,10 @@ fn wrong_values_are_told_at_their_place() {
         (
             "index: sparse",
             "4:12: `index` must be filtered or original, not \"sparse\"",
+        ),
+        (
+            "referrers: signatures",
+            "4:16: `referrers`: \"signatures\" is no type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for cosign's tags, separated by commas",
         ),
         (
             "pattern: 'a['",

@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::committed::{assert_current, root, with_tables};
 use crate::task::keys::{
-    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, INCLUDE, Kind, PLAY, PULL, PUSH, ROLE, TASK, TO, Table,
+    ACCEPTED, AUTH, BLOCK, COPY, FROM, IGNORED, IMAGE, INCLUDE, Kind, PLAY, PULL, PUSH, ROLE, TASK, TO,
+    Table, VERIFY,
 };
 
 const PAGE: &str = "docs/task-file.md";
@@ -96,7 +97,7 @@ fn places() -> String {
 #[test]
 fn the_reference_has_every_key() {
     let tables = [
-        &TASK, &IMAGE, &AUTH, &BLOCK, &INCLUDE, &PLAY, &ROLE, &PULL, &PUSH, &COPY, &FROM, &TO,
+        &TASK, &IMAGE, &AUTH, &VERIFY, &BLOCK, &INCLUDE, &PLAY, &ROLE, &PULL, &PUSH, &COPY, &FROM, &TO,
     ];
     let listed =
         [&ACCEPTED, &IGNORED].map(|table| (table.name, format!("{}\n", table.names().map_join(", "))));

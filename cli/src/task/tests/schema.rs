@@ -6,7 +6,9 @@ use jsonschema::Validator;
 
 use super::*;
 use crate::committed::{assert_current, root};
-use crate::task::keys::{AUTH, BLOCK, COPY, FROM, IMAGE, INCLUDE, PLAY, PULL, PUSH, ROLE, TASK, TO, Table};
+use crate::task::keys::{
+    AUTH, BLOCK, COPY, FROM, IMAGE, INCLUDE, PLAY, PULL, PUSH, ROLE, TASK, TO, Table, VERIFY,
+};
 use crate::task::{schema, yaml};
 
 fn validator() -> Validator {
@@ -236,8 +238,8 @@ fn with(table: &Table, key: &str, value: &Value) -> Value {
     }
 }
 
-const TABLES: [&Table; 12] = [
-    &IMAGE, &AUTH, &PULL, &PUSH, &COPY, &FROM, &TO, &TASK, &BLOCK, &PLAY, &INCLUDE, &ROLE,
+const TABLES: [&Table; 13] = [
+    &IMAGE, &AUTH, &VERIFY, &PULL, &PUSH, &COPY, &FROM, &TO, &TASK, &BLOCK, &PLAY, &INCLUDE, &ROLE,
 ];
 
 /// Whether a table's keys name other files, which a text alone can't.
