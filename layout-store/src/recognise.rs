@@ -47,6 +47,10 @@ pub(crate) fn recognise(path: &Path) -> Result<Found, Error> {
             "it would be an OCI image layout, but has no file oci-layout",
         ));
     }
+    // A repository may be called as folders and files of other formats are.
+    if has_folder(BLOBS)? {
+        return Ok(Found::Store(Format::KubeKey));
+    }
     if has_folder("docker/registry/v2")? {
         return Ok(Found::Other(
             "it is a registry's own storage; start the registry on it and pull from that",
@@ -54,9 +58,6 @@ pub(crate) fn recognise(path: &Path) -> Result<Found, Error> {
     }
     if has_file("version")? && has_file("manifest.json")? {
         return Ok(Found::Other("it is one image in skopeo's dir: format"));
-    }
-    if has_folder(BLOBS)? {
-        return Ok(Found::Store(Format::KubeKey));
     }
     let mut budget = FOLDERS;
     let mut is_empty = true;

@@ -282,3 +282,17 @@ fn what_refers_to_another_image_is_removed_alone() {
         );
     });
 }
+
+#[test]
+fn an_image_that_is_called_as_another_formats_folder_spoils_no_store() {
+    each_format(|root, store| {
+        let manifest = image(store, b"layer");
+        // Which registry a name is in, its client says.
+        let strange = Repository::new("docker".parse().unwrap(), "registry/v2").unwrap();
+        store.put_manifest(&strange, &manifest).unwrap();
+        store
+            .tag(&strange, &"v1".parse().unwrap(), manifest.digest())
+            .unwrap();
+        assert_eq!(Store::open(root).unwrap().images().unwrap().len(), 1);
+    });
+}

@@ -19,6 +19,5 @@ mod registries;
 mod reports;
 mod schemas;
 mod serve;
-mod served;
 mod terminal;
 mod unkillable;

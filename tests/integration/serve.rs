@@ -1,5 +1,9 @@
 //! `transload serve`, as a process.
 
+mod killed;
+mod page;
+mod raw;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

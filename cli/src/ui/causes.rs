@@ -255,11 +255,7 @@ mod tests {
             let name = format!("hub.local/theirs/app-{number}:v1");
             failed(
                 &name,
-<<<<<<< HEAD
-                "unauthorized to access repository: theirs/app-0, action: push",
-=======
                 "unauthorized: theirs/app-0, action: push",
->>>>>>> refs/heads/work-term
                 None,
             )
         };

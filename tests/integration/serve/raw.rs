@@ -1,44 +1,35 @@
-//! A server of a directory as a process: killed in the middle of pushes, and its page in a browser.
-
-mod killed;
-mod page;
+//! Requests byte by byte, to a server of a directory that takes pushes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
-use transload_test_support::{Running, Transload};
+use super::Served;
 
 /// A server of a directory that takes pushes.
-struct Served {
-    process: Running,
-    address: String,
-}
+pub struct Raw(Served);
 
-impl Served {
-    fn start(directory: &Path) -> Served {
-        let example = Transload::example("serve_directory");
-        let mut process = example.arg(directory).args(["127.0.0.1:0", "--writable"]).spawn();
-        let told = process.wait_for_stdout(|text| text.contains("http://"));
-        let address = told
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split('/').next());
-        Served {
-            address: address.expect("it tells its address").to_owned(),
-            process,
-        }
+impl Raw {
+    pub fn start(directory: &Path) -> Raw {
+        let directory = directory.to_str().expect("its path is a text");
+        Raw(Served::start(&[directory, "--writable"]))
+    }
+
+    /// Sends a signal, and waits for nothing.
+    pub fn signal(&self, name: &str) {
+        self.0.running.signal(name);
     }
 
     /// Kills it, as `kill -9` does, and waits until it is gone.
-    fn kill(mut self) {
-        self.process.kill();
-        assert_eq!(self.process.wait().signal, Some(9));
+    pub fn kill(self) {
+        let mut running = self.0.running;
+        running.kill();
+        assert_eq!(running.wait().signal, Some(9));
     }
 
     /// Sends the head of a request, and what is given of its body.
-    fn send(&self, request: &str, length: usize, body: &[u8]) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+    pub fn send(&self, request: &str, length: usize, body: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.0.host()).unwrap();
         let (line, headers) = request.split_once('\n').unwrap_or((request, ""));
         let headers: String = headers.lines().map(|header| format!("{header}\r\n")).collect();
         let head = format!(
@@ -50,7 +41,7 @@ impl Served {
     }
 
     /// Asks, and returns what is answered.
-    fn ask(&self, request: &str, body: &[u8]) -> Answer {
+    pub fn ask(&self, request: &str, body: &[u8]) -> Answer {
         let mut bytes = Vec::new();
         let mut stream = self.send(request, body.len(), body);
         stream.read_to_end(&mut bytes).unwrap();
@@ -65,18 +56,18 @@ impl Served {
 
 /// What a server answered.
 #[derive(Debug)]
-struct Answer {
+pub struct Answer {
     head: String,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         let status = self.head.split(' ').nth(1).and_then(|status| status.parse().ok());
         status.unwrap_or_else(|| panic!("{}", self.head))
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut named = lines.filter(|(given, _)| given.eq_ignore_ascii_case(name));
         named

@@ -7,7 +7,7 @@ use transload_layout_store::Store;
 use transload_reference::{Digest, Identifier};
 use transload_test_support::image::{Family, Image, ImageBuilder, noise};
 
-use super::Served;
+use super::raw::Raw;
 
 /// How many bytes of a body the server takes at a time, at most.
 const CHUNK: usize = 256 * 1024;
@@ -24,7 +24,7 @@ fn assert_sound(directory: &Path) {
 }
 
 /// How many bytes an upload has, as the server tells.
-fn position(served: &Served, location: &str) -> usize {
+fn position(served: &Raw, location: &str) -> usize {
     let status = served.ask(&format!("GET {location}"), b"");
     match status.header("Range") {
         "0-0" => 0,
@@ -39,7 +39,7 @@ fn an_upload_goes_on_after_its_server_was_killed_at_any_byte_of_it() {
     for (seed, sent) in [0, 1, CHUNK, 2 * CHUNK + 1, 1_499_999].into_iter().enumerate() {
         let content = noise(seed as u64, 1_500_000);
         let digest = Digest::of(&content);
-        let served = Served::start(&directory);
+        let served = Raw::start(&directory);
         let location = served
             .ask("POST /v2/app/blobs/uploads/", b"")
             .header("Location")
@@ -51,7 +51,7 @@ fn an_upload_goes_on_after_its_server_was_killed_at_any_byte_of_it() {
         served.kill();
         drop(stream);
         assert_sound(&directory);
-        let served = Served::start(&directory);
+        let served = Raw::start(&directory);
         let kept = position(&served, &location);
         assert!(kept <= sent && kept >= sent / CHUNK * CHUNK, "{kept} of {sent}");
         let last = content.len() - 1;
@@ -75,7 +75,7 @@ fn a_blob_in_one_request_gets_no_name_if_the_server_is_killed_before_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let content = noise(1, 3 * CHUNK);
     let digest = Digest::of(&content);
-    let served = Served::start(folder.path());
+    let served = Raw::start(folder.path());
     let request = format!("POST /v2/app/blobs/uploads/?digest={digest}");
     let stream = served.send(&request, content.len(), &content[..2 * CHUNK]);
     let store = Store::open(folder.path()).unwrap();
@@ -88,7 +88,7 @@ fn a_blob_in_one_request_gets_no_name_if_the_server_is_killed_before_its_end() {
     assert_sound(folder.path());
     assert!(store.open_blob(&digest).unwrap().is_none());
     drop(store);
-    let served = Served::start(folder.path());
+    let served = Raw::start(folder.path());
     assert_eq!(served.ask(&request, &content).status(), 201);
     assert!(served.ask(&format!("GET /v2/app/blobs/{digest}"), b"").body == content);
 }
@@ -101,7 +101,7 @@ fn every_tag_leads_to_a_whole_image_after_its_server_was_killed() {
         .collect();
     let tagged = Mutex::new(Vec::new());
     for round in 0..4 {
-        let served = Served::start(folder.path());
+        let served = Raw::start(folder.path());
         let answered = AtomicUsize::new(0);
         thread::scope(|scope| {
             let pushed = scope.spawn(|| {
@@ -115,7 +115,7 @@ fn every_tag_leads_to_a_whole_image_after_its_server_was_killed() {
             while answered.load(Ordering::SeqCst) < 4 + 3 * round {
                 thread::yield_now();
             }
-            served.process.signal("KILL");
+            served.signal("KILL");
             assert!(pushed.join().is_err(), "it was cut off");
         });
         drop(served);
@@ -151,7 +151,7 @@ fn every_tag_leads_to_a_whole_image_after_its_server_was_killed() {
 }
 
 /// Pushes an image. Panics where the server is gone.
-fn push(served: &Served, tag: &str, image: &Image, answered: &AtomicUsize) {
+fn push(served: &Raw, tag: &str, image: &Image, answered: &AtomicUsize) {
     for (descriptor, bytes) in &image.blobs {
         let request = format!("POST /v2/team/app/blobs/uploads/?digest={}", descriptor.digest);
         assert_eq!(served.ask(&request, bytes).status(), 201);

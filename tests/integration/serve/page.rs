@@ -4,7 +4,7 @@ use std::process::Command;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::kubekey::{self, Generation};
 
-use super::Served;
+use super::raw::Raw;
 
 /// The longest name that an image may have, nearly: no line of it may make a page wider than its window.
 fn long_name() -> String {
@@ -47,7 +47,7 @@ fn the_page_fits_a_phone_and_a_desktop() {
     for repository in ["library/alpine", &long_name()] {
         kubekey::write(&directory, "quay.io", repository, "v1", &image, Generation::Third);
     }
-    let served = Served::start(&directory);
+    let served = Raw::start(&directory);
     let page = served.ask("GET /", b"");
     let text = String::from_utf8(page.body.clone()).unwrap();
     assert_eq!(page.status(), 200);
