@@ -9,7 +9,9 @@ pub mod layout;
 pub mod location;
 pub mod manifest;
 pub mod oci_index;
+pub mod public_keys;
 pub mod reference;
+pub mod signature;
 pub mod task;
 pub mod template;
 
@@ -17,7 +19,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("challenge", challenge::check),
@@ -25,7 +27,9 @@ pub const TARGETS: [Target; 10] = [
     ("location", location::check),
     ("manifest", manifest::check),
     ("oci_index", oci_index::check),
+    ("public_keys", public_keys::check),
     ("reference", reference::check),
+    ("signature", signature::check),
     ("task", task::check),
     ("template", template::check),
 ];

@@ -26,6 +26,7 @@ const REFERENCE: &str = "transload-reference";
 const CLIENT: &str = "transload-registry-client";
 const STORE: &str = "transload-layout-store";
 const ARCHIVE: &str = "transload-archive";
+const SIGNATURE: &str = "transload-signature";
 const TEMPLATE: &str = "transload-template";
 const POLICY: &str = "transload-policy";
 const TRANSFER: &str = "transload-transfer";
@@ -47,11 +48,12 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
-    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY], tests_use: &[SUPPORT] },
-    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
+    Directions { package: SIGNATURE, uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY, SIGNATURE], tests_use: &[SUPPORT] },
+    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, SIGNATURE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, SIGNATURE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -60,7 +62,7 @@ pub const DIRECTIONS: &[Directions] = &[
 #[rustfmt::skip]
 pub const AGREED: &[(&str, Users)] = &[
     ("ar",                 Users::Only(&[XTASK])),
-    ("base64",             Users::Only(&[REFERENCE, CLIENT, TEMPLATE])),
+    ("base64",             Users::Only(&[REFERENCE, CLIENT, SIGNATURE, TEMPLATE])),
     ("cargo_metadata",     Users::Only(&[XTASK])),
     ("clap",               Users::Only(&[CLI])),
     ("clap_complete",      Users::Tests),
@@ -83,6 +85,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
     ("regex-syntax",       Users::Only(&[POLICY])),
+    ("ring",               Users::Only(&[SIGNATURE])),
     ("ruzstd",             Users::Only(&[ARCHIVE])),
     ("rustix",             Users::Only(&[STORE, CLIENT, CLI])),
     ("rustls",             Users::Only(&[CLIENT])),
