@@ -16,7 +16,8 @@ use transload_reference::{
 use crate::blob::Bytes;
 use crate::entries::{Entries, Extent, Flaw, read};
 use crate::input::{self, Input};
-use crate::{BlobReader, Error, docker, docker_v1, oci, unknown};
+use crate::sieve::Taken;
+use crate::{BlobReader, Error, TakeBlobs, docker, docker_v1, oci, unknown};
 
 /// How an archive holds its images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,7 +150,21 @@ impl OpenOptions {
     /// As [`OpenOptions::open`]. The archive is called `-` then.
     pub fn from_reader(&self, reader: impl Read) -> Result<Archive, Error> {
         let path = Path::new("-");
-        Archive::read(path, input::from_reader(reader, path, self)?, self)
+        Archive::read(path, input::from_reader(reader, path, self, None)?, self)
+    }
+
+    /// Opens the archive that a pipe gives, whose blobs above 8 MiB are offered to a taker as they pass. Those that it takes are known to
+    /// [`Archive::blob_size`] and can't be opened. They may be none of the archive's images'.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::from_reader`], and where a blob can't be taken.
+    pub fn from_reader_with<'a>(
+        &'a self,
+        reader: impl Read,
+        taker: &'a mut dyn TakeBlobs,
+    ) -> Result<Archive, Error> {
+        let path = Path::new("-");
+        Archive::read(path, input::from_reader(reader, path, self, Some(taker))?, self)
     }
 
     pub(crate) fn check_stop(&self, path: &Path) -> Result<(), Error> {
@@ -160,6 +175,23 @@ impl OpenOptions {
         }
         Ok(())
     }
+}
+
+/// Where a blob's bytes are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum BlobPlace {
+    /// In a plain tar: the archive itself, or the temporary file that it was unpacked into.
+    File {
+        /// The file.
+        file: Arc<File>,
+        /// Where in the file the blob begins.
+        offset: u64,
+        /// The blob's size in bytes.
+        size: u64,
+    },
+    /// In memory: a config that was made for an image that has none.
+    Memory(Arc<[u8]>),
 }
 
 /// A file that holds images. Many threads may read it at once.
@@ -176,6 +208,8 @@ pub struct Archive {
     blobs: HashMap<Digest, Extent>,
     /// Configs that were made for images that have none.
     configs: HashMap<Digest, Arc<[u8]>>,
+    /// Blobs that somebody took as they passed.
+    pub(crate) taken: HashMap<Extent, Taken>,
     /// The referrers by their subject, once they are asked for.
     referrers: OnceLock<HashMap<Digest, Vec<Descriptor>>>,
 }
@@ -204,6 +238,7 @@ impl Archive {
             tar,
             length,
             compression,
+            taken,
         } = input;
         let mut entries = Entries::default();
         if let Err(flaw) = entries.scan(&tar, length) {
@@ -224,6 +259,7 @@ impl Archive {
             made: HashMap::new(),
             blobs: HashMap::new(),
             configs: HashMap::new(),
+            taken,
             referrers: OnceLock::new(),
         };
         let has = |name| archive.find(name).map(|found| found.is_some());
@@ -332,11 +368,17 @@ impl Archive {
         Ok(self.locate(digest)?.map(|(_, extent)| extent.size))
     }
 
+    /// Whether a blob was taken as it passed through a pipe, and was new where it was taken to.
+    pub fn is_taken(&self, digest: &Digest) -> bool {
+        let extent = self.extent(digest).ok().flatten();
+        extent.is_some_and(|extent| self.taken.get(&extent).is_some_and(|taken| taken.is_new))
+    }
+
     /// Opens a blob, or a range of its bytes, for reading; none if it isn't there. What of the range is beyond the blob's end is
     /// left out. The bytes aren't verified: a [`VerifyingReader`](transload_reference::VerifyingReader) does that while they are read.
     ///
     /// # Errors
-    /// As [`Archive::blob_size`].
+    /// As [`Archive::blob_size`], and where the blob was taken as it passed through a pipe.
     pub fn open_blob(
         &self,
         digest: &Digest,
@@ -345,6 +387,10 @@ impl Archive {
         let Some((bytes, extent)) = self.locate(digest)? else {
             return Ok(None);
         };
+        if self.taken.contains_key(&extent) {
+            let reason = "went by: what comes through a pipe can't be read twice";
+            return Err(Error::entry(&self.path, &oci::blob_name(digest), reason));
+        }
         let start = match range.start_bound() {
             Bound::Included(start) => *start,
             Bound::Excluded(before) => before.saturating_add(1),
@@ -362,6 +408,21 @@ impl Archive {
             size: end - start,
         };
         Ok(Some(BlobReader::new(bytes, part)))
+    }
+
+    /// Returns where a blob's bytes are, for what sends them without reading them; none if it isn't there.
+    ///
+    /// # Errors
+    /// As [`Archive::blob_size`].
+    pub fn blob_place(&self, digest: &Digest) -> Result<Option<BlobPlace>, Error> {
+        Ok(self.locate(digest)?.map(|(bytes, extent)| match bytes {
+            Bytes::Tar(file) => BlobPlace::File {
+                file,
+                offset: extent.offset,
+                size: extent.size,
+            },
+            Bytes::Made(bytes) => BlobPlace::Memory(bytes),
+        }))
     }
 
     fn locate(&self, digest: &Digest) -> Result<Option<(Bytes, Extent)>, Error> {

@@ -400,7 +400,7 @@ fn end(extent: Extent, length: u64) -> Option<u64> {
 }
 
 /// The size in a header, which may be a binary number beyond what an `u64` holds, or negative.
-fn declared_size(header: &Header) -> Result<u64, String> {
+pub(crate) fn declared_size(header: &Header) -> Result<u64, String> {
     let field = &header.as_old().size;
     let is_binary = field[0] & 0x80 != 0;
     if is_binary && (field[0] != 0x80 || field[1..4].iter().any(|byte| *byte != 0)) {

@@ -95,6 +95,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A blob couldn't be written where it was taken to as it passed.
+    #[error("{source}")]
+    Taker {
+        /// Why not.
+        source: io::Error,
+    },
     /// Two images of one plan have the same name.
     #[error("{reference} is planned twice")]
     Twice {

@@ -1,14 +1,16 @@
 //! From a file or a pipe to a plain tar that is read at offsets.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::Header;
 
-use crate::entries::{BLOCK, check_sum};
-use crate::{Compression, Error, OpenOptions, zstd};
+use crate::entries::{BLOCK, Extent, check_sum};
+use crate::sieve::{Sieve, Taken};
+use crate::{Compression, Error, OpenOptions, TakeBlobs, zstd};
 
 /// How many bytes are unpacked at a time.
 const CHUNK: usize = 256 * 1024;
@@ -23,6 +25,8 @@ pub(crate) struct Input {
     pub tar: File,
     pub length: u64,
     pub compression: Compression,
+    /// The blobs that somebody took as they passed: the tar has holes there.
+    pub taken: HashMap<Extent, Taken>,
 }
 
 /// Opens a file: a tar as it is, a compressed one unpacked.
@@ -33,7 +37,7 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Input, Error> {
     }
     let mut file = File::open(path).map_err(Error::io("opening", path))?;
     if !metadata.is_file() {
-        return from_reader(file, path, options);
+        return from_reader(file, path, options, None);
     }
     let start = read_start(&file).map_err(Error::io("reading", path))?;
     match recognise(&start).map_err(|found| not_an_archive(path, found))? {
@@ -41,32 +45,39 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Input, Error> {
             tar: file,
             length: metadata.len(),
             compression: Compression::None,
+            taken: HashMap::new(),
         }),
         compression => {
             file.rewind().map_err(Error::io("reading", path))?;
-            unpack(file, compression, path, options)
+            unpack(file, compression, path, options, None)
         }
     }
 }
 
-/// Takes what a pipe gives.
-pub(crate) fn from_reader(mut reader: impl Read, name: &Path, options: &OpenOptions) -> Result<Input, Error> {
+/// Takes what a pipe gives, without the blobs that `taker` takes.
+pub(crate) fn from_reader<'a>(
+    mut reader: impl Read,
+    name: &'a Path,
+    options: &'a OpenOptions,
+    taker: Option<&'a mut dyn TakeBlobs>,
+) -> Result<Input, Error> {
     let start = read_start(&mut reader).map_err(Error::io("reading", name))?;
     let compression = recognise(&start).map_err(|found| not_an_archive(name, found))?;
-    unpack(start.as_slice().chain(reader), compression, name, options)
+    unpack(start.as_slice().chain(reader), compression, name, options, taker)
 }
 
-fn unpack(
+fn unpack<'a>(
     reader: impl Read,
     compression: Compression,
-    name: &Path,
-    options: &OpenOptions,
+    name: &'a Path,
+    options: &'a OpenOptions,
+    taker: Option<&'a mut dyn TakeBlobs>,
 ) -> Result<Input, Error> {
     let mut packed = BufReader::with_capacity(CHUNK, Counted { reader, count: 0 });
+    let file = tempfile::tempfile_in(&options.spool_folder)
+        .map_err(Error::io("making a temporary file in", &options.spool_folder))?;
     let mut spool = Spool {
-        file: tempfile::tempfile_in(&options.spool_folder)
-            .map_err(Error::io("making a temporary file in", &options.spool_folder))?,
-        length: 0,
+        sieve: Sieve::new(file, taker, name, &options.spool_folder),
         name,
         options,
     };
@@ -85,17 +96,19 @@ fn unpack(
             })?;
         }
     }
+    let length = spool.sieve.length();
+    let (tar, taken) = spool.sieve.finish()?;
     Ok(Input {
-        length: spool.length,
-        tar: spool.file,
+        tar,
+        length,
         compression,
+        taken,
     })
 }
 
 /// A temporary file without a name, which is gone with the process.
 struct Spool<'a> {
-    file: File,
-    length: u64,
+    sieve: Sieve<'a>,
     name: &'a Path,
     options: &'a OpenOptions,
 }
@@ -131,22 +144,19 @@ impl Spool<'_> {
     }
 
     fn write(&mut self, bytes: &[u8], packed: u64) -> Result<(), Error> {
-        self.length += bytes.len() as u64;
+        let length = self.sieve.length() + bytes.len() as u64;
         let allowed = self
             .options
             .most_unpacked
             .min(packed.saturating_mul(MOST_RATIO).max(ALWAYS_ALLOWED));
-        if self.length > allowed {
+        if length > allowed {
             return Err(Error::TooLarge {
                 path: self.name.to_owned(),
                 unpacked: allowed,
                 packed,
             });
         }
-        self.file.write_all(bytes).map_err(Error::io(
-            "writing a temporary file in",
-            &self.options.spool_folder,
-        ))
+        self.sieve.pass(bytes)
     }
 }
 

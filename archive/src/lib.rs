@@ -26,16 +26,18 @@ mod oci;
 mod pax;
 mod plan;
 mod read_at;
+mod sieve;
 mod unknown;
 mod warning;
 mod writer;
 mod zstd;
 
-pub use archive::{Archive, ArchivedImage, Compression, Form, Layout, OpenOptions};
+pub use archive::{Archive, ArchivedImage, BlobPlace, Compression, Form, Layout, OpenOptions};
 pub use blob::BlobReader;
 pub use blob_writer::{BlobWriter, CommitError};
 pub use error::Error;
 pub use plan::{Plan, PlannedImage};
+pub use sieve::{TakeBlobs, TakeBytes};
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;
 pub use warning::Warning;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use transload_layout_store::Error;
 use transload_registry_client::{DefaultCredentials, UploadJournal};
 use transload_transfer::job::{Job, Referrers};
@@ -25,6 +25,7 @@ use crate::lock::LockFile;
 use crate::open_files;
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
+use crate::signals::on_signals;
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
 use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
@@ -78,6 +79,7 @@ fn command(cli: &Cli) -> u8 {
         Command::Login(args) => (commands::login(cli, args), ui::NOTHING_STORED),
         Command::Logout(args) => (commands::logout(cli, args), ""),
         Command::Check(args) => (commands::check(cli, args), ""),
+        Command::Serve(args) => (commands::serve(cli, args), ""),
         Command::Verify(args) => (commands::verify(cli, args), ""),
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Init(args) => (commands::init(args), ""),
@@ -165,6 +167,7 @@ fn transfer(
     let lock = LockFile::open(&how.lock, cli.quiet)?;
     for job in &mut jobs {
         job.check_existing |= how.check_existing;
+        job.shard = how.shard;
     }
     let jobs = lock.bind(&jobs);
     Ok(transfer_all(cli, how, (&jobs, courses), (report, lock), locate))
@@ -367,7 +370,7 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
             last();
         }
     };
-    let handler = ctrlc::set_handler(move || {
+    let handler = on_signals(&[SIGINT, SIGTERM, SIGHUP], move |_| {
         if cancel.swap(true, Ordering::Relaxed) {
             end();
             std::process::exit(i32::from(INTERRUPTED));

@@ -15,12 +15,16 @@ mod login;
 mod logout;
 mod projects;
 mod rate;
+mod serve;
+mod shard;
 mod trust;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use transload_transfer::job::Referrers;
+
+use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
@@ -32,6 +36,7 @@ pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
 pub use projects::ProjectArgs;
+pub use serve::{ConfigOf, ServeArgs};
 pub use trust::TrustArgs;
 
 /// Moves container images between registries and directories.
@@ -78,6 +83,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
     Diff(DiffArgs),
+    /// Serve the images of directories and archives as a registry
+    Serve(ServeArgs),
     /// Check every byte of a directory's or an archive's images, and mend a directory
     Verify(VerifyArgs),
     /// Remove from a directory what no image needs that is kept
@@ -462,6 +469,11 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
+    /// a repository are in one part
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    pub shard: Option<Shard>,
 }
 
 /// What a missing platform means.

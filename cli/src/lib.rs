@@ -19,6 +19,7 @@ pub mod lock;
 mod open_files;
 mod records;
 pub mod report;
+mod signals;
 pub mod task;
 mod trust;
 pub mod ui;

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod oci_index;
 pub mod public_keys;
 pub mod reference;
+pub mod request;
 pub mod signature;
 pub mod task;
 pub mod template;
@@ -19,7 +20,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("challenge", challenge::check),
@@ -29,6 +30,7 @@ pub const TARGETS: [Target; 12] = [
     ("oci_index", oci_index::check),
     ("public_keys", public_keys::check),
     ("reference", reference::check),
+    ("request", request::check),
     ("signature", signature::check),
     ("task", task::check),
     ("template", template::check),

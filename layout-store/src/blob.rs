@@ -314,23 +314,36 @@ pub(crate) fn hash(
     path: &Path,
     mut watch: impl FnMut(u64) -> bool,
 ) -> Result<u64, Error> {
-    let mut chunk = vec![0; CHUNK];
-    let mut total = 0;
-    loop {
-        let count = match file.read(&mut chunk) {
-            Ok(0) => return Ok(total),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::io("reading", path)(error)),
-        };
+    read_all(file, path, |bytes| {
         verifier
-            .update(&chunk[..count])
+            .update(bytes)
             .map_err(|source| Error::WrongContent { source })?;
-        total += count as u64;
-        if !watch(count as u64) {
+        if !watch(bytes.len() as u64) {
             return Err(Error::Stopped {
                 path: path.to_owned(),
             });
+        }
+        Ok(())
+    })
+}
+
+/// Reads a file up to its end, and returns how many bytes there were.
+pub(crate) fn read_all(
+    file: &mut File,
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut chunk = vec![0; CHUNK];
+    let mut total = 0;
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(total),
+            Ok(count) => {
+                take(&chunk[..count])?;
+                total += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("reading", path)(error)),
         }
     }
 }

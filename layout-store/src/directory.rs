@@ -11,7 +11,7 @@ use crate::blob_names::BlobNames;
 use crate::caution::{self, Caution, Cautions};
 use crate::durable::Names;
 use crate::folders::{self, Kind, Made, OWN, TEMPORARY, kind};
-use crate::lease::{self, Share};
+use crate::lease::{self, Share, Taken};
 use crate::{Error, durable};
 
 /// A directory that this process has open.
@@ -28,8 +28,8 @@ pub(crate) struct Directory {
     made: Made,
     /// Held by the thread that changes what tags stand for: threads queue here, and only processes at the lock on disk.
     tagging: Mutex<()>,
-    /// Keeps others from removing anything while this is open.
-    _lease: Option<File>,
+    /// Keeps others from removing anything while it is held.
+    lease: Mutex<Option<File>>,
 }
 
 impl Directory {
@@ -49,7 +49,7 @@ impl Directory {
             cancel,
             made: Made::default(),
             tagging: Mutex::default(),
-            _lease: lease,
+            lease: Mutex::new(lease),
         }
     }
 
@@ -66,6 +66,31 @@ impl Directory {
         } else {
             Ok(())
         }
+    }
+
+    /// See [`Store::release`](crate::Store::release).
+    pub fn release(&self) {
+        *self.held() = None;
+        // Who takes its place may remove folders.
+        self.forget_made();
+    }
+
+    /// See [`Store::try_renew`](crate::Store::try_renew).
+    pub fn try_renew(&self) -> Result<bool, Error> {
+        let mut held = self.held();
+        if held.is_some() {
+            return Ok(true);
+        }
+        match lease::try_take(&self.root, &self.cautions)? {
+            Taken::Lease(lease) => *held = Some(lease),
+            Taken::NoLocks => {}
+            Taken::InUse => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<File>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a lock, waiting for it until the cancel flag is set. Where the filesystem has no locks, that is noted.

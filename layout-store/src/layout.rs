@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Format, Listing, StoredImage};
+use crate::{Error, Format, Listing, Removed, StoredImage};
 
 /// A format's way to keep manifests and tags. [`Store`](crate::Store) tells what each method promises its callers.
 pub(crate) trait Layout: fmt::Debug + Send + Sync {
@@ -20,6 +20,14 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
     fn scope<'a>(&self, repository: &'a Repository) -> Option<&'a Repository>;
 
     fn listing(&self) -> Result<Listing, Error>;
+
+    /// The repositories that have a place, by names alone.
+    fn places(&self) -> Result<BTreeSet<Repository>, Error>;
+
+    /// Those of them that have this path, in whichever registry.
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error>;
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error>;
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error>;
 
@@ -74,6 +82,9 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
 
     /// Removes manifests' files that [`Layout::unreached`] told, and what was noted of them.
     fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error>;
+
+    /// Removes one manifest with its names in a repository. Nobody else uses the directory meanwhile.
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error>;
 
     /// Removes what repositories leave that have nothing left.
     fn tidy(&self, repositories: &BTreeSet<&Repository>);

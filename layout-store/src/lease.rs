@@ -91,6 +91,47 @@ pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Res
     }
 }
 
+/// What came of a try to take a lease.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Lease(File),
+    /// The filesystem knows no locks.
+    NoLocks,
+    /// Somebody has one that excludes it.
+    InUse,
+}
+
+/// Takes a lease beside others', without waiting.
+pub(crate) fn try_take(root: &Path, cautions: &Cautions) -> Result<Taken, Error> {
+    let folder = File::open(root).map_err(Error::io("opening", root))?;
+    let taken = folder.try_lock_shared();
+    judge(taken, folder, root, cautions)
+}
+
+/// Takes the lease that nobody else has one beside, without waiting.
+pub(crate) fn try_take_alone(root: &Path, cautions: &Cautions) -> Result<Taken, Error> {
+    let folder = File::open(root).map_err(Error::io("opening", root))?;
+    let taken = folder.try_lock();
+    judge(taken, folder, root, cautions)
+}
+
+fn judge(
+    taken: Result<(), TryLockError>,
+    folder: File,
+    root: &Path,
+    cautions: &Cautions,
+) -> Result<Taken, Error> {
+    match taken {
+        Ok(()) => Ok(Taken::Lease(folder)),
+        Err(TryLockError::WouldBlock) => Ok(Taken::InUse),
+        Err(TryLockError::Error(source)) if caution::has_no_locks(&source) => {
+            cautions.note(Caution::NoLocks);
+            Ok(Taken::NoLocks)
+        }
+        Err(TryLockError::Error(source)) => Err(Error::io("locking", root)(source)),
+    }
+}
+
 /// Takes the lease that nobody else has one beside; none where the filesystem knows no locks.
 pub(crate) fn take_alone(
     root: &Path,

@@ -49,6 +49,7 @@
 //! - Read: [`Store::images`], [`Store::repositories`], [`Store::tags`], [`Store::resolve`], [`Store::manifest`], [`Store::open_blob`].
 //! - Write, in this order: [`Store::write_blob`] (from another store with [`BlobWriter::reflink`], or [`Store::link_blob`]), [`Store::sync_blobs`],
 //!   [`Store::put_manifest`] with children first, [`Store::tag`] or [`Store::keep`].
+//! - Serve: [`Store::places`], [`Store::release`], [`Store::begin_upload`], [`Exclusive::remove_manifest`].
 //! - What rotted: [`Store::listing`], [`Store::manifest`] and [`Store::verify_blob`] tell; [`Store::repair`] makes room for what is whole.
 //! - Remove: [`Store::untag`]; [`Store::open_exclusively`] gives the right to [`Exclusive::delete`] images, and [`Exclusive::garbage`] is
 //!   what no image needs that stays.
@@ -82,6 +83,7 @@ pub mod repair;
 mod share;
 mod sparse;
 mod store;
+mod upload;
 mod verify;
 
 pub use blob::BlobWriter;
@@ -92,11 +94,16 @@ pub use format::Format;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};
 pub use oci::local_repository;
 pub use open::OpenOptions;
-pub use prune::{Exclusive, Garbage};
+pub use prune::{Exclusive, Garbage, Removed};
 pub use store::Store;
 /// The crate whose types stand in this one's signatures.
 pub use transload_reference as reference;
 pub use verify::{BlobFile, Flaw, Verdict};
+
+/// Blobs whose digests are known only once all of their bytes are there: [`Store::begin_upload`](crate::Store::begin_upload).
+pub mod uploads {
+    pub use crate::upload::{NoUploadId, StoredUpload, Upload, UploadId};
+}
 
 /// Parts of a blob that come over several connections, before their turn.
 pub mod parts {

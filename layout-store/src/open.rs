@@ -13,6 +13,7 @@ use crate::directory::Directory;
 use crate::folders::{self, Kind, kind};
 use crate::kubekey::KubeKey;
 use crate::layout::Layout;
+use crate::lease::Taken;
 use crate::oci::Oci;
 use crate::recognise::{Found, has_sign, recognise};
 use crate::{Error, Exclusive, Format, Store, colons, lease};
@@ -66,6 +67,23 @@ impl OpenOptions {
             .map(Exclusive::new)
     }
 
+    /// Opens a store as [`OpenOptions::open_exclusively`] does, without waiting; none while somebody else has it open.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open_exclusively`].
+    pub fn try_open_exclusively(&self, path: impl AsRef<Path>) -> Result<Option<Exclusive>, Error> {
+        let path = path.as_ref();
+        let format = self.format_of(path)?;
+        let cautions = Arc::default();
+        let lease = match lease::try_take_alone(path, &cautions)? {
+            Taken::Lease(lease) => Some(lease),
+            Taken::NoLocks => None,
+            Taken::InUse => return Ok(None),
+        };
+        self.with_lease(path, format, lease, cautions)
+            .map(|store| Some(Exclusive::new(store)))
+    }
+
     fn open_with(
         &self,
         path: &Path,
@@ -74,6 +92,16 @@ impl OpenOptions {
         let format = self.format_of(path)?;
         let cautions = Arc::default();
         let lease = take(path, &self.cancel, &cautions)?;
+        self.with_lease(path, format, lease, cautions)
+    }
+
+    fn with_lease(
+        &self,
+        path: &Path,
+        format: Format,
+        lease: Option<File>,
+        cautions: Arc<Cautions>,
+    ) -> Result<Store, Error> {
         let names = match format {
             Format::KubeKey => BlobNames::Flat,
             Format::Oci => BlobNames::Nested,
@@ -146,6 +174,20 @@ impl OpenOptions {
 }
 
 impl Store {
+    /// Lets others remove images, until [`Store::try_renew`]. To be called by what has a store open for days and uses it now and then;
+    /// nothing may be read or written meanwhile. Files that are open stay readable.
+    pub fn release(&self) {
+        self.directory.release();
+    }
+
+    /// Keeps others from removing images again, after [`Store::release`]. Returns false while somebody removes some.
+    ///
+    /// # Errors
+    /// Where the folder is gone or can't be locked.
+    pub fn try_renew(&self) -> Result<bool, Error> {
+        self.directory.try_renew()
+    }
+
     /// Returns whether a folder looks like a store: it has a folder of blobs, or was written to by this crate.
     pub fn looks_like_one(path: impl AsRef<Path>) -> bool {
         has_sign(path.as_ref()).unwrap_or(false)

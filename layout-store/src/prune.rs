@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, Identifier, Reference, ReferrerTag, Repository, Tag};
+use transload_reference::{Digest, Identifier, RawManifest, Reference, ReferrerTag, Repository, Tag};
 
 use crate::folders;
 use crate::{BlobFile, Error, Store, StoredImage};
@@ -27,6 +27,24 @@ impl Garbage {
     pub fn bytes(&self) -> u64 {
         self.blobs.iter().chain(&self.partial).map(|file| file.size).sum()
     }
+}
+
+/// What came of a wish to remove one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removed {
+    /// It is gone.
+    Done,
+    /// It wasn't there.
+    Missing,
+    /// It stays: it is a part of an image that stays.
+    Needed,
+}
+
+/// Whether an index names a manifest as its part.
+pub(crate) fn has_part(index: &RawManifest, digest: &Digest) -> bool {
+    let mut children = index.view().children().iter();
+    children.any(|child| child.digest == *digest)
 }
 
 /// A store that nobody else has open, until this is dropped ([`Store::open_exclusively`]).
@@ -138,6 +156,38 @@ impl Exclusive {
         garbage.partial.clear();
         self.remove(&garbage)?;
         Ok(true)
+    }
+
+    /// Removes one manifest of a repository at once, with all its names there. Its blobs stay, for [`Exclusive::garbage`] to find; so does
+    /// what refers to it.
+    ///
+    /// # Errors
+    /// Where what needs it can't be read, or the filesystem refuses.
+    pub fn remove_manifest(&mut self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        let removed = self.store.layout.remove_manifest(repository, digest)?;
+        self.store.layout.tidy(&BTreeSet::from([repository]));
+        self.store.directory.forget_made();
+        Ok(removed)
+    }
+
+    /// Removes one blob at once. Looks through all images for one that needs it.
+    ///
+    /// # Errors
+    /// As [`Exclusive::garbage`], and where the filesystem refuses.
+    pub fn remove_blob(&mut self, digest: &Digest) -> Result<Removed, Error> {
+        if self.store.open_blob(digest)?.is_none() {
+            return Ok(Removed::Missing);
+        }
+        let garbage = self.garbage(|_| true)?;
+        let Some(file) = garbage
+            .blobs
+            .iter()
+            .find(|file| file.digest.as_ref() == Some(digest))
+        else {
+            return Ok(Removed::Needed);
+        };
+        folders::remove(&file.path)?;
+        Ok(Removed::Done)
     }
 
     /// Removes it: the images' names first, so that at no time a name stands for what isn't whole.

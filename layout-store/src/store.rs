@@ -99,6 +99,31 @@ impl Store {
         Ok(repositories.into_iter())
     }
 
+    /// The repositories that have a place here, sorted, by a look at names alone: quick where [`Store::repositories`] reads every manifest.
+    /// What is left of a repository without images may be among them.
+    ///
+    /// # Errors
+    /// Where the store's own folder, or what lists its images, can't be read.
+    pub fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        self.layout.places()
+    }
+
+    /// The [`Store::places`] that have this path, in whichever registry, such as `library/alpine`.
+    ///
+    /// # Errors
+    /// As [`Store::places`].
+    pub fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        self.layout.places_of(path)
+    }
+
+    /// Returns whether a repository is among the [`Store::places`].
+    ///
+    /// # Errors
+    /// As [`Store::places`].
+    pub fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        self.layout.has_place(repository)
+    }
+
     /// The tags of a repository, sorted; none where the store has no such repository. [`Store::resolve`] tells what each stands for.
     ///
     /// ```

@@ -140,6 +140,11 @@ impl Store {
         let aside = folders::set_aside(self.root());
         files.extend(files_in(self.root(), &aside, |name| names.digest_of_own(name))?);
         files.retain(|file| file.digest.is_some());
+        files.extend(self.uploads()?.into_iter().map(|upload| BlobFile {
+            path: upload.path,
+            digest: None,
+            size: upload.size,
+        }));
         Ok(files.into_iter())
     }
 }

@@ -2,6 +2,10 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::told::{Result, Told};
 
@@ -12,13 +16,16 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// From now on, the first signal asks for an end and the second ends at once.
 pub fn on_signal() -> Result<()> {
-    ctrlc::set_handler(|| {
-        if ASKED.swap(true, Ordering::Relaxed) {
-            process::exit(INTERRUPTED.into());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).told("Ctrl-C")?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if ASKED.swap(true, Ordering::Relaxed) {
+                process::exit(INTERRUPTED.into());
+            }
+            eprintln!("stopping; once more to stop at once, which leaves files and registries");
         }
-        eprintln!("stopping; once more to stop at once, which leaves files and registries");
-    })
-    .told("Ctrl-C")
+    });
+    Ok(())
 }
 
 /// Whether an end was asked for.

@@ -209,3 +209,46 @@ fn the_same_images_make_the_same_archive_whatever_place_they_come_from() {
         assert!(archive == first, "{name} has other bytes");
     }
 }
+
+#[test]
+fn the_large_blobs_of_a_pipe_go_straight_into_a_directory() {
+    let world = World::new();
+    let registry = ScriptedRegistry::start();
+    let image = samples::single_builder(Family::Oci, "linux/amd64", 1)
+        .noise_layer(1, 9 << 20)
+        .noise_layer(2, 9 << 20)
+        .build();
+    registry.put_image("team/large", "v1", &image);
+    Transload::new()
+        .args([
+            "copy",
+            &format!("{}/team/large:v1", registry.host()),
+            "--plain-http",
+        ])
+        .args(["--dest", &world.text(Place::Archive, "large.tar")])
+        .run()
+        .expect_code(0);
+    let bytes = fs::read(world.path("large.tar")).expect("the archive");
+    let copy = |dest: &str, bytes: &[u8]| {
+        let dest = world.path(dest);
+        let program = Transload::new().args(["copy", "--src", "-", "--dest"]);
+        program.arg(dest).stdin(bytes).run()
+    };
+
+    // What came whole before the pipe broke is there, without a name.
+    let cut = copy("images", &bytes[..bytes.len() - (5 << 20)]).expect_code(2);
+    assert!(cut.stderr.contains("the archive was cut off"), "{}", cut.stderr);
+    let blobs = fs::read_dir(world.path("images/blobs"))
+        .expect("the directory")
+        .count();
+    assert_eq!(blobs, 1, "the first layer");
+    assert_eq!(world.listed("images"), []);
+
+    let whole = copy("images", &bytes).expect_code(0);
+    assert!(whole.stdout.contains("copied"), "{}", whole.stdout);
+    let again = copy("images", &bytes).expect_code(0);
+    assert!(!again.stdout.contains("copied"), "{}", again.stdout);
+    world.copy(Place::Archive, "large.tar", Place::Directory, "by offsets", "");
+    let directory = |name: &str| tree(world.path(name).to_str().expect("a plain name"));
+    assert_is(&directory("images"), &directory("by offsets"));
+}

@@ -17,5 +17,6 @@ mod messages;
 mod registries;
 mod reports;
 mod schemas;
+mod serve;
 mod terminal;
 mod unkillable;

@@ -14,6 +14,7 @@ mod projects;
 mod protocol;
 mod refusals;
 mod refused_projects;
+mod shards;
 mod sharing;
 mod streaming;
 mod tokens;

@@ -10,9 +10,9 @@ use super::current_image;
 use super::ends::open_source;
 use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
-use super::place::{Opener, Place, Source};
+use super::place::{LocalPlace, Opener, Place, SinkOptions, Source, Straight};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
-use crate::job::Job;
+use crate::job::{Endpoint, Job};
 
 /// Builds the client that a job asks registries with.
 ///
@@ -101,6 +101,19 @@ impl<'a> Clients<'a> {
             observer: Arc::clone(observer),
             opener: Opener::new(&options.cancel),
             made: Vec::new(),
+        }
+    }
+
+    /// Lets the large blobs of a pipe go straight to a task's destination, if the task is about a pipe and wants everything.
+    pub fn send_straight(&self, job: &Job) {
+        let is_pipe = job
+            .source
+            .as_ref()
+            .and_then(Endpoint::local)
+            .is_some_and(LocalPlace::is_stream);
+        if let Some(place) = job.destination.local().filter(|_| is_pipe && job.wants_all()) {
+            let options = SinkOptions::of(job, Opener::new(&self.options.cancel));
+            self.opener.send_straight(Straight::new(place.clone(), options));
         }
     }
 

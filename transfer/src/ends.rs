@@ -15,7 +15,7 @@ use super::manifest_locks::ManifestLocks;
 use super::place::{AllLosses, Opener, Place, RegistrySink, RegistrySource, Sink, SinkOptions, Source};
 use super::space::Space;
 use super::tagging::Tagging;
-use crate::job::{IndexMode, Job};
+use crate::job::Job;
 
 /// A destination with everything that a run knows about it: who brings which blob, the space that is reserved, the locks on its manifests.
 pub(crate) struct DestinationState {
@@ -78,12 +78,7 @@ impl Ends {
     /// None of this task's yet.
     pub fn new(opener: Opener, job: &Job) -> Ends {
         Ends {
-            options: SinkOptions {
-                opener,
-                link: job.link,
-                check_existing: job.check_existing,
-                writes_sparse: job.index == IndexMode::Original,
-            },
+            options: SinkOptions::of(job, opener),
             sources: HashMap::new(),
             states: HashMap::new(),
             looked_at: HashMap::new(),

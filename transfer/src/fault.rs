@@ -74,8 +74,13 @@ impl Fault {
         }
     }
 
-    /// An error of an archive.
+    /// An error of an archive, or of the destination that its blobs went to as they came.
     pub(crate) fn archive(side: Side, error: transload_archive::Error) -> Fault {
+        if let transload_archive::Error::Taker { source } = &error
+            && let Some(fault) = source.get_ref().and_then(|fault| fault.downcast_ref::<Fault>())
+        {
+            return fault.clone();
+        }
         Fault {
             side: Some(side),
             hint: error.hint(),

@@ -48,8 +48,9 @@ pub(super) fn expand<'a>(
             Err(Refusal {
                 message,
                 hint,
-                failed,
-            }) if failed => {
+                failed: true,
+                ..
+            }) => {
                 let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
                 refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
             }
@@ -94,9 +95,8 @@ fn resolve(
 fn no_match(glob: &TagGlob, place: &List, all: &[Tag]) -> Refusal {
     if all.is_empty() {
         return Refusal {
-            message: format!("{glob}: {place} has no tags"),
-            hint: None,
             failed: true,
+            ..Refusal::wrong(format!("{glob}: {place} has no tags"), None)
         };
     }
     let near = nearest(&glob.beginning(), all);
@@ -106,9 +106,11 @@ fn no_match(glob: &TagGlob, place: &List, all: &[Tag]) -> Refusal {
     };
     let others = if all.len() > near.len() { " and others" } else { "" };
     Refusal {
-        message: format!("{glob} doesn't match {of} of {place}"),
-        hint: (!near.is_empty()).then(|| format!("it has {}{others}", near.join(", "))),
         failed: true,
+        ..Refusal::wrong(
+            format!("{glob} doesn't match {of} of {place}"),
+            (!near.is_empty()).then(|| format!("it has {}{others}", near.join(", "))),
+        )
     }
 }
 

@@ -254,11 +254,11 @@ impl ImageTask {
             platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
             parts,
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
-            verified_by: plan.map(|plan| plan.verified_by.clone()).unwrap_or_default(),
             referrers: plan
                 .map(|plan| plan.referrers.iter().filter_map(Attached::told).collect())
                 .unwrap_or_default(),
             left_referrers: plan.map(|plan| plan.left).unwrap_or_default(),
+            verified_by: plan.map(|plan| plan.verified_by.clone()).unwrap_or_default(),
             blobs: tally(progress),
             attempts: progress.attempts,
             began: progress.started.map(|(_, began)| began),

@@ -50,12 +50,12 @@ pub struct ImageOutcome {
     pub parts: Vec<(Platform, Digest)>,
     /// Things to look at: platforms that are missing, foreign layers that were left out.
     pub warnings: Vec<String>,
-    /// What vouches for it at its source, such as `key ECDSA P-256 0123456789ab`; empty where nothing was to be checked.
-    pub verified_by: Vec<String>,
     /// Its referrers that came along: signatures, SBOMs and the like.
     pub referrers: Vec<Referrer>,
     /// Its referrers that didn't.
     pub left_referrers: LeftReferrers,
+    /// What vouches for it at its source, such as `key ECDSA P-256 0123456789ab`; empty where nothing was to be checked.
+    pub verified_by: Vec<String>,
     /// Blobs by how they got there.
     pub blobs: Tally,
     /// How often it was begun: more than once where a task's `retries` gave it another try.
@@ -79,9 +79,9 @@ impl ImageOutcome {
             platforms: Vec::new(),
             parts: Vec::new(),
             warnings: Vec::new(),
-            verified_by: Vec::new(),
             referrers: Vec::new(),
             left_referrers: LeftReferrers::default(),
+            verified_by: Vec::new(),
             blobs: Tally::default(),
             attempts: 0,
             began: None,
@@ -91,7 +91,7 @@ impl ImageOutcome {
 }
 
 /// A referrer of an image: a signature, an SBOM or the like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Referrer {
     /// Its manifest's digest.
     pub digest: Digest,

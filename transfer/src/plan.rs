@@ -20,7 +20,7 @@ use super::prepare::Mapping;
 use crate::job::{IndexMode, Job};
 use crate::trust;
 
-pub(crate) use referrers::Attached;
+pub(crate) use referrers::{Attached, belongs, find_all};
 
 /// How deep indexes may be nested. Real ones nest once.
 const MAX_DEPTH: usize = 8;
@@ -152,6 +152,11 @@ pub(crate) fn plan(
         pins.check_result(&mapping.name, original.digest(), &root, &walk.gathered.platforms)?;
     }
     let (referrers, left) = walk.referrers_of(&original, &root)?;
+    if let Some(pins) = &job.pins {
+        let told = referrers.iter().filter_map(Attached::told);
+        let told = told.map(|referrer| referrer.digest).collect();
+        pins.check_referrers(&mapping.name, original.digest(), &told)?;
+    }
     let was_published = published.as_ref() == Some(root.digest());
     let gathered = walk.gathered;
     let mut plan = Plan {
@@ -171,9 +176,9 @@ pub(crate) fn plan(
         return Ok(Planned::Move(plan));
     }
     let repository = mapping.to.reference().repository();
-    plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
-    if !plan.referrers.is_empty() && !destination.has_referrers(repository, &plan.referrers)? {
-        plan.presence = Presence::Incomplete;
+    // A new signature's blobs aren't there, and nothing was lost.
+    if plan.referrers.is_empty() || destination.has_referrers(repository, &plan.referrers)? {
+        plan.presence = destination.presence(repository, &plan.children, &plan.blobs)?;
     }
     Ok(match plan.presence {
         Presence::Whole => Planned::AlreadyThere(plan),

@@ -3,7 +3,7 @@
 mod across;
 mod names;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use transload_policy::Mode;
@@ -13,7 +13,7 @@ use super::clients::Clients;
 use super::fault::{Fault, Side};
 use super::outcome::Route;
 use super::place::{LocalPlace, Opener, Place, Refusal};
-use crate::job::{Endpoint, EndpointError, ImageName, Job, TagGlob, Target};
+use crate::job::{Endpoint, EndpointError, ImageName, Job, Shard, TagGlob, Target};
 
 pub(crate) use across::check_across;
 use names::{left_images, named_images};
@@ -139,13 +139,14 @@ pub(crate) fn prepare<'a>(
     let opener = clients.opener().clone();
     let source = job.source.as_ref().and_then(Endpoint::local);
     let is_later = source.is_some_and(|place| filled.contains(place));
-    if let (Some(place), false) = (source, is_later)
+    if let Some(place) = job.destination.local() {
+        check_destination(place, source, &opener, &mut wrong);
+    }
+    // A pipe gives what it gives once: not before the destination is known to be right.
+    if let Some(place) = source.filter(|place| !is_later && (wrong.problems.is_empty() || !place.is_stream()))
         && let Err(refusal) = place.kind().check_source(place, &opener)
     {
         wrong.refuse(Side::Source, refusal);
-    }
-    if let Some(place) = job.destination.local() {
-        check_destination(place, source, &opener, &mut wrong);
     }
     if is_later && wrong.problems.is_empty() {
         return Ok(Preparation::Later);
@@ -160,18 +161,23 @@ pub(crate) fn prepare<'a>(
         check_pins(&images, &mut wrong);
     }
     if wrong.problems.is_empty() {
+        let is_left = |glob: &TagGlob| {
+            job.earlier
+                .as_ref()
+                .is_none_or(|earlier| earlier.leaves(glob.written()))
+        };
+        let mut refused: Vec<(Mapping, Fault)> = refused
+            .into_iter()
+            .filter(|(glob, _)| is_left(glob))
+            .map(|(glob, fault)| (unmatched(job, glob), fault))
+            .collect();
+        if let Some(shard) = job.shard {
+            keep_shard(shard, &mut images, &mut refused, &mut warnings);
+        }
         Ok(Preparation::Ready(Prepared {
             job,
             images,
-            refused: refused
-                .into_iter()
-                .filter(|(glob, _)| {
-                    job.earlier
-                        .as_ref()
-                        .is_none_or(|earlier| earlier.leaves(glob.written()))
-                })
-                .map(|(glob, fault)| (unmatched(job, glob), fault))
-                .collect(),
+            refused,
             warnings,
             client,
             opener,
@@ -179,6 +185,34 @@ pub(crate) fn prepare<'a>(
     } else {
         Err(wrong.problems)
     }
+}
+
+/// Leaves out what belongs to other shards.
+fn keep_shard(
+    shard: Shard,
+    images: &mut Vec<Mapping>,
+    refused: &mut Vec<(Mapping, Fault)>,
+    warnings: &mut Vec<String>,
+) {
+    let repository =
+        |mapping: &Mapping| format!("{} {}", mapping.to.place(), mapping.to.reference().repository());
+    let all = images
+        .iter()
+        .chain(refused.iter().map(|(mapping, _)| mapping))
+        .map(repository);
+    let all: BTreeSet<String> = all.collect();
+    let own = shard.own(&all);
+    if own.is_empty() {
+        let repositories = match all.len() {
+            1 => "1 repository".to_owned(),
+            several => format!("{several} repositories"),
+        };
+        warnings.push(format!(
+            "no image is left for this shard: the images go to {repositories}"
+        ));
+    }
+    images.retain(|mapping| own.contains(&repository(mapping)));
+    refused.retain(|(mapping, _)| own.contains(&repository(mapping)));
 }
 
 /// Collects what is wrong with a task.
@@ -214,7 +248,12 @@ impl Wrong<'_> {
 
     /// Notes why one of the task's places can't be used.
     fn refuse(&mut self, side: Side, refusal: Refusal) {
-        self.push(Some(side), refusal.message, refusal.hint, refusal.failed);
+        self.push(
+            Some(refusal.side.unwrap_or(side)),
+            refusal.message,
+            refusal.hint,
+            refusal.failed,
+        );
     }
 
     /// Notes what is wrong with a glob, where it stands.

@@ -18,9 +18,9 @@ use super::clients::expect;
 use super::ends::Ends;
 use super::event::{Event, Observer};
 use super::fault::Fault;
-use super::outcome::Count;
-use super::place::{Place, Sink, Source, ToBe};
-use super::plan::{self, Plan, Planned};
+use super::outcome::{Count, LeftReferrers, Referrer};
+use super::place::{Place, Presence, Sink, Source, ToBe};
+use super::plan::{self, Attached, Plan, Planned};
 use super::prepare::{Mapping, Preparation, Prepared, Problem};
 use super::projects::{KnownProjects, Project, Projects};
 use super::run::prepare_all;
@@ -115,6 +115,10 @@ pub enum Preview {
         warnings: Vec<String>,
         /// What vouches for it at its source; empty where nothing was to be checked.
         verified_by: Vec<String>,
+        /// Its referrers that come along: signatures, SBOMs and the like.
+        referrers: Vec<Referrer>,
+        /// Its referrers that don't.
+        left_referrers: LeftReferrers,
         /// Whether all of it is there, its name included.
         is_there: bool,
     },
@@ -307,7 +311,10 @@ struct Outline {
     platforms: Vec<Platform>,
     warnings: Vec<String>,
     verified_by: Vec<String>,
+    /// Whether its name stands for it, and its referrers are there.
     was_published: bool,
+    referrers: Vec<Referrer>,
+    left_referrers: LeftReferrers,
     blobs: Vec<Look>,
 }
 
@@ -327,7 +334,10 @@ impl Outline {
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             warnings: plan.warnings,
             verified_by: plan.verified_by,
-            was_published: plan.was_published,
+            was_published: plan.was_published
+                && (plan.referrers.is_empty() || plan.presence != Presence::Incomplete),
+            referrers: plan.referrers.iter().filter_map(Attached::told).collect(),
+            left_referrers: plan.left,
             blobs,
         }))
     }
@@ -401,6 +411,8 @@ fn count(
         there: is_there,
         warnings: outline.warnings,
         verified_by: outline.verified_by,
+        referrers: outline.referrers,
+        left_referrers: outline.left_referrers,
         is_there: is_whole,
     }
 }

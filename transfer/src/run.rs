@@ -69,6 +69,10 @@ pub fn run_in_turns(
     let (mut told, losses) = (HashSet::new(), AllLosses::default());
     let mut known = KnownProjects::default();
     let mut clients = Clients::new(options, observer);
+    // Other tasks might need it, too.
+    if let [job] = jobs {
+        clients.send_straight(job);
+    }
     let preparations = prepare_all(jobs, &mut clients)?;
     let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
     observer.event(&Event::RunStarted { tasks: &tasks });

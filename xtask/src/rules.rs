@@ -24,6 +24,7 @@ pub enum Users {
 
 const REFERENCE: &str = "transload-reference";
 const CLIENT: &str = "transload-registry-client";
+const SERVER: &str = "transload-registry-server";
 const STORE: &str = "transload-layout-store";
 const ARCHIVE: &str = "transload-archive";
 const SIGNATURE: &str = "transload-signature";
@@ -49,11 +50,12 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: SIGNATURE, uses: &[REFERENCE], tests_use: &[SUPPORT] },
+    Directions { package: SERVER,    uses: &[REFERENCE, STORE, ARCHIVE], tests_use: &[CLIENT, SUPPORT] },
     Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY, SIGNATURE], tests_use: &[SUPPORT] },
-    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, STORE, SIGNATURE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
+    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, SERVER, STORE, SIGNATURE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, SIGNATURE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, SERVER, STORE, ARCHIVE, SIGNATURE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -62,16 +64,17 @@ pub const DIRECTIONS: &[Directions] = &[
 #[rustfmt::skip]
 pub const AGREED: &[(&str, Users)] = &[
     ("ar",                 Users::Only(&[XTASK])),
-    ("base64",             Users::Only(&[REFERENCE, CLIENT, SIGNATURE, TEMPLATE])),
+    ("base64",             Users::Only(&[REFERENCE, CLIENT, SERVER, SIGNATURE, TEMPLATE])),
+    ("bcrypt",             Users::Only(&[SERVER])),
     ("cargo_metadata",     Users::Only(&[XTASK])),
     ("clap",               Users::Only(&[CLI])),
     ("clap_complete",      Users::Tests),
     ("clap_mangen",        Users::Tests),
     ("console",            Users::Only(&[CLI])),
-    ("ctrlc",              Users::Only(&[CLI])),
     ("env_logger",         Users::Only(&[CLI])),
     ("flate2",             Users::Only(&[ARCHIVE, XTASK])),
-    ("httpdate",           Users::Only(&[CLIENT])),
+    ("httparse",           Users::Only(&[SERVER])),
+    ("httpdate",           Users::Only(&[CLIENT, SERVER])),
     ("indicatif",          Users::Only(&[CLI])),
     ("insta",              Users::Tests),
     ("jiff",               Users::Only(&[CLI])),
@@ -87,8 +90,8 @@ pub const AGREED: &[(&str, Users)] = &[
     ("regex-syntax",       Users::Only(&[POLICY])),
     ("ring",               Users::Only(&[SIGNATURE])),
     ("ruzstd",             Users::Only(&[ARCHIVE])),
-    ("rustix",             Users::Only(&[STORE, CLIENT, CLI])),
-    ("rustls",             Users::Only(&[CLIENT])),
+    ("rustix",             Users::Only(&[STORE, CLIENT, SERVER, CLI])),
+    ("rustls",             Users::Only(&[CLIENT, SERVER])),
     ("rustls-native-certs", Users::Only(&[CLIENT])),
     ("serde",              Users::All),
     ("serde_json",         Users::All),
@@ -99,7 +102,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("tar",                Users::Only(&[ARCHIVE, XTASK])),
     ("tempfile",           Users::Only(&[STORE, ARCHIVE, CLI, XTASK])),
     ("thiserror",          Users::All),
-    ("tinytemplate",       Users::Only(&[TEMPLATE])),
+    ("tinytemplate",       Users::Only(&[CLI, SERVER, TEMPLATE])),
     ("ureq",               Users::Only(&[CLIENT])),
     ("vt100",              Users::Tests),
     ("x509-cert",          Users::Only(&[CLIENT])),

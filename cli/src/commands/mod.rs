@@ -11,6 +11,7 @@ mod login;
 mod logout;
 mod prompt;
 mod prune;
+mod serve;
 mod verify;
 
 pub(crate) use check::check;
@@ -21,4 +22,5 @@ pub(crate) use list::list;
 pub(crate) use login::login;
 pub(crate) use logout::logout;
 pub(crate) use prune::prune;
+pub(crate) use serve::serve;
 pub(crate) use verify::verify;

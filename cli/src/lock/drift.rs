@@ -1,5 +1,7 @@
 //! What has changed since an image was locked.
 
+use std::collections::BTreeSet;
+
 use transload_reference::{Digest, Manifest, Platform, RawManifest, Reference};
 use transload_transfer::job::{ImageName, Pins};
 use transload_transfer::{Fault, Side};
@@ -105,6 +107,33 @@ impl Pins for Lock {
         );
         Err(Fault::refused(None, message).with_hint(format!(
             "ask for the platforms that are locked; {}",
+            self.accept()
+        )))
+    }
+
+    fn check_referrers(
+        &self,
+        image: &ImageName,
+        source: &Digest,
+        referrers: &BTreeSet<Digest>,
+    ) -> Result<(), Fault> {
+        let entries = self.of(image)?.iter();
+        let locked: Vec<&BTreeSet<Digest>> = entries
+            .filter(|entry| entry.digest == *source || entry.written == *source)
+            .map(|entry| &entry.referrers)
+            .collect();
+        let Some(first) = locked.first().filter(|_| !locked.contains(&referrers)) else {
+            return Ok(());
+        };
+        let gone = first.difference(referrers).next();
+        let message = match (gone, referrers.difference(first).next()) {
+            (Some(gone), _) => format!("came with the referrer {gone}, and would come without it now"),
+            (None, Some(new)) => format!("came without the referrer {new}, and would come with it now"),
+            (None, None) => return Ok(()),
+        };
+        let fault = Fault::refused(Some(Side::Source), format!("{} {message}", image.reference()));
+        Err(fault.with_hint(format!(
+            "ask for the referrers that are locked; {}",
             self.accept()
         )))
     }

@@ -9,6 +9,7 @@
 //!     locked: 2026-11-25    # since when
 //!     platforms:
 //!       - {platform: linux/amd64, digest: sha256:…}
+//!     referrers: [sha256:…]   # signatures and the like that came along, if any did
 //! ```
 //!
 //! An image has several blocks where one run wrote it in several forms. Its name says what it is, not where it came from: a mirror may
@@ -20,7 +21,7 @@ mod file;
 mod read;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use transload_reference::{Digest, Platform, Reference};
 use transload_transfer::job::ImageName;
@@ -47,6 +48,8 @@ struct Entry {
     locked: String,
     /// The platforms that moved, sorted, with the digests of their manifests.
     platforms: Vec<(String, Digest)>,
+    /// The referrers that came along.
+    referrers: BTreeSet<Digest>,
 }
 
 impl Lock {
@@ -86,7 +89,10 @@ impl Lock {
 impl Entry {
     /// Whether it says the same, whenever that was noted.
     fn is_same(&self, other: &Entry) -> bool {
-        self.digest == other.digest && self.written == other.written && self.platforms == other.platforms
+        self.digest == other.digest
+            && self.written == other.written
+            && self.platforms == other.platforms
+            && self.referrers == other.referrers
     }
 }
 
@@ -101,6 +107,11 @@ fn entry(outcome: &ImageOutcome, today: &str) -> Option<(Reference, Entry)> {
         written: outcome.digest.clone()?,
         locked: today.to_owned(),
         platforms: described(&outcome.parts),
+        referrers: outcome
+            .referrers
+            .iter()
+            .map(|referrer| referrer.digest.clone())
+            .collect(),
     };
     Some((image.reference().clone(), entry))
 }

@@ -1,6 +1,6 @@
 //! Reading a lock file. It is kept by this program and merged by people: every mistake is told at its line and column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use transload_reference::{Digest, Reference};
@@ -15,7 +15,7 @@ use crate::task::yaml::{self, Node, Yaml};
 const VERSION: u64 = 1;
 
 const KEYS: [&str; 2] = ["version", "images"];
-const ENTRY: [&str; 5] = ["image", "digest", "written", "locked", "platforms"];
+const ENTRY: [&str; 6] = ["image", "digest", "written", "locked", "platforms", "referrers"];
 const PLATFORM: [&str; 2] = ["platform", "digest"];
 
 impl Lock {
@@ -88,6 +88,10 @@ fn read_entry(node: &Node, sink: &mut Sink) -> Option<(Reference, Entry)> {
             value("platform", &fields, sink).zip(value("digest", &fields, sink))
         })
         .collect();
+    let referrers = match fields.get("referrers") {
+        Some(_) => digests("referrers", &fields, sink),
+        None => BTreeSet::new(),
+    };
     Some((
         image?.or_latest(),
         Entry {
@@ -95,8 +99,32 @@ fn read_entry(node: &Node, sink: &mut Sink) -> Option<(Reference, Entry)> {
             written: written?,
             locked: locked?,
             platforms,
+            referrers,
         },
     ))
+}
+
+fn digests(name: &str, fields: &Fields<'_>, sink: &mut Sink) -> BTreeSet<Digest> {
+    let mut digests = BTreeSet::new();
+    for node in list(name, fields, sink) {
+        match &node.value {
+            Yaml::Text(text) => match text.parse() {
+                Ok(digest) => {
+                    digests.insert(digest);
+                }
+                Err(error) => {
+                    sink.error(node.id, format!("`{name}`: {error}"));
+                }
+            },
+            _ => {
+                sink.error(
+                    node.id,
+                    format!("`{name}` must be digests, not {}", describe(node)),
+                );
+            }
+        }
+    }
+    digests
 }
 
 fn list<'n>(name: &str, fields: &Fields<'n>, sink: &mut Sink) -> &'n [Node] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use transload_reference::RawManifest;
 use transload_transfer::job::Pins;
-use transload_transfer::{Fault, Tally};
+use transload_transfer::{Fault, LeftReferrers, Link, Referrer, Tally};
 
 use super::*;
 
@@ -29,9 +29,9 @@ fn arrived(image: &str, source: &str, written: &str, platforms: &[&str]) -> Imag
         platforms: parts.iter().map(|(platform, _)| platform.clone()).collect(),
         parts,
         warnings: Vec::new(),
-        verified_by: Vec::new(),
         referrers: Vec::new(),
-        left_referrers: Default::default(),
+        left_referrers: LeftReferrers::default(),
+        verified_by: Vec::new(),
         blobs: Tally::default(),
         attempts: 1,
         began: None,
@@ -409,6 +409,38 @@ fn drift_is_told_with_what_changed() {
     assert!(
         cut.check_skipped(&other, "by rule").is_ok(),
         "left out then as now"
+    );
+}
+
+#[test]
+fn referrers_that_came_along_are_noted_and_bind() {
+    let image: ImageName = "app:1".parse().unwrap();
+    let [signature, sbom] = ["signature", "sbom"].map(digest);
+    let mut outcome = arrived("app:1", "a", "a", &[]);
+    outcome.referrers = vec![Referrer {
+        digest: signature.clone(),
+        artifact_type: None,
+        link: Link::Subject(digest("a")),
+    }];
+    let lock = recorded(&Lock::default(), &[outcome], "2026-11-25");
+    let text = lock.to_string();
+    assert!(
+        text.ends_with(&format!("    referrers:\n      - {signature}\n")),
+        "{text}"
+    );
+    assert_eq!(read(&text).entries, lock.entries);
+    let check = |referrers: &[&Digest]| {
+        let referrers = referrers.iter().map(|digest| (*digest).clone()).collect();
+        let checked = lock.check_referrers(&image, &digest("a"), &referrers);
+        checked.map_err(|fault| fault.to_string())
+    };
+    assert_eq!(check(&[&signature]), Ok(()));
+    let gone = check(&[]).unwrap_err();
+    assert!(gone.ends_with("would come without it now"), "{gone}");
+    let new = check(&[&signature, &sbom]).unwrap_err();
+    assert!(
+        new.contains(sbom.as_str()) && new.ends_with("would come with it now"),
+        "{new}"
     );
 }
 

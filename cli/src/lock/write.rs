@@ -40,11 +40,19 @@ fn block(f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
     writeln!(f, "    written: {}", entry.written)?;
     writeln!(f, "    locked: {}", scalar(&entry.locked))?;
     if entry.platforms.is_empty() {
-        return writeln!(f, "    platforms: []");
+        writeln!(f, "    platforms: []")?;
+    } else {
+        writeln!(f, "    platforms:")?;
     }
-    writeln!(f, "    platforms:")?;
     for (platform, digest) in &entry.platforms {
         writeln!(f, "      - {{platform: {}, digest: {digest}}}", scalar(platform))?;
+    }
+    if entry.referrers.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "    referrers:")?;
+    for digest in &entry.referrers {
+        writeln!(f, "      - {digest}")?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ pub use file::{ReportFile, Unwritable};
 pub use only_failed::only_failed;
 pub use record::Recorder;
 pub use schema::{
-    BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, OriginReport, ProjectReport,
-    Report, RunStatus, TaskReport, TaskStatus, Totals, VERSION,
+    BlobCount, BlobReport, ErrorReport, ImageCounts, ImageReport, ImageStatus, LeftReferrersReport,
+    OriginReport, ProjectReport, ReferrerReport, Report, RunStatus, TaskReport, TaskStatus, Totals, VERSION,
 };
 pub use time::{rfc3339, seconds, today};

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use transload_transfer::Referrer;
 use transload_transfer::inventory::{Entry, Inventory};
+
+use crate::report::ReferrerReport;
 
 use super::format::{bytes, count, path, platform_list, short_digest};
 
@@ -102,6 +105,12 @@ pub fn inventory_names(inventory: &Inventory) -> String {
     text
 }
 
+/// Referrers for programs.
+pub(super) fn referrers_json(referrers: &[Referrer]) -> Value {
+    let reports = referrers.iter().map(ReferrerReport::from);
+    reports.map(|report| json!(report)).collect()
+}
+
 fn totals(inventory: &Inventory) -> String {
     let all: u64 = inventory.entries.iter().map(|entry| entry.size).sum();
     let mut text = format!(
@@ -133,6 +142,14 @@ fn sizes(entry: &Entry) -> [String; 2] {
 }
 
 fn platforms(entry: &Entry) -> String {
+    let platforms = platforms_there(entry);
+    match entry.referrers.len() {
+        0 => platforms,
+        number => format!("{platforms}, {}", count(number, "referrer")),
+    }
+}
+
+fn platforms_there(entry: &Entry) -> String {
     match (&entry.flaw, entry.platforms.is_empty()) {
         (Some(_), true) => "damaged".to_owned(),
         (Some(_), false) => format!("{} (damaged)", platform_list(&entry.platforms)),
@@ -173,6 +190,10 @@ pub fn inventory_flaws(dir: &Path, inventory: &Inventory) -> String {
 ///     "digest": "sha256:…",
 ///     "platforms": ["linux/amd64"],
 ///     "blobs": 3, "size": 4711, "shared": 12,     // bytes; what of it other images of the directory need too
+///     "referrers": [{                             // its signatures, SBOMs and the like
+///       "digest": "sha256:…", "artifact_type": "application/spdx+json",
+///       "subject": "sha256:…", "tag": null        // how it is found: by the manifest that it refers to, or by cosign's tag
+///     }],
 ///     "flaw": null                                // why not everything of it is known
 ///   }],
 ///   "blobs": 3, "bytes": 4711,                    // each blob once
@@ -193,6 +214,7 @@ pub fn inventory_json(dir: &Path, inventory: &Inventory) -> Value {
             "blobs": entry.blobs,
             "size": entry.size,
             "shared": entry.shared,
+            "referrers": referrers_json(&entry.referrers),
             "flaw": entry.flaw,
         })
     });

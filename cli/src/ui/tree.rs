@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use transload_reference::{Descriptor, Digest, Manifest, printable};
+use transload_transfer::Link;
 use transload_transfer::inventory::{Content, ImageTree, Node};
 
 use super::format::{bytes, count};
@@ -41,6 +42,17 @@ pub fn tree_text(tree: &ImageTree) -> String {
         }
     } else {
         body(&mut text, 1, root);
+    }
+    if !tree.referrers.is_empty() {
+        let _ = writeln!(text, "\nreferrers");
+    }
+    for referrer in &tree.referrers {
+        let what = referrer.artifact_type.as_deref().unwrap_or("no type");
+        let (what, of) = match &referrer.link {
+            Link::Subject(subject) => (shown(what), format!("about {subject}")),
+            Link::Tag(tag) => ("cosign".into(), format!("tag {tag}")),
+        };
+        let _ = writeln!(text, "    {}  {what}, {of}", referrer.digest);
     }
     text
 }
@@ -259,6 +271,7 @@ pub fn tree_json(tree: &ImageTree) -> Value {
         "bytes": blobs.values().map(|blob| blob.size).sum::<u64>(),
         "whole": !tree.is_flawed(),
         "root": node_json(&tree.root),
+        "referrers": super::inventory::referrers_json(&tree.referrers),
     })
 }
 

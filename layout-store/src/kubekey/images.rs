@@ -16,7 +16,7 @@ use crate::folders::{BLOBS, OWN, read};
 use crate::images::{Damage, Disputed, Listing, StoredImage};
 
 /// How many components a repository's folder may have. Registries allow 255 characters.
-const DEPTH: usize = 128;
+pub(super) const DEPTH: usize = 128;
 
 /// Returns all images that can be told, and what keeps others from being told.
 pub(super) fn listing(root: &Path) -> Result<Listing, Error> {
@@ -170,7 +170,7 @@ fn holds_a_manifest(folder: &Path) -> bool {
 }
 
 /// The folders in a folder; symbolic links aren't followed.
-fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+pub(super) fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(path).map_err(Error::io("reading", path))? {
         let entry = entry.map_err(Error::io("reading", path))?;

@@ -4,6 +4,7 @@ mod folders;
 mod images;
 mod manifests;
 mod mend;
+mod places;
 mod prune;
 pub(crate) mod tag_map;
 mod tags;
@@ -18,7 +19,7 @@ use crate::directory::Directory;
 use crate::folders::{BLOBS, FileState};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Format, Listing, StoredImage, sparse};
+use crate::{Error, Format, Listing, Removed, StoredImage, sparse};
 use tag_map::TagMaps;
 
 pub(crate) use folders::{LAYOUT, MANIFESTS};
@@ -75,6 +76,18 @@ impl Layout for KubeKey {
 
     fn listing(&self) -> Result<Listing, Error> {
         images::listing(self.root())
+    }
+
+    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        places::all(self.root())
+    }
+
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        self.places_of(path)
+    }
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        Ok(!self.readable_folders(repository)?.is_empty())
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
@@ -167,6 +180,10 @@ impl Layout for KubeKey {
 
     fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
         self.remove_manifests(manifests)
+    }
+
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        self.remove_manifest(repository, digest)
     }
 
     fn tidy(&self, repositories: &BTreeSet<&Repository>) {

@@ -11,7 +11,8 @@ use super::folders::{self as places, LAYOUT};
 use super::manifests::tag_files;
 use super::tag_map::TagMap;
 use crate::folders::{self, read};
-use crate::{Error, StoredImage, durable};
+use crate::prune::has_part;
+use crate::{Error, Removed, StoredImage, durable};
 
 impl KubeKey {
     pub(super) fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
@@ -37,6 +38,35 @@ impl KubeKey {
             }
         }
         changed.into_iter().try_for_each(durable::sync)
+    }
+
+    pub(super) fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        // What the oldest generation has under its tag alone gets a file of its own first.
+        let Some(manifest) = self.manifest(repository, digest)? else {
+            return Ok(Removed::Missing);
+        };
+        let mut tags = Vec::new();
+        for tag in self.tags(repository)? {
+            if self.newest_of(repository, &tag)?.as_ref() == Some(digest) {
+                tags.push(tag);
+            }
+        }
+        for folder in self.readable_folders(repository)? {
+            for name in manifest_files(&folder)? {
+                let bytes = read(&folder.join(name.as_str()))?.unwrap_or_default();
+                let index = RawManifest::parse(bytes, None);
+                if index.is_ok_and(|index| has_part(&index, digest)) && name != *manifest.digest() {
+                    return Ok(Removed::Needed);
+                }
+            }
+        }
+        self.remove_tags(repository, &tags.iter().collect::<Vec<_>>())?;
+        let mut files = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            files.push((repository.clone(), folder.join(digest.as_str())));
+        }
+        self.remove_manifests(&files)?;
+        Ok(Removed::Done)
     }
 
     /// Removes tags of a repository from its tag maps, each written once, and their files.
@@ -132,6 +162,21 @@ impl KubeKey {
         }
         Ok(found)
     }
+}
+
+/// The digests that a folder has manifests of.
+fn manifest_files(folder: &Path) -> Result<Vec<Digest>, Error> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        found.extend(
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<Digest>().ok()),
+        );
+    }
+    Ok(found)
 }
 
 /// Notes the files in a folder of manifests that are named by a digest which isn't reached.

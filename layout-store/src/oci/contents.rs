@@ -142,6 +142,16 @@ impl Contents {
         own.filter_map(|name| name.tag().cloned()).collect()
     }
 
+    /// The repositories of all images, each as often as it has names.
+    pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        self.by_name.keys().map(Reference::repository)
+    }
+
+    /// Whether an image of this repository is listed.
+    pub fn has_repository(&self, repository: &Repository) -> bool {
+        self.repositories().any(|own| own == repository)
+    }
+
     /// Whether an image of this digest is listed in a repository, by whatever name.
     pub fn lists(&self, repository: &Repository, digest: &Digest) -> bool {
         let mut images = self.images();

@@ -7,6 +7,7 @@ mod file;
 pub(crate) mod index;
 mod listing;
 pub(crate) mod names;
+mod remove;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -22,7 +23,7 @@ use crate::file_cache::FileCache;
 use crate::folders::{self, BLOBS, Kind, kind, read};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
-use crate::{Error, Flaw, Format, Listing, StoredImage, sparse};
+use crate::{Error, Flaw, Format, Listing, Removed, StoredImage, sparse};
 use contents::Contents;
 use index::Entry;
 pub use names::local_repository;
@@ -138,6 +139,23 @@ impl Layout for Oci {
 
     fn listing(&self) -> Result<Listing, Error> {
         self.listing()
+    }
+
+    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        let contents = self.contents()?;
+        Ok(contents.repositories().cloned().collect())
+    }
+
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        let contents = self.contents()?;
+        let own = contents
+            .repositories()
+            .filter(|repository| repository.path() == path);
+        Ok(own.cloned().collect())
+    }
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        Ok(self.contents()?.has_repository(repository))
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
@@ -391,6 +409,10 @@ impl Layout for Oci {
             folders::remove(path)?;
         }
         Ok(())
+    }
+
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+        self.remove_manifest(repository, digest)
     }
 
     /// Removes the notes of indexes that are gone.

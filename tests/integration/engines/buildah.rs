@@ -8,6 +8,7 @@ use super::sandbox::{Sandbox, assert_greets, line_with, named, succeed};
 use super::saved::{Expected, assert_read};
 use super::text;
 use super::written::{Case, PROGRAM, Written};
+use crate::serve::Served;
 
 struct Buildah {
     sandbox: Sandbox,
@@ -87,5 +88,40 @@ fn what_buildah_pushes_into_files_and_folders_is_read() {
         // It packs layers anew, so that the image is another one: the one whose digest it tells.
         let told = fs::read_to_string(&digest).expect("the digest that buildah tells");
         assert_read(&place, &case.name, expected.unwrap_or(Expected::Told(&told)));
+    }
+}
+
+#[test]
+fn buildah_pulls_from_a_server_under_the_images_own_names_and_pushes_to_it() {
+    let Some(buildah) = Buildah::new() else {
+        return;
+    };
+    let written = Written::new();
+    let served = Served::start(&[&written.store()]);
+    let node = buildah.sandbox.path("node");
+    served.configure("podman", &written.store(), &text(&node));
+    let taking = Served::start(&[&text(buildah.sandbox.path("pushed")), "--writable"]);
+    let policy = buildah.sandbox.policy();
+    for case in &written.cases[..2] {
+        let pull = || {
+            let mut pull = buildah.buildah(&["pull", "--quiet", &policy, &case.name]);
+            succeed(pull.env("CONTAINERS_REGISTRIES_CONF", node.join("registries.conf")));
+        };
+        pull();
+        buildah.assert_has(case, &case.name);
+
+        pull();
+        let name = format!("{}/{}", taking.host(), case.name);
+        succeed(&mut buildah.buildah(&[
+            "push",
+            "--quiet",
+            &policy,
+            "--tls-verify=false",
+            &case.name,
+            &format!("docker://{name}"),
+        ]));
+        succeed(&mut buildah.buildah(&["rmi", "--all", "--force"]));
+        succeed(&mut buildah.buildah(&["pull", "--quiet", &policy, "--tls-verify=false", &name]));
+        buildah.assert_has(case, &name);
     }
 }

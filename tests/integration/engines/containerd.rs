@@ -7,6 +7,7 @@ use super::sandbox::{Daemon, Sandbox, assert_greets, line_with, output, pipe, su
 use super::saved::{Expected, assert_read};
 use super::text;
 use super::written::{Case, PROGRAM, Written};
+use crate::serve::Served;
 
 struct Containerd {
     _daemon: Daemon,
@@ -114,4 +115,52 @@ fn an_archive_that_containerd_exported_is_read_with_its_digests() {
         assert_read(Path::new(&exported), &case.name, Expected::Same(&case.image));
         containerd.remove(case);
     }
+}
+
+#[test]
+fn containerd_pulls_images_of_any_registry_through_one_default_file() {
+    let Some(containerd) = Containerd::start() else {
+        return;
+    };
+    let written = Written::new();
+    let served = Served::start(&[&written.store()]);
+    let node = containerd.sandbox.path("node");
+    let hosts = node.join("certs.d");
+    for shadow in [None, Some(hosts.join("hub.example.com"))] {
+        if let Some(empty) = shadow {
+            std::fs::create_dir_all(empty).expect("a writable temporary folder");
+        }
+        served.configure("containerd", &written.store(), &text(&node));
+        for case in &written.cases[..2] {
+            let pull = [
+                "images",
+                "pull",
+                "--snapshotter=native",
+                "--hosts-dir",
+                &text(&hosts),
+                &case.name,
+            ];
+            succeed(&mut containerd.ctr(&pull));
+            containerd.assert_has(case);
+            containerd.remove(case);
+        }
+    }
+}
+
+#[test]
+fn containerd_pushes_to_a_server_and_pulls_again() {
+    let Some(containerd) = Containerd::start() else {
+        return;
+    };
+    let mut written = Written::new();
+    let archive = text(written.archive(&written.cases[0]));
+    let served = Served::start(&[&text(containerd.sandbox.path("pushed")), "--writable"]);
+    let case = &mut written.cases[0];
+    succeed(&mut containerd.ctr(&import(&archive)));
+    let name = format!("{}/team/one:v1", served.host());
+    succeed(&mut containerd.ctr(&["images", "push", "--plain-http", &name, &case.name]));
+    containerd.remove(case);
+    succeed(&mut containerd.ctr(&["images", "pull", "--snapshotter=native", "--plain-http", &name]));
+    case.name = name;
+    containerd.assert_has(case);
 }

@@ -7,6 +7,7 @@ use super::sandbox::{Sandbox, assert_greets, line_with, named, pipe, succeed};
 use super::saved::{Expected, assert_read};
 use super::written::{Case, PROGRAM, Written};
 use super::{skopeo, text};
+use crate::serve::Served;
 
 struct Podman {
     sandbox: Sandbox,
@@ -111,4 +112,39 @@ fn what_podman_saved_is_read_with_its_digests_or_with_new_ones() {
     }
     let saved = podman.save(case, "docker-archive");
     assert_read(&saved, &case.name, Expected::New(case.id()));
+}
+
+#[test]
+fn podman_pulls_from_a_server_under_the_images_own_names_and_pushes_to_it() {
+    let Some(podman) = Podman::new() else {
+        return;
+    };
+    let written = Written::new();
+    let served = Served::start(&[&written.store()]);
+    let node = podman.sandbox.path("node");
+    served.configure("podman", &written.store(), &text(&node));
+    let taking = Served::start(&[&text(podman.sandbox.path("pushed")), "--writable"]);
+    for case in &written.cases[..2] {
+        let pull = || {
+            let mut pull = podman.take_in("pull");
+            pull.env("CONTAINERS_REGISTRIES_CONF", node.join("registries.conf"))
+                .arg(&case.name);
+            succeed(&mut pull);
+        };
+        pull();
+        podman.assert_has(case, &case.name);
+
+        pull();
+        let name = format!("{}/{}", taking.host(), case.name);
+        succeed(
+            podman
+                .take_in("push")
+                .args(["--tls-verify=false", &case.name, &name]),
+        );
+        succeed(&mut podman.podman(&["rmi", "--all", "--force"]));
+        succeed(podman.take_in("pull").args(["--tls-verify=false", &name]));
+        let run = ["run", "--rm", "--network=none", "--ulimit=host", &name, PROGRAM];
+        assert_greets(&mut podman.podman(&run));
+        succeed(&mut podman.podman(&["rmi", "--all", "--force"]));
+    }
 }

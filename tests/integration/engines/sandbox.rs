@@ -79,16 +79,11 @@ impl Sandbox {
     fn at_home(&self, mut command: Command) -> Command {
         command
             .env_clear()
-            .env("PATH", search_path())
+            .envs(search_variables())
             .env("HOME", self.dir.path())
             .env("XDG_RUNTIME_DIR", self.path("run"))
             .env("TMPDIR", self.path("tmp"))
             .current_dir(self.dir.path());
-        let libraries = libraries();
-        if !libraries.is_empty() {
-            let joined = env::join_paths(libraries).expect("folders without colons");
-            command.env("LD_LIBRARY_PATH", joined);
-        }
         command
     }
 
@@ -100,10 +95,18 @@ impl Sandbox {
             folder("root"),
             folder("state")
         );
-        let engine = "[engine]\nlock_type = 'file'\ncgroup_manager = 'cgroupfs'\nevents_logger = 'file'\n";
+        // conmon starts podman once a container ends, with these variables alone. podman waits 20 s for it to tell how that went.
+        let inherited = search_variables();
+        let inherited = inherited
+            .iter()
+            .map(|(variable, value)| format!("'{variable}={}'", value.to_string_lossy()));
+        let engine = format!(
+            "[engine]\nlock_type = 'file'\ncgroup_manager = 'cgroupfs'\nevents_logger = 'file'\nconmon_env_vars = [{}]\n",
+            inherited.collect::<Vec<_>>().join(", ")
+        );
         let written = [
             ("CONTAINERS_STORAGE_CONF", "storage.conf", storage.as_str()),
-            ("CONTAINERS_CONF", "containers.conf", engine),
+            ("CONTAINERS_CONF", "containers.conf", engine.as_str()),
             ("CONTAINERS_REGISTRIES_CONF", "registries.conf", ""),
         ];
         let written = written.map(|(variable, name, content)| {
@@ -181,6 +184,17 @@ fn isolated(program: &Path) -> Command {
 /// The folder that `cargo xtask test` unpacked packages into.
 fn unpacked() -> Option<PathBuf> {
     env::var_os("TRANSLOAD_ENGINES").map(PathBuf::from)
+}
+
+/// What leads to programs and their libraries.
+fn search_variables() -> Vec<(&'static str, OsString)> {
+    let mut variables = vec![("PATH", search_path())];
+    let libraries = libraries();
+    if !libraries.is_empty() {
+        let joined = env::join_paths(libraries).expect("folders without colons");
+        variables.push(("LD_LIBRARY_PATH", joined));
+    }
+    variables
 }
 
 /// The folders that programs are looked for in: the caller's first.

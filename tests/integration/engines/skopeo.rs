@@ -7,7 +7,9 @@ use transload_reference::Digest;
 
 use super::sandbox::{Sandbox, named, succeed};
 use super::saved::{Expected, assert_read};
+use super::text;
 use super::written::Written;
+use crate::serve::Served;
 
 /// The digest of the image in a place such as `oci-archive:/tmp/x.tar`.
 pub fn digest(sandbox: &Sandbox, place: &str) -> String {
@@ -91,5 +93,41 @@ fn what_skopeo_copies_into_files_and_folders_is_read() {
             &["--override-arch=amd64", "--override-os=linux", &from, &to],
         ));
         assert_read(&place, &case.name, Expected::New(case.id()));
+    }
+}
+
+#[test]
+fn skopeo_pulls_from_a_server_and_pushes_to_it_byte_for_byte() {
+    let Some(sandbox) = Sandbox::for_programs(&["skopeo"]) else {
+        return;
+    };
+    let written = Written::new();
+    let served = Served::start(&[&written.store()]);
+    let taking = Served::start(&[&text(sandbox.path("pushed")), "--writable"]);
+    for case in &written.cases[..2] {
+        let from = format!("docker://{}/{}", served.host(), case.name);
+        let to = format!("docker://{}/{}", taking.host(), case.name);
+        let tls = ["--src-tls-verify=false", "--dest-tls-verify=false"];
+        succeed(
+            copy(&sandbox, &["--all", "--preserve-digests"])
+                .args(tls)
+                .args([&from, &to]),
+        );
+        let dir = sandbox.path(case.digest().hex());
+        let back = [&to, &named("dir:", &dir, "")];
+        succeed(
+            copy(&sandbox, &["--all", "--preserve-digests"])
+                .args(tls)
+                .args(back),
+        );
+        let root = fs::read(dir.join("manifest.json")).expect("the root's manifest");
+        assert!(root == case.image.root.bytes, "other bytes");
+        for (blob, bytes) in &case.image.blobs {
+            assert!(
+                fs::read(dir.join(blob.digest.hex())).expect("every blob") == *bytes,
+                "{}",
+                blob.digest
+            );
+        }
     }
 }

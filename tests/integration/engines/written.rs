@@ -99,9 +99,13 @@ impl Written {
         Written { dir, cases }
     }
 
+    /// The directory, in which both images are whole.
+    pub fn store(&self) -> String {
+        text(self.dir.path().join("store"))
+    }
+
     fn args(&self, case: &Case, dest: &str) -> Vec<String> {
-        let store = text(self.dir.path().join("store"));
-        let mut args = ["copy", &case.name, "--src", &store, "--dest", dest]
+        let mut args = ["copy", &case.name, "--src", &self.store(), "--dest", dest]
             .map(str::to_owned)
             .to_vec();
         args.extend(case.platform.map(|platform| format!("--platform={platform}")));

@@ -15,7 +15,7 @@ fn the_program_tells_its_commands() {
 fn each_command_tells_its_arguments() {
     for command in [
         "run", "pull", "push", "copy", "list", "inspect", "diff", "verify", "prune", "login", "logout",
-        "check", "init",
+        "check", "init", "serve",
     ] {
         assert_said!(command, Scene::new().said(&[command, "--help"], 0));
     }

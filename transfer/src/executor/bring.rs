@@ -148,6 +148,10 @@ impl Executor<'_> {
         });
         match brought {
             Ok(how) => {
+                let how = match how {
+                    How::Present if image_task.source.went_straight(&blob.digest) => How::Moved,
+                    how => how,
+                };
                 self.observer.event(&Event::BlobFinished {
                     image: image_task.name(),
                     blob: &blob,

@@ -9,7 +9,9 @@ use transload_reference::{Digest, Platform, Reference, Repository};
 
 use super::parts::Parts;
 use crate::Fault;
+use crate::outcome::Referrer;
 use crate::place::{Source, config_of};
+use crate::plan::{belongs, find_all};
 
 /// What a place holds.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Entry {
     pub size: u64,
     /// How much of it other images of the place need too, in bytes.
     pub shared: u64,
+    /// Its referrers that are there: signatures, SBOMs and the like. Their blobs aren't among the image's.
+    pub referrers: Vec<Referrer>,
     /// What keeps all this from being known.
     pub flaw: Option<String>,
 }
@@ -50,6 +54,9 @@ struct Looked {
     image: StoredImage,
     parts: Parts,
     platforms: Vec<Platform>,
+    referrers: Vec<Referrer>,
+    /// Whether it belongs to another image.
+    belongs: bool,
     flaw: Option<String>,
 }
 
@@ -84,6 +91,9 @@ pub fn list(
     for wanted in looked.iter().filter(is_wanted) {
         let blobs = wanted.parts.blobs.iter();
         distinct.extend(blobs.clone().map(|(digest, blob)| (digest, blob.size)));
+        if wanted.belongs {
+            continue;
+        }
         let shared = blobs.filter(|(digest, _)| users.get(digest).is_some_and(|users| *users > 1));
         entries.push(Entry {
             reference: wanted.image.reference.clone(),
@@ -92,12 +102,13 @@ pub fn list(
             blobs: wanted.parts.blobs.len(),
             size: wanted.parts.bytes(),
             shared: shared.map(|(_, blob)| blob.size).sum(),
+            referrers: wanted.referrers.clone(),
             flaw: wanted.flaw.clone(),
         });
     }
     Ok(Inventory {
         entries,
-        all: looked.len(),
+        all: looked.iter().filter(|looked| !looked.belongs).count(),
         blobs: distinct.len(),
         bytes: distinct.values().sum(),
         damage: listing.damage,
@@ -110,8 +121,10 @@ pub fn list(
 /// Where the place's images can't be listed.
 pub fn names(source: &dyn Source, pattern: Option<&ImagePattern>) -> Result<Inventory, Fault> {
     let listing = source.listing()?;
-    let all = listing.images.len();
-    let wanted = listing.images.into_iter().filter(|image| {
+    let mut images = listing.images;
+    images.retain(|image| !belongs(source, image, |_| false));
+    let all = images.len();
+    let wanted = images.into_iter().filter(|image| {
         let name = &image.reference;
         pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
     });
@@ -122,6 +135,7 @@ pub fn names(source: &dyn Source, pattern: Option<&ImagePattern>) -> Result<Inve
         blobs: 0,
         size: 0,
         shared: 0,
+        referrers: Vec::new(),
         flaw: None,
     });
     Ok(Inventory {
@@ -144,8 +158,16 @@ fn look(source: &dyn Source, image: StoredImage) -> Looked {
         [digest] => flaw = Some(format!("the manifest {digest} is missing")),
         missing => flaw = Some(format!("{} of its manifests are missing", missing.len())),
     }
+    let belongs = belongs(source, &image, |_| false);
+    let referrers = match belongs {
+        true => Vec::new(),
+        // What can't be read is told of the image that it is.
+        false => find_all(source, &repository, parts.digests()).unwrap_or_default(),
+    };
     Looked {
         platforms: platforms(source, &repository, &parts),
+        referrers,
+        belongs,
         image,
         parts,
         flaw,

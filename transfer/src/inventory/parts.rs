@@ -28,6 +28,13 @@ impl Parts {
         self.blobs.values().map(|blob| blob.size).sum()
     }
 
+    /// The digests of its manifests that are there.
+    pub(super) fn digests(&self) -> Vec<Digest> {
+        let children = self.children.iter().map(|child| child.digest.clone());
+        let root = self.root.iter().map(|root| root.digest().clone());
+        children.chain(root).collect()
+    }
+
     /// Of an image of any place.
     ///
     /// # Errors

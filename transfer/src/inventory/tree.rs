@@ -8,7 +8,9 @@ use serde_json::Value;
 use transload_policy::{PlatformPattern, config_platform};
 use transload_reference::{Descriptor, Digest, Manifest, Platform, RawManifest, Reference, Repository};
 
+use crate::outcome::Referrer;
 use crate::place::{Source, config_of};
+use crate::plan::find_all;
 use crate::{Fault, Side};
 
 /// How deep indexes may be nested. Real ones nest once.
@@ -23,6 +25,8 @@ pub struct ImageTree {
     pub place: String,
     /// What its name stands for.
     pub root: Node,
+    /// Its referrers: signatures, SBOMs and the like, of the manifests that were asked for.
+    pub referrers: Vec<Referrer>,
 }
 
 /// A manifest or index of an image.
@@ -71,6 +75,16 @@ impl ImageTree {
 }
 
 impl Node {
+    /// Adds the digests of its manifests that are there.
+    fn digests(&self, digests: &mut Vec<Digest>) {
+        match &self.content {
+            Content::Absent(_) => return,
+            Content::Index(children, _) => children.iter().for_each(|child| child.digests(digests)),
+            Content::Image { .. } => {}
+        }
+        digests.push(self.descriptor.digest.clone());
+    }
+
     fn gather<'a>(&'a self, blobs: &mut BTreeMap<&'a Digest, &'a Descriptor>) {
         match &self.content {
             Content::Index(children, _) => children.iter().for_each(|child| child.gather(blobs)),
@@ -107,10 +121,17 @@ pub fn image_tree(
         platforms,
     };
     let root = pool.install(|| looker.node(root, root.descriptor(), 0))?;
+    let mut digests = Vec::new();
+    root.digests(&mut digests);
+    let referrers = find_all(source, reference.repository(), digests).unwrap_or_else(|fault| {
+        log::warn!("what refers to {reference} isn't known: {fault}");
+        Vec::new()
+    });
     Ok(ImageTree {
         reference: reference.clone(),
         place: source.describe(),
         root,
+        referrers,
     })
 }
 

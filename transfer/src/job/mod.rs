@@ -11,6 +11,7 @@ mod image;
 mod pasted;
 mod pins;
 mod referrers;
+mod shard;
 mod target;
 mod transport;
 
@@ -21,6 +22,7 @@ pub use glob::{EntryError, ImageEntry, TagGlob};
 pub use image::ImageName;
 pub use pins::Pins;
 pub use referrers::{Referrers, ReferrersError};
+pub use shard::Shard;
 pub use target::Target;
 
 use std::sync::Arc;
@@ -77,6 +79,8 @@ pub struct Job {
     pub pins: Option<Arc<dyn Pins>>,
     /// What an earlier run left to do: all where there is none.
     pub earlier: Option<Earlier>,
+    /// Which part of the images, where several runs share them: all where there is none.
+    pub shard: Option<Shard>,
     /// Whether what the job asks for is known only when its turn comes: until then it has a name and nothing else.
     pub is_late: bool,
     /// Whether the job runs only where another one failed, and may write what that one should have written.
@@ -109,9 +113,21 @@ impl Job {
             ignore_errors: false,
             pins: None,
             earlier: None,
+            shard: None,
             is_late: false,
             is_fallback: false,
         }
+    }
+
+    /// Whether it moves all that its source has, whatever that turns out to be.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.images.is_empty()
+            && self.globs.is_empty()
+            && self.pattern.is_none()
+            && matches!(self.platforms, PlatformSet::All)
+            && self.pins.is_none()
+            && self.earlier.is_none()
+            && self.shard.is_none()
     }
 }
 

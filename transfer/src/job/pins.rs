@@ -1,5 +1,6 @@
 //! What a job's images are pinned to.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use transload_reference::{Digest, Platform, RawManifest};
@@ -31,6 +32,17 @@ pub trait Pins: fmt::Debug + Send + Sync {
         source: &Digest,
         root: &RawManifest,
         platforms: &[(Platform, Digest)],
+    ) -> Result<(), Fault>;
+
+    /// Checks the referrers that come along with an image which is `source` at its source.
+    ///
+    /// # Errors
+    /// Where others came along before.
+    fn check_referrers(
+        &self,
+        image: &ImageName,
+        source: &Digest,
+        referrers: &BTreeSet<Digest>,
     ) -> Result<(), Fault>;
 
     /// Checks that an image which is left out was left out before. `reason` says why it is now.

@@ -87,7 +87,10 @@ fn at_source(error: Error) -> Fault {
 }
 
 fn refusal(error: Error) -> Refusal {
-    Refusal::wrong(&error, error.hint())
+    match error {
+        Error::Taker { .. } => Refusal::failed(&at_source(error)),
+        _ => Refusal::wrong(&error, error.hint()),
+    }
 }
 
 /// Opens an archive to read images from it.
@@ -277,6 +280,10 @@ impl Source for ArchiveSource {
 
     fn made_from(&self, root: &Digest) -> Option<Digest> {
         self.made_from.get(root).cloned()
+    }
+
+    fn went_straight(&self, digest: &Digest) -> bool {
+        self.archive.is_taken(digest)
     }
 
     fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {

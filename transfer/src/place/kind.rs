@@ -8,6 +8,7 @@ use super::directory::OCI;
 use super::local::LOCAL;
 use super::{LocalPlace, Opener, Sink, Source};
 use crate::fault::{Fault, Side};
+use crate::job::{IndexMode, Job};
 
 /// Every kind of place on a disk: arguments, task files, messages and completions know those that are here.
 const KINDS: &[&dyn Kind] = &[LOCAL, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE, STREAM];
@@ -91,6 +92,18 @@ pub(crate) struct SinkOptions {
     pub writes_sparse: bool,
 }
 
+impl SinkOptions {
+    /// As a job says.
+    pub fn of(job: &Job, opener: Opener) -> SinkOptions {
+        SinkOptions {
+            opener,
+            link: job.link,
+            check_existing: job.check_existing,
+            writes_sparse: job.index == IndexMode::Original,
+        }
+    }
+}
+
 /// Why a place can't be used.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -98,6 +111,8 @@ pub(crate) struct Refusal {
     pub hint: Option<String>,
     /// Whether the place is at fault, and not how it was asked for.
     pub failed: bool,
+    /// The side that is at fault, where it isn't the one that was looked at.
+    pub side: Option<Side>,
 }
 
 impl Refusal {
@@ -107,6 +122,7 @@ impl Refusal {
             message: message.to_string(),
             hint,
             failed: false,
+            side: None,
         }
     }
 
@@ -122,6 +138,7 @@ impl Refusal {
             message: fault.text(),
             hint: fault.hint().map(str::to_owned),
             failed: !fault.is_interrupted(),
+            side: fault.side(),
         }
     }
 }

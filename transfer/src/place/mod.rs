@@ -10,6 +10,7 @@ mod opener;
 mod registry;
 mod sink;
 mod source;
+mod straight;
 mod to_be;
 
 pub use directory::DirectorySource;
@@ -25,6 +26,7 @@ pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
+pub(crate) use straight::Straight;
 pub(crate) use to_be::ToBe;
 
 #[cfg(test)]

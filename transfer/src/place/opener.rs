@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use transload_archive::{Archive, Error};
 use transload_layout_store as layout_store;
 
+use super::Straight;
+
 /// Opens what is on disks. Archives are kept open: a pass over their headers, and more for compressed ones, comes before their first byte.
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
     cancel: Arc<AtomicBool>,
     archives: Arc<Mutex<HashMap<PathBuf, Opened>>>,
+    straight: Arc<Mutex<Option<Straight>>>,
 }
 
 /// An archive, with the state of its file when it was opened; none of standard input.
@@ -30,7 +33,13 @@ impl Opener {
         Opener {
             cancel: Arc::clone(cancel),
             archives: Arc::default(),
+            straight: Arc::default(),
         }
+    }
+
+    /// Sets where the large blobs of a pipe go as they come.
+    pub fn send_straight(&self, straight: Straight) {
+        *self.straight.lock().unwrap_or_else(PoisonError::into_inner) = Some(straight);
     }
 
     /// How directories are opened.
@@ -57,7 +66,14 @@ impl Opener {
         }
         let options = transload_archive::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel));
         let archive = Arc::new(match path == Path::new(super::archive::PIPE) {
-            true => options.from_reader(std::io::stdin().lock())?,
+            true => {
+                let mut straight = self.straight.lock().unwrap_or_else(PoisonError::into_inner);
+                let pipe = std::io::stdin().lock();
+                match &mut *straight {
+                    Some(straight) => options.from_reader_with(pipe, straight)?,
+                    None => options.from_reader(pipe)?,
+                }
+            }
             false => options.open(path)?,
         });
         archives.insert(path.to_owned(), (state, Arc::clone(&archive)));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use transload_archive::TakeBytes;
 use transload_layout_store::Error as StoreError;
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Repository, Tag, Verifier, VerifyingReader,
@@ -108,6 +109,12 @@ pub trait Sink: Send + Sync {
     /// Begins to write these blobs of an image: fails where the image's project is known to take nothing, so that none of them is looked at.
     fn begin(&self, _: &Repository, _: &[Descriptor]) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// Begins to write a blob that comes before anything is known of the images that need it; none where that can't be. What is there
+    /// is passed over.
+    fn take_blob(&self, _: &Digest, _size: u64) -> Result<Option<Box<dyn TakeBytes>>, Fault> {
+        Ok(None)
     }
 
     /// Brings a blob here.

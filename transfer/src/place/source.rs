@@ -102,6 +102,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Whether this run wrote a blob to the destination before it knew who needs it: it came through a pipe, which gives it once.
+    fn went_straight(&self, _: &Digest) -> bool {
+        false
+    }
+
     /// The fault of a blob whose bytes are wrong and stay so; none where they may have been damaged on the way, and another try may go
     /// better.
     fn damaged(&self, _: &Descriptor, _: &VerifyError) -> Option<Fault> {

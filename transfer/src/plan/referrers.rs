@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use transload_reference::{Descriptor, Digest, RawManifest, ReferrerTag, Repository, printable};
+use transload_layout_store::StoredImage;
+use transload_reference::{Descriptor, Digest, MediaType, RawManifest, ReferrerTag, Repository, printable};
 
 use super::{MAX_DEPTH, MAX_MANIFESTS, Walk, too_many};
 use crate::fault::Fault;
@@ -36,13 +37,6 @@ impl Attached {
     }
 }
 
-/// What refers to a manifest, as its source says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Found {
-    pub digest: Digest,
-    pub link: Link,
-}
-
 /// A question to a source: what refers to a manifest, or whether cosign keeps something of it under a tag.
 struct Question<'a> {
     subject: &'a Digest,
@@ -53,12 +47,12 @@ struct Question<'a> {
 ///
 /// # Errors
 /// If one of them has no answer.
-pub(crate) fn find(
+fn find(
     source: &dyn Source,
     repository: &Repository,
     subjects: &[Digest],
     wanted: &Referrers,
-) -> Result<Vec<Found>, Fault> {
+) -> Result<Vec<Referrer>, Fault> {
     let by_subject = wanted.takes_subjects().then_some(None);
     let by_tag = ReferrerTag::COSIGN
         .into_iter()
@@ -68,15 +62,16 @@ pub(crate) fn find(
         .iter()
         .flat_map(|subject| kinds.iter().map(move |&tag| Question { subject, tag }))
         .collect();
-    let answers = parallel_map(&questions, |question| match question.tag {
+    let ask = |question: &Question<'_>| match question.tag {
         None => {
             let listed = source.referrers(repository, question.subject)?.into_iter();
             let is_wanted = |referrer: &Descriptor| {
                 // A list may leave the type out.
                 referrer.artifact_type.is_none() || wanted.takes_type(referrer.artifact_type.as_deref())
             };
-            let found = listed.filter(is_wanted).map(|referrer| Found {
+            let found = listed.filter(is_wanted).map(|referrer| Referrer {
                 digest: referrer.digest,
+                artifact_type: referrer.artifact_type,
                 link: Link::Subject(question.subject.clone()),
             });
             Ok(found.collect())
@@ -84,15 +79,72 @@ pub(crate) fn find(
         Some(kind) => {
             let tag = kind.of(question.subject);
             let found = source.find_tag(repository, &tag)?;
-            let found = found.map(|digest| Found {
+            let found = found.map(|digest| Referrer {
                 digest,
+                artifact_type: None,
                 link: Link::Tag(tag),
             });
             Ok(found.into_iter().collect())
         }
-    });
-    let answers: Result<Vec<Vec<Found>>, Fault> = answers.into_iter().collect();
+    };
+    // A disk isn't quicker for more at once.
+    let answers: Result<Vec<Vec<Referrer>>, Fault> = match source.offers().is_remote {
+        true => parallel_map(&questions, ask).into_iter().collect(),
+        false => questions.iter().map(ask).collect(),
+    };
     Ok(answers?.into_iter().flatten().collect())
+}
+
+/// Asks a source what refers to manifests of a repository, what refers to that, and so on. Nothing is fetched: the source's lists are believed.
+///
+/// # Errors
+/// As [`find`], and if there are too many.
+pub(crate) fn find_all(
+    source: &dyn Source,
+    repository: &Repository,
+    subjects: Vec<Digest>,
+) -> Result<Vec<Referrer>, Fault> {
+    let mut all = Vec::new();
+    let mut asked = HashSet::new();
+    let mut level = subjects;
+    for _ in 0..MAX_DEPTH {
+        level.retain(|digest| asked.insert(digest.clone()));
+        if level.is_empty() {
+            break;
+        }
+        let found = find(source, repository, &level, &Referrers::All)?;
+        level = found.iter().map(|referrer| referrer.digest.clone()).collect();
+        all.extend(found);
+        if all.len() > MAX_MANIFESTS {
+            return Err(too_many("referrers", MAX_MANIFESTS));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether an image of a source belongs to another one that is there: by its `subject`, if it has no tag; by a tag of these kinds, or as the list of
+/// another one's referrers.
+pub(crate) fn belongs(
+    source: &dyn Source,
+    image: &StoredImage,
+    takes_tag: impl Fn(ReferrerTag) -> bool,
+) -> bool {
+    let repository = image.reference.repository();
+    let subject: Option<Digest> = match image.reference.tag() {
+        Some(tag) => match ReferrerTag::parse(tag) {
+            Some((kind, of)) if kind == ReferrerTag::Index || takes_tag(kind) => {
+                of.as_str().replacen('-', ":", 1).parse().ok()
+            }
+            _ => None,
+        },
+        None => {
+            let manifest = source.find_manifest(repository, &image.digest).ok().flatten();
+            manifest.and_then(|manifest| Some(manifest.view().subject()?.digest.clone()))
+        }
+    };
+    // What can't be read is complained about once its image is asked for.
+    let is_there = |subject: &Digest| matches!(source.find_manifest(repository, subject), Ok(Some(_)));
+    subject.as_ref().is_some_and(is_there)
 }
 
 impl Walk<'_> {
@@ -109,10 +161,14 @@ impl Walk<'_> {
         let mut left = LeftReferrers::default();
         let wanted = &self.job.referrers;
         if *wanted == Referrers::None {
-            // Where that costs no request, whoever doesn't ask is told.
+            // Where that costs no request, whoever doesn't ask is told. A file that can't be read is nobody's trouble then.
             if !self.source.offers().is_remote {
-                let found = find(self.source, repository, &subjects, &Referrers::All)?;
-                let digests: HashSet<&Digest> = found.iter().map(|found| &found.digest).collect();
+                let found = find_all(self.source, repository, subjects).unwrap_or_default();
+                // Where all images of the source move, those under a tag are among them.
+                let takes_all = self.job.images.is_empty() && self.job.globs.is_empty();
+                let is_left = |found: &&Referrer| !takes_all || matches!(found.link, Link::Subject(_));
+                let left_behind = found.iter().filter(is_left);
+                let digests: HashSet<&Digest> = left_behind.map(|found| &found.digest).collect();
                 left.unasked = digests.len();
             }
             return Ok((Vec::new(), left));
@@ -143,10 +199,10 @@ impl Walk<'_> {
             if taken.len() > MAX_MANIFESTS {
                 return Err(too_many("referrers", MAX_MANIFESTS));
             }
-            let parts: Vec<Descriptor> = found.iter().map(Found::part).collect();
+            let parts: Vec<Descriptor> = found.iter().map(part).collect();
             self.fetch_ahead(parts.iter())?;
             level.clear();
-            for (Found { digest, link }, part) in found.into_iter().zip(&parts) {
+            for (Referrer { digest, link, .. }, part) in found.into_iter().zip(&parts) {
                 let manifest = self.child(part)?;
                 if self.is_referrer(&manifest, &link, wanted) {
                     self.attach(manifest, link, &mut attached)?;
@@ -204,13 +260,7 @@ impl Walk<'_> {
     }
 }
 
-impl Found {
-    /// A descriptor by which the manifest is fetched: nothing but the digest is known of some.
-    fn part(&self) -> Descriptor {
-        Descriptor::new(
-            transload_reference::MediaType::OCI_MANIFEST,
-            self.digest.clone(),
-            0,
-        )
-    }
+/// A descriptor by which a referrer is fetched: nothing but the digest is known of some.
+fn part(referrer: &Referrer) -> Descriptor {
+    Descriptor::new(MediaType::OCI_MANIFEST, referrer.digest.clone(), 0)
 }

@@ -10,8 +10,9 @@ use super::{SAME_AGAIN, Wrong};
 use crate::ends::open_source;
 use crate::fault::{Fault, Side};
 use crate::globs;
-use crate::job::{Endpoint, ImageName, TagGlob, Target};
-use crate::place::{Opener, Place, by_tag_alone};
+use crate::job::{Endpoint, ImageName, Job, Referrers, TagGlob, Target};
+use crate::place::{Opener, Place, Source, by_tag_alone};
+use crate::plan::belongs;
 
 /// The images that the task is about: those it lists, else those of its source; of these, those that its pattern matches.
 pub(super) fn named_images<'a>(
@@ -102,7 +103,7 @@ fn images_of_source(
         return Vec::new();
     };
     let source = open_source(client, opener, &Place::Local(place.clone()));
-    match source.and_then(|source| source.images()) {
+    match source.and_then(|source| without_referrers(source.as_ref(), wrong.job)) {
         Ok(images) if images.is_empty() => {
             let message = format!("{place} holds no images");
             let hint = "pull images into it first, or check the path: `transload list DIR` shows what a directory holds";
@@ -129,6 +130,19 @@ fn whole_name(client: &Client, opener: &Opener, image: &Target) -> Reference {
     };
     // What can't be told now is told when the image is asked for.
     named.map_or_else(|| image.reference().clone(), |named| named.reference)
+}
+
+/// A source's images but those that belong to another one that is there. What cosign keeps under a tag is an image like others, unless it comes
+/// along with its subject.
+fn without_referrers(source: &dyn Source, job: &Job) -> Result<Vec<StoredImage>, Fault> {
+    let mut images = source.images()?;
+    images.retain(|image| {
+        // Who asks for images without a tag gets these, too, unless they come along.
+        let is_asked_for =
+            job.untagged && job.referrers == Referrers::None && image.reference.tag().is_none();
+        is_asked_for || !belongs(source, image, |kind| job.referrers.takes_tag(kind))
+    });
+    Ok(images)
 }
 
 /// Images but those that moved tags left behind, which a warning tells.

@@ -38,6 +38,10 @@ fn wrong_values_are_told_at_their_place() {
             "4:12: `index` must be filtered or original, not \"sparse\"",
         ),
         (
+            "referrers: signatures",
+            "4:16: `referrers`: \"signatures\" is no type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for cosign's tags, separated by commas",
+        ),
+        (
             "pattern: 'a['",
             "4:16: `pattern` isn't a regular expression: unclosed character class",
         ),

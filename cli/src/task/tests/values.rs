@@ -149,6 +149,7 @@ fn every_key_reaches_the_job() {
     policy: warn
     pattern: '^docker'
     index: original
+    referrers: 'sig, application/spdx+json'
     skip_tls_verify: '{{ .insecure }}'
     src: '{{ .registry }}/mirror'
     dest: local:///x
@@ -169,6 +170,7 @@ fn every_key_reaches_the_job() {
     assert!(matches!(&job.platforms, PlatformSet::Some(platforms) if platforms.len() == 2));
     assert_eq!(job.mode, Mode::Warn);
     assert_eq!(job.index, IndexMode::Original);
+    assert_eq!(job.referrers.to_string(), "application/spdx+json,sig");
     assert!(job.skip_tls_verify && job.pattern.is_some());
     assert_eq!(
         job.source.as_ref().map(Endpoint::to_string).as_deref(),

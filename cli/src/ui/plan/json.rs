@@ -6,7 +6,8 @@ use transload_transfer::job::Target;
 use transload_transfer::{Count, Fault, Host, ImagePreview, JobPreview, Login, Preview};
 
 use super::Totals;
-use crate::report::ProjectReport;
+use crate::report::{LeftReferrersReport, ProjectReport};
+use crate::ui::inventory::referrers_json;
 
 /// The version of the form. It grows when a field goes away or changes its meaning; new fields may come without.
 const VERSION: u32 = 1;
@@ -58,6 +59,8 @@ fn image(image: &ImagePreview) -> Value {
             source_digest,
             digest,
             platforms,
+            referrers,
+            left_referrers,
             to_move,
             there,
             warnings,
@@ -70,6 +73,8 @@ fn image(image: &ImagePreview) -> Value {
                 "source_digest": source_digest.to_string(),
                 "digest": digest.to_string(),
                 "platforms": platforms,
+                "referrers": referrers_json(referrers),
+                "left_referrers": LeftReferrersReport::from(*left_referrers),
                 "to_move": blobs(*to_move),
                 "there": blobs(*there),
                 "warnings": warnings,

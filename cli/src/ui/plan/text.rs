@@ -133,6 +133,8 @@ fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_
             platforms,
             warnings,
             verified_by,
+            referrers,
+            left_referrers,
             ..
         }) => {
             if !verified_by.is_empty() {
@@ -145,6 +147,27 @@ fn print_image(text: &mut String, image: &ImagePreview, says_source: bool, says_
                     short_digest(source_digest),
                     short_digest(digest),
                     platform_list(platforms)
+                );
+            }
+            let left = left_referrers.unasked;
+            for (number, what) in [
+                (referrers.len(), "comes along"),
+                (left, "is left behind: --referrers all brings it along"),
+            ] {
+                let what = match number {
+                    0 => continue,
+                    1 => what.to_owned(),
+                    _ => what
+                        .replace("comes", "come")
+                        .replace("is left", "are left")
+                        .replace("it along", "them along"),
+                };
+                let _ = writeln!(text, "{NOTE}{} {what}", count(number, "referrer"));
+            }
+            if left_referrers.of_index > 0 {
+                let _ = writeln!(
+                    text,
+                    "{NOTE}the index's signature isn't carried: `--index original` keeps it"
                 );
             }
             for warning in warnings {

@@ -69,7 +69,7 @@ impl ArchiveSink {
 /// Plans an archive of these images. Referrers are listed without a name, those under cosign's tags by their tags.
 pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
     let mut planned = Vec::new();
-    let mut tagged = HashSet::new();
+    let mut tagged: HashSet<Reference> = images.iter().map(|image| image.reference.clone()).collect();
     for image in images {
         let mut manifests = image.children.to_vec();
         for Attached { manifest, link } in image.referrers {

@@ -1,11 +1,13 @@
 //! Directories that images are written to.
 
+use std::io;
 use std::sync::Arc;
 
+use transload_archive::TakeBytes;
 use transload_layout_store::disk::free_space;
 use transload_layout_store::repair::SetAside;
-use transload_layout_store::{Error, Store};
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+use transload_layout_store::{BlobWriter, Error, Store};
+use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Reference, Repository, Tag};
 
 use super::fill::fill;
 use super::share;
@@ -133,6 +135,18 @@ impl Sink for DirectorySink {
         }
     }
 
+    fn take_blob(&self, digest: &Digest, size: u64) -> Result<Option<Box<dyn TakeBytes>>, Fault> {
+        if self.check_existing {
+            return Ok(None);
+        }
+        let blob = Descriptor::new(MediaType::OCI_LAYER, digest.clone(), size);
+        let mut writer = self.store.write_blob(&blob).map_err(destination)?;
+        // A pipe begins at the beginning.
+        let emptied = writer.as_mut().map_or(Ok(()), BlobWriter::restart);
+        emptied.map_err(destination)?;
+        Ok(Some(Box::new(Passing(writer))))
+    }
+
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         let mut damaged = None;
         if self.check_existing {
@@ -183,5 +197,27 @@ impl Sink for DirectorySink {
 
     fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
         self.store.tag_all(repository, tags).map_err(destination)
+    }
+}
+
+/// A blob that a pipe gives; without a writer where it is there.
+struct Passing(Option<BlobWriter>);
+
+impl TakeBytes for Passing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.0.as_mut().map_or(Ok(()), |writer| writer.write(bytes));
+        written.map_err(passing_error)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<bool> {
+        let finished = self.0.map_or(Ok(false), |writer| writer.commit().map(|()| true));
+        finished.map_err(|refused| passing_error(refused.error))
+    }
+}
+
+fn passing_error(error: Error) -> io::Error {
+    match error {
+        Error::WrongContent { source } => io::Error::new(io::ErrorKind::InvalidData, source),
+        error => io::Error::other(destination(error)),
     }
 }

@@ -1,0 +1,101 @@
+//! An archive as a place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use transload_archive::{Archive, ArchivedImage, BlobPlace, OpenOptions};
+use transload_layout_store::local_repository;
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
+
+use super::{Blob, Content, ContentError};
+
+/// The images in one file, as they were when it was opened. An image without a full name is in the repository `localhost/<name of the file>`.
+#[derive(Debug)]
+pub struct ArchiveContent {
+    path: PathBuf,
+    archive: Archive,
+    repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>>,
+}
+
+impl ArchiveContent {
+    /// Opens an archive. A plain one is served from where it is; one that is compressed is unpacked into a temporary file first.
+    ///
+    /// # Errors
+    /// Where it can't be read or is no archive of images.
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<ArchiveContent, ContentError> {
+        let path = path.as_ref();
+        let archive = options.open(path)?;
+        let local = local_repository(path)?;
+        let mut repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>> = BTreeMap::new();
+        for image in archive.images() {
+            let name = named(image, &local);
+            let tags = repositories.entry(name.repository().clone()).or_default();
+            if let Some(tag) = name.tag() {
+                // The first counts, as it does for those who load the archive by name.
+                tags.entry(tag.clone())
+                    .or_insert_with(|| image.root.digest.clone());
+            }
+        }
+        Ok(ArchiveContent {
+            path: path.to_owned(),
+            archive,
+            repositories,
+        })
+    }
+}
+
+fn named(image: &ArchivedImage, local: &Repository) -> Reference {
+    image.reference.clone().unwrap_or_else(|| {
+        let tag = image.name.as_deref().and_then(|name| name.parse().ok());
+        Reference::new(local.clone(), tag, Some(image.root.digest.clone()))
+    })
+}
+
+impl Content for ArchiveContent {
+    fn label(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn repositories(&self) -> Result<BTreeSet<Repository>, ContentError> {
+        Ok(self.repositories.keys().cloned().collect())
+    }
+
+    fn repositories_of(&self, path: &str) -> Result<BTreeSet<Repository>, ContentError> {
+        let own = self.repositories.keys();
+        Ok(own
+            .filter(|repository| repository.path() == path)
+            .cloned()
+            .collect())
+    }
+
+    fn has(&self, repository: &Repository) -> Result<bool, ContentError> {
+        Ok(self.repositories.contains_key(repository))
+    }
+
+    fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, ContentError> {
+        let tags = self.repositories.get(repository).into_iter();
+        Ok(tags.flat_map(BTreeMap::keys).cloned().collect())
+    }
+
+    fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, ContentError> {
+        let tags = self.repositories.get(repository);
+        Ok(tags.and_then(|tags| tags.get(tag)).cloned())
+    }
+
+    fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, ContentError> {
+        Ok(self.archive.manifest(digest)?)
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Option<Blob>, ContentError> {
+        let place = self.archive.blob_place(digest)?;
+        Ok(place.and_then(|place| match place {
+            BlobPlace::File { file, offset, size } => Some(Blob::File { file, offset, size }),
+            BlobPlace::Memory(bytes) => Some(Blob::Memory(bytes)),
+            _ => None,
+        }))
+    }
+
+    fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, ContentError> {
+        Ok(self.archive.referrers(subject))
+    }
+}
