@@ -139,15 +139,10 @@ pub(crate) fn has_no_filesystem(root: &RawManifest) -> bool {
     }
 }
 
-/// Whether a layer is one of a filesystem.
+/// Whether a layer may be one of a filesystem, or another archive: signatures, attestations and SBOMs are documents.
 fn is_filesystem(media_type: &MediaType) -> bool {
     let text = media_type.as_str();
-    [
-        "application/vnd.oci.image.layer.",
-        "application/vnd.docker.image.rootfs.",
-    ]
-    .iter()
-    .any(|start| text.starts_with(start))
+    text.is_empty() || text.contains("tar") || text.starts_with("application/vnd.oci.image.layer.")
 }
 
 fn refused(message: String) -> Fault {
