@@ -1,6 +1,5 @@
 //! What a look at a store found, for people and for programs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use transload_reference::Reference;
 use transload_transfer::maintenance::{Finding, Report, Thing, TrustedImage};
 
 use super::format::{bytes, count, duration, path};
+use super::summary::vouchers;
 
 /// How many images are named that a finding affects.
 const NAMED: usize = 3;
@@ -99,21 +99,16 @@ pub fn health_text(checked: &Checked<'_>) -> String {
 
 /// Images that aren't verified, each with its reason, then how many each voucher stands for.
 fn signatures(text: &mut String, images: &[TrustedImage]) {
-    let mut verified: BTreeMap<String, usize> = BTreeMap::new();
     for TrustedImage { image, vouchers } in images {
-        match vouchers {
-            Ok(vouchers) => *verified.entry(vouchers.join(" and ")).or_default() += 1,
-            Err(fault) => {
-                let _ = writeln!(text, "  not verified: {image}\n    {}", fault.text());
-                if let Some(hint) = fault.hint() {
-                    let _ = writeln!(text, "    hint: {hint}");
-                }
+        if let Err(fault) = vouchers {
+            let _ = writeln!(text, "  not verified: {image}\n    {}", fault.text());
+            if let Some(hint) = fault.hint() {
+                let _ = writeln!(text, "    hint: {hint}");
             }
         }
     }
-    for (vouchers, images) in verified {
-        let _ = writeln!(text, "  {} verified by {vouchers}", count(images, "image"));
-    }
+    let verified = images.iter().filter_map(|image| image.vouchers.as_deref().ok());
+    vouchers(text, verified);
 }
 
 /// What a person may want to know, and what isn't wrong.

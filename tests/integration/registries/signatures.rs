@@ -122,7 +122,7 @@ fn a_task_and_the_command_line_must_both_accept_and_a_plan_is_checked_too() {
     let world = World::new();
     world.sign();
     let task = format!(
-        "- image:\n    manifests: {}\n    auths: [{{repo: {}, plain_http: true}}]\n    dest: {}\n    verify:\n      - {{pattern: /team/, keys: {}}}\n",
+        "- image:\n    manifests: {}\n    auths: [{{repo: {}, plain_http: true}}]\n    dest: local://{}\n    verify:\n      - {{pattern: /team/, keys: {}}}\n",
         world.name(),
         world.registry.host(),
         world.path("images"),
