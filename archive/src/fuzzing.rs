@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use crate::bundle::{BundleError, Holdings, list_in};
 use crate::entries::Entries;
 use crate::{ArchivedImage, Error, docker, oci};
 
@@ -44,4 +45,12 @@ pub fn docker(text: &[u8]) -> Result<Vec<u8>, Error> {
     let refused = |reason| Error::entry(Path::new("fuzzed.tar"), docker::MANIFEST, reason);
     let images = docker::parse(text).map_err(refused)?;
     serde_json::to_vec(&images).map_err(|error| refused(error.to_string()))
+}
+
+/// Reads a `BUNDLE.json`, and returns what it says that the other side has once the bundle is imported.
+///
+/// # Errors
+/// Where it is none.
+pub fn bundle(text: &[u8]) -> Result<Holdings, BundleError> {
+    list_in(text, Path::new("BUNDLE.json"))
 }

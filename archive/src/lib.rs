@@ -5,10 +5,12 @@
 //!   [`Archive::manifest`], [`Archive::open_blob`].
 //! - Write: [`Plan::new`] with the manifests, [`Plan::warnings`], then [`Writer::create`], [`Writer::write_blob`] and [`Writer::finish`], or
 //!   [`Plan::write_to`] for a pipe.
+//! - What one side lacks, in volumes that fit its media: [`bundle`].
 
 mod archive;
 mod blob;
 mod blob_writer;
+pub mod bundle;
 mod combined;
 mod docker;
 mod docker_v1;

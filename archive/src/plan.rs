@@ -22,7 +22,7 @@ const LARGEST: u64 = i64::MAX as u64;
 /// How many bytes are copied at a time.
 const CHUNK: usize = 256 * 1024;
 
-const LAYOUT_JSON: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT_JSON: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// An image that goes into an archive.
 #[derive(Debug, Clone)]
@@ -116,20 +116,7 @@ impl Plan {
     /// # Errors
     /// Where two images have one name, manifests disagree on a blob's size, or there are more images than an archive can list.
     pub fn new(images: Vec<PlannedImage>) -> Result<Plan, Error> {
-        let mut named: BTreeMap<String, PlannedImage> = BTreeMap::new();
-        for image in images {
-            let name = image.name();
-            if named.insert(name.to_string(), image).is_some() {
-                return Err(Error::Twice {
-                    reference: Box::new(name),
-                });
-            }
-        }
-        let images: Vec<PlannedImage> = named.into_values().collect();
-        let mut parts = Parts::default();
-        for image in &images {
-            parts.take(image)?;
-        }
+        let (images, parts) = gather(images)?;
         let mut warnings = parts.warnings;
         let (docker, more) = docker_json(&images)?;
         warnings.extend(more);
@@ -291,7 +278,7 @@ pub(crate) fn framed(entry: &Entry, known: &[u8]) -> Vec<u8> {
 }
 
 /// A document, if it is one that is read back.
-fn readable(entry: &'static str, bytes: Vec<u8>) -> Result<Arc<[u8]>, Error> {
+pub(crate) fn readable(entry: &'static str, bytes: Vec<u8>) -> Result<Arc<[u8]>, Error> {
     let size = bytes.len() as u64;
     let entries = bytes.iter().filter(|byte| **byte == b',').count();
     if size > MAX_MANIFEST_SIZE || entries > MAX_MANIFEST_ENTRIES {
@@ -323,13 +310,32 @@ fn copy(blob: &Descriptor, bytes: &mut dyn Read, out: &mut impl Write) -> Result
     }
 }
 
+/// Sorts images by name, and gathers their manifests and blobs.
+pub(crate) fn gather(images: Vec<PlannedImage>) -> Result<(Vec<PlannedImage>, Parts), Error> {
+    let mut named: BTreeMap<String, PlannedImage> = BTreeMap::new();
+    for image in images {
+        let name = image.name();
+        if named.insert(name.to_string(), image).is_some() {
+            return Err(Error::Twice {
+                reference: Box::new(name),
+            });
+        }
+    }
+    let images: Vec<PlannedImage> = named.into_values().collect();
+    let mut parts = Parts::default();
+    for image in &images {
+        parts.take(image)?;
+    }
+    Ok((images, parts))
+}
+
 /// The manifests and blobs of all images.
 #[derive(Default)]
-struct Parts {
-    contents: BTreeMap<Digest, Content>,
+pub(crate) struct Parts {
+    pub contents: BTreeMap<Digest, Content>,
     /// Manifests that are below no root, such as signatures.
-    unnamed: BTreeMap<Digest, RawManifest>,
-    warnings: Vec<Warning>,
+    pub unnamed: BTreeMap<Digest, RawManifest>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Parts {

@@ -247,7 +247,7 @@ fn not_a_file() -> io::Error {
 }
 
 /// Opens the partial file, alone. Whoever finished it may have given it its name meanwhile: then there is a new one.
-fn open_locked(partial: &Path) -> Result<File, Error> {
+pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
     loop {
         if fs::symlink_metadata(partial).is_ok_and(|there| !there.is_file()) {
             return Err(Error::io("writing", partial)(not_a_file()));
@@ -283,7 +283,7 @@ fn open_locked(partial: &Path) -> Result<File, Error> {
 }
 
 /// Makes a file or folder durable, where the filesystem can.
-fn flush(file: &File) -> io::Result<()> {
+pub(crate) fn flush(file: &File) -> io::Result<()> {
     match file.sync_all() {
         Err(error)
             if matches!(

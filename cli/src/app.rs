@@ -16,7 +16,8 @@ use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
-use crate::args::{Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
+use crate::args::{BundleArgs, Cli, Command, HowArgs, Output, RunArgs, WhichArgs};
+use crate::bundling;
 use crate::commands;
 use crate::course::CourseOfRun;
 use crate::jobs;
@@ -68,12 +69,16 @@ fn command(cli: &Cli) -> u8 {
         check_output(how)?;
         transfer(cli, how, (vec![job], &[]), of_arguments)
     };
+    let bundled = |job: Result<Job, TaskErrors>, bundle: &BundleArgs, how: &HowArgs| {
+        bundling::complete(job?, bundle, &base_options(how))
+    };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (moved(jobs::pull(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Pull(args) => (moved(bundled(jobs::pull(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (moved(bundled(jobs::copy(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::List(args) => (commands::list(args), ""),
+        Command::Inventory(args) => (commands::inventory(cli, args), ""),
         Command::Inspect(args) => (commands::inspect(cli, args), ""),
         Command::Diff(args) => (commands::diff(cli, args), ""),
         Command::Login(args) => (commands::login(cli, args), ui::NOTHING_STORED),
@@ -88,6 +93,16 @@ fn command(cli: &Cli) -> u8 {
         ui::err(ui::errors(errors.problems(), errors.left_out()) + otherwise);
         USAGE
     })
+}
+
+/// How bases of bundles are read.
+fn base_options(how: &HowArgs) -> Options {
+    Options {
+        jobs: open_files::workers(how.jobs),
+        request_retries: how.retries,
+        idle: Duration::from_secs(u64::from(how.timeout)),
+        ..Options::default()
+    }
 }
 
 fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
@@ -248,6 +263,9 @@ fn transfer_all(
         Ok(Err(_)) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
         Ok(Err(problems)) => refuse(&problems, locate),
         Ok(Ok(summary)) => {
+            let missing = summary.jobs.iter().map(|job| &job.missing);
+            let is_written = is_written
+                && how.missing.as_deref().is_none_or(|file| bundling::write_missing(file, missing));
             let width = ui::err_is_terminal().then_some(ui::TERMINAL_WIDTH);
             if !progress.tell_end(&summary) {
                 ui::err(ui::summary(&summary, jobs.len(), width));

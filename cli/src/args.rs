@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bundle;
 mod check;
 mod diff;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use transload_transfer::job::Shard;
 
 use crate::ui::ProgressMode;
 
+pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
 pub use hosts::HostArgs;
@@ -79,6 +81,8 @@ pub enum Command {
     Copy(CopyArgs),
     /// List the images of a directory or an archive, with platforms and sizes
     List(ListArgs),
+    /// Write down the digests that a directory, an archive or a registry has, for bundles that leave them out
+    Inventory(InventoryArgs),
     /// Show what an image in a registry, a directory or an archive consists of
     Inspect(InspectArgs),
     /// Compare directories, archives, and what a registry has of them
@@ -168,6 +172,10 @@ pub struct PullArgs {
     #[command(flatten)]
     pub which: WhichArgs,
 
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
+
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
@@ -194,6 +202,10 @@ pub struct PushArgs {
     /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
     #[arg(long)]
     pub untagged: bool,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Which images.
     #[command(flatten)]
@@ -234,6 +246,10 @@ pub struct CopyArgs {
     #[arg(long)]
     pub untagged: bool,
 
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
@@ -241,6 +257,10 @@ pub struct CopyArgs {
     /// Which projects it may create.
     #[command(flatten)]
     pub projects: ProjectArgs,
+
+    /// How a bundle is written.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
 
     /// How to transfer.
     #[command(flatten)]
@@ -254,6 +274,14 @@ pub struct VerifyArgs {
     /// The directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
+    /// What a bundle is compared with.
+    #[command(flatten)]
+    pub against: AgainstArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]
@@ -469,6 +497,10 @@ pub struct HowArgs {
     /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
     #[arg(long, value_name = "REPORT")]
     pub only_failed: Option<PathBuf>,
+
+    /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub missing: Option<PathBuf>,
 
     /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
     /// a repository are in one part

@@ -19,7 +19,7 @@ use transload_transfer::maintenance::Keep;
 
 use crate::args::{
     CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, TrustArgs,
-    VerifyArgs, WhichArgs,
+    VerifyArgs, VolumesArgs, WhichArgs,
 };
 use crate::task::{self, Problem, TaskErrors};
 use crate::trust;
@@ -28,7 +28,7 @@ use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
     registry, swapped,
 };
-pub use inside::{Ends, diff, inspect, place, platform_patterns};
+pub use inside::{Ends, against, diff, inspect, inventory, place, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]
@@ -84,7 +84,7 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     if is_registry(&args.src) && is_directory(&args.dest) {
         return Err(swapped(&args.src, &args.dest).into());
     }
-    let source = directory("--src", &args.src, &mut wrong);
+    let source = directory("--src", &args.src, &mut wrong).map(|source| with_volumes(source, &args.volumes, &mut wrong));
     if is_registry(&args.src) {
         wrong.note_with_hint(
             "--src",
@@ -110,7 +110,8 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
 pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
     let source = args.src.as_deref().and_then(|src| {
-        let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
+        let parsed = Location::parse_argument(src);
+        let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
         endpoint("--src", src, parsed, &mut wrong)
     });
     let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
@@ -129,6 +130,20 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
+}
+
+/// Adds the folders that have a bundle's volumes.
+fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Location {
+    if args.volumes.is_empty() {
+        return source;
+    }
+    match source {
+        Location::Local(place) if place.is_bundle() => Location::Local(place.with_volumes(args.volumes.clone())),
+        other => {
+            wrong.note("--volumes", format!("{other} is no bundle, and has no volumes"));
+            other
+        }
+    }
 }
 
 /// What `verify --repair` has in common with a transfer: where these images' parts come from, and how their registries are reached.

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod args;
 mod atomic;
+mod bundling;
 mod commands;
 #[cfg(test)]
 mod committed;

@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod archive_index;
+pub mod bundle;
 pub mod challenge;
 pub mod layout;
 pub mod location;
@@ -20,9 +21,10 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
+    ("bundle", bundle::check),
     ("challenge", challenge::check),
     ("layout", layout::check),
     ("location", location::check),

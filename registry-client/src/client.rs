@@ -246,6 +246,16 @@ impl Client {
         self.core.tags(repository)
     }
 
+    /// Lists all repositories of a registry, in its order, if it tells them
+    /// ([Docker's registry API](https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/api.md#listing-repositories)). They are
+    /// unchecked: make a [`Repository`] of one before using it as a name or a path.
+    ///
+    /// # Errors
+    /// If the registry doesn't list its repositories, or not to this user.
+    pub fn catalog(&self, registry: &Registry) -> Result<Vec<String>, Error> {
+        self.core.catalog(registry)
+    }
+
     /// Checks that a registry answers and accepts the credentials.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ mod blob_reader;
 mod blobs;
 mod builder;
 mod cancel;
+mod catalog;
 mod challenge;
 mod claims;
 mod client;

@@ -27,6 +27,7 @@ pub(crate) enum Operation {
     /// Any part of a push: what is refused to one image is refused to others.
     Push,
     ListTags,
+    ListRepositories,
     ListReferrers(Option<Digest>),
     DetectHarbor,
     AskWhoCreatesProjects,
@@ -78,6 +79,7 @@ impl fmt::Display for Operation {
             Operation::CancelUpload => f.write_str("cancelling an upload"),
             Operation::Push => f.write_str("pushing"),
             Operation::ListTags => f.write_str("listing the tags"),
+            Operation::ListRepositories => f.write_str("listing the repositories"),
             Operation::ListReferrers(Some(digest)) => write!(f, "listing what refers to {digest}"),
             Operation::ListReferrers(None) => f.write_str("listing referrers"),
             Operation::DetectHarbor => f.write_str("asking whether it is a Harbor"),

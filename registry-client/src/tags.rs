@@ -13,10 +13,10 @@ use crate::request::Call;
 use crate::url::Url;
 
 /// The largest page to read, in bytes.
-const MAX_PAGE: u64 = 16 * 1024 * 1024;
+pub(crate) const MAX_PAGE: u64 = 16 * 1024 * 1024;
 
 /// The largest number of pages to read.
-const MAX_PAGES: u32 = 10_000;
+pub(crate) const MAX_PAGES: u32 = 10_000;
 
 /// The largest list, in bytes.
 const MAX_LIST: u64 = 64 * 1024 * 1024;

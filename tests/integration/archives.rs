@@ -10,20 +10,22 @@ use transload_test_support::{ScriptedRegistry, Transload};
 
 use crate::content::{assert_is, tree};
 
-/// The kinds of places: a directory, an OCI layout, an archive, a pipe and a registry.
+/// The kinds of places: a directory, an OCI layout, an archive, a bundle, a pipe and a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Directory,
     Layout,
     Archive,
+    Bundle,
     Pipe,
     Registry,
 }
 
-const PLACES: [Place; 5] = [
+const PLACES: [Place; 6] = [
     Place::Directory,
     Place::Layout,
     Place::Archive,
+    Place::Bundle,
     Place::Pipe,
     Place::Registry,
 ];
@@ -121,6 +123,7 @@ impl World {
             Place::Directory => path.to_owned(),
             Place::Layout => format!("oci:{path}"),
             Place::Archive => format!("oci-archive:{path}"),
+            Place::Bundle => format!("bundle:{path}"),
             Place::Pipe => "-".to_owned(),
             Place::Registry => unreachable!("a registry is no path"),
         }
@@ -155,7 +158,13 @@ fn every_place_gives_every_other_the_same_images() {
     let mut expected: Vec<_> = world.names().into_iter().zip(digests).collect();
     expected.sort();
 
-    for to in [Place::Directory, Place::Layout, Place::Archive, Place::Pipe] {
+    for to in [
+        Place::Directory,
+        Place::Layout,
+        Place::Archive,
+        Place::Bundle,
+        Place::Pipe,
+    ] {
         world.copy(Place::Registry, "", to, &format!("{to:?}"), "");
         assert_eq!(world.listed(&format!("{to:?}")), expected, "registry to {to:?}");
     }
@@ -187,7 +196,7 @@ fn a_directory_that_went_through_another_place_is_the_same_byte_for_byte() {
     let world = World::new();
     world.copy(Place::Registry, "", Place::Directory, "first", "");
     let directory = |name: &str| tree(world.path(name).to_str().expect("a plain name"));
-    for by in [Place::Archive, Place::Pipe, Place::Layout] {
+    for by in [Place::Archive, Place::Pipe, Place::Layout, Place::Bundle] {
         let (there, back) = (format!("{by:?}"), format!("back-from-{by:?}"));
         world.copy(Place::Directory, "first", by, &there, "");
         world.copy(by, &there, Place::Directory, &back, "");

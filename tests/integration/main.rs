@@ -2,6 +2,7 @@
 
 mod archives;
 mod bench;
+mod bundles;
 mod care;
 mod content;
 mod engines;

@@ -5,6 +5,7 @@
 
 mod bring;
 mod files;
+mod gaps;
 mod publish;
 mod repair;
 
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
+use transload_archive::bundle::Holdings;
 use transload_reference::{Descriptor, Registry, Repository};
 use transload_registry_client::Client;
 
@@ -56,6 +58,9 @@ pub(crate) struct Executor<'a> {
     worker_pool: WorkerPool,
     /// Those that belong to no image.
     warnings: Mutex<Vec<String>>,
+    /// Whether no blob may come yet, since a source lacks some: it is looked first whether the destination has them.
+    looks_for_gaps: AtomicBool,
+    missing: Mutex<Holdings>,
 }
 
 /// Idle workers, which may fetch ranges of a blob of an image.
@@ -121,6 +126,7 @@ impl<'a> Executor<'a> {
             usize::MAX
         };
         let workers = pool.most().min(most);
+        let looks_for_gaps = image_tasks.iter().any(|image_task| image_task.source.is_partial());
         Executor {
             job,
             registries,
@@ -129,6 +135,8 @@ impl<'a> Executor<'a> {
             pool,
             observer,
             cancel,
+            looks_for_gaps: AtomicBool::new(looks_for_gaps),
+            missing: Mutex::default(),
             queue: Queue::new(workers),
             worker_pool: WorkerPool::new(workers),
             warnings: Mutex::default(),
@@ -156,8 +164,9 @@ impl<'a> Executor<'a> {
                 self.client.readmit_hosts();
             }
             self.work_on(&images);
-            let laid_out = self.lay_out_files();
-            self.work_on(&laid_out);
+            let mut ready = self.close_gaps();
+            ready.extend(self.lay_out_files());
+            self.work_on(&ready);
         }
         self.finish_files();
     }
@@ -362,7 +371,8 @@ impl<'a> Executor<'a> {
             Err(fault) => return self.fail(image, fault),
         };
         self.release(scope, image);
-        if !image_task.state.waits_for_layout() {
+        let looks_for_gaps = self.looks_for_gaps.load(Ordering::SeqCst) && image_task.source.is_partial();
+        if !image_task.state.waits_for_layout() && !looks_for_gaps {
             self.claim_blobs(scope, image, &plan);
         }
     }

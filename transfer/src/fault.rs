@@ -91,6 +91,19 @@ impl Fault {
         }
     }
 
+    /// An error of a bundle.
+    pub(crate) fn bundle(side: Side, error: transload_archive::bundle::BundleError) -> Fault {
+        use transload_archive::bundle::BundleError;
+        Fault {
+            side: Some(side),
+            hint: error.hint(),
+            retryable: error.is_retryable(),
+            interrupted: matches!(error, BundleError::Stopped),
+            cause: Arc::new(error),
+            missing: Arc::default(),
+        }
+    }
+
     /// Content or a request that no further try makes better.
     pub fn refused(side: Option<Side>, message: impl Into<String>) -> Fault {
         Fault {

@@ -12,6 +12,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod blobs;
+pub mod bundle;
 mod bytes;
 mod clients;
 mod current_image;

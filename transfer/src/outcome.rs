@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use transload_archive::bundle::Holdings;
 use transload_reference::{Digest, Platform, Tag};
 
 use super::event::How;
@@ -236,6 +237,8 @@ pub struct JobSummary {
     pub origins: BTreeMap<String, Count>,
     /// How many requests were sent to each token server, by its URL.
     pub token_requests: BTreeMap<String, u64>,
+    /// What is neither in the bundle that its images come from nor at their destination, and the images that lack it.
+    pub missing: Holdings,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.

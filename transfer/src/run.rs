@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use transload_archive::bundle::Holdings;
 use transload_registry_client::Client;
 
 use crate::clients::{Clients, expect};
@@ -263,6 +264,7 @@ fn run_job(
     tell_cautions(&ends);
     ends.leave_unchecked();
     warnings.extend(executor.warnings());
+    let missing = executor.missing();
     let is_stopped = options.cancel.load(Ordering::Relaxed);
     let mut origins: BTreeMap<String, Count> = BTreeMap::new();
     let mut images = Vec::new();
@@ -293,6 +295,7 @@ fn run_job(
         projects: projects.created,
         origins,
         token_requests: client.take_token_requests(),
+        missing,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
     }
@@ -343,6 +346,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         projects: Vec::new(),
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
+        missing: Holdings::default(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
     }

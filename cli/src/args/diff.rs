@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Output, RegistryArgs};
+use super::{Output, RegistryArgs, VolumesArgs};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
@@ -15,6 +15,10 @@ pub struct DiffArgs {
     /// A directory or an archive, or where `push` would send A's images: a registry, a registry and a namespace, or a template
     #[arg(value_name = "B")]
     pub b: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Output, RegistryArgs};
+use super::{Output, RegistryArgs, VolumesArgs};
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -15,6 +15,10 @@ pub struct InspectArgs {
     /// Where it is: a directory, an archive, or a registry (a mirror) that has it; its own registry if not given
     #[arg(short, long, value_name = "DIR|REGISTRY")]
     pub src: Option<String>,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Only these platforms of it, such as linux/amd64
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::VolumesArgs;
+
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -9,6 +11,10 @@ pub struct ListArgs {
     /// The directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
+
+    /// Where a bundle's volumes are.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Only images whose name this regular expression matches
     #[arg(long, value_name = "REGEX")]

@@ -12,6 +12,7 @@ use transload_transfer::maintenance::{
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Fault, Observer, Options, Source, TrustPolicy};
 
+use super::verify_bundle::verify_bundle;
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, of_fault, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
 use crate::jobs;
@@ -27,6 +28,14 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, args.progress);
     let place = jobs::place(&args.place)?;
+    if place.is_bundle() {
+        return verify_bundle(args, &place, &session);
+    }
+    if let Some(against) = &args.against.against {
+        let message = format!("{place} is no bundle, and {against} is what a bundle is compared with");
+        let hint = format!("`transload diff {place} {against}` compares other places");
+        return Err(Problem::of_file("--against", message).with_hint(hint).into());
+    }
     let source = match place.open(&session.cancel) {
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
         opened => opened.map_err(|fault| of_fault("PLACE", &fault))?,

@@ -46,6 +46,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         projects: Vec::new(),
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
+        missing: transload_transfer::bundle::Holdings::default(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,
     }

@@ -6,8 +6,10 @@ use transload_policy::PlatformPattern;
 use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 use transload_transfer::place::LocalPlace;
 
-use super::{Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint};
-use crate::args::{DiffArgs, InspectArgs};
+use super::{
+    Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint, with_volumes,
+};
+use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs};
 use crate::task::{Problem, TaskErrors};
 
 /// What is compared.
@@ -35,7 +37,8 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     }
     let image = image(&args.image, &mut wrong);
     let source = args.src.as_deref().and_then(|src| {
-        let parsed = Location::parse_argument(src).map(Endpoint::Fixed);
+        let parsed = Location::parse_argument(src);
+        let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
         endpoint("--src", src, parsed, &mut wrong)
     });
     // Nothing goes anywhere.
@@ -86,7 +89,12 @@ fn image(text: &str, wrong: &mut Wrong) -> Option<ImageName> {
 pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let mut wrong = Wrong::default();
     let mut read = |argument: &str, text: &str| {
-        let parsed = Location::parse_argument(text).map(Endpoint::Fixed);
+        let volumes = &args.volumes.volumes;
+        let parsed = Location::parse_argument(text).map(|location| match location {
+            Location::Local(place) if place.is_bundle() => Location::Local(place.with_volumes(volumes.clone())),
+            other => other,
+        });
+        let parsed = parsed.map(Endpoint::Fixed);
         if let Err(EndpointError::Unclear { .. }) = &parsed {
             let message =
                 format!("there is no directory {text}, and it isn't clear that a registry is meant");
@@ -134,6 +142,44 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let hosts = hosts(&job, Vec::new(), &args.registries, &mut wrong);
     let job = wrong.finish(Some(Job { hosts, ..job }))?;
     Ok(Ends::Registry(Box::new(job), place, is_turned))
+}
+
+/// The place that `inventory` is about, and a job that says how it is reached.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn inventory(args: &InventoryArgs) -> Result<(Job, Location), TaskErrors> {
+    let location = location("PLACE", &args.place)?;
+    Ok((reaching("inventory", Some(&location), &args.registries)?, location))
+}
+
+/// A job that says how the place of `verify --against` is reached.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn against(args: &VerifyArgs) -> Result<Job, TaskErrors> {
+    let text = args.against.against.as_deref().filter(|text| !Path::new(text).exists());
+    let location = text.map(|text| location("--against", text)).transpose()?;
+    reaching("verify", location.as_ref(), &args.registries)
+}
+
+fn location(argument: &str, text: &str) -> Result<Location, TaskErrors> {
+    Ok(Location::parse_argument(text).map_err(|error| {
+        let problem = Problem::of_file(argument, error.to_string());
+        error.hint().into_iter().fold(problem, Problem::with_hint)
+    })?)
+}
+
+/// A job that moves nothing, and says how a place is reached.
+fn reaching(name: &str, location: Option<&Location>, registries: &RegistryArgs) -> Result<Job, TaskErrors> {
+    let mut wrong = Wrong::default();
+    let job = Job {
+        source: location.cloned().map(Endpoint::from),
+        skip_tls_verify: registries.insecure,
+        ..Job::new(name, Location::directory(Path::new("")).into())
+    };
+    let hosts = hosts(&job, Vec::new(), registries, &mut wrong);
+    wrong.finish(Some(Job { hosts, ..job }))
 }
 
 /// The place on a disk that a command is about.

@@ -3,6 +3,7 @@
 //! A [`Job`] comes from a task file or from the command line; nothing in it needs the network or a disk. Which image goes
 //! where is worked out by the transfer, since a store's images are only known once it is open.
 
+mod bundling;
 mod earlier;
 mod endpoint;
 mod endpoint_error;
@@ -15,6 +16,7 @@ mod shard;
 mod target;
 mod transport;
 
+pub use bundling::Bundling;
 pub use earlier::Earlier;
 pub use endpoint::{Endpoint, LINK_HINT, LOCAL, Location, NO_LINK, OCI, PlaceTemplate};
 pub use endpoint_error::EndpointError;
@@ -43,6 +45,8 @@ pub struct Job {
     pub globs: Vec<TagGlob>,
     /// Whether all that the source store holds includes images that a tag of their repository stood for before it was moved.
     pub untagged: bool,
+    /// How a bundle is written, if the destination is one.
+    pub bundling: Bundling,
     /// Which of the images: all where there is none.
     pub pattern: Option<ImagePattern>,
     /// Which platforms of each image.
@@ -95,6 +99,7 @@ impl Job {
             images: Vec::new(),
             globs: Vec::new(),
             untagged: false,
+            bundling: Bundling::default(),
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,

@@ -21,6 +21,7 @@ use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::ArchiveSink;
 
+pub(super) use sink::with_referrers;
 pub(crate) use stream::{PIPE, STREAM};
 
 /// Archives as OCI layouts are packed.

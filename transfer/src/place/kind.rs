@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::archive::{DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM};
+use super::bundle::BUNDLE;
 use super::directory::OCI;
 use super::local::LOCAL;
 use super::{LocalPlace, Opener, Sink, Source};
 use crate::fault::{Fault, Side};
-use crate::job::{IndexMode, Job};
+use crate::job::{Bundling, IndexMode, Job};
 
 /// Every kind of place on a disk: arguments, task files, messages and completions know those that are here.
-const KINDS: &[&dyn Kind] = &[LOCAL, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE, STREAM];
+const KINDS: &[&dyn Kind] = &[LOCAL, OCI, OCI_ARCHIVE, DOCKER_ARCHIVE, STREAM, BUNDLE];
 
 /// How a kind of place is written.
 #[derive(Debug)]
@@ -90,6 +91,8 @@ pub(crate) struct SinkOptions {
     pub check_existing: bool,
     /// Whether indexes are written of which only some manifests are there.
     pub writes_sparse: bool,
+    /// How bundles are written.
+    pub bundling: Bundling,
 }
 
 impl SinkOptions {
@@ -100,6 +103,7 @@ impl SinkOptions {
             link: job.link,
             check_existing: job.check_existing,
             writes_sparse: job.index == IndexMode::Original,
+            bundling: job.bundling.clone(),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! What a path stands for that nothing else is said of: a directory or an archive, by what is there.
+//! What a path stands for that nothing else is said of: a directory, an archive or a bundle, by what is there.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Kind, LocalPlace, Opener, Refusal, Scheme, Sink, SinkOptions, Source, archive, directory};
+use super::{
+    Kind, LocalPlace, Opener, Refusal, Scheme, Sink, SinkOptions, Source, archive, bundle, directory,
+};
 use crate::fault::Fault;
 
 /// A path that nothing else is said of.
@@ -31,6 +33,7 @@ impl Kind for Local {
     fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
         match place.path().is_file() {
             true => archive::source(place, opener, None),
+            false if bundle::is_one(place) => bundle::source(place),
             false => directory::source(place, opener, None),
         }
     }
@@ -53,6 +56,7 @@ impl Kind for Local {
         let path = place.path();
         match path.is_file() || has_archive_name(path) && !path.exists() {
             true => archive::check_source(place, opener, None),
+            false if bundle::is_one(place) => bundle::check_source(place),
             false => directory::check_source(place, opener, None),
         }
     }

@@ -3,6 +3,7 @@
 //! A kind of place on a disk is a module here and a line in the table of `kind.rs`. Registries are the other kind: their images' names say where they are.
 
 mod archive;
+mod bundle;
 mod directory;
 mod kind;
 mod local;
@@ -16,7 +17,7 @@ mod to_be;
 pub use directory::DirectorySource;
 pub use kind::{Scheme, schemes};
 pub use registry::RegistrySource;
-pub use source::{Offers, Source};
+pub use source::{Absent, Offers, Source};
 
 pub(crate) use archive::PIPE;
 pub(crate) use directory::DirectorySink;
@@ -86,6 +87,8 @@ pub struct LocalPlace {
     path: PathBuf,
     /// The name of images in it that have none.
     name: Option<Reference>,
+    /// Further folders that have volumes of it, where it is a bundle.
+    volumes: Vec<PathBuf>,
 }
 
 impl LocalPlace {
@@ -96,7 +99,24 @@ impl LocalPlace {
             kind,
             path: path.components().collect(),
             name: None,
+            volumes: Vec::new(),
         }
+    }
+
+    /// Returns the place with further folders that have volumes of it, where it is a bundle.
+    #[must_use]
+    pub fn with_volumes(self, volumes: Vec<PathBuf>) -> LocalPlace {
+        LocalPlace { volumes, ..self }
+    }
+
+    /// Returns the further folders that have volumes of it.
+    pub(crate) fn volumes(&self) -> &[PathBuf] {
+        &self.volumes
+    }
+
+    /// Whether it is a bundle, which is there or is to be written.
+    pub fn is_bundle(&self) -> bool {
+        self.scheme().prefix == bundle::BUNDLE.scheme().prefix || bundle::is_one(self)
     }
 
     /// Returns the place with a name for images in it that have none.

@@ -80,6 +80,11 @@ impl Opener {
         Ok(archive)
     }
 
+    /// How bundles are written.
+    pub fn bundles(&self) -> transload_archive::bundle::BundleOptions {
+        transload_archive::bundle::BundleOptions::default().cancel_flag(Arc::clone(&self.cancel))
+    }
+
     /// How archives are written.
     pub fn archives(&self) -> transload_archive::CreateOptions {
         transload_archive::CreateOptions::default().cancel_flag(Arc::clone(&self.cancel))

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
+use transload_archive::bundle::Holdings;
 use transload_layout_store::{Error as StoreError, Listing, Store, StoredImage};
 use transload_reference::{
     Descriptor, Digest, Manifest, RawManifest, Reference, Registry, Repository, Tag, Verifier, VerifyError,
@@ -71,6 +72,21 @@ pub trait Source: Send + Sync {
 
     /// Whether a blob is there, with the size that it should have.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
+
+    /// Whether something that its images need isn't there, as in a bundle for a side that has it: what the destination has counts.
+    fn is_partial(&self) -> bool {
+        false
+    }
+
+    /// Why a blob isn't there; none where it is, as far as this place is told.
+    fn absent(&self, _: &Descriptor) -> Option<Absent> {
+        None
+    }
+
+    /// What it should have and has lost.
+    fn lost(&self) -> Holdings {
+        Holdings::default()
+    }
 
     /// Its images, and what keeps some from being known. A registry can't tell.
     fn listing(&self) -> Result<Listing, Fault> {
@@ -140,6 +156,15 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// Why a blob isn't at its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The reason, such as `vol-0002.tar isn't there`.
+    pub reason: String,
+    /// A repository of the destination that is said to have it, without the registry.
+    pub repository: Option<String>,
+}
+
 /// What a source offers besides bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Offers<'a> {
@@ -160,6 +185,10 @@ pub(crate) fn read_fault(error: io::Error) -> Fault {
     };
     let error = match error.downcast::<transload_archive::Error>() {
         Ok(error) => return Fault::archive(Side::Source, error),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<transload_archive::bundle::BundleError>() {
+        Ok(error) => return Fault::bundle(Side::Source, error),
         Err(error) => error,
     };
     match error.downcast::<StoreError>() {

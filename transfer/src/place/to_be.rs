@@ -1,7 +1,9 @@
 //! Sinks that a dry run looks at and that aren't there yet.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use transload_archive::bundle::Wanted;
 use transload_layout_store::disk::free_space;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
@@ -17,6 +19,8 @@ pub struct ToBe {
     folder: Option<(PathBuf, bool)>,
     /// Whether blobs are looked for in one repository alone.
     is_project: bool,
+    /// What is brought; everything where there is none.
+    wanted: Option<Arc<Wanted>>,
 }
 
 impl ToBe {
@@ -25,6 +29,7 @@ impl ToBe {
         ToBe {
             folder: Some((path, link)),
             is_project: false,
+            wanted: None,
         }
     }
 
@@ -33,6 +38,7 @@ impl ToBe {
         ToBe {
             folder: None,
             is_project: true,
+            wanted: None,
         }
     }
 
@@ -41,6 +47,15 @@ impl ToBe {
         ToBe {
             folder: None,
             is_project: false,
+            wanted: None,
+        }
+    }
+
+    /// The same, where only some blobs are brought.
+    pub fn beyond(self, wanted: Arc<Wanted>) -> Self {
+        ToBe {
+            wanted: Some(wanted),
+            ..self
         }
     }
 
@@ -70,8 +85,8 @@ impl Sink for ToBe {
         Ok(None)
     }
 
-    fn has_blob(&self, _: &Repository, _: &Descriptor) -> Result<bool, Fault> {
-        Ok(false)
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        Ok(self.wanted.as_ref().is_some_and(|wanted| !wanted.takes_blob(&blob.digest)))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -80,8 +95,9 @@ impl Sink for ToBe {
     }
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
+        let is_brought = self.wanted.as_ref().is_none_or(|wanted| wanted.takes_blob(&blob.digest));
         match &self.folder {
-            Some((path, link)) if !takes_no_room(source, path, blob, *link) => blob.size,
+            Some((path, link)) if is_brought && !takes_no_room(source, path, blob, *link) => blob.size,
             _ => 0,
         }
     }

@@ -66,8 +66,13 @@ impl ArchiveSink {
     }
 }
 
-/// Plans an archive of these images. Referrers are listed without a name, those under cosign's tags by their tags.
+/// Plans an archive of these images.
 pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
+    Plan::new(with_referrers(images)).map_err(destination)
+}
+
+/// These images with their referrers: without a name, those under cosign's tags by their tags.
+pub(crate) fn with_referrers(images: &[PlannedImage<'_>]) -> Vec<Planned> {
     let mut planned = Vec::new();
     let mut tagged: HashSet<Reference> = images.iter().map(|image| image.reference.clone()).collect();
     for image in images {
@@ -87,7 +92,7 @@ pub(super) fn plan(images: &[PlannedImage<'_>]) -> Result<Plan, Fault> {
         let reference = image.reference.clone();
         planned.push(Planned::new(reference, image.root.clone(), manifests));
     }
-    Plan::new(planned).map_err(destination)
+    planned
 }
 
 /// What programs that load the archive can't do with it, once for all images that it is alike for.

@@ -1,0 +1,139 @@
+//! What can go wrong with a bundle.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use transload_reference::{Digest, VerifyError, printable};
+
+use crate::Error;
+
+/// How many characters of a reason are shown: it may quote the bundle.
+const LONGEST_REASON: usize = 300;
+
+/// What went wrong, with the bundle's path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The filesystem refused.
+    #[error("{operation} {}: {source}", path.display())]
+    Io {
+        /// What was tried, such as "writing".
+        operation: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder is no bundle, or one that can't be used.
+    #[error("{} can't be used: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        reason: String,
+    },
+    /// The bundle is of a version that this program doesn't know.
+    #[error("{} is a bundle of version {version}, and version 1 is known", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// Something else is where a bundle is to be written.
+    #[error("{} {reason}", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// What is there.
+        reason: &'static str,
+    },
+    /// The plan can't be written in volumes of this size.
+    #[error("a volume of {limit} bytes has no room for {what}")]
+    VolumeTooSmall {
+        /// What has no room.
+        what: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A blob came that isn't what it should be.
+    #[error("the bytes that came aren't the blob's: {source}")]
+    WrongContent {
+        /// In what way.
+        #[source]
+        source: VerifyError,
+    },
+    /// A blob couldn't be read where it comes from.
+    #[error("reading blob {digest}: {source}")]
+    Source {
+        /// The blob.
+        digest: Digest,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The command for a volume failed.
+    #[error("the command for {volume} ended with {status}")]
+    Command {
+        /// The volume's name.
+        volume: String,
+        /// How the command ended.
+        status: String,
+    },
+    /// The images can't be in one bundle, or another process writes it.
+    #[error(transparent)]
+    Archive(#[from] Error),
+    /// The work was stopped.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl BundleError {
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BundleError {
+        let path = path.to_owned();
+        move |source| BundleError::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl AsRef<str>) -> BundleError {
+        BundleError::Damaged {
+            path: path.to_owned(),
+            reason: printable(reason.as_ref(), LONGEST_REASON).into_owned(),
+        }
+    }
+
+    /// Returns what to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            BundleError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull => {
+                    "the disk is full: make room and run the same command again, which goes on where this one ended, or carry volumes off as they are done (--volume-command)"
+                }
+                io::ErrorKind::FileTooLarge => "this filesystem takes no file of that size: --volume-size fat32 fits FAT32",
+                io::ErrorKind::NotFound => "check the path",
+                io::ErrorKind::PermissionDenied => "check owner and permissions (ls -l)",
+                io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
+                _ => return None,
+            },
+            BundleError::Damaged { .. } => "copy the file again from where the bundle was made",
+            BundleError::Version { .. } => "read it with the transload that wrote it, or a newer one",
+            BundleError::Occupied { .. } => "remove it, or give another folder: a bundle is never added to",
+            BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
+            BundleError::Command { .. } => {
+                "run the same command again: it goes on with this volume, and those before it aren't written again"
+            }
+            BundleError::Archive(error) => return error.hint(),
+            BundleError::WrongContent { .. } | BundleError::Source { .. } | BundleError::Stopped => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether another try may succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, BundleError::WrongContent { .. })
+    }
+}

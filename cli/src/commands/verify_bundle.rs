@@ -1,0 +1,189 @@
+//! `transload verify bundle:DIR`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings};
+use transload_transfer::maintenance::Look;
+use transload_transfer::place::LocalPlace;
+use transload_transfer::{Observer, Options};
+
+use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
+use crate::args::{Output, VerifyArgs};
+use crate::jobs;
+use crate::task::{Problem, TaskErrors};
+use crate::ui;
+
+/// How many images or blobs are named for one thing that is wrong.
+const MOST_NAMED: usize = 3;
+
+/// Checks every byte of a bundle, and whether it is complete with what another place has.
+pub(super) fn verify_bundle(args: &VerifyArgs, place: &LocalPlace, session: &Session) -> Result<u8, TaskErrors> {
+    if args.repair {
+        let problem = Problem::of_file("--repair", format!("{place} is a bundle, and only directories can be repaired"));
+        return Err(problem.with_hint("copy the damaged volumes again").into());
+    }
+    let against = args.against.against.as_deref();
+    let other = against.map(|text| held(text, args, session)).transpose()?;
+    let problem = |error: &BundleError| {
+        let problem = Problem::of_file("PLACE", error.to_string());
+        error.hint().into_iter().fold(problem, Problem::with_hint)
+    };
+    let opened = Bundle::open(place.path(), &args.volumes.volumes);
+    let checked = opened.and_then(|bundle| {
+        session.progress.look(Look::Total {
+            images: bundle.images().len(),
+            bytes: bundle.bytes_to_check(),
+        });
+        let told = |bytes| session.progress.look(Look::Read(bytes));
+        let flaws = bundle.check(&session.cancel, &told)?;
+        Ok((bundle, flaws))
+    });
+    session.progress.finish();
+    let (bundle, flaws) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            ui::err(ui::errors(&[problem(&error)], 0));
+            return Ok(FAILED);
+        }
+    };
+    if session.cancel.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    let found = Found::of(&bundle, flaws, other.as_ref());
+    let text = match args.output {
+        Output::Text => found.text(place, against),
+        Output::Json => ui::json(&found.json(place)),
+    };
+    let is_whole = found.flaws.is_empty() && (other.is_none() || found.missing.is_empty());
+    Ok(ui::result(text, if is_whole { 0 } else { FAILED }))
+}
+
+/// What the other place has.
+fn held(text: &str, args: &VerifyArgs, session: &Session) -> Result<Holdings, TaskErrors> {
+    let job = jobs::against(args)?;
+    let options = Options {
+        jobs: usize::from(args.jobs),
+        request_retries: args.retries,
+        cancel: Arc::clone(&session.cancel),
+        ..Options::default()
+    };
+    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
+    let held = bundle::base(text, &job, &options, &observer);
+    Ok(held.map_err(|fault| of_fault("--against", &fault))?)
+}
+
+/// What a look at a bundle found.
+struct Found {
+    images: usize,
+    volumes: usize,
+    carried: (usize, u64),
+    required: (usize, u64),
+    flaws: Vec<Flaw>,
+    /// What is neither in the bundle nor in the other place, with the images that need it.
+    missing: Vec<(String, Vec<String>)>,
+    /// The images that lack something.
+    short: usize,
+}
+
+impl Found {
+    fn of(bundle: &Bundle, flaws: Vec<Flaw>, other: Option<&Holdings>) -> Found {
+        let users = bundle.users();
+        let (mut carried, mut required) = ((0, 0), (0, 0));
+        let mut missing = Vec::new();
+        let mut short = BTreeSet::new();
+        for (digest, held) in bundle.holdings().blobs {
+            let count = match bundle.is_required(&digest) {
+                true => &mut required,
+                false => &mut carried,
+            };
+            *count = (count.0 + 1, count.1 + held.size);
+            let is_there = bundle.is_here(&digest) || other.is_some_and(|other| other.blobs.contains_key(&digest));
+            if !is_there {
+                let images: Vec<String> = users.get(&digest).into_iter().flatten().cloned().collect();
+                short.extend(images.iter().cloned());
+                missing.push((digest.to_string(), images));
+            }
+        }
+        Found {
+            images: bundle.images().len(),
+            volumes: bundle.volumes(),
+            carried,
+            required,
+            flaws,
+            missing,
+            short: short.len(),
+        }
+    }
+
+    fn text(&self, place: &LocalPlace, against: Option<&str>) -> String {
+        let mut text = String::new();
+        for flaw in &self.flaws {
+            let images = flaw.images.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let _ = writeln!(text, "{flaw}{}", needed_by(&images));
+        }
+        if against.is_some() {
+            for (digest, images) in &self.missing {
+                let _ = writeln!(text, "{digest} is neither here nor there{}", needed_by(images));
+            }
+        }
+        let (carried, required) = (self.carried, self.required);
+        let _ = writeln!(
+            text,
+            "{place}: {} and {}, {} carried ({}), {} required at the other side ({})",
+            ui::count(self.volumes, "volume"),
+            ui::count(self.images, "image"),
+            ui::count(carried.0, "blob"),
+            ui::bytes(carried.1),
+            required.0,
+            ui::bytes(required.1),
+        );
+        let verdict = match (self.flaws.len(), against) {
+            (0, None) if self.required.0 > 0 => "whole; --against PLACE tells whether the other side has what is required".to_owned(),
+            (0, None) => "whole and complete".to_owned(),
+            (0, Some(place)) if self.missing.is_empty() => format!("whole, and complete with what {place} has"),
+            (0, Some(place)) => format!(
+                "whole, but {} of {} are in neither: not complete with what {place} has",
+                ui::count(self.missing.len(), "blob"),
+                ui::count(self.short, "image")
+            ),
+            (flaws, _) => format!("{} wrong", ui::count(flaws, "thing")),
+        };
+        let _ = writeln!(text, "{verdict}");
+        text
+    }
+
+    fn json(&self, place: &LocalPlace) -> serde_json::Value {
+        let flaw = |flaw: &Flaw| {
+            json!({
+                "path": flaw.path.display().to_string(),
+                "offset": flaw.spot.as_ref().map(|spot| spot.offset),
+                "digest": flaw.spot.as_ref().and_then(|spot| spot.digest.as_ref()).map(ToString::to_string),
+                "reason": flaw.reason,
+                "images": flaw.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })
+        };
+        let missing = |(digest, images): &(String, Vec<String>)| json!({"digest": digest, "images": images});
+        json!({
+            "place": place.path().display().to_string(),
+            "images": self.images,
+            "volumes": self.volumes,
+            "carried": {"blobs": self.carried.0, "bytes": self.carried.1},
+            "required": {"blobs": self.required.0, "bytes": self.required.1},
+            "flaws": self.flaws.iter().map(flaw).collect::<Vec<_>>(),
+            "missing": self.missing.iter().map(missing).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The images that need something, in brackets.
+fn needed_by(images: &[String]) -> String {
+    match images.len() {
+        0 => String::new(),
+        all if all <= MOST_NAMED => format!(" (needed by {})", images.join(", ")),
+        all => format!(" (needed by {} and {} more)", images[..MOST_NAMED].join(", "), all - MOST_NAMED),
+    }
+}

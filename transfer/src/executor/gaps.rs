@@ -1,0 +1,197 @@
+//! Sources that lack blobs, as bundles do: what the destination has counts, and is looked up before the first byte moves.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use transload_archive::bundle::{Held, Holdings};
+use transload_reference::{Descriptor, Digest, Repository};
+
+use super::{Executor, ImageId};
+use crate::ends::DestinationState;
+use crate::event::How;
+use crate::fault::{Fault, Side};
+use crate::parallel_map::parallel_map;
+use crate::place::Absent;
+
+/// How many missing blobs of an image are named.
+const MOST_NAMED: usize = 3;
+
+/// A blob that a source lacks, where it is needed.
+struct Gap {
+    state: Arc<DestinationState>,
+    repository: Repository,
+    blob: Descriptor,
+    absent: Absent,
+    /// What stands before the image's repository at the destination.
+    prefix: Option<String>,
+}
+
+impl Executor<'_> {
+    /// Looks up what the sources of planned images lack, and ends the images of which something is nowhere. Returns the others that may
+    /// begin now.
+    pub(super) fn close_gaps(&self) -> Vec<ImageId> {
+        if !self.looks_for_gaps.swap(false, Ordering::SeqCst) || self.is_cancelled() {
+            return Vec::new();
+        }
+        let partial = |image: &ImageId| self.image_tasks[*image].source.is_partial();
+        let images: Vec<ImageId> = (0..self.image_tasks.len()).filter(partial).collect();
+        let planned: Vec<ImageId> = images
+            .iter()
+            .copied()
+            .filter(|&image| !self.image_tasks[image].is_over() && self.image_tasks[image].plan().is_some())
+            .collect();
+        let mut gaps: BTreeMap<(usize, Repository, Digest), Gap> = BTreeMap::new();
+        for &image in &planned {
+            for (key, gap) in self.gaps_of(image) {
+                gaps.entry(key).or_insert(gap);
+            }
+        }
+        let all: Vec<&Gap> = gaps.values().collect();
+        let found = parallel_map(&all, |gap| Fault::isolate(|| gap.find()));
+        let found: BTreeMap<_, _> = gaps.keys().cloned().zip(found).collect();
+        let mut missing = Holdings::default();
+        let mut ready = Vec::new();
+        let mut short = 0;
+        for &image in &planned {
+            match self.judge(image, &found, &mut missing) {
+                Ok(()) if self.image_tasks[image].state.waits_for_layout() => {}
+                Ok(()) => ready.push(image),
+                Err(fault) => {
+                    short += 1;
+                    self.fail(image, fault);
+                }
+            }
+        }
+        if short > 0 {
+            let (blobs, images) = (count(missing.blobs.len(), "blob"), count(short, "image"));
+            let are = if missing.blobs.len() == 1 { "is" } else { "are" };
+            self.warn(&format!("{blobs} of {images} {are} neither here nor there"));
+        }
+        // Of an image whose manifests are lost, it isn't known which blobs it needs.
+        for &image in images.iter().filter(|&&image| self.image_tasks[image].plan().is_none()) {
+            let image_task = &self.image_tasks[image];
+            let lost = image_task.source.lost();
+            if image_task.has_failed() && !lost.manifests.is_empty() {
+                missing.unite(lost);
+                self.note_image(image, &mut missing);
+            }
+        }
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+        ready
+    }
+
+    /// What is neither at the sources nor at the destinations, and the images that need it.
+    pub fn missing(&self) -> Holdings {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn gaps_of(&self, image: ImageId) -> Vec<((usize, Repository, Digest), Gap)> {
+        let image_task = &self.image_tasks[image];
+        let Some(plan) = image_task.plan() else {
+            return Vec::new();
+        };
+        let (from, to) = (&image_task.mapping.from, &image_task.mapping.to);
+        let repository = to.reference().repository();
+        let path = from.reference().repository().path();
+        let prefix = repository.path().strip_suffix(path).map(str::to_owned);
+        let gap = |blob: &Descriptor| {
+            let absent = image_task.source.absent(blob)?;
+            let state = Arc::clone(&image_task.state);
+            let key = (Arc::as_ptr(&state) as usize, repository.clone(), blob.digest.clone());
+            let gap = Gap {
+                state,
+                repository: repository.clone(),
+                blob: blob.clone(),
+                absent,
+                prefix: prefix.clone(),
+            };
+            Some((key, gap))
+        };
+        plan.blobs.iter().filter_map(gap).collect()
+    }
+
+    /// Whether all that an image's source lacks was found.
+    fn judge(
+        &self,
+        image: ImageId,
+        found: &BTreeMap<(usize, Repository, Digest), Result<bool, Fault>>,
+        missing: &mut Holdings,
+    ) -> Result<(), Fault> {
+        let mut named = Vec::new();
+        let mut lacking = 0;
+        for (key, gap) in self.gaps_of(image) {
+            match found.get(&key) {
+                Some(Ok(true)) => continue,
+                Some(Err(fault)) => return Err(fault.clone()),
+                Some(Ok(false)) | None => {}
+            }
+            missing.add_blob(&gap.blob.digest, Held::new(gap.blob.size, None));
+            lacking += 1;
+            if named.len() < MOST_NAMED {
+                named.push(format!("{} ({})", gap.blob.digest, gap.absent.reason));
+            }
+        }
+        if lacking == 0 {
+            return Ok(());
+        }
+        self.note_image(image, missing);
+        let more = lacking - named.len();
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        let image_task = &self.image_tasks[image];
+        let message = format!(
+            "{} of it {} neither in {} nor in {}: {}",
+            count(lacking, "blob"),
+            if lacking == 1 { "is" } else { "are" },
+            image_task.source.describe(),
+            image_task.state.destination.describe(),
+            named.join(", ")
+        );
+        let hint = "give the folders that have the volumes (--volumes), or write down what is missing (--missing want.tli) and make a second bundle with --only want.tli";
+        Err(Fault::refused(Some(Side::Source), message).with_hint(hint))
+    }
+
+    /// Names an image among those that lack something.
+    fn note_image(&self, image: ImageId, missing: &mut Holdings) {
+        let image_task = &self.image_tasks[image];
+        let name = image_task.mapping.from.reference();
+        if let Ok(digest) = image_task.source.resolve(name) {
+            missing.images.insert(name.clone().or_latest().to_string(), digest);
+        }
+    }
+}
+
+impl Gap {
+    /// Whether the destination has the blob, where it is needed or in a repository that can lend it.
+    fn find(&self) -> Result<bool, Fault> {
+        let (destination, blobs) = (&self.state.destination, &self.state.blobs);
+        let scope = destination.scope(&self.repository);
+        if destination.has_blob(&self.repository, &self.blob)? {
+            blobs.arrived(&self.blob.digest, &scope, self.blob.size, How::Present);
+            return Ok(true);
+        }
+        let Some(told) = self.absent.repository.as_ref().filter(|_| scope.is_some()) else {
+            return Ok(false);
+        };
+        let below = self.prefix.as_ref().map(|prefix| format!("{prefix}{told}"));
+        for path in below.iter().chain([told]) {
+            let Ok(lender) = Repository::new(self.repository.registry().clone(), path) else {
+                continue;
+            };
+            if lender != self.repository && destination.has_blob(&lender, &self.blob).unwrap_or(false) {
+                blobs.arrived(&self.blob.digest, &Some(lender), self.blob.size, How::Present);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}

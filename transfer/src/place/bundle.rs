@@ -1,0 +1,289 @@
+//! Bundles: what one side lacks, in volumes.
+
+mod sink;
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use transload_archive::bundle::{Bundle, BundleError, BundledBlob, DOCUMENT, Held, Holdings, Place};
+use transload_layout_store::{Listing, StoredImage};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
+
+use super::directory::check_folders_above;
+use super::source::Absent;
+use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone};
+use crate::fault::{Fault, Side};
+use crate::suggest::Names;
+use sink::BundleSink;
+
+/// Bundles.
+pub(super) const BUNDLE: &dyn Kind = &BundleKind;
+
+#[derive(Debug)]
+struct BundleKind;
+
+impl Kind for BundleKind {
+    fn scheme(&self) -> &Scheme {
+        &Scheme {
+            prefix: "bundle:",
+            name: "a bundle",
+            form: "bundle:DIR",
+            example: "bundle:/mnt/usb/2026-12",
+            about: "a folder of tars that fit the media, with what the other side lacks (--base), for the way across an air gap",
+            takes_name: false,
+        }
+    }
+
+    fn source(&self, place: &LocalPlace, _: &Opener) -> Result<Arc<dyn Source>, Fault> {
+        source(place)
+    }
+
+    fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        Ok(Arc::new(BundleSink::new(place.path(), options)))
+    }
+
+    fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
+        let base = Arc::clone(&options.bundling.wanted);
+        Ok(Arc::new(ToBe::folder(place.path().to_owned(), false).beyond(base)))
+    }
+
+    fn check_source(&self, place: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
+        check_source(place)
+    }
+
+    fn check_sink(&self, place: &LocalPlace, _: &Opener) -> Result<(), Refusal> {
+        let path = place.path();
+        match path.metadata() {
+            Ok(there) if !there.is_dir() => {
+                let message = format!("{} is a file, and a bundle is a folder", path.display());
+                Err(Refusal::wrong(message, None))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => check_folders_above(path),
+        }
+    }
+}
+
+/// Opens a bundle to read images from it.
+pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
+    let bundle = open(place).map_err(|error| Fault::bundle(Side::Source, error))?;
+    Ok(Arc::new(BundleSource::new(place, bundle)))
+}
+
+/// Checks that a bundle is there and can be read.
+pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
+    if !place.path().join(DOCUMENT).exists() {
+        let message = format!("{} has no {DOCUMENT}, so it is no bundle", place.path().display());
+        let hint = "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
+        return Err(Refusal::wrong(message, Some(hint.to_owned())));
+    }
+    open(place).map(|_| ()).map_err(|error| Refusal::wrong(&error, error.hint()))
+}
+
+/// Whether a folder is a bundle's.
+pub(super) fn is_one(place: &LocalPlace) -> bool {
+    place.path().join(DOCUMENT).is_file()
+}
+
+/// Opens the bundle that a place is.
+pub(crate) fn open(place: &LocalPlace) -> Result<Bundle, BundleError> {
+    Bundle::open(place.path(), place.volumes())
+}
+
+/// A bundle that images are read from.
+struct BundleSource {
+    place: LocalPlace,
+    bundle: Bundle,
+    images: Vec<StoredImage>,
+    /// Whether something that its images need isn't there.
+    is_partial: bool,
+    /// Its names, once an image is missing.
+    names: OnceLock<Names>,
+}
+
+impl BundleSource {
+    fn new(place: &LocalPlace, bundle: Bundle) -> BundleSource {
+        let images = bundle.images().iter();
+        let images = images.map(|image| StoredImage::new(image.reference.clone(), image.digest.clone()));
+        BundleSource {
+            place: place.clone(),
+            images: images.collect(),
+            is_partial: !bundle.is_complete(),
+            bundle,
+            names: OnceLock::new(),
+        }
+    }
+
+    fn missing_image(&self, image: &Reference) -> Fault {
+        let message = format!("{} has no image {image}", self.place);
+        let fault = Fault::refused(Some(Side::Source), message);
+        let all = || Names::new(self.images.iter().map(|image| image.reference.clone()));
+        match self.names.get_or_init(all).near(image).as_slice() {
+            [] => fault.with_hint("`transload list` shows what the bundle holds"),
+            near => fault.with_hint(format!("it has {}", near.join(", "))),
+        }
+    }
+
+    /// Why a manifest or blob isn't here.
+    fn lacks(&self, what: &str, digest: &Digest) -> Fault {
+        let reason = match self.bundle.find(digest) {
+            Some(Place::Lost { volumes, .. }) => volumes.join(", "),
+            Some(Place::Required { .. }) => "the bundle was made for a side that has it".to_owned(),
+            _ => "the bundle doesn't list it".to_owned(),
+        };
+        let message = format!("{} lacks the {what} {digest}: {reason}", self.place);
+        let fault = Fault::refused(Some(Side::Source), message);
+        match self.bundle.find(digest) {
+            Some(Place::Lost { .. }) => fault.with_hint(VOLUMES_HINT),
+            _ => fault,
+        }
+    }
+
+    fn find(&self, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        let found = self.bundle.manifest(digest);
+        found.map_err(|error| Fault::bundle(Side::Source, error))
+    }
+}
+
+/// What to do about a volume that isn't there.
+const VOLUMES_HINT: &str = "give the folders that have the volumes, as in --volumes /mnt/a,/mnt/b";
+
+impl Source for BundleSource {
+    fn describe(&self) -> String {
+        self.place.to_string()
+    }
+
+    fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
+        let named = self.images.iter().find(|known| {
+            known.reference.repository() == image.repository()
+                && image.tag().is_some_and(|tag| known.reference.tag() == Some(tag))
+        });
+        if let Some(known) = named {
+            return Ok(known.digest.clone());
+        }
+        let digest = image.digest().filter(|_| image.tag().is_none());
+        match digest {
+            Some(digest) if self.bundle.find(digest).is_some() => Ok(digest.clone()),
+            _ => match by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
+                Some(found) => Ok(found.digest),
+                None => Err(self.missing_image(image)),
+            },
+        }
+    }
+
+    fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
+        let digest = self.resolve(image)?;
+        self.find(&digest)?.ok_or_else(|| self.lacks("manifest", &digest))
+    }
+
+    fn manifest(&self, _: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
+        self.find(&part.digest)?.ok_or_else(|| self.lacks("manifest", &part.digest))
+    }
+
+    fn find_manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
+        self.find(digest)
+    }
+
+    /// What a bundle doesn't list of an index was left out when the bundle was made.
+    fn left_out(&self, _: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        let index = self.bundle.manifest(index).ok().flatten();
+        let children = index.iter().flat_map(|index| index.view().children());
+        let unlisted = children.filter(|child| self.bundle.find(&child.digest).is_none());
+        unlisted.map(|child| child.digest.clone()).collect()
+    }
+
+    fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
+        Ok(self.bundle.referrers(subject))
+    }
+
+    fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
+        let mut images = self.images.iter();
+        let named = images.find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
+        Ok(named.map(|known| known.digest.clone()))
+    }
+
+    fn open_blob(&self, _: &Repository, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, Fault> {
+        let found = self.bundle.open_blob(&blob.digest, offset);
+        let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
+        Ok(Box::new(InVolumes {
+            bytes,
+            path: self.place.path().to_owned(),
+        }))
+    }
+
+    fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
+        let found = self.bundle.find(&blob.digest);
+        Ok(matches!(found, Some(Place::Here { size }) if size == blob.size))
+    }
+
+    fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    fn absent(&self, blob: &Descriptor) -> Option<Absent> {
+        match self.bundle.find(&blob.digest) {
+            Some(Place::Here { .. }) => None,
+            Some(Place::Lost { volumes, .. }) => Some(Absent {
+                reason: volumes.join(", "),
+                repository: None,
+            }),
+            Some(Place::Required { repository, .. }) => Some(Absent {
+                reason: "it was to be there".to_owned(),
+                repository,
+            }),
+            _ => Some(Absent {
+                reason: "the bundle doesn't list it".to_owned(),
+                repository: None,
+            }),
+        }
+    }
+
+    fn lost(&self) -> Holdings {
+        let all = self.bundle.holdings();
+        let mut lost = Holdings::default();
+        let is_lost = |digest: &Digest| matches!(self.bundle.find(digest), Some(Place::Lost { .. }));
+        for (digest, held) in all.blobs.into_iter().filter(|(digest, _)| is_lost(digest)) {
+            lost.add_blob(&digest, Held::new(held.size, None));
+        }
+        lost.manifests = all.manifests;
+        lost.manifests.retain(|digest, _| is_lost(digest));
+        lost
+    }
+
+    fn listing(&self) -> Result<Listing, Fault> {
+        let mut listing = Listing::default();
+        listing.images = self.images.clone();
+        Ok(listing)
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers::default()
+    }
+
+    fn damaged(&self, blob: &Descriptor, error: &VerifyError) -> Option<Fault> {
+        let message = format!("{}: the blob {} is damaged: {error}", self.place, blob.digest);
+        let fault = Fault::refused(Some(Side::Source), message);
+        Some(fault.with_hint(format!("`transload verify bundle:{}` names what is damaged", self.place)))
+    }
+}
+
+/// A blob of a bundle, whose errors say which bundle it is.
+struct InVolumes {
+    bytes: BundledBlob,
+    path: PathBuf,
+}
+
+impl Read for InVolumes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer).map_err(|source| match source.kind() {
+            io::ErrorKind::Interrupted => source,
+            _ => io::Error::other(BundleError::Io {
+                operation: "reading",
+                path: self.path.clone(),
+                source,
+            }),
+        })
+    }
+}
