@@ -6,6 +6,7 @@
 mod buildah;
 mod containerd;
 mod docker;
+mod oras;
 mod podman;
 mod sandbox;
 mod saved;

@@ -12,6 +12,7 @@ mod names;
 mod parts;
 mod projects;
 mod protocol;
+mod referrers;
 mod refusals;
 mod refused_projects;
 mod shards;

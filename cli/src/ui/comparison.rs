@@ -111,11 +111,16 @@ fn lacks(text: &mut String, one: &Differing, a: &str, b: &str) {
 
 fn amount(lack: Lack) -> String {
     let blobs = format!("{} in {}", bytes(lack.bytes), count(lack.blobs, "blob"));
-    match (lack.blobs, lack.manifests) {
-        (_, 0) => blobs,
-        (0, manifests) => count(manifests, "manifest"),
-        (_, manifests) => format!("{blobs}, and {}", count(manifests, "manifest")),
+    let mut parts = Vec::new();
+    if lack.blobs > 0 || (lack.manifests, lack.referrers) == (0, 0) {
+        parts.push(blobs);
     }
+    for (number, what) in [(lack.manifests, "manifest"), (lack.referrers, "referrer")] {
+        if number > 0 {
+            parts.push(count(number, what));
+        }
+    }
+    parts.join(", and ")
 }
 
 /// What couldn't be compared; empty where all could.
@@ -138,7 +143,7 @@ pub fn comparison_troubles(comparison: &Comparison) -> String {
 ///   "same": false,
 ///   "alike": 3,                                       // images
 ///   "only_in_a": [{"image": "alpine:3.19", "other": "hub.local/mirror/library/alpine:3.19", "digest": "sha256:…",
-///                  "lacks": {"blobs": 3, "bytes": 4711, "manifests": 0}}],    // what of it the other place lacks
+///                  "lacks": {"blobs": 3, "bytes": 4711, "manifests": 0, "referrers": 0}}],    // what of it the other place lacks
 ///   "only_in_b": [],                                  // of the same shape
 ///   "differing": [{"a": "…", "b": "…", "digest_a": "sha256:…", "digest_b": "sha256:…",
 ///                  "a_lacks": {…}, "b_lacks": {…}}],           // of the same shape as lacks
@@ -149,7 +154,14 @@ pub fn comparison_troubles(comparison: &Comparison) -> String {
 /// ```
 pub fn comparison_json(compared: &Compared<'_>) -> Value {
     let comparison = compared.comparison;
-    let lack = |lack: Lack| json!({"blobs": lack.blobs, "bytes": lack.bytes, "manifests": lack.manifests});
+    let lack = |lack: Lack| {
+        json!({
+            "blobs": lack.blobs,
+            "bytes": lack.bytes,
+            "manifests": lack.manifests,
+            "referrers": lack.referrers,
+        })
+    };
     let gaps = |gaps: &[Gap]| -> Vec<Value> {
         let gap = |gap: &Gap| {
             json!({

@@ -61,7 +61,7 @@ fn bytes_are_counted_once_whichever_images_lack_them() {
     let bytes: u64 = lacking.values().sum();
     assert_eq!(
         found["b_lacks"],
-        json!({"blobs": lacking.len(), "bytes": bytes, "manifests": 0})
+        json!({"blobs": lacking.len(), "bytes": bytes, "manifests": 0, "referrers": 0})
     );
     assert_eq!(found["same"], json!(false));
 }

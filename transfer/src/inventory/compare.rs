@@ -10,6 +10,7 @@ use transload_registry_client::{Client, ErrorKind};
 
 use super::extra::extra_images;
 use super::parts::Parts;
+use crate::plan::{belongs, find_all};
 use crate::{Fault, Mapping, RegistrySource, Side, Source};
 
 /// Two places, A and B, beside each other.
@@ -74,6 +75,8 @@ pub struct Lack {
     pub bytes: u64,
     /// How many manifests that an index says are there.
     pub manifests: usize,
+    /// How many referrers of the image, such as signatures, that the other place has.
+    pub referrers: usize,
 }
 
 /// An image that couldn't be compared.
@@ -136,6 +139,8 @@ impl Comparison {
                 totals.b.extend(b);
                 totals.manifests_of_a += both.a_lacks.manifests;
                 totals.manifests_of_b += both.b_lacks.manifests;
+                totals.referrers_of_a += both.a_lacks.referrers;
+                totals.referrers_of_b += both.b_lacks.referrers;
                 if both.digest_a == both.digest_b {
                     self.incomplete.push(both);
                 } else {
@@ -156,6 +161,8 @@ impl Comparison {
         comparison.b_lacks = Lack::of(&totals.b);
         comparison.a_lacks.manifests = totals.manifests_of_a;
         comparison.b_lacks.manifests = totals.manifests_of_b;
+        comparison.a_lacks.referrers = totals.referrers_of_a;
+        comparison.b_lacks.referrers = totals.referrers_of_b;
         comparison
     }
 }
@@ -170,6 +177,8 @@ struct Totals {
     b: Blobs,
     manifests_of_a: usize,
     manifests_of_b: usize,
+    referrers_of_a: usize,
+    referrers_of_b: usize,
 }
 
 impl Lack {
@@ -178,7 +187,13 @@ impl Lack {
             blobs: blobs.len(),
             bytes: blobs.values().sum(),
             manifests: 0,
+            referrers: 0,
         }
+    }
+
+    fn with_referrers(mut self, missing: usize) -> Lack {
+        self.referrers = missing;
+        self
     }
 
     fn with_manifests(mut self, missing: &[Digest]) -> Lack {
@@ -214,6 +229,12 @@ pub(super) fn lacking_in(place: &dyn Source, repository: &Repository, parts: &Pa
     lacking.map(|blob| (blob.digest.clone(), blob.size)).collect()
 }
 
+/// The referrers of an image's manifests that a place has.
+fn referrers(place: &dyn Source, repository: &Repository, parts: &Parts) -> Result<BTreeSet<Digest>, Fault> {
+    let found = find_all(place, repository, parts.digests())?;
+    Ok(found.into_iter().map(|referrer| referrer.digest).collect())
+}
+
 /// Compares two places on disks: with what moved tags left behind in them if `untagged`.
 ///
 /// # Errors
@@ -227,6 +248,7 @@ pub fn compare_places(
 ) -> Result<Comparison, Fault> {
     let images = |place: &dyn Source| -> Result<HashMap<Reference, Digest>, Fault> {
         let mut images = place.images()?;
+        images.retain(|image| !belongs(place, image, |_| false));
         if !untagged {
             images = part_leftovers(images).0;
         }
@@ -265,12 +287,15 @@ fn of_places(
     let (of_a, of_b) = (parts(a, in_a)?, parts(b, in_b)?);
     let a_lacks = lacking_both(a, repository, &of_a, &of_b);
     let b_lacks = lacking_both(b, repository, &of_b, &of_a);
-    let is_whole = of_a.missing.is_empty() && of_b.missing.is_empty();
+    let (about_a, about_b) = (referrers(a, repository, &of_a)?, referrers(b, repository, &of_b)?);
+    let a_lacks_referrers = about_b.difference(&about_a).count();
+    let b_lacks_referrers = about_a.difference(&about_b).count();
+    let is_whole = of_a.missing.is_empty() && of_b.missing.is_empty() && about_a == about_b;
     let gap = |digest: &Digest, blobs: &Blobs| Gap {
         image: name.to_string(),
         other: name.to_string(),
         digest: digest.clone(),
-        lacks: Lack::of(blobs),
+        lacks: Lack::of(blobs).with_referrers(a_lacks_referrers + b_lacks_referrers),
     };
     Ok(match (in_a, in_b) {
         (Some(digest), None) => Found::OnlyInA(gap(digest, &b_lacks), b_lacks),
@@ -284,8 +309,12 @@ fn of_places(
                 b: name.to_string(),
                 digest_a: digest_a.clone(),
                 digest_b: digest_b.clone(),
-                a_lacks: Lack::of(&a_lacks).with_manifests(&of_a.missing),
-                b_lacks: Lack::of(&b_lacks).with_manifests(&of_b.missing),
+                a_lacks: Lack::of(&a_lacks)
+                    .with_manifests(&of_a.missing)
+                    .with_referrers(a_lacks_referrers),
+                b_lacks: Lack::of(&b_lacks)
+                    .with_manifests(&of_b.missing)
+                    .with_referrers(b_lacks_referrers),
             };
             Found::Both(both, a_lacks, b_lacks)
         }
@@ -386,7 +415,11 @@ impl Image<'_> {
             };
             return Ok(Found::OnlyInA(gap, lacking));
         };
-        if digest_a == digest_b && is_whole {
+        let lacking_referrers = match digest_a == digest_b {
+            true => self.referrers_lacking_there(&parts)?,
+            false => 0,
+        };
+        if digest_a == digest_b && is_whole && lacking_referrers == 0 {
             return Ok(Found::Alike);
         }
         let (a_lacks, b_lacks) = if digest_a == digest_b {
@@ -402,9 +435,21 @@ impl Image<'_> {
             digest_a,
             digest_b,
             a_lacks: Lack::of(&a_lacks).with_manifests(&parts.missing),
-            b_lacks: Lack::of(&b_lacks),
+            b_lacks: Lack::of(&b_lacks).with_referrers(lacking_referrers),
         };
         Ok(Found::Both(both, a_lacks, b_lacks))
+    }
+
+    /// How many of the image's referrers the registry lacks. It is asked only if there are some.
+    fn referrers_lacking_there(&self, parts: &Parts) -> Result<usize, Fault> {
+        let here = referrers(self.here, self.name.repository(), parts)?;
+        if here.is_empty() {
+            return Ok(0);
+        }
+        let repository = self.there.repository();
+        let source = RegistrySource::new(self.client.clone(), repository.registry().clone());
+        let there = referrers(&source, repository, parts)?;
+        Ok(here.difference(&there).count())
     }
 
     /// The blobs of an image that the registry's repository lacks.

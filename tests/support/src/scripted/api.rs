@@ -210,6 +210,11 @@ fn put_manifest(
         }
     }
     let digest = document.digest.clone();
+    let about = referrers::subject(&document).filter(|_| state.options.subjects_first);
+    if let Some(subject) = about.filter(|subject| store.manifest(repository, subject.as_str()).is_none()) {
+        let why = format!("the subject {subject} is unknown to the repository");
+        return Reply::status(404).error("MANIFEST_UNKNOWN", &why);
+    }
     let subject = referrers::subject(&document).filter(|_| state.options.referrers != Referrers::Off);
     let tag = (identifier.parse::<Digest>().is_err()).then_some(identifier);
     store.put_manifest(repository, tag, document);

@@ -115,6 +115,8 @@ pub struct Options {
     pub uploads_elsewhere: bool,
     /// Whether there is a referrers API.
     pub referrers: Referrers,
+    /// Whether a manifest is refused whose subject isn't there, as Harbor does.
+    pub subjects_first: bool,
     /// It is a Harbor with projects, none at first, and with the part of Harbor's API that is about them.
     pub harbor_projects: Option<HarborProjects>,
     /// Larger bodies, in bytes, are refused with 413 and a page of HTML before they are read, as a proxy does.
