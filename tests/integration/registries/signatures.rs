@@ -57,7 +57,8 @@ impl World {
     }
 
     fn pull(&self, dest: &str, more: &[&str]) -> Output {
-        let command = Transload::new().args(["pull", &self.name(), "--plain-http", "--dest", &self.path(dest)]);
+        let command =
+            Transload::new().args(["pull", &self.name(), "--plain-http", "--dest", &self.path(dest)]);
         command.args(more).run()
     }
 }
@@ -68,27 +69,68 @@ fn a_signed_image_is_pulled_checked_offline_and_pushed_and_an_unsigned_one_is_no
     let (key, other) = (world.path("key.pub"), world.path("other.pub"));
     let unsigned = world.pull("images", &["--verify-key", &key]).expect_code(1);
     let said = format!("isn't signed by the {}", world.key());
-    assert!(unsigned.stderr.contains(&said) && unsigned.stderr.contains("has no signature"), "{}", unsigned.stderr);
+    assert!(
+        unsigned.stderr.contains(&said) && unsigned.stderr.contains("has no signature"),
+        "{}",
+        unsigned.stderr
+    );
     assert!(unsigned.stderr.contains("cosign sign"), "{}", unsigned.stderr);
     let blobs = Path::new(&world.path("images")).join("blobs");
-    assert!(!blobs.exists() || fs::read_dir(blobs).unwrap().next().is_none(), "something moved");
+    assert!(
+        !blobs.exists() || fs::read_dir(blobs).unwrap().next().is_none(),
+        "something moved"
+    );
 
     world.sign();
     let by_other = world.pull("images", &["--verify-key", &other]).expect_code(1);
-    assert!(by_other.stderr.contains("none of the given keys made it"), "{}", by_other.stderr);
+    assert!(
+        by_other.stderr.contains("none of the given keys made it"),
+        "{}",
+        by_other.stderr
+    );
     let report = world.path("report.json");
-    let more = ["--verify-key", &other, "--verify-key", &key, "--referrers", "all", "--report", &report];
+    let more = [
+        "--verify-key",
+        &other,
+        "--verify-key",
+        &key,
+        "--referrers",
+        "all",
+        "--report",
+        &report,
+    ];
     let pulled = world.pull("images", &more).expect_code(0);
-    assert!(pulled.stderr.contains(&format!("verified by {}", world.key())), "{}", pulled.stderr);
+    assert!(
+        pulled.stderr.contains(&format!("verified by {}", world.key())),
+        "{}",
+        pulled.stderr
+    );
     let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
-    assert_eq!(report["tasks"][0]["images"][0]["verified_by"], json!([world.key()]));
+    assert_eq!(
+        report["tasks"][0]["images"][0]["verified_by"],
+        json!([world.key()])
+    );
 
     let images = world.path("images");
-    let verify = |key: &str| Transload::new().args(["verify", &images, "--verify-key", key]).run();
+    let verify = |key: &str| {
+        Transload::new()
+            .args(["verify", &images, "--verify-key", key])
+            .run()
+    };
     let whole = verify(&key).expect_code(0);
-    assert!(whole.stdout.contains(&format!("1 image verified by {}", world.key())), "{}", whole.stdout);
+    assert!(
+        whole
+            .stdout
+            .contains(&format!("1 image verified by {}", world.key())),
+        "{}",
+        whole.stdout
+    );
     let stranger = verify(&other).expect_code(1);
-    assert!(stranger.stdout.contains("not verified: ") && stranger.stdout.contains("none of the given keys"), "{}", stranger.stdout);
+    assert!(
+        stranger.stdout.contains("not verified: ") && stranger.stdout.contains("none of the given keys"),
+        "{}",
+        stranger.stdout
+    );
 
     let hub = RealRegistry::plain();
     let push = |key: &str| {
@@ -100,7 +142,10 @@ fn a_signed_image_is_pulled_checked_offline_and_pushed_and_an_unsigned_one_is_no
     push(&key).expect_code(0);
     assert!(hub.has_image("team/app", "v1", &world.image));
     let tag = ReferrerTag::Signature.of(world.image.digest());
-    assert!(hub.manifest("team/app", tag.as_str()).is_some(), "the signature came along");
+    assert!(
+        hub.manifest("team/app", tag.as_str()).is_some(),
+        "the signature came along"
+    );
 }
 
 #[test]
@@ -129,12 +174,25 @@ fn a_task_and_the_command_line_must_both_accept_and_a_plan_is_checked_too() {
         world.path("key.pub"),
     );
     fs::write(world.path("task.yaml"), task).unwrap();
-    let run = |more: &[&str]| Transload::new().args(["run", &world.path("task.yaml")]).args(more).run();
+    let run = |more: &[&str]| {
+        Transload::new()
+            .args(["run", &world.path("task.yaml")])
+            .args(more)
+            .run()
+    };
     let planned = run(&["--dry-run"]).expect_code(0);
-    assert!(planned.stdout.contains(&format!("verified by {}", world.key())), "{}", planned.stdout);
+    assert!(
+        planned.stdout.contains(&format!("verified by {}", world.key())),
+        "{}",
+        planned.stdout
+    );
     run(&["--dry-run", "--verify-key", &world.path("other.pub")]).expect_code(1);
     let refused = run(&["--verify-with", "false"]).expect_code(1);
-    assert!(refused.stderr.contains("the program false refused it"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the program false refused it"),
+        "{}",
+        refused.stderr
+    );
     let accepted = run(&["--verify-with", "true"]).expect_code(0);
     let said = format!("verified by {} and program true", world.key());
     assert!(accepted.stderr.contains(&said), "{}", accepted.stderr);
@@ -145,7 +203,10 @@ fn a_file_that_has_no_public_key_ends_the_run_before_anything_is_asked_for() {
     let world = World::new();
     let private = world.path("private.key");
     fs::write(&private, sign::pem("PRIVATE KEY", b"x")).unwrap();
-    for (key, said) in [(private.as_str(), "this is a private key"), ("/nowhere", "there is no such file")] {
+    for (key, said) in [
+        (private.as_str(), "this is a private key"),
+        ("/nowhere", "there is no such file"),
+    ] {
         let told = world.pull("images", &["--verify-key", key]).expect_code(2);
         assert!(told.stderr.contains(said), "{}", told.stderr);
     }
@@ -154,7 +215,11 @@ fn a_file_that_has_no_public_key_ends_the_run_before_anything_is_asked_for() {
 
 /// Runs cosign in a folder, without a network but for the registry.
 fn cosign(folder: &Path, arguments: &[&str]) -> bool {
-    let run = Command::new("cosign").args(arguments).current_dir(folder).env("COSIGN_PASSWORD", "").output();
+    let run = Command::new("cosign")
+        .args(arguments)
+        .current_dir(folder)
+        .env("COSIGN_PASSWORD", "")
+        .output();
     let output = run.expect("cosign on PATH: go install github.com/sigstore/cosign/v3/cmd/cosign@latest");
     println!("{}", String::from_utf8_lossy(&output.stderr));
     output.status.success()
@@ -169,20 +234,43 @@ fn cosign_signs_transload_checks_and_moves_and_cosign_verifies() {
     let public = world.path("cosign.pub");
     assert!(cosign(folder, &["generate-key-pair"]));
     let sign = |more: &str| {
-        let arguments = ["sign", "-y", "--key", "cosign.key", "--tlog-upload=false", "--use-signing-config=false", more, &image];
+        let arguments = [
+            "sign",
+            "-y",
+            "--key",
+            "cosign.key",
+            "--tlog-upload=false",
+            "--use-signing-config=false",
+            more,
+            &image,
+        ];
         cosign(folder, &arguments)
     };
-    for (form, is_bundle) in [("--new-bundle-format=true", true), ("--new-bundle-format=false", false)] {
+    for (form, is_bundle) in [
+        ("--new-bundle-format=true", true),
+        ("--new-bundle-format=false", false),
+    ] {
         assert!(sign(form), "{form}");
         let key = ["--verify-key", &public, "--referrers", "all"];
         let images = format!("images{is_bundle}");
         world.pull(&images, &key).expect_code(0);
         let images = world.path(&images);
-        Transload::new().args(["verify", &images]).args(&key[..2]).run().expect_code(0);
+        Transload::new()
+            .args(["verify", &images])
+            .args(&key[..2])
+            .run()
+            .expect_code(0);
         let push = Transload::new().args(["push", "--src", &images, "--dest", hub.host(), "--plain-http"]);
         push.args(key).run().expect_code(0);
         let there = format!("{}/team/app:v1", hub.host());
-        let arguments = ["verify", "--key", "cosign.pub", "--insecure-ignore-tlog", form, &there];
+        let arguments = [
+            "verify",
+            "--key",
+            "cosign.pub",
+            "--insecure-ignore-tlog",
+            form,
+            &there,
+        ];
         assert!(cosign(folder, &arguments), "{form}");
     }
 }
