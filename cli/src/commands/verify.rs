@@ -29,6 +29,12 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let session = Session::begin(cli, args.progress);
     let place = jobs::place(&args.place)?;
     if place.is_bundle() {
+        if args.trust.is_given() {
+            let message =
+                format!("{place} is a bundle, whose volumes are checked and not who signed its images");
+            let hint = "give --verify-key to the command that takes images from the bundle: `transload push` or `transload copy`";
+            return Err(Problem::of_file("--verify-key", message).with_hint(hint).into());
+        }
         return verify_bundle(args, &place, &session);
     }
     if let Some(against) = &args.against.against {

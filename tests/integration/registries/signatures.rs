@@ -199,6 +199,30 @@ fn a_task_and_the_command_line_must_both_accept_and_a_plan_is_checked_too() {
 }
 
 #[test]
+fn a_bundle_is_refused_where_its_signatures_were_to_be_verified_and_read_with_them() {
+    let world = World::new();
+    world.sign();
+    let (key, other) = (world.path("key.pub"), world.path("other.pub"));
+    world.pull("images", &["--referrers", "all"]).expect_code(0);
+    let (images, bundle) = (world.path("images"), format!("bundle:{}", world.path("bundle")));
+    let copy = Transload::new().args(["copy", "--src", &images, "--dest", &bundle]);
+    copy.args(["--verify-key", &key, "--referrers", "all"])
+        .run()
+        .expect_code(0);
+    let refused = Transload::new()
+        .args(["verify", &bundle, "--verify-key", &other])
+        .run()
+        .expect_code(2);
+    assert!(refused.stderr.contains("is a bundle"), "{}", refused.stderr);
+    let out = |key: &str| {
+        let copy = Transload::new().args(["copy", "--src", &bundle, "--dest", &world.path("out")]);
+        copy.args(["--verify-key", key]).run()
+    };
+    out(&other).expect_code(1);
+    out(&key).expect_code(0);
+}
+
+#[test]
 fn a_file_that_has_no_public_key_ends_the_run_before_anything_is_asked_for() {
     let world = World::new();
     let private = world.path("private.key");

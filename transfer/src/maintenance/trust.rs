@@ -31,7 +31,8 @@ pub fn check_trust(
     pool: &rayon::ThreadPool,
     cancel: &AtomicBool,
 ) -> Result<Vec<TrustedImage>, Fault> {
-    let mut images = source.images()?;
+    // Images that a damaged directory can't tell of are found by a look at it.
+    let mut images = source.listing()?.images;
     images.retain(|image| {
         let name = &image.reference;
         pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
