@@ -42,7 +42,7 @@ fn read_file(file: &Path) -> Result<PublicKeys, TaskErrors> {
 /// # Errors
 /// What is wrong with the files of keys.
 pub(crate) fn policy(args: &TrustArgs) -> Result<Option<Arc<TrustPolicy>>, Vec<Problem>> {
-    if args.verify_key.is_empty() && args.verify_with.is_none() {
+    if !args.is_given() {
         return Ok(None);
     }
     let keys = match args.verify_key.as_slice() {

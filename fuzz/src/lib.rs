@@ -10,8 +10,10 @@ pub mod layout;
 pub mod location;
 pub mod manifest;
 pub mod oci_index;
+pub mod public_keys;
 pub mod reference;
 pub mod request;
+pub mod signature;
 pub mod task;
 pub mod template;
 
@@ -19,7 +21,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("bundle", bundle::check),
@@ -28,8 +30,10 @@ pub const TARGETS: [Target; 12] = [
     ("location", location::check),
     ("manifest", manifest::check),
     ("oci_index", oci_index::check),
+    ("public_keys", public_keys::check),
     ("reference", reference::check),
     ("request", request::check),
+    ("signature", signature::check),
     ("task", task::check),
     ("template", template::check),
 ];

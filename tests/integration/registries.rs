@@ -17,6 +17,7 @@ mod refusals;
 mod refused_projects;
 mod shards;
 mod sharing;
+mod signatures;
 mod streaming;
 mod tokens;
 mod trust;

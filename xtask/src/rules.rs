@@ -27,6 +27,7 @@ const CLIENT: &str = "transload-registry-client";
 const SERVER: &str = "transload-registry-server";
 const STORE: &str = "transload-layout-store";
 const ARCHIVE: &str = "transload-archive";
+const SIGNATURE: &str = "transload-signature";
 const TEMPLATE: &str = "transload-template";
 const POLICY: &str = "transload-policy";
 const TRANSFER: &str = "transload-transfer";
@@ -48,12 +49,13 @@ pub const DIRECTIONS: &[Directions] = &[
     Directions { package: CLIENT,    uses: &[REFERENCE], tests_use: &[POLICY, SUPPORT] },
     Directions { package: STORE,     uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: ARCHIVE,   uses: &[REFERENCE], tests_use: &[] },
+    Directions { package: SIGNATURE, uses: &[REFERENCE], tests_use: &[SUPPORT] },
     Directions { package: SERVER,    uses: &[REFERENCE, STORE, ARCHIVE], tests_use: &[CLIENT, SUPPORT] },
-    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY], tests_use: &[SUPPORT] },
-    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, SERVER, STORE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
+    Directions { package: TRANSFER,  uses: &[REFERENCE, CLIENT, STORE, ARCHIVE, POLICY, SIGNATURE], tests_use: &[SUPPORT] },
+    Directions { package: CLI,       uses: &[REFERENCE, CLIENT, SERVER, STORE, SIGNATURE, TEMPLATE, POLICY, TRANSFER], tests_use: &[SUPPORT] },
     Directions { package: SUPPORT,   uses: &[REFERENCE], tests_use: &[] },
     Directions { package: TESTS,     uses: &[REFERENCE, CLIENT, STORE, TEMPLATE, POLICY, SUPPORT], tests_use: &[] },
-    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, SERVER, STORE, ARCHIVE, TEMPLATE, POLICY, CLI], tests_use: &[] },
+    Directions { package: FUZZ,      uses: &[REFERENCE, CLIENT, SERVER, STORE, ARCHIVE, SIGNATURE, TEMPLATE, POLICY, CLI], tests_use: &[] },
     Directions { package: XTASK,     uses: &[],          tests_use: &[] },
 ];
 
@@ -62,7 +64,7 @@ pub const DIRECTIONS: &[Directions] = &[
 #[rustfmt::skip]
 pub const AGREED: &[(&str, Users)] = &[
     ("ar",                 Users::Only(&[XTASK])),
-    ("base64",             Users::Only(&[REFERENCE, CLIENT, SERVER, TEMPLATE])),
+    ("base64",             Users::Only(&[REFERENCE, CLIENT, SERVER, SIGNATURE, TEMPLATE])),
     ("bcrypt",             Users::Only(&[SERVER])),
     ("cargo_metadata",     Users::Only(&[XTASK])),
     ("clap",               Users::Only(&[CLI])),
@@ -85,6 +87,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("rcgen",              Users::Tests),
     ("regex",              Users::Only(&[POLICY, TEMPLATE])),
     ("regex-syntax",       Users::Only(&[POLICY])),
+    ("ring",               Users::Only(&[SIGNATURE])),
     ("ruzstd",             Users::Only(&[ARCHIVE])),
     ("rustix",             Users::Only(&[STORE, CLIENT, SERVER, CLI])),
     ("rustls",             Users::Only(&[CLIENT, SERVER])),

@@ -18,3 +18,10 @@ pub struct TrustArgs {
     #[arg(long, value_name = "PROGRAM")]
     pub verify_with: Option<PathBuf>,
 }
+
+impl TrustArgs {
+    /// Whether anything is to be checked.
+    pub fn is_given(&self) -> bool {
+        !self.verify_key.is_empty() || self.verify_with.is_some()
+    }
+}

@@ -6,9 +6,11 @@ use std::time::Instant;
 use transload_layout_store::Store;
 use transload_policy::ImagePattern;
 use transload_transfer::job::{ImageName, Job};
-use transload_transfer::maintenance::{Checkup, Look, Mender, Report, check, repair};
+use transload_transfer::maintenance::{
+    Checkup, Look, Mender, Report, TrustedImage, check, check_trust, repair,
+};
 use transload_transfer::place::LocalPlace;
-use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
+use transload_transfer::{self as transfer, Fault, Observer, Options, Source, TrustPolicy};
 
 use super::verify_bundle::verify_bundle;
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, of_fault, warn_of_exposure};
@@ -16,6 +18,7 @@ use crate::args::{Cli, Output, VerifyArgs};
 use crate::jobs;
 use crate::open_files;
 use crate::task::{Problem, TaskErrors};
+use crate::trust;
 use crate::ui::{self, Checked};
 
 /// Checks a directory, and mends it if that is asked for.
@@ -26,6 +29,12 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let session = Session::begin(cli, Some(&args.progress));
     let place = jobs::place(&args.place)?;
     if place.is_bundle() {
+        if args.trust.is_given() {
+            let message =
+                format!("{place} is a bundle, whose volumes are checked and not who signed its images");
+            let hint = "give --verify-key to the command that takes images from the bundle: `transload push` or `transload copy`";
+            return Err(Problem::of_file("--verify-key", message).with_hint(hint).into());
+        }
         return verify_bundle(args, &place, &session);
     }
     if let Some(against) = &args.against.against {
@@ -37,7 +46,18 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
         opened => opened.map_err(|fault| of_fault("PLACE", &fault))?,
     };
+    let policy = trust::policy(&args.trust)?;
     let looked = look(&session, args, &place, source.as_ref(), pattern.as_ref());
+    let trusted = match (&looked, &policy) {
+        (Ok(Ok(_)), Some(policy)) => Some(check_signatures(
+            &session,
+            args,
+            source.as_ref(),
+            policy,
+            pattern.as_ref(),
+        )?),
+        _ => None,
+    };
     session.progress.finish();
     let report = match looked? {
         Ok(report) => report,
@@ -53,6 +73,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let checked = Checked {
         dir: place.path(),
         report: &report,
+        trusted: trusted.as_deref(),
         repair: args.repair,
         elapsed: began.elapsed(),
     };
@@ -60,12 +81,33 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         Output::Text => ui::health_text(&checked),
         Output::Json => ui::json(&ui::health_json(&checked)),
     };
-    let status = match (report.health.stopped, report.health.findings.is_empty()) {
+    let is_trusted = trusted.iter().flatten().all(|image| image.vouchers.is_ok());
+    let status = match (
+        report.health.stopped,
+        report.health.findings.is_empty() && is_trusted,
+    ) {
         (true, _) => INTERRUPTED,
         (false, true) => 0,
         (false, false) => FAILED,
     };
     Ok(ui::result(text, status))
+}
+
+/// Checks who signed the images, with the signatures that the place itself has.
+fn check_signatures(
+    session: &Session,
+    args: &VerifyArgs,
+    source: &dyn Source,
+    policy: &TrustPolicy,
+    pattern: Option<&ImagePattern>,
+) -> Result<Vec<TrustedImage>, TaskErrors> {
+    let options = Options {
+        jobs: open_files::workers(args.jobs),
+        ..Options::default()
+    };
+    let pool = options.pool(usize::MAX).map_err(problem)?;
+    let checked = check_trust(source, policy, pattern, &pool, &session.cancel);
+    checked.map_err(|fault| of_fault("PLACE", &fault).into())
 }
 
 fn look(

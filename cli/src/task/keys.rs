@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Items,
     /// A list of mappings, which may come from a template.
     Entries(&'static Table),
+    /// The same, with something in it.
+    Rules(&'static Table),
     /// A mapping.
     Map(&'static Table),
     /// A list of names, or of mappings.
@@ -200,7 +202,7 @@ pub(super) static IMAGE: Table = Table {
         ),
         key(
             "verify",
-            Kind::Entries(&VERIFY),
+            Kind::Rules(&VERIFY),
             "nothing is checked",
             "[{pattern: '^hub.kubekey/', keys: cosign.pub}]",
             "What each image must fulfil before anything of it moves. The first entry decides whose `pattern` matches the image's name; an image that no \
@@ -342,7 +344,7 @@ pub(super) static VERIFY: Table = Table {
         ),
         key(
             "keys",
-            Kind::Texts,
+            Kind::Images,
             "none",
             "[cosign.pub, /etc/keys/vendor.pub]",
             "PEM files of public keys. One of them must have signed the image with cosign, and the signature must be at the image's source. Transparency \
@@ -350,7 +352,7 @@ pub(super) static VERIFY: Table = Table {
         ),
         key(
             "with",
-            Kind::Texts,
+            Kind::Images,
             "none",
             "[/usr/local/bin/admit, --strict]",
             "A program and its arguments, run without a shell. It gets the image's reference and digest as two more arguments, and in \

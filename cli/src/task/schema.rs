@@ -136,6 +136,10 @@ fn value(kind: &Kind) -> Map<String, Value> {
         Kind::Entries(table) => json!({"anyOf": [
             {"type": "array", "items": reference(table)}, {"type": "null"}, list_as_text()
         ]}),
+        Kind::Rules(table) => json!({"anyOf": [
+            {"type": "array", "items": reference(table), "minItems": 1},
+            {"type": "string", "pattern": r"^\s*(\[|- )|\{\{"}
+        ]}),
         Kind::Map(table) => reference(table),
         Kind::Names(table) => json!({"anyOf": [
             {"type": "array", "items": {"anyOf": [text(), reference(table)]}}, {"type": "null"}

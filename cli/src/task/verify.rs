@@ -31,7 +31,7 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<TrustPolicy> 
     if entries.is_empty() {
         let note = reader
             .sink
-            .error(node.id, "`verify` has no rule, so that no image could move");
+            .error(node.id, "`verify` is empty, so that no image could move");
         note.hint("give a rule, or leave `verify` out to check nothing");
         return None;
     }
@@ -53,7 +53,7 @@ fn read_rule(entry: &Node, reader: &mut Reader<'_>) -> Option<TrustRule> {
     if let Some(node) = fields.get("pattern") {
         // It would match every image, which nobody writes for that.
         if reader.text("pattern", node)?.trim().is_empty() {
-            let note = reader.sink.error(node.id, "`pattern` is empty");
+            let note = reader.sink.error(node.id, "`pattern`: it is empty");
             note.hint("leave it out for a rule that is for all images");
         }
         rule.pattern = pattern(node, reader);
@@ -86,7 +86,7 @@ fn read_rule(entry: &Node, reader: &mut Reader<'_>) -> Option<TrustRule> {
 fn words(name: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let words = reader.list(name, node)?;
     if words.is_empty() {
-        reader.sink.error(node.id, format!("`{name}` is empty"));
+        reader.sink.error(node.id, format!("`{name}`: it is empty"));
         return None;
     }
     Some(words.into_iter().map(|(_, word)| word).collect())

@@ -253,11 +253,7 @@ mod tests {
     fn a_refusal_that_names_the_image_that_met_it_is_the_cause_of_the_others_too() {
         let image = |number: usize| {
             let name = format!("hub.local/theirs/app-{number}:v1");
-            failed(
-                &name,
-                "unauthorized: theirs/app-0, action: push",
-                None,
-            )
+            failed(&name, "unauthorized: theirs/app-0, action: push", None)
         };
         let images: Vec<ImageOutcome> = (0..3).map(image).collect();
         let told = told(&images);

@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use transload_layout_store::{BlobFile, Disputed, Flaw};
 use transload_reference::Reference;
-use transload_transfer::maintenance::{Finding, Report, Thing};
+use transload_transfer::maintenance::{Finding, Report, Thing, TrustedImage};
 
 use super::format::{bytes, count, duration, path};
+use super::summary::vouchers;
 
 /// How many images are named that a finding affects.
 const NAMED: usize = 3;
@@ -21,6 +22,8 @@ pub struct Checked<'a> {
     pub dir: &'a Path,
     /// What was found, and what became of it.
     pub report: &'a Report,
+    /// Who vouches for each image, where that was asked for.
+    pub trusted: Option<&'a [TrustedImage]>,
     /// Whether mending was asked for.
     pub repair: bool,
     /// How long it took.
@@ -34,6 +37,7 @@ pub fn health_text(checked: &Checked<'_>) -> String {
         report,
         repair,
         elapsed,
+        ..
     } = checked;
     let health = &report.health;
     let mut text = String::new();
@@ -76,6 +80,7 @@ pub fn health_text(checked: &Checked<'_>) -> String {
             .collect();
         let _ = writeln!(text, "  {}", numbers.join(", "));
     }
+    signatures(&mut text, checked.trusted.unwrap_or_default());
     by_the_way(&mut text, checked);
     if health.stopped {
         text.push_str("\nStopped. The same command begins anew; what was mended is whole.\n");
@@ -90,6 +95,20 @@ pub fn health_text(checked: &Checked<'_>) -> String {
         text.push_str("\nNot everything could be mended; the same command tries what is left again.\n");
     }
     text
+}
+
+/// Images that aren't verified, each with its reason, then how many each voucher stands for.
+fn signatures(text: &mut String, images: &[TrustedImage]) {
+    for TrustedImage { image, vouchers } in images {
+        if let Err(fault) = vouchers {
+            let _ = writeln!(text, "  not verified: {image}\n    {}", fault.text());
+            if let Some(hint) = fault.hint() {
+                let _ = writeln!(text, "    hint: {hint}");
+            }
+        }
+    }
+    let verified = images.iter().filter_map(|image| image.vouchers.as_deref().ok());
+    vouchers(text, verified);
 }
 
 /// What a person may want to know, and what isn't wrong.
@@ -266,7 +285,8 @@ fn thing(thing: &Thing) -> &'static str {
 ///   "leftovers": [],            // of the same shape
 ///   "disputed": [{"image": "docker.io/library/alpine:3.19", "newer": "sha256:…", "older": "sha256:…", "folder": "…"}],
 ///   "old_tag_files": [{"path": "…", "tag": "v1", "failure": null}],   // renewed where there is no failure
-///   "strangers": ["images/blobs/notes.txt"]
+///   "strangers": ["images/blobs/notes.txt"],
+///   "signatures": [{"image": "docker.io/library/alpine:3.19", "verified_by": ["key ECDSA P-256 0123456789ab"], "fault": null}]   // null if not asked for
 /// }
 /// ```
 ///
@@ -310,7 +330,16 @@ pub fn health_json(checked: &Checked<'_>) -> Value {
         "disputed": disputed_json(&health.disputed),
         "old_tag_files": old_tag_files.collect::<Vec<_>>(),
         "strangers": health.strangers.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        "signatures": checked.trusted.map(|images| images.iter().map(trusted_json).collect::<Vec<_>>()),
     })
+}
+
+fn trusted_json(image: &TrustedImage) -> Value {
+    let (vouchers, fault) = match &image.vouchers {
+        Ok(vouchers) => (vouchers.as_slice(), None),
+        Err(fault) => (&[][..], Some(fault.text())),
+    };
+    json!({"image": image.image.to_string(), "verified_by": vouchers, "fault": fault})
 }
 
 /// Tags that two folders tell differently.

@@ -1,5 +1,6 @@
 //! What became of a run, for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use transload_transfer::{Count, Fault, JobSummary, Status, Summary};
@@ -96,6 +97,17 @@ fn retries(text: &mut String, told: Told<'_>) {
     let _ = writeln!(text, "{}", wrap(&line, "  ", told.width));
 }
 
+/// For how many images each voucher stands.
+pub(super) fn vouchers<'a>(text: &mut String, images: impl Iterator<Item = &'a [String]>) {
+    let mut verified: BTreeMap<String, usize> = BTreeMap::new();
+    for vouchers in images.filter(|vouchers| !vouchers.is_empty()) {
+        *verified.entry(vouchers.join(" and ")).or_default() += 1;
+    }
+    for (vouchers, images) in verified {
+        let _ = writeln!(text, "  {} verified by {vouchers}", count(images, "image"));
+    }
+}
+
 fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
     let with = |wanted: fn(&Status) -> bool| job.images.iter().filter(|image| wanted(&image.status)).count();
     let parts: Vec<String> = [
@@ -151,6 +163,7 @@ fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
         count(job.images.len(), "image"),
         duration(job.elapsed)
     );
+    vouchers(text, job.images.iter().map(|image| image.verified_by.as_slice()));
     let images = job.images.iter();
     let (carried, unasked) = images.fold((0, 0), |(carried, unasked), image| {
         (

@@ -329,6 +329,7 @@ fn signatures_move_unsigned_and_nothing_else_does_under_their_tags() {
             samples::single(Family::Docker, "linux/amd64", 3),
             false,
         ),
+        (ReferrerTag::Signature, samples::helm_chart("chart", "1"), false),
         (ReferrerTag::Signature, image.clone(), false),
         (
             ReferrerTag::Index,

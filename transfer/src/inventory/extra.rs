@@ -49,7 +49,9 @@ pub(super) fn extra_images(
     for (there, (here, known)) in repositories {
         match client.tags(there) {
             Ok(tags) => {
-                let unknown = tags.iter().filter(|tag| !known.contains(tag.as_str()) && !is_list(tag));
+                let unknown = tags
+                    .iter()
+                    .filter(|tag| !known.contains(tag.as_str()) && !is_list(tag));
                 // What is no tag is nobody's image.
                 for tag in unknown.filter_map(|tag| tag.parse::<Tag>().ok()) {
                     let name = Reference::new(here.clone(), Some(tag.clone()), None);

@@ -5,9 +5,11 @@ mod archive;
 mod keep;
 mod read;
 mod repair;
+mod trust;
 mod verify;
 
 pub use archive::check;
 pub use keep::{Keep, Kept};
 pub use repair::{Mender, Report, repair};
+pub use trust::{TrustedImage, check_trust};
 pub use verify::{Checkup, Finding, Health, LeftOut, Look, Thing};

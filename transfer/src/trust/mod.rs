@@ -119,28 +119,30 @@ pub(crate) fn check_all(
 /// Whether this is what a tag that belongs to another image stands for, such as cosign's `sha256-<hex>.sig`: signatures themselves aren't
 /// signed. Under such a tag, nothing is let through that an engine could run.
 fn is_attachment(from: &Reference, root: &RawManifest) -> bool {
-    let kind = from.tag().and_then(ReferrerTag::parse);
-    match (kind, root.view()) {
-        (Some((ReferrerTag::Index, _)), Manifest::Index(index)) => index
+    from.tag()
+        .and_then(ReferrerTag::parse)
+        .is_some_and(|(kind, _)| match root.view() {
+            Manifest::Index(_) => kind == ReferrerTag::Index && has_no_filesystem(root),
+            _ => kind != ReferrerTag::Index && has_no_filesystem(root),
+        })
+}
+
+/// Whether nothing in a manifest or an index can be run: an image's layers aren't filesystems, an index lists only artifacts.
+pub(crate) fn has_no_filesystem(root: &RawManifest) -> bool {
+    match root.view() {
+        Manifest::Image(image) => !image.layers.iter().any(|layer| is_filesystem(&layer.media_type)),
+        Manifest::Index(index) => index
             .manifests
             .iter()
             .all(|child| child.artifact_type.is_some() && child.platform.is_none()),
-        (Some(_), Manifest::Image(image)) => {
-            !image.layers.iter().any(|layer| is_filesystem(&layer.media_type))
-        }
         _ => false,
     }
 }
 
-/// Whether a layer is one of a filesystem.
+/// Whether a layer may be one of a filesystem, or another archive: signatures, attestations and SBOMs are documents.
 fn is_filesystem(media_type: &MediaType) -> bool {
     let text = media_type.as_str();
-    [
-        "application/vnd.oci.image.layer.",
-        "application/vnd.docker.image.rootfs.",
-    ]
-    .iter()
-    .any(|start| text.starts_with(start))
+    text.is_empty() || text.contains("tar") || text.starts_with("application/vnd.oci.image.layer.")
 }
 
 fn refused(message: String) -> Fault {

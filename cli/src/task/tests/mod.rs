@@ -12,6 +12,7 @@ mod surroundings;
 mod templates;
 mod values;
 mod variables;
+mod verify;
 
 use serde_json::{Value, json};
 use transload_transfer::job::{ImageName, Job};

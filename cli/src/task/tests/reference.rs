@@ -21,7 +21,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Condition => "condition, or list of them".to_owned(),
         Kind::Variables => "mapping".to_owned(),
         Kind::Items => "list".to_owned(),
-        Kind::Entries(table) => format!("list of [mappings](#{})", anchor(table)),
+        Kind::Entries(table) | Kind::Rules(table) => format!("list of [mappings](#{})", anchor(table)),
         Kind::Map(table) => format!("[mapping](#{})", anchor(table)),
         Kind::Names(table) => format!("list of texts or [mappings](#{})", anchor(table)),
         Kind::Tasks => "list of tasks".to_owned(),
@@ -47,6 +47,7 @@ fn anchor(table: &Table) -> &'static str {
     match table.name {
         "image" => "image",
         "auth" => "auths",
+        "verify" => "verify",
         "role" => "roles",
         _ => "earlier-forms",
     }
