@@ -14,9 +14,26 @@ fn the_program_tells_its_commands() {
 #[test]
 fn each_command_tells_its_arguments() {
     for command in [
-        "run", "pull", "push", "copy", "list", "inspect", "diff", "verify", "prune", "login", "logout",
-        "check", "init", "serve",
+        "run",
+        "pull",
+        "push",
+        "copy",
+        "list",
+        "inspect",
+        "diff",
+        "verify",
+        "prune",
+        "login",
+        "logout",
+        "check",
+        "init",
+        "images",
+        "completions",
+        "man",
+        "version",
+        "serve",
     ] {
         assert_said!(command, Scene::new().said(&[command, "--help"], 0));
+        assert_said!(format!("{command}_short"), Scene::new().said(&[command, "-h"], 0));
     }
 }
