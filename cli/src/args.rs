@@ -101,7 +101,7 @@ pub enum Command {
     Pull(PullArgs),
     /// Push images from a directory or an archive to a registry
     Push(PushArgs),
-    /// Copy images between directories, archives and registries
+    /// Copy images from any place to any other
     #[command(visible_alias = "cp")]
     Copy(CopyArgs),
     /// List the images in a directory or an archive
@@ -113,7 +113,7 @@ pub enum Command {
     Inventory(InventoryArgs),
     /// Show an image's manifests, layers and sizes
     Inspect(InspectArgs),
-    /// Compare two directories or archives, or one of them with a registry
+    /// Compare directories, archives, or one with a registry
     Diff(DiffArgs),
     /// Serve directories and archives as a registry
     Serve(ServeArgs),
@@ -315,12 +315,6 @@ pub struct CopyArgs {
     #[arg(short, long, value_name = "DEST")]
     pub dest: String,
 
-    /// Hard-link files between directories instead of copying them
-    ///
-    /// Links only files that belong to you and that nobody else may write; copies the others.
-    #[arg(long, hide_short_help = true, help_heading = TRANSFER)]
-    pub link: bool,
-
     /// Include images that lost their tag to a newer one
     ///
     /// Without IMAGE, a directory's untagged images are left out where their repository has tagged ones.
@@ -350,6 +344,12 @@ pub struct CopyArgs {
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
+
+    /// Hard-link files between directories instead of copying them
+    ///
+    /// Links only files that belong to you and that nobody else may write; copies the others.
+    #[arg(long, hide_short_help = true, help_heading = TRANSFER)]
+    pub link: bool,
 }
 
 /// Which images, and what of them.

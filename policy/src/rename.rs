@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_new_name_that_is_none_tells_of_the_image() {
-        let said = renamed("quay.io/a/b:v1", &["a=A b"], false, None);
+        let said = renamed("quay.io/a/b:v1", &["/a/=/A b/"], false, None);
         assert!(
             said.starts_with("quay.io/a/b:v1 would be renamed to \"quay.io/A b/b:v1\": "),
             "{said}"

@@ -33,7 +33,7 @@ Examples:
   transload push --src ./images --dest hub.local/mirror
   transload run tasks.yaml --dry-run
 
-`transload COMMAND -h` lists a command's usual options, `transload COMMAND --help` all of them.";
+`transload COMMAND -h` shows usual options, `transload COMMAND --help` all.";
 
 pub(super) const RUN: &str = "\
 Examples:

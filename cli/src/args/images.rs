@@ -20,13 +20,12 @@ pub struct ImagesArgs {
 }
 
 const NOTES: &str = "\
-It reads Kubernetes manifests and lists (pod specs of every kind, custom resources, image volumes), rendered charts, Kustomizations, values
-files, Compose files, lists of images such as kubeadm's, manifests of hauler, KubeKey and zarf, and transload's own task files.
-
-The result is an images file: each image with the files and lines that name it. Texts that may or may not name an image (arguments,
-environment, ConfigMaps) follow as comments: uncomment those that do.
-
-A chart's templates are not YAML: render the chart with `helm template`.";
+    It reads Kubernetes manifests and lists (pod specs of every kind, custom resources, image volumes), rendered charts, \
+    Kustomizations, values files, Compose files, lists of images such as kubeadm's, manifests of hauler, KubeKey and zarf, \
+    and transload's own task files.\n\n\
+    The result is an images file: each image with the files and lines that name it. Texts that may or may not name an image \
+    (arguments, environment, ConfigMaps) follow as comments: uncomment those that do.\n\n\
+    A chart's templates are not YAML: render the chart with `helm template`.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -48,9 +48,9 @@ impl std::fmt::Debug for LoginArgs {
 }
 
 const NOTES: &str = "\
-The registry tests the credentials first; only accepted ones are stored. They go into the file that docker, podman and transload share
-($REGISTRY_AUTH_FILE, containers/auth.json or Docker's config.json, which is created if missing), or into the credential helper that
-the file names.";
+    The registry tests the credentials first; only accepted ones are stored. They go into the file that docker, podman and \
+    transload share ($REGISTRY_AUTH_FILE, containers/auth.json or Docker's config.json, which is created if missing), or into \
+    the credential helper that the file names.";
 
 const EXAMPLES: &str = "\
 Examples:

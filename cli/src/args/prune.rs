@@ -38,9 +38,9 @@ pub struct PruneArgs {
 }
 
 const NOTES: &str = "\
-Without --keep-file and --keep-pattern, every image stays: only blobs that no image uses and leftovers of interrupted transfers are
-deleted. Signatures, attestations and other artifacts that refer to a kept image stay with it.
-Transfers that run in the directory finish first; new ones wait until prune ends.";
+    Without --keep-file and --keep-pattern, every image stays: only blobs that no image uses and leftovers of interrupted \
+    transfers are deleted. Signatures, attestations and other artifacts that refer to a kept image stay with it. Transfers \
+    that run in the directory finish first; new ones wait until prune ends.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -173,7 +173,7 @@ fn files_of_many_kinds_give_their_images() {
             &[
                 "!a.io/proxy:1 9",
                 "!a.io/x:v1 2",
-                "?a.io/l:1 10",
+                "!a.io/l:1 10",
                 "?a.io/of-chart 6",
             ],
         ),
