@@ -96,7 +96,7 @@ fn flags(matches: &ArgMatches, from: ValueSource) -> HashSet<String> {
 impl super::Command {
     /// Leaves out what variables say that this command has no use for. `set` are the options that variables gave.
     fn pass_over(&mut self, set: &HashSet<String>) {
-        use super::Command::{Check, Copy, Diff, Inspect, Login, Pull, Push, Run, Verify};
+        use super::Command::{Check, Copy, Diff, Inspect, Inventory, Login, Pull, Push, Run, Verify};
         if let Run(super::RunArgs { how, .. })
         | Pull(super::PullArgs { how, .. })
         | Push(super::PushArgs { how, .. })
@@ -118,6 +118,7 @@ impl super::Command {
             Copy(args) => &mut args.which.registries,
             Inspect(args) => &mut args.registries,
             Diff(args) => &mut args.registries,
+            Inventory(args) => &mut args.registries,
             Verify(args) => &mut args.registries,
             Login(args) => &mut args.hosts,
             Check(args) => &mut args.how,

@@ -175,7 +175,7 @@ fn reaching(name: &str, location: Option<&Location>, registries: &RegistryArgs) 
     let mut wrong = Wrong::default();
     let job = Job {
         source: location.cloned().map(Endpoint::from),
-        skip_tls_verify: registries.insecure,
+        skip_tls_verify: registries.is_insecure(),
         ..Job::new(name, Location::directory(Path::new("")).into())
     };
     let hosts = hosts(&job, Vec::new(), registries, &mut wrong);
