@@ -75,9 +75,23 @@ fn command(cli: &Cli) -> u8 {
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (moved(bundled(jobs::pull(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Pull(args) => (
+            moved(
+                bundled(jobs::pull(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (moved(bundled(jobs::copy(args), &args.bundle, &args.how), &args.which, &args.how), ui::NOTHING_MOVED),
+        Command::Copy(args) => (
+            moved(
+                bundled(jobs::copy(args), &args.bundle, &args.how),
+                &args.which,
+                &args.how,
+            ),
+            ui::NOTHING_MOVED,
+        ),
         Command::List(args) => (commands::list(args), ""),
         Command::Inventory(args) => (commands::inventory(cli, args), ""),
         Command::Inspect(args) => (commands::inspect(cli, args), ""),
@@ -284,7 +298,10 @@ fn transfer_all(
         Ok(Ok(summary)) => {
             let missing = summary.jobs.iter().map(|job| &job.missing);
             let is_written = is_written
-                && how.missing.as_deref().is_none_or(|file| bundling::write_missing(file, missing));
+                && how
+                    .missing
+                    .as_deref()
+                    .is_none_or(|file| bundling::write_missing(file, missing));
             let width = ui::err_is_terminal().then_some(ui::TERMINAL_WIDTH);
             if !progress.tell_end(&summary) {
                 ui::err(ui::summary(&summary, jobs.len(), width));

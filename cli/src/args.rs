@@ -139,7 +139,7 @@ pub enum Command {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::RUN, after_long_help = examples::long(examples::RUN))]
+#[command(after_help = examples::short(examples::RUN), after_long_help = examples::long(examples::RUN))]
 pub struct RunArgs {
     /// Task file; - reads stdin
     #[arg(value_name = "TASKS.yaml", required_unless_present = "file_option")]
@@ -211,7 +211,7 @@ impl RunArgs {
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::PULL, after_long_help = examples::with_places(examples::PULL))]
+#[command(after_help = examples::short(examples::PULL), after_long_help = examples::with_places(examples::PULL))]
 pub struct PullArgs {
     /// Images, such as alpine:3.19 or 'hub.local/app:v1.*'
     ///
@@ -225,7 +225,9 @@ pub struct PullArgs {
     #[arg(short, long, value_name = "PLACE")]
     pub dest: String,
 
-    /// Pull from this registry (a mirror); images keep their names
+    /// Pull from this registry (a mirror) instead
+    ///
+    /// Images keep their names.
     #[arg(short, long, value_name = "REGISTRY")]
     pub src: Option<String>,
 
@@ -248,7 +250,7 @@ pub struct PullArgs {
 
 /// Arguments of `push`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::PUSH, after_long_help = examples::with_places(examples::PUSH))]
+#[command(after_help = examples::short(examples::PUSH), after_long_help = examples::with_places(examples::PUSH))]
 pub struct PushArgs {
     /// Images to push; all of the source's if none is named
     ///
@@ -262,7 +264,7 @@ pub struct PushArgs {
     #[arg(short, long, value_name = "PLACE")]
     pub src: String,
 
-    /// Registry, such as hub.local or hub.local/mirror
+    /// Registry, such as hub.local/mirror
     ///
     /// Also a whole reference for one image, or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
     #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
@@ -297,15 +299,15 @@ pub struct PushArgs {
 
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::COPY, after_long_help = examples::with_places(examples::COPY))]
+#[command(after_help = examples::short(examples::COPY), after_long_help = examples::with_places(examples::COPY))]
 pub struct CopyArgs {
-    /// Images to copy; all of a directory's or archive's if none is named
+    /// Images to copy; all of the source's if none is named
     ///
     /// A tag may be a glob with * ? [ ], such as 'app:v1.3*'; quote it for the shell.
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// Directory, archive or registry; default: each image's own registry
+    /// Directory, archive or registry [default: the images' own]
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
@@ -362,11 +364,11 @@ pub struct WhichArgs {
     #[arg(short = 'f', long, value_name = "FILE")]
     pub images_file: Option<PathBuf>,
 
-    /// Only images whose name matches this regular expression
+    /// Only images whose name matches this pattern
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
 
-    /// Only these platforms, such as linux/amd64,linux/arm64
+    /// Only these, such as linux/amd64,linux/arm64
     ///
     /// All platforms if not given. A version of Windows is written 'windows(10.0.20348)/amd64', in full or its beginning.
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
@@ -443,7 +445,7 @@ pub struct HowArgs {
     /// Most bytes a second, such as 500K, 20M or 100MB
     ///
     /// Counts all connections together. K, M and G are powers of 1024; KB, MB and GB are powers of 1000.
-    #[arg(long, value_name = "RATE", value_parser = rate::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = rate::parse, allow_negative_numbers = true, hide_short_help = true)]
     pub limit_rate: Option<u64>,
 
     /// Verify what the destination already has
@@ -477,13 +479,13 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write each image's result to this JSON file; - is stdout
+    /// Write results to this JSON file; - is stdout
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]
     pub report: Option<PathBuf>,
 
-    /// Only images that failed or weren't reached in this report
+    /// Only what failed or was left in this report
     ///
-    /// Takes the report of an earlier run; - reads stdin.
+    /// Takes the --report of an earlier run; - reads stdin.
     #[arg(long, value_name = "REPORT", help_heading = REPORTS)]
     pub only_failed: Option<PathBuf>,
 

@@ -43,7 +43,9 @@ pub(crate) fn complete(job: Job, args: &BundleArgs, options: &Options) -> Result
 
 fn read_inventory(file: &Path) -> Result<Holdings, TaskErrors> {
     let problem = |reason: String| Problem::of_file("--only", format!("{}: {reason}", file.display()));
-    let length = std::fs::metadata(file).map_err(|error| problem(error.to_string()))?.len();
+    let length = std::fs::metadata(file)
+        .map_err(|error| problem(error.to_string()))?
+        .len();
     if length > MOST_HOLDINGS_BYTES {
         return Err(problem(format!("it has more than {MOST_HOLDINGS_BYTES} bytes")).into());
     }

@@ -88,7 +88,8 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     if is_registry(&args.src) && is_directory(&args.dest) {
         return Err(swapped(&args.src, &args.dest).into());
     }
-    let source = directory("--src", &args.src, &mut wrong).map(|source| with_volumes(source, &args.volumes, &mut wrong));
+    let source = directory("--src", &args.src, &mut wrong)
+        .map(|source| with_volumes(source, &args.volumes, &mut wrong));
     if is_registry(&args.src) {
         wrong.note_with_hint(
             "--src",
@@ -146,7 +147,9 @@ fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Loca
         return source;
     }
     match source {
-        Location::Local(place) if place.is_bundle() => Location::Local(place.with_volumes(args.volumes.clone())),
+        Location::Local(place) if place.is_bundle() => {
+            Location::Local(place.with_volumes(args.volumes.clone()))
+        }
         other => {
             wrong.note("--volumes", format!("{other} is no bundle, and has no volumes"));
             other

@@ -45,7 +45,9 @@ impl BundleArgs {
             ("--volume-command", self.volume_command.is_some()),
             ("--only", self.only.is_some()),
         ];
-        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+        given
+            .into_iter()
+            .find_map(|(name, is_given)| is_given.then_some(name))
     }
 }
 
@@ -81,8 +83,7 @@ pub struct InventoryArgs {
     pub retries: u32,
 }
 
-const NOTES: &str =
-    "An inventory is a text file of digests, one line for each blob, image and manifest. No blob is read to write it.";
+const NOTES: &str = "An inventory is a text file of digests, one line for each blob, image and manifest. No blob is read to write it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,4 +103,3 @@ pub struct AgainstArgs {
     #[arg(long, value_name = "PLACE", hide_short_help = true, help_heading = SELECTION)]
     pub against: Option<String>,
 }
-

@@ -20,7 +20,7 @@ pub struct DiffArgs {
     #[command(flatten)]
     pub volumes: VolumesArgs,
 
-    /// Only images whose name matches this regular expression
+    /// Only images whose name matches this pattern
     #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 

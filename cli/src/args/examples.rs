@@ -4,6 +4,13 @@ use std::fmt::Write as _;
 
 use transload_transfer::place::schemes;
 
+/// The first two examples, for a help that fits a screen.
+pub(super) fn short(examples: &str) -> String {
+    const HEADING: usize = 1;
+    let lines: Vec<&str> = examples.lines().take(HEADING + 2).collect();
+    lines.join("\n")
+}
+
 /// Examples, behind notes that only `--help` shows.
 pub(super) fn long_with(notes: &str, examples: &str) -> String {
     format!("{notes}\n\n{examples}")
@@ -45,22 +52,22 @@ Examples:
 
 pub(super) const PULL: &str = "\
 Examples:
-  transload pull registry.k8s.io/pause:3.10 'quay.io/cilium/cilium:v1.17.*' --dest ./images
-  transload pull --images-file images.txt --dest ./images --platform linux/amd64 --dry-run
+  transload pull alpine:3.20 'quay.io/cilium/cilium:v1.17.*' --dest ./images
+  transload pull --images-file images.txt --dest ./images --dry-run
   transload pull alpine:3.20 --dest ./images --src mirror.example.com/hub --lock images.lock";
 
 pub(super) const PUSH: &str = "\
 Examples:
-  transload push --src ./images --dest harbor.example.com/mirror --ca-file harbor-ca.pem
-  transload push --src ./images --dest harbor.example.com/mirror --pattern 'calico|coredns'
+  transload push --src ./images --dest hub.local/mirror --ca-file ca.pem
+  transload push --src ./images --dest hub.local/mirror --pattern 'calico|dns'
   transload push --src ./images --dest harbor.example.com --create-projects --dry-run
   transload push alpine:3.20 --src ./images --dest hub.local/team/base:stable";
 
 pub(super) const COPY: &str = "\
 Examples:
   transload copy --src ./images --dest /mnt/usb/images
-  transload copy --src ./images --dest ./calico --pattern '/calico/' --link
   transload copy --src ./images --dest /media/usb/images.tar
+  transload copy --src ./images --dest ./calico --pattern '/calico/' --link
   transload copy alpine:3.20 --platform linux/amd64 --dest - | docker load
   transload copy alpine:3.20 --dest hub.local/mirror
   transload copy --images-file images.txt --src hub.local/staging --dest hub.local/production";

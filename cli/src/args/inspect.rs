@@ -12,7 +12,7 @@ pub struct InspectArgs {
     #[arg(value_name = "IMAGE")]
     pub image: String,
 
-    /// Directory, archive or registry; default: the image's own registry
+    /// Place that has it [default: the image's registry]
     #[arg(short, long, value_name = "DIR|REGISTRY")]
     pub src: Option<String>,
 

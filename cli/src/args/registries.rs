@@ -8,16 +8,16 @@ use clap::Args;
 #[derive(Args)]
 #[command(next_help_heading = super::REGISTRIES)]
 pub struct RegistryArgs {
-    /// User and password, for the registry named by the command
+    /// User and password for the named registry
     ///
     /// The registry is the one of --src or --dest, else that of the images; there must be only one. Other users of this machine see
     /// the password in the process list, and your shell keeps it: `transload login` and --auths are safer.
     #[arg(long, value_name = "USER:PASSWORD")]
     pub creds: Option<String>,
 
-    /// YAML list of credentials and settings by registry
+    /// YAML list of credentials by registry
     ///
-    /// The list has the form of a task's auths.
+    /// The list has the form of a task's auths, with settings for TLS too.
     #[arg(long, value_name = "FILE")]
     pub auths: Option<PathBuf>,
 
@@ -36,11 +36,13 @@ pub struct RegistryArgs {
           action = clap::ArgAction::Set, conflicts_with = "insecure", hide_short_help = true)]
     pub tls_verify: Option<bool>,
 
-    /// Use plain HTTP with the registry named by the command
+    /// Plain HTTP with the named registry
+    ///
+    /// The registry that --src or --dest names, else that of the images.
     #[arg(long)]
     pub plain_http: bool,
 
-    /// PEM file of authorities to trust for that registry
+    /// PEM file of authorities for the named registry
     ///
     /// They are trusted besides the system's.
     #[arg(long, value_name = "FILE")]

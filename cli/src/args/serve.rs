@@ -89,7 +89,7 @@ const EXAMPLES: &str = "\
 Examples:
   transload serve ./images
   transload serve ./images --listen 0.0.0.0:5000 --plain-http
-  transload serve /mnt/usb/images.tar ./images --listen 0.0.0.0:443 --tls-cert server.pem --tls-key server-key.pem
+  transload serve ./images --listen 0.0.0.0:443 --tls-cert server.pem --tls-key key.pem
   transload serve ./images --writable --as hub.local --htpasswd users
   transload serve ./images --print-config containerd --server http://10.0.0.5:5000
   transload serve ./images --print-config podman --server http://10.0.0.5:5000 --out ./node

@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = super::SELECTION)]
 pub struct TrustArgs {
-    /// Only images that this public key (PEM) has signed with cosign
+    /// Only images signed with this cosign key (PEM)
     ///
     /// May be repeated: one of the keys is enough. The signatures must be where the images are. Transparency logs and certificates
     /// (keyless signatures) aren't checked.

@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::{AgainstArgs, OUTPUT, Output, RegistryArgs, SELECTION, TRANSFER, TrustArgs, VolumesArgs, examples};
+use super::{
+    AgainstArgs, OUTPUT, Output, RegistryArgs, SELECTION, TRANSFER, TrustArgs, VolumesArgs, examples,
+};
 use crate::ui::ProgressMode;
 
 /// Arguments of `verify`.
@@ -21,7 +23,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub against: AgainstArgs,
 
-    /// Only images whose name matches this regular expression
+    /// Only images whose name matches this pattern
     #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 

@@ -21,9 +21,16 @@ use crate::ui;
 const MOST_NAMED: usize = 3;
 
 /// Checks every byte of a bundle, and whether it is complete with what another place has.
-pub(super) fn verify_bundle(args: &VerifyArgs, place: &LocalPlace, session: &Session) -> Result<u8, TaskErrors> {
+pub(super) fn verify_bundle(
+    args: &VerifyArgs,
+    place: &LocalPlace,
+    session: &Session,
+) -> Result<u8, TaskErrors> {
     if args.repair {
-        let problem = Problem::of_file("--repair", format!("{place} is a bundle, and only directories can be repaired"));
+        let problem = Problem::of_file(
+            "--repair",
+            format!("{place} is a bundle, and only directories can be repaired"),
+        );
         return Err(problem.with_hint("copy the damaged volumes again").into());
     }
     let against = args.against.against.as_deref();
@@ -101,7 +108,8 @@ impl Found {
                 false => &mut carried,
             };
             *count = (count.0 + 1, count.1 + held.size);
-            let is_there = bundle.is_here(&digest) || other.is_some_and(|other| other.blobs.contains_key(&digest));
+            let is_there =
+                bundle.is_here(&digest) || other.is_some_and(|other| other.blobs.contains_key(&digest));
             if !is_there {
                 let images: Vec<String> = users.get(&digest).into_iter().flatten().cloned().collect();
                 short.extend(images.iter().cloned());
@@ -142,9 +150,13 @@ impl Found {
             ui::bytes(required.1),
         );
         let verdict = match (self.flaws.len(), against) {
-            (0, None) if self.required.0 > 0 => "whole; --against PLACE tells whether the other side has what is required".to_owned(),
+            (0, None) if self.required.0 > 0 => {
+                "whole; --against PLACE tells whether the other side has what is required".to_owned()
+            }
             (0, None) => "whole and complete".to_owned(),
-            (0, Some(place)) if self.missing.is_empty() => format!("whole, and complete with what {place} has"),
+            (0, Some(place)) if self.missing.is_empty() => {
+                format!("whole, and complete with what {place} has")
+            }
             (0, Some(place)) => format!(
                 "whole, but {} of {} are in neither: not complete with what {place} has",
                 ui::count(self.missing.len(), "blob"),
@@ -184,6 +196,10 @@ fn needed_by(images: &[String]) -> String {
     match images.len() {
         0 => String::new(),
         all if all <= MOST_NAMED => format!(" (needed by {})", images.join(", ")),
-        all => format!(" (needed by {} and {} more)", images[..MOST_NAMED].join(", "), all - MOST_NAMED),
+        all => format!(
+            " (needed by {} and {} more)",
+            images[..MOST_NAMED].join(", "),
+            all - MOST_NAMED
+        ),
     }
 }

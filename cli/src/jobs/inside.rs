@@ -6,9 +6,7 @@ use transload_policy::PlatformPattern;
 use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 use transload_transfer::place::LocalPlace;
 
-use super::{
-    Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint, with_volumes,
-};
+use super::{Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint, with_volumes};
 use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs};
 use crate::task::{Problem, TaskErrors};
 
@@ -91,7 +89,9 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     let mut read = |argument: &str, text: &str| {
         let volumes = &args.volumes.volumes;
         let parsed = Location::parse_argument(text).map(|location| match location {
-            Location::Local(place) if place.is_bundle() => Location::Local(place.with_volumes(volumes.clone())),
+            Location::Local(place) if place.is_bundle() => {
+                Location::Local(place.with_volumes(volumes.clone()))
+            }
             other => other,
         });
         let parsed = parsed.map(Endpoint::Fixed);
@@ -150,7 +150,10 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
 /// Everything that is wrong with the arguments.
 pub fn inventory(args: &InventoryArgs) -> Result<(Job, Location), TaskErrors> {
     let location = location("PLACE", &args.place)?;
-    Ok((reaching("inventory", Some(&location), &args.registries)?, location))
+    Ok((
+        reaching("inventory", Some(&location), &args.registries)?,
+        location,
+    ))
 }
 
 /// A job that says how the place of `verify --against` is reached.
@@ -158,7 +161,11 @@ pub fn inventory(args: &InventoryArgs) -> Result<(Job, Location), TaskErrors> {
 /// # Errors
 /// Everything that is wrong with the arguments.
 pub fn against(args: &VerifyArgs) -> Result<Job, TaskErrors> {
-    let text = args.against.against.as_deref().filter(|text| !Path::new(text).exists());
+    let text = args
+        .against
+        .against
+        .as_deref()
+        .filter(|text| !Path::new(text).exists());
     let location = text.map(|text| location("--against", text)).transpose()?;
     reaching("verify", location.as_ref(), &args.registries)
 }
