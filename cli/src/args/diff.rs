@@ -6,7 +6,7 @@ use super::{OUTPUT, Output, RegistryArgs, SELECTION, TRANSFER, VolumesArgs, exam
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
+#[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct DiffArgs {
     /// Directory or archive; or a registry, if B is a directory or archive
     #[arg(value_name = "A")]

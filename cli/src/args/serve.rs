@@ -8,7 +8,7 @@ use super::examples;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
+#[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct ServeArgs {
     /// Directories and archives; the first that has an image serves it
     #[arg(value_name = "PLACE", required = true)]

@@ -9,7 +9,7 @@ use crate::ui::ProgressMode;
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
+#[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct VerifyArgs {
     /// Directory or archive
     #[arg(value_name = "PLACE")]
