@@ -68,7 +68,8 @@ fn command(cli: &Cli) -> u8 {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        transfer(cli, how, Work::of(job), of_arguments)
+        let logins = jobs::logins(&which.registries);
+        transfer(cli, how, logins, Work::of(job), of_arguments)
     };
     let bundled = |job: Result<Job, TaskErrors>, bundle: &BundleArgs, how: &HowArgs| {
         bundling::complete(job?, bundle, &base_options(how))
@@ -104,6 +105,10 @@ fn command(cli: &Cli) -> u8 {
         Command::Prune(args) => (commands::prune(cli, args), ui::NOTHING_REMOVED),
         Command::Report(args) => (commands::report(args), ""),
         Command::Init(args) => (commands::init(args), ""),
+        Command::Images(args) => (commands::images(args), ""),
+        Command::Completions(args) => (Ok(commands::completions(args)), ""),
+        Command::Man(args) => (commands::man(args), ""),
+        Command::Version => (Ok(commands::version()), ""),
     };
     status.unwrap_or_else(|errors| {
         ui::err(ui::errors(errors.problems(), errors.left_out()) + otherwise);
@@ -128,14 +133,15 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         tags: args.tags.clone(),
         image_tasks_only: args.image_tasks_only,
     };
-    let loaded = task::load(&args.file, &options)?;
+    let file = args.file();
+    let loaded = task::load(file, &options)?;
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     if !cli.quiet {
         for warning in &warnings {
             ui::err_line(format_args!("warning: {warning}"));
         }
     }
-    warn_of_exposure(cli, args.vars.iter().chain([&args.file]));
+    warn_of_exposure(cli, args.vars.iter().map(PathBuf::as_path).chain([file]));
     for skipped in &loaded.skipped {
         if !cli.quiet {
             ui::err_line(format_args!("skipped {skipped}"));
@@ -145,10 +151,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
     if loaded.jobs.is_empty() {
         let mut reasons: Vec<String> = loaded.skipped.iter().map(ToString::to_string).collect();
         reasons.truncate(MOST_REASONS);
-        let problem = Problem::of_file(
-            &args.file.display().to_string(),
-            "no image task of this file runs",
-        );
+        let problem = Problem::of_file(&file.display().to_string(), "no image task of this file runs");
         return Err(problem.with_hint(reasons.join("; ")).into());
     }
     let trust = trust::policy(&args.trust).map_err(TaskErrors::from)?;
@@ -165,13 +168,20 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         courses: &loaded.courses,
         held: if cli.quiet { warnings } else { Vec::new() },
     };
-    transfer(cli, &args.how, work, |problem| loaded.locate(problem))
+    let logins = DefaultCredentials::new();
+    transfer(cli, &args.how, logins, work, |problem| loaded.locate(problem))
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
-pub(crate) fn warn_of_exposure<'a>(cli: &Cli, files: impl Iterator<Item = &'a PathBuf>) {
-    let files: BTreeSet<&PathBuf> = files.collect();
-    for warning in files.into_iter().filter_map(|file| task::exposure_warning(file)) {
+pub(crate) fn warn_of_exposure<'a, P: AsRef<Path> + Ord + ?Sized + 'a>(
+    cli: &Cli,
+    files: impl Iterator<Item = &'a P>,
+) {
+    let files: BTreeSet<&P> = files.collect();
+    for warning in files
+        .into_iter()
+        .filter_map(|file| task::exposure_warning(file.as_ref()))
+    {
         if !cli.quiet {
             ui::err_line(format_args!("warning: {warning}"));
         }
@@ -202,6 +212,7 @@ impl Work<'_> {
 fn transfer(
     cli: &Cli,
     how: &HowArgs,
+    logins: DefaultCredentials,
     mut work: Work<'_>,
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> Result<u8, TaskErrors> {
@@ -228,13 +239,14 @@ fn transfer(
         job.shard = how.shard;
     }
     work.jobs = lock.bind(&work.jobs);
-    Ok(transfer_all(cli, how, &work, (report, lock), locate))
+    Ok(transfer_all(cli, how, logins, &work, (report, lock), locate))
 }
 
 /// Does the jobs, and reports what became of them.
 fn transfer_all(
     cli: &Cli,
     how: &HowArgs,
+    logins: DefaultCredentials,
     work: &Work<'_>,
     (report, lock): (Option<ReportFile>, LockFile),
     locate: impl Fn(&transfer::Problem) -> Problem,
@@ -263,7 +275,7 @@ fn transfer_all(
         idle: Duration::from_secs(u64::from(how.timeout)),
         limit_rate: how.limit_rate,
         uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
-        credentials: Arc::new(DefaultCredentials::new()),
+        credentials: Arc::new(logins),
         cancel: Arc::clone(cancel),
     };
     if how.dry_run {

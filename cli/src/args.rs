@@ -7,22 +7,28 @@ mod diff;
 mod documented;
 pub mod environment;
 mod examples;
-mod hosts;
+mod hints;
+mod images;
 pub mod init;
 mod inspect;
 mod list;
 pub mod lock;
 mod login;
 mod logout;
+mod pages;
 mod progress;
 mod projects;
+mod prune;
 mod rate;
+mod registries;
+mod rename;
 mod report;
 mod serve;
 mod shard;
 mod trust;
+mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use transload_transfer::job::Referrers;
@@ -31,34 +37,59 @@ use transload_transfer::job::Shard;
 
 use crate::ui::ColorMode;
 
+/// Headings of options, by purpose.
+const SELECTION: &str = "Selection";
+const REGISTRIES: &str = "Registries";
+const TRANSFER: &str = "Transfer";
+const OUTPUT: &str = "Output";
+const REPORTS: &str = "Reports";
+
 pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
-pub use hosts::HostArgs;
+pub use images::ImagesArgs;
 pub use inspect::InspectArgs;
 pub use list::{ListArgs, ListForm, SortBy};
 pub use login::LoginArgs;
 pub use logout::LogoutArgs;
+pub use pages::{CompletionsArgs, ManArgs};
 pub use progress::ProgressArgs;
 pub use projects::ProjectArgs;
+pub use prune::PruneArgs;
+pub use registries::RegistryArgs;
+pub use rename::RenameArgs;
 pub use report::{ReportArgs, ReportForm};
 pub use serve::{ConfigOf, ServeArgs};
 pub use trust::TrustArgs;
+pub use verify::VerifyArgs;
 
-/// Moves container images between registries and directories.
+/// Copies container images into and out of air-gapped networks.
 #[derive(Debug, Parser)]
-#[command(name = "transload", version, max_term_width = 110, after_help = EXAMPLES)]
+#[command(
+    name = "transload",
+    version,
+    long_version = LONG_VERSION,
+    max_term_width = 110,
+    after_help = examples::PROGRAM,
+    after_long_help = examples::long(examples::PROGRAM)
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say more: -v tells of retries and fallbacks, -vv of requests, -vvv of everything
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    /// Print more: -v retries and fallbacks, -vv requests, -vvv all
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
     pub verbose: u8,
 
-    /// Say only what went wrong, and the summary
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Print errors and the summary only
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
     pub quiet: bool,
 
     /// Where to use colours
@@ -66,85 +97,104 @@ pub struct Cli {
     pub color: ColorMode,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  transload pull alpine:3.19 registry.k8s.io/pause:3.10 --dest ./images --platform linux/amd64
-  transload push --src ./images --dest hub.local/mirror
-  transload copy --src ./images --dest /mnt/usb/images --pattern '.*calico.*'
-  transload run tasks.yaml --set registry=hub.local --dry-run
-
-Exit status:
-  0 done, 1 something failed, 2 wrong usage or configuration (nothing was moved), 130 interrupted";
+/// The version, with the commit it was built from where the build knew it.
+pub const LONG_VERSION: &str = env!("TRANSLOAD_VERSION");
 
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Do the tasks of a YAML file
+    /// Run the tasks of a YAML file
     Run(RunArgs),
     /// Pull images from registries into a directory or an archive
     Pull(PullArgs),
-    /// Push images of a directory or an archive to a registry
+    /// Push images from a directory or an archive to a registry
     Push(PushArgs),
-    /// Copy images between directories, archives and registries, in any direction
+    /// Copy images from any place to any other
+    #[command(visible_alias = "cp")]
     Copy(CopyArgs),
-    /// List the images of a directory or an archive, with platforms and sizes
+    /// List the images in a directory or an archive
+    #[command(visible_alias = "ls")]
     List(ListArgs),
-    /// Write down the digests that a directory, an archive or a registry has, for bundles that leave them out
+    /// Find the images that manifests, charts and Compose files name
+    Images(ImagesArgs),
+    /// List the digests of a place, for bundles that leave them out
     Inventory(InventoryArgs),
-    /// Show what an image in a registry, a directory or an archive consists of
+    /// Show an image's manifests, layers and sizes
     Inspect(InspectArgs),
-    /// Compare directories, archives, and what a registry has of them
+    /// Compare directories, archives, or one with a registry
     Diff(DiffArgs),
-    /// Serve the images of directories and archives as a registry
+    /// Serve directories and archives as a registry
     Serve(ServeArgs),
-    /// Check every byte of a directory's or an archive's images, and mend a directory
+    /// Check every byte of a directory or an archive, and repair it
     Verify(VerifyArgs),
-    /// Remove from a directory what no image needs that is kept
+    /// Delete what no kept image uses from a directory
     Prune(PruneArgs),
     /// Make a page or a bill of materials of a report
     Report(ReportArgs),
-    /// Write a task file to begin with, with comments
+    /// Write a commented task file to start from
     Init(init::InitArgs),
-    /// Store credentials for a registry, once it has accepted them
+    /// Store credentials for a registry
     Login(LoginArgs),
-    /// Remove the stored credentials for a registry
+    /// Remove stored credentials for a registry
     Logout(LogoutArgs),
-    /// Find out what a registry answers, and what is wrong
+    /// Diagnose the connection, certificate and login of a registry
     Check(CheckArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print a man page, or write them all
+    Man(ManArgs),
+    /// Print the version and the commit
+    Version,
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::RUN)]
+#[command(after_help = examples::short(examples::RUN), after_long_help = examples::long(examples::RUN))]
 pub struct RunArgs {
-    /// The task file; - reads it from stdin
-    #[arg(value_name = "TASKS.yaml")]
-    pub file: PathBuf,
+    /// Task file; - reads stdin
+    #[arg(value_name = "TASKS.yaml", required_unless_present = "file_option")]
+    file: Option<PathBuf>,
 
-    /// A YAML or JSON file of variables; later ones win
+    /// Task file, as an option
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "TASKS.yaml",
+        conflicts_with = "file",
+        hide_short_help = true
+    )]
+    file_option: Option<PathBuf>,
+
+    /// YAML or JSON file of variables
+    ///
+    /// May be repeated. A later file wins over an earlier one.
     #[arg(long, value_name = "FILE")]
     pub vars: Vec<PathBuf>,
 
-    /// A variable, such as registry=hub.local or image.platforms=[linux/amd64]; wins over files. Everybody on this machine can read it
-    /// in the list of processes: passwords belong in a file of --vars
+    /// Variable, such as registry=hub.local
+    ///
+    /// The value is YAML: image.platforms=[linux/amd64]. It wins over --vars. Other users of this machine see it in the process list:
+    /// keep passwords in a file for --vars.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// Only tasks with one of these tags
-    #[arg(long, value_name = "TAG", value_delimiter = ',')]
+    /// Run only tasks that have one of these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = SELECTION)]
     pub tags: Vec<String>,
 
-    /// Pass over tasks of other modules
-    #[arg(long)]
+    /// Skip tasks of other modules than image
+    #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub image_tasks_only: bool,
 
-    /// Which referrers come along where a task takes none, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom
-    /// for cosign's tags
+    /// Referrers to copy along, such as signatures and SBOMs
+    ///
+    /// For tasks that set none: none, all, or artifact types, and sig, att and sbom for cosign's tags.
     #[arg(
         long,
         default_value = "none",
         value_name = "TYPE,…",
-        help_heading = "Which images"
+        hide_short_help = true,
+        help_heading = SELECTION
     )]
     pub referrers: Referrers,
 
@@ -161,26 +211,43 @@ pub struct RunArgs {
     pub how: HowArgs,
 }
 
+impl RunArgs {
+    /// Returns the task file, in whichever form it was given.
+    pub fn file(&self) -> &Path {
+        let file = self.file.as_deref().or(self.file_option.as_deref());
+        file.unwrap_or(Path::new("-"))
+    }
+}
+
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::with_places(examples::PULL))]
+#[command(after_help = examples::short(examples::PULL), after_long_help = examples::with_places(examples::PULL))]
 pub struct PullArgs {
-    /// The images, such as alpine:3.19 or hub.local/team/app@sha256:…; a tag may be a glob with * ? [ ], such as 'app:v1.3*' (in
-    /// quotes: a shell may take it for files)
+    /// Images, such as alpine:3.19 or 'hub.local/app:v1.*'
+    ///
+    /// A name without tag or digest means latest. A tag may be a glob with * ? [ ]; quote it for the shell.
     #[arg(value_name = "IMAGE", required_unless_present = "images_file")]
     pub images: Vec<String>,
 
-    /// A directory, which is made if it isn't there, or an archive (a name that ends in .tar, or one of the places below)
+    /// Directory or archive to write
+    ///
+    /// A missing directory is created. A name that ends in .tar is an archive; "Places on disks" below lists the other forms.
     #[arg(short, long, value_name = "PLACE")]
     pub dest: String,
 
-    /// Fetch from this registry (a mirror) instead; images keep their names
+    /// Pull from this registry (a mirror) instead
+    ///
+    /// Images keep their names.
     #[arg(short, long, value_name = "REGISTRY")]
     pub src: Option<String>,
 
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
+
+    /// Names at the destination.
+    #[command(flatten)]
+    pub rename: RenameArgs,
 
     /// How a bundle is written.
     #[command(flatten)]
@@ -193,24 +260,30 @@ pub struct PullArgs {
 
 /// Arguments of `push`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::with_places(examples::PUSH))]
+#[command(after_help = examples::short(examples::PUSH), after_long_help = examples::with_places(examples::PUSH))]
 pub struct PushArgs {
-    /// The images; all of the source's if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell may
-    /// take it for files)
+    /// Images to push; all of the source's if none is named
+    ///
+    /// A tag may be a glob with * ? [ ], such as 'app:v1.3*'; quote it for the shell.
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// A directory or an archive (a path, or one of the places below)
+    /// Directory or archive to read
+    ///
+    /// A path, or one of the forms listed in "Places on disks" below.
     #[arg(short, long, value_name = "PLACE")]
     pub src: String,
 
-    /// A registry, a registry and a namespace, a whole reference, or a template over .module.image.src.reference, which has registry,
-    /// repository and reference (the tag)
+    /// Registry, such as hub.local/mirror
+    ///
+    /// Also a whole reference for one image, or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
     #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
     pub dest: String,
 
-    /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
-    #[arg(long)]
+    /// Include images that lost their tag to a newer one
+    ///
+    /// Without IMAGE, the directory's untagged images are left out where their repository has tagged ones.
+    #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub untagged: bool,
 
     /// Where a bundle's volumes are.
@@ -220,6 +293,10 @@ pub struct PushArgs {
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
+
+    /// Names at the destination.
+    #[command(flatten)]
+    pub rename: RenameArgs,
 
     /// Which projects it may create.
     #[command(flatten)]
@@ -232,28 +309,28 @@ pub struct PushArgs {
 
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
-#[command(after_help = examples::with_places(examples::COPY))]
+#[command(after_help = examples::short(examples::COPY), after_long_help = examples::with_places(examples::COPY))]
 pub struct CopyArgs {
-    /// The images; all that a directory or an archive has if none is given. A tag may be a glob with * ? [ ], such as 'app:v1.3*' (in quotes: a shell
-    /// may take it for files)
+    /// Images to copy; all of the source's if none is named
+    ///
+    /// A tag may be a glob with * ? [ ], such as 'app:v1.3*'; quote it for the shell.
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// A directory or an archive (a path, or one of the places below) or a registry; each image's own registry if not given
+    /// Directory, archive or registry [default: the images' own]
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
-    /// A directory, an archive, a registry, a whole reference, or a template
+    /// Directory, archive, registry, reference or template
+    ///
+    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
     #[arg(short, long, value_name = "DEST")]
     pub dest: String,
 
-    /// From a directory to a directory: make hard links, not copies. Only of files that are yours and that nobody else may write; the
-    /// others are copied
-    #[arg(long)]
-    pub link: bool,
-
-    /// Of all the directory's images, take those without a tag, too, that were left in a repository when its tags moved on
-    #[arg(long)]
+    /// Include images that lost their tag to a newer one
+    ///
+    /// Without IMAGE, a directory's untagged images are left out where their repository has tagged ones.
+    #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub untagged: bool,
 
     /// Where a bundle's volumes are.
@@ -263,6 +340,10 @@ pub struct CopyArgs {
     /// Which images.
     #[command(flatten)]
     pub which: WhichArgs,
+
+    /// Names at the destination.
+    #[command(flatten)]
+    pub rename: RenameArgs,
 
     /// Which projects it may create.
     #[command(flatten)]
@@ -275,140 +356,68 @@ pub struct CopyArgs {
     /// How to transfer.
     #[command(flatten)]
     pub how: HowArgs,
+
+    /// Hard-link files between directories instead of copying them
+    ///
+    /// Links only files that belong to you and that nobody else may write; copies the others.
+    #[arg(long, hide_short_help = true, help_heading = TRANSFER)]
+    pub link: bool,
 }
-
-/// Arguments of `verify`.
-#[derive(Debug, Args)]
-#[command(after_help = VERIFY_EXAMPLES)]
-pub struct VerifyArgs {
-    /// The directory or archive
-    #[arg(value_name = "PLACE")]
-    pub place: String,
-
-    /// Where a bundle's volumes are.
-    #[command(flatten)]
-    pub volumes: VolumesArgs,
-
-    /// What a bundle is compared with.
-    #[command(flatten)]
-    pub against: AgainstArgs,
-
-    /// Only images whose name this regular expression matches
-    #[arg(long, value_name = "REGEX")]
-    pub pattern: Option<String>,
-
-    /// Fetch what is wrong, and only that
-    #[arg(long)]
-    pub repair: bool,
-
-    /// Fetch from this registry (a mirror); from each image's own if not given
-    #[arg(short, long, value_name = "REGISTRY", requires = "repair")]
-    pub src: Option<String>,
-
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-    pub output: Output,
-
-    /// Who must have signed the images.
-    #[command(flatten)]
-    pub trust: TrustArgs,
-
-    /// How to reach registries.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
-
-    /// How many blobs are read, or fetched, at once
-    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
-          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = "How")]
-    pub jobs: u16,
-
-    /// How often a request that failed is tried again
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
-          allow_negative_numbers = true, help_heading = "How")]
-    pub retries: u32,
-
-    /// How progress is shown.
-    #[command(flatten)]
-    pub progress: ProgressArgs,
-}
-
-const VERIFY_EXAMPLES: &str = "\
-Examples:
-  transload verify ./images
-  transload verify ./images --repair --src hub.local/mirror
-
-Exit status:
-  0 everything is whole, 1 something is wrong (and wasn't mended), 2 wrong usage, 130 interrupted
-  Blobs that no image needs, leftovers of interrupted transfers and foreign files are told of; they aren't wrong";
-
-/// Arguments of `prune`.
-#[derive(Debug, Args)]
-#[command(after_help = PRUNE_EXAMPLES)]
-pub struct PruneArgs {
-    /// The directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-
-    /// KEEP only the images that this file names, one a line, # for comments; - reads stdin. All others are removed
-    #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
-    pub keep: Option<PathBuf>,
-
-    /// KEEP only the images whose name this regular expression matches. All others are removed
-    #[arg(long, value_name = "REGEX")]
-    pub pattern: Option<String>,
-
-    /// Show what would be removed, and remove nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
-    pub output: Output,
-}
-
-const PRUNE_EXAMPLES: &str = "\
-Without --keep and --pattern, all images stay: only blobs that none of them needs and leftovers of interrupted transfers are removed.
-Signatures, attestations and other artifacts that refer to an image that stays stay with it.
-It waits for transfers that run in the directory; those that begin meanwhile wait for it.
-
-Examples:
-  transload prune ./images
-  transload prune ./images --keep images.txt --dry-run
-  transload prune ./images --pattern 'kube|calico'
-
-Exit status:
-  0 done, 1 the directory is damaged or nothing could be removed, 2 wrong usage (nothing was removed), 130 interrupted";
 
 /// Which images, and what of them.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which images")]
+#[command(next_help_heading = SELECTION)]
 pub struct WhichArgs {
-    /// A file of images or globs, one a line; # begins a comment, at the beginning of a line or behind a space; - reads stdin
-    #[arg(long, value_name = "FILE")]
+    /// File of images, one a line; - reads stdin
+    ///
+    /// A line has an image or a glob. # begins a comment, at the start of a line or after a space.
+    #[arg(short = 'f', long, value_name = "FILE")]
     pub images_file: Option<PathBuf>,
 
-    /// Only images whose name this regular expression matches
+    /// Only images whose name matches this pattern
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
 
-    /// Only these platforms, such as linux/amd64,linux/arm/v7 or 'windows(10.0.20348)/amd64' (a version, or how it begins); all if not given
+    /// Only these, such as linux/amd64,linux/arm64
+    ///
+    /// All platforms if not given. A version of Windows is written 'windows(10.0.20348)/amd64', in full or its beginning.
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
 
-    /// What a missing platform means
-    #[arg(long, value_enum, default_value = "strict", value_name = "POLICY")]
+    /// What to do if an image lacks a platform of --platform
+    #[arg(
+        long,
+        value_enum,
+        default_value = "strict",
+        value_name = "POLICY",
+        hide_short_help = true
+    )]
     pub policy: Policy,
 
-    /// Whether to accept an image of a single platform, where several are asked for and its own is one of them, as KubeKey does
-    #[arg(long, value_enum, default_value = "refuse", value_name = "SINGLE")]
+    /// How to judge an image of one platform if --platform has several
+    #[arg(
+        long,
+        value_enum,
+        default_value = "refuse",
+        value_name = "SINGLE",
+        hide_short_help = true
+    )]
     pub single: SingleArg,
 
-    /// What becomes of an index of which only some platforms move
-    #[arg(long, value_enum, default_value = "filtered", value_name = "INDEX")]
+    /// How to write an index if only some of its platforms are copied
+    #[arg(
+        long,
+        value_enum,
+        default_value = "filtered",
+        value_name = "INDEX",
+        hide_short_help = true
+    )]
     pub index: IndexArg,
 
-    /// Which referrers come along, such as signatures and SBOMs: none, all, or artifact types, and sig, att and sbom for cosign's tags
-    #[arg(long, default_value = "none", value_name = "TYPE,…")]
+    /// Referrers to copy along, such as signatures and SBOMs
+    ///
+    /// none, all, or artifact types, and sig, att and sbom for cosign's tags.
+    #[arg(long, default_value = "none", value_name = "TYPE,…", hide_short_help = true)]
     pub referrers: Referrers,
 
     /// What is checked of them.
@@ -420,62 +429,48 @@ pub struct WhichArgs {
     pub registries: RegistryArgs,
 }
 
-/// How to reach registries.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Registries")]
-pub struct RegistryArgs {
-    /// A YAML list of credentials and settings by registry, as a task's auths
-    #[arg(long, value_name = "FILE")]
-    pub auths: Option<PathBuf>,
-
-    /// Don't check certificates (for hosts that --auths doesn't name)
-    #[arg(long)]
-    pub insecure: bool,
-
-    /// Speak plain HTTP with the registry that --src, --dest or the images name
-    #[arg(long)]
-    pub plain_http: bool,
-
-    /// A PEM file of certificate authorities to trust for the registry that --src, --dest or the images name
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-}
-
 /// How to transfer.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How")]
+#[command(next_help_heading = TRANSFER)]
 pub struct HowArgs {
-    /// How many requests and blobs at once, at most: it begins with 16, and grows while requests succeed
+    /// Most requests and blobs at once
+    ///
+    /// A transfer starts with 16 at once and adds more while requests succeed.
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "64",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
     pub jobs: u16,
 
-    /// How often a request that failed is tried again
+    /// Retries of a request that failed
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
-          allow_negative_numbers = true)]
+          allow_negative_numbers = true, hide_short_help = true)]
     pub retries: u32,
 
-    /// How long a connection may go without a single byte before it is given up and made anew; slow ones are left alone
+    /// Seconds without a byte before a connection is replaced
+    ///
+    /// A slow connection that still sends bytes is kept.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=3600),
-          allow_negative_numbers = true)]
+          allow_negative_numbers = true, hide_short_help = true)]
     pub timeout: u16,
 
-    /// How many bytes may pass in a second over all connections, such as 500K, 20M or 100MB (K is 1024, KB 1000)
-    #[arg(long, value_name = "RATE", value_parser = rate::parse,
-          allow_negative_numbers = true)]
+    /// Most bytes a second, such as 500K, 20M or 100MB
+    ///
+    /// Counts all connections together. K, M and G are powers of 1024; KB, MB and GB are powers of 1000.
+    #[arg(long, value_name = "RATE", value_parser = rate::parse, allow_negative_numbers = true, hide_short_help = true)]
     pub limit_rate: Option<u64>,
 
-    /// Hash the blobs that a destination directory has before they count, and replace those with wrong bytes; look up every blob
-    /// of the images that a destination registry lists, and send those that it lost
-    #[arg(long)]
+    /// Verify what the destination already has
+    ///
+    /// In a directory, existing blobs are hashed and damaged ones replaced. In a registry, every blob of the images it lists is
+    /// looked up, and missing ones are sent.
+    #[arg(long, hide_short_help = true)]
     pub check_existing: bool,
 
-    /// Show what would move, and move nothing
+    /// Show what would be copied, and copy nothing
     #[arg(long)]
     pub dry_run: bool,
 
-    /// The form of the plan that --dry-run shows: text for people (unless given) or JSON for programs
-    #[arg(long, value_enum, value_name = "FORM")]
+    /// Form of the plan that --dry-run prints [default: text]
+    #[arg(long, value_enum, value_name = "FORM", hide_short_help = true, help_heading = OUTPUT)]
     pub output: Option<Output>,
 
     /// How progress is shown.
@@ -485,48 +480,53 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write what became of each image to this file: a page if its name ends in .html, else JSON; - is stdout
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    /// Write results to this file: a page if it ends in .html, else JSON; - is stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]
     pub report: Option<PathBuf>,
 
-    /// Only the images that failed or weren't reached in the run that wrote this report; - reads stdin
-    #[arg(long, value_name = "REPORT")]
+    /// Only what failed or was left in this report
+    ///
+    /// Takes the --report of an earlier run; - reads stdin.
+    #[arg(long, value_name = "REPORT", help_heading = REPORTS)]
     pub only_failed: Option<PathBuf>,
 
-    /// Write what is neither in the bundle that images come from nor at their destination to this file, for --only on the other side
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    /// Write what neither the bundle nor the destination has
+    ///
+    /// The file is an inventory for --only, on the side that writes bundles.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
     pub missing: Option<PathBuf>,
 
-    /// Only a part of the images, where N runs share them: I of N, or N alone in the pods of a Kubernetes Indexed Job. All images of
-    /// a repository are in one part
-    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed")]
+    /// Only part I of the images, where N runs share them
+    ///
+    /// In the pods of a Kubernetes Indexed Job, N alone. All images of a repository are in one part.
+    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed", hide_short_help = true, help_heading = TRANSFER)]
     pub shard: Option<Shard>,
 }
 
-/// What a missing platform means.
+/// What to do about a missing platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Policy {
-    /// An error.
+    /// Fail the image.
     Strict,
-    /// A warning.
+    /// Warn, and copy the platforms it has.
     Warn,
 }
 
-/// What an image of a single platform means where several are asked for and its own is one of them.
+/// How to judge an image of one platform where several are asked for and its own is one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SingleArg {
-    /// It lacks the others, and the policy says what that means.
+    /// It lacks the other platforms, so --policy decides.
     Refuse,
-    /// It lacks none.
+    /// It is complete, as in KubeKey.
     Accept,
 }
 
-/// What becomes of an index of which only some platforms move.
+/// How to write an index if only some of its platforms are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IndexArg {
-    /// It is cut down to them, which gives it another digest.
+    /// Name only the copied platforms; the digest changes.
     Filtered,
-    /// It stays as it is, digest and all.
+    /// Keep the index and its digest unchanged.
     Original,
 }
 

@@ -15,7 +15,12 @@ struct ImageTemplate {
     text: String,
     template: Template,
     variables: Arc<Value>,
+    /// Which of [`SHORT_NAMES`] it takes from the image.
+    short: Vec<&'static str>,
 }
+
+/// An image's names at the root of a template's variables, unless a variable has the name.
+const SHORT_NAMES: [&str; 3] = ["registry", "repository", "tag"];
 
 /// Reads a `src` or `dest`. One with `{{ … }}` is rendered later, for each image, over `variables` and the image's own names.
 ///
@@ -27,9 +32,28 @@ pub(crate) fn parse(text: &str, variables: &Arc<Value>) -> Result<Endpoint, Endp
     }
     Ok(Endpoint::Template(Arc::new(ImageTemplate {
         text: text.trim().to_owned(),
+        short: short_names(text, variables),
         template: Template::parse(text).map_err(wrong)?,
         variables: Arc::clone(variables),
     })))
+}
+
+/// The short names that a template takes from each image.
+///
+/// In the host's place, `registry` is never the image's own: a variable that was forgotten would send images back where they came from.
+pub(crate) fn short_names(text: &str, variables: &Value) -> Vec<&'static str> {
+    let Ok(template) = Template::parse(text) else {
+        return Vec::new();
+    };
+    let used = template.all_variables(variables);
+    let host = text.trim().strip_prefix(OCI).unwrap_or(text.trim());
+    let host = host.split('/').next().unwrap_or_default();
+    let is_taken = |name: &str| matches!(variables, Value::Object(root) if root.contains_key(name));
+    let is_short = |name: &&str| {
+        let is_used = used.iter().any(|path| path.split('.').next() == Some(name));
+        is_used && !is_taken(name) && !(*name == "registry" && host.contains(".registry"))
+    };
+    SHORT_NAMES.into_iter().filter(is_short).collect()
 }
 
 fn wrong(error: transload_template::Error) -> EndpointError {
@@ -63,7 +87,7 @@ impl fmt::Display for ImageTemplate {
 
 impl PlaceTemplate for ImageTemplate {
     fn locate(&self, image: &ImageName) -> Result<Location, EndpointError> {
-        let variables = with_image(&self.variables, image);
+        let variables = with_image(&self.variables, image, &self.short);
         let resolved = self.template.resolve(&variables).map_err(wrong)?;
         let rendered = self.template.render(&resolved).map_err(wrong)?;
         Location::parse(&rendered).map_err(|cause| EndpointError::Rendered {
@@ -83,20 +107,27 @@ impl PlaceTemplate for ImageTemplate {
     }
 }
 
-/// The variables with the image's names at `.module.image.src.reference` (the documentation's place) and
+/// The variables with the image's names at the root where `short` has them, at `.module.image.src.reference` (the documentation's place) and
 /// `.module.image.reference` (where KubeKey's own roles look).
-fn with_image(variables: &Value, image: &ImageName) -> Value {
+fn with_image(variables: &Value, image: &ImageName, short: &[&str]) -> Value {
     let reference = image.reference();
     let repository = reference.repository();
-    let names = Value::from(json!({
-        "registry": repository.registry().as_str(),
-        "repository": repository.path(),
-        "reference": reference.tag().map(ToString::to_string).or_else(|| reference.digest().map(ToString::to_string)),
-    }));
+    let tag = reference.tag().map(ToString::to_string);
+    let tag = tag.or_else(|| reference.digest().map(ToString::to_string));
+    let (registry, path) = (repository.registry().as_str(), repository.path());
+    let names = Value::from(json!({"registry": registry, "repository": path, "reference": tag}));
     let mut root = match variables {
         Value::Object(root) => root.clone(),
         _ => BTreeMap::new(),
     };
+    for name in short {
+        let value = match *name {
+            "registry" => json!(registry),
+            "repository" => json!(path),
+            _ => json!(tag),
+        };
+        root.insert((*name).to_owned(), Value::from(value));
+    }
     let mut module = taken_object(&mut root, "module");
     let mut of_image = taken_object(&mut module, "image");
     let mut source = taken_object(&mut of_image, "src");

@@ -1,15 +1,15 @@
 //! From the command line to [`Job`]s.
 
 mod ends;
+mod hosts;
 mod inside;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
-use transload_reference::{ParseError, Registry};
-use transload_registry_client::HostRule;
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, RenameError, Renaming, Single};
+use transload_reference::ParseError;
 use transload_template::{Snippet, Value};
 use transload_transfer::TrustPolicy;
 use transload_transfer::job::{
@@ -18,8 +18,8 @@ use transload_transfer::job::{
 use transload_transfer::maintenance::Keep;
 
 use crate::args::{
-    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RegistryArgs, SingleArg, TrustArgs,
-    VerifyArgs, VolumesArgs, WhichArgs,
+    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RenameArgs, SingleArg, TrustArgs, VerifyArgs,
+    VolumesArgs, WhichArgs,
 };
 use crate::task::{self, Problem, TaskErrors};
 use crate::trust;
@@ -28,6 +28,8 @@ use ends::{
     directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
     registry, swapped,
 };
+use hosts::hosts;
+pub use hosts::{host_rules, logins};
 pub use inside::{Ends, against, diff, inspect, inventory, place, platform_patterns};
 
 /// Collects what is wrong while going on.
@@ -67,8 +69,10 @@ pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
         .src
         .as_deref()
         .and_then(|src| registry("--src", src, &mut wrong));
+    let renaming = renaming(&args.rename, &mut wrong);
     let job = destination.map(|destination| Job {
         source,
+        renaming,
         ..Job::new("pull", destination.into())
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
@@ -94,8 +98,10 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
         );
     }
     let destination = registry("--dest", &args.dest, &mut wrong);
+    let renaming = renaming(&args.rename, &mut wrong);
     let job = source.zip(destination).map(|(source, destination)| Job {
         source: Some(source.into()),
+        renaming,
         untagged: args.untagged,
         create_projects: args.projects.visibility(),
         ..Job::new("push", destination)
@@ -122,8 +128,10 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     {
         wrong.note_with_hint("--link", NO_LINK, LINK_HINT);
     }
+    let renaming = renaming(&args.rename, &mut wrong);
     let job = destination.map(|destination| Job {
         source,
+        renaming,
         link: args.link,
         untagged: args.untagged,
         create_projects: args.projects.visibility(),
@@ -161,7 +169,7 @@ pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors
         .and_then(|src| registry("--src", src, &mut wrong));
     let job = Job {
         source,
-        skip_tls_verify: args.registries.insecure,
+        skip_tls_verify: args.registries.is_insecure(),
         ..Job::new("verify", Location::directory(Path::new("")).into())
     };
     let own = images.iter().map(|image| image.reference().registry().clone());
@@ -174,7 +182,7 @@ pub fn repair(args: &VerifyArgs, images: &[ImageName]) -> Result<Job, TaskErrors
 /// # Errors
 /// A bad pattern; a file that can't be read or that names no image.
 pub fn keep(args: &PruneArgs) -> Result<Keep, TaskErrors> {
-    if let Some(file) = &args.keep {
+    if let Some(file) = &args.keep_file {
         let mut wrong = Wrong::default();
         let names = images_of_file(file, &mut wrong);
         return if wrong.0.is_empty() {
@@ -183,7 +191,8 @@ pub fn keep(args: &PruneArgs) -> Result<Keep, TaskErrors> {
             Err(wrong.0.into())
         };
     }
-    Ok(pattern(args.pattern.as_deref())?.map_or(Keep::All, Keep::Matching))
+    let pattern = args.keep_pattern.as_deref();
+    Ok(read_argument("--keep-pattern", pattern)?.map_or(Keep::All, Keep::Matching))
 }
 
 /// A pattern, if one is given.
@@ -191,8 +200,13 @@ pub fn keep(args: &PruneArgs) -> Result<Keep, TaskErrors> {
 /// # Errors
 /// Where it can't be read.
 pub fn pattern(pattern: Option<&str>) -> Result<Option<ImagePattern>, TaskErrors> {
-    let read =
-        pattern.map(|pattern| ImagePattern::new(pattern).map_err(|error| pattern_problem(pattern, &error)));
+    read_argument("--pattern", pattern)
+}
+
+fn read_argument(argument: &str, pattern: Option<&str>) -> Result<Option<ImagePattern>, TaskErrors> {
+    let read = pattern.map(|pattern| {
+        ImagePattern::new(pattern).map_err(|error| pattern_problem(argument, pattern, &error))
+    });
     Ok(read.transpose()?)
 }
 
@@ -255,7 +269,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
         referrers: which.referrers.clone(),
         trust: trust(&which.trust, wrong),
         hosts,
-        skip_tls_verify: which.registries.insecure,
+        skip_tls_verify: which.registries.is_insecure(),
         ..job
     })
 }
@@ -274,16 +288,16 @@ fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {
     match ImagePattern::new(pattern) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            wrong.0.push(pattern_problem(pattern, &error));
+            wrong.0.push(pattern_problem("--pattern", pattern, &error));
             None
         }
     }
 }
 
-/// A bad `--pattern`.
-fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Problem {
+/// A bad pattern.
+fn pattern_problem(argument: &str, pattern: &str, error: &transload_policy::PatternError) -> Problem {
     let message = format!("this isn't a regular expression: {}", error.cause());
-    let problem = Problem::of_file("--pattern", message);
+    let problem = Problem::of_file(argument, message);
     let problem = match error.position() {
         Some(at) => {
             let line = pattern.split('\n').nth(at.line - 1).unwrap_or_default();
@@ -292,6 +306,20 @@ fn pattern_problem(pattern: &str, error: &transload_policy::PatternError) -> Pro
         None => problem,
     };
     error.hint().into_iter().fold(problem, Problem::with_hint)
+}
+
+/// The rules of `--rename`, with what else changes names.
+fn renaming(args: &RenameArgs, wrong: &mut Wrong) -> Renaming {
+    Renaming::new(&args.rename, args.strip_registry, args.prefix.as_deref()).unwrap_or_else(|errors| {
+        for error in errors {
+            let argument = match error {
+                RenameError::Prefix(..) => "--prefix",
+                _ => "--rename",
+            };
+            wrong.note(argument, error.to_string());
+        }
+        Renaming::default()
+    })
 }
 
 /// A bad `--platform`.
@@ -356,7 +384,8 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageEntry> {
     entries
 }
 
-fn without_comment(line: &str) -> &str {
+/// A line of an images file without its comment.
+pub(crate) fn without_comment(line: &str) -> &str {
     let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
     let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
     comment.map_or(line, |at| &line[..at])
@@ -364,85 +393,6 @@ fn without_comment(line: &str) -> &str {
 
 fn with_hint(problem: Problem, error: &EntryError) -> Problem {
     error.hint().into_iter().fold(problem, Problem::with_hint)
-}
-
-/// The rules of `--auths`, and one for `--plain-http` and `--ca-file`.
-fn hosts(job: &Job, own: Vec<Registry>, how: &RegistryArgs, wrong: &mut Wrong) -> Vec<HostRule> {
-    let mut rules = Vec::new();
-    if let Some(file) = &how.auths {
-        match task::load_auths(file, &no_variables()) {
-            Ok(loaded) => rules.extend(loaded),
-            Err(errors) => wrong.0.extend(errors.problems().iter().cloned()),
-        }
-    }
-    if let Some(file) = &how.ca_file {
-        wrong.0.extend(task::check_file("--ca-file", &or_stdin(file)));
-    }
-    if !how.plain_http && how.ca_file.is_none() {
-        return rules;
-    }
-    let registries = named_registries(job, own);
-    if registries.is_empty() && wrong.0.is_empty() {
-        let argument = if how.plain_http {
-            "--plain-http"
-        } else {
-            "--ca-file"
-        };
-        wrong.note_with_hint(
-            argument,
-            "it isn't clear which registry this is for: --src, --dest and the images name none, or several",
-            "use --auths with an entry for each registry",
-        );
-    }
-    for registry in registries {
-        // An entry of --auths for the same registry keeps its credentials.
-        match rules
-            .iter_mut()
-            .find(|rule: &&mut HostRule| rule.repo == registry.as_str())
-        {
-            Some(rule) => set_transport(rule, how),
-            None => {
-                let mut rule = HostRule::new(registry.as_str());
-                rule.insecure = how.insecure.then_some(true);
-                set_transport(&mut rule, how);
-                rules.push(rule);
-            }
-        }
-    }
-    rules
-}
-
-fn set_transport(rule: &mut HostRule, how: &RegistryArgs) {
-    if how.plain_http {
-        rule.plain_http = Some(true);
-    }
-    if let Some(file) = &how.ca_file {
-        rule.ca_file = Some(or_stdin(file));
-    }
-}
-
-/// The path of a file that something else opens: `-` is the standard input there, too.
-fn or_stdin(file: &Path) -> PathBuf {
-    let is_stdin = file == Path::new("-");
-    if is_stdin {
-        "/dev/stdin".into()
-    } else {
-        file.to_owned()
-    }
-}
-
-/// The registries that the ends name, else the one that all images are from: `own` has each one's.
-fn named_registries(job: &Job, mut own: Vec<Registry>) -> Vec<Registry> {
-    let ends = job.source.iter().chain([&job.destination]);
-    let named: Vec<Registry> = ends.filter_map(Endpoint::named_registry).collect();
-    if !named.is_empty() || job.source.is_some() {
-        return named;
-    }
-    own.dedup();
-    if own.len() > 1 {
-        own.clear();
-    }
-    own
 }
 
 #[cfg(test)]
@@ -464,5 +414,105 @@ mod tests {
         for (line, image) in cases {
             assert_eq!(without_comment(line), image, "{line}");
         }
+    }
+
+    fn read(line: &str) -> Result<Job, TaskErrors> {
+        use clap::Parser;
+        match crate::args::Cli::try_parse_from(line.split(' '))
+            .expect(line)
+            .command
+        {
+            crate::args::Command::Pull(args) => pull(&args),
+            crate::args::Command::Push(args) => push(&args),
+            crate::args::Command::Copy(args) => copy(&args),
+            _ => panic!("{line}"),
+        }
+    }
+
+    #[test]
+    fn credentials_go_to_the_one_registry_that_is_named() {
+        for (line, registry) in [
+            (
+                "transload pull a.io/x:1 a.io/y:2 --dest ./d --creds u:p:q",
+                "a.io",
+            ),
+            (
+                "transload pull a.io/x:1 --src b.io --dest ./d --creds u:p:q",
+                "b.io",
+            ),
+            ("transload copy a.io/x:1 --dest c.io/y --creds u:p:q", "c.io"),
+        ] {
+            let job = read(line).unwrap();
+            let with: Vec<&str> = job
+                .hosts
+                .iter()
+                .filter(|rule| rule.credential.is_some())
+                .map(|rule| rule.repo.as_str())
+                .collect();
+            assert_eq!(with, [registry], "{line}");
+        }
+        for (line, why) in [
+            (
+                "transload pull a.io/x:1 b.io/y:2 --dest ./d --creds u:p",
+                "it isn't clear which registry",
+            ),
+            (
+                "transload copy x:1 --src a.io --dest b.io --creds u:p",
+                "the command names a.io and b.io",
+            ),
+            (
+                "transload pull a.io/x:1 --dest ./d --creds secretword",
+                "isn't a user and a password",
+            ),
+        ] {
+            let said = read(line).unwrap_err().to_string();
+            assert!(
+                said.contains(why) && !said.contains("secretword"),
+                "{line}\n{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_change_at_the_destination() {
+        for (line, expected) in [
+            (
+                "transload pull a.io/t/x:1 --dest ./d --prefix hub.local/m",
+                "hub.local/m/t/x:1",
+            ),
+            (
+                "transload pull a.io/t/x:1 --dest ./d --strip-registry",
+                "docker.io/t/x:1",
+            ),
+            (
+                "transload copy a.io/t/x:1 --dest h.io/m --prefix p",
+                "h.io/m/p/t/x:1",
+            ),
+            (
+                "transload copy a.io/t/x:1 --dest h.io --rename /t/=/u/ --rename x:1=z:1",
+                "h.io/u/z:1",
+            ),
+            (
+                "transload copy a.io/t/x:1 --dest h.io/{{.registry}}/{{.repository}}:{{.tag}}",
+                "h.io/a.io/t/x:1",
+            ),
+        ] {
+            let job = read(line).unwrap();
+            let renamed = job.images[0].renamed(&job.renaming).unwrap();
+            let target = job.destination.target(&renamed).unwrap();
+            assert_eq!(target.reference().to_string(), expected, "{line}");
+        }
+        let said = read("transload pull x:1 --dest ./d --rename ( --prefix A!")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("--rename: ") && said.contains("--prefix: "),
+            "{said}"
+        );
+        // In the host's place, the image's own registry would send it back.
+        let said = read("transload copy a.io/t/x:1 --dest {{.registry}}/m")
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("registry"), "{said}");
     }
 }

@@ -1,4 +1,4 @@
-//! transload moves container images between registries and directories.
+//! transload copies container images into and out of air-gapped networks.
 //!
 //! A task file ([`task`]) or the command line ([`args`], [`jobs`]) becomes [`Job`](transload_transfer::job::Job)s, which hold nothing but
 //! checked values; `transload-transfer` does them and tells an observer what happens; [`ui`] shows it, [`report`] keeps it. [`app`] is the program.
@@ -14,6 +14,7 @@ mod commands;
 mod committed;
 mod course;
 mod endpoint;
+mod images;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
@@ -25,3 +26,4 @@ mod signals;
 pub mod task;
 mod trust;
 pub mod ui;
+mod yaml;

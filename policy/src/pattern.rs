@@ -112,6 +112,11 @@ impl ImagePattern {
             .map_err(|error| PatternError::new(pattern, &error))
     }
 
+    /// The expression itself.
+    pub(crate) fn into_regex(self) -> Regex {
+        self.0
+    }
+
     /// Whether it matches the name as it was written, or what that stands for.
     pub fn matches(&self, written: &str, reference: &Reference) -> bool {
         self.0.is_match(written) || self.0.is_match(&reference.to_string())

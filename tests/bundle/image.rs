@@ -23,7 +23,7 @@ pub fn pushed(bundle: &Bundle) -> Outcome {
         .args(["push", "--plain-http", "--src"])
         .arg(layout.join("store"))
         .args(["--dest", &format!("{}/tools", registry.host())]));
-    let version = run(Command::new(bundle.program()).arg("--version"));
+    let version = run(Command::new(bundle.program()).arg("-V"));
     let version = version.trim().trim_start_matches("transload ");
     // skopeo reads the same image from the registry and from the archive.
     let name = format!("docker://{}/tools/transload/transload:{version}", registry.host());
@@ -43,9 +43,7 @@ pub fn pushed(bundle: &Bundle) -> Outcome {
         .unpack(&root)
         .expect("a layer is a compressed tar");
     let told = if is_root() {
-        run(Command::new("chroot")
-            .arg(&root)
-            .args(["/transload", "--version"]))
+        run(Command::new("chroot").arg(&root).args(["/transload", "-V"]))
     } else {
         run(Command::new(root.join("transload")).arg("--version"))
     };

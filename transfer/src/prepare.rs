@@ -269,7 +269,7 @@ impl Wrong<'_> {
 fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     let name = glob.as_image();
     let own = || Target::in_registry(name.reference().clone());
-    let target = |end: &Endpoint| end.locate(&name).and_then(|location| location.target(&name));
+    let target = |end: &Endpoint| end.target(&name);
     Mapping {
         from: job
             .source
@@ -410,13 +410,15 @@ fn clash(first: &ImageName, others: &[ImageName], to: &str) -> (String, String) 
 }
 
 fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), (Side, EndpointError)> {
-    let target = |end: &Endpoint| end.locate(name).and_then(|location| location.target(name));
     let from = match &job.source {
         None => Ok(Target::in_registry(name.reference().clone())),
-        Some(source) => target(source),
+        Some(source) => source.target(name),
     };
+    let to = name
+        .renamed(&job.renaming)
+        .and_then(|renamed| job.destination.target(&renamed));
     Ok((
         from.map_err(|error| (Side::Source, error))?,
-        target(&job.destination).map_err(|error| (Side::Destination, error))?,
+        to.map_err(|error| (Side::Destination, error))?,
     ))
 }

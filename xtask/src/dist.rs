@@ -92,6 +92,8 @@ struct Release {
     version: String,
     /// The commit's time, in seconds of the Unix epoch: no file is younger.
     epoch: u64,
+    /// The commit, as `--version` tells it; empty where nobody knows it.
+    commit: String,
 }
 
 impl Release {
@@ -116,6 +118,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         target: Target::named(options.target.as_deref())?,
         version: version(&metadata)?,
         epoch: epoch(metadata.workspace_root.as_std_path())?,
+        commit: commit(metadata.workspace_root.as_std_path()),
     };
     let out = match &options.out {
         Some(out) => std::path::absolute(out).map_err(|error| format!("{}: {error}", out.display()))?,
@@ -242,6 +245,20 @@ fn epoch(root: &Path) -> Result<u64, String> {
         .map_err(|_| format!("SOURCE_DATE_EPOCH: \"{told}\" is no number of seconds"))
 }
 
+/// `TRANSLOAD_COMMIT`, or the commit that is checked out; empty where there is none.
+fn commit(root: &Path) -> String {
+    let told = env::var("TRANSLOAD_COMMIT").ok();
+    let of_git = || {
+        output(
+            Command::new("git")
+                .current_dir(root)
+                .args(["rev-parse", "--short=12", "HEAD"]),
+        )
+    };
+    let commit = told.or_else(|| of_git().ok()).unwrap_or_default();
+    commit.trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +271,7 @@ mod tests {
             target: Target::named(Some("x86_64-unknown-linux-gnu")).unwrap(),
             version: "0.1.0-rc1".to_owned(),
             epoch: 1_700_000_000,
+            commit: "0123456789ab".to_owned(),
         }
     }
 

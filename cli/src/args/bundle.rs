@@ -5,27 +5,34 @@ use std::path::PathBuf;
 use clap::Args;
 use transload_transfer::bundle::VolumeSize;
 
-use super::RegistryArgs;
+use super::{RegistryArgs, SELECTION, TRANSFER, examples};
 
 /// How a bundle is written.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Bundles (--dest bundle:DIR)")]
+#[command(next_help_heading = "Bundles")]
 pub struct BundleArgs {
-    /// What the other side has, and the bundle leaves out: an inventory, an earlier bundle (its BUNDLE.json), a directory, an archive or
-    /// a registry. Several add up
-    #[arg(long, value_name = "BASE")]
+    /// Leave out of a bundle what the other side has already
+    ///
+    /// An inventory, an earlier bundle (its BUNDLE.json), a directory, an archive or a registry. May be repeated.
+    #[arg(long, value_name = "BASE", hide_short_help = true)]
     pub base: Vec<String>,
 
-    /// The most bytes of a volume, such as 4G, 700MB, fat32 or dvd; one volume if not given
-    #[arg(long, value_name = "SIZE")]
+    /// Largest size of a bundle's volume, such as 4G, 700MB, fat32 or dvd
+    ///
+    /// Without it, a bundle has one volume.
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
     pub volume_size: Option<VolumeSize>,
 
-    /// Run this in a shell for each volume once it is whole, with its path as $1: it may carry the volume off before the next is written
-    #[arg(long, value_name = "CMD")]
+    /// Shell command to run after each volume of a bundle
+    ///
+    /// Gets the volume's path as $1, and may carry the volume off before the next is written.
+    #[arg(long, value_name = "CMD", hide_short_help = true)]
     pub volume_command: Option<String>,
 
-    /// Carry only what this inventory names, as --missing wrote it on the other side
-    #[arg(long, value_name = "FILE")]
+    /// Put only what this inventory names into a bundle
+    ///
+    /// --missing writes such an inventory on the other side.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub only: Option<PathBuf>,
 }
 
@@ -47,20 +54,22 @@ impl BundleArgs {
 /// Where a bundle's volumes are.
 #[derive(Debug, Args)]
 pub struct VolumesArgs {
-    /// Further folders that have volumes of the bundle, or another bundle with what it lacks
-    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    /// More directories with volumes of the bundle
+    ///
+    /// Also another bundle, with what this one lacks.
+    #[arg(long, value_name = "DIR", value_delimiter = ',', hide_short_help = true, help_heading = SELECTION)]
     pub volumes: Vec<PathBuf>,
 }
 
 /// Arguments of `inventory`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct InventoryArgs {
-    /// A directory, an archive, a bundle, or a registry, a registry and a namespace
+    /// Directory, archive, bundle, or registry (also with a namespace)
     #[arg(value_name = "PLACE")]
     pub place: String,
 
-    /// The file to write, for --base; - is stdout
+    /// File to write, for --base; - is stdout
     #[arg(short = 'o', long = "output-file", value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
 
@@ -68,27 +77,29 @@ pub struct InventoryArgs {
     #[command(flatten)]
     pub registries: RegistryArgs,
 
-    /// How often a request that failed is tried again
+    /// Retries of a request that failed
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
-          allow_negative_numbers = true, help_heading = "How")]
+          allow_negative_numbers = true, hide_short_help = true, help_heading = TRANSFER)]
     pub retries: u32,
 }
 
-const EXAMPLES: &str = "\
-An inventory is a text of digests: a line for each blob, image and manifest. No blob is read for it.
+const NOTES: &str = "An inventory is a text file of digests, one line for each blob, image and manifest. No blob is read to write it.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload inventory ./images -o have.tli
   transload inventory harbor.example.com/mirror -o have.tli
   transload pull --images-file images.txt --dest bundle:/mnt/usb/2026-12 --base have.tli
 
 Exit status:
-  0 done, 1 something of it can't be read, 2 wrong usage, 130 interrupted";
+  0 done, 1 something can't be read, 2 wrong usage, 130 interrupted";
 
 /// Arguments of `verify` about bundles.
 #[derive(Debug, Args)]
 pub struct AgainstArgs {
-    /// Of a bundle: whether this place (a directory, an archive, a registry or an inventory) has what the bundle lacks
-    #[arg(long, value_name = "PLACE")]
+    /// Check that this place has what a bundle lacks
+    ///
+    /// A directory, an archive, a registry or an inventory.
+    #[arg(long, value_name = "PLACE", hide_short_help = true, help_heading = SELECTION)]
     pub against: Option<String>,
 }

@@ -2,17 +2,17 @@
 
 use clap::Args;
 
-use super::{Output, RegistryArgs, VolumesArgs};
+use super::{OUTPUT, Output, RegistryArgs, SELECTION, TRANSFER, VolumesArgs, examples};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct DiffArgs {
-    /// A directory or an archive; or a registry, if B is one of those
+    /// Directory or archive; or a registry, if B is a directory or archive
     #[arg(value_name = "A")]
     pub a: String,
 
-    /// A directory or an archive, or where `push` would send A's images: a registry, a registry and a namespace, or a template
+    /// Directory, archive, or registry as in push --dest
     #[arg(value_name = "B")]
     pub b: String,
 
@@ -20,40 +20,40 @@ pub struct DiffArgs {
     #[command(flatten)]
     pub volumes: VolumesArgs,
 
-    /// Only images whose name this regular expression matches
-    #[arg(long, value_name = "REGEX")]
+    /// Only images whose name matches this pattern
+    #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 
-    /// Count images without a tag, too, that were left in a repository of a directory when its tags moved on
-    #[arg(long)]
+    /// Include images that lost their tag to a newer one
+    #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub untagged: bool,
 
-    /// Only what the registry lacks of the other place: its other tags in the same repositories don't count
-    #[arg(long)]
+    /// Report only what the registry lacks, not what it has besides
+    #[arg(long, help_heading = SELECTION)]
     pub one_way: bool,
 
-    /// Text for people or JSON for programs; sizes in bytes there
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
     pub output: Output,
 
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
 
-    /// How many requests at once
+    /// Most requests at once
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "16",
-          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = "How")]
+          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = TRANSFER)]
     pub jobs: u16,
 
-    /// How often a request that failed is tried again
+    /// Retries of a request that failed
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
-          allow_negative_numbers = true, help_heading = "How")]
+          allow_negative_numbers = true, hide_short_help = true, help_heading = TRANSFER)]
     pub retries: u32,
 }
 
-const EXAMPLES: &str = "\
-Blobs are looked for, and not read: `transload verify` reads them.
+const NOTES: &str = "Blobs are looked up, not read: `transload verify` reads them.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload diff ./images /mnt/usb/images
   transload diff ./images harbor.example.com/mirror --one-way

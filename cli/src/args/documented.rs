@@ -150,7 +150,7 @@ fn every_command_has_examples_and_they_are_understood() {
     program.build();
     let named = program
         .get_subcommands()
-        .filter(|command| command.get_name() != "help");
+        .filter(|command| !["help", "version"].contains(&command.get_name()));
     for command in named {
         let name = command.get_name();
         let help = command
@@ -203,4 +203,45 @@ echo \"$(transload list x)\"
         &["transload", "run", "t.yaml"],
     ];
     assert_eq!(calls(script), expected);
+}
+
+#[test]
+fn the_short_help_fits_a_screen_and_the_long_one_has_every_option() {
+    const LINES: usize = 40;
+    let mut program = super::environment::command(&std::collections::HashSet::new()).term_width(80);
+    program.build();
+    let commands = program.clone();
+    for command in std::iter::once(&commands).chain(commands.get_subcommands()) {
+        let mut command = command.clone().term_width(80);
+        let short = command.render_help().to_string();
+        let lines = short.lines().count();
+        assert!(lines <= LINES, "{}: {lines} lines\n{short}", command.get_name());
+        let long = command.render_long_help().to_string();
+        for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+            assert!(
+                long.contains(&format!("--{flag}")),
+                "{} --help: {flag}",
+                command.get_name()
+            );
+        }
+    }
+}
+
+#[test]
+fn options_are_grouped_by_purpose() {
+    let program = Cli::command();
+    for (command, groups) in [
+        (
+            "pull",
+            &["Selection", "Registries", "Transfer", "Output", "Reports"][..],
+        ),
+        ("verify", &["Selection", "Registries", "Transfer", "Output"]),
+        ("check", &["Registries", "Output"]),
+    ] {
+        let mut command = program.find_subcommand(command).expect("a command").clone();
+        let help = command.render_long_help().to_string();
+        for group in groups {
+            assert!(help.contains(&format!("\n{group}:\n")), "{group}\n{help}");
+        }
+    }
 }

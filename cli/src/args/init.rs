@@ -8,16 +8,18 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InitArgs {
-    /// The file; - is stdout. Without it, tasks.yaml, or task.schema.json with --schema
+    /// File to write; - is stdout
+    ///
+    /// Default: tasks.yaml, or task.schema.json with --schema.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// Write the JSON Schema of task files instead, for editors without a way to the one on the web
+    /// Write the JSON Schema of task files instead, for editors
     #[arg(long)]
     pub schema: bool,
 
-    /// Write over a file that is there
-    #[arg(long)]
+    /// Replace an existing file
+    #[arg(short, long)]
     pub force: bool,
 }
 

@@ -2,17 +2,17 @@
 
 use clap::Args;
 
-use super::{Output, RegistryArgs, VolumesArgs};
+use super::{OUTPUT, Output, RegistryArgs, SELECTION, VolumesArgs};
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InspectArgs {
-    /// The image, such as alpine:3.19 or hub.local/team/app@sha256:…
+    /// Image, such as alpine:3.19 or hub.local/team/app@sha256:…
     #[arg(value_name = "IMAGE")]
     pub image: String,
 
-    /// Where it is: a directory, an archive, or a registry (a mirror) that has it; its own registry if not given
+    /// Place that has it [default: the image's registry]
     #[arg(short, long, value_name = "DIR|REGISTRY")]
     pub src: Option<String>,
 
@@ -20,16 +20,18 @@ pub struct InspectArgs {
     #[command(flatten)]
     pub volumes: VolumesArgs,
 
-    /// Only these platforms of it, such as linux/amd64
-    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
+    /// Only these platforms, such as linux/amd64
+    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',', help_heading = SELECTION)]
     pub platform: Vec<String>,
 
-    /// The bytes of its manifest or index, exactly as they are, and nothing else; with --platform, those of that platform's manifest
-    #[arg(long, conflicts_with = "output")]
+    /// Print the manifest or index byte for byte
+    ///
+    /// With --platform, prints that platform's manifest.
+    #[arg(long, conflicts_with = "output", help_heading = OUTPUT)]
     pub raw: bool,
 
-    /// Text for people or JSON for programs; sizes in bytes there
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    /// Text for people or JSON for programs
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
     pub output: Output,
 
     /// How to reach registries.
@@ -45,4 +47,4 @@ Examples:
   transload inspect alpine:3.19 --raw | sha256sum
 
 Exit status:
-  0 done, 1 it isn't there, or something of it is missing or can't be read, 2 wrong usage";
+  0 done, 1 the image or a part of it is missing or unreadable, 2 wrong usage";

@@ -2,13 +2,13 @@
 
 use clap::{Args, ValueEnum};
 
-use super::VolumesArgs;
+use super::{OUTPUT, SELECTION, VolumesArgs, examples};
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct ListArgs {
-    /// The directory or archive
+    /// Directory or archive
     #[arg(value_name = "PLACE")]
     pub place: String,
 
@@ -16,38 +16,38 @@ pub struct ListArgs {
     #[command(flatten)]
     pub volumes: VolumesArgs,
 
-    /// Only images whose name this regular expression matches
-    #[arg(long, value_name = "REGEX")]
+    /// Only images whose name matches this pattern
+    #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 
     /// Only images that have one of these platforms, such as linux/arm64
-    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
+    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',', help_heading = SELECTION)]
     pub platform: Vec<String>,
 
-    /// What comes first
-    #[arg(long, value_enum, default_value = "name", value_name = "BY")]
+    /// Sort by name or by size
+    #[arg(long, value_enum, default_value = "name", value_name = "BY", help_heading = OUTPUT)]
     pub sort: SortBy,
 
-    /// The form of the list
-    #[arg(long, value_enum, default_value = "table", value_name = "FORM")]
+    /// Form of the list
+    #[arg(long, value_enum, default_value = "table", value_name = "FORM", help_heading = OUTPUT)]
     pub output: ListForm,
 }
 
 /// The form of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListForm {
-    /// A line for each image: name, digest, size, what of it others need too, platforms
+    /// One line per image: name, digest, size, shared size, platforms
     #[value(alias = "text")]
     Table,
-    /// Registries, their repositories, their tags
+    /// Tree of registries, repositories and tags
     Tree,
-    /// Name and whole digest, a line for each image, and nothing else
+    /// One line per image: name and full digest
     Names,
     /// For programs; sizes in bytes
     Json,
 }
 
-/// What comes first in a list.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SortBy {
     /// By name
@@ -56,9 +56,10 @@ pub enum SortBy {
     Size,
 }
 
-const EXAMPLES: &str = "\
-SIZE is that of an image's blobs, SHARED how much of it other images of the place need too.
+const NOTES: &str =
+    "SIZE is the size of an image's blobs; SHARED is the part that other images in the place use too.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload list ./images
   transload list ./images --pattern calico --output tree
@@ -66,4 +67,4 @@ Examples:
   transload list ./images --output names | cut -d' ' -f1 > images.txt
 
 Exit status:
-  0 done, 1 something of it can't be read, 2 wrong usage";
+  0 done, 1 something can't be read, 2 wrong usage";

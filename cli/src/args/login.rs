@@ -2,36 +2,39 @@
 
 use clap::Args;
 
-use super::HostArgs;
+use super::{RegistryArgs, examples};
 
 /// Arguments of `login`.
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct LoginArgs {
-    /// The registry, or a namespace in it that has credentials of its own
+    /// Registry, or a namespace with credentials of its own
     #[arg(value_name = "REGISTRY[/NAMESPACE]")]
     pub registry: String,
 
-    /// The user's name; asked for if not given. `<token>` stands for an identity token in place of the password
+    /// User name; asked for if not given
+    ///
+    /// `<token>` means that an identity token takes the place of the password.
     #[arg(short, long, value_name = "USER")]
     pub username: Option<String>,
 
-    /// Read the password from standard input
+    /// Read the password from stdin
     #[arg(long, conflicts_with = "password")]
     pub password_stdin: bool,
 
-    /// The password. Everybody on this machine can read it in the list of processes, and it stays in the shell's history: better leave it
-    /// out and be asked, or use --password-stdin
+    /// Password; better typed when asked, or --password-stdin
+    ///
+    /// Other users of this machine see it in the process list, and your shell keeps it.
     #[arg(short, long, value_name = "PASSWORD")]
     pub password: Option<String>,
 
-    /// Store the credentials without trying them, for a registry that can't be reached from here
+    /// Store without testing, for a registry out of reach
     #[arg(long)]
     pub no_check: bool,
 
     /// How to reach it.
     #[command(flatten)]
-    pub hosts: HostArgs,
+    pub hosts: RegistryArgs,
 }
 
 impl std::fmt::Debug for LoginArgs {
@@ -44,15 +47,16 @@ impl std::fmt::Debug for LoginArgs {
     }
 }
 
-const EXAMPLES: &str = "\
-The credentials are tried first, and stored only if the registry accepts them: in the file that docker, podman and transload look into
-($REGISTRY_AUTH_FILE, containers/auth.json or Docker's config.json, which is made if there is none), or by the credential helper that
-this file names.
+const NOTES: &str = "\
+    The registry tests the credentials first; only accepted ones are stored. They go into the file that docker, podman and \
+    transload share ($REGISTRY_AUTH_FILE, containers/auth.json or Docker's config.json, which is created if missing), or into \
+    the credential helper that the file names.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload login harbor.example.com --username admin
   transload login harbor.example.com/team --username 'robot$team' --password-stdin < token.txt
   transload login docker.io
 
 Exit status:
-  0 stored, 1 refused, or not to be stored, 2 wrong usage, 130 interrupted";
+  0 stored, 1 refused or not stored, 2 wrong usage, 130 interrupted";

@@ -2,21 +2,24 @@
 
 use clap::Args;
 
+use super::examples;
+
 /// Arguments of `logout`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct LogoutArgs {
-    /// The registry, or a namespace in it that has credentials of its own
+    /// Registry, or a namespace with credentials of its own
     #[arg(value_name = "REGISTRY[/NAMESPACE]")]
     pub registry: String,
 }
 
-const EXAMPLES: &str = "\
-The credentials are removed from every file and credential helper that docker, podman and transload look into.
+const NOTES: &str =
+    "Removes them from every file and credential helper that docker, podman and transload share.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload logout harbor.example.com
   transload logout harbor.example.com/team
 
 Exit status:
-  0 there are none any more, 1 they couldn't be removed, 2 wrong usage";
+  0 none are left, 1 they couldn't be removed, 2 wrong usage";

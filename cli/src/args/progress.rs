@@ -2,12 +2,13 @@
 
 use clap::Args;
 
+use super::OUTPUT;
 use crate::ui::ProgressMode;
 
 /// How progress is shown.
 #[derive(Debug, Args)]
 pub struct ProgressArgs {
-    /// How progress is shown
+    /// How to show progress
     #[arg(
         long = "progress",
         value_enum,
@@ -15,12 +16,13 @@ pub struct ProgressArgs {
         value_name = "HOW",
         env = "TRANSLOAD_PROGRESS",
         hide_env_values = true,
-        help_heading = "How"
+        hide_short_help = true,
+        help_heading = OUTPUT
     )]
     pub mode: ProgressMode,
 
-    /// The most lines of the terminal that progress takes
+    /// Most lines of the terminal that progress may take
     #[arg(long = "progress-lines", value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=1000),
-          allow_negative_numbers = true, help_heading = "How")]
+          allow_negative_numbers = true, hide_short_help = true, help_heading = OUTPUT)]
     pub lines: u16,
 }

@@ -5,11 +5,12 @@ use transload_registry_client::Visibility;
 
 /// Which projects a push may create.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Registries")]
+#[command(next_help_heading = super::REGISTRIES)]
 pub struct ProjectArgs {
-    /// Create the projects that the destination, a Harbor, lacks: private if nothing else is said. The user must be allowed to create
-    /// projects there
-    #[arg(long, value_enum, value_name = "WHO", num_args = 0..=1, default_missing_value = "private")]
+    /// Create missing Harbor projects; private by default
+    ///
+    /// The user must be allowed to create projects there.
+    #[arg(long, value_enum, value_name = "WHO", num_args = 0..=1, default_missing_value = "private", hide_short_help = true)]
     create_projects: Option<VisibilityArg>,
 }
 

@@ -4,55 +4,59 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::examples;
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct ServeArgs {
-    /// The directories and archives; the first that has an image serves it
+    /// Directories and archives; the first that has an image serves it
     #[arg(value_name = "PLACE", required = true)]
     pub places: Vec<String>,
 
-    /// Where to listen; 0.0.0.0:5000 is every address of this machine
+    /// Address to listen on; 0.0.0.0:5000 is every address
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
     pub listen: String,
 
-    /// Take pushes, too, into the directory, which is made if it isn't there
+    /// Accept pushes into the directory; a missing one is created
     #[arg(long)]
     pub writable: bool,
 
-    /// The registry of names that come without one, in place of the host that clients ask
-    #[arg(long = "as", value_name = "REGISTRY")]
+    /// Registry of names that come without one
+    ///
+    /// Takes the place of the host that clients ask.
+    #[arg(long = "as", value_name = "REGISTRY", hide_short_help = true)]
     pub own_name: Option<String>,
 
-    /// Let in the users of this file alone (bcrypt, as `htpasswd -nB USER` writes it)
+    /// Admit only the users of this file (htpasswd -nB)
     #[arg(long, value_name = "FILE", help_heading = ACCESS)]
     pub htpasswd: Option<PathBuf>,
 
-    /// Speak TLS with this certificate (PEM), followed by those that lead to its authority
+    /// Use TLS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = ACCESS)]
     pub tls_cert: Option<PathBuf>,
 
-    /// The certificate's private key (PEM)
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = ACCESS)]
     pub tls_key: Option<PathBuf>,
 
-    /// Let in clients with a certificate of these authorities (PEM) alone
-    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = ACCESS)]
+    /// Admit only clients with a certificate of these authorities (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert", hide_short_help = true, help_heading = ACCESS)]
     pub client_ca: Option<PathBuf>,
 
-    /// Speak plain HTTP to other machines
+    /// Use plain HTTP with other machines
     #[arg(long, conflicts_with = "tls_cert", help_heading = ACCESS)]
     pub plain_http: bool,
 
-    /// Serve nothing; print what makes this program take images from here
+    /// Print a program's configuration for this server, and exit
     #[arg(long, value_enum, value_name = "PROGRAM", help_heading = NODES)]
     pub print_config: Option<ConfigOf>,
 
-    /// The server as nodes reach it, such as http://10.0.0.5:5000; the address of --listen if not given
+    /// Server as nodes reach it; default: the address of --listen
     #[arg(long, value_name = "URL", requires = "print_config", help_heading = NODES)]
     pub server: Option<String>,
 
-    /// Write the files into this folder, such as /etc/containerd, in place of stdout
+    /// Write into this directory, such as /etc/containerd
     #[arg(short, long, value_name = "DIR", requires = "print_config", help_heading = NODES)]
     pub out: Option<PathBuf>,
 }
@@ -77,18 +81,18 @@ pub enum ConfigOf {
     Kubekey,
 }
 
-const EXAMPLES: &str = "\
-SIGHUP has the certificate, the key and the users read again. Ctrl-C and SIGTERM end it once the requests on their way are done, after ten
-seconds at the latest; a second one ends it at once.
+const NOTES: &str = "\
+    SIGHUP reloads the certificate, the key and the users. Ctrl-C and SIGTERM stop the server once running requests are done, after ten \
+    seconds at the latest; a second one stops it at once.";
 
+const EXAMPLES: &str = "\
 Examples:
   transload serve ./images
   transload serve ./images --listen 0.0.0.0:5000 --plain-http
-  transload serve /mnt/usb/images.tar ./images
-  transload serve ./images --listen 0.0.0.0:443 --tls-cert server.pem --tls-key server-key.pem
+  transload serve ./images --listen 0.0.0.0:443 --tls-cert server.pem --tls-key key.pem
   transload serve ./images --writable --as hub.local --htpasswd users
   transload serve ./images --print-config containerd --server http://10.0.0.5:5000
   transload serve ./images --print-config podman --server http://10.0.0.5:5000 --out ./node
 
 Exit status:
-  0 ended as asked, 1 it couldn't go on, 2 wrong usage";
+  0 stopped as asked, 1 it failed, 2 wrong usage";

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use transload_registry_client::{Client, DefaultCredentials, RetryPolicy, Timeouts, Verdict};
+use transload_registry_client::{Client, RetryPolicy, Timeouts, Verdict};
 
 use super::host::{Host, rules};
 use super::login::PATIENCE;
 use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
 use crate::args::{CheckArgs, Cli, Output};
-use crate::task::{Problem, TaskErrors};
+use crate::jobs;
+use crate::task::{self, Problem, TaskErrors};
 use crate::ui::{self, Examined};
 
 /// Finds out what hosts answer.
@@ -19,7 +20,16 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
         .iter()
         .map(|text| Host::parse_with_tag("HOST", text))
         .collect::<Result<_, _>>()?;
-    let registries: Vec<_> = hosts.iter().map(|host| &host.registry).collect();
+    let mut registries: Vec<_> = hosts.iter().map(|host| host.registry.clone()).collect();
+    registries.dedup();
+    if let Some(problem) = args
+        .how
+        .authfile
+        .as_ref()
+        .and_then(|file| task::check_file("--authfile", file))
+    {
+        return Err(problem.into());
+    }
     let rules = rules(&registries, &args.how)?;
     warn_of_exposure(cli, args.how.auths.iter());
     let session = Session::begin(cli, None);
@@ -29,7 +39,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     timeouts.document = PATIENCE;
     let client = Client::builder()
         .hosts(rules)
-        .credentials(Arc::new(DefaultCredentials::new()))
+        .credentials(Arc::new(jobs::logins(&args.how)))
         // What fails now and then is wrong: a repeated request would hide it.
         .retry(RetryPolicy::attempts(1))
         .timeouts(timeouts)

@@ -99,6 +99,7 @@ fn registry(
         jobs: workers,
         request_retries: args.retries,
         cancel: Arc::clone(&session.cancel),
+        credentials: Arc::new(jobs::logins(&args.registries)),
         ..Options::default()
     };
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;

@@ -1,14 +1,11 @@
 //! Hosts as `login`, `logout` and `check` name them, and how they are reached.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use transload_reference::{Reference, Registry, Repository};
 use transload_registry_client::HostRule;
-use transload_template::Value;
 
-use crate::args::HostArgs;
-use crate::task::{self, Problem, TaskErrors};
+use crate::args::RegistryArgs;
+use crate::jobs;
+use crate::task::{Problem, TaskErrors};
 
 /// A registry, and a path in it: none of it, a namespace or a repository.
 pub(super) struct Host {
@@ -77,38 +74,14 @@ impl std::fmt::Display for Host {
 }
 
 /// The rules of `--auths`, with what the other options say of these registries.
-pub(super) fn rules(registries: &[&Registry], how: &HostArgs) -> Result<Vec<HostRule>, TaskErrors> {
-    let mut rules = match &how.auths {
-        Some(file) => task::load_auths(file, &Arc::new(Value::Object(BTreeMap::new())))?,
-        None => Vec::new(),
+pub(super) fn rules(registries: &[Registry], how: &RegistryArgs) -> Result<Vec<HostRule>, TaskErrors> {
+    let mut rules = jobs::host_rules(registries, how)?;
+    let is_named = |rule: &&mut HostRule| {
+        let host = rule.repo.split('/').next();
+        registries.iter().any(|registry| Some(registry.as_str()) == host)
     };
-    if let Some(problem) = how
-        .ca_file
-        .as_ref()
-        .and_then(|file| task::check_file("--ca-file", file))
-    {
-        return Err(problem.into());
-    }
-    for registry in registries {
-        let is_its = |rule: &HostRule| rule.repo.split('/').next() == Some(registry.as_str());
-        if !rules.iter().any(|rule| rule.repo == registry.as_str()) {
-            rules.push(HostRule::new(registry.as_str()));
-        }
-        for rule in rules.iter_mut().filter(|rule| is_its(rule)) {
-            set(rule, how);
-        }
-    }
-    Ok(rules)
-}
-
-fn set(rule: &mut HostRule, how: &HostArgs) {
-    if how.insecure {
+    for rule in rules.iter_mut().filter(is_named).filter(|_| how.is_insecure()) {
         rule.insecure = Some(true);
     }
-    if how.plain_http {
-        rule.plain_http = Some(true);
-    }
-    if let Some(file) = &how.ca_file {
-        rule.ca_file = Some(file.clone());
-    }
+    Ok(rules)
 }

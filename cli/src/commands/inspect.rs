@@ -38,6 +38,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
     let options = Options {
         jobs: READERS,
         cancel: Arc::clone(&session.cancel),
+        credentials: Arc::new(jobs::logins(&args.registries)),
         ..Options::default()
     };
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;

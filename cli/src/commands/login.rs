@@ -4,13 +4,14 @@ use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use transload_registry_client::{
-    Client, Credential, CredentialOrigin, DefaultCredentials, ErrorKind, HostRule, RetryPolicy, Timeouts,
+    Client, Credential, CredentialOrigin, ErrorKind, HostRule, RetryPolicy, Timeouts,
 };
 
 use super::host::{Host, rules};
 use super::prompt::{self, Answer};
 use crate::app::{FAILED, INTERRUPTED, Session, warn_of_exposure};
 use crate::args::{Cli, LoginArgs};
+use crate::jobs;
 use crate::task::{Problem, TaskErrors};
 use crate::ui;
 
@@ -23,10 +24,16 @@ const MAX_PASSWORD: u64 = 1024 * 1024;
 /// Tries credentials, and stores them.
 pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
     let host = Host::parse("REGISTRY", &args.registry)?;
-    let rules = rules(&[&host.registry], &args.hosts)?;
+    let rules = rules(std::slice::from_ref(&host.registry), &args.hosts)?;
     warn_of_exposure(cli, args.hosts.auths.iter());
-    let Some(credential) = credential(args, &host)? else {
-        return Ok(INTERRUPTED);
+    let told = rules.iter().find(|rule| rule.repo == host.registry.as_str());
+    let told = told.and_then(|rule| rule.credential.clone());
+    let credential = match told.filter(|_| args.hosts.creds.is_some()) {
+        Some(told) => told,
+        None => match credential(args, &host)? {
+            Some(credential) => credential,
+            None => return Ok(INTERRUPTED),
+        },
     };
     let session = Session::begin(cli, None);
     let mut note = "not tried, as was asked for";
@@ -38,7 +45,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
             Err(error) => return Ok(refuse(&host, &error)),
         };
     }
-    let kept = DefaultCredentials::new().keep(&host.registry, &host.path, &credential);
+    let kept = jobs::logins(&args.hosts).keep(&host.registry, &host.path, &credential);
     match kept {
         Ok(origin) => {
             let user = credential.username().unwrap_or("an identity token");

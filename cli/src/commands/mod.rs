@@ -1,15 +1,17 @@
-//! Commands that move nothing between places: looking into directories and registries, looking after them, credentials, a
-//! task file to begin with.
+//! Commands that copy nothing: inspecting and maintaining directories and registries, finding images, credentials, and what the
+//! program says of itself.
 
 mod check;
 mod diff;
 mod host;
+mod images;
 mod init;
 mod inspect;
 mod inventory;
 mod list;
 mod login;
 mod logout;
+mod pages;
 mod prompt;
 mod prune;
 mod report;
@@ -19,12 +21,14 @@ mod verify_bundle;
 
 pub(crate) use check::check;
 pub(crate) use diff::diff;
+pub(crate) use images::images;
 pub(crate) use init::init;
 pub(crate) use inspect::inspect;
 pub(crate) use inventory::inventory;
 pub(crate) use list::list;
 pub(crate) use login::login;
 pub(crate) use logout::logout;
+pub(crate) use pages::{completions, man, version};
 pub(crate) use prune::prune;
 pub(crate) use report::report;
 pub(crate) use serve::serve;

@@ -1,18 +1,27 @@
 //! `transload prune`.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use transload_layout_store::{Error, Garbage, OpenOptions, StoredImage};
 use transload_transfer::maintenance::{Keep, Kept};
 
+use super::prompt::{self, Answer};
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, open_with};
 use crate::args::{Cli, Output, PruneArgs};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
 use crate::ui::{self, Pruned};
 
-/// Removes what no image needs that is kept.
+/// Deletes what no kept image uses.
 pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
+    let asks = !args.yes && !args.dry_run;
+    if asks && !(std::io::stdin().is_terminal() && ui::err_is_terminal()) {
+        let problem = Problem::of_file("--yes", "prune deletes files, and there is no terminal to ask on");
+        return Err(problem
+            .with_hint("give --yes to delete, or --dry-run to see what would be deleted")
+            .into());
+    }
     let keep = jobs::keep(args)?;
     let session = Session::begin(cli, None);
     let open_options = OpenOptions::default().cancel_flag(Arc::clone(&session.cancel));
@@ -32,13 +41,26 @@ pub(crate) fn prune(cli: &Cli, args: &PruneArgs) -> Result<u8, TaskErrors> {
         Ok(garbage) => garbage,
         Err(error) => return Ok(not_begun(args, &error)),
     };
+    let kept_in_all = images.len() - garbage.images.len();
+    if asks && garbage != Garbage::default() {
+        let shown = pruned(args, &garbage, kept_in_all, kept.images.len(), true);
+        ui::err(ui::garbage_text(&shown));
+        match prompt::ask("Delete this? [y/N] ", true) {
+            Ok(Answer::Text(answer)) if ["y", "yes"].contains(&answer.to_lowercase().as_str()) => {}
+            Ok(_) => {
+                ui::err_line("Nothing was removed.");
+                return Ok(FAILED);
+            }
+            Err(error) => return Err(Problem::of_file("standard input", error.to_string()).into()),
+        }
+    }
     if !args.dry_run
         && let Err(error) = exclusive.remove(&garbage)
     {
         return Ok(not_finished(&error));
     }
-    let kept_in_all = images.len() - garbage.images.len();
-    Ok(show(args, &garbage, kept_in_all, kept.images.len()))
+    let shown = pruned(args, &garbage, kept_in_all, kept.images.len(), args.dry_run);
+    Ok(show(args, &shown))
 }
 
 /// The images that stay. None would: that is a mistake, or done better without this program.
@@ -51,10 +73,10 @@ fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept,
         ));
     }
     if kept.images.is_empty() && !images.is_empty() {
-        let argument = if args.keep.is_some() {
-            "--keep"
+        let argument = if args.keep_file.is_some() {
+            "--keep-file"
         } else {
-            "--pattern"
+            "--keep-pattern"
         };
         let message = format!(
             "it keeps none of the {} images of {}",
@@ -62,35 +84,45 @@ fn choose(keep: &Keep, args: &PruneArgs, images: &[StoredImage]) -> Result<Kept,
             args.dir.display()
         );
         return Err(Problem::of_file(argument, message)
-            .with_hint("it tells what is KEPT; remove the directory itself if nothing of it is needed")
+            .with_hint("it names the images to KEEP; to delete all of them, delete the directory")
             .into());
     }
     Ok(kept)
 }
 
-fn show(args: &PruneArgs, garbage: &Garbage, kept: usize, by_rule: usize) -> u8 {
-    let pruned = Pruned {
+/// What is shown: as what would be removed, or as what was.
+fn pruned<'a>(
+    args: &'a PruneArgs,
+    garbage: &'a Garbage,
+    kept: usize,
+    by_rule: usize,
+    dry_run: bool,
+) -> Pruned<'a> {
+    Pruned {
         dir: &args.dir,
         garbage,
         rule: rule(args),
         kept,
         referrers: kept - by_rule,
-        dry_run: args.dry_run,
-    };
+        dry_run,
+    }
+}
+
+fn show(args: &PruneArgs, pruned: &Pruned<'_>) -> u8 {
     let text = match args.output {
-        Output::Text => ui::garbage_text(&pruned),
-        Output::Json => ui::json(&ui::garbage_json(&pruned)),
+        Output::Text => ui::garbage_text(pruned),
+        Output::Json => ui::json(&ui::garbage_json(pruned)),
     };
     ui::result(text, 0)
 }
 
 /// Which images stay, for people; none where all do.
 fn rule(args: &PruneArgs) -> Option<String> {
-    let file = args.keep.as_ref().map(|file| match file.to_str() {
+    let file = args.keep_file.as_ref().map(|file| match file.to_str() {
         Some("-") => "named on standard input".to_owned(),
         _ => format!("named in {}", file.display()),
     });
-    let pattern = args.pattern.as_ref();
+    let pattern = args.keep_pattern.as_ref();
     file.or(pattern.map(|pattern| format!("whose name \"{pattern}\" matches")))
 }
 

@@ -121,6 +121,7 @@ fn look(
         jobs: open_files::workers(args.jobs),
         request_retries: args.retries,
         cancel: Arc::clone(&session.cancel),
+        credentials: Arc::new(jobs::logins(&args.registries)),
         ..Options::default()
     };
     let pool = options.pool(usize::MAX).map_err(problem)?;

@@ -43,7 +43,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     let nowhere = Location::directory(Path::new(""));
     let job = Job {
         source,
-        skip_tls_verify: args.registries.insecure,
+        skip_tls_verify: args.registries.is_insecure(),
         ..Job::new("inspect", nowhere.into())
     };
     let own = image
@@ -136,7 +136,7 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
         source: Some(source),
         pattern,
         untagged: args.untagged,
-        skip_tls_verify: args.registries.insecure,
+        skip_tls_verify: args.registries.is_insecure(),
         ..Job::new("diff", registry)
     };
     let hosts = hosts(&job, Vec::new(), &args.registries, &mut wrong);
@@ -182,7 +182,7 @@ fn reaching(name: &str, location: Option<&Location>, registries: &RegistryArgs) 
     let mut wrong = Wrong::default();
     let job = Job {
         source: location.cloned().map(Endpoint::from),
-        skip_tls_verify: registries.insecure,
+        skip_tls_verify: registries.is_insecure(),
         ..Job::new(name, Location::directory(Path::new("")).into())
     };
     let hosts = hosts(&job, Vec::new(), registries, &mut wrong);

@@ -9,7 +9,7 @@ use super::{Entry, Lock};
 use crate::task::TaskErrors;
 use crate::task::diagnostic::{Sink, Source};
 use crate::task::reader::{Fields, describe};
-use crate::task::yaml::{self, Node, Yaml};
+use crate::yaml::{self, Node, Yaml};
 
 /// The form that is written and read.
 const VERSION: u64 = 1;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, Single};
+use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, RenameError, Renaming, Single};
 use transload_registry_client::Visibility;
 use transload_template::{Snippet, Value, suggest};
 use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK, Referrers};
@@ -77,6 +77,9 @@ pub(super) struct Request<'n> {
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
     pub create_projects: Option<&'n Node>,
+    pub rename: Option<&'n Node>,
+    pub strip_registry: Option<&'n Node>,
+    pub prefix: Option<&'n Node>,
 }
 
 /// Whether the module has this key.
@@ -159,6 +162,9 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
         create_projects: fields.get("create_projects"),
+        rename: fields.get("rename"),
+        strip_registry: fields.get("strip_registry"),
+        prefix: fields.get("prefix"),
     }
 }
 
@@ -224,6 +230,7 @@ fn build(
         ];
         reader.flag_or("create_projects", node, &words).flatten()
     });
+    let renaming = renaming(request, reader);
     let entries: Vec<_> = request
         .auths
         .iter()
@@ -278,7 +285,7 @@ fn build(
             .collect(),
         None => wanted,
     };
-    places::check_ways(request.src.as_ref(), dest, &chosen, reader);
+    places::check_ways(request.src.as_ref(), dest, &chosen, &renaming, reader);
     if let Some(node) = request.link.filter(|_| link) {
         let source = request.src.as_ref().map(|src| &src.endpoint);
         if !Endpoint::may_be_linked(source, &dest.endpoint) {
@@ -311,6 +318,7 @@ fn build(
         check_existing,
         create_projects,
         source: request.src.as_ref().map(|src| src.endpoint.clone()),
+        renaming,
         hosts,
         skip_tls_verify,
         retries: around.retries,
@@ -445,6 +453,40 @@ pub(super) fn pattern(node: &Node, reader: &mut Reader<'_>) -> Option<ImagePatte
             None
         }
     }
+}
+
+fn renaming(request: &Request<'_>, reader: &mut Reader<'_>) -> Renaming {
+    let strip = request.strip_registry;
+    let strip = strip.and_then(|node| reader.flag("strip_registry", node));
+    let prefix = request.prefix.and_then(|node| reader.text("prefix", node));
+    let rules = request.rename.and_then(|node| reader.list("rename", node));
+    // One by one: each mistake is told where its rule is.
+    let rules: Vec<TextAt> = rules.unwrap_or_default();
+    let mut is_good = true;
+    let mut check =
+        |at: Id, name: &str, read: Result<Renaming, Vec<RenameError>>, reader: &mut Reader<'_>| {
+            for error in read.err().into_iter().flatten() {
+                reader.sink.error(at, format!("`{name}`: {error}"));
+                is_good = false;
+            }
+        };
+    for (at, rule) in &rules {
+        check(*at, "rename", Renaming::new(&[rule], false, None), reader);
+    }
+    if let (Some(node), Some(prefix)) = (request.prefix, &prefix) {
+        check(
+            node.id,
+            "prefix",
+            Renaming::new::<&str>(&[], false, Some(prefix)),
+            reader,
+        );
+    }
+    let rules: Vec<&str> = rules
+        .iter()
+        .filter(|_| is_good)
+        .map(|(_, rule)| rule.as_str())
+        .collect();
+    Renaming::new(&rules, strip.unwrap_or(false), prefix.as_deref()).unwrap_or_default()
 }
 
 fn choice<T: Copy>(name: &str, node: &Node, choices: &[(&str, T)], reader: &mut Reader<'_>) -> Option<T> {

@@ -115,7 +115,7 @@ pub(super) static IMAGE: Table = Table {
             Kind::Choice(&["strict", "warn"]),
             "strict",
             "warn",
-            "What a missing platform means: `strict` fails the image, `warn` moves what exists and warns.",
+            "What to do if an image lacks a platform: `strict` fails the image, `warn` copies what it has and warns.",
         ),
         key(
             "single",
@@ -165,8 +165,8 @@ pub(super) static IMAGE: Table = Table {
             Kind::Choice(&["filtered", "original"]),
             "filtered",
             "original",
-            "What becomes of an index of which only some platforms move: `filtered` cuts it down to them, which gives it another digest; `original` keeps \
-             it, digest and all.",
+            "How to write an index if only some of its platforms are copied: `filtered` names only those, which changes its digest; `original` keeps the \
+             index and its digest.",
         ),
         key(
             "referrers",
@@ -191,6 +191,27 @@ pub(super) static IMAGE: Table = Table {
             "true",
             "Without `manifests`, all images of the directory in `src` move that have a tag, or whose repository has none. Whether images without a tag \
              move as well that were left in a repository when its tags moved on.",
+        ),
+        key(
+            "rename",
+            Kind::Texts,
+            "names stay",
+            r#"["^docker.io/library/=docker.io/base/"]"#,
+            "Rules `FROM=TO` that change names at the destination. `FROM` is a regular expression, matched against the full name              (`docker.io/library/alpine:3.19`); each match becomes `TO`, where `$1` and `${name}` are groups of `FROM`. Rules apply in their order.",
+        ),
+        key(
+            "strip_registry",
+            Kind::Flag,
+            "false",
+            "true",
+            "Whether names written to a directory or an archive lose their registry, which makes it Docker Hub: `hub.local/calico/node:v3` becomes              `calico/node:v3`. At a registry, names never have the source's registry. Applies after `rename`.",
+        ),
+        key(
+            "prefix",
+            Kind::Text,
+            "none",
+            "team",
+            "A path that is put before each image's repository, or a registry and a path, which also replaces the image's registry. Applies last.",
         ),
         key(
             "check_existing",

@@ -67,7 +67,6 @@ mod tags;
 mod tests;
 mod variables;
 mod verify;
-pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -85,6 +84,8 @@ use includes::Here;
 use playbook::{Inherited, Playbook, Step};
 use reader::{Fields, Reader};
 use yaml::{Node, Yaml};
+
+use crate::yaml;
 
 pub use course::{Bind, Bound, Course, Part, Register, Results, Within};
 pub(crate) use exposure::warning as exposure_warning;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use transload_policy::Renaming;
 use transload_reference::Registry;
 use transload_transfer::job::{Endpoint, EndpointError, ImageName, Target};
 
@@ -84,15 +85,7 @@ pub(super) fn add_registry(
         let rendered: Vec<_> = samples()
             .iter()
             .chain(images)
-            .map(|image| {
-                endpoint
-                    .locate(image)
-                    .ok()?
-                    .target(image)
-                    .ok()?
-                    .registry()
-                    .cloned()
-            })
+            .map(|image| endpoint.target(image).ok()?.registry().cloned())
             .collect::<Option<_>>()?;
         let (first, others) = rendered.split_first()?;
         others.iter().all(|other| other == first).then(|| first.clone())
@@ -139,7 +132,13 @@ pub(super) fn check_source_without_list(src: Option<&Place>, at: Id, reader: &mu
 }
 
 /// Checks that every image has a source and a destination of its own.
-pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName], reader: &mut Reader<'_>) {
+pub(super) fn check_ways(
+    src: Option<&Place>,
+    dest: &Place,
+    images: &[ImageName],
+    renaming: &Renaming,
+    reader: &mut Reader<'_>,
+) {
     let from = src.and_then(|src| src.endpoint.local());
     if from.is_some() && from == dest.endpoint.local() {
         reader.sink.error(dest.at, "src and dest are the same directory");
@@ -162,20 +161,14 @@ pub(super) fn check_ways(src: Option<&Place>, dest: &Place, images: &[ImageName]
     }
     let mut taken: HashMap<Target, &ImageName> = HashMap::new();
     for image in images {
-        let to = match dest
-            .endpoint
-            .locate(image)
-            .and_then(|location| location.target(image))
-        {
+        let renamed = image.renamed(renaming);
+        let to = match renamed.and_then(|renamed| dest.endpoint.target(&renamed)) {
             Ok(target) => target,
             Err(error) => return report(&dest.name, dest.at, &error, reader),
         };
         let from = match src {
             None => Ok(Target::in_registry(image.reference().clone())),
-            Some(src) => src
-                .endpoint
-                .locate(image)
-                .and_then(|location| location.target(image)),
+            Some(src) => src.endpoint.target(image),
         };
         match (from, src) {
             (Ok(from), _) if from == to => {

@@ -9,6 +9,7 @@ use super::diagnostic::{Note, Sink};
 use super::problem::Part;
 use super::secret;
 use super::yaml::{self, Id, Key, Node, Yaml};
+use crate::endpoint;
 
 /// A mapping with known keys.
 pub(crate) struct Fields<'n> {
@@ -197,7 +198,9 @@ impl Reader<'_> {
 
     /// Whether a text is rendered for each image: it names `.module`, or variables that do.
     pub(super) fn is_for_each_image(&self, text: &str) -> bool {
-        text.contains("module") || self.needs(text, "module")
+        text.contains("module")
+            || self.needs(text, "module")
+            || !endpoint::short_names(text, &self.variables).is_empty()
     }
 
     /// Whether a template names this variable, or variables that are templates and do.

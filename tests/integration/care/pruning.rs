@@ -23,9 +23,9 @@ fn copy_golden(generation: &str, to: &Path) {
 #[test]
 fn what_stays_is_what_a_directory_has_into_which_only_that_was_pulled() {
     for (kept, args) in [
-        (WEB, ["--keep", "keep.txt"]),
-        (APP, ["--pattern", "team/a"]),
-        (APP, ["--keep", "-"]),
+        (WEB, ["--keep-file", "keep.txt"]),
+        (APP, ["--keep-pattern", "team/a"]),
+        (APP, ["--keep-file", "-"]),
     ] {
         let (scene, expected) = (Scene::pulled(), Scene::empty());
         expected.pull(&[kept], &[]);
@@ -33,7 +33,7 @@ fn what_stays_is_what_a_directory_has_into_which_only_that_was_pulled() {
         fs::write(scene.dir.path().join("keep.txt"), &keep).expect("a writable folder");
         let before = contents(&scene.store());
         let prune = |more: &[&str]| {
-            let args = [&["prune", "images", "--output", "json"], &args[..], more].concat();
+            let args = [&["prune", "images", "--yes", "--output", "json"], &args[..], more].concat();
             let output = scene.program(&args).stdin(keep.as_str()).run().expect_code(0);
             serde_json::from_str::<serde_json::Value>(&output.stdout).expect("JSON")
         };
@@ -80,15 +80,15 @@ fn without_a_list_all_images_stay_and_only_what_none_needs_goes() {
     fs::create_dir_all(&partial).expect("a writable folder");
     fs::write(partial.join(orphan.0.digest.to_string()), "par").expect("a writable folder");
     fs::write(scene.store().join("blobs/notes.txt"), "mine").expect("a writable folder");
-    let report = scene.json(&["prune", "images"], 0);
+    let report = scene.json(&["prune", "images", "--yes"], 0);
     assert_eq!(report["bytes"], orphan.0.size + 3);
     fs::remove_file(scene.store().join("blobs/notes.txt")).expect("what isn't the format's stays");
     assert!(contents(&scene.store()) == before);
-    assert_eq!(scene.json(&["prune", "images"], 0)["bytes"], 0);
+    assert_eq!(scene.json(&["prune", "images", "--yes"], 0)["bytes"], 0);
 
     let pinned = format!("hub.example.com/team/web@{}", moved.digest());
     fs::write(scene.dir.path().join("keep.txt"), pinned).expect("a writable folder");
-    let report = scene.json(&["prune", "images", "--keep", "keep.txt"], 0);
+    let report = scene.json(&["prune", "images", "--yes", "--keep-file", "keep.txt"], 0);
     let gone: Vec<&str> = report["images"]
         .as_array()
         .expect("a list")
@@ -109,7 +109,7 @@ fn directories_of_every_generation_lose_what_is_not_kept_and_nothing_else() {
             copy_golden(generation, &scene.store());
             let before = contents(&scene.store());
             fs::write(scene.dir.path().join("keep.txt"), kept).expect("a writable folder");
-            scene.run(&["prune", "images", "--keep", "keep.txt"], 0);
+            scene.run(&["prune", "images", "--yes", "--keep-file", "keep.txt"], 0);
             let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
             assert!(
                 listed.starts_with(kept) && listed.lines().count() == 1,
@@ -157,7 +157,7 @@ fn both_folders_of_docker_hub_count() {
     write("library/app", &new);
     write("library/other", &other);
     fs::write(scene.dir.path().join("keep.txt"), "app:v1").expect("a writable folder");
-    scene.run(&["prune", "images", "--keep", "keep.txt"], 0);
+    scene.run(&["prune", "images", "--yes", "--keep-file", "keep.txt"], 0);
     for image in [&old, &new] {
         for (blob, _) in &image.blobs {
             assert!(scene.blob(&blob.digest).exists(), "{}", blob.digest);
@@ -183,7 +183,7 @@ fn both_folders_of_docker_hub_count() {
     // Removed, a tag goes from both.
     write("library/other", &other);
     fs::write(scene.dir.path().join("keep.txt"), "other:v1").expect("a writable folder");
-    scene.run(&["prune", "images", "--keep", "keep.txt"], 0);
+    scene.run(&["prune", "images", "--yes", "--keep-file", "keep.txt"], 0);
     let listed = scene.run(&["list", "images", "--output", "names"], 0).stdout;
     assert!(
         listed.starts_with("docker.io/library/other:v1 ") && listed.lines().count() == 1,
@@ -206,7 +206,7 @@ fn nothing_goes_from_a_damaged_directory() {
         let scene = Scene::pulled();
         damage(&scene);
         let before = contents(&scene.store());
-        let output = scene.run(&["prune", "images", "--pattern", "team/app"], 1);
+        let output = scene.run(&["prune", "images", "--yes", "--keep-pattern", "team/app"], 1);
         assert!(
             output.stderr.contains("`transload verify images --repair` first"),
             "{}",
@@ -214,7 +214,7 @@ fn nothing_goes_from_a_damaged_directory() {
         );
         assert!(contents(&scene.store()) == before);
         scene.repair(0);
-        scene.run(&["prune", "images", "--pattern", "team/app"], 0);
+        scene.run(&["prune", "images", "--yes", "--keep-pattern", "team/app"], 0);
     }
 }
 
@@ -242,7 +242,7 @@ fn signatures_and_other_referrers_stay_with_their_image_and_are_told_so() {
         }
     }
     fs::write(scene.dir.path().join("keep.txt"), WEB).expect("a writable folder");
-    let args = ["prune", "images", "--keep", "keep.txt"];
+    let args = ["prune", "images", "--yes", "--keep-file", "keep.txt"];
     let planned = scene.run(&[&args[..], &["--dry-run"]].concat(), 0).stdout;
     let told = "keeping 1 image, named in keep.txt, and 2 that refer to them (signatures and the like)";
     assert!(planned.starts_with(told), "{planned}");

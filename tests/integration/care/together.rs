@@ -65,7 +65,7 @@ fn prunes_amid_four_pulls_take_nothing_that_is_needed() {
     wait_until_stalled(&scene, 2 * pulls.len());
 
     let mut prunes: Vec<Running> = (0..2)
-        .map(|_| scene.program(&["prune", "images"]).spawn())
+        .map(|_| scene.program(&["prune", "images", "--yes"]).spawn())
         .collect();
     for prune in &mut prunes {
         let told = prune.wait_for_stderr(|text| text.contains("others use the directory"));
@@ -106,8 +106,9 @@ fn a_pull_that_begins_during_a_prune_waits_and_says_for_whom() {
 fn a_prune_or_a_verify_that_waits_can_be_stopped() {
     let scene = Scene::pulled();
     let _exclusive = Store::open_exclusively(scene.store()).expect("nobody else uses it");
-    for command in ["prune", "verify"] {
-        let mut waiting = scene.program(&[command, "images"]).spawn();
+    for args in [&["prune", "images", "--yes"][..], &["verify", "images"]] {
+        let command = args[0];
+        let mut waiting = scene.program(args).spawn();
         waiting.wait_for_stderr(|text| text.contains("waiting for"));
         waiting.signal("INT");
         let output = waiting.wait().expect_code(130);
@@ -142,7 +143,7 @@ fn a_prune_waits_for_a_push_from_a_directory_that_kubekey_made() {
     let asked = |requests: &[Request]| requests.iter().any(|request| request.is("HEAD", "/target/"));
     assert!(scene.registry.log().wait_for(asked, Duration::from_secs(40)));
     let mut prune = scene
-        .program(&["prune", "images", "--pattern", "team/app"])
+        .program(&["prune", "images", "--yes", "--keep-pattern", "team/app"])
         .spawn();
     let told = prune.wait_for_stderr(|text| text.contains("others use the directory"));
     let holder = format!("process {}: transload push", push.id());

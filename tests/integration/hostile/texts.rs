@@ -187,7 +187,7 @@ fn json_holds_such_text_escaped_and_means_the_same() {
         (&["list", "out", "--output", "json"], 0),
         (&["diff", "out", "out", "--output", "json"], 0),
         (&["verify", "out", "--output", "json", "--progress", "json"], 0),
-        (&["prune", "out", "--output", "json"], 0),
+        (&["prune", "out", "--yes", "--output", "json"], 0),
         (&["check", registry.host(), "--plain-http", "--output", "json"], 0),
     ];
     for (args, code) in commands {

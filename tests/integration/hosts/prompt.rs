@@ -5,9 +5,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use transload_test_support::RealRegistry;
+use transload_test_support::image::{Family, samples};
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 
 use super::Machine;
+use crate::messages::store_with;
 
 /// What a person sees who answers each question once it is there, and the exit status. `script` is the terminal.
 fn talk(machine: &Machine, args: &[&str], answers: &[(&str, &str)]) -> (String, Option<i32>) {
@@ -91,4 +93,36 @@ fn ctrl_c_ends_the_question_and_stores_nothing() {
     let (seen, code) = talk(&machine, &args, &answers);
     assert_eq!(code, Some(130), "{seen}");
     assert!(!machine.path(".docker").exists());
+}
+
+#[test]
+fn prune_asks_on_a_terminal_and_deletes_after_yes_alone() {
+    let machine = Machine::plain();
+    std::fs::create_dir_all(machine.path("")).expect("a writable folder");
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    for name in ["team/app", "team/web"] {
+        store_with(
+            &machine.scene,
+            "home/store",
+            "hub.example.com",
+            name,
+            "v1",
+            &image,
+        );
+    }
+    let store = machine.path("store").display().to_string();
+    let args = ["prune", &store, "--keep-pattern", "team/app"];
+    let web = machine.path("store/hub.example.com/team/web");
+    for (answer, code, stays) in [("\n", 1, true), ("no\n", 1, true), ("y\n", 0, false)] {
+        let (seen, status) = talk(&machine, &args, &[("Delete this? [y/N] ", answer)]);
+        assert_eq!(status, Some(code), "{answer:?} {seen}");
+        assert!(
+            seen.contains("would remove  hub.example.com/team/web:v1"),
+            "{seen}"
+        );
+        assert_eq!(seen.contains("Nothing was removed."), stays, "{seen}");
+        assert_eq!(web.exists(), stays, "{answer:?}");
+    }
+    let (seen, status) = talk(&machine, &args, &[]);
+    assert_eq!(status, Some(0), "nothing to delete, nothing to ask: {seen}");
 }

@@ -15,7 +15,7 @@ fn a_file_of_images_may_have_comments_blank_lines_globs_and_marks_of_windows() {
     // The same list says what stays, and comes by stdin.
     let keep = list.replace("v2*", "v2.*");
     scene
-        .program(["prune", "out", "--keep", "-"])
+        .program(["prune", "out", "--yes", "--keep-file", "-"])
         .stdin(keep)
         .run()
         .expect_code(0);

@@ -76,3 +76,71 @@ fn a_wrong_variable_is_named() {
     assert!(help.stdout.contains("[env: TRANSLOAD_AUTHS]"), "{}", help.stdout);
     assert!(!help.stdout.contains("secret.yaml"), "{}", help.stdout);
 }
+
+/// What is set for all commands gives way where a command has no use for it, or a flag excludes it.
+#[test]
+fn a_variable_never_breaks_a_command_that_it_is_not_for() {
+    let scene = Scene::with_tags(&["v1"]);
+    let name = scene.name("team/app:v1");
+    let pull = ["pull", &name, "--dest", "out"];
+    for (args, variables, code) in [
+        // The form of a plan, or of a list, is nothing to a transfer, nor to another command.
+        (
+            &pull[..],
+            &[("TRANSLOAD_OUTPUT", "json"), ("TRANSLOAD_PLAIN_HTTP", "1")][..],
+            0,
+        ),
+        (&["list", "out"], &[("TRANSLOAD_OUTPUT", "tree")], 0),
+        (&["verify", "out"], &[("TRANSLOAD_OUTPUT", "tree")], 0),
+        (
+            &["inspect", &name, "--src", "out", "--raw"],
+            &[
+                ("TRANSLOAD_OUTPUT", "json"),
+                ("TRANSLOAD_PLATFORM", "linux/amd64,linux/arm64"),
+            ],
+            0,
+        ),
+        // A report is of a transfer.
+        (
+            &[&pull[..], &["--dry-run"]].concat(),
+            &[("TRANSLOAD_REPORT", "report.json"), ("TRANSLOAD_PLAIN_HTTP", "1")],
+            0,
+        ),
+        (&["list", "out", "-v"], &[("TRANSLOAD_QUIET", "1")], 0),
+        (&["list", "out", "-q"], &[("TRANSLOAD_VERBOSE", "2")], 0),
+        // No registry takes part.
+        (
+            &["copy", "--src", "out", "--dest", "./copy"],
+            &[("TRANSLOAD_PLAIN_HTTP", "1"), ("TRANSLOAD_CREATE_PROJECTS", "1")],
+            0,
+        ),
+        (
+            &["copy", "--src", "out", "--dest", "./copy", "--plain-http"],
+            &[],
+            2,
+        ),
+        (
+            &["inspect", &name, "--tls-verify=true", "--plain-http"],
+            &[("TRANSLOAD_INSECURE", "1")],
+            0,
+        ),
+        (
+            &["version"],
+            &[("TRANSLOAD_JOBS", "many"), ("TRANSLOAD_POLICY", "lax")],
+            0,
+        ),
+    ] {
+        let program = variables
+            .iter()
+            .fold(scene.program(args.iter().copied()), |program, (name, value)| {
+                program.env(*name, *value)
+            });
+        let output = program.run();
+        assert_eq!(
+            output.code,
+            Some(code),
+            "{args:?} {variables:?}\n{}",
+            output.stderr
+        );
+    }
+}

@@ -124,14 +124,25 @@ fn what_a_prune_removes_and_would_remove() {
     );
     let said = [
         scene.said(&["prune", "store", "--dry-run"], 0),
-        scene.said(&["prune", "store"], 0),
-        scene.said(&["prune", "store"], 0),
+        scene.said(&["prune", "store", "--yes"], 0),
+        scene.said(&["prune", "store", "--yes"], 0),
         scene.said(
-            &["prune", "store", "--pattern", "app[0-3]|alpine", "--dry-run"],
+            &["prune", "store", "--keep-pattern", "app[0-3]|alpine", "--dry-run"],
             0,
         ),
-        scene.said(&["prune", "store", "--keep", "keep.txt"], 0),
-        scene.said(&["prune", "store", "--pattern", "alpine", "--output", "json"], 0),
+        scene.said(&["prune", "store", "--yes", "--keep-file", "keep.txt"], 0),
+        scene.said(
+            &[
+                "prune",
+                "store",
+                "--yes",
+                "--keep-pattern",
+                "alpine",
+                "--output",
+                "json",
+            ],
+            0,
+        ),
         scene.said(&["list", "store"], 0),
     ];
     assert_said!(said.join("\n"));
@@ -145,15 +156,28 @@ fn a_prune_that_is_refused() {
     scene.write("other.txt", "alpine:3.20\n");
     let manifest = format!("store/hub.example.com/team/app3/manifests/{}", images[3].digest());
     let mut said = vec![
-        scene.said(&["prune", "store", "--keep", "empty.txt"], 2),
-        scene.said(&["prune", "store", "--keep", "wrong.txt"], 2),
+        scene.said(&["prune", "store", "--yes", "--keep-file", "empty.txt"], 2),
+        scene.said(&["prune", "store", "--yes", "--keep-file", "wrong.txt"], 2),
+        scene.said(&["prune", "store", "--yes", "--keep-file", "other.txt"], 2),
+        scene.said(&["prune", "store", "--keep-pattern", "nginx", "--dry-run"], 2),
+        scene.said(
+            &[
+                "prune",
+                "store",
+                "--yes",
+                "--keep-pattern",
+                "a",
+                "--keep-file",
+                "other.txt",
+            ],
+            2,
+        ),
+        scene.said(&["prune", "stor", "--yes"], 2),
+        scene.said(&["prune", "store"], 2),
         scene.said(&["prune", "store", "--keep", "other.txt"], 2),
-        scene.said(&["prune", "store", "--pattern", "nginx", "--dry-run"], 2),
-        scene.said(&["prune", "store", "--pattern", "a", "--keep", "other.txt"], 2),
-        scene.said(&["prune", "stor"], 2),
     ];
     scene.write(&manifest, "{}");
-    said.push(scene.said(&["prune", "store"], 1));
+    said.push(scene.said(&["prune", "store", "--yes"], 1));
     assert_said!(said.join("\n"));
 }
 

@@ -138,7 +138,13 @@ fn an_oci_layout_on_a_disk_that_takes_no_colon_is_written_read_pulled_into_and_p
         Transload::new().args(["pull", "--plain-http", "--dest", &layout, &names[0], &names[1]]),
         Transload::new().args(["verify", &layout]),
         Transload::example("check_store").args([&layout]),
-        Transload::new().args(["prune", &layout, "--pattern", &format!("^{}$", names[1])]),
+        Transload::new().args([
+            "prune",
+            &layout,
+            "--yes",
+            "--keep-pattern",
+            &format!("^{}$", names[1]),
+        ]),
         Transload::new().args(["verify", &layout]),
         Transload::new().args(["copy", "--src", &layout, "--dest", &text(dir.path().join("back"))]),
     ] {
@@ -235,7 +241,7 @@ fn a_filesystem_without_locks_is_written_to_with_one_warning() {
         );
         assert_eq!(assert_sound(&store).len(), 3);
 
-        let prune = ["prune", &text(&store), "--pattern", "app[01]"];
+        let prune = ["prune", &text(&store), "--yes", "--keep-pattern", "app[01]"];
         let output = with_failing("flock", error, None)
             .args(prune)
             .run()

@@ -33,7 +33,7 @@ fn eight_processes_fill_one_store_that_others_prune_and_no_blob_moves_twice() {
         let prune = |running: &mut Vec<Running>| {
             // Before the first pull there is no store to prune.
             if Path::new(&store).join(".transload").exists() {
-                running.push(Transload::new().args(["prune", &store]).spawn());
+                running.push(Transload::new().args(["prune", &store, "--yes"]).spawn());
             }
         };
         let mut running: Vec<Running> = Vec::new();

@@ -68,6 +68,14 @@ impl Endpoint {
         }
     }
 
+    /// Where exactly this image is or goes.
+    ///
+    /// # Errors
+    /// As [`Endpoint::locate`] and [`Location::target`].
+    pub fn target(&self, image: &ImageName) -> Result<Target, EndpointError> {
+        self.locate(image)?.target(image)
+    }
+
     /// The one registry that the text names, if it names one before any template begins.
     pub fn named_registry(&self) -> Option<Registry> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use transload_policy::RenamedError;
 use transload_reference::ParseError;
 
 use super::endpoint::LOCAL;
@@ -79,6 +80,9 @@ pub enum EndpointError {
         /// The text.
         text: String,
     },
+    /// A new name that is none.
+    #[error("{0}")]
+    Renamed(#[from] RenamedError),
     /// A bad name.
     #[error("{0}")]
     Name(#[from] ParseError),
@@ -140,6 +144,10 @@ impl EndpointError {
             }
             EndpointError::Path { text } if text.starts_with('/') => format!("write {LOCAL}{text}"),
             EndpointError::Path { .. } => format!("write {LOCAL}/the/absolute/path"),
+            EndpointError::Renamed(_) => {
+                "rules see the full name, such as docker.io/library/alpine:3.19: --dry-run shows the new ones"
+                    .to_owned()
+            }
             EndpointError::Name(error) => return error.hint(),
         })
     }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use transload_policy::Renaming;
 use transload_reference::{ParseError, Reference};
+
+use super::EndpointError;
 
 /// An image's name: as it was written, and what that stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,17 @@ impl ImageName {
     /// What it stands for, such as `docker.io/library/alpine:latest`: with a tag or a digest in every case.
     pub fn reference(&self) -> &Reference {
         &self.reference
+    }
+
+    /// The image under the name that it gets on its way.
+    ///
+    /// # Errors
+    /// Where the new name is none.
+    pub fn renamed(&self, renaming: &Renaming) -> Result<ImageName, EndpointError> {
+        if renaming.is_none() {
+            return Ok(self.clone());
+        }
+        Ok(renaming.apply(&self.reference)?.into())
     }
 }
 

@@ -29,7 +29,7 @@ pub use target::Target;
 
 use std::sync::Arc;
 
-use transload_policy::{ImagePattern, Mode, PlatformSet, Single};
+use transload_policy::{ImagePattern, Mode, PlatformSet, Renaming, Single};
 use transload_registry_client::{HostRule, Visibility};
 
 use crate::trust::TrustPolicy;
@@ -71,6 +71,8 @@ pub struct Job {
     pub source: Option<Endpoint>,
     /// Where they go.
     pub destination: Endpoint,
+    /// How their names change before the destination is asked where they go.
+    pub renaming: Renaming,
     /// Credentials and transport settings by host.
     pub hosts: Vec<HostRule>,
     /// Whether hosts that no rule covers are spoken to without checking their certificates.
@@ -112,6 +114,7 @@ impl Job {
             create_projects: None,
             source: None,
             destination,
+            renaming: Renaming::default(),
             hosts: Vec::new(),
             skip_tls_verify: false,
             retries: 0,

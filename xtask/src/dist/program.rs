@@ -8,7 +8,7 @@ use std::process::Command;
 use cargo_metadata::MetadataCommand;
 
 use super::Release;
-use crate::command::{build as build_program, build_by, cargo, run as run_command};
+use crate::command::{build as build_program, build_by, cargo, output, run as run_command};
 
 /// Builds the static program; gives its bytes.
 ///
@@ -43,7 +43,8 @@ pub fn build(release: &Release) -> Result<Vec<u8>, String> {
         .args(["--target", &release.target.triple, "--target-dir"])
         .arg(&release.build_folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        .env("SOURCE_DATE_EPOCH", release.epoch.to_string());
+        .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
+        .env("TRANSLOAD_COMMIT", &release.commit);
     let program = build_by(&mut command)?;
     fs::read(&program).map_err(|error| format!("{}: {error}", program.display()))
 }
@@ -95,7 +96,14 @@ fn no_dlopen(release: &Release) -> Result<PathBuf, String> {
     Ok(object)
 }
 
-/// Writes the man pages and completions; gives the folder.
+/// Shells that have a completion in a release, and the names of its files.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "transload.bash"),
+    ("zsh", "_transload"),
+    ("fish", "transload.fish"),
+];
+
+/// Writes the man pages and completions that the program prints of itself; gives the folder.
 ///
 /// # Errors
 /// Where they can't be written.
@@ -105,9 +113,20 @@ pub fn pages(release: &Release) -> Result<PathBuf, String> {
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    // With the workspace's features, so that what the tests built is used again.
-    let program = build_program(&["--locked", "--workspace", "--example", "pages"])?;
-    run_command(Command::new(program).arg(&folder))?;
+    // One for this machine, whatever the release is for; with the workspace's features, so that what the tests built is used again.
+    let program = build_program(&["--locked", "--workspace", "--bin", "transload"])?;
+    run_command(
+        Command::new(&program)
+            .args(["man", "--dir"])
+            .arg(folder.join("man")),
+    )?;
+    let completions = folder.join("completions");
+    fs::create_dir_all(&completions).map_err(|error| format!("{}: {error}", completions.display()))?;
+    for (shell, name) in COMPLETIONS {
+        let script = output(Command::new(&program).args(["completions", shell]))?;
+        let path = completions.join(name);
+        fs::write(&path, script).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     Ok(folder)
 }
 

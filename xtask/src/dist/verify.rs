@@ -24,6 +24,7 @@ pub fn run(release: &Release, out: &Path, files: &[String]) -> Result<(), String
         target: release.target.clone(),
         version: release.version.clone(),
         epoch: release.epoch,
+        commit: release.commit.clone(),
     };
     let second = folder.path().join("out");
     let built = bundle(&again, &second)?;

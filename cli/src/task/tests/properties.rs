@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::task::yaml;
+use crate::yaml;
 
 /// Texts made of the pieces that task files are made of, so that many of them are nearly right.
 fn nearly_a_task_file() -> impl Strategy<Value = String> {

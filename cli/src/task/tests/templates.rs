@@ -134,3 +134,43 @@ fn a_template_with_a_password_is_not_shown() {
     let shown = errors(text, &options(json!({"a": 1}))).to_string();
     assert!(!shown.contains("hunter2"), "{shown}");
 }
+
+/// An image's names stand at the root of a destination's template too, unless a variable has the name or it would be the host.
+#[test]
+fn a_destination_has_short_names_of_the_image_where_no_variable_has_them() {
+    let of = |dest: &str, variables: Value| {
+        let text = format!("- image: {{manifests: 'a.io/team/x:v1', dest: '{dest}'}}\n");
+        first_target(&job(&text, variables))
+    };
+    let short = "hub.kubekey/{{ .registry }}/{{ .repository }}:{{ .tag }}-x";
+    assert_eq!(of(short, empty()), "hub.kubekey/a.io/team/x:v1-x");
+    let theirs = json!({"registry": "hub.kubekey", "tag": "mine"});
+    assert_eq!(
+        of("{{ .registry }}/m/{{ .repository }}:{{ .tag }}", theirs),
+        "hub.kubekey/m/team/x:mine"
+    );
+    let text = "- image: {manifests: a, dest: '{{ .registry }}/m'}\n";
+    let said = messages(text, empty()).join("\n");
+    assert!(said.contains("there is no variable `.registry`"), "{said}");
+}
+
+#[test]
+fn rules_change_names_at_the_destination_of_a_task() {
+    let text = "- image: {manifests: 'a.io/team/x:v1', dest: hub.kubekey, rename: ['/team/=/t/', 'x:=y:'], prefix: m}\n";
+    let job = job(text, empty());
+    let renamed = job.images[0].renamed(&job.renaming).unwrap();
+    let target = job.destination.target(&renamed).unwrap();
+    assert_eq!(target.reference().to_string(), "hub.kubekey/m/t/y:v1");
+    let wrong =
+        "- image: {manifests: a, dest: hub.kubekey, rename: ['ok=fine', '(=x', none], prefix: 'A B'}\n";
+    let said = messages(wrong, empty());
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(
+        said[0].starts_with("1:64: `rename`: not a regular expression"),
+        "{said:?}"
+    );
+    assert!(
+        said[2].contains("`prefix`: \"A B\" can't stand before"),
+        "{said:?}"
+    );
+}

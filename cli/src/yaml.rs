@@ -1,15 +1,15 @@
 //! YAML as a tree whose every value knows where it was written. Nothing outside this file knows the YAML library.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess as _, Visitor};
 use serde_json::Number;
 use serde_yaml::{Deserializer, Error};
 use transload_template::{Scalar, Value};
 
 /// How many values a text may stand for. Aliases multiply: a few lines can stand for billions.
-pub(super) const MAX_VALUES: usize = 500_000;
+pub(crate) const MAX_VALUES: usize = 500_000;
 /// How many bytes of text those may hold together.
 const MAX_TEXT: usize = 64 << 20;
 
@@ -122,7 +122,19 @@ impl From<&Node> for serde_json::Value {
 ///
 /// The library gives a number's value or its text, not both. So the first reading finds the values, and the second their texts.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Syntax> {
-    let mut first = Reading::default();
+    parse_with(text, Tags::Refused)
+}
+
+/// Reads all documents of a text that another program's users wrote: tags (`!name`) are passed over.
+pub(crate) fn parse_foreign(text: &str) -> Result<Parsed, Syntax> {
+    parse_with(text, Tags::Ignored)
+}
+
+fn parse_with(text: &str, tags: Tags) -> Result<Parsed, Syntax> {
+    let mut first = Reading {
+        tags,
+        ..Reading::default()
+    };
     let documents = read(text, &mut first)?;
     if first.typed.is_empty() {
         return Ok(Parsed {
@@ -133,6 +145,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Syntax> {
     let mut second = Reading {
         typed: first.typed,
         is_second: true,
+        tags,
         ..Reading::default()
     };
     Ok(Parsed {
@@ -185,6 +198,23 @@ pub(crate) fn position(text: &str, id: Id) -> Option<(usize, usize)> {
     None
 }
 
+/// Where scalars of a text are that [`parse_foreign`] read: line and column, from 1.
+///
+/// The library tells places in its errors alone: reading each of these scalars fails, and the next value is read.
+pub(crate) fn positions(text: &str, wanted: BTreeSet<Id>) -> BTreeMap<Id, (usize, usize)> {
+    let mut reading = Reading {
+        tags: Tags::Ignored,
+        wanted,
+        ..Reading::default()
+    };
+    for document in Deserializer::from_str(text) {
+        if Seed(&mut reading).deserialize(document).is_err() {
+            break;
+        }
+    }
+    reading.places
+}
+
 impl Syntax {
     fn new(error: &Error, refusal: Option<String>) -> Syntax {
         let place = error.location().map(|at| (at.line(), at.column()));
@@ -214,6 +244,10 @@ fn too_large() -> String {
 /// What is kept while a text is read.
 #[derive(Default)]
 struct Reading {
+    tags: Tags,
+    /// Scalars whose places are wanted, and the places that were found.
+    wanted: BTreeSet<Id>,
+    places: BTreeMap<Id, (usize, usize)>,
     values: usize,
     text: usize,
     stop_at: Option<Id>,
@@ -245,12 +279,55 @@ impl Reading {
     }
 }
 
+/// What happens where a value has a tag (`!name`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Tags {
+    #[default]
+    Refused,
+    Ignored,
+}
+
+/// Fails at a scalar, so that the library tells its place.
+struct Mark;
+
+impl<'de> Visitor<'de> for Mark {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its place")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
+        let (_, contents) = tagged.variant::<de::IgnoredAny>()?;
+        contents.newtype_variant::<de::IgnoredAny>()?;
+        Err(de::Error::custom("a place"))
+    }
+}
+
+/// The place that an error's text ends with.
+fn place_in(error: &str) -> Option<(usize, usize)> {
+    let (_, place) = error.rsplit_once(" at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
 struct Seed<'r>(&'r mut Reading);
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Node;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        if self.0.wanted.contains(&self.0.values) {
+            let id = self.0.next_id()?;
+            let place = deserializer.deserialize_any(Mark).err();
+            let place = place.and_then(|error| place_in(&error.to_string()));
+            self.0.places.extend(place.map(|place| (id, place)));
+            return Ok(Node {
+                id,
+                literal: true,
+                value: Yaml::Null,
+            });
+        }
         if self.0.is_second && self.0.typed.contains_key(&self.0.values) {
             deserializer.deserialize_str(self)
         } else {
@@ -391,7 +468,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
         })
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Node, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Node, A::Error> {
+        if self.0.tags == Tags::Ignored {
+            let (_, contents) = tagged.variant::<de::IgnoredAny>()?;
+            return contents.newtype_variant_seed(self);
+        }
         // The place must be the value's own, also while another value is looked for.
         self.0.next_id::<A::Error>()?;
         Err(self
