@@ -44,7 +44,7 @@ impl World {
     }
 
     fn path(&self, name: &str) -> String {
-        text(&self.folder.path().join(name))
+        text(self.folder.path().join(name))
     }
 
     fn name(&self) -> String {
