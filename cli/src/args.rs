@@ -78,7 +78,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print more: -v retries and fallbacks, -vv requests, -vvv all
+    /// Print more; -vv and -vvv print still more
+    ///
+    /// -v tells of retries and fallbacks, -vv of requests, -vvv of everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
     pub verbose: u8,
 
@@ -93,7 +95,14 @@ pub struct Cli {
     pub quiet: bool,
 
     /// Where to use colours
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        hide_short_help = true
+    )]
     pub color: ColorMode,
 }
 
@@ -144,6 +153,7 @@ pub enum Command {
     /// Print a man page, or write them all
     Man(ManArgs),
     /// Print the version and the commit
+    #[command(hide = true)]
     Version,
 }
 
@@ -480,7 +490,9 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write results to this file: a page if it ends in .html, else JSON; - is stdout
+    /// Write results here: JSON, or a page (*.html)
+    ///
+    /// What became of each image, for programs, and for people to look at and print. - is stdout
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]
     pub report: Option<PathBuf>,
 
