@@ -233,7 +233,7 @@ fn passwords_are_in_no_list_of_processes_and_not_handed_to_helpers() {
         .expect_code(0)
         .stdout;
     let words: Vec<&str> = help.split_whitespace().collect();
-    let advice = "passwords belong in a file of --vars";
+    let advice = "keep passwords in a file for --vars";
     assert!(words.join(" ").contains(advice), "{help}");
 }
 

@@ -168,7 +168,7 @@ fn referrers_go_through_directories_layouts_and_archives_and_stay_with_their_ima
         signed.assert_in(&to);
         if scheme.is_empty() {
             transload(["verify", &path]).expect_code(0);
-            let pruned = transload(["prune", &path, "--pattern", "app:v1$"]).expect_code(0);
+            let pruned = transload(["prune", &path, "--keep-pattern", "app:v1$", "--yes"]).expect_code(0);
             assert!(pruned.stdout.contains("that refer to them"), "{}", pruned.stdout);
             let shown = transload(["inspect", &image, "--src", &path])
                 .expect_code(0)

@@ -21,7 +21,12 @@ fn stalled() -> Stage {
 
 /// Whether the screen shows a run on which nothing moves any more.
 fn is_quiet(screen: &str) -> bool {
-    screen.contains("stalled for") && screen.contains("copied")
+    is_stalled(screen) && screen.contains("copied")
+}
+
+/// Whether nothing moves, and no time is told that would be left at the earlier rate.
+fn is_stalled(screen: &str) -> bool {
+    screen.contains("stalled for") && !screen.contains(" left")
 }
 
 /// Whether the three transfers are drawn as they are drawn for a terminal of this width.
@@ -72,7 +77,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     let screen = terminal.wait_for(|screen| is_drawn(screen, 120));
     assert_whole(&screen, 120);
     screens.push(("120 columns", screen));
-    let low = low.wait_for(|screen| screen.contains("stalled for") && screen.contains("and 3 more"));
+    let low = low.wait_for(|screen| is_stalled(screen) && screen.contains("and 3 more"));
     screens.push(("40 columns, 5 rows", low));
     stage.wait_until_stalled(3);
     stage.registry.release();
