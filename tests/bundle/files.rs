@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{Bundle, Outcome, listed, run};
+use crate::{Bundle, Outcome, emulator, listed, run};
 
 /// How long the program may take to tell its version.
 const START_UP: Duration = Duration::from_millis(5);
@@ -129,6 +129,9 @@ pub fn pages(bundle: &Bundle) -> Outcome {
 }
 
 pub fn start_up(bundle: &Bundle) -> Outcome {
+    if emulator::is_asked_for() {
+        return Outcome::Holds("not measured: an emulator runs it".to_owned());
+    }
     let time = || {
         let start = Instant::now();
         run(Command::new(bundle.program()).arg("--version"));

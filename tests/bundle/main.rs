@@ -4,6 +4,7 @@
 //! with `CI` set, nothing is: CI's machines allow everything.
 
 mod alone;
+mod emulator;
 mod files;
 mod image;
 mod installer;
@@ -35,6 +36,14 @@ impl Bundle {
     /// The program.
     fn program(&self) -> PathBuf {
         self.unpacked.join("bin/transload")
+    }
+
+    /// What Debian calls the machine that it is for.
+    fn architecture(&self) -> &'static str {
+        match self.name.contains("-aarch64-") {
+            true => "arm64",
+            false => "amd64",
+        }
     }
 
     /// One of the bundle's files, by the end of its name.
@@ -102,6 +111,7 @@ fn main() -> ExitCode {
         name: name.clone(),
         work,
     };
+    let _emulator = emulator::register();
     let (mut held, mut not_run) = (0, 0);
     for (title, step) in STEPS {
         match step(&bundle) {

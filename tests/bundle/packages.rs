@@ -18,7 +18,13 @@ pub fn install(bundle: &Bundle) -> Outcome {
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let (code, stdout, stderr) = ended(
         Command::new("debootstrap")
-            .args(["--variant=minbase", "--include=rpm", suite.unwrap_or("stable")])
+            .args([
+                "--variant=minbase",
+                "--include=rpm",
+                "--arch",
+                bundle.architecture(),
+            ])
+            .arg(suite.unwrap_or("stable"))
             .arg(&root),
     );
     if code != Some(0) {
@@ -49,7 +55,11 @@ pub fn install(bundle: &Bundle) -> Outcome {
     works(&root);
     run(rpm().args(["--force-debian", "--erase", "transload"]));
     same(&root, &before);
-    Outcome::Holds(format!("Debian {}: .deb and .rpm", suite.unwrap_or("stable")))
+    Outcome::Holds(format!(
+        "Debian {} for {}: .deb and .rpm",
+        suite.unwrap_or("stable"),
+        bundle.architecture()
+    ))
 }
 
 fn inside(root: &Path, program: &str) -> Command {

@@ -11,6 +11,7 @@ use crate::command::{build, output, run as run_command};
 use crate::programs;
 use crate::shipped;
 
+mod cross;
 mod deb;
 mod image;
 mod notices;
@@ -89,6 +90,10 @@ struct Release {
     /// Where cargo builds.
     build_folder: PathBuf,
     target: Target,
+    /// The variables that lead to compilers for it.
+    compilers: Vec<(String, PathBuf)>,
+    /// What runs its programs here, where it is another machine's.
+    emulator: Option<PathBuf>,
     version: String,
     /// The commit's time, in seconds of the Unix epoch: no file is younger.
     epoch: u64,
@@ -112,10 +117,14 @@ pub fn run(options: &Options) -> Result<(), String> {
         .no_deps()
         .exec()
         .map_err(|error| format!("cargo metadata: {error}"))?;
+    let target = Target::named(options.target.as_deref())?;
+    let cross = metadata.target_directory.join("cross");
     let release = Release {
         root: metadata.workspace_root.clone().into(),
         build_folder: metadata.target_directory.join("dist-build").into(),
-        target: Target::named(options.target.as_deref())?,
+        compilers: cross::compilers(&target, cross.as_std_path())?,
+        emulator: cross::emulator(&target, cross.as_std_path())?,
+        target,
         version: version(&metadata)?,
         epoch: epoch(metadata.workspace_root.as_std_path())?,
         commit: commit(metadata.workspace_root.as_std_path()),
@@ -191,7 +200,12 @@ fn bundle(release: &Release, out: &Path) -> Result<Vec<String>, String> {
 fn check(release: &Release, out: &Path) -> Result<(), String> {
     programs::see_to("the bundle's checks", &NEEDED)?;
     let checker = build(&["--workspace", "--bin", "check-bundle"])?;
-    run_command(Command::new(checker).arg(out).arg(release.name()))
+    let mut command = Command::new(checker);
+    command.arg(out).arg(release.name());
+    if let Some(emulator) = &release.emulator {
+        command.env("TRANSLOAD_EMULATOR", emulator);
+    }
+    run_command(&mut command)
 }
 
 /// The size that docs/dependencies.md tells must be about what it is.
@@ -269,6 +283,8 @@ mod tests {
             root: "/nowhere".into(),
             build_folder: "/nowhere/target".into(),
             target: Target::named(Some("x86_64-unknown-linux-gnu")).unwrap(),
+            compilers: Vec::new(),
+            emulator: None,
             version: "0.1.0-rc1".to_owned(),
             epoch: 1_700_000_000,
             commit: "0123456789ab".to_owned(),

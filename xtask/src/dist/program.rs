@@ -42,6 +42,12 @@ pub fn build(release: &Release) -> Result<Vec<u8>, String> {
         ])
         .args(["--target", &release.target.triple, "--target-dir"])
         .arg(&release.build_folder)
+        .envs(
+            release
+                .compilers
+                .iter()
+                .map(|(variable, program)| (variable, program)),
+        )
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env("SOURCE_DATE_EPOCH", release.epoch.to_string())
         .env("TRANSLOAD_COMMIT", &release.commit);
@@ -82,9 +88,13 @@ fn no_dlopen(release: &Release) -> Result<PathBuf, String> {
         format!("CC_{}", release.target.variable()),
         "CC".to_owned(),
     ];
+    let own = |variable: &String| {
+        let compiler = release.compilers.iter().find(|(name, _)| name == variable);
+        compiler.map(|(_, program)| program.clone().into_os_string())
+    };
     let compiler = variables
         .iter()
-        .find_map(env::var_os)
+        .find_map(|variable| own(variable).or_else(|| env::var_os(variable)))
         .unwrap_or_else(|| "cc".into());
     let mut command = Command::new(compiler);
     command

@@ -75,7 +75,8 @@ impl Target {
     }
 }
 
-fn host() -> Result<String, String> {
+/// This machine's own target.
+pub fn host() -> Result<String, String> {
     let told = output(Command::new("rustc").arg("-vV"))?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.ok_or("rustc -vV doesn't tell the host")?.to_owned())

@@ -22,6 +22,8 @@ pub fn run(release: &Release, out: &Path, files: &[String]) -> Result<(), String
         build_folder: root.join("target/dist-build"),
         root,
         target: release.target.clone(),
+        compilers: release.compilers.clone(),
+        emulator: None,
         version: release.version.clone(),
         epoch: release.epoch,
         commit: release.commit.clone(),
