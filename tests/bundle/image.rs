@@ -45,7 +45,7 @@ pub fn pushed(bundle: &Bundle) -> Outcome {
     let told = if is_root() {
         run(Command::new("chroot").arg(&root).args(["/transload", "-V"]))
     } else {
-        run(Command::new(root.join("transload")).arg("--version"))
+        run(Command::new(root.join("transload")).arg("-V"))
     };
     assert_eq!(told, format!("transload {version}\n"));
     assert!(
