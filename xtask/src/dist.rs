@@ -151,7 +151,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 /// Builds everything into a folder; gives the files' names. What was in the folder by these names is replaced.
 fn bundle(release: &Release, out: &Path) -> Result<Vec<String>, String> {
     let program = program::build(release)?;
-    program::inspect(&program, LARGEST)?;
+    program::inspect(&program, &release.target, LARGEST)?;
     size_as_told(&release.root, &release.target, program.len() as u64)?;
     let pages = program::pages(release)?;
     let crates = shipped::crates(&release.root, release.target.triple.as_str())?;

@@ -8,6 +8,7 @@ use std::process::Command;
 use cargo_metadata::MetadataCommand;
 
 use super::Release;
+use super::target::Target;
 use crate::command::{build as build_program, build_by, cargo, output, run as run_command};
 
 /// Builds the static program; gives its bytes.
@@ -140,16 +141,17 @@ pub fn pages(release: &Release) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Checks that the program is static, can be loaded anywhere and isn't too large.
+/// Checks that the program is static, can be loaded anywhere where the compiler makes static programs so, and isn't too large.
 ///
 /// # Errors
 /// Where it isn't so.
-pub fn inspect(program: &[u8], largest: u64) -> Result<(), String> {
+pub fn inspect(program: &[u8], target: &Target, largest: u64) -> Result<(), String> {
     let elf = Elf::read(program).ok_or("the program is no ELF file of 64 or 32 bits")?;
     if elf.has_interpreter {
         return Err("the program isn't static: it asks for a dynamic loader".to_owned());
     }
-    if !elf.is_position_independent {
+    // rustc makes static programs position-independent for x86-64 alone.
+    if !elf.is_position_independent && target.triple.starts_with("x86_64-") {
         return Err("the program isn't position-independent".to_owned());
     }
     if program.len() as u64 > largest {
@@ -221,14 +223,20 @@ mod tests {
 
     #[test]
     fn a_static_program_has_no_interpreter() {
-        assert_eq!(inspect(&elf(3, &[6, 1, 2]), 10_000), Ok(()));
+        let target = |name| Target::named(Some(name)).unwrap();
+        let (own, arm) = (
+            target("x86_64-unknown-linux-gnu"),
+            target("aarch64-unknown-linux-gnu"),
+        );
+        assert_eq!(inspect(&elf(3, &[6, 1, 2]), &own, 10_000), Ok(()));
+        assert_eq!(inspect(&elf(2, &[1]), &arm, 10_000), Ok(()));
         for (bytes, wrong) in [
             (elf(3, &[6, 3, 1]), "isn't static"),
             (elf(2, &[1]), "position-independent"),
             (elf(3, &[1; 200]), "may have 10000"),
             (b"#!/bin/sh".to_vec(), "no ELF"),
         ] {
-            let message = inspect(&bytes, 10_000).map_or_else(|message| message, |()| String::new());
+            let message = inspect(&bytes, &own, 10_000).map_or_else(|message| message, |()| String::new());
             assert!(message.contains(wrong), "{message}");
         }
     }
