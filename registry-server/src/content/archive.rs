@@ -1,12 +1,13 @@
 //! An archive as a place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use transload_archive::{Archive, ArchivedImage, BlobPlace, OpenOptions};
 use transload_layout_store::local_repository;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
 
+use super::names::Names;
 use super::{Blob, Content, ContentError};
 
 /// The images in one file, as they were when it was opened. An image without a full name is in the repository `localhost/<name of the file>`.
@@ -14,7 +15,7 @@ use super::{Blob, Content, ContentError};
 pub struct ArchiveContent {
     path: PathBuf,
     archive: Archive,
-    repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>>,
+    names: Names,
 }
 
 impl ArchiveContent {
@@ -26,20 +27,14 @@ impl ArchiveContent {
         let path = path.as_ref();
         let archive = options.open(path)?;
         let local = local_repository(path)?;
-        let mut repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>> = BTreeMap::new();
+        let mut names = Names::default();
         for image in archive.images() {
-            let name = named(image, &local);
-            let tags = repositories.entry(name.repository().clone()).or_default();
-            if let Some(tag) = name.tag() {
-                // The first counts, as it does for those who load the archive by name.
-                tags.entry(tag.clone())
-                    .or_insert_with(|| image.root.digest.clone());
-            }
+            names.insert(&named(image, &local), &image.root.digest);
         }
         Ok(ArchiveContent {
             path: path.to_owned(),
             archive,
-            repositories,
+            names,
         })
     }
 }
@@ -57,29 +52,23 @@ impl Content for ArchiveContent {
     }
 
     fn repositories(&self) -> Result<BTreeSet<Repository>, ContentError> {
-        Ok(self.repositories.keys().cloned().collect())
+        Ok(self.names.repositories())
     }
 
     fn repositories_of(&self, path: &str) -> Result<BTreeSet<Repository>, ContentError> {
-        let own = self.repositories.keys();
-        Ok(own
-            .filter(|repository| repository.path() == path)
-            .cloned()
-            .collect())
+        Ok(self.names.repositories_of(path))
     }
 
     fn has(&self, repository: &Repository) -> Result<bool, ContentError> {
-        Ok(self.repositories.contains_key(repository))
+        Ok(self.names.has(repository))
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, ContentError> {
-        let tags = self.repositories.get(repository).into_iter();
-        Ok(tags.flat_map(BTreeMap::keys).cloned().collect())
+        Ok(self.names.tags(repository))
     }
 
     fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, ContentError> {
-        let tags = self.repositories.get(repository);
-        Ok(tags.and_then(|tags| tags.get(tag)).cloned())
+        Ok(self.names.resolve(repository, tag))
     }
 
     fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, ContentError> {

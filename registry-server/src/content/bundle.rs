@@ -1,11 +1,12 @@
 //! A bundle as a place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use transload_archive::bundle::{Bundle, BundleError};
 use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
+use super::names::Names;
 use super::{Blob, Content, ContentError};
 
 /// The images of a bundle that has all that they need, read where its volumes are.
@@ -13,7 +14,7 @@ use super::{Blob, Content, ContentError};
 pub struct BundleContent {
     path: PathBuf,
     bundle: Bundle,
-    repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>>,
+    names: Names,
 }
 
 impl BundleContent {
@@ -31,23 +32,11 @@ impl BundleContent {
             };
             return Err(BundleError::Unserved { path, reason }.into());
         }
-        let mut repositories: BTreeMap<Repository, BTreeMap<Tag, Digest>> = BTreeMap::new();
+        let mut names = Names::default();
         for image in bundle.images() {
-            let tags = repositories
-                .entry(image.reference.repository().clone())
-                .or_default();
-            tags.extend(
-                image
-                    .reference
-                    .tag()
-                    .map(|tag| (tag.clone(), image.digest.clone())),
-            );
+            names.insert(&image.reference, &image.digest);
         }
-        Ok(BundleContent {
-            path,
-            bundle,
-            repositories,
-        })
+        Ok(BundleContent { path, bundle, names })
     }
 }
 
@@ -57,29 +46,23 @@ impl Content for BundleContent {
     }
 
     fn repositories(&self) -> Result<BTreeSet<Repository>, ContentError> {
-        Ok(self.repositories.keys().cloned().collect())
+        Ok(self.names.repositories())
     }
 
     fn repositories_of(&self, path: &str) -> Result<BTreeSet<Repository>, ContentError> {
-        let own = self.repositories.keys();
-        Ok(own
-            .filter(|repository| repository.path() == path)
-            .cloned()
-            .collect())
+        Ok(self.names.repositories_of(path))
     }
 
     fn has(&self, repository: &Repository) -> Result<bool, ContentError> {
-        Ok(self.repositories.contains_key(repository))
+        Ok(self.names.has(repository))
     }
 
     fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, ContentError> {
-        let tags = self.repositories.get(repository).into_iter();
-        Ok(tags.flat_map(BTreeMap::keys).cloned().collect())
+        Ok(self.names.tags(repository))
     }
 
     fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, ContentError> {
-        let tags = self.repositories.get(repository);
-        Ok(tags.and_then(|tags| tags.get(tag)).cloned())
+        Ok(self.names.resolve(repository, tag))
     }
 
     fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, ContentError> {

@@ -3,6 +3,7 @@
 mod archive;
 mod bundle;
 mod directory;
+mod names;
 mod turns;
 
 use std::collections::BTreeSet;
