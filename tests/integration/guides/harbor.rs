@@ -1,12 +1,9 @@
 //! `docs/harbor.md`, from its first command to its last, against a Harbor's projects.
 
-use std::fmt::Write as _;
-
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::real::Tls;
 use transload_test_support::scripted::{Authentication, HarborProjects, Locations, Options};
 
-use super::page::{is_shown, steps};
 use super::world::{HARBOR, LIST, World};
 
 #[test]
@@ -23,21 +20,7 @@ fn the_page_about_harbor_works_as_it_stands() {
     let world = World::with(harbor, &host, ca_file).at_home();
     let (status, text) = world.run("transload pull --images-file images.txt --dest ./images");
     assert_eq!(status, 0, "{text}");
-    let steps = steps("harbor.md");
-    assert!(steps.len() > 6, "{} blocks", steps.len());
-    let mut wrong = String::new();
-    for step in steps {
-        let (status, text) = world.run(&step.script);
-        let shown = step.shown.unwrap_or_else(|| "…\n".to_owned());
-        if status != step.status || !is_shown(&shown, &text) {
-            let _ = writeln!(
-                wrong,
-                "--- docs/harbor.md:{}\n{}--- has to give exit status {} and\n{shown}--- and gives exit status {status} and\n{text}",
-                step.line, step.script, step.status
-            );
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong}");
+    world.follow("harbor.md", 6);
     let projects: Vec<_> = world.harbor.projects();
     let projects: Vec<(&str, bool)> = projects
         .iter()

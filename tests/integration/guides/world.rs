@@ -1,5 +1,6 @@
 //! The world that the guides are set in, on the loopback: the registries of the web, a Harbor with an authority of its own, two machines.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,6 +10,8 @@ use transload_test_support::image::{Family, Image, ImageBuilder, IndexBuilder};
 use transload_test_support::proxy::Proxy;
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 use transload_test_support::{RealRegistry, Transload};
+
+use super::page::{is_shown, steps};
 
 /// The names of the web's registries that lead to the source, with the images that it has for them.
 pub const IMAGES: [&str; 9] = [
@@ -136,6 +139,26 @@ impl<H> World<H> {
     /// Where commands are run.
     pub fn here(&self) -> PathBuf {
         self.dir.path().join("here")
+    }
+
+    /// Runs the commands of a page of `docs`, of which there are more than `least`, and compares what they print with what the page shows.
+    #[track_caller]
+    pub fn follow(&self, page: &str, least: usize) {
+        let steps = steps(page);
+        assert!(steps.len() > least, "{} blocks", steps.len());
+        let mut wrong = String::new();
+        for step in steps {
+            let (status, text) = self.run(&step.script);
+            let shown = step.shown.unwrap_or_else(|| "…\n".to_owned());
+            if status != step.status || !is_shown(&shown, &text) {
+                let _ = writeln!(
+                    wrong,
+                    "--- docs/{page}:{}\n{}--- has to give exit status {} and\n{shown}--- and gives exit status {status} and\n{text}",
+                    step.line, step.script, step.status
+                );
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
     }
 
     /// Runs a block of commands: exit status, and all that it says.
