@@ -208,7 +208,7 @@ pub struct Archive {
     blobs: HashMap<Digest, Extent>,
     /// Configs that were made for images that have none.
     configs: HashMap<Digest, Arc<[u8]>>,
-    /// Blobs that somebody took as they passed.
+    /// The blobs that a taker wrote elsewhere while the pipe was read.
     pub(crate) taken: HashMap<Extent, Taken>,
     /// The referrers by their subject, once they are asked for.
     referrers: OnceLock<HashMap<Digest, Vec<Descriptor>>>,

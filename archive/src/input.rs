@@ -25,7 +25,7 @@ pub(crate) struct Input {
     pub tar: File,
     pub length: u64,
     pub compression: Compression,
-    /// The blobs that somebody took as they passed: the tar has holes there.
+    /// The blobs that a taker wrote elsewhere meanwhile: the tar has holes there.
     pub taken: HashMap<Extent, Taken>,
 }
 

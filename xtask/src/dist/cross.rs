@@ -134,6 +134,10 @@ fn wrap(root: &Path, program: &str, wrapper: &Path) -> Result<(), String> {
         "#!/bin/sh\nLD_LIBRARY_PATH={usr}/lib/x86_64-linux-gnu PATH={usr}/bin:$PATH exec {usr}/bin/{program} \"$@\"\n",
         usr = usr.display()
     );
+    // Cargo takes a compiler that was written again for another one, and builds everything anew.
+    if fs::read(wrapper).is_ok_and(|there| there == script.as_bytes()) {
+        return Ok(());
+    }
     let failed = |error: std::io::Error| format!("{}: {error}", wrapper.display());
     fs::write(wrapper, script).map_err(failed)?;
     #[cfg(unix)]
