@@ -395,7 +395,7 @@ fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
 
 fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
     let shown = match how.output.unwrap_or(Output::Text) {
-        Output::Text => ui::plan_text(plans, !matches!(cli.command, Command::Run(_))),
+        Output::Text => ui::fitted(ui::plan_text(plans, !matches!(cli.command, Command::Run(_)))),
         Output::Json => ui::json(&ui::plan_json(plans)),
     };
     let fails = plans.iter().any(|plan| {

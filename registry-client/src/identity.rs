@@ -136,7 +136,7 @@ impl Core {
         };
         let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
         let origin = match rule.filter(|rule| rule.credential.is_some()) {
-            Some(rule) => Some(CredentialOrigin::Rule(rule.repo.clone())),
+            Some(rule) => Some(rule.origin()),
             None => {
                 let known = lock(&self.known_credentials);
                 let known = place

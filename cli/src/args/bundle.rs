@@ -56,7 +56,7 @@ impl BundleArgs {
 pub struct VolumesArgs {
     /// More directories with volumes of the bundle
     ///
-    /// Also another bundle, with what this one lacks.
+    /// Also other bundles, if they have blobs that this one lacks.
     #[arg(long, value_name = "DIR", value_delimiter = ',', hide_short_help = true, help_heading = SELECTION)]
     pub volumes: Vec<PathBuf>,
 }
@@ -70,7 +70,7 @@ pub struct InventoryArgs {
     pub place: String,
 
     /// File to write, for --base; - is stdout
-    #[arg(short = 'o', long = "output-file", value_name = "FILE", default_value = "-")]
+    #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
 
     /// How to reach registries.
@@ -92,7 +92,7 @@ Examples:
   transload pull --images-file images.txt --dest bundle:/mnt/usb/2026-12 --base have.tli
 
 Exit status:
-  0 done, 1 something can't be read, 2 wrong usage, 130 interrupted";
+  0 done, 1 something can't be read, 2 usage error, 130 interrupted";
 
 /// Arguments of `verify` about bundles.
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 
-    /// Fetch what is missing or damaged again
+    /// Fetch missing and damaged blobs again
     #[arg(long)]
     pub repair: bool,
 
@@ -35,8 +35,8 @@ pub struct VerifyArgs {
     #[arg(short, long, value_name = "REGISTRY", requires = "repair")]
     pub src: Option<String>,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 
     /// Who must have signed the images.
@@ -47,7 +47,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub registries: RegistryArgs,
 
-    /// Blobs to read or fetch at once
+    /// Maximum blobs to read or fetch at once
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = TRANSFER)]
     pub jobs: u16,
@@ -63,7 +63,7 @@ pub struct VerifyArgs {
 }
 
 const NOTES: &str = "\
-Unused blobs, leftovers of interrupted transfers and foreign files are reported, and count as no fault.";
+Unused blobs, leftovers of interrupted transfers and foreign files are reported; they are no errors.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,4 +71,4 @@ Examples:
   transload verify ./images --repair --src hub.local/mirror
 
 Exit status:
-  0 everything is whole, 1 something is damaged and wasn't repaired, 2 wrong usage, 130 interrupted";
+  0 no damage, 1 damage that wasn't repaired, 2 usage error, 130 interrupted";

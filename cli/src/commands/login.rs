@@ -97,7 +97,7 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
     let password = match &args.password {
         Some(password) => {
             ui::err_line(
-                "warning: others on this machine can read --password in the list of processes: leave it out and be asked, or use \
+                "warning: others on this machine can read --password in the process list: leave it out and be prompted, or use \
                  --password-stdin",
             );
             password.clone()

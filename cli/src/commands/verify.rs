@@ -78,7 +78,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         elapsed: began.elapsed(),
     };
     let text = match args.output {
-        Output::Text => ui::health_text(&checked),
+        Output::Text => ui::fitted(ui::health_text(&checked)),
         Output::Json => ui::json(&ui::health_json(&checked)),
     };
     let is_trusted = trusted.iter().flatten().all(|image| image.vouchers.is_ok());

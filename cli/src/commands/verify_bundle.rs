@@ -62,7 +62,7 @@ pub(super) fn verify_bundle(
     }
     let found = Found::of(&bundle, flaws, other.as_ref());
     let text = match args.output {
-        Output::Text => found.text(place, against),
+        Output::Text => ui::fitted(found.text(place, against)),
         Output::Json => ui::json(&found.json(place)),
     };
     let is_whole = found.flaws.is_empty() && (other.is_none() || found.missing.is_empty());

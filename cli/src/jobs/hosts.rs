@@ -90,6 +90,7 @@ pub fn host_rules(registries: &[Registry], how: &RegistryArgs) -> Result<Vec<Hos
             }
             if let Some(credential) = credential.as_ref().filter(|_| rule.repo == registry) {
                 rule.credential = Some(credential.clone());
+                rule.credential_origin = Some("--creds".to_owned());
             }
         }
     }

@@ -35,7 +35,9 @@ pub(crate) use images::{images_json, images_text};
 pub use inventory::{inventory_flaws, inventory_json, inventory_names, inventory_table, inventory_tree};
 pub(crate) use json_text::json;
 pub use log::start_log;
-pub(crate) use output::{clap_message, err, err_is_terminal, err_line, err_width, out, out_line, result};
+pub(crate) use output::{
+    clap_message, err, err_is_terminal, err_line, err_width, fitted, out, out_line, result,
+};
 pub use paint::{ColorMode, choose_colors};
 pub use plan::{plan_json, plan_text};
 pub use progress::{Progress, ProgressMode};
