@@ -201,7 +201,7 @@ mod tests {
             "fast 4.0 s",
             "pull &lt;all&gt;",
             "2026-01-01; 2 cores<",
-            "width=\"200.0\"",
+            "width=\"220.0\"",
         ] {
             assert!(chart.contains(expected), "{expected}: {chart}");
         }

@@ -80,13 +80,15 @@ impl Examination<'_> {
                 self.note(
                     Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status),
                 );
-                self.note(Fact::neutral(Topic::Login, "it asks nobody who they are").value("scheme", "none"));
+                self.note(
+                    Fact::neutral(Topic::Login, "the registry asks for no login").value("scheme", "none"),
+                );
                 Some(None)
             }
             401 => {
                 let demand = Demand::of(&answer);
                 answer.drain();
-                let text = format!("{root} answers as a registry that asks who one is");
+                let text = format!("{root} answers as a registry that asks for a login");
                 self.note(Fact::good(Topic::Api, text).value("status", status));
                 match demand {
                     Ok(Some(demand)) => {
