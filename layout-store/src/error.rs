@@ -156,7 +156,7 @@ impl Error {
             }
             Error::Stopped { .. } => return None,
             Error::NoColons { .. } => {
-                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or write an OCI image layout (oci:DIR), which any filesystem takes"
+                "choose a directory on ext4, xfs or btrfs (not exFAT, FAT or NTFS), or write an OCI image layout (oci:DIR), which any filesystem takes"
             }
             Error::TooManyTags { .. } => "put some of the repository's tags into another directory",
             Error::Collision { .. } => "put this image into a directory of its own",

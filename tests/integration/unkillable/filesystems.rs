@@ -101,7 +101,7 @@ fn a_disk_that_takes_no_colon_is_refused_before_anything_moves() {
             .expect_code(1);
         for part in [
             "its filesystem (fuseblk) allows no colon in file names, which an image directory needs",
-            "hint: exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs",
+            "hint: choose a directory on ext4, xfs or btrfs (not exFAT, FAT or NTFS)",
             "Nothing was moved",
         ] {
             let told = output.stderr.matches(part).count();

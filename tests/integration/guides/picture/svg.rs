@@ -42,12 +42,11 @@ pub fn draw(command: &str, screens: &[&Screen]) -> String {
     let mut lines: Vec<(usize, &str)> = Vec::new();
     let (mut body, last) = (String::new(), frames.len().saturating_sub(1));
     for (frame, number) in frames.iter().zip(0..) {
-        let class = if number == last { "last" } else { "frame" };
-        let _ = write!(
-            body,
-            "<g class=\"{class}\" style=\"animation-delay:{}s\">",
-            STEP * number as f64
-        );
+        let delay = STEP * number as f64;
+        let _ = match number == last {
+            true => write!(body, "<g class=\"last\">"),
+            false => write!(body, "<g class=\"frame\" style=\"animation-delay: {delay}s\">"),
+        };
         for line in frame.iter().map(String::as_str).enumerate() {
             let known = lines.iter().position(|other| *other == line);
             let id = known.unwrap_or(lines.len());
@@ -76,7 +75,7 @@ pub fn draw(command: &str, screens: &[&Screen]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <style>text {{ font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace }} .frame {{ visibility: hidden }}\n\
          @media screen and (prefers-reduced-motion: no-preference) {{ .frame {{ animation: frame {whole}s step-end infinite }} \
-         .last {{ animation: last {whole}s step-end infinite; animation-delay: 0s !important }} }}\n\
+         .last {{ animation: last {whole}s step-end infinite }} }}\n\
          @keyframes frame {{ 0% {{ visibility: visible }} {:.3}% {{ visibility: hidden }} }}\n\
          @keyframes last {{ 0% {{ visibility: hidden }} {:.3}% {{ visibility: visible }} }}</style>\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"9\" fill=\"#16181d\"/>\n{buttons}\n<defs>\n{defs}</defs>\n{body}</svg>\n",
