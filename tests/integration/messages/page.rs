@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders whose tests and code have the messages.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "tests/integration",
     "cli/src",
     "transfer/src",
+    "policy/src",
     "registry-client/src",
     "layout-store/src",
     "archive/src",
