@@ -28,10 +28,11 @@ The project's own tasks
 Usage: cargo xtask TASK
 
 Tasks:
-  lint            formatting, depcheck, links between pages, translated pages beside their sources, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
-                  published and building each library from its package, clippy (the fuzz targets too), documentation, the lists
-                  of the libraries' public items: every warning is an error. All steps run; those that failed are listed at
-                  the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
+  lint            formatting, depcheck, links between pages, translated pages beside their sources, cargo-deny (bans, licences,
+                  sources), the oldest Rust that is promised, packing what is published and building each library from its
+                  package, clippy (the fuzz targets too), documentation, the lists of the libraries' public items: every warning
+                  is an error. All steps run; those that failed are listed at the end. Without cargo-deny on PATH or in
+                  target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops. containerd, Docker, podman, buildah and umoci are unpacked into
