@@ -66,7 +66,7 @@ struct Outline {
     headings: Vec<Part<usize>>,
     /// The fenced blocks, with the line that opens each.
     blocks: Vec<Part<String>>,
-    /// The code in each row of the tables, sorted, since word order differs between languages.
+    /// The code in each row of the tables and in lists of nothing else, sorted, since word order differs between languages.
     rows: Vec<Part<Vec<String>>>,
 }
 
@@ -84,7 +84,7 @@ impl Outline {
             } else if line.starts_with('#') {
                 let level = line.chars().take_while(|&char| char == '#').count();
                 outline.headings.push((number, level));
-            } else if line.starts_with('|') {
+            } else if line.starts_with('|') || is_list(line) {
                 let mut code: Vec<String> = line.split('`').skip(1).step_by(2).map(str::to_owned).collect();
                 code.sort();
                 outline.rows.push((number, code));
@@ -92,6 +92,12 @@ impl Outline {
         }
         outline
     }
+}
+
+/// Whether a line has code between commas, and nothing else.
+fn is_list(line: &str) -> bool {
+    let between = line.split('`').step_by(2);
+    line.starts_with('`') && between.map(str::trim).all(|text| text.is_empty() || text == ",")
 }
 
 fn differences(english: &str, source: &str, chinese: &str, translation: &str) -> Vec<String> {
@@ -132,8 +138,7 @@ fn first_difference<T: PartialEq + Debug>(
 mod tests {
     use super::*;
 
-    const ENGLISH: &str =
-        "# Title\n\n## Part\n\n```sh\n# a comment\nrun\n```\n\n| key | |\n| --- | --- |\n| `a` | of `b` |\n";
+    const ENGLISH: &str = "# Title\n\n## Part\n\n```sh\n# a comment\nrun\n```\n\n| key | |\n| --- | --- |\n| `a` | of `b` |\n\n`c`, `d`\n";
 
     fn compared(translation: &str) -> Vec<String> {
         differences("en.md", ENGLISH, "zh.md", translation)
@@ -158,7 +163,12 @@ mod tests {
                 "of `c`",
                 "code in a table's row: en.md:12: [\"a\", \"b\"]\n  and zh.md:12: [\"a\", \"c\"]",
             ),
-            ("| `a` | of `b` |\n", "", "zh.md:end: nothing"),
+            (
+                "`c`, `d`",
+                "`c`",
+                "code in a table's row: en.md:14: [\"c\", \"d\"]",
+            ),
+            ("## Part", "Part", "zh.md:end: nothing"),
         ] {
             let problems = compared(&ENGLISH.replace(from, to));
             assert_eq!(problems.len(), 1, "{problems:?}");
