@@ -110,7 +110,7 @@ impl Core {
         match refusal {
             Some(error) => self.notify(NoticeKind::Retry, place, 1, wait, error.kind()),
             None => {
-                let cause = "the token server gave a token for nobody, as it does where a password is wrong or the user is locked out";
+                let cause = "the token server gave an anonymous token, as it does if the password is wrong or the user is locked out";
                 self.notify(NoticeKind::Retry, place, 1, wait, cause);
             }
         }

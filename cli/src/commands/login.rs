@@ -40,7 +40,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
     if !args.no_check {
         note = match try_out(&host, rules, &credential, &session)? {
             Ok(true) => "accepted",
-            Ok(false) => "not tried: the registry asks nobody who they are",
+            Ok(false) => "not tried: the registry asks for no login",
             Err(error) if error.is_cancelled() => return Ok(INTERRUPTED),
             Err(error) => return Ok(refuse(&host, &error)),
         };

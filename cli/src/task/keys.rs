@@ -100,15 +100,14 @@ pub(super) static IMAGE: Table = Table {
             Kind::Images,
             "all images that `src` holds, where it is a directory or one image",
             r#"["docker.io/library/alpine:3.20", "registry.k8s.io/pause:3.*"]"#,
-            "The images. A name without tag or digest means `latest`. A tag may be a glob (`*` any letters, `?` one, `[a-c]` one of these, `[!a-c]` another): \
-             all tags that the source has and that match.",
+            "The images. A name without tag or digest means `latest`. A tag may be a glob (`*` any letters, `?` one, `[a-c]` one of these, `[!a-c]` another): all tags that the source has and that match.",
         ),
         key(
             "platform",
             Kind::Texts,
             "all",
             "[linux/amd64, linux/arm64]",
-            "The platforms that move, as `os/architecture` or `os/architecture/variant`; `all` is all of them. A version of Windows is chosen as in `windows(10.0.20348)/amd64`, which stands for every version that begins with it.",
+            "The platforms to copy, as `os/architecture` or `os/architecture/variant`; `all` means all. `windows(10.0.20348)/amd64` means every version of Windows that begins so.",
         ),
         key(
             "policy",
@@ -122,15 +121,14 @@ pub(super) static IMAGE: Table = Table {
             Kind::Choice(&["refuse", "accept"]),
             "refuse",
             "accept",
-            "An image of a single platform, where several platforms are asked for and its own is one of them: `refuse` means that it lacks the others, \
-             `accept` that it lacks none, as in KubeKey's code.",
+            "How to treat an image of a single platform, without an index, if its platform is one of several that are asked for: `refuse` treats the others as missing, `accept` doesn't (as in KubeKey's code).",
         ),
         key(
             "pattern",
             Kind::Text,
             "all of the images",
             r#"".*calico.*""#,
-            "A regular expression: only images whose name it matches somewhere, as written or in full (`docker.io/calico/apiserver:v3.28.2`).",
+            "A regular expression. Only images with a match in their name are copied, in the name as written or in full (`docker.io/calico/apiserver:v3.28.2`).",
         ),
         key(
             "auths",
@@ -158,83 +156,77 @@ pub(super) static IMAGE: Table = Table {
             Kind::Flag,
             "false",
             "true",
-            "Whether certificates go unchecked, for registries that no entry of `auths` covers.",
+            "Whether to skip the check of certificates, for registries that no entry of `auths` covers.",
         ),
         key(
             "index",
             Kind::Choice(&["filtered", "original"]),
             "filtered",
             "original",
-            "How to write an index if only some of its platforms are copied: `filtered` names only those, which changes its digest; `original` keeps the \
-             index and its digest.",
+            "How to write an index if only some of its platforms are copied: `filtered` names only those, which changes its digest; `original` keeps the index and its digest.",
         ),
         key(
             "referrers",
             Kind::Text,
             "none",
             "all",
-            "Which referrers of the images come along, such as signatures, SBOMs and attestations: `none`, `all`, or artifact types, and `sig`, `att` and \
-             `sbom` for what cosign keeps under tags, separated by commas. Registries are asked for them only if some are wanted.",
+            "Which referrers of the images to copy with them, such as signatures, SBOMs and attestations: `none`, `all`, or artifact types, and `sig`, `att` and `sbom` for what cosign keeps under tags, separated by commas. Registries are asked for them only if some are wanted.",
         ),
         key(
             "link",
             Kind::Flag,
             "false",
             "true",
-            "From a directory to a directory: whether blobs become hard links instead of copies. Whoever writes to such a file in place changes both \
-             directories. Only files that belong to the same user and that nobody else may write are linked; all others are copied.",
+            "Between directories: whether to make hard links instead of copies of blobs. Writing to such a file in place changes both directories. Only files that belong to the same user and that nobody else may write are linked; others are copied.",
         ),
         key(
             "untagged",
             Kind::Flag,
             "false",
             "true",
-            "Without `manifests`, all images of the directory in `src` move that have a tag, or whose repository has none. Whether images without a tag \
-             move as well that were left in a repository when its tags moved on.",
+            "Whether to copy untagged images as well that stayed in a repository when its tags moved on. Without `manifests`, transload copies the tagged images of the directory in `src`, and the untagged ones of repositories without tags.",
         ),
         key(
             "rename",
             Kind::Texts,
             "names stay",
             r#"["^docker.io/library/=docker.io/base/"]"#,
-            "Rules `FROM=TO` that change names at the destination. `FROM` is a regular expression, matched against the full name              (`docker.io/library/alpine:3.19`); each match becomes `TO`, where `$1` and `${name}` are groups of `FROM`. Rules apply in their order.",
+            "Rules `FROM=TO` that change names at the destination. `FROM` is a regular expression, matched against the full name (`docker.io/library/alpine:3.19`); each match becomes `TO`, where `$1` and `${name}` are groups of `FROM`. Rules apply in their order.",
         ),
         key(
             "strip_registry",
             Kind::Flag,
             "false",
             "true",
-            "Whether names written to a directory or an archive lose their registry, which makes it Docker Hub: `hub.local/calico/node:v3` becomes              `calico/node:v3`. At a registry, names never have the source's registry. Applies after `rename`.",
+            "Whether names written to a directory or an archive lose their registry, and so become Docker Hub's: `hub.local/calico/node:v3` becomes `calico/node:v3`. At a registry, names never have the source's registry. Applies after `rename`.",
         ),
         key(
             "prefix",
             Kind::Text,
             "none",
             "team",
-            "A path that is put before each image's repository, or a registry and a path, which also replaces the image's registry. Applies last.",
+            "A path to put before each image's repository. A registry and a path replace the image's registry as well. Applies last.",
         ),
         key(
             "check_existing",
             Kind::Flag,
             "false",
             "true",
-            "Whether blobs that the destination has are checked before they count. In a directory, they are hashed, and those with wrong bytes \
-             replaced. In a registry, every blob of the images that it lists is looked up, and those that it lost are sent.",
+            "Whether to check blobs that the destination has already. In a directory, they are hashed, and damaged ones are replaced. In a registry, every blob of the images that it lists is looked up, and missing ones are sent.",
         ),
         key(
             "verify",
             Kind::Rules(&VERIFY),
             "nothing is checked",
             "[{pattern: '^hub.kubekey/', keys: cosign.pub}]",
-            "What each image must fulfil before anything of it moves. The first entry decides whose `pattern` matches the image's name; an image that no \
-             entry is for fails.",
+            "What each image must fulfil before any of it is copied. The first entry whose `pattern` matches the image's name decides; an image without a matching entry fails.",
         ),
         key(
             "create_projects",
             Kind::FlagOr(&["private", "public"]),
             "false",
             "public",
-            "Whether projects are created that the destination, a Harbor, lacks. `true` is `private`. The user must be allowed to create projects there.",
+            "Whether to create projects that the destination, a Harbor, lacks. `true` means `private`. The user needs the right to create projects there.",
         ),
         key(
             "pull",
@@ -274,14 +266,14 @@ pub(super) static AUTH: Table = Table {
             Kind::Text,
             "the one registry that `src` and `dest` name",
             "hub.kubekey/team",
-            "The registry, or a registry and the beginning of repositories' paths; the longest that fits is taken.",
+            "The registry, or a registry and the beginning of a repository's path. The longest match applies.",
         ),
         key(
             "registry",
             Kind::Text,
             "as `repo`",
             "hub.kubekey",
-            "Another name for `repo`, for the whole registry: a path behind it is left out, as in KubeKey.",
+            "Another name for `repo`, for the whole registry: a path behind it is ignored, as in KubeKey.",
         ),
         key(
             "username",
@@ -302,7 +294,7 @@ pub(super) static AUTH: Table = Table {
             Kind::Flag,
             "the task's `skip_tls_verify`, in `push` and `pull`; else false",
             "true",
-            "Whether the certificate goes unchecked.",
+            "Whether to skip the check of the certificate.",
         ),
         key(
             "skip_tls_verify",
@@ -316,28 +308,28 @@ pub(super) static AUTH: Table = Table {
             Kind::Flag,
             "false",
             "true",
-            "Whether the registry is spoken to without TLS.",
+            "Whether to use plain HTTP instead of HTTPS.",
         ),
         key(
             "ca_file",
             Kind::Text,
             "the system's authorities",
             "/etc/ssl/hub-ca.pem",
-            "A PEM file of authorities to trust.",
+            "A PEM file of certificate authorities to trust.",
         ),
         key(
             "cert_file",
             Kind::Text,
             "none",
             "/etc/ssl/client.pem",
-            "A PEM file with a client's certificate. It needs `key_file`.",
+            "A PEM file with a client certificate. It needs `key_file`.",
         ),
         key(
             "key_file",
             Kind::Text,
             "none",
             "/etc/ssl/client.key",
-            "A PEM file with the key of that certificate.",
+            "A PEM file with the private key of that certificate.",
         ),
     ],
     rules: r#"{
@@ -361,23 +353,21 @@ pub(super) static VERIFY: Table = Table {
             Kind::Text,
             "all images",
             "'^hub.kubekey/'",
-            "A regular expression for the names of images that the entry is for, as `image.pattern`.",
+            "A regular expression for image names, as `image.pattern`.",
         ),
         key(
             "keys",
             Kind::Images,
             "none",
             "[cosign.pub, /etc/keys/vendor.pub]",
-            "PEM files of public keys. One of them must have signed the image with cosign, and the signature must be at the image's source. Transparency \
-             logs and certificates (keyless signatures) aren't checked.",
+            "PEM files of public keys. One of them must have signed the image with cosign, and the signature must be at the image's source. Transparency logs and certificates (keyless signatures) aren't checked.",
         ),
         key(
             "with",
             Kind::Images,
             "none",
             "[/usr/local/bin/admit, --strict]",
-            "A program and its arguments, run without a shell. It gets the image's reference and digest as two more arguments, and in \
-             `TRANSLOAD_REFERENCE` and `TRANSLOAD_DIGEST`, and accepts the image with the exit status 0 within two minutes.",
+            "A program and its arguments, run without a shell. It gets the image's reference and digest as two more arguments, and in `TRANSLOAD_REFERENCE` and `TRANSLOAD_DIGEST`, and accepts the image with the exit status 0 within two minutes.",
         ),
     ],
     rules: r#"{"anyOf": [{"required": ["keys"]}, {"required": ["with"]}]}"#,
@@ -395,7 +385,7 @@ const PLATFORM: Key = key(
     Kind::Texts,
     "all",
     "linux/amd64",
-    "As `image.platform`. Here an architecture alone, such as `amd64`, is Linux's, and `*` is all.",
+    "As `image.platform`. Here an architecture alone, such as `amd64`, means Linux, and `*` means all.",
 );
 const AUTHS: Key = key(
     "auths",
@@ -409,7 +399,7 @@ const SKIP: Key = key(
     Kind::Flag,
     "false",
     "true",
-    "As `image.skip_tls_verify`, and the default of `auths` entries, too.",
+    "As `image.skip_tls_verify`, and also the default for the entries of `auths`.",
 );
 const SKIP_AS_IN_GO: Key = key(
     "skipTLSVerify",

@@ -69,7 +69,7 @@ pub(super) fn failures<'a>(
         let _ = writeln!(text, "  and {} for {causes}", count(untold, "image"));
     }
     if untold > 0 || groups.iter().any(|group| group.images.len() > MOST_NAMES) {
-        text.push_str("  (--report FILE writes down each of them)\n");
+        text.push_str("  (--report FILE lists each image)\n");
     }
     text
 }

@@ -213,8 +213,9 @@ fn cut_indexes(text: &mut String, job: &JobSummary, width: Option<usize>) {
         .count();
     if cut > 0 {
         let indexes = count_of(cut, "index was", "indexes were");
-        let line =
-            format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
+        let line = format!(
+            "{indexes} filtered to the chosen platforms, with a new digest (listed by -v and --report)"
+        );
         let _ = writeln!(text, "{}", wrap(&line, "  ", width));
     }
 }

@@ -80,7 +80,9 @@ impl Examination<'_> {
                 self.note(
                     Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status),
                 );
-                self.note(Fact::neutral(Topic::Login, "it asks nobody who they are").value("scheme", "none"));
+                self.note(
+                    Fact::neutral(Topic::Login, "the registry asks for no login").value("scheme", "none"),
+                );
                 Some(None)
             }
             401 => {

@@ -65,7 +65,7 @@ pub enum EndpointError {
         rest: String,
     },
     /// A place in a form that other tools know.
-    #[error("\"{text}\": there are no `{prefix}` places here")]
+    #[error("\"{text}\": unknown place `{prefix}`")]
     Transport {
         /// The text.
         text: String,

@@ -33,7 +33,7 @@ impl Kind for BundleKind {
             name: "a bundle",
             form: "bundle:DIR",
             example: "bundle:/mnt/usb/2026-12",
-            about: "a folder of tars that fit the media, with what the other side lacks (--base), for the way across an air gap",
+            about: "a folder of tar volumes with what the other side lacks (--base), to carry across an air gap",
             takes_name: false,
         }
     }
