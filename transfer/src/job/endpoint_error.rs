@@ -130,7 +130,7 @@ impl EndpointError {
                 ..
             } => format!("write {directory}; a folder of that name is ./{text}"),
             EndpointError::Transport { text, .. } => format!(
-                "places on disks are written {}; a folder of that name is ./{text}; what else another tool keeps goes through one of them, \
+                "places on disks are written {}; a folder of that name is ./{text}; for the storage of another tool, copy through one of these, \
                  such as with skopeo copy",
                 forms().join(", ")
             ),

@@ -232,7 +232,7 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: [a], dest: 'ostree:/x'",
-            "1:33: `dest`: \"ostree:/x\": unknown place `ostree:` (hint: places on disks are written local://PATH, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], -, bundle:DIR; a folder of that name is ./ostree:/x; what else another tool keeps goes through one of them, such as with skopeo copy)",
+            "1:33: `dest`: \"ostree:/x\": unknown place `ostree:` (hint: places on disks are written local://PATH, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], -, bundle:DIR; a folder of that name is ./ostree:/x; for the storage of another tool, copy through one of these, such as with skopeo copy)",
         ),
         (
             "manifests: [a], dest: 'local:/x'",
