@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, recv};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::floor::read_head;
 use crate::micro::CHUNK;
@@ -38,7 +38,11 @@ impl Client {
         let authority = CertificateDer::from_pem_file(file).told(file.display())?;
         let mut roots = RootCertStore::empty();
         roots.add(authority).told(file.display())?;
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        // What Go's clients ask for first, as containerd, Docker and podman are.
+        let mut provider = default_provider();
+        let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
+        provider.cipher_suites.sort_by_key(|suite| suite.suite() != first);
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .told("TLS")?
             .with_root_certificates(roots)
