@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::error::shown;
 use crate::layout::Layout;
 use crate::repair::Repair;
+use crate::subjects::readable;
 use crate::{Caution, Error, Exclusive, Format, Listing, OpenOptions, StoredImage};
 
 /// A directory of images. Many threads may use it at once, and so may other processes.
@@ -244,10 +245,19 @@ impl Store {
     /// # Errors
     /// Where the repository's manifests can't be read. What isn't what its name says is passed over.
     pub fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
-        Ok(self
-            .all_referrers(repository)?
-            .remove(subject)
-            .unwrap_or_default())
+        let mut referrers = Vec::new();
+        for (digest, of) in self.layout.subjects(repository)? {
+            if of == *subject {
+                referrers.extend(self.referrer(repository, &digest)?);
+            }
+        }
+        Ok(referrers)
+    }
+
+    /// Returns the entry of a manifest in the list of its subject's referrers.
+    fn referrer(&self, repository: &Repository, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+        let manifest = readable(self.layout.manifest(repository, digest))?;
+        Ok(manifest.and_then(|manifest| manifest.referrer()))
     }
 
     /// Returns what refers to each manifest of a repository, by the manifest's digest, whether or not that manifest is there.
@@ -257,10 +267,8 @@ impl Store {
     pub fn all_referrers(&self, repository: &Repository) -> Result<BTreeMap<Digest, Vec<Descriptor>>, Error> {
         let mut by_subject: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
         for (digest, subject) in self.layout.subjects(repository)? {
-            match self.layout.manifest(repository, &digest) {
-                Ok(Some(manifest)) => by_subject.entry(subject).or_default().extend(manifest.referrer()),
-                Err(error @ Error::Io { .. }) => return Err(error),
-                _ => {}
+            if let Some(referrer) = self.referrer(repository, &digest)? {
+                by_subject.entry(subject).or_default().push(referrer);
             }
         }
         Ok(by_subject)

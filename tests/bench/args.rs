@@ -7,7 +7,7 @@ use crate::told::{Result, Told};
 use crate::tool::{PEERS, Tool};
 
 /// What is measured beside the rows.
-pub const OTHERS: [&str; 2] = ["micro", "scale"];
+pub const OTHERS: [&str; 3] = ["micro", "serve", "scale"];
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,7 @@ Options:
 Rows:
 {}
   micro       hashing, writing and both, beside what the store does
+  serve       transload serve beside docker-registry (and zot): large and small blobs, manifests
   scale       time and memory for 10 to 5,000 tiny images
 
 docs/performance.md tells how to read the tables.",

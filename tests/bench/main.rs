@@ -10,6 +10,7 @@ mod micro;
 mod report;
 mod row;
 mod scale;
+mod serve;
 mod set;
 mod stop;
 mod storage;
@@ -135,6 +136,12 @@ fn others(
         let (table, value) = floor::run(registry.host(), &set, folder)?;
         println!("{table}");
         values.push(("floors", value));
+    }
+    if options.wants("serve") {
+        eprintln!("serve");
+        let (table, value) = serve::run(transload, course, folder, options.quick)?;
+        println!("{table}");
+        values.push(("serve", value));
     }
     if options.wants("scale") {
         eprintln!("scale");

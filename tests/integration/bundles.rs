@@ -9,6 +9,7 @@ use transload_test_support::real::{Auth, Tls};
 use transload_test_support::{RealRegistry, ScriptedRegistry, Transload};
 
 use crate::content::{assert_is, tree};
+use crate::serve::Served;
 
 /// An image with a layer that all share, and one of its own.
 fn image(own: u64) -> Image {
@@ -282,6 +283,58 @@ fn a_dry_run_tells_what_is_neither_here_nor_there_and_what_a_bundle_would_carry(
     let looked = Transload::new().args(pull).arg("--dry-run").run().expect_code(0);
     assert!(looked.stdout.contains("disk: 0 B to write"), "{}", looked.stdout);
     assert!(!world.path("three").exists());
+}
+
+#[test]
+fn a_bundle_is_served_from_several_folders_with_blobs_larger_than_a_volume() {
+    let world = World::new();
+    let whole = world.bundle("whole");
+    world.pull(
+        &["lib/debian:12", "team/app:v1"],
+        &["--dest", &whole, "--volume-size", "100K"],
+    );
+    fs::create_dir(world.path("second")).expect("a writable folder");
+    fs::rename(
+        world.path("whole/vol-0002.tar"),
+        world.path("second/vol-0002.tar"),
+    )
+    .expect("a second volume");
+    let second = world.path("second").display().to_string();
+    let served = Served::start(&[&whole, "--volumes", &second]);
+    let name = format!("{}/team/app:v1", world.registry.host());
+    let dest = world.path("pulled").display().to_string();
+    let pull = [
+        "pull",
+        &name,
+        "--src",
+        served.host(),
+        "--plain-http",
+        "--dest",
+        &dest,
+    ];
+    Transload::new().args(pull).run().expect_code(0);
+    Transload::new().args(["verify", &dest]).run().expect_code(0);
+    // A part of one, over the border of two volumes.
+    let image = image(2);
+    let (descriptor, bytes) = image
+        .blobs
+        .iter()
+        .max_by_key(|(_, bytes)| bytes.len())
+        .expect("layers");
+    let part = served.part(
+        &format!("/v2/team/app/blobs/{}", descriptor.digest),
+        20_000..180_000,
+    );
+    assert!(part == bytes[20_000..180_000], "they differ");
+    let refused = Transload::new()
+        .args(["serve", &dest, "--volumes", &second])
+        .run()
+        .expect_code(2);
+    assert!(
+        refused.stderr.contains("is no bundle, and has no volumes"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -41,13 +41,11 @@ pub enum BundleError {
         /// Its version.
         version: u64,
     },
-    /// The bundle can't be served.
-    #[error("{} {reason}", path.display())]
+    /// The bundle lacks something, and can't be served.
+    #[error("{} lacks something that its images need, and can't be served", path.display())]
     Unserved {
         /// The folder.
         path: PathBuf,
-        /// Why not.
-        reason: &'static str,
     },
     /// Something else is where a bundle is to be written.
     #[error("{} {reason}", path.display())]
@@ -133,7 +131,7 @@ impl BundleError {
             BundleError::Version { .. } => "read it with the transload that wrote it, or a newer one",
             BundleError::Occupied { .. } => "remove it, or give another folder: a bundle is never added to",
             BundleError::Unserved { .. } => {
-                "`transload copy --src bundle:DIR --dest ./images` makes a directory, which can be served"
+                "--volumes adds folders with what it lacks; `transload copy --src bundle:DIR --dest ./images` into a directory that has the rest makes one that can be served"
             }
             BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
             BundleError::Command { .. } => {

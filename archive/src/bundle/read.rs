@@ -183,17 +183,6 @@ impl Bundle {
         matches!(self.find_own(digest), Some(Place::Required { .. }))
     }
 
-    /// Whether it, or a bundle that completes it, has a blob or manifest that is cut into parts.
-    pub fn has_cut_blobs(&self) -> bool {
-        let is_cut = |bundle: &Bundle| {
-            bundle
-                .document
-                .carried_things()
-                .any(|thing| thing.parts.len() > 1)
-        };
-        is_cut(self) || self.others.iter().any(is_cut)
-    }
-
     /// Whether it has all that its images need.
     pub fn is_complete(&self) -> bool {
         self.by_digest.keys().all(|digest| self.is_here(digest))
@@ -300,21 +289,20 @@ impl Bundle {
     }
 
     fn open_own(&self, digest: &Digest, offset: u64) -> Option<BundledBlob> {
-        let mut skip = offset;
         let mut parts = Vec::new();
         for part in &self.carried(digest)?.parts {
             let volume = self.volumes.get(part.volume as usize - 1)?;
             let file = Arc::clone(volume.file.as_ref().ok()?);
-            let skipped = skip.min(part.size);
-            skip -= skipped;
             parts.push(PartReader {
                 file,
-                at: part.offset + skipped,
-                left: part.size - skipped,
+                at: part.offset,
+                left: part.size,
             });
         }
         parts.reverse();
-        Some(BundledBlob { parts })
+        let mut blob = BundledBlob { parts };
+        blob.skip(offset);
+        Some(blob)
     }
 
     /// What the other side has once the bundle is imported: what is carried, and what is required.
@@ -414,13 +402,13 @@ fn open_volume(path: &Path, size: u64, beginning: &[u8]) -> Result<Option<File>,
 }
 
 /// A blob's bytes, straight from the volumes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BundledBlob {
     /// What is still to be read, the last part first.
     parts: Vec<PartReader>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct PartReader {
     file: Arc<File>,
     at: u64,
@@ -439,6 +427,16 @@ impl BundledBlob {
     /// How many bytes are still to be read.
     pub fn left(&self) -> u64 {
         self.parts.iter().map(|part| part.left).sum()
+    }
+
+    /// Leaves out the next bytes, or all that are left if they are fewer.
+    pub fn skip(&mut self, mut bytes: u64) {
+        for part in self.parts.iter_mut().rev() {
+            let skipped = bytes.min(part.left);
+            part.at += skipped;
+            part.left -= skipped;
+            bytes -= skipped;
+        }
     }
 }
 

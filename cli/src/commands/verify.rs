@@ -29,13 +29,8 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let session = Session::begin(cli, Some(&args.progress));
     let place = jobs::place(&args.place)?;
     if place.is_bundle() {
-        if args.trust.is_given() {
-            let message =
-                format!("{place} is a bundle, whose volumes are checked and not who signed its images");
-            let hint = "give --verify-key to the command that takes images from the bundle: `transload push` or `transload copy`";
-            return Err(Problem::of_file("--verify-key", message).with_hint(hint).into());
-        }
-        return verify_bundle(args, &place, &session);
+        let place = place.with_volumes(args.volumes.volumes.clone());
+        return verify_bundle(args, &place, pattern.as_ref(), &session);
     }
     if let Some(against) = &args.against.against {
         let message = format!("{place} is no bundle, and {against} is what a bundle is compared with");
@@ -94,7 +89,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
 }
 
 /// Checks who signed the images, with the signatures that the place itself has.
-fn check_signatures(
+pub(super) fn check_signatures(
     session: &Session,
     args: &VerifyArgs,
     source: &dyn Source,

@@ -6,24 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use transload_policy::ImagePattern;
 use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings};
 use transload_transfer::maintenance::Look;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{Observer, Options};
 
+use super::verify::check_signatures;
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
 use crate::args::{Output, VerifyArgs};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::ui;
+use crate::{trust, ui};
 
 /// How many images or blobs are named for one thing that is wrong.
 const MOST_NAMED: usize = 3;
 
-/// Checks every byte of a bundle, and whether it is complete with what another place has.
+/// Checks every byte of a bundle, whether it is complete with what another place has, and who signed its images.
 pub(super) fn verify_bundle(
     args: &VerifyArgs,
     place: &LocalPlace,
+    pattern: Option<&ImagePattern>,
     session: &Session,
 ) -> Result<u8, TaskErrors> {
     if args.repair {
@@ -33,6 +36,7 @@ pub(super) fn verify_bundle(
         );
         return Err(problem.with_hint("copy the damaged volumes again").into());
     }
+    let policy = trust::policy(&args.trust)?;
     let against = args.against.against.as_deref();
     let other = against.map(|text| held(text, args, session)).transpose()?;
     let problem = |error: &BundleError| {
@@ -49,6 +53,14 @@ pub(super) fn verify_bundle(
         let flaws = bundle.check(&session.cancel, &told)?;
         Ok((bundle, flaws))
     });
+    let trusted = match (&checked, &policy) {
+        (Ok(_), Some(policy)) => {
+            let source = place.open(&session.cancel);
+            let source = source.map_err(|fault| of_fault("PLACE", &fault))?;
+            Some(check_signatures(session, args, source.as_ref(), policy, pattern)?)
+        }
+        _ => None,
+    };
     session.progress.finish();
     let (bundle, flaws) = match checked {
         Ok(checked) => checked,
@@ -62,11 +74,16 @@ pub(super) fn verify_bundle(
     }
     let found = Found::of(&bundle, flaws, other.as_ref());
     let text = match args.output {
-        Output::Text => ui::fitted(found.text(place, against)),
-        Output::Json => ui::json(&found.json(place)),
+        Output::Text => ui::fitted(found.text(place, against) + &ui::signatures_text(trusted.as_deref())),
+        Output::Json => {
+            let mut json = found.json(place);
+            json["signatures"] = ui::signatures_json(trusted.as_deref());
+            ui::json(&json)
+        }
     };
+    let is_trusted = trusted.iter().flatten().all(|image| image.vouchers.is_ok());
     let is_whole = found.flaws.is_empty() && (other.is_none() || found.missing.is_empty());
-    Ok(ui::result(text, if is_whole { 0 } else { FAILED }))
+    Ok(ui::result(text, if is_whole && is_trusted { 0 } else { FAILED }))
 }
 
 /// What the other place has.

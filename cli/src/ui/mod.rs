@@ -30,7 +30,7 @@ pub use errors::{NOTHING_MOVED, NOTHING_REMOVED, NOTHING_STORED, errors};
 pub use examined::{Examined, examined_json, examined_text};
 pub use format::{bytes, count, duration, short_digest, shorten, way, wrap};
 pub use garbage::{Pruned, garbage_json, garbage_text};
-pub use health::{Checked, health_json, health_text};
+pub use health::{Checked, health_json, health_text, signatures_json, signatures_text};
 pub(crate) use images::{images_json, images_text};
 pub use inventory::{inventory_flaws, inventory_json, inventory_names, inventory_table, inventory_tree};
 pub(crate) use json_text::json;

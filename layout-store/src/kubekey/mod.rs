@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::folders::{BLOBS, FileState};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
+use crate::subjects::Subjects;
 use crate::{Error, Format, Listing, Removed, StoredImage, sparse};
 use tag_map::TagMaps;
 
@@ -32,6 +33,7 @@ pub(crate) struct KubeKey {
     tag_maps: TagMaps,
     /// The digests of tags' files as they were when they were last read.
     tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
+    subjects: Subjects,
 }
 
 impl KubeKey {
@@ -40,6 +42,7 @@ impl KubeKey {
             directory,
             tag_maps: TagMaps::default(),
             tag_digests: Mutex::default(),
+            subjects: Subjects::default(),
         }
     }
 

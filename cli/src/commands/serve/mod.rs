@@ -4,7 +4,7 @@ mod config;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,10 +168,16 @@ fn own_name(name: &str) -> Result<RegistryName, TaskErrors> {
 }
 
 fn contents(args: &ServeArgs) -> Result<Vec<Box<dyn Content>>, TaskErrors> {
-    args.places.iter().map(|place| content(place)).collect()
+    let volumes = &args.volumes.volumes;
+    let is_bundle = |place: &String| jobs::place(place).is_ok_and(|place| place.is_bundle());
+    if !volumes.is_empty() && !args.places.iter().any(is_bundle) {
+        let message = format!("{} is no bundle, and has no volumes", args.places.join(", "));
+        return Err(Problem::of_file("--volumes", message).into());
+    }
+    args.places.iter().map(|place| content(place, volumes)).collect()
 }
 
-fn content(text: &str) -> Result<Box<dyn Content>, TaskErrors> {
+fn content(text: &str, volumes: &[PathBuf]) -> Result<Box<dyn Content>, TaskErrors> {
     let place = jobs::place(text)?;
     if place.is_stream() {
         let problem = Problem::of_file("PLACE", "standard input is read once, and can't be served");
@@ -185,7 +191,7 @@ fn content(text: &str) -> Result<Box<dyn Content>, TaskErrors> {
             .into());
     }
     let opened = match path.is_file() {
-        _ if place.is_bundle() => BundleContent::open(path, &[]).map(|content| Box::new(content) as _),
+        _ if place.is_bundle() => BundleContent::open(path, volumes).map(|content| Box::new(content) as _),
         true => {
             ArchiveContent::open(path, &archive::OpenOptions::default()).map(|content| Box::new(content) as _)
         }
