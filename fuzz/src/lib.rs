@@ -14,6 +14,7 @@ pub mod public_keys;
 pub mod reference;
 pub mod request;
 pub mod signature;
+pub mod ssh;
 pub mod task;
 pub mod template;
 
@@ -21,7 +22,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("bundle", bundle::check),
@@ -34,6 +35,7 @@ pub const TARGETS: [Target; 14] = [
     ("reference", reference::check),
     ("request", request::check),
     ("signature", signature::check),
+    ("ssh", ssh::check),
     ("task", task::check),
     ("template", template::check),
 ];

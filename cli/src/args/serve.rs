@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::examples;
+use super::{VolumesArgs, examples};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -13,6 +13,10 @@ pub struct ServeArgs {
     /// Directories and archives; the first that has an image serves it
     #[arg(value_name = "PLACE", required = true)]
     pub places: Vec<String>,
+
+    /// Where a bundle's volumes are, and who has to have signed it.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
 
     /// Address to listen on; 0.0.0.0:5000 is every address
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]

@@ -8,6 +8,7 @@
 //! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
 //! - [`ExfatImage`]: a disk as people carry it, on Linux.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
+//! - [`ssh`]: OpenSSH's keys, signatures and agent.
 //! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
 //!
 //! Everything here panics where it can't do its work: that is a test's failure.
@@ -37,6 +38,7 @@ mod push;
 pub mod real;
 pub mod scripted;
 pub mod sign;
+pub mod ssh;
 mod tls;
 pub mod vast;
 
