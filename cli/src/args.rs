@@ -510,6 +510,19 @@ pub struct HowArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
     pub missing: Option<PathBuf>,
 
+    /// Write down what arrived from a bundle, as proof
+    ///
+    /// The form is that of --report. `transload verify --receipt FILE --against PLACE` checks it later.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
+    pub receipt: Option<PathBuf>,
+
+    /// Sign bundles that are written, and the receipt
+    ///
+    /// An OpenSSH key, Ed25519 or ECDSA. With a passphrase, or only the .pub file, ssh-agent signs. A bundle that is there already is
+    /// checked and signed.
+    #[arg(long, value_name = "KEY", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
+    pub sign: Option<PathBuf>,
+
     /// Copy part I of N, where N runs divide the images
     ///
     /// In the pods of a Kubernetes Indexed Job, N alone. All images of a repository are in one part.

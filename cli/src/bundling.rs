@@ -37,6 +37,7 @@ pub(crate) fn complete(job: Job, args: &BundleArgs, options: &Options) -> Result
         wanted: Arc::new(Wanted::beyond(base).only(only)),
         limit: args.volume_size,
         command: args.volume_command.clone(),
+        signer: None,
     };
     Ok(Job { bundling, ..job })
 }

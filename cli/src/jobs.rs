@@ -30,7 +30,7 @@ use ends::{
 };
 use hosts::hosts;
 pub use hosts::{host_rules, logins};
-pub use inside::{Ends, against, diff, inspect, inventory, place, platform_patterns};
+pub use inside::{Ends, against, diff, inspect, inventory, place, place_of_receipt, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]
@@ -121,6 +121,9 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
         let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
         endpoint("--src", src, parsed, &mut wrong)
     });
+    if let (None, Some(given)) = (&args.src, args.volumes.given()) {
+        wrong.note(given, "it is about the bundle of --src, and there is none");
+    }
     let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
     let destination = endpoint("--dest", &args.dest, parsed, &mut wrong);
     if let (true, Some(destination)) = (args.link, &destination)
@@ -141,17 +144,27 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
     wrong.finish(job)
 }
 
-/// Adds the folders that have a bundle's volumes.
+/// Adds the folders that have a bundle's volumes, and who has to have signed it.
 fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Location {
-    if args.volumes.is_empty() {
+    let Some(given) = args.given() else {
         return source;
-    }
+    };
     match source {
         Location::Local(place) if place.is_bundle() => {
-            Location::Local(place.with_volumes(args.volumes.clone()))
+            let signers = args.trust.as_deref().map(trust::read_signers).transpose();
+            let signers = signers.unwrap_or_else(|errors| {
+                wrong.0.extend(errors.problems().iter().cloned());
+                None
+            });
+            let place = place.with_volumes(args.volumes.clone());
+            Location::Local(place.with_signers(signers))
         }
         other => {
-            wrong.note("--volumes", format!("{other} is no bundle, and has no volumes"));
+            let message = match given {
+                "--trust" => format!("{other} is no bundle, and only bundles are signed as a whole"),
+                _ => format!("{other} is no bundle, and has no volumes"),
+            };
+            wrong.note(given, message);
             other
         }
     }

@@ -15,6 +15,7 @@ pub mod reference;
 pub mod referrers;
 pub mod request;
 pub mod signature;
+pub mod ssh;
 pub mod task;
 pub mod template;
 
@@ -36,6 +37,7 @@ pub const TARGETS: [Target; 15] = [
     ("referrers", referrers::check),
     ("request", request::check),
     ("signature", signature::check),
+    ("ssh", ssh::check),
     ("task", task::check),
     ("template", template::check),
 ];

@@ -1,5 +1,8 @@
 //! Bundles: what one side lacks goes over, whatever was lost on the way is named, and nothing moves twice.
 
+mod receipts;
+mod signing;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! What became of images and tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -244,6 +244,8 @@ pub struct JobSummary {
     pub token_requests: BTreeMap<String, u64>,
     /// What is neither in the bundle that its images come from nor at their destination, and the images that lack it.
     pub missing: Holdings,
+    /// The bundles that its images come from, by the digests of their lists.
+    pub bundles: BTreeSet<Digest>,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.

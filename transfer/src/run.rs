@@ -1,6 +1,6 @@
 //! A run: its jobs one after another, the images of each together.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -258,6 +258,10 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
+    let bundles = image_tasks
+        .iter()
+        .filter_map(|task| task.source.bundle().cloned());
+    let bundles = bundles.collect();
     let executor = Executor::new(job, image_tasks, client.clone(), pool, observer, &options.cancel);
     executor.run();
     // Some show only once something was written.
@@ -296,6 +300,7 @@ fn run_job(
         origins,
         token_requests: client.take_token_requests(),
         missing,
+        bundles,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
         takes_all_platforms: job.platforms.patterns().is_none(),
@@ -348,6 +353,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
         missing: Holdings::default(),
+        bundles: BTreeSet::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
         takes_all_platforms: false,

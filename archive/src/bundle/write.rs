@@ -14,6 +14,7 @@ use transload_reference::{Descriptor, Digest};
 
 use super::document::volume_name;
 use super::fill::Fill;
+use super::sign::{SIGNATURE, SumsSigner, sign, sign_later};
 use super::sums::{self, SUMS};
 use super::{BundleError, BundlePlan, DOCUMENT, script};
 use crate::writer::{flush, open_locked};
@@ -41,6 +42,7 @@ pub struct Volume {
 pub struct BundleOptions {
     cancel: Arc<AtomicBool>,
     command: Option<String>,
+    signer: Option<Arc<dyn SumsSigner>>,
 }
 
 impl BundleOptions {
@@ -56,6 +58,13 @@ impl BundleOptions {
     #[must_use]
     pub fn volume_command(mut self, command: Option<String>) -> BundleOptions {
         self.command = command;
+        self
+    }
+
+    /// Sets who signs the bundle, once all of it is durable. A bundle that is there already is checked byte for byte first.
+    #[must_use]
+    pub fn signer(mut self, signer: Option<Arc<dyn SumsSigner>>) -> BundleOptions {
+        self.signer = signer;
         self
     }
 
@@ -108,6 +117,9 @@ impl BundleOptions {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(BundleError::io("making", folder))?;
         if self.is_at(folder, plan)? {
+            if let Some(signer) = &self.signer {
+                sign_later(folder, signer.as_ref(), &self.cancel)?;
+            }
             return Ok(false);
         }
         let state_path = folder.join(partial(DOCUMENT));
@@ -147,12 +159,19 @@ impl BundleOptions {
             put(&folder.join(name), text.as_bytes())?;
             sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
         }
-        put(&folder.join(SUMS), sums::to_text(&sums).as_bytes())?;
+        let text = sums::to_text(&sums);
+        if fs::read(folder.join(SUMS)).is_ok_and(|there| there != text.as_bytes()) {
+            remove(&folder.join(SIGNATURE))?;
+        }
+        put(&folder.join(SUMS), text.as_bytes())?;
         let document = folder.join(DOCUMENT);
         fs::rename(&state_path, &document).map_err(BundleError::io("naming", &document))?;
         remove(&folder.join(partial(SUMS)))?;
         let flushed = File::open(folder).and_then(|folder| flush(&folder));
         flushed.map_err(BundleError::io("making durable", folder))?;
+        if let Some(signer) = &self.signer {
+            sign(folder, text.as_bytes(), signer.as_ref())?;
+        }
         Ok(true)
     }
 
@@ -241,7 +260,7 @@ fn note(folder: &Path, sums: &BTreeMap<String, Digest>) -> Result<(), BundleErro
 }
 
 /// Writes a small file, whole or not at all.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let beside = with_partial(path);
     let written = File::create(&beside).and_then(|mut file| {
         file.write_all(bytes)?;

@@ -14,7 +14,7 @@ pub struct ServeArgs {
     #[arg(value_name = "PLACE", required = true)]
     pub places: Vec<String>,
 
-    /// Where a bundle's volumes are.
+    /// Where a bundle's volumes are, and who has to have signed it.
     #[command(flatten)]
     pub volumes: VolumesArgs,
 

@@ -1,5 +1,7 @@
 //! Arguments of `verify`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{
@@ -11,9 +13,15 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct VerifyArgs {
-    /// Directory or archive
-    #[arg(value_name = "PLACE")]
-    pub place: String,
+    /// Directory, archive or bundle
+    #[arg(value_name = "PLACE", required_unless_present = "receipt")]
+    pub place: Option<String>,
+
+    /// Check that what this receipt says is still there
+    ///
+    /// Takes the --receipt of an import. With --trust, one of the signers has to have signed it.
+    #[arg(long, value_name = "FILE", requires = "against", conflicts_with_all = ["place", "pattern", "repair"], hide_short_help = true)]
+    pub receipt: Option<PathBuf>,
 
     /// Where a bundle's volumes are.
     #[command(flatten)]
@@ -69,6 +77,8 @@ const EXAMPLES: &str = "\
 Examples:
   transload verify ./images
   transload verify ./images --repair --src hub.local/mirror
+  transload verify bundle:/mnt/usb/2026-12 --trust allowed_signers
+  transload verify --receipt receipt.json --against hub.local/mirror --trust allowed_signers
 
 Exit status:
   0 no damage, 1 damage that wasn't repaired, 2 usage error, 130 interrupted";

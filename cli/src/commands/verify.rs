@@ -13,6 +13,7 @@ use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Fault, Observer, Options, Source, TrustPolicy};
 
 use super::verify_bundle::verify_bundle;
+use super::verify_receipt::verify_receipt;
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, of_fault, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
 use crate::jobs;
@@ -27,7 +28,10 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, Some(&args.progress));
-    let place = jobs::place(&args.place)?;
+    if let Some(receipt) = &args.receipt {
+        return verify_receipt(args, receipt, &session);
+    }
+    let place = jobs::place(args.place.as_deref().unwrap_or_default(), &args.volumes)?;
     if place.is_bundle() {
         let place = place.with_volumes(args.volumes.volumes.clone());
         return verify_bundle(args, &place, pattern.as_ref(), &session);

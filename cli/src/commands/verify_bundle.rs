@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use transload_policy::ImagePattern;
+use transload_signature::ssh::SignedBy;
 use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings};
 use transload_transfer::maintenance::Look;
 use transload_transfer::place::LocalPlace;
@@ -43,15 +44,14 @@ pub(super) fn verify_bundle(
         let problem = Problem::of_file("PLACE", error.to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     };
-    let opened = Bundle::open(place.path(), &args.volumes.volumes);
-    let checked = opened.and_then(|bundle| {
+    let checked = place.open_bundle().and_then(|(bundle, signed)| {
         session.progress.look(Look::Total {
             images: bundle.images().len(),
             bytes: bundle.bytes_to_check(),
         });
         let told = |bytes| session.progress.look(Look::Read(bytes));
         let flaws = bundle.check(&session.cancel, &told)?;
-        Ok((bundle, flaws))
+        Ok((bundle, flaws, signed))
     });
     let trusted = match (&checked, &policy) {
         (Ok(_), Some(policy)) => {
@@ -62,7 +62,7 @@ pub(super) fn verify_bundle(
         _ => None,
     };
     session.progress.finish();
-    let (bundle, flaws) = match checked {
+    let (bundle, flaws, signed) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             ui::err(ui::errors(&[problem(&error)], 0));
@@ -72,7 +72,10 @@ pub(super) fn verify_bundle(
     if session.cancel.load(Ordering::Relaxed) {
         return Ok(INTERRUPTED);
     }
-    let found = Found::of(&bundle, flaws, other.as_ref());
+    let found = Found {
+        signed,
+        ..Found::of(&bundle, flaws, other.as_ref())
+    };
     let text = match args.output {
         Output::Text => ui::fitted(found.text(place, against) + &ui::signatures_text(trusted.as_deref())),
         Output::Json => {
@@ -111,6 +114,8 @@ struct Found {
     missing: Vec<(String, Vec<String>)>,
     /// The images that lack something.
     short: usize,
+    /// Who signed it, where that was to be checked.
+    signed: Option<SignedBy>,
 }
 
 impl Found {
@@ -141,6 +146,7 @@ impl Found {
             flaws,
             missing,
             short: short.len(),
+            signed: None,
         }
     }
 
@@ -166,6 +172,9 @@ impl Found {
             required.0,
             ui::bytes(required.1),
         );
+        if let Some(signed) = &self.signed {
+            let _ = writeln!(text, "signed by {signed}");
+        }
         let verdict = match (self.flaws.len(), against) {
             (0, None) if self.required.0 > 0 => {
                 "whole; --against PLACE tells whether the other side has what is required".to_owned()
@@ -200,6 +209,7 @@ impl Found {
             "place": place.path().display().to_string(),
             "images": self.images,
             "volumes": self.volumes,
+            "signed_by": self.signed.as_ref().map(ToString::to_string),
             "carried": {"blobs": self.carried.0, "bytes": self.carried.1},
             "required": {"blobs": self.required.0, "bytes": self.required.1},
             "flaws": self.flaws.iter().map(flaw).collect::<Vec<_>>(),

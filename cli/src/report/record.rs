@@ -60,6 +60,7 @@ struct End {
     warnings: Vec<String>,
     errors: Vec<ErrorReport>,
     origins: Vec<(String, Count)>,
+    bundles: Vec<String>,
     token_requests: Vec<TokenRequests>,
 }
 
@@ -248,6 +249,7 @@ impl Task {
                 .iter()
                 .map(|(from, count)| (from.clone(), *count))
                 .collect(),
+            bundles: summary.bundles.iter().map(ToString::to_string).collect(),
             token_requests: summary
                 .token_requests
                 .iter()
@@ -288,6 +290,7 @@ impl Task {
             errors: end.map(|end| end.errors.clone()).unwrap_or_default(),
             projects: self.projects.clone(),
             origins: end.map(End::origins).unwrap_or_default(),
+            bundles: end.map(|end| end.bundles.clone()).unwrap_or_default(),
             token_requests: end.map(|end| end.token_requests.clone()).unwrap_or_default(),
             totals,
             images,

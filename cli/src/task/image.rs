@@ -73,6 +73,7 @@ pub(super) struct Request<'n> {
     pub index: Option<&'n Node>,
     pub referrers: Option<&'n Node>,
     pub verify: Option<&'n Node>,
+    pub trust: Option<&'n Node>,
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
@@ -158,6 +159,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         index: fields.get("index"),
         referrers: fields.get("referrers"),
         verify: fields.get("verify"),
+        trust: fields.get("trust"),
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
@@ -215,6 +217,11 @@ fn build(
     });
     let referrers = request.referrers.and_then(|node| referrers(node, reader));
     let trust = request.verify.and_then(|node| verify::read(node, reader));
+    let source = request.src.as_ref().map(|src| src.endpoint.clone());
+    let source = match request.trust {
+        Some(node) => verify::with_signers(source, node, reader),
+        None => source,
+    };
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
@@ -317,7 +324,7 @@ fn build(
         untagged,
         check_existing,
         create_projects,
-        source: request.src.as_ref().map(|src| src.endpoint.clone()),
+        source,
         renaming,
         hosts,
         skip_tls_verify,

@@ -222,6 +222,14 @@ pub(super) static IMAGE: Table = Table {
             "What each image must fulfil before any of it is copied. The first entry whose `pattern` matches the image's name decides; an image without a matching entry fails.",
         ),
         key(
+            "trust",
+            Kind::Text,
+            "nothing is checked",
+            "allowed_signers",
+            "Where `src` is a bundle: a file of allowed signers, as ssh-keygen reads it. A bundle that none of them has signed is refused before anything else of \
+             it is read.",
+        ),
+        key(
             "create_projects",
             Kind::FlagOr(&["private", "public"]),
             "false",

@@ -25,6 +25,15 @@ impl BundleContent {
     pub fn open(path: impl Into<PathBuf>, volumes: &[PathBuf]) -> Result<BundleContent, ContentError> {
         let path = path.into();
         let bundle = Bundle::open(&path, volumes)?;
+        BundleContent::new(path, bundle)
+    }
+
+    /// Takes a bundle that is open. Messages name it by its path.
+    ///
+    /// # Errors
+    /// Where it lacks something.
+    pub fn new(path: impl Into<PathBuf>, bundle: Bundle) -> Result<BundleContent, ContentError> {
+        let path = path.into();
         if !bundle.is_complete() {
             return Err(BundleError::Unserved { path }.into());
         }

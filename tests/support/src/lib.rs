@@ -10,6 +10,7 @@
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
 //! - [`zot`]: a registry with the referrers API.
 //! - [`go`]: programs of Go, from its module proxy where they aren't installed.
+//! - [`ssh`]: OpenSSH's keys, signatures and agent.
 //! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
 //!
 //! Everything here panics where it can't do its work: that is a test's failure.
@@ -40,6 +41,7 @@ mod push;
 pub mod real;
 pub mod scripted;
 pub mod sign;
+pub mod ssh;
 mod tls;
 pub mod vast;
 pub mod zot;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use transload_archive::bundle::{VolumeSize, Wanted};
+use transload_signature::ssh::SshSigner;
 
 /// How a bundle is written.
 #[derive(Debug, Clone, Default)]
@@ -13,4 +14,6 @@ pub struct Bundling {
     pub limit: Option<VolumeSize>,
     /// A command for the shell that is run for each volume once it is whole, with its path as `$1`.
     pub command: Option<String>,
+    /// Who signs it, once it is whole.
+    pub signer: Option<Arc<SshSigner>>,
 }

@@ -72,7 +72,9 @@ impl Kind for BundleKind {
 
 /// Opens a bundle to read images from it.
 pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
-    let bundle = open(place).map_err(|error| Fault::bundle(Side::Source, error))?;
+    let (bundle, _) = place
+        .open_bundle()
+        .map_err(|error| Fault::bundle(Side::Source, error))?;
     Ok(Arc::new(BundleSource::new(place, bundle)))
 }
 
@@ -84,7 +86,8 @@ pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
             "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
         return Err(Refusal::wrong(message, Some(hint.to_owned())));
     }
-    open(place)
+    place
+        .open_bundle()
         .map(|_| ())
         .map_err(|error| Refusal::wrong(&error, error.hint()))
 }
@@ -92,11 +95,6 @@ pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
 /// Whether a folder is a bundle's.
 pub(super) fn is_one(place: &LocalPlace) -> bool {
     place.path().join(DOCUMENT).is_file()
-}
-
-/// Opens the bundle that a place is.
-pub(crate) fn open(place: &LocalPlace) -> Result<Bundle, BundleError> {
-    Bundle::open(place.path(), place.volumes())
 }
 
 /// A bundle that images are read from.
@@ -230,6 +228,10 @@ impl Source for BundleSource {
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         let found = self.bundle.find(&blob.digest);
         Ok(matches!(found, Some(Place::Here { size }) if size == blob.size))
+    }
+
+    fn bundle(&self) -> Option<&Digest> {
+        Some(self.bundle.id())
     }
 
     fn is_partial(&self) -> bool {

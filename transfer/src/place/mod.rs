@@ -39,8 +39,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use transload_archive::bundle::{Bundle, BundleError};
 use transload_layout_store::{StoredImage, local_repository};
 use transload_reference::{Reference, Registry, Repository};
+use transload_signature::ssh::{AllowedSigners, SignedBy};
 
 use crate::fault::{Fault, Side};
 
@@ -89,6 +91,8 @@ pub struct LocalPlace {
     name: Option<Reference>,
     /// Further folders that have volumes of it, where it is a bundle.
     volumes: Vec<PathBuf>,
+    /// Who may have signed it, where it is a bundle; anybody and nobody where nothing is said.
+    signers: Option<Arc<AllowedSigners>>,
 }
 
 impl LocalPlace {
@@ -100,6 +104,7 @@ impl LocalPlace {
             path: path.components().collect(),
             name: None,
             volumes: Vec::new(),
+            signers: None,
         }
     }
 
@@ -109,9 +114,18 @@ impl LocalPlace {
         LocalPlace { volumes, ..self }
     }
 
-    /// Returns the further folders that have volumes of it.
-    pub(crate) fn volumes(&self) -> &[PathBuf] {
-        &self.volumes
+    /// Returns the place, which one of these has to have signed: it is a bundle, and nothing is read from it before its signature.
+    #[must_use]
+    pub fn with_signers(self, signers: Option<Arc<AllowedSigners>>) -> LocalPlace {
+        LocalPlace { signers, ..self }
+    }
+
+    /// Opens the bundle that it is, and tells who signed it if somebody has to.
+    ///
+    /// # Errors
+    /// Where it can't be read, or isn't signed as it has to be.
+    pub fn open_bundle(&self) -> Result<(Bundle, Option<SignedBy>), BundleError> {
+        crate::bundle::open(&self.path, &self.volumes, self.signers.as_deref())
     }
 
     /// Whether it is a bundle, which is there or is to be written.

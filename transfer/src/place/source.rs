@@ -73,6 +73,11 @@ pub trait Source: Send + Sync {
     /// Whether a blob is there, with the size that it should have.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
 
+    /// The digest of its list, where it is a bundle.
+    fn bundle(&self) -> Option<&Digest> {
+        None
+    }
+
     /// Whether something that its images need isn't there, as in a bundle for a side that has it: what the destination has counts.
     fn is_partial(&self) -> bool {
         false

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan};
+use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan, SumsSigner};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
+use crate::bundle::BundleSigner;
 use crate::bytes::Bytes;
 use crate::event::How;
 use crate::fault::{Fault, Side};
@@ -41,9 +42,12 @@ fn destination(error: BundleError) -> Fault {
 impl BundleSink {
     pub fn new(path: &Path, options: &SinkOptions) -> BundleSink {
         let bundling = options.bundling.clone();
+        let signer = bundling.signer.clone();
+        let signer = signer.map(|signer| Arc::new(BundleSigner(signer)) as Arc<dyn SumsSigner>);
+        let writing = options.opener.bundles().volume_command(bundling.command.clone());
         BundleSink {
             path: path.to_owned(),
-            options: options.opener.bundles().volume_command(bundling.command.clone()),
+            options: writing.signer(signer),
             bundling,
             state: Mutex::default(),
         }
