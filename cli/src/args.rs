@@ -118,7 +118,7 @@ pub enum Command {
     Pull(PullArgs),
     /// Push images from a directory or an archive to a registry
     Push(PushArgs),
-    /// Copy images between registries, directories and archives
+    /// Copy images between registries, directories, archives
     #[command(visible_alias = "cp")]
     Copy(CopyArgs),
     /// List the images in a directory or an archive
@@ -153,6 +153,7 @@ pub enum Command {
     /// Print a man page, or write them all
     Man(ManArgs),
     /// Print the version and the commit
+    #[command(hide = true)]
     Version,
 }
 

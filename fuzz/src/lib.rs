@@ -23,7 +23,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("bundle", bundle::check),
