@@ -152,7 +152,7 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print a man page, or write them all
     Man(ManArgs),
-    /// Print the version and the commit
+    /// Print the version, the commit and what computes digests
     #[command(hide = true)]
     Version,
 }
