@@ -284,11 +284,12 @@ pub struct PushArgs {
     #[arg(short, long, value_name = "PLACE")]
     pub src: String,
 
-    /// Registry, such as hub.local/mirror
+    /// Registry, such as hub.local/mirror; may be repeated
     ///
     /// Also a whole reference for one image, or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
-    pub dest: String,
+    /// With several, every image goes to each.
+    #[arg(short, long, required = true, value_name = "REGISTRY|TEMPLATE")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///
@@ -331,11 +332,12 @@ pub struct CopyArgs {
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
-    /// Directory, archive, registry, reference or template
+    /// Directory, archive, registry, reference or template; may be repeated
     ///
-    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "DEST")]
-    pub dest: String,
+    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. With several, every image goes to each, and a
+    /// registry as the source is read once.
+    #[arg(short, long, required = true, value_name = "DEST")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///
