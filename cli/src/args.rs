@@ -152,7 +152,7 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print a man page, or write them all
     Man(ManArgs),
-    /// Print the version and the commit
+    /// Print the version, the commit and what computes digests
     #[command(hide = true)]
     Version,
 }
@@ -287,9 +287,10 @@ pub struct PushArgs {
     /// Registry and prefix, such as hub.local/mirror
     ///
     /// docker.io/library/alpine:3.20 becomes hub.local/mirror/library/alpine:3.20: the source's registry is dropped. Also a whole reference,
-    /// with its tag, for one image; or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
-    pub dest: String,
+    /// with its tag, for one image; or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. May be
+    /// repeated: every image goes to each.
+    #[arg(short, long, required = true, value_name = "REGISTRY|TEMPLATE")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///
@@ -332,11 +333,12 @@ pub struct CopyArgs {
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
-    /// Directory, archive, registry, reference or template
+    /// Directory, archive, registry, reference or template; may be repeated
     ///
-    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "DEST")]
-    pub dest: String,
+    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. With several, every image goes to each, and a
+    /// registry as the source is read once.
+    #[arg(short, long, required = true, value_name = "DEST")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///

@@ -137,6 +137,7 @@ mod tests {
         );
         let route = |name: &str| Route {
             image: name.to_owned(),
+            label: name.to_owned(),
             source: String::new(),
             destination: String::new(),
         };

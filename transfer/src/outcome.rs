@@ -17,6 +17,8 @@ use super::projects::Project;
 pub struct Route {
     /// The image, as it was written.
     pub image: String,
+    /// What events call it, which no other image of its task is called: `image`, followed by its destination where it goes to several.
+    pub label: String,
     /// Where it comes from.
     pub source: String,
     /// Where it goes.
@@ -37,6 +39,8 @@ pub struct Scheduled {
 pub struct ImageOutcome {
     /// The image, as it was written.
     pub image: String,
+    /// What events call it: see [`Route::label`].
+    pub label: String,
     /// Where it came from.
     pub source: String,
     /// Where it went.
@@ -76,6 +80,7 @@ impl ImageOutcome {
     pub fn blank(route: Route, status: Status) -> ImageOutcome {
         ImageOutcome {
             image: route.image,
+            label: route.label,
             source: route.source,
             destination: route.destination,
             status,

@@ -176,7 +176,7 @@ pub(crate) fn prepare_all<'a>(
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
-        filled.extend(job.destination.local().cloned());
+        filled.extend(job.destinations().filter_map(Endpoint::local).cloned());
     }
     if problems.is_empty() {
         let ready = preparations
@@ -274,9 +274,13 @@ fn run_job(
     let mut images = Vec::new();
     for image_task in executor.into_tasks() {
         let origin = image_task.source.describe();
+        let read = image_task.source.read();
         let outcome = image_task.into_outcome(is_stopped);
         let moved = outcome.blobs.moved;
-        if moved.blobs > 0 {
+        if let Some(read) = read.filter(|read| read.blobs > 0) {
+            // Read once, however many destinations it went to.
+            origins.insert(origin, read);
+        } else if moved.blobs > 0 {
             origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
         }
         images.push(outcome);
@@ -342,6 +346,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
             image: THE_TASK.to_owned(),
             source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
             destination: job.destination.to_string(),
+            label: THE_TASK.to_owned(),
         };
         ImageOutcome::blank(route, Status::Failed(fault))
     });

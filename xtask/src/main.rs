@@ -37,6 +37,8 @@ Tasks:
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops. containerd, Docker, podman, buildah and umoci are unpacked into
                   target/engines there, where PATH doesn't have them; elsewhere their tests say that they are left out.
+  test --soak MINUTES
+                  the test of long use of one directory alone, for so long (tests/README.md)
   fuzz [TARGET...] [--seconds N]
                   tries the fuzz targets (docs/fuzzing.md), all of them if none is named, for a minute each. It needs a C++
                   compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.

@@ -32,6 +32,7 @@ fn run(text: &str, failing: &[&str]) -> (Vec<String>, Vec<String>, Vec<String>) 
 fn summary(job: &Job, fails: bool) -> JobSummary {
     let route = Route {
         image: job.images.first().map(ToString::to_string).unwrap_or_default(),
+        label: job.images.first().map(ToString::to_string).unwrap_or_default(),
         source: String::new(),
         destination: String::new(),
     };

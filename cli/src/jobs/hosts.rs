@@ -138,7 +138,7 @@ fn or_stdin(file: &Path) -> PathBuf {
 
 /// The registries that the ends name, else the one that all images are from: `own` has each one's.
 fn named_registries(job: &Job, mut own: Vec<Registry>) -> Vec<Registry> {
-    let ends = job.source.iter().chain([&job.destination]);
+    let ends = job.source.iter().chain(job.destinations());
     let named: Vec<Registry> = ends.filter_map(Endpoint::named_registry).collect();
     if !named.is_empty() || job.source.is_some() {
         return named;

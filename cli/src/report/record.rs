@@ -157,7 +157,7 @@ impl Observer for Recorder {
                 }
             }
             Event::ImageFinished { outcome } => {
-                if let Some(row) = state.row(&outcome.image) {
+                if let Some(row) = state.row(&outcome.label) {
                     row.outcome = Some((*outcome).clone());
                 }
             }
@@ -210,7 +210,7 @@ impl Task {
         self.rows = routes
             .iter()
             .enumerate()
-            .map(|(row, route)| (route.image.clone(), row))
+            .map(|(row, route)| (route.label.clone(), row))
             .collect();
         self.images = routes
             .iter()
@@ -231,7 +231,7 @@ impl Task {
     fn finish(&mut self, summary: &JobSummary) {
         let mut errors = Vec::new();
         for outcome in &summary.images {
-            match (self.row(&outcome.image), &outcome.status) {
+            match (self.row(&outcome.label), &outcome.status) {
                 (Some(row), _) => row.outcome = Some(outcome.clone()),
                 // What stands for a task that couldn't be begun.
                 (None, Status::Failed(fault)) => errors.push(ErrorReport::from(fault)),
@@ -333,6 +333,7 @@ impl TaskReport {
         let routes: Vec<Route> = images
             .map(|image| Route {
                 image: image.image.clone(),
+                label: image.label.clone(),
                 source: image.source.clone(),
                 destination: image.destination.clone(),
             })

@@ -67,6 +67,8 @@ pub(super) struct Request<'n> {
     pub auths: Vec<Cow<'n, Node>>,
     pub src: Option<Place>,
     pub dest: Option<Place>,
+    /// The destinations behind the first.
+    pub also_to: Vec<Place>,
     pub skip_tls_verify: Option<&'n Node>,
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
@@ -141,6 +143,8 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
             .error(fields.at, "`image` needs `dest`, the place where the images go");
         note.hint("give `dest: local:///a/directory` or a registry");
     }
+    let mut dests = dest.map_or_else(Vec::new, |node| Place::read_list("dest", node, reader));
+    let also_to = dests.split_off(dests.len().min(1));
     Request {
         at: fields.at,
         manifests: fields.get("manifests"),
@@ -153,7 +157,8 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         src: fields
             .get("src")
             .and_then(|node| Place::read("src", "", node, reader)),
-        dest: dest.and_then(|node| Place::read("dest", "", node, reader)),
+        dest: dests.pop(),
+        also_to,
         skip_tls_verify: fields.get("skip_tls_verify"),
         skip_for_auths: false,
         index: fields.get("index"),
@@ -252,9 +257,7 @@ fn build(
     if reader.sink.error_count() > errors {
         return None;
     }
-    let ends = [request.src.as_ref(), request.dest.as_ref()]
-        .into_iter()
-        .flatten();
+    let ends = request.src.iter().chain(&request.dest).chain(&request.also_to);
     let named = ends.fold(Vec::new(), |named, place| {
         places::add_registry(named, &place.endpoint, &wanted)
     });
@@ -292,15 +295,21 @@ fn build(
             .collect(),
         None => wanted,
     };
-    places::check_ways(request.src.as_ref(), dest, &chosen, &renaming, reader);
+    let dests = || std::iter::once(dest).chain(&request.also_to);
+    for dest in dests() {
+        places::check_ways(request.src.as_ref(), dest, &chosen, &renaming, reader);
+    }
     if let Some(node) = request.link.filter(|_| link) {
         let source = request.src.as_ref().map(|src| &src.endpoint);
-        if !Endpoint::may_be_linked(source, &dest.endpoint) {
+        if !dests().all(|dest| Endpoint::may_be_linked(source, &dest.endpoint)) {
             reader.sink.error(node.id, NO_LINK).hint(LINK_HINT);
         }
     }
-    if let (Some(node), Some(_), Some(_)) = (request.create_projects, create_projects, dest.endpoint.local())
-    {
+    if let (Some(node), Some(_), Some(_)) = (
+        request.create_projects,
+        create_projects,
+        dests().find_map(|dest| dest.endpoint.local()),
+    ) {
         let note = reader
             .sink
             .error(node.id, "a directory has no projects to create");
@@ -330,6 +339,7 @@ fn build(
         skip_tls_verify,
         retries: around.retries,
         ignore_errors: around.ignore_errors,
+        also_to: request.also_to.iter().map(|dest| dest.endpoint.clone()).collect(),
         ..Job::new(around.name, dest.endpoint.clone())
     };
     let places = Places {

@@ -146,10 +146,10 @@ pub(super) static IMAGE: Table = Table {
         ),
         key(
             "dest",
-            Kind::Text,
+            Kind::Images,
             "",
             "hub.kubekey/mirror",
-            "Where the images go.",
+            "Where the images go. With a list, every image goes to each of its places, and a registry as the source is read once for all of them.",
         ),
         key(
             "skip_tls_verify",

@@ -9,8 +9,10 @@ mod kind;
 mod local;
 mod opener;
 mod registry;
+mod shared;
 mod sink;
 mod source;
+mod spool;
 mod straight;
 mod to_be;
 
@@ -25,6 +27,7 @@ pub(crate) use kind::{Kind, Refusal, SinkOptions, of_scheme};
 pub(crate) use local::{LOCAL, has_archive_name};
 pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
+pub(crate) use shared::SharedSource;
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
 pub(crate) use straight::Straight;

@@ -1,6 +1,7 @@
 //! Task files as people write them, right and wrong.
 
 mod course;
+mod destinations;
 mod documented;
 mod files;
 mod kubekey;
