@@ -190,3 +190,20 @@ fn a_destination_is_given_once_and_a_pipe_stands_alone() {
     let output = pipe.run().expect_code(2);
     assert!(output.stderr.contains("is written alone"), "{}", output.stderr);
 }
+
+#[test]
+fn a_shard_takes_its_images_to_all_destinations_and_reads_them_once() {
+    let (source, images) = source();
+    let sites = sites(3);
+    for shard in ["1/2", "2/2"] {
+        let output = copy(&source, images.len(), &sites).args(["--shard", shard]).run();
+        let told = output.expect_code(0).stderr;
+        assert!(told.contains("6 images in "), "{told}");
+    }
+    for (number, image) in images.iter().enumerate() {
+        for site in &sites {
+            assert!(site.has_image(&format!("team/app{number}"), "v1", image));
+        }
+    }
+    assert!(gets(&source).values().all(|times| *times == 1));
+}

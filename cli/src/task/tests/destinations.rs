@@ -25,19 +25,16 @@ fn a_list_of_destinations_comes_in_the_forms_of_other_lists() {
     for (dest, expected) in cases {
         assert_eq!(destinations(dest, variables()), expected, "{dest}");
     }
-    let each = destinations(
-        "['{{ .registry }}.a.local', '{{ .registry }}.b.local']",
-        json!({}),
-    );
-    assert_eq!(each.len(), 2, "{each:?}");
+    let each = "['a.local/{{ .repository }}', 'b.local/{{ .module.image.reference.repository }}']";
+    assert_eq!(destinations(each, json!({})).len(), 2);
 }
 
 #[test]
 fn a_list_of_destinations_is_neither_empty_nor_has_one_twice() {
     for (dest, told) in [
-        ("[]", "1:33: `dest` is empty"),
-        ("[a.local, a.local]", "1:43: `dest` has a.local twice"),
-        ("[a.local, {b: c}]", "1:43: `dest` must be text, not a mapping"),
+        ("[]", "1:35: `dest` is empty"),
+        ("[a.local, a.local]", "1:45: `dest` has a.local twice"),
+        ("[a.local, {b: c}]", "1:45: `dest` must be text, not a mapping"),
     ] {
         let text = format!("- image: {{manifests: [a:1], dest: {dest}}}");
         assert_eq!(messages(&text, empty())[0], told, "{dest}");
