@@ -329,13 +329,15 @@ pub struct CopyArgs {
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// Directory, archive or registry [default: each image's registry]
+    /// Source of the images [default: each image's registry]
+    ///
+    /// A directory, an archive or a registry.
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
-    /// Directory, archive, registry, reference or template; may be repeated
+    /// Directory, archive, registry, reference or template
     ///
-    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. With several, every image goes to each, and a
+    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. May be repeated: every image goes to each, and a
     /// registry as the source is read once.
     #[arg(short, long, required = true, value_name = "DEST")]
     pub dest: Vec<String>,
@@ -495,7 +497,7 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write a report: JSON, or a page if the name ends in .html
+    /// Write a report: JSON, or a page (*.html)
     ///
     /// It has the result of each image. - is stdout.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]

@@ -15,9 +15,9 @@ pub struct RegistryArgs {
     #[arg(long, value_name = "USER:PASSWORD")]
     pub creds: Option<String>,
 
-    /// YAML file of credentials and TLS settings by registry
+    /// YAML file of credentials and TLS settings
     ///
-    /// It has the form of a task's auths.
+    /// It has the form of a task's auths: one entry for each registry.
     #[arg(long, value_name = "FILE")]
     pub auths: Option<PathBuf>,
 

@@ -139,7 +139,7 @@ fn broken_task_files_are_refused_by_both() {
         "- {image: {dest: hub.kubekey, manifests: alpine, index: sparse}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, pattern: 3}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, skip_tls_verify: maybe}}",
-        "- {image: {dest: [hub.kubekey], manifests: alpine}}",
+        "- {image: {dest: {repo: hub.kubekey}, manifests: alpine}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, pull: {}}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, auths: {repo: hub.kubekey}}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, auths: [hub.kubekey]}}",
