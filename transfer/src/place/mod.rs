@@ -12,6 +12,7 @@ mod registry;
 mod sink;
 mod source;
 mod straight;
+mod tagged;
 mod to_be;
 
 pub use directory::DirectorySource;
