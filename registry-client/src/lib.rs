@@ -62,6 +62,7 @@ mod notice;
 mod operation;
 mod origin;
 mod payload;
+mod probe;
 mod projects;
 mod proxy;
 mod rate;

@@ -14,7 +14,7 @@ fn every_row_is_run_and_its_result_checked() {
     let json = folder.path().join("result.json");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--quick", "--scale", "0.0001", "--peers", "none"])
-        .args(["--only", "pull-tls,rerun,push,copy,layer-slow", "--json"])
+        .args(["--only", "pull,rerun,push,copy,layer-slow", "--json"])
         .arg(&json)
         .env("TRANSLOAD_BIN", Transload::new().program())
         .output()
@@ -41,7 +41,7 @@ fn every_row_is_run_and_its_result_checked() {
             _ => assert!(requests.is_some_and(|requests| requests > 0), "{row:#}"),
         }
     }
-    assert!(said.contains("| pull the release, loopback, TLS "), "{said}");
+    assert!(said.contains("| pull the release, loopback "), "{said}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_benchmark_that_is_interrupted_leaves_neither_files_nor_programs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--quick", "--scale", "0.0001", "--peers", "none"])
-        .args(["--only", "pull-tls", "--repeat", "100000", "--scratch"])
+        .args(["--only", "pull", "--repeat", "100000", "--scratch"])
         .arg(folder.path())
         .env("TMPDIR", folder.path())
         .env("TRANSLOAD_BIN", Transload::new().program())

@@ -133,8 +133,9 @@ impl Layout for KubeKey {
         self.keep(repository, digest)
     }
 
-    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
-        self.tag_all(repository, tags)
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        tags.iter()
+            .try_for_each(|(repository, tags)| self.tag_repository(repository, tags))
     }
 
     fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {

@@ -234,9 +234,13 @@ impl Layout for Oci {
         })
     }
 
-    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        let tags = || {
+            let all = tags.iter();
+            all.flat_map(|(repository, tags)| std::iter::repeat(repository).zip(tags))
+        };
         let mut manifests = HashMap::new();
-        for (_, digest) in tags {
+        for (_, (_, digest)) in tags() {
             if !manifests.contains_key(digest) {
                 manifests.insert(digest, self.descriptor(digest)?);
             }
@@ -245,7 +249,7 @@ impl Layout for Oci {
         self.directory.sync_blobs()?;
         self.change(|contents| {
             let mut is_changed = false;
-            for (tag, digest) in tags {
+            for (repository, (tag, digest)) in tags() {
                 let (name, said) = (named(repository, tag), Said::that(repository, Some(tag)));
                 let set = contents.set(&name, &manifests[digest], &said);
                 is_changed |= set.map_err(|error| json(&self.path(), error))?;

@@ -13,6 +13,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use super::directory::check_folders_above;
 use super::source::Absent;
+use super::tagged::TaggedImages;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
@@ -101,7 +102,7 @@ pub(super) fn is_one(place: &LocalPlace) -> bool {
 struct BundleSource {
     place: LocalPlace,
     bundle: Bundle,
-    images: Vec<StoredImage>,
+    images: TaggedImages,
     /// Whether something that its images need isn't there.
     is_partial: bool,
     /// Its names, once an image is missing.
@@ -114,7 +115,7 @@ impl BundleSource {
         let images = images.map(|image| StoredImage::new(image.reference.clone(), image.digest.clone()));
         BundleSource {
             place: place.clone(),
-            images: images.collect(),
+            images: TaggedImages::new(images.collect()),
             is_partial: !bundle.is_complete(),
             bundle,
             names: OnceLock::new(),
@@ -124,7 +125,7 @@ impl BundleSource {
     fn missing_image(&self, image: &Reference) -> Fault {
         let message = format!("{} has no image {image}", self.place);
         let fault = Fault::refused(Some(Side::Source), message);
-        let all = || Names::new(self.images.iter().map(|image| image.reference.clone()));
+        let all = || Names::new(self.images.all().iter().map(|image| image.reference.clone()));
         match self.names.get_or_init(all).near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the bundle holds"),
             near => fault.with_hint(format!("it has {}", near.join(", "))),
@@ -161,17 +162,14 @@ impl Source for BundleSource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        let named = self.images.iter().find(|known| {
-            known.reference.repository() == image.repository()
-                && image.tag().is_some_and(|tag| known.reference.tag() == Some(tag))
-        });
-        if let Some(known) = named {
-            return Ok(known.digest.clone());
+        let tag = image.tag();
+        if let Some(digest) = tag.and_then(|tag| self.images.find(image.repository(), tag)) {
+            return Ok(digest.clone());
         }
         let digest = image.digest().filter(|_| image.tag().is_none());
         match digest {
             Some(digest) if self.bundle.find(digest).is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
+            _ => match by_tag_alone(&self.place, image, || Ok(self.images.all().to_vec()))? {
                 Some(found) => Ok(found.digest),
                 None => Err(self.missing_image(image)),
             },
@@ -205,10 +203,7 @@ impl Source for BundleSource {
     }
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
-        let mut images = self.images.iter();
-        let named = images
-            .find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
-        Ok(named.map(|known| known.digest.clone()))
+        Ok(self.images.find(repository, tag).cloned())
     }
 
     fn open_blob(
@@ -270,7 +265,7 @@ impl Source for BundleSource {
 
     fn listing(&self) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
-        listing.images = self.images.clone();
+        listing.images = self.images.all().to_vec();
         Ok(listing)
     }
 

@@ -14,6 +14,7 @@ mod sink;
 mod source;
 mod spool;
 mod straight;
+mod tagged;
 mod to_be;
 
 pub use directory::DirectorySource;
