@@ -62,7 +62,6 @@ mod notice;
 mod operation;
 mod origin;
 mod payload;
-mod probe;
 mod projects;
 mod proxy;
 mod rate;

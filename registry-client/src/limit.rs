@@ -2,11 +2,9 @@
 //!
 //! It starts by the host's round-trip time: requests over a long link wait for the link, not for the host. It then grows by one for each
 //! round of successes that used it up (additive increase), and is halved by an overload (multiplicative decrease), as TCP does with its
-//! window. Where fewer requests move as much, a [`Probe`] lowers it, and it grows no more.
+//! window.
 
 use std::time::{Duration, Instant};
-
-use crate::probe::{Probe, Sums};
 
 /// The initial limit for a host nearby.
 const START: f64 = 16.0;
@@ -23,7 +21,6 @@ pub(crate) struct Limit {
     value: f64,
     overloads: u64,
     first_round_trip: RoundTrip,
-    probe: Probe,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +40,6 @@ impl Limit {
             value: START.min(most),
             overloads: 0,
             first_round_trip: RoundTrip::NotBegun,
-            probe: Probe::default(),
         }
     }
 
@@ -79,19 +75,9 @@ impl Limit {
         }
     }
 
-    /// Notes that so many requests run.
-    pub fn runs(&mut self, running: usize) {
-        self.probe.runs(running);
-    }
-
-    /// Looks whether the limit does well, with so many requests running.
-    pub fn look(&mut self, now: Instant, running: usize, sums: Sums) {
-        self.value = self.probe.look(now, self.value, running, sums).min(self.most);
-    }
-
     /// Counts a success. `is_used_up`: as many requests run as may.
     pub fn succeed(&mut self, is_used_up: bool) {
-        if is_used_up && !self.probe.is_lower() {
+        if is_used_up {
             self.value = (self.value + 1.0 / self.value).min(self.most);
         }
     }
@@ -99,7 +85,6 @@ impl Limit {
     /// Counts an overload, and returns the new limit if it fell.
     pub fn halve(&mut self) -> Option<usize> {
         self.overloads += 1;
-        self.probe.interrupt();
         let before = self.value;
         self.value = (before / 2.0).max(1.0);
         (self.value < before).then(|| self.get())

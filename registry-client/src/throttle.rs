@@ -9,7 +9,6 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::health::Health;
 use crate::limit::Limit;
-use crate::probe::Traffic;
 use crate::retry::RetryPolicy;
 
 /// The interval between two checks of the cancel flag.
@@ -23,7 +22,6 @@ const LONGEST_BRIEF: Duration = Duration::from_millis(400);
 pub(crate) struct Throttle {
     state: Mutex<State>,
     freed: Condvar,
-    traffic: Traffic,
 }
 
 #[derive(Debug)]
@@ -86,7 +84,6 @@ impl Throttle {
                 writes: Health::default(),
             }),
             freed: Condvar::new(),
-            traffic: Traffic::default(),
         })
     }
 
@@ -105,7 +102,6 @@ impl Throttle {
             }
             let pause = state.pause(Instant::now());
             state.limit.wait(Instant::now());
-            state.look(&self.traffic);
             let is_free = state.running < state.limit.get();
             let waits = match wait {
                 PermitWait::Unlimited => true,
@@ -123,19 +119,12 @@ impl Throttle {
                 .0;
         }
         state.running += 1;
-        let running = state.running;
-        state.limit.runs(running);
         *state.by_thread.entry(thread).or_default() += 1;
         Some(Permit {
             throttle: Arc::clone(self),
             thread,
             began: Began(state.limit.overloads()),
         })
-    }
-
-    /// Returns what counts the bytes of all connections.
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
     }
 
     /// Returns the present limit.
@@ -251,10 +240,6 @@ impl State {
             true => &mut self.writes,
             false => &mut self.reads,
         }
-    }
-
-    fn look(&mut self, traffic: &Traffic) {
-        self.limit.look(Instant::now(), self.running, traffic.now());
     }
 
     /// Returns what is left of the pause.

@@ -20,9 +20,6 @@ use crate::throttle::Throttle;
 /// The interval between two checks of the cancel flag during a read.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// The wait for the answer to so many bytes, or more, is taken for their way.
-const LARGE: usize = 64 * 1024;
-
 /// The limits of all connections of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -95,10 +92,8 @@ impl<In: Transport> Connector<In> for SocketConnector {
             write_timeout: None,
             limits: self.limits.clone(),
             wait: Arc::clone(&self.wait),
-            throttle: Arc::clone(&self.throttle),
-            is_measured: false,
-            last: Instant::now(),
-            unanswered: 0,
+            throttle: Some(Arc::clone(&self.throttle)),
+            sent_at: Instant::now(),
             is_broken: false,
         })))
     }
@@ -148,13 +143,9 @@ pub(super) struct Socket {
     write_timeout: Option<Duration>,
     limits: Limits,
     wait: Arc<WaitLimit>,
-    /// Told of the first round trip, and of what moves.
-    throttle: Arc<Throttle>,
-    is_measured: bool,
-    /// When something was last sent or received.
-    last: Instant,
-    /// How many bytes were sent since something was last received.
-    unanswered: usize,
+    /// Told of the first round trip, and then dropped.
+    throttle: Option<Arc<Throttle>>,
+    sent_at: Instant,
     is_broken: bool,
 }
 
@@ -182,14 +173,6 @@ fn receive(
 }
 
 impl Socket {
-    /// Counts bytes that moved since something last did.
-    fn moved(&mut self, bytes: usize) {
-        let now = Instant::now();
-        let time = now.saturating_duration_since(self.last);
-        self.throttle.traffic().add(bytes, time);
-        self.last = now;
-    }
-
     fn send(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
         let limit = timeout.not_zero().map(|limit| *limit);
@@ -232,15 +215,11 @@ impl Transport for Socket {
         if self.is_broken {
             return Ok(());
         }
-        if self.unanswered == 0 {
-            self.last = Instant::now();
-        }
         self.limits.pass(amount);
         let sent = self.send(amount, timeout);
-        self.unanswered += amount;
-        self.moved(amount);
-        if !self.is_measured {
-            self.throttle.sent(self.last);
+        self.sent_at = Instant::now();
+        if let Some(throttle) = &self.throttle {
+            throttle.sent(self.sent_at);
         }
         match sent {
             Err(error) if is_cut(&error) => {
@@ -263,19 +242,12 @@ impl Transport for Socket {
         let buffer = self.buffers.input_append_buf();
         let count = receive(&self.stream, buffer, &self.limits, timeout.for_read())?;
         self.buffers.input_appended(count);
-        if count == 0 {
-            return Ok(false);
+        if count > 0
+            && let Some(throttle) = self.throttle.take()
+        {
+            throttle.measured(self.sent_at.elapsed());
         }
-        if !std::mem::replace(&mut self.is_measured, true) {
-            self.throttle.measured(self.last.elapsed());
-        }
-        match std::mem::take(&mut self.unanswered) {
-            0 => self.moved(count),
-            // What was sent was still under way.
-            sent if sent >= LARGE => self.moved(0),
-            _ => self.last = Instant::now(),
-        }
-        Ok(true)
+        Ok(count > 0)
     }
 
     /// Whether the connection can serve another request: it is open, and no unexpected byte has arrived.
