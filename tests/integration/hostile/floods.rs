@@ -111,7 +111,7 @@ fn answers(stage: &mut Stage) {
         raw(format!("{chunked}0\r\n"), headers),
         "sends on and on",
     );
-    stage.answer("bomb", bomb(), "came encoded as gzip");
+    stage.answer("bomb", bomb(), "is encoded as gzip");
     let refusal = chunked.replace("200 OK", "403 Forbidden");
     stage.answer("error", raw(refusal, chunk), "403 Forbidden");
     let circle = Reply::status(307).header("Location", "/v2/evil/circle/manifests/v1");
@@ -303,7 +303,7 @@ fn token_servers_without_end_fail_their_registries_images_and_no_others() {
         (raw(chunked, chunk.clone()), "larger than the 1048576 bytes"),
         (raw(refusal, chunk), "the token server answered 401"),
         (raw("HTTP/1.1 200 OK\r\n", headers), "too many headers"),
-        (bomb(), "came encoded as gzip"),
+        (bomb(), "is encoded as gzip"),
         (Action::Answer(circle), "more than 10 redirects"),
         (
             Action::Answer(Reply::status(200).body(broken)),
