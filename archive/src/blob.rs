@@ -27,7 +27,7 @@ impl Bytes {
     }
 }
 
-/// A blob's bytes, or a range of them, straight from the archive. It keeps the archive's file open, and many may read at once.
+/// A blob's bytes, or a range of them, straight from the archive or a bundle's volume. It keeps the file open, and many may read at once.
 #[derive(Debug)]
 pub struct BlobReader {
     bytes: Bytes,
@@ -41,6 +41,15 @@ impl BlobReader {
             bytes,
             part,
             position: 0,
+        }
+    }
+
+    /// Where the bytes are that are still to be read: the file, the offset in it, and how many they are; none where they are in memory.
+    pub(crate) fn rest(&self) -> Option<(Arc<File>, u64, u64)> {
+        let left = self.part.size.saturating_sub(self.position);
+        match &self.bytes {
+            Bytes::Tar(file) => Some((Arc::clone(file), self.part.offset + self.position, left)),
+            Bytes::Made(_) => None,
         }
     }
 
@@ -63,7 +72,7 @@ impl Read for BlobReader {
         if count == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the archive has become shorter",
+                "the file has become shorter",
             ));
         }
         self.position += count as u64;

@@ -52,6 +52,7 @@ mod tagging;
 mod trust;
 mod turns;
 mod versions;
+mod waiting;
 mod worker_pool;
 
 pub use bytes::Bytes;

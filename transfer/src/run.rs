@@ -214,6 +214,7 @@ fn run_job(
         mut warnings,
         client,
         opener,
+        wanted,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -230,7 +231,7 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut ends = Ends::new(opener, job).with_losses(losses);
+    let mut ends = Ends::new(opener, job, wanted).with_losses(losses);
     let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()
@@ -296,6 +297,7 @@ fn run_job(
         origins,
         token_requests: client.take_token_requests(),
         missing,
+        missing_file: job.missing.clone(),
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
         takes_all_platforms: job.platforms.patterns().is_none(),
@@ -348,6 +350,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
         missing: Holdings::default(),
+        missing_file: None,
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
         takes_all_platforms: false,

@@ -12,14 +12,14 @@
 //! two bundles aren't mixed up, and is a tar of its own. A blob that is larger than a volume is cut into parts that `cat` joins.
 //!
 //! - What a place has: [`Holdings`], a text of digests.
-//! - Write: [`BundlePlan::new`] with the manifests and the base, then [`BundleOptions::write`], which goes on where a killed run was ended.
+//! - Write: [`BundlePlan::new`] with the manifests and the base, then [`BundleOptions::create`], which goes on where a killed run was ended, and
+//!   [`BundleWriter::write_blob`] and [`BundleWriter::finish`].
 //! - Read: [`Bundle::open`] with the folders of its volumes, [`Bundle::images`], [`Bundle::manifest`], [`Bundle::find`], [`Bundle::open_blob`].
 //! - Check: [`Bundle::check`].
 
 mod check;
 mod document;
 mod error;
-mod fill;
 mod holdings;
 mod plan;
 mod read;
@@ -27,6 +27,7 @@ mod script;
 mod size;
 mod sums;
 mod volume;
+mod volumes;
 mod wanted;
 mod write;
 
@@ -39,7 +40,7 @@ pub(crate) use read::list_in;
 pub use read::{Bundle, BundledBlob, BundledImage, Place};
 pub use size::VolumeSize;
 pub use wanted::Wanted;
-pub use write::{BundleOptions, Volume};
+pub use write::{BundleOptions, BundleWriter};
 
 /// The document that lists a bundle.
 pub const DOCUMENT: &str = "BUNDLE.json";

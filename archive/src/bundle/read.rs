@@ -12,7 +12,9 @@ use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, RawManifest, Re
 use super::document::{self, Carried, Document};
 use super::volume::{self, Entry, marker};
 use super::{BundleError, DOCUMENT, Held, Holdings};
-use crate::Error;
+use crate::blob::Bytes;
+use crate::entries::Extent;
+use crate::{BlobReader, Error};
 
 /// An image of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,11 +309,11 @@ impl Bundle {
             let file = Arc::clone(volume.file.as_ref().ok()?);
             let skipped = skip.min(part.size);
             skip -= skipped;
-            parts.push(PartReader {
-                file,
-                at: part.offset + skipped,
-                left: part.size - skipped,
-            });
+            let rest = Extent {
+                offset: part.offset + skipped,
+                size: part.size - skipped,
+            };
+            parts.push(BlobReader::new(Bytes::Tar(file), rest));
         }
         parts.reverse();
         Some(BundledBlob { parts })
@@ -417,52 +419,26 @@ fn open_volume(path: &Path, size: u64, beginning: &[u8]) -> Result<Option<File>,
 #[derive(Debug)]
 pub struct BundledBlob {
     /// What is still to be read, the last part first.
-    parts: Vec<PartReader>,
-}
-
-#[derive(Debug)]
-struct PartReader {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
+    parts: Vec<BlobReader>,
 }
 
 impl BundledBlob {
     /// Where its bytes are, if they are in one volume: the file, the offset in it, and how many they are.
     pub fn as_extent(&self) -> Option<(Arc<File>, u64, u64)> {
         match self.parts.as_slice() {
-            [part] => Some((Arc::clone(&part.file), part.at, part.left)),
+            [part] => part.rest(),
             _ => None,
         }
-    }
-
-    /// How many bytes are still to be read.
-    pub fn left(&self) -> u64 {
-        self.parts.iter().map(|part| part.left).sum()
     }
 }
 
 impl Read for BundledBlob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(part) = self.parts.last_mut() {
-            let most = usize::try_from(part.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            if part.left == 0 {
-                self.parts.pop();
-                continue;
-            }
-            if most == 0 {
-                return Ok(0);
-            }
-            let count = part.file.read_at(&mut buffer[..most], part.at)?;
-            if count == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the volume has become shorter",
-                ));
-            }
-            part.at += count as u64;
-            part.left -= count as u64;
-            return Ok(count);
+            match part.read(buffer)? {
+                0 if !buffer.is_empty() => self.parts.pop(),
+                count => return Ok(count),
+            };
         }
         Ok(0)
     }

@@ -1,14 +1,16 @@
 //! How a bundle is written.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use transload_archive::bundle::{VolumeSize, Wanted};
+use transload_archive::bundle::VolumeSize;
 
 /// How a bundle is written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bundling {
-    /// Which blobs it carries: all where nothing is said.
-    pub wanted: Arc<Wanted>,
+    /// What the other side has: inventories, earlier bundles, directories, archives and registries. They are read when the job is prepared.
+    pub base: Vec<String>,
+    /// An inventory of all that it may carry; none where it carries whatever the base lacks.
+    pub only: Option<PathBuf>,
     /// How large a volume may be; one volume where there is no limit.
     pub limit: Option<VolumeSize>,
     /// A command for the shell that is run for each volume once it is whole, with its path as `$1`.
