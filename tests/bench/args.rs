@@ -7,7 +7,7 @@ use crate::told::{Result, Told};
 use crate::tool::{PEERS, Tool};
 
 /// What is measured beside the rows.
-pub const OTHERS: [&str; 2] = ["micro", "scale"];
+pub const OTHERS: [&str; 3] = ["bundles", "micro", "scale"];
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,7 @@ Options:
 
 Rows:
 {}
+  bundles     a bundle beside a tar, its check beside the hash alone, its import beside a directory's
   micro       hashing, writing and both, beside what the store does
   scale       time and memory for 10 to 5,000 tiny images
 
