@@ -388,7 +388,7 @@ impl Archive {
             return Ok(None);
         };
         if self.taken.contains_key(&extent) {
-            let reason = "went by: what comes through a pipe can't be read twice";
+            let reason = "has passed, and a pipe can't be read twice";
             return Err(Error::entry(&self.path, &oci::blob_name(digest), reason));
         }
         let start = match range.start_bound() {

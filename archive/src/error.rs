@@ -215,7 +215,7 @@ impl Error {
                 "unpack it by hand and give the plain tar, if it comes from somebody you trust"
             }
             Error::WrongContent { .. } => {
-                "the place that the blob comes from may be damaged, or something between changes what it says"
+                "the place that the blob comes from may be damaged, or something in between changes it"
             }
             Error::Locked { .. } => "wait until it ends, or write to another file",
             Error::VolumeCommand { .. } => {

@@ -28,7 +28,7 @@ impl Records {
 pub(crate) fn read(mut rest: &[u8]) -> Result<Records, String> {
     let mut records = Records::default();
     while !rest.is_empty() {
-        let (key, value, next) = record(rest).ok_or("is a pax header with a record that is none")?;
+        let (key, value, next) = record(rest).ok_or("is a pax header with an invalid record")?;
         rest = next;
         let text = || {
             let text = String::from_utf8(value.to_vec()).ok();

@@ -78,7 +78,7 @@ fn entries_that_no_archive_of_images_has_are_refused_by_name() {
         ),
         (
             good().header("x", EntryType::XHeader, 4, "").content(b"what"),
-            "\"x\" is a pax header with a record that is none",
+            "\"x\" is a pax header with an invalid record",
         ),
         (good().file("index.json", "{}"), "\"index.json\" is there twice"),
         (

@@ -131,7 +131,7 @@ fn large_blobs_are_taken_as_they_pass_and_all_else_is_read_as_ever() {
                 Err(error) => {
                     assert!(is_large);
                     let told = format!(
-                        "- can't be used: its entry \"{}\" went by: what comes through a pipe can't be read twice",
+                        "- can't be used: its entry \"{}\" has passed, and a pipe can't be read twice",
                         blob_name(&digest)
                     );
                     assert_eq!(error.to_string(), told);

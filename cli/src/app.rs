@@ -25,6 +25,7 @@ use crate::jobs;
 use crate::journal::Journal;
 use crate::lock::LockFile;
 use crate::open_files;
+use crate::receipt::{self, ReceiptFile};
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
 use crate::signals::on_signals;
@@ -198,7 +199,7 @@ fn transfer(
             earlier.display()
         ));
         // A report tells that, too.
-        if how.report.is_none() {
+        if how.report.is_none() && how.receipt.is_none() {
             return Ok(0);
         }
     }
@@ -207,13 +208,28 @@ fn transfer(
         let problem = Problem::of_file("--report", error.to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     })?;
+    let signer = how.sign.as_deref().map(trust::read_signer).transpose()?;
+    warn_of_exposure(cli, how.sign.iter().filter(|key| trust::is_private(key)));
+    receipt::check_use(how, &work.jobs)?;
+    let receipt = how.receipt.as_deref();
+    let receipt = receipt
+        .map(|path| ReceiptFile::prepare(path, signer.clone()))
+        .transpose()?;
     let lock = LockFile::open(&how.lock, cli.quiet)?;
     for job in &mut work.jobs {
         job.check_existing |= how.check_existing;
         job.shard = how.shard;
+        job.bundling.signer.clone_from(&signer);
     }
     work.jobs = lock.bind(&work.jobs);
-    Ok(transfer_all(cli, how, logins, &work, (report, lock), locate))
+    Ok(transfer_all(
+        cli,
+        how,
+        logins,
+        &work,
+        (report, receipt, lock),
+        locate,
+    ))
 }
 
 /// Does the jobs, and reports what became of them.
@@ -222,7 +238,7 @@ fn transfer_all(
     how: &HowArgs,
     logins: DefaultCredentials,
     work: &Work<'_>,
-    (report, lock): (Option<ReportFile>, LockFile),
+    (report, receipt, lock): (Option<ReportFile>, Option<ReceiptFile>, LockFile),
     locate: impl Fn(&transfer::Problem) -> Problem,
 ) -> u8 {
     // A plan is quickly made, and is itself all that is to be seen.
@@ -263,7 +279,7 @@ fn transfer_all(
         };
     }
     let tasks = jobs.iter().map(|job| job.name.as_str());
-    let records = Arc::new(Records::new(tasks, lock, report, progress));
+    let records = Arc::new(Records::new(tasks, lock, (report, receipt), progress));
     let observer: Arc<dyn Observer> = Arc::new(Observers(vec![
         Arc::clone(progress) as Arc<dyn Observer>,
         Arc::clone(&records) as Arc<dyn Observer>,
@@ -378,7 +394,7 @@ fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
 
 fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
     let shown = match how.output.unwrap_or(Output::Text) {
-        Output::Text => ui::plan_text(plans, !matches!(cli.command, Command::Run(_))),
+        Output::Text => ui::fitted(ui::plan_text(plans, !matches!(cli.command, Command::Run(_)))),
         Output::Json => ui::json(&ui::plan_json(plans)),
     };
     let fails = plans.iter().any(|plan| {

@@ -80,7 +80,7 @@ pub struct Cli {
 
     /// Print more; -vv and -vvv print still more
     ///
-    /// -v tells of retries and fallbacks, -vv of requests, -vvv of everything.
+    /// -v shows retries and fallbacks, -vv requests, -vvv everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Output")]
     pub verbose: u8,
 
@@ -118,33 +118,33 @@ pub enum Command {
     Pull(PullArgs),
     /// Push images from a directory or an archive to a registry
     Push(PushArgs),
-    /// Copy images from any place to any other
+    /// Copy images between registries, directories, archives
     #[command(visible_alias = "cp")]
     Copy(CopyArgs),
     /// List the images in a directory or an archive
     #[command(visible_alias = "ls")]
     List(ListArgs),
-    /// Find the images that manifests, charts and Compose files name
+    /// List the images in manifests, rendered charts and Compose files
     Images(ImagesArgs),
-    /// List the digests of a place, for bundles that leave them out
+    /// List what a place has, so that a bundle can leave it out
     Inventory(InventoryArgs),
     /// Show an image's manifests, layers and sizes
     Inspect(InspectArgs),
-    /// Compare directories, archives, or one with a registry
+    /// Compare the images of two places
     Diff(DiffArgs),
     /// Serve directories and archives as a registry
     Serve(ServeArgs),
-    /// Check every byte of a directory or an archive, and repair it
+    /// Check every byte of a directory or an archive
     Verify(VerifyArgs),
-    /// Delete what no kept image uses from a directory
+    /// Delete unused blobs, and images not to keep, from a directory
     Prune(PruneArgs),
-    /// Make a page or a bill of materials of a report
+    /// Convert a report to a page or a bill of materials
     Report(ReportArgs),
     /// Write a commented task file to start from
     Init(init::InitArgs),
-    /// Store credentials for a registry
+    /// Store a registry's credentials, as docker login does
     Login(LoginArgs),
-    /// Remove stored credentials for a registry
+    /// Remove a registry's credentials, docker's and podman's too
     Logout(LogoutArgs),
     /// Diagnose the connection, certificate and login of a registry
     Check(CheckArgs),
@@ -152,7 +152,7 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print a man page, or write them all
     Man(ManArgs),
-    /// Print the version and the commit
+    /// Print the version, the commit and what computes digests
     #[command(hide = true)]
     Version,
 }
@@ -192,7 +192,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = SELECTION)]
     pub tags: Vec<String>,
 
-    /// Skip tasks of other modules than image
+    /// Run only tasks of the module image
     #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub image_tasks_only: bool,
 
@@ -245,9 +245,9 @@ pub struct PullArgs {
     #[arg(short, long, value_name = "PLACE")]
     pub dest: String,
 
-    /// Pull from this registry (a mirror) instead
+    /// Mirror to pull from, in place of each image's registry
     ///
-    /// Images keep their names.
+    /// Images are stored under their own names.
     #[arg(short, long, value_name = "REGISTRY")]
     pub src: Option<String>,
 
@@ -272,7 +272,7 @@ pub struct PullArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::short(examples::PUSH), after_long_help = examples::with_places(examples::PUSH))]
 pub struct PushArgs {
-    /// Images to push; all of the source's if none is named
+    /// Images to push; default: all images of the source
     ///
     /// A tag may be a glob with * ? [ ], such as 'app:v1.3*'; quote it for the shell.
     #[arg(value_name = "IMAGE")]
@@ -284,11 +284,13 @@ pub struct PushArgs {
     #[arg(short, long, value_name = "PLACE")]
     pub src: String,
 
-    /// Registry, such as hub.local/mirror
+    /// Registry and prefix, such as hub.local/mirror
     ///
-    /// Also a whole reference for one image, or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "REGISTRY|TEMPLATE")]
-    pub dest: String,
+    /// docker.io/library/alpine:3.20 becomes hub.local/mirror/library/alpine:3.20: the source's registry is dropped. Also a whole reference,
+    /// with its tag, for one image; or a template over the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. May be
+    /// repeated: every image goes to each.
+    #[arg(short, long, required = true, value_name = "REGISTRY|TEMPLATE")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///
@@ -321,21 +323,24 @@ pub struct PushArgs {
 #[derive(Debug, Args)]
 #[command(after_help = examples::short(examples::COPY), after_long_help = examples::with_places(examples::COPY))]
 pub struct CopyArgs {
-    /// Images to copy; all of the source's if none is named
+    /// Images to copy; default: all images of the source
     ///
     /// A tag may be a glob with * ? [ ], such as 'app:v1.3*'; quote it for the shell.
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
 
-    /// Directory, archive or registry [default: the images' own]
+    /// Source of the images [default: each image's registry]
+    ///
+    /// A directory, an archive or a registry.
     #[arg(short, long, value_name = "SRC")]
     pub src: Option<String>,
 
     /// Directory, archive, registry, reference or template
     ///
-    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}.
-    #[arg(short, long, value_name = "DEST")]
-    pub dest: String,
+    /// A template has the image's names: {{ .registry }}, {{ .repository }} and {{ .tag }}. May be repeated: every image goes to each, and a
+    /// registry as the source is read once.
+    #[arg(short, long, required = true, value_name = "DEST")]
+    pub dest: Vec<String>,
 
     /// Include images that lost their tag to a newer one
     ///
@@ -378,19 +383,21 @@ pub struct CopyArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = SELECTION)]
 pub struct WhichArgs {
-    /// File of images, one a line; - reads stdin
+    /// File of images, one per line; - reads stdin
     ///
     /// A line has an image or a glob. # begins a comment, at the start of a line or after a space.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub images_file: Option<PathBuf>,
 
     /// Only images whose name matches this pattern
+    ///
+    /// It may match anywhere in the name, as written or in full: calico matches docker.io/calico/node:v3.28.2. ^ and $ bind it to the ends.
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
 
-    /// Only these, such as linux/amd64,linux/arm64
+    /// Only these platforms, such as linux/amd64
     ///
-    /// All platforms if not given. A version of Windows is written 'windows(10.0.20348)/amd64', in full or its beginning.
+    /// Several are separated by commas; all platforms if not given. An index that loses platforms gets a new digest (see --index). A version of Windows is written 'windows(10.0.20348)/amd64', in full or its beginning.
     #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
     pub platform: Vec<String>,
 
@@ -404,7 +411,7 @@ pub struct WhichArgs {
     )]
     pub policy: Policy,
 
-    /// How to judge an image of one platform if --platform has several
+    /// Whether an image of one platform satisfies several in --platform
     #[arg(
         long,
         value_enum,
@@ -443,7 +450,7 @@ pub struct WhichArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = TRANSFER)]
 pub struct HowArgs {
-    /// Most requests and blobs at once
+    /// Maximum concurrent requests and blobs
     ///
     /// A transfer starts with 16 at once and adds more while requests succeed.
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "64",
@@ -462,7 +469,7 @@ pub struct HowArgs {
           allow_negative_numbers = true, hide_short_help = true)]
     pub timeout: u16,
 
-    /// Most bytes a second, such as 500K, 20M or 100MB
+    /// Maximum bytes per second, such as 500K, 20M or 100MB
     ///
     /// Counts all connections together. K, M and G are powers of 1024; KB, MB and GB are powers of 1000.
     #[arg(long, value_name = "RATE", value_parser = rate::parse, allow_negative_numbers = true, hide_short_help = true)]
@@ -479,8 +486,8 @@ pub struct HowArgs {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Form of the plan that --dry-run prints [default: text]
-    #[arg(long, value_enum, value_name = "FORM", hide_short_help = true, help_heading = OUTPUT)]
+    /// Output format of --dry-run [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_short_help = true, help_heading = OUTPUT)]
     pub output: Option<Output>,
 
     /// How progress is shown.
@@ -490,13 +497,13 @@ pub struct HowArgs {
     /// What tags stood for.
     #[command(flatten)]
     pub lock: lock::LockArgs,
-    /// Write results here: JSON, or a page (*.html)
+    /// Write a report: JSON, or a page (*.html)
     ///
-    /// What became of each image, for programs, and for people to look at and print. - is stdout
+    /// It has the result of each image. - is stdout.
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]
     pub report: Option<PathBuf>,
 
-    /// Only what failed or was left in this report
+    /// Only images that this report has as not copied
     ///
     /// Takes the --report of an earlier run; - reads stdin.
     #[arg(long, value_name = "REPORT", help_heading = REPORTS)]
@@ -508,7 +515,20 @@ pub struct HowArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
     pub missing: Option<PathBuf>,
 
-    /// Only part I of the images, where N runs share them
+    /// Write down what arrived from a bundle, as proof
+    ///
+    /// The form is that of --report. `transload verify --receipt FILE --against PLACE` checks it later.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
+    pub receipt: Option<PathBuf>,
+
+    /// Sign bundles that are written, and the receipt
+    ///
+    /// An OpenSSH key, Ed25519 or ECDSA. With a passphrase, or only the .pub file, ssh-agent signs. A bundle that is there already is
+    /// checked and signed.
+    #[arg(long, value_name = "KEY", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
+    pub sign: Option<PathBuf>,
+
+    /// Copy part I of N, where N runs divide the images
     ///
     /// In the pods of a Kubernetes Indexed Job, N alone. All images of a repository are in one part.
     #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed", hide_short_help = true, help_heading = TRANSFER)]
@@ -536,9 +556,9 @@ pub enum SingleArg {
 /// How to write an index if only some of its platforms are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IndexArg {
-    /// Name only the copied platforms; the digest changes.
+    /// List only the copied platforms; the digest changes.
     Filtered,
-    /// Keep the index and its digest unchanged.
+    /// Keep the index and its digest unchanged (a sparse index).
     Original,
 }
 

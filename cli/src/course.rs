@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::json;
 use transload_template::Value;
-use transload_transfer::job::{Job, Referrers};
+use transload_transfer::job::{Bundling, Job, Referrers};
 use transload_transfer::{Fault, JobSummary, Status, Turn, Turns};
 
 use crate::report::TaskReport;
@@ -60,6 +60,10 @@ impl Turns for CourseOfRun<'_> {
                     },
                     trust: bound.trust.iter().chain(&job.trust).cloned().collect(),
                     pins: job.pins.clone(),
+                    bundling: Bundling {
+                        signer: job.bundling.signer.clone(),
+                        ..bound.bundling
+                    },
                     earlier: job.earlier.clone(),
                     is_fallback: job.is_fallback,
                     ..*bound

@@ -26,12 +26,12 @@ use crate::task::{self, Problem, TaskErrors};
 use crate::trust;
 
 use ends::{
-    directory, directory_as_image, endpoint, holds_images, is_directory, is_registry, new_directory,
-    registry, swapped,
+    destinations, directory, directory_as_image, endpoint, holds_images, is_directory, is_registry,
+    new_directory, registry, swapped,
 };
 use hosts::hosts;
 pub use hosts::{host_rules, logins};
-pub use inside::{Ends, against, diff, inspect, inventory, place, platform_patterns};
+pub use inside::{Ends, against, diff, inspect, inventory, place, place_of_receipt, platform_patterns};
 
 /// Collects what is wrong while going on.
 #[derive(Default)]
@@ -90,8 +90,10 @@ pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
 /// Everything that is wrong with the arguments.
 pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
     let mut wrong = Wrong::default();
-    if is_registry(&args.src) && is_directory(&args.dest) {
-        return Err(swapped(&args.src, &args.dest).into());
+    if let Some(dest) = args.dest.iter().find(|dest| is_directory(dest))
+        && is_registry(&args.src)
+    {
+        return Err(swapped(&args.src, dest).into());
     }
     let source = directory("--src", &args.src, &mut wrong)
         .map(|source| with_volumes(source, &args.volumes, &mut wrong));
@@ -102,15 +104,20 @@ pub fn push(args: &PushArgs) -> Result<Job, TaskErrors> {
             "`transload copy` copies between registries",
         );
     }
-    let destination = registry("--dest", &args.dest, &mut wrong);
-    let renaming = renaming(&args.rename, &mut wrong);
-    let job = source.zip(destination).map(|(source, destination)| Job {
-        source: Some(source.into()),
-        renaming,
-        untagged: args.untagged,
-        create_projects: args.projects.visibility(),
-        ..Job::new("push", destination)
+    let destinations = destinations(&args.dest, &mut wrong, |dest, wrong| {
+        registry("--dest", dest, wrong)
     });
+    let renaming = renaming(&args.rename, &mut wrong);
+    let job = source
+        .zip(destinations)
+        .map(|(source, (destination, also_to))| Job {
+            source: Some(source.into()),
+            also_to,
+            renaming,
+            untagged: args.untagged,
+            create_projects: args.projects.visibility(),
+            ..Job::new("push", destination)
+        });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
 }
@@ -126,16 +133,24 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
         let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
         endpoint("--src", src, parsed, &mut wrong)
     });
-    let parsed = Location::parse_argument(&args.dest).map(Endpoint::Fixed);
-    let destination = endpoint("--dest", &args.dest, parsed, &mut wrong);
-    if let (true, Some(destination)) = (args.link, &destination)
-        && !Endpoint::may_be_linked(source.as_ref(), destination)
+    if let (None, Some(given)) = (&args.src, args.volumes.given()) {
+        wrong.note(given, "it is about the bundle of --src, and there is none");
+    }
+    let destinations = destinations(&args.dest, &mut wrong, |dest, wrong| {
+        let parsed = Location::parse_argument(dest).map(Endpoint::Fixed);
+        endpoint("--dest", dest, parsed, wrong)
+    });
+    if let (true, Some((first, others))) = (args.link, &destinations)
+        && !std::iter::once(first)
+            .chain(others)
+            .all(|destination| Endpoint::may_be_linked(source.as_ref(), destination))
     {
         wrong.note_with_hint("--link", NO_LINK, LINK_HINT);
     }
     let renaming = renaming(&args.rename, &mut wrong);
-    let job = destination.map(|destination| Job {
+    let job = destinations.map(|(destination, also_to)| Job {
         source,
+        also_to,
         renaming,
         link: args.link,
         untagged: args.untagged,
@@ -160,20 +175,31 @@ fn bundling(args: &BundleArgs, destination: &Endpoint, wrong: &mut Wrong) -> Bun
         only: args.only.clone(),
         limit: args.volume_size,
         command: args.volume_command.clone(),
+        signer: None,
     }
 }
 
-/// Adds the folders that have a bundle's volumes.
+/// Adds the folders that have a bundle's volumes, and who has to have signed it.
 fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Location {
-    if args.volumes.is_empty() {
+    let Some(given) = args.given() else {
         return source;
-    }
+    };
     match source {
         Location::Local(place) if place.is_bundle() => {
-            Location::Local(place.with_volumes(args.volumes.clone()))
+            let signers = args.trust.as_deref().map(trust::read_signers).transpose();
+            let signers = signers.unwrap_or_else(|errors| {
+                wrong.0.extend(errors.problems().iter().cloned());
+                None
+            });
+            let place = place.with_volumes(args.volumes.clone());
+            Location::Local(place.with_signers(signers))
         }
         other => {
-            wrong.note("--volumes", format!("{other} is no bundle, and has no volumes"));
+            let message = match given {
+                "--trust" => format!("{other} is no bundle, and only bundles are signed as a whole"),
+                _ => format!("{other} is no bundle, and has no volumes"),
+            };
+            wrong.note(given, message);
             other
         }
     }

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod lock;
 mod open_files;
 mod page;
+mod receipt;
 mod records;
 pub mod report;
 mod signals;

@@ -1,11 +1,12 @@
-//! What a run leaves behind besides images: the lock file and the report. They are written once, in whatever way the run ends.
+//! What a run leaves behind besides images: the lock file, the report and the receipt. They are written once, in whatever way the run ends.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use transload_transfer::{Event, ImageOutcome, Observer, Status};
 
 use crate::lock::LockFile;
-use crate::report::{Recorder, ReportFile, RunStatus};
+use crate::receipt::ReceiptFile;
+use crate::report::{Recorder, Report, ReportFile, RunStatus};
 use crate::ui::{self, Progress};
 
 /// How a run ended.
@@ -19,10 +20,11 @@ pub(crate) enum Ending {
     Broken,
 }
 
-/// An observer that keeps the lock file and the report.
+/// An observer that keeps the lock file, the report and the receipt.
 pub(crate) struct Records {
     lock: LockFile,
     report: Option<ReportFile>,
+    receipt: Option<ReceiptFile>,
     recorder: Recorder,
     /// The images that arrived, for the lock file.
     arrived: Mutex<Vec<ImageOutcome>>,
@@ -36,7 +38,7 @@ impl Records {
     pub fn new<'a>(
         tasks: impl IntoIterator<Item = &'a str>,
         lock: LockFile,
-        report: Option<ReportFile>,
+        (report, receipt): (Option<ReportFile>, Option<ReceiptFile>),
         progress: &Arc<Progress>,
     ) -> Records {
         if report.as_ref().is_some_and(ReportFile::is_stdout) {
@@ -45,6 +47,7 @@ impl Records {
         Records {
             lock,
             report,
+            receipt,
             recorder: Recorder::new(tasks),
             arrived: Mutex::default(),
             progress: Arc::clone(progress),
@@ -52,7 +55,7 @@ impl Records {
         }
     }
 
-    /// Writes the lock file, then the report; what can't be written is told afterwards. Returns whether all of it could be. The first call
+    /// Writes the lock file, then the report and the receipt; what can't be written is told afterwards. Returns whether all of it could be. The first call
     /// counts, and others wait for it.
     pub fn write(&self, ending: Ending) -> bool {
         *self.is_written.get_or_init(|| {
@@ -71,7 +74,12 @@ impl Records {
             if let Err(error) = &reported {
                 self.progress.print(&format!("error: the report: {error}"));
             }
-            recorded.is_ok() && reported.is_ok()
+            let receipt = self.receipt.as_ref();
+            let proven = receipt.map_or(Ok(()), |file| file.write(&self.report_of(ending)));
+            if let Err(error) = &proven {
+                self.progress.print(&format!("error: the receipt: {error}"));
+            }
+            recorded.is_ok() && reported.is_ok() && proven.is_ok()
         })
     }
 
@@ -82,17 +90,21 @@ impl Records {
         if file.is_stdout() {
             self.progress.finish();
         }
+        file.write(&self.report_of(ending))
+    }
+
+    fn report_of(&self, ending: Ending) -> Report {
         let mut report = self.recorder.report(ending != Ending::Done);
         if ending == Ending::Broken {
             report.status = RunStatus::Failed;
         }
-        file.write(&report)
+        report
     }
 }
 
 impl Observer for Records {
     fn event(&self, event: &Event<'_>) {
-        if self.report.is_some() {
+        if self.report.is_some() || self.receipt.is_some() {
             self.recorder.event(event);
         }
         if let Event::ImageFinished { outcome } = event
@@ -110,7 +122,6 @@ mod tests {
     use transload_reference::Digest;
 
     use super::*;
-    use crate::report::Report;
     use crate::ui::ProgressMode;
     use transload_transfer::{Route, Scheduled};
 
@@ -121,11 +132,12 @@ mod tests {
         let records = Records::new(
             ["pull"],
             LockFile::Kept(lock.clone()),
-            Some(ReportFile::prepare(&report).unwrap()),
+            (Some(ReportFile::prepare(&report).unwrap()), None),
             &Arc::new(Progress::new(ProgressMode::None, 1, true)),
         );
         let route = |name: &str| Route {
             image: name.to_owned(),
+            label: name.to_owned(),
             source: String::new(),
             destination: String::new(),
         };

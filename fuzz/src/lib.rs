@@ -12,8 +12,10 @@ pub mod manifest;
 pub mod oci_index;
 pub mod public_keys;
 pub mod reference;
+pub mod referrers;
 pub mod request;
 pub mod signature;
+pub mod ssh;
 pub mod task;
 pub mod template;
 
@@ -21,7 +23,7 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("bundle", bundle::check),
@@ -32,8 +34,10 @@ pub const TARGETS: [Target; 14] = [
     ("oci_index", oci_index::check),
     ("public_keys", public_keys::check),
     ("reference", reference::check),
+    ("referrers", referrers::check),
     ("request", request::check),
     ("signature", signature::check),
+    ("ssh", ssh::check),
     ("task", task::check),
     ("template", template::check),
 ];

@@ -82,8 +82,8 @@ pub enum Error {
         /// Its size in bytes.
         size: u64,
     },
-    /// The filesystem takes no colon in a name.
-    #[error("{}: its filesystem{} takes no colon in a name, which an image directory needs", shown(path), in_brackets(filesystem.as_deref()))]
+    /// The filesystem allows no colon in file names.
+    #[error("{}: its filesystem{} allows no colon in file names, which an image directory needs", shown(path), in_brackets(filesystem.as_deref()))]
     NoColons {
         /// The directory.
         path: PathBuf,
@@ -152,11 +152,11 @@ impl Error {
                 "move that file away and pull its image into the directory again"
             }
             Error::WrongContent { .. } => {
-                "what serves the blob may be damaged, or something between changes what it says"
+                "what serves the blob may be damaged, or something in between changes it"
             }
             Error::Stopped { .. } => return None,
             Error::NoColons { .. } => {
-                "exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs, or write an OCI image layout (oci:DIR), which any filesystem takes"
+                "choose a directory on ext4, xfs or btrfs (not exFAT, FAT or NTFS), or write an OCI image layout (oci:DIR), which any filesystem takes"
             }
             Error::TooManyTags { .. } => "put some of the repository's tags into another directory",
             Error::Collision { .. } => "put this image into a directory of its own",
@@ -205,7 +205,7 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
             "check the path: if it was there at the beginning, it was removed or unmounted since"
         }
         io::ErrorKind::PermissionDenied => {
-            "this user may not do that there: check owner and permissions (ls -ld), or choose another directory"
+            "this user has no permission there: check owner and permissions (ls -ld), or choose another directory"
         }
         io::ErrorKind::StorageFull => {
             "the disk is full: make room and run the same command again, it goes on where it ended"

@@ -51,7 +51,7 @@ pub(crate) trait Layout: fmt::Debug + Send + Sync {
 
     fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error>;
 
-    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error>;
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error>;
 
     fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error>;
 

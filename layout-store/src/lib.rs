@@ -83,6 +83,7 @@ pub mod repair;
 mod share;
 mod sparse;
 mod store;
+mod subjects;
 mod upload;
 mod verify;
 

@@ -97,7 +97,10 @@ impl Parts {
             return Err(Error::damaged(&path, "it is no file"));
         }
         let Some(known) = writer.position.checked_sub(start) else {
-            return Err(Error::damaged(&path, "it doesn't follow on what is there"));
+            return Err(Error::damaged(
+                &path,
+                "it doesn't continue the bytes that are there",
+            ));
         };
         let mut part = File::open(&path).map_err(Error::io("opening", &path))?;
         part.seek(SeekFrom::Start(known))

@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::error::shown;
 use crate::layout::Layout;
 use crate::repair::Repair;
+use crate::subjects::readable;
 use crate::{Caution, Error, Exclusive, Format, Listing, OpenOptions, StoredImage};
 
 /// A directory of images. Many threads may use it at once, and so may other processes.
@@ -165,22 +166,23 @@ impl Store {
         self.layout.check_place(repository, tag)
     }
 
-    /// Lets a tag stand for a manifest that is there. Where many tags of a repository are written, [`Store::tag_all`] does it in one
-    /// change.
+    /// Lets a tag stand for a manifest that is there. Where many tags are written, [`Store::tag_all`] does it in few changes.
     ///
     /// # Errors
     /// As [`Store::tag_all`].
     pub fn tag(&self, repository: &Repository, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        self.tag_all(repository, &[(tag.clone(), digest.clone())])
+        let tags = vec![(tag.clone(), digest.clone())];
+        self.tag_all(&BTreeMap::from([(repository.clone(), tags)]))
     }
 
-    /// Lets tags of a repository stand for manifests that are there, all in one change, which is durable then.
+    /// Lets tags stand for manifests that are there, with one durable change for each file that has some: a repository's, or that of a whole
+    /// OCI layout.
     ///
     /// # Errors
-    /// Where a manifest isn't there, the folder can't be written, or what tags stand for can't be read or would grow too large: no tag is
-    /// changed then.
-    pub fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
-        self.layout.tag_all(repository, tags)
+    /// Where a manifest isn't there, the folder can't be written, or what tags stand for can't be read or would grow too large: no tag of that
+    /// file and of later ones is changed then.
+    pub fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        self.layout.tag_all(tags)
     }
 
     /// Lists an image that has no tag by its digest, durably. Its manifest must be there.
@@ -244,10 +246,24 @@ impl Store {
     /// # Errors
     /// Where the repository's manifests can't be read. What isn't what its name says is passed over.
     pub fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
-        Ok(self
-            .all_referrers(repository)?
-            .remove(subject)
-            .unwrap_or_default())
+        let mut referrers = Vec::new();
+        for (digest, of) in self.layout.subjects(repository)? {
+            if of == *subject {
+                referrers.extend(self.referrer(repository, &digest)?);
+            }
+        }
+        Ok(referrers)
+    }
+
+    /// Returns the entry of a manifest in the list of its subject's referrers.
+    fn referrer(&self, repository: &Repository, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+        let manifest = readable(self.layout.manifest(repository, digest))?;
+        Ok(manifest.and_then(|manifest| manifest.referrer()))
+    }
+
+    /// Whether [`Store::all_referrers`] gives the same for each repository: the manifests of an OCI layout belong to none.
+    pub fn shares_manifests(&self, repository: &Repository) -> bool {
+        self.layout.scope(repository).is_none()
     }
 
     /// Returns what refers to each manifest of a repository, by the manifest's digest, whether or not that manifest is there.
@@ -257,10 +273,8 @@ impl Store {
     pub fn all_referrers(&self, repository: &Repository) -> Result<BTreeMap<Digest, Vec<Descriptor>>, Error> {
         let mut by_subject: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
         for (digest, subject) in self.layout.subjects(repository)? {
-            match self.layout.manifest(repository, &digest) {
-                Ok(Some(manifest)) => by_subject.entry(subject).or_default().extend(manifest.referrer()),
-                Err(error @ Error::Io { .. }) => return Err(error),
-                _ => {}
+            if let Some(referrer) = self.referrer(repository, &digest)? {
+                by_subject.entry(subject).or_default().push(referrer);
             }
         }
         Ok(by_subject)

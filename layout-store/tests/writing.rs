@@ -1,5 +1,6 @@
 //! What a store writes, and what it does when two write at once, when a writer dies, and when something is in the way.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -695,29 +696,27 @@ fn many_tags_of_a_repository_are_one_change_of_its_tag_map_all_or_none() {
     let store = Store::create(folder.path()).unwrap();
     let manifest = publish(&store, "hub.local/app", "v0").unwrap();
     let repository: Repository = "hub.local/app".parse().unwrap();
-    let tags = |count: usize, digest: &Digest| -> Vec<(Tag, Digest)> {
+    let tags = |count: usize, digest: &Digest| -> BTreeMap<Repository, Vec<(Tag, Digest)>> {
         let tags = (0..count).map(|number| format!("v{number}").parse().unwrap());
-        tags.map(|tag| (tag, digest.clone())).collect()
+        BTreeMap::from([(
+            repository.clone(),
+            tags.map(|tag| (tag, digest.clone())).collect(),
+        )])
     };
-    store
-        .tag_all(&repository, &tags(5000, manifest.digest()))
-        .unwrap();
+    store.tag_all(&tags(5000, manifest.digest())).unwrap();
     assert_eq!(store.tags(&repository).unwrap().len(), 5000);
     let layout = folder.path().join("hub.local/app/manifests/layout");
     let before = fs::read(&layout).unwrap();
 
     // Nothing is written where nothing changes, nor where a manifest isn't there or the map would be too large to be read back.
     let inode = fs::metadata(&layout).unwrap().ino();
-    store
-        .tag_all(&repository, &tags(5000, manifest.digest()))
-        .unwrap();
+    store.tag_all(&tags(5000, manifest.digest())).unwrap();
     assert_eq!(fs::metadata(&layout).unwrap().ino(), inode);
     let mut with_a_missing_one = tags(2, manifest.digest());
-    with_a_missing_one.push(("v9999".parse().unwrap(), Digest::of(b"missing")));
-    assert!(store.tag_all(&repository, &with_a_missing_one).is_err());
-    let error = store
-        .tag_all(&repository, &tags(120_000, manifest.digest()))
-        .unwrap_err();
+    let missing = ("v9999".parse().unwrap(), Digest::of(b"missing"));
+    with_a_missing_one.get_mut(&repository).unwrap().push(missing);
+    assert!(store.tag_all(&with_a_missing_one).is_err());
+    let error = store.tag_all(&tags(120_000, manifest.digest())).unwrap_err();
     assert!(
         matches!(error, Error::TooManyTags { tags: 120_000, .. }),
         "{error}"

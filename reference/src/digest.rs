@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{ParseError, ParseErrorKind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -50,7 +51,8 @@ impl Algorithm {
 /// Since it is validated, it is safe as a file name and in a URL's path.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
-    text: Box<str>,
+    /// Shared, since each digest is held many times while its image is copied.
+    text: Arc<str>,
     algorithm: Algorithm,
 }
 

@@ -297,7 +297,10 @@ struct Document {
 
 /// `"layers": null` is an empty list that a Go program wrote; a missing one is none.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Descriptor>>, D::Error> {
-    or_default(deserializer).map(Some)
+    let mut list: Vec<Descriptor> = or_default(deserializer)?;
+    // It is kept as long as its image is copied, and grew by doubling.
+    list.shrink_to_fit();
+    Ok(Some(list))
 }
 
 impl Document {

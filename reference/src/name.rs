@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{ParseError, ParseErrorKind as Kind};
 
@@ -14,7 +15,7 @@ pub(crate) const DOCKER_HUB: &str = "docker.io";
 ///
 /// Host names are lowercased. Docker Hub's other names, `index.docker.io` and `registry-1.docker.io`, become `docker.io`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Registry(Box<str>);
+pub struct Registry(Arc<str>);
 
 impl Registry {
     /// Docker Hub.
@@ -121,7 +122,7 @@ impl fmt::Display for Registry {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     registry: Registry,
-    path: Box<str>,
+    path: Arc<str>,
 }
 
 impl Repository {
@@ -131,7 +132,7 @@ impl Repository {
     /// Where `path` isn't lowercase components joined by `/`.
     pub fn new(registry: Registry, path: &str) -> Result<Repository, ParseError> {
         check_path(path)?;
-        let full: Box<str> = if registry.is_docker_hub() && !path.contains('/') {
+        let full: Arc<str> = if registry.is_docker_hub() && !path.contains('/') {
             format!("library/{path}").into()
         } else {
             path.into()
@@ -276,7 +277,7 @@ fn check_component(component: &str) -> Result<(), Kind> {
 /// A tag: 1 to 128 of `[A-Za-z0-9_.-]`, the first of them a letter, a digit or `_`
 /// ([distribution specification](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(Box<str>);
+pub struct Tag(Arc<str>);
 
 impl Tag {
     /// The tag that is meant where none is given.

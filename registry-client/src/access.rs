@@ -72,7 +72,7 @@ impl Core {
         let settings = self.rules.get(rule);
         let url = self.url(registry, Some(repository), "/v2/")?;
         let found = match settings.and_then(|settings| Some((settings, settings.credential.clone()?))) {
-            Some((settings, credential)) => Some((credential, CredentialOrigin::Rule(settings.repo.clone()))),
+            Some((settings, credential)) => Some((credential, settings.origin())),
             None => self
                 .credentials
                 .find(registry, repository.path())

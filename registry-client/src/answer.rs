@@ -172,7 +172,7 @@ impl Answer {
         if let Some(encoding) = self.foreign_encoding()
             && !bytes.trim_ascii_start().starts_with(b"{")
         {
-            let message = format!("the answer came encoded as {encoding}, which nobody asked for");
+            let message = format!("the answer is encoded as {encoding}, which transload didn't ask for");
             return Err(Error::new(place, ErrorKind::Protocol(message)).at(&self.url));
         }
         Ok(bytes)

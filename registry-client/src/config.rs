@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use transload_reference::{Registry, Repository};
 
+use crate::credentials::CredentialOrigin;
 use crate::secret::Secret;
 
 /// Credentials for a registry. `Debug` shows the user name and nothing else.
@@ -69,6 +70,8 @@ pub struct HostRule {
     pub repo: String,
     /// The credentials; without them, the client's [`CredentialSource`](crate::CredentialSource) is asked.
     pub credential: Option<Credential>,
+    /// Where they come from, for messages: `--creds`. `None`: the rule's entry in a list (`auths entry REPO`).
+    pub credential_origin: Option<String>,
     /// Whether the host's certificates, but not a proxy's, go unverified (default: false).
     pub insecure: Option<bool>,
     /// Whether to speak plain HTTP. `None`: HTTPS. A registry on this machine is also probed for plain HTTP if this rule has neither
@@ -88,6 +91,14 @@ impl HostRule {
         HostRule {
             repo: repo.into(),
             ..HostRule::default()
+        }
+    }
+
+    /// Returns the origin of its credentials.
+    pub(crate) fn origin(&self) -> CredentialOrigin {
+        match &self.credential_origin {
+            Some(origin) => CredentialOrigin::Named(origin.clone()),
+            None => CredentialOrigin::Rule(self.repo.clone()),
         }
     }
 }

@@ -389,6 +389,10 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match &self.0.kind {
             ErrorKind::Status(refusal) | ErrorKind::Token(refusal) => refusal.is_retryable(),
+            // A name that was looked up in vain, twice, needs another spelling or another DNS server.
+            ErrorKind::Network { network, .. } if self.0.is_final && self.0.is_unknown_host => {
+                network.is_retryable() && *network != Network::NoSuchHost
+            }
             ErrorKind::Network { network, .. } => network.is_retryable(),
             ErrorKind::Manifest(error) => error.is_retryable(),
             ErrorKind::Content(error) => error.is_retryable(),

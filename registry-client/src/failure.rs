@@ -66,7 +66,7 @@ fn proxy_refusal(message: &str) -> (Network, String) {
         _ => Network::Proxy,
     };
     match status {
-        Some(status) => (network, format!("it won't connect, and answered {status}")),
+        Some(status) => (network, format!("it refused the connection with {status}")),
         None => (network, message.to_owned()),
     }
 }
@@ -192,7 +192,7 @@ fn classify_tls(error: &rustls::Error) -> (Network, String) {
         _ => Network::Tls,
     };
     let message = match network {
-        Network::NotTls => "HTTPS was spoken and something else answered, plain HTTP most likely".to_owned(),
+        Network::NotTls => "the answer isn't TLS, most likely plain HTTP".to_owned(),
         Network::Reset => {
             format!("bytes were damaged on their way, which ended the connection (TLS: {error})")
         }
@@ -277,7 +277,7 @@ mod tests {
             classify(&refusal),
             (
                 Network::ProxyLogin,
-                "it won't connect, and answered 407 Proxy Authentication Required".to_owned()
+                "it refused the connection with 407 Proxy Authentication Required".to_owned()
             )
         );
         assert_eq!(

@@ -43,7 +43,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
                 .to_owned(),
         ),
         ErrorKind::Content(_) => Some(format!(
-            "{host} holds damaged content, or something between changes what it says: push the image again"
+            "{host} holds damaged content, or something in between changes it: push the image again"
         )),
         ErrorKind::Source(inner) => inner
             .get_ref()
@@ -97,7 +97,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     }
     if error.is_blob_unknown() {
         return Some(format!(
-            "{host} doesn't find what it took or said to have: look at its log and its storage, restart it if it keeps in memory what it has, \
+            "{host} lacks a blob that it accepted or claimed to have: look at its log and its storage, restart it if it keeps in memory what it has, \
              and run the same command again"
         ));
     }
@@ -133,7 +133,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         429 => too_many_requests(refusal, host),
         507 => format!("the disk of {host} is full: free space there"),
         500..=599 => format!(
-            "{host} has trouble of its own: look at its log, and at its disk and storage; run the same command again later"
+            "{host} has an internal problem: look at its log, and at its disk and storage; run the same command again later"
         ),
         _ => return None,
     })
@@ -191,7 +191,7 @@ fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &st
             no_credential(host)
         }
         Reason::NoRightToPush => format!(
-            "the user may log in and may not push to the project {project} on {host}: ask for the role Developer there (Harbor: Projects, \
+            "the user may log in, but not push to the project {project} on {host}: ask for the role Developer there (Harbor: Projects, \
              {project}, Members), or use another user"
         ),
         Reason::RobotWithoutPush => format!(
@@ -214,7 +214,7 @@ fn of_reason(error: &Error, reason: Reason, path: &str, project: &str, host: &st
              Policy, Tag Immutability)"
         ),
         Reason::PullPolicy => format!(
-            "the project {project} on {host} lets nobody pull an image like this: sign it, scan it or mend it, or relax the project's rules \
+            "the project {project} on {host} blocks pulls of this image: sign, scan or fix the image, or relax the project's rules \
              (Harbor: Projects, {project}, Configuration, Deployment Security)"
         ),
     }
@@ -231,13 +231,13 @@ fn no_project(error: &Error, project: &str, host: &str) -> String {
 fn no_right(error: &Error, path: &str, project: &str, host: &str) -> String {
     if error.is_push() {
         format!(
-            "the user may log in and may not push to {path}: ask for the right to push there (Harbor: role Developer in the project \
+            "the user may log in, but not push to {path}: ask for the right to push there (Harbor: role Developer in the project \
              {project}; a robot account: \"Push Repository\"); some registries say the same of a project that doesn't exist: create \
              {project} on {host} first"
         )
     } else {
         format!(
-            "the user may log in and may not pull {path}: check the name, or ask for the right to pull in {project}; some registries say \
+            "the user may log in, but not pull {path}: check the name, or ask for the right to pull in {project}; some registries say \
              the same of what doesn't exist"
         )
     }
@@ -314,7 +314,7 @@ fn token(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
         401 | 403 => no_credential(host),
         429 => too_many_requests(refusal, host),
         500..=599 => {
-            format!("the token server of {host} has trouble of its own: look at its log, try again later")
+            format!("the token server of {host} has an internal problem: look at its log, try again later")
         }
         _ => return None,
     })

@@ -110,7 +110,7 @@ impl Core {
         match refusal {
             Some(error) => self.notify(NoticeKind::Retry, place, 1, wait, error.kind()),
             None => {
-                let cause = "the token server gave a token for nobody, as it does where a password is wrong or the user is locked out";
+                let cause = "the token server gave an anonymous token, as it does if the password is wrong or the user is locked out";
                 self.notify(NoticeKind::Retry, place, 1, wait, cause);
             }
         }
@@ -136,7 +136,7 @@ impl Core {
         };
         let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
         let origin = match rule.filter(|rule| rule.credential.is_some()) {
-            Some(rule) => Some(CredentialOrigin::Rule(rule.repo.clone())),
+            Some(rule) => Some(rule.origin()),
             None => {
                 let known = lock(&self.known_credentials);
                 let known = place

@@ -273,7 +273,7 @@ pub(crate) fn hint_of_refusal(error: &Error) -> Option<String> {
     };
     match error.status()? {
         403 => Some(format!(
-            "the user may log in to {host} and may not create projects: ask an administrator to create {project}, or to let everyone \
+            "the user may log in to {host}, but not create projects: ask an administrator to create {project}, or to let everyone \
              create projects (Harbor: Configuration, System Settings, Project Creation); of the robot accounts, only a system robot \
              with the permission to create projects may"
         )),

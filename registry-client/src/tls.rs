@@ -41,7 +41,7 @@ pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientIde
     let fail = |what: &str| format!("key_file {}: {what}", key_file.display());
     if contains(&pem, b"ENCRYPTED") {
         return Err(fail(
-            "its key is encrypted, and nobody is here to ask for the password; `openssl pkey` decrypts it",
+            "its key is encrypted, and transload can't ask for the password; `openssl pkey` decrypts it",
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| fail("there is no private key (PEM) in it"))?;

@@ -86,8 +86,7 @@ fn read_certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateD
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let pem = read(KEY, path)?;
     if pem.windows(9).any(|part| part == b"ENCRYPTED") {
-        let message =
-            "it is encrypted, and nobody is here to ask for the password; `openssl pkey` decrypts it";
+        let message = "it is encrypted, and transload can't ask for the password; `openssl pkey` decrypts it";
         return Err(Error::of_file(KEY, path, message));
     }
     PrivateKeyDer::from_pem_slice(&pem)

@@ -5,6 +5,7 @@
 //! - Where signatures are: cosign's tag ([`ReferrerTag::Signature`](reference::ReferrerTag)) and the image's referrers
 //!   ([`may_be_signature`]) name manifests, [`signature_layers`] the blobs in them.
 //! - Whether one counts: [`check`]; what an image without one is told: [`NotSigned`].
+//! - Signatures of files: [`ssh`].
 
 mod bundle;
 mod der;
@@ -13,6 +14,7 @@ mod json;
 mod key;
 mod pem;
 mod simple;
+pub mod ssh;
 mod verdict;
 
 pub use error::KeyError;

@@ -3,27 +3,38 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path as FilePath, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use transload_test_support::RealRegistry;
 use transload_test_support::link::{Link, LinkConditions};
-use transload_test_support::real::Tls;
+use transload_test_support::real::{Narrow, Setup, Tls};
 
 use crate::measure::{self, Cost};
-use crate::row::{Kind, Path, Row};
+use crate::row::{Kind, Path, Row, Server};
 use crate::set::{Set, Sets, Which};
 use crate::told::{Result, Told};
 use crate::tool::{Place, Tool, Tools};
 use crate::{check, stop, storage};
 
-/// The slow link: 40 ms there and back, 100 Mbit/s on each connection and in each direction.
-fn slow() -> LinkConditions {
-    LinkConditions {
-        delay: Duration::from_millis(20),
-        rate: Some(12_500_000),
+/// 40 ms there and back.
+const ROUND_TRIP: Duration = Duration::from_millis(40);
+
+/// Of so many lumps, the lossy link loses one.
+const LOSES_ONE_IN: u64 = 200;
+
+/// What the link before the registry does; without a link, none.
+fn conditions(path: Path) -> Option<LinkConditions> {
+    path.is_link().then(|| LinkConditions {
+        delay: ROUND_TRIP / 2,
+        // 100 Mbit/s on each connection and in each direction.
+        rate: (path == Path::Slow).then_some(12_500_000),
+        lose_one_in: (path == Path::Lossy).then_some(LOSES_ONE_IN),
+        seed: Some(1),
         ..LinkConditions::default()
-    }
+    })
 }
 
 /// One run of one tool.
@@ -33,6 +44,8 @@ pub struct Sample {
     pub cost: Cost,
     /// What the registry saw of it.
     pub seen: Seen,
+    /// Which part of the link another user of it got meanwhile, if there was one.
+    pub other: Option<f64>,
 }
 
 /// What a registry saw.
@@ -55,42 +68,121 @@ pub struct Outcome {
     pub row: &'static Row,
     /// Each tool's runs, or why there are none.
     pub tools: Vec<(Tool, Result<Vec<Sample>>)>,
+    /// The least time that the link allows: its bytes, and four round trips.
+    pub least: Option<Duration>,
 }
 
 /// A registry, perhaps behind a link.
 struct Served {
     registry: RealRegistry,
     link: Option<Link>,
+    /// The link of another user, to the same registry.
+    other: Option<Link>,
+    /// After what uses it.
+    _network: Option<Narrow>,
 }
 
 impl Served {
-    fn start(storage: &FilePath, path: Path) -> Served {
-        let tls = if path == Path::Tls { Tls::Server } else { Tls::Off };
-        let registry = RealRegistry::over(storage, tls);
-        let link = (path == Path::Slow).then(|| Link::start(registry.host(), slow()));
-        Served { registry, link }
+    fn start(storage: &FilePath, path: Path, server: Server) -> Result<Served> {
+        let network = path.shared_rate().map(Narrow::create);
+        let network = network.transpose().told("a shared link needs root, ip and tc")?;
+        let registry = RealRegistry::with(&Setup {
+            program: server.program(),
+            storage: Some(storage),
+            network: network.as_ref(),
+            tls: match path {
+                Path::Plain => Tls::Off,
+                _ if network.is_some() => Narrow::TLS,
+                _ => Tls::Server,
+            },
+            ..Setup::default()
+        });
+        let link = || conditions(path).map(|conditions| Link::start(registry.host(), conditions));
+        Ok(Served {
+            link: link(),
+            other: (path == Path::Busy).then(link).flatten(),
+            registry,
+            _network: network,
+        })
     }
 
     fn place(&self, path: Path) -> Place {
         let host = self.link.as_ref().map_or(self.registry.host(), Link::host);
         Place {
             host: host.to_owned(),
-            ca_file: (path == Path::Tls).then(|| self.registry.ca_file()),
+            ca_file: (path != Path::Plain).then(|| self.registry.ca_file()),
         }
     }
 
+    /// Runs something while another user fetches a set's largest blob, if there is one. Tells which part of the link that one got.
+    fn beside(
+        &self,
+        set: &Set,
+        path: Path,
+        run: impl FnOnce() -> Result<Cost>,
+    ) -> Result<(Cost, Option<f64>)> {
+        let (Some(link), Some(rate)) = (&self.other, path.shared_rate()) else {
+            return Ok((run()?, None));
+        };
+        let other = Other::start(link, &self.registry, set)?;
+        let before = link.bytes_from_server();
+        let cost = run()?;
+        let bytes = link.bytes_from_server() - before;
+        drop(other);
+        Ok((cost, Some(bytes as f64 / cost.wall.as_secs_f64() / rate as f64)))
+    }
+
     /// Runs something, and tells what the registry saw meanwhile.
-    fn watch(&self, run: impl FnOnce() -> Result<Cost>) -> Result<Sample> {
+    fn watch(&self, set: &Set, path: Path, run: impl FnOnce() -> Result<Cost>) -> Result<Sample> {
         let before = self.registry.log().len();
         let cpu = measure::process_cpu(self.registry.id())?;
-        let cost = run()?;
+        let (cost, other) = self.beside(set, path, run)?;
         let cpu = measure::process_cpu(self.registry.id())?.saturating_sub(cpu);
         let log = self.registry.log();
         let seen = Seen {
             cpu,
             ..seen(log.get(before..).unwrap_or_default())
         };
-        Ok(Sample { cost, seen })
+        Ok(Sample { cost, seen, other })
+    }
+}
+
+/// Another user of a link: one `curl` that fetches one blob again and again, on one connection. It is ended when this is dropped.
+struct Other(Child);
+
+impl Other {
+    fn start(link: &Link, registry: &RealRegistry, set: &Set) -> Result<Other> {
+        let blobs = set.images.iter().flat_map(|image| {
+            let layers = image.children.iter().flat_map(|child| &child.layers);
+            layers.map(move |layer| (layer.size, format!("{}/blobs/{}", image.repository, layer.digest)))
+        });
+        let (_, blob) = blobs.max().ok_or("a set without layers")?;
+        let child = Command::new("curl")
+            .args(["--silent", "--output", "/dev/null", "--cacert"])
+            .arg(registry.ca_file())
+            .arg(format!("https://{}/v2/{blob}?[1-100000]", link.host()))
+            .stdin(Stdio::null())
+            .spawn()
+            .told("curl")?;
+        let other = Other(child);
+        // It is at its full rate when the measurement begins.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while link.bytes_from_server() < 10_000_000 {
+            stop::check()?;
+            if Instant::now() > deadline {
+                return Err("curl gets nothing".to_owned());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(other)
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        // Both fail only where it has already ended.
+        self.0.kill().ok();
+        self.0.wait().ok();
     }
 }
 
@@ -155,7 +247,11 @@ impl Course {
         let mut results: Vec<(Tool, Result<Vec<Sample>>)> =
             tools.iter().map(|&tool| (tool, Ok(Vec::new()))).collect();
         let served = match row.kind {
-            Kind::Pull | Kind::Rerun => Some(Served::start(&self.storage(row.set, &set)?, row.path)),
+            Kind::Pull | Kind::Rerun => Some(Served::start(
+                &self.storage(row.set, &set)?,
+                row.path,
+                row.server,
+            )?),
             Kind::Push | Kind::Copy => None,
         };
         let first = usize::from(!row.warms_up());
@@ -183,7 +279,13 @@ impl Course {
         for (tool, _) in &results {
             remove(&self.again(*tool))?;
         }
-        Ok(Outcome { row, tools: results })
+        let bytes = set.bytes() as f64;
+        let of_link = |rate: u64| Duration::from_secs_f64(bytes / rate as f64) + 4 * ROUND_TRIP;
+        Ok(Outcome {
+            row,
+            tools: results,
+            least: row.path.shared_rate().map(of_link),
+        })
     }
 
     fn once(
@@ -204,7 +306,7 @@ impl Course {
                     self.pull(tool, set, served, row.path, &again, false)?;
                 }
                 let work = self.tools.pull(tool, set, &served.place(row.path), &again)?;
-                let sample = served.watch(|| measure::run(&work, &self.folder))?;
+                let sample = served.watch(set, row.path, || measure::run(&work, &self.folder))?;
                 check::directory(tool, &again, set, deep)?;
                 sample
             }
@@ -218,13 +320,14 @@ impl Course {
                 Sample {
                     cost,
                     seen: Seen::default(),
+                    other: None,
                 }
             }
             (Kind::Push, _) => {
                 let source = self.pulled(tool, row.set, set)?;
-                let served = Served::start(&dest, row.path);
+                let served = Served::start(&dest, row.path, row.server)?;
                 let work = self.tools.push(tool, set, &source, &served.place(row.path));
-                let sample = served.watch(|| measure::run(&work, &self.folder))?;
+                let sample = served.watch(set, row.path, || measure::run(&work, &self.folder))?;
                 check::registry(tool, &served.registry, set)?;
                 let sent = served.link.as_ref().map_or(0, Link::bytes_to_server);
                 Sample {
@@ -252,7 +355,7 @@ impl Course {
     ) -> Result<Sample> {
         tool.prepare(dir, set.images.len())?;
         let work = self.tools.pull(tool, set, &served.place(path), dir)?;
-        let sample = served.watch(|| measure::run(&work, &self.folder))?;
+        let sample = served.watch(set, path, || measure::run(&work, &self.folder))?;
         check::directory(tool, dir, set, deep)?;
         Ok(sample)
     }
@@ -269,8 +372,8 @@ impl Course {
         }
         let dir = self.folder.join(format!("{which:?}-{}", tool.name()));
         if tool.is_transload() || tool == Tool::Skopeo {
-            let served = Served::start(&self.storage(which, set)?, Path::Plain);
-            self.pull(tool, set, &served, Path::Plain, &dir, true)?;
+            let served = Served::start(&self.storage(which, set)?, Path::Loopback, Server::Two)?;
+            self.pull(tool, set, &served, Path::Loopback, &dir, true)?;
         }
         self.pulled.insert((tool, which), dir.clone());
         Ok(dir)

@@ -105,7 +105,19 @@ fn receive_all(host: &str, wanted: &[String]) -> Result<()> {
 
 /// Reads an answer that tells its length, and forgets it.
 fn skip_answer(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<()> {
-    let broken = || io::Error::new(io::ErrorKind::InvalidData, "no answer of a registry");
+    let mut left = read_head(from, buffer)?;
+    while left > 0 {
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        match from.read(&mut buffer[..most])? {
+            0 => return Err(broken()),
+            count => left -= count as u64,
+        }
+    }
+    Ok(())
+}
+
+/// Reads the head of an answer that tells its length, and what came of the body with it. Returns how many bytes are still to come.
+pub fn read_head(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<u64> {
     let mut have = 0;
     let (head, end) = loop {
         let count = from.read(&mut buffer[have..])?;
@@ -124,15 +136,11 @@ fn skip_answer(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<()> {
     if !head.starts_with("http/1.1 200") {
         return Err(io::Error::other(head));
     }
-    let mut left = length.saturating_sub((have - end) as u64);
-    while left > 0 {
-        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        match from.read(&mut buffer[..most])? {
-            0 => return Err(broken()),
-            count => left -= count as u64,
-        }
-    }
-    Ok(())
+    Ok(length.saturating_sub((have - end) as u64))
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "no answer of a registry")
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ mod micro;
 mod report;
 mod row;
 mod scale;
+mod serve;
 mod set;
+mod start;
 mod stop;
 mod storage;
 mod told;
@@ -27,11 +29,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use transload_layout_store::disk::free_space;
 use transload_test_support::RealRegistry;
-use transload_test_support::real::Tls;
+use transload_test_support::real::Setup;
 
 use args::Options;
 use course::Course;
-use row::ROWS;
+use row::{ROWS, Row};
 use set::{Sets, Which};
 use told::{Result, Told};
 use tool::{Tool, Tools};
@@ -80,7 +82,8 @@ fn run(options: &Options) -> Result<bool> {
     let (scratch, storage) = scratch(options.scratch.as_deref(), needed)?;
     let machine = report::machine(storage, &tools);
     eprintln!("{machine}");
-    let rows: Vec<_> = ROWS.iter().filter(|row| options.wants(row.name)).collect();
+    let rows = ROWS.iter().filter(|row| options.wants(row.name));
+    let rows: Vec<_> = rows.filter(|row| is_possible(row)).collect();
     if !rows.is_empty() {
         warm::up(scratch.path(), needed / 2)?;
     }
@@ -98,6 +101,7 @@ fn run(options: &Options) -> Result<bool> {
     let mut result = json!({"machine": machine, "quick": options.quick, "scale": options.scale, "rows": report::rows_json(&outcomes)});
     if !outcomes.is_empty() {
         println!("{}\n{}", report::summary(&outcomes), report::details(&outcomes));
+        println!("{}", report::links(&outcomes));
         println!("{}", report::memory(&outcomes, course.tools()));
         for tool in course.tools().all() {
             println!("- {}: {}", tool.name(), tool.note());
@@ -116,6 +120,21 @@ fn run(options: &Options) -> Result<bool> {
     Ok(!own
         .into_iter()
         .any(|(tool, result)| *tool == Tool::Transload && result.is_err()))
+}
+
+/// Whether the registry is there that a row needs, and the rights; says so where it isn't.
+fn is_possible(row: &Row) -> bool {
+    let program = row.server.program();
+    if tool::on_path(program).is_none() {
+        eprintln!("{}: {program} isn't on PATH, and the row is left out", row.name);
+        return false;
+    }
+    let needs_root = row.path.shared_rate().is_some();
+    if needs_root && !rustix::process::geteuid().is_root() {
+        eprintln!("{}: a shared link needs root, and the row is left out", row.name);
+        return false;
+    }
+    true
 }
 
 /// What is measured beside the rows; it prints its tables itself.
@@ -138,10 +157,32 @@ fn others(
         println!("{table}");
         values.push(("micro", value));
         let (set, storage) = course.served(Which::Release)?;
-        let registry = RealRegistry::over(&storage, Tls::Off);
+        let registry = RealRegistry::with(&Setup {
+            storage: Some(&storage),
+            ..Setup::default()
+        });
         let (table, value) = floor::run(registry.host(), &set, folder)?;
         println!("{table}");
         values.push(("floors", value));
+    }
+    if options.wants("start") {
+        eprintln!("start");
+        let (table, value) = start::run(transload)?;
+        println!("{table}");
+        values.push(("start", value));
+    }
+    // It takes minutes, and room on the disk.
+    if options.names("compile") {
+        eprintln!("compile");
+        let (table, value) = start::compile(folder)?;
+        println!("{table}");
+        values.push(("compile", value));
+    }
+    if options.wants("serve") {
+        eprintln!("serve");
+        let (table, value) = serve::run(transload, course, folder, options.quick)?;
+        println!("{table}");
+        values.push(("serve", value));
     }
     if options.wants("scale") {
         eprintln!("scale");

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::course::{Outcome, Sample};
-use crate::row::Kind;
+use crate::row::{Goal, Kind};
 use crate::tool::{Tool, Tools};
 
 /// The middle one; of an even number, the lower of the two.
@@ -53,6 +53,8 @@ struct Middle {
     requests: u64,
     connections: u64,
     bytes: u64,
+    /// What another user of the link got of it.
+    other: Option<f64>,
 }
 
 impl Middle {
@@ -67,6 +69,7 @@ impl Middle {
             requests: count(|sample| sample.seen.requests)?,
             connections: count(|sample| sample.seen.connections)?,
             bytes: count(|sample| sample.seen.bytes)?,
+            other: median(samples.iter().filter_map(|sample| sample.other)),
         })
     }
 }
@@ -119,23 +122,76 @@ pub fn summary(outcomes: &[Outcome]) -> String {
                 format!("{} {value:.2} s", tool.name())
             })
         };
-        let met = fastest.map(|(_, wall)| own.wall <= outcome.row.target * wall);
-        let verdict = match met {
-            Some(true) => " met",
-            Some(false) => " MISSED",
-            None => "",
+        let (goal, met) = match outcome.row.goal {
+            Goal::OfPeer(most) => (most.to_string(), fastest.map(|(_, wall)| own.wall <= most * wall)),
+            Goal::OfLink(_) | Goal::Share(_) => ("-".to_owned(), None),
         };
         lines.push(vec![
             outcome.row.title.to_owned(),
             format!("{:.2} s", own.wall),
             told(fastest),
             ratio(own.wall, fastest),
-            format!("{}{verdict}", outcome.row.target),
+            format!("{goal}{}", verdict(met)),
             told(leanest),
             ratio(own.cpu, leanest),
         ]);
     }
     table(&head, &lines)
+}
+
+fn verdict(met: Option<bool>) -> &'static str {
+    match met {
+        Some(true) => " met",
+        Some(false) => " MISSED",
+        None => "",
+    }
+}
+
+/// How every tool uses a shared link: its time beside the least that the link allows, and what it leaves to others.
+pub fn links(outcomes: &[Outcome]) -> String {
+    let head = [
+        "shared link",
+        "program",
+        "time",
+        "least",
+        "ratio",
+        "to reach",
+        "another user's part",
+        "to leave",
+    ];
+    let mut lines = Vec::new();
+    for outcome in outcomes {
+        let Some(least) = outcome.least.map(|least| least.as_secs_f64()) else {
+            continue;
+        };
+        for (tool, middle) in middles(outcome) {
+            let is_own = |met: bool| (tool == Tool::Transload).then_some(met);
+            let ratio = middle.wall / least;
+            let (most, share) = match outcome.row.goal {
+                Goal::OfLink(most) => (format!("{most}{}", verdict(is_own(ratio <= most))), None),
+                Goal::Share(share) => ("-".to_owned(), Some(share)),
+                Goal::OfPeer(_) => continue,
+            };
+            let left = share
+                .zip(middle.other)
+                .map(|(share, other)| verdict(is_own(other >= share)));
+            lines.push(vec![
+                outcome.row.title.to_owned(),
+                tool.name().to_owned(),
+                format!("{:.2} s", middle.wall),
+                format!("{least:.2} s"),
+                format!("{ratio:.2}"),
+                most,
+                middle.other.map_or("-".to_owned(), |other| format!("{other:.2}")),
+                share.map_or("-".to_owned(), |share| format!("{share}{}", left.unwrap_or(""))),
+            ]);
+        }
+    }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        table(&head, &lines)
+    }
 }
 
 /// Every tool in every row.
@@ -234,6 +290,7 @@ pub fn rows_json(outcomes: &[Outcome]) -> Value {
             "connections": sample.seen.connections,
             "bytes": sample.seen.bytes,
             "registry_cpu_seconds": sample.seen.cpu.as_secs_f64(),
+            "other_users_part": sample.other,
         })
     };
     let rows = outcomes.iter().map(|outcome| {
@@ -246,7 +303,12 @@ pub fn rows_json(outcomes: &[Outcome]) -> Value {
         json!({
             "row": outcome.row.name,
             "title": outcome.row.title,
-            "to_reach": outcome.row.target,
+            "to_reach": match outcome.row.goal {
+                Goal::OfPeer(most) => json!({"of_best_peer": most}),
+                Goal::OfLink(most) => json!({"of_link": most}),
+                Goal::Share(least) => json!({"other_users_part": least}),
+            },
+            "least_seconds": outcome.least.map(|least| least.as_secs_f64()),
             "programs": tools.collect::<Vec<_>>(),
         })
     });
@@ -300,6 +362,7 @@ mod tests {
                 peak: wall << 20,
             },
             seen: Seen::default(),
+            other: None,
         };
         Ok(walls.iter().map(sample).collect())
     }
@@ -326,6 +389,7 @@ mod tests {
                 (Tool::Crane, runs(&[25])),
                 (Tool::Oras, Err("no such thing".to_owned())),
             ],
+            least: None,
         };
         for (own, ratio, verdict) in [(16, "0.80", "met"), (17, "0.85", "MISSED")] {
             let text = summary(&[outcome(own)]);

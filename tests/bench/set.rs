@@ -29,6 +29,8 @@ pub enum Which {
     Tiny200,
     /// One image with one layer of 1 GB, for one platform.
     Layer,
+    /// One image with one layer of 600 MB, and ten with 1000 layers of 2 kB each, for one platform.
+    Serve,
 }
 
 /// Images on disk: `blobs/sha256/<hex>` has every blob and manifest, and `layouts/<n>` is the OCI image layout of image `n`
@@ -88,6 +90,19 @@ impl Set {
         self.blobs().values().sum()
     }
 
+    /// Makes a folder with a layout for each image, named as its repository: what zot serves.
+    pub fn write_repositories(&self, folder: &Path) -> Result<()> {
+        for (n, image) in self.images.iter().enumerate() {
+            let repository = folder.join(&image.repository);
+            fs::create_dir_all(&repository).told(repository.display())?;
+            for name in ["blobs", "index.json", "oci-layout"] {
+                let target = self.layout(n).join(name);
+                std::os::unix::fs::symlink(target, repository.join(name)).told(repository.display())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the layout of each image, from which programs that know OCI layouts push.
     fn write_layouts(&self) -> Result<()> {
         for (n, image) in self.images.iter().enumerate() {
@@ -143,6 +158,7 @@ impl Sets {
             Which::Tiny50 => model::tiny(50 / every),
             Which::Tiny200 => model::tiny(200 / every),
             Which::Layer => model::layer(factor(1.0, 0.1)),
+            Which::Serve => model::serve(factor(1.0, 0.1), if self.quick { 100 } else { 1000 }),
         };
         let set = write::write(&self.folder.join(format!("{which:?}")), &plan)?;
         set.write_layouts()?;

@@ -128,6 +128,13 @@ impl Place {
     }
 }
 
+/// Where a program is.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+    files.find(|file| file.is_file())
+}
+
 /// The tools that are there, and where.
 #[derive(Debug)]
 pub struct Tools {
@@ -137,12 +144,6 @@ pub struct Tools {
 impl Tools {
     /// transload, another build of it if one is given, and those of the peers that `PATH` has.
     pub fn find(transload: &Path, before: Option<&Path>, peers: &[Tool]) -> Tools {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let on_path = |name: &str| {
-            std::env::split_paths(&path)
-                .map(|folder| folder.join(name))
-                .find(|file| file.is_file())
-        };
         let peers = peers
             .iter()
             .filter_map(|&peer| Some((peer, on_path(peer.name())?)));

@@ -5,11 +5,20 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Bundle, Outcome, ended, listed, run};
+use crate::{Bundle, Outcome, emulator, ended, listed, run};
+
+/// What runs the script; under an emulator, in a shell that takes this machine for the bundle's.
+fn shell() -> &'static [&'static str] {
+    match emulator::is_asked_for() {
+        true => &["sh", "-c", "uname() { echo aarch64; }; . \"$0\""],
+        false => &["sh"],
+    }
+}
 
 fn script(folder: &Path, prefix: &Path) -> Command {
-    let mut command = Command::new("sh");
-    command.arg(folder.join("install.sh")).arg("--prefix").arg(prefix);
+    let mut command = Command::new("env");
+    command.args(shell()).arg(folder.join("install.sh"));
+    command.arg("--prefix").arg(prefix);
     command
 }
 
@@ -52,7 +61,8 @@ pub fn holds(bundle: &Bundle) -> Outcome {
         let path = format!("PATH={}", small.display());
         let script = bundle.out.join("install.sh");
         let told = run(Command::new("env")
-            .args(["-i", &path, "sh"])
+            .args(["-i", &path])
+            .args(shell())
             .arg(script)
             .arg("--prefix")
             .arg(&other)

@@ -52,7 +52,7 @@ fn a_benchmark_that_is_interrupted_leaves_neither_files_nor_programs() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--quick", "--scale", "0.0001", "--peers", "none"])
-        .args(["--only", "pull-tls", "--repeat", "100000", "--scratch"])
+        .args(["--only", "pull", "--repeat", "100000", "--scratch"])
         .arg(folder.path())
         .env("TMPDIR", folder.path())
         .env("TRANSLOAD_BIN", Transload::new().program())

@@ -1,7 +1,10 @@
 //! Bundles: what one side lacks goes over, whatever was lost on the way is named, and nothing moves twice.
 
 mod crossing;
+mod receipts;
 mod refused;
+mod served;
+mod signing;
 mod written;
 
 use std::path::PathBuf;

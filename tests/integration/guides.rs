@@ -3,7 +3,7 @@
 mod bundles;
 mod cookbook;
 mod harbor;
-mod page;
+pub mod page;
 mod picture;
 mod tutorial;
 mod world;

@@ -5,6 +5,7 @@
 mod care;
 mod help;
 mod hints;
+mod page;
 mod plan;
 mod projects;
 mod registries;

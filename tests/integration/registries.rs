@@ -4,6 +4,7 @@
 
 mod again;
 mod credentials;
+mod destinations;
 mod directions;
 pub(crate) mod help;
 mod judge;

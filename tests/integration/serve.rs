@@ -1,13 +1,16 @@
 //! `transload serve`, as a process.
 
 mod killed;
+mod nodes;
 mod page;
 mod raw;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
+use std::process::Command;
 
 use tempfile::TempDir;
 use transload_test_support::image::{Family, Image, ImageBuilder};
@@ -69,12 +72,24 @@ impl Served {
 
     /// Sends a request and returns its answer, head and body.
     fn get(&self, path: &str) -> String {
+        String::from_utf8_lossy(&self.ask(path, "")).into_owned()
+    }
+
+    /// Returns a part of a blob.
+    pub fn part(&self, path: &str, part: Range<usize>) -> Vec<u8> {
+        let header = format!("Range: bytes={}-{}\r\n", part.start, part.end - 1);
+        let mut answer = self.ask(path, &header);
+        assert!(answer.starts_with(b"HTTP/1.1 206 "), "a part");
+        answer.split_off(answer.len() - part.len())
+    }
+
+    fn ask(&self, path: &str, headers: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.host()).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("it answers");
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     }
 }
 
@@ -171,6 +186,31 @@ fn what_is_pushed_is_in_the_directory() {
         listed.stdout.starts_with("hub.local/mirror/team/app:v1 "),
         "{}",
         listed.stdout
+    );
+}
+
+#[test]
+fn it_listens_before_it_reads_what_the_directory_holds() {
+    let scene = Scene::new();
+    let trace = scene.path("trace");
+    let program = Transload::new().args(["serve", &scene.path("images"), "--listen", "127.0.0.1:0"]);
+    let mut running = program
+        .under("strace", ["-f", "-e", "trace=openat,getdents64", "-o", &trace])
+        .spawn();
+    running.wait_for_stderr(|told| told.contains("\nnodes: "));
+    let id = running.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("strace's child");
+    let ended = Command::new("kill")
+        .args(children.split_whitespace())
+        .status()
+        .expect("kill");
+    assert!(ended.success());
+    running.wait();
+    let traced = scene.read("trace");
+    assert!(traced.contains("/images"), "{traced}");
+    assert!(
+        !traced.contains("hub.example.com"),
+        "no registry's folder: {traced}"
     );
 }
 

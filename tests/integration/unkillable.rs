@@ -9,6 +9,7 @@ mod kill;
 mod open_files;
 mod power;
 mod processes;
+mod soak;
 mod stop;
 mod threads;
 mod whole;

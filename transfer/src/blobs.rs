@@ -90,6 +90,10 @@ impl BlobMap {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
         entry.moving.remove(scope);
+        if entry.moving.is_empty() {
+            // An empty map keeps its room, and there is one for each blob of the run.
+            entry.moving = HashMap::new();
+        }
         entry.present.insert(scope.clone(), how);
         entry.size = size;
         let mut next = Next {

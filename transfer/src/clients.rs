@@ -113,7 +113,12 @@ impl<'a> Clients<'a> {
             .as_ref()
             .and_then(Endpoint::local)
             .is_some_and(LocalPlace::is_stream);
-        if let Some(place) = job.destination.local().filter(|_| is_pipe && job.wants_all()) {
+        let is_alone = job.also_to.is_empty();
+        if let Some(place) = job
+            .destination
+            .local()
+            .filter(|_| is_pipe && is_alone && job.wants_all())
+        {
             let options = SinkOptions::of(job, Opener::new(&self.options.cancel), Arc::default());
             self.opener.send_straight(Straight::new(place.clone(), options));
         }

@@ -14,7 +14,9 @@ use super::executor::BlobWork;
 use super::fault::Fault;
 use super::followers::Followers;
 use super::manifest_locks::ManifestLocks;
-use super::place::{AllLosses, Opener, Place, RegistrySink, RegistrySource, Sink, SinkOptions, Source};
+use super::place::{
+    AllLosses, Opener, Place, RegistrySink, RegistrySource, SharedSource, Sink, SinkOptions, Source,
+};
 use super::space::Space;
 use super::tagging::Tagging;
 use super::waiting::Waiting;
@@ -71,6 +73,8 @@ impl DestinationState {
 /// The open ends of a task: every place once.
 pub(crate) struct Ends {
     options: SinkOptions,
+    /// How many destinations each image has.
+    destinations: usize,
     sources: HashMap<Place, Arc<dyn Source>>,
     states: HashMap<Place, Arc<DestinationState>>,
     /// Registries that are looked at only: what one of them refuses one image is learnt once.
@@ -85,6 +89,7 @@ impl Ends {
     pub fn new(opener: Opener, job: &Job, wanted: Arc<Wanted>) -> Ends {
         Ends {
             options: SinkOptions::of(job, opener, wanted),
+            destinations: job.destination_count(),
             sources: HashMap::new(),
             states: HashMap::new(),
             looked_at: HashMap::new(),
@@ -115,7 +120,10 @@ impl Ends {
         if let Some(source) = self.sources.get(place) {
             return Ok(Arc::clone(source));
         }
-        let source = open_source(client, &self.options.opener, place)?;
+        let mut source = open_source(client, &self.options.opener, place)?;
+        if self.destinations > 1 && source.offers().is_remote {
+            source = Arc::new(SharedSource::new(source, self.destinations));
+        }
         self.sources.insert(place.clone(), Arc::clone(&source));
         Ok(source)
     }

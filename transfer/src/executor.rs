@@ -9,7 +9,7 @@ mod gaps;
 mod publish;
 mod repair;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,8 +27,9 @@ use super::image_task::ImageTask;
 use super::outcome::Status;
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
-use super::queue::{Queue, Work};
+use super::queue::Work;
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
+use super::shares::{DestinationId, Shares};
 use super::space::SpaceReservation;
 use super::worker_pool::WorkerPool;
 use crate::job::{Job, Target};
@@ -54,7 +55,9 @@ pub(crate) struct Executor<'a> {
     pool: &'a Pool,
     /// Those that images come from or go to.
     registries: BTreeSet<Registry>,
-    queue: Queue<ImageId, BlobWork, RangeWork>,
+    queue: Shares<ImageId, BlobWork, RangeWork>,
+    /// By image, which of the job's destinations it goes to.
+    destinations: Vec<DestinationId>,
     worker_pool: WorkerPool,
     /// Those that belong to no image.
     warnings: Mutex<Vec<String>>,
@@ -129,6 +132,8 @@ impl<'a> Executor<'a> {
         let looks_for_gaps = image_tasks
             .iter()
             .any(|image_task| image_task.source.is_partial());
+        let destinations = numbers_of_destinations(&image_tasks);
+        let count = destinations.iter().max().map_or(1, |last| last + 1);
         Executor {
             job,
             registries,
@@ -139,7 +144,8 @@ impl<'a> Executor<'a> {
             cancel,
             looks_for_gaps: AtomicBool::new(looks_for_gaps),
             missing: Mutex::default(),
-            queue: Queue::new(workers),
+            queue: Shares::new(workers, count),
+            destinations,
             worker_pool: WorkerPool::new(workers),
             warnings: Mutex::default(),
         }
@@ -226,7 +232,12 @@ impl<'a> Executor<'a> {
     }
 
     fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, RangeWork>) {
-        let pieces = self.queue.push(work);
+        let image = match &work {
+            Work::Plan(image) | Work::Publish(image) => *image,
+            Work::Blob(work, _) => work.image,
+            Work::Ranges(work) => work.image,
+        };
+        let pieces = self.queue.push(self.destinations[image], work);
         self.spawn_for(scope, pieces);
     }
 
@@ -243,7 +254,8 @@ impl<'a> Executor<'a> {
 
     /// Does pieces of work, the most urgent first, until there are none and none can come.
     fn work<'scope>(&'scope self, scope: &Scope<'scope>) {
-        while let Some((work, _busy)) = self.worker_pool.next(|| self.queue.pop()) {
+        while let Some((next, _busy)) = self.worker_pool.next(|| self.queue.pop()) {
+            let (work, _taken) = next;
             if self.is_cancelled() {
                 continue;
             }
@@ -388,4 +400,14 @@ impl<'a> Executor<'a> {
             self.observer.event(&Event::ImageFinished { outcome: &outcome });
         }
     }
+}
+
+/// Numbers the destinations of images, in the order in which they come up.
+fn numbers_of_destinations(image_tasks: &[ImageTask]) -> Vec<DestinationId> {
+    let mut known = HashMap::new();
+    let number = |image_task: &ImageTask| {
+        let next = known.len();
+        *known.entry(Arc::as_ptr(&image_task.state)).or_insert(next)
+    };
+    image_tasks.iter().map(number).collect()
 }

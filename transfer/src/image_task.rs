@@ -53,9 +53,9 @@ impl ImageTask {
         }
     }
 
-    /// The image, as it was written.
+    /// What events call it.
     pub fn name(&self) -> &str {
-        self.mapping.name.written()
+        &self.mapping.label
     }
 
     /// Begins it, or begins it anew.

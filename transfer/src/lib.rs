@@ -46,6 +46,7 @@ mod projects;
 mod queue;
 mod ranges;
 mod run;
+mod shares;
 mod space;
 mod suggest;
 mod tagging;

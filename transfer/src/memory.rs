@@ -660,21 +660,23 @@ impl Sink for Memory {
         })
     }
 
-    fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
-        self.call(Call::WriteTags, &repository.to_string())?;
-        let mut contents = self.contents();
-        for (tag, digest) in tags {
-            if !contents
-                .manifests
-                .contains_key(&(repository.clone(), digest.clone()))
-            {
+    fn write_tags(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Fault> {
+        for (repository, tags) in tags {
+            self.call(Call::WriteTags, &repository.to_string())?;
+            let mut contents = self.contents();
+            for (tag, digest) in tags {
+                if !contents
+                    .manifests
+                    .contains_key(&(repository.clone(), digest.clone()))
+                {
+                    contents
+                        .broken
+                        .push(format!("{tag} was written before its manifest"));
+                }
                 contents
-                    .broken
-                    .push(format!("{tag} was written before its manifest"));
+                    .tags
+                    .insert((repository.clone(), tag.clone()), digest.clone());
             }
-            contents
-                .tags
-                .insert((repository.clone(), tag.clone()), digest.clone());
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What became of images and tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,6 +18,8 @@ use super::projects::Project;
 pub struct Route {
     /// The image, as it was written.
     pub image: String,
+    /// What events call it, which no other image of its task is called: `image`, followed by its destination where it goes to several.
+    pub label: String,
     /// Where it comes from.
     pub source: String,
     /// Where it goes.
@@ -38,6 +40,8 @@ pub struct Scheduled {
 pub struct ImageOutcome {
     /// The image, as it was written.
     pub image: String,
+    /// What events call it: see [`Route::label`].
+    pub label: String,
     /// Where it came from.
     pub source: String,
     /// Where it went.
@@ -77,6 +81,7 @@ impl ImageOutcome {
     pub fn blank(route: Route, status: Status) -> ImageOutcome {
         ImageOutcome {
             image: route.image,
+            label: route.label,
             source: route.source,
             destination: route.destination,
             status,
@@ -247,6 +252,8 @@ pub struct JobSummary {
     pub missing: Holdings,
     /// The file that takes an inventory of that.
     pub missing_file: Option<PathBuf>,
+    /// The bundles that its images come from, by the digests of their lists.
+    pub bundles: BTreeSet<Digest>,
     /// How long it took.
     pub elapsed: Duration,
     /// Whether its failures leave the exit status alone.

@@ -99,6 +99,8 @@ impl Prepared<'_> {
 pub struct Mapping {
     /// The image, as it was written.
     pub name: ImageName,
+    /// What events call it: see [`Route::label`].
+    pub label: String,
     /// Where it comes from.
     pub from: Target,
     /// Where it goes.
@@ -110,6 +112,7 @@ impl Mapping {
     pub fn route(&self) -> Route {
         Route {
             image: self.name.written().to_owned(),
+            label: self.label.clone(),
             source: self.from.to_string(),
             destination: self.to.to_string(),
         }
@@ -143,8 +146,19 @@ pub(crate) fn prepare<'a>(
     let opener = clients.opener().clone();
     let source = job.source.as_ref().and_then(Endpoint::local);
     let is_later = source.is_some_and(|place| filled.contains(place));
-    if let Some(place) = job.destination.local() {
+    for place in job.destinations().filter_map(Endpoint::local) {
         check_destination(place, source, &opener, &mut wrong);
+    }
+    let stands_alone = |place: &LocalPlace| place.is_stream() || place.is_bundle();
+    if let Some(place) = job
+        .destinations()
+        .filter_map(Endpoint::local)
+        .find(|place| stands_alone(place))
+        && !job.also_to.is_empty()
+    {
+        let message = format!("{place} is written alone, and the images go to other places, too");
+        let hint = "give a task or a command of its own to a pipe or a bundle";
+        wrong.note(Some(Side::Destination), message, Some(hint.to_owned()));
     }
     // A pipe gives what it gives once: not before the destination is known to be right.
     if let Some(place) = source.filter(|place| !is_later && (wrong.problems.is_empty() || !place.is_stream()))
@@ -206,8 +220,15 @@ fn keep_shard(
     refused: &mut Vec<(Mapping, Fault)>,
     warnings: &mut Vec<String>,
 ) {
-    let repository =
-        |mapping: &Mapping| format!("{} {}", mapping.to.place(), mapping.to.reference().repository());
+    // All destinations of an image are in one shard, so that it is read once.
+    let repository = |mapping: &Mapping| match mapping.label == mapping.name.written() {
+        true => format!("{} {}", mapping.to.place(), mapping.to.reference().repository()),
+        false => format!(
+            "{} {}",
+            mapping.from.place(),
+            mapping.from.reference().repository()
+        ),
+    };
     let all = images
         .iter()
         .chain(refused.iter().map(|(mapping, _)| mapping))
@@ -283,6 +304,7 @@ fn unmatched(job: &Job, glob: &TagGlob) -> Mapping {
     let own = || Target::in_registry(name.reference().clone());
     let target = |end: &Endpoint| end.target(&name);
     Mapping {
+        label: name.written().to_owned(),
         from: job
             .source
             .as_ref()
@@ -307,10 +329,8 @@ fn check_destination(
 
 /// Checks the places that a template names as destinations, each once.
 fn check_places(images: &[Mapping], opener: &Opener, wrong: &mut Wrong<'_>) {
-    if wrong.job.destination.local().is_some() {
-        return;
-    }
-    let mut seen = HashSet::new();
+    // The others have been looked at.
+    let mut seen: HashSet<&LocalPlace> = wrong.job.destinations().filter_map(Endpoint::local).collect();
     for mapping in images {
         if let Place::Local(place) = mapping.to.place()
             && seen.insert(place)
@@ -339,21 +359,38 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
         wrong.note(Some(Side::Source), message, Some(hint));
         return mappings;
     }
-    for name in names {
-        let located = locate(job, &name);
+    let ways = names
+        .iter()
+        .flat_map(|name| job.destinations().map(move |to| (name, to)));
+    for (name, destination) in ways {
+        let located = locate(job, name, destination);
         let mapping = match located {
             Ok((from, to)) => {
-                let went_to = job
+                let label = match job.also_to.is_empty() {
+                    true => name.written().to_owned(),
+                    false => format!("{name} to {destination}"),
+                };
+                let open = job
                     .earlier
                     .as_ref()
                     .and_then(|earlier| earlier.open.get(name.written()));
-                if let Some(elsewhere) = went_to.filter(|went_to| **went_to != to.to_string()) {
+                let is_left_out = open.is_some_and(|open| !open.contains(&to.to_string()));
+                if is_left_out && !job.also_to.is_empty() {
+                    continue;
+                }
+                if let Some(elsewhere) = open.and_then(BTreeSet::first).filter(|_| is_left_out) {
                     let message =
                         format!("the report doesn't fit: {name} was to go to {elsewhere}, and now to {to}");
                     wrong.note(Some(Side::Destination), message, Some(SAME_AGAIN.to_owned()));
                     return mappings;
                 }
-                Mapping { name, from, to }
+                let name = name.clone();
+                Mapping {
+                    name,
+                    label,
+                    from,
+                    to,
+                }
             }
             Err((side, error)) => {
                 // What is wrong with a template is mostly wrong for every image.
@@ -385,6 +422,7 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
             }
         }
     }
+    check_earlier(&mappings, wrong);
     for (to, others) in clashes {
         let first = mappings.iter().find(|mapping| mapping.to.to_string() == to);
         if let Some(first) = first {
@@ -393,6 +431,29 @@ fn map_images(names: Vec<ImageName>, wrong: &mut Wrong<'_>, warnings: &mut Vec<S
         }
     }
     mappings
+}
+
+/// Refuses a report of which an image was to go to a place that is none of several destinations.
+fn check_earlier(mappings: &[Mapping], wrong: &mut Wrong<'_>) {
+    let job = wrong.job;
+    let Some(earlier) = job.earlier.as_ref().filter(|_| !job.also_to.is_empty()) else {
+        return;
+    };
+    let ways: HashSet<(&str, String)> = mappings
+        .iter()
+        .map(|mapping| (mapping.name.written(), mapping.to.to_string()))
+        .collect();
+    let open = earlier.open.iter();
+    let mut open = open.flat_map(|(image, places)| places.iter().map(move |place| (image, place)));
+    // A glob that stood for nothing went nowhere.
+    let is_glob = |image: &str| job.globs.iter().any(|glob| glob.written() == image);
+    let strange =
+        open.find(|(image, place)| !ways.contains(&(image.as_str(), (*place).clone())) && !is_glob(image));
+    if let Some((image, place)) = strange {
+        let message =
+            format!("the report doesn't fit: {image} was to go to {place}, which is no destination now");
+        wrong.note(Some(Side::Destination), message, Some(SAME_AGAIN.to_owned()));
+    }
 }
 
 /// Refuses images that aren't pinned where others are, before anything moves. With the policy `warn` some may have been left out when
@@ -421,14 +482,18 @@ fn clash(first: &ImageName, others: &[ImageName], to: &str) -> (String, String) 
     (message, hint.to_owned())
 }
 
-fn locate(job: &Job, name: &ImageName) -> Result<(Target, Target), (Side, EndpointError)> {
+fn locate(
+    job: &Job,
+    name: &ImageName,
+    destination: &Endpoint,
+) -> Result<(Target, Target), (Side, EndpointError)> {
     let from = match &job.source {
         None => Ok(Target::in_registry(name.reference().clone())),
         Some(source) => source.target(name),
     };
     let to = name
         .renamed(&job.renaming)
-        .and_then(|renamed| job.destination.target(&renamed));
+        .and_then(|renamed| destination.target(&renamed));
     Ok((
         from.map_err(|error| (Side::Source, error))?,
         to.map_err(|error| (Side::Destination, error))?,

@@ -140,6 +140,12 @@ impl<P, B, R> Queue<P, B, R> {
         self.len() == 0
     }
 
+    /// Whether there is nothing to do at all.
+    pub fn has_nothing(&self) -> bool {
+        let lanes = self.lock();
+        lanes.len() == 0 && lanes.ranges.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lanes<P, B, R>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }

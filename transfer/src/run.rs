@@ -1,6 +1,6 @@
 //! A run: its jobs one after another, the images of each together.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -176,7 +176,7 @@ pub(crate) fn prepare_all<'a>(
             Ok(preparation) => preparations.push(preparation),
             Err(found) => problems.extend(found.into_iter().map(|problem| Problem { number, ..problem })),
         }
-        filled.extend(job.destination.local().cloned());
+        filled.extend(job.destinations().filter_map(Endpoint::local).cloned());
     }
     if problems.is_empty() {
         let ready = preparations
@@ -259,6 +259,10 @@ fn run_job(
     for outcome in &grounded {
         observer.event(&Event::ImageFinished { outcome });
     }
+    let bundles = image_tasks
+        .iter()
+        .filter_map(|task| task.source.bundle().cloned());
+    let bundles = bundles.collect();
     let executor = Executor::new(job, image_tasks, client.clone(), pool, observer, &options.cancel);
     executor.run();
     // Some show only once something was written.
@@ -271,9 +275,13 @@ fn run_job(
     let mut images = Vec::new();
     for image_task in executor.into_tasks() {
         let origin = image_task.source.describe();
+        let read = image_task.source.read();
         let outcome = image_task.into_outcome(is_stopped);
         let moved = outcome.blobs.moved;
-        if moved.blobs > 0 {
+        if let Some(read) = read.filter(|read| read.blobs > 0) {
+            // Read once, however many destinations it went to.
+            origins.insert(origin, read);
+        } else if moved.blobs > 0 {
             origins.entry(origin).or_default().add(moved.blobs, moved.bytes);
         }
         images.push(outcome);
@@ -298,6 +306,7 @@ fn run_job(
         token_requests: client.take_token_requests(),
         missing,
         missing_file: job.missing.clone(),
+        bundles,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
         takes_all_platforms: job.platforms.patterns().is_none(),
@@ -339,6 +348,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
             image: THE_TASK.to_owned(),
             source: job.source.as_ref().map(Endpoint::to_string).unwrap_or_default(),
             destination: job.destination.to_string(),
+            label: THE_TASK.to_owned(),
         };
         ImageOutcome::blank(route, Status::Failed(fault))
     });
@@ -351,6 +361,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         token_requests: BTreeMap::new(),
         missing: Holdings::default(),
         missing_file: None,
+        bundles: BTreeSet::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,
         takes_all_platforms: false,

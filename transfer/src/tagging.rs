@@ -1,4 +1,4 @@
-//! Tags that are written many at a time: a directory has all tags of a repository in one file.
+//! Tags that are written many at a time: a directory has all tags of a repository in one file, an OCI layout all tags there are.
 //!
 //! A worker that has written an image's manifests leaves its tag here. The first to do so writes all that are there, again and again until
 //! there are none; the others go on with other images meanwhile. So a tag that comes alone is written at once, and the more come at a time, the
@@ -39,12 +39,12 @@ impl Tagging {
         !std::mem::replace(&mut inner.is_being_written, true)
     }
 
-    /// All waiting tags of one repository, to be written together. After none, the next that is added is somebody else's to write.
-    pub fn next(&self) -> Option<(Repository, Vec<Waiting>)> {
+    /// All waiting tags, to be written together. After none, the next that is added is somebody else's to write.
+    pub fn next(&self) -> Option<BTreeMap<Repository, Vec<Waiting>>> {
         let mut inner = self.inner();
-        let next = inner.waiting.pop_first();
-        inner.is_being_written = next.is_some();
-        next
+        let next = std::mem::take(&mut inner.waiting);
+        inner.is_being_written = !next.is_empty();
+        inner.is_being_written.then_some(next)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -64,18 +64,21 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_first_writes_what_comes_meanwhile_all_tags_of_a_repository_at_once() {
+    fn who_comes_first_writes_what_comes_meanwhile_all_at_once() {
         let tagging = Tagging::default();
         let [a, b]: [Repository; 2] = ["hub.local/a", "hub.local/b"].map(|name| name.parse().unwrap());
         assert!(tagging.add(&a, waiting(0)));
+        let all =
+            |of_a: &[ImageId]| BTreeMap::from([(a.clone(), of_a.iter().copied().map(waiting).collect())]);
+        assert_eq!(tagging.next(), Some(all(&[0])));
         assert!(!tagging.add(&b, waiting(1)));
-        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(0)])));
         assert!(!tagging.add(&a, waiting(2)));
         assert!(!tagging.add(&a, waiting(3)));
-        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(2), waiting(3)])));
-        assert_eq!(tagging.next(), Some((b, vec![waiting(1)])));
-        assert!(!tagging.add(&a, waiting(4)), "the last is still being written");
-        assert_eq!(tagging.next(), Some((a.clone(), vec![waiting(4)])));
+        let mut both = all(&[2, 3]);
+        both.insert(b, vec![waiting(1)]);
+        assert_eq!(tagging.next(), Some(both));
+        assert!(!tagging.add(&a, waiting(4)), "the last are still being written");
+        assert_eq!(tagging.next(), Some(all(&[4])));
         assert_eq!(tagging.next(), None);
         assert!(tagging.add(&a, waiting(5)));
     }

@@ -10,12 +10,8 @@ use cargo_metadata::MetadataCommand;
 /// # Errors
 /// Lists the links that lead nowhere, or says which page can't be read.
 pub fn run() -> Result<(), String> {
-    let metadata = MetadataCommand::new()
-        .no_deps()
-        .exec()
-        .map_err(|error| format!("cargo metadata: {error}"))?;
     let mut broken = Vec::new();
-    for page in pages(metadata.workspace_root.as_std_path())? {
+    for page in pages(&root()?)? {
         let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
         let folder = page.parent().unwrap_or(Path::new(""));
         let missing = files(&text).filter(|file| !folder.join(file).exists());
@@ -25,6 +21,16 @@ pub fn run() -> Result<(), String> {
         return Ok(());
     }
     Err(format!("files that don't exist\n  {}", broken.join("\n  ")))
+}
+
+/// The folder of the workspace.
+///
+/// # Errors
+/// Where cargo can't tell it.
+pub fn root() -> Result<PathBuf, String> {
+    let metadata = MetadataCommand::new().no_deps().exec();
+    let metadata = metadata.map_err(|error| format!("cargo metadata: {error}"))?;
+    Ok(metadata.workspace_root.into_std_path_buf())
 }
 
 /// The pages at the top, in each folder of the workspace, and in the folders of the documentation.
@@ -40,7 +46,9 @@ fn pages(root: &Path) -> Result<Vec<PathBuf>, String> {
     for folder in paths.clone().iter().filter(|path| path.is_dir()) {
         paths.extend(entries(folder)?);
     }
-    paths.extend(entries(&root.join("docs/decisions"))?);
+    for folder in ["docs/decisions", "docs/zh-CN"] {
+        paths.extend(entries(&root.join(folder))?);
+    }
     paths.retain(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "md"));
     Ok(paths)
 }

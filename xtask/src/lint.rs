@@ -14,6 +14,7 @@ use crate::libraries;
 use crate::links;
 use crate::msrv;
 use crate::tools::Tool;
+use crate::translations;
 
 /// `deny.toml` is written for these versions.
 const CARGO_DENY: Tool = Tool {
@@ -27,10 +28,11 @@ const CARGO_DENY: Tool = Tool {
 /// Where a step failed.
 pub fn run() -> Result<(), String> {
     type Step = (&'static str, fn() -> Result<(), String>);
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("fmt", fmt),
         ("depcheck", depcheck::run),
         ("links", links::run),
+        ("translations", translations::run),
         ("deny", deny),
         ("msrv", msrv::run),
         ("libraries", libraries::run),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod api;
 mod bench;
+mod chart;
 mod command;
 mod depcheck;
 mod dist;
@@ -19,6 +20,7 @@ mod rules;
 mod shipped;
 mod test;
 mod tools;
+mod translations;
 
 const HELP: &str = "\
 The project's own tasks
@@ -26,19 +28,24 @@ The project's own tasks
 Usage: cargo xtask TASK
 
 Tasks:
-  lint            formatting, depcheck, links between pages, cargo-deny (bans, licences, sources), the oldest Rust that is promised, packing what is
-                  published and building each library from its package, clippy (the fuzz targets too), documentation, the lists
-                  of the libraries' public items: every warning is an error. All steps run; those that failed are listed at
-                  the end. Without cargo-deny on PATH or in target/tools, it is installed into target/tools.
+  lint            formatting, depcheck, links between pages, translated pages beside their sources, cargo-deny (bans, licences,
+                  sources), the oldest Rust that is promised, packing what is published and building each library from its
+                  package, clippy (the fuzz targets too), documentation, the lists of the libraries' public items: every warning
+                  is an error. All steps run; those that failed are listed at the end. Without cargo-deny on PATH or in
+                  target/tools, it is installed into target/tools.
   test [ARG...]   every test of the workspace. The ARGs go to `cargo test`, for example: cargo xtask test -- --nocapture
                   The tests need docker-registry, skopeo, strace and faketime: as root on Debian they are installed by apt-get, elsewhere it
                   says how to install what is missing, and stops. containerd, Docker, podman, buildah and umoci are unpacked into
                   target/engines there, where PATH doesn't have them; elsewhere their tests say that they are left out.
+  test --soak MINUTES
+                  the test of long use of one directory alone, for so long (tests/README.md)
   fuzz [TARGET...] [--seconds N]
                   tries the fuzz targets (docs/fuzzing.md), all of them if none is named, for a minute each. It needs a C++
                   compiler; without cargo-fuzz on PATH or in target/tools, it is installed into target/tools.
   bench [ARG...]  measures transload beside skopeo, crane, oras and regctl, as far as they are on PATH: cargo xtask bench --help. It needs
                   docker-registry. docs/performance.md tells how to read what it prints.
+  chart RESULTS.json -o FILE.svg
+                  draws a chart of what bench --json wrote. docs/speed.svg is that of docs/performance.json.
   dist [--target TARGET] [--out DIR] [--verify] [--check]
                   builds what is released into target/dist (RELEASING.md): the static program, man pages and completions as .tar.gz, .deb,
                   .rpm and image. --verify builds it once more in another folder and compares; --check runs it where there is nothing
@@ -60,6 +67,7 @@ enum Task {
     Test(Vec<String>),
     Fuzz(fuzz::Options),
     Bench(Vec<String>),
+    Chart(chart::Options),
     Dist(dist::Options),
     Depcheck,
     Api,
@@ -82,6 +90,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(args) => bench::run(&args),
+        Task::Chart(options) => chart::run(&options),
         Task::Dist(options) => dist::run(&options),
         Task::Depcheck => depcheck::run(),
         Task::Api => api::write(),
@@ -110,6 +119,7 @@ fn task(args: impl IntoIterator<Item = String>) -> Result<Task, String> {
     let task = match name.as_str() {
         "-h" | "--help" | "help" => Task::Help,
         "test" => return Ok(Task::Test(rest)),
+        "chart" => return chart::Options::read(rest).map(Task::Chart),
         "dist" => return dist::Options::read(rest).map(Task::Dist),
         "fuzz" => return fuzz::Options::read(rest).map(Task::Fuzz),
         "lint" => Task::Lint,
@@ -162,6 +172,7 @@ mod tests {
             ("lint --fix", "\"--fix\""),
             ("fuzz --fix", "\"--fix\""),
             ("dist --fix", "\"--fix\""),
+            ("chart results.json", "-o FILE.svg"),
         ] {
             let message = read(line).unwrap_err();
             assert!(message.contains(named), "{line}: {message}");

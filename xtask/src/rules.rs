@@ -99,7 +99,7 @@ pub const AGREED: &[(&str, Users)] = &[
     ("signal-hook",        Users::Only(&[CLI])),
     ("strsim",             Users::Only(&[TEMPLATE])),
     ("tar",                Users::Only(&[ARCHIVE, XTASK])),
-    ("tempfile",           Users::Only(&[STORE, ARCHIVE, CLI, XTASK])),
+    ("tempfile",           Users::Only(&[STORE, ARCHIVE, TRANSFER, CLI, XTASK])),
     ("thiserror",          Users::All),
     ("tinytemplate",       Users::Only(&[CLI, SERVER, TEMPLATE])),
     ("ureq",               Users::Only(&[CLIENT])),

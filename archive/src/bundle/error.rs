@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use transload_reference::printable;
 
+use super::sign::{SIGNATURE, Unsigned};
 use crate::Error;
 
 /// How many characters of a reason are shown: it may quote the bundle.
@@ -41,13 +42,47 @@ pub enum BundleError {
         /// Its version.
         version: u64,
     },
-    /// The bundle can't be served.
-    #[error("{} {reason}", path.display())]
-    Unserved {
+    /// Nobody has signed the bundle.
+    #[error("{} isn't signed: it has no {}", path.display(), SIGNATURE)]
+    NotSigned {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The bundle's signature doesn't count.
+    #[error("{} isn't trusted: {source}", path.display())]
+    Untrusted {
+        /// The signature's file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Unsigned,
+    },
+    /// The bundle's list isn't the one that was signed.
+    #[error("{} isn't the one that was signed", path.display())]
+    Changed {
+        /// The list.
+        path: PathBuf,
+    },
+    /// The bundle can't be signed.
+    #[error("signing {}: {source}", path.display())]
+    Unsigned {
         /// The folder.
         path: PathBuf,
         /// Why not.
-        reason: &'static str,
+        #[source]
+        source: Unsigned,
+    },
+    /// The bundle is damaged, and isn't signed.
+    #[error("only a whole bundle is signed: {flaw}")]
+    Flawed {
+        /// The first thing that is wrong.
+        flaw: String,
+    },
+    /// The bundle lacks something, and can't be served.
+    #[error("{} lacks something that its images need, and can't be served", path.display())]
+    Unserved {
+        /// The folder.
+        path: PathBuf,
     },
     /// Something else is where a bundle is to be written.
     #[error("{} {reason}", path.display())]
@@ -104,11 +139,22 @@ impl BundleError {
                     _ => return None,
                 }
             }
-            BundleError::Damaged { .. } => "copy the file again from where the bundle was made",
+            BundleError::NotSigned { .. } => {
+                "whoever writes bundles signs them with --sign KEY, also those that are written already"
+            }
+            BundleError::Untrusted { source, .. } | BundleError::Unsigned { source, .. } => {
+                return source.hint.clone();
+            }
+            BundleError::Flawed { .. } => {
+                "where volumes were carried off, bring them back; otherwise write the bundle anew"
+            }
+            BundleError::Damaged { .. } | BundleError::Changed { .. } => {
+                "copy the file again from where the bundle was made"
+            }
             BundleError::Version { .. } => "read it with the transload that wrote it, or a newer one",
             BundleError::Occupied { .. } => "remove it, or give another folder: a bundle is never added to",
             BundleError::Unserved { .. } => {
-                "`transload copy --src bundle:DIR --dest ./images` makes a directory, which can be served"
+                "--volumes adds folders with what it lacks; `transload copy --src bundle:DIR --dest ./images` into a directory that has the rest makes one that can be served"
             }
             BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
             BundleError::Archive(error) => return error.hint(),

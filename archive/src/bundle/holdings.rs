@@ -142,6 +142,7 @@ impl Holdings {
             }
             if let Some(told) = line.strip_prefix("end ") {
                 if told != count.to_string() {
+                    let told = printable(told, LONGEST_SHOWN);
                     return Err(format!(
                         "it has {count} lines, and its end says {told}: it was cut"
                     ));
@@ -237,6 +238,14 @@ mod tests {
             one.blobs[&Digest::of(b"a")].repository.as_deref(),
             Some("library/alpine")
         );
+    }
+
+    #[test]
+    fn an_end_of_control_characters_is_shown_escaped() {
+        let text = format!("{FIRST}\nend \u{7f}\0{}\n", "x".repeat(900));
+        let told = Holdings::parse(text.as_bytes()).unwrap_err();
+        assert!(!told.contains(transload_reference::is_unprintable), "{told}");
+        assert!(told.len() < 200, "{told}");
     }
 
     #[test]

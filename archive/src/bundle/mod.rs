@@ -4,6 +4,7 @@
 //! 2026-12/
 //! ├── BUNDLE.json                every image, manifest and blob: its size, and its volume and offset, or that it is required there
 //! ├── SHA256SUMS                 of every other file, as `sha256sum -c` reads it
+//! ├── SHA256SUMS.sig             its signature, if somebody signed it
 //! ├── README.txt, import.sh      for a machine with sh, tar, cat and sha256sum alone: an OCI layout comes out
 //! └── vol-0001.tar …             OCI layouts in tars; the first has index.json, all manifests and the small blobs
 //! ```
@@ -16,6 +17,7 @@
 //!   [`BundleWriter::write_blob`] and [`BundleWriter::finish`].
 //! - Read: [`Bundle::open`] with the folders of its volumes, [`Bundle::images`], [`Bundle::manifest`], [`Bundle::find`], [`Bundle::open_blob`].
 //! - Check: [`Bundle::check`].
+//! - Sign and trust: [`BundleOptions::signer`], [`Bundle::open_signed`].
 
 mod check;
 mod document;
@@ -24,6 +26,7 @@ mod holdings;
 mod plan;
 mod read;
 mod script;
+mod sign;
 mod size;
 mod sums;
 mod volume;
@@ -38,6 +41,7 @@ pub use plan::BundlePlan;
 #[cfg(feature = "fuzzing")]
 pub(crate) use read::list_in;
 pub use read::{Bundle, BundledBlob, BundledImage, Place};
+pub use sign::{SIGNATURE, SumsCheck, SumsSigner, Unsigned};
 pub use size::VolumeSize;
 pub use wanted::Wanted;
 pub use write::{BundleOptions, BundleWriter};

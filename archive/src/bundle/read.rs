@@ -1,6 +1,6 @@
 //! Reading a bundle where its volumes are: nothing is unpacked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, RawManifest, Reference};
 
 use super::document::{self, Carried, Document};
+use super::sign::{SumsCheck, trusted_sums};
 use super::volume::{self, Entry, marker};
 use super::{BundleError, DOCUMENT, Held, Holdings};
 use crate::blob::Bytes;
@@ -57,6 +58,8 @@ pub struct Bundle {
     pub(super) folder: PathBuf,
     pub(super) id: Digest,
     pub(super) document: Document,
+    /// The sums of its files, where their signature was checked.
+    pub(super) signed: Option<BTreeMap<String, Digest>>,
     /// The entries of each volume.
     pub(super) entries: Vec<Vec<Entry>>,
     pub(super) volumes: Vec<Volume>,
@@ -90,11 +93,31 @@ impl Bundle {
     /// # Errors
     /// Where there is no bundle, or its list is damaged, of another version, or contradicts itself. A volume that isn't there is no error.
     pub fn open(folder: impl AsRef<Path>, volumes: &[PathBuf]) -> Result<Bundle, BundleError> {
-        let folder = folder.as_ref();
-        let mut bundle = Bundle::open_one(&folder.join(DOCUMENT), folder, volumes)?;
+        Bundle::open_with(folder.as_ref(), volumes, None)
+    }
+
+    /// Opens the bundle of a folder whose signature counts, as `check` says. Before that, nothing is read but `SHA256SUMS` and its
+    /// signature. Bundles in the other folders have to be signed, too.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`]; where it isn't signed, the signature doesn't count, or the list isn't the one that was signed.
+    pub fn open_signed(
+        folder: impl AsRef<Path>,
+        volumes: &[PathBuf],
+        check: SumsCheck<'_>,
+    ) -> Result<Bundle, BundleError> {
+        Bundle::open_with(folder.as_ref(), volumes, Some(check))
+    }
+
+    fn open_with(
+        folder: &Path,
+        volumes: &[PathBuf],
+        check: Option<SumsCheck<'_>>,
+    ) -> Result<Bundle, BundleError> {
+        let mut bundle = Bundle::open_checked(folder, volumes, check)?;
         for other in volumes {
             if other != folder && other.join(DOCUMENT).is_file() {
-                let other = Bundle::open_one(&other.join(DOCUMENT), other, volumes)?;
+                let other = Bundle::open_checked(other, volumes, check)?;
                 if other.id != bundle.id {
                     bundle.others.push(other);
                 }
@@ -110,12 +133,24 @@ impl Bundle {
     pub fn holdings_in(document: impl AsRef<Path>) -> Result<Holdings, BundleError> {
         let path = document.as_ref();
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Bundle::open_one(path, folder, &[])?.holdings())
+        let text = read_bounded(path, document::MOST_BYTES)?;
+        Ok(Bundle::of_text(&text, path, folder, &[])?.holdings())
     }
 
-    fn open_one(path: &Path, folder: &Path, more: &[PathBuf]) -> Result<Bundle, BundleError> {
-        let text = read_bounded(path, document::MOST_BYTES)?;
-        Bundle::of_text(&text, path, folder, more)
+    fn open_checked(
+        folder: &Path,
+        more: &[PathBuf],
+        check: Option<SumsCheck<'_>>,
+    ) -> Result<Bundle, BundleError> {
+        let path = folder.join(DOCUMENT);
+        let signed = check.map(|check| trusted_sums(folder, check)).transpose()?;
+        let text = read_bounded(&path, document::MOST_BYTES)?;
+        let is_changed = |sums: &BTreeMap<String, Digest>| sums.get(DOCUMENT) != Some(&Digest::of(&text));
+        if signed.as_ref().is_some_and(is_changed) {
+            return Err(BundleError::Changed { path });
+        }
+        let bundle = Bundle::of_text(&text, &path, folder, more)?;
+        Ok(Bundle { signed, ..bundle })
     }
 
     fn of_text(text: &[u8], path: &Path, folder: &Path, more: &[PathBuf]) -> Result<Bundle, BundleError> {
@@ -148,6 +183,7 @@ impl Bundle {
             volumes,
             images,
             document,
+            signed: None,
             referrers: OnceLock::new(),
             others: Vec::new(),
         })
@@ -183,17 +219,6 @@ impl Bundle {
     /// Whether the other side is said to have a blob.
     pub fn is_required(&self, digest: &Digest) -> bool {
         matches!(self.find_own(digest), Some(Place::Required { .. }))
-    }
-
-    /// Whether it, or a bundle that completes it, has a blob or manifest that is cut into parts.
-    pub fn has_cut_blobs(&self) -> bool {
-        let is_cut = |bundle: &Bundle| {
-            bundle
-                .document
-                .carried_things()
-                .any(|thing| thing.parts.len() > 1)
-        };
-        is_cut(self) || self.others.iter().any(is_cut)
     }
 
     /// Whether it has all that its images need.
@@ -302,21 +327,20 @@ impl Bundle {
     }
 
     fn open_own(&self, digest: &Digest, offset: u64) -> Option<BundledBlob> {
-        let mut skip = offset;
         let mut parts = Vec::new();
         for part in &self.carried(digest)?.parts {
             let volume = self.volumes.get(part.volume as usize - 1)?;
             let file = Arc::clone(volume.file.as_ref().ok()?);
-            let skipped = skip.min(part.size);
-            skip -= skipped;
-            let rest = Extent {
-                offset: part.offset + skipped,
-                size: part.size - skipped,
+            let extent = Extent {
+                offset: part.offset,
+                size: part.size,
             };
-            parts.push(BlobReader::new(Bytes::Tar(file), rest));
+            parts.push(BlobReader::new(Bytes::Tar(file), extent));
         }
         parts.reverse();
-        Some(BundledBlob { parts })
+        let mut blob = BundledBlob { parts };
+        blob.skip(offset);
+        Some(blob)
     }
 
     /// What the other side has once the bundle is imported: what is carried, and what is required.
@@ -416,7 +440,7 @@ fn open_volume(path: &Path, size: u64, beginning: &[u8]) -> Result<Option<File>,
 }
 
 /// A blob's bytes, straight from the volumes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BundledBlob {
     /// What is still to be read, the last part first.
     parts: Vec<BlobReader>,
@@ -428,6 +452,18 @@ impl BundledBlob {
         match self.parts.as_slice() {
             [part] => part.rest(),
             _ => None,
+        }
+    }
+
+    /// How many bytes are still to be read.
+    pub fn left(&self) -> u64 {
+        self.parts.iter().map(BlobReader::left).sum()
+    }
+
+    /// Leaves out the next bytes, or all that are left if they are fewer.
+    pub fn skip(&mut self, mut bytes: u64) {
+        for part in self.parts.iter_mut().rev() {
+            bytes -= part.skip(bytes);
         }
     }
 }

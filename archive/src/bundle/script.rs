@@ -9,7 +9,7 @@ pub(crate) const README: &str = "\
 This folder is a bundle of container images, written by transload.
 
 With transload:
-  transload verify bundle:.                              check every byte
+  transload verify bundle:.                              check every byte; --trust FILE checks who signed it
   transload list bundle:.                                the images
   transload push --src bundle:. --dest REGISTRY          import them into a registry
   transload copy --src bundle:. --dest oci:FOLDER        import them into a folder
@@ -24,5 +24,6 @@ old index as index.json.old, and tells which blobs are still missing.
 Files:
   BUNDLE.json    every image, manifest and blob, with its volume and offset; \"required\" are blobs that the other side has
   SHA256SUMS     sha256sum -c SHA256SUMS
+  SHA256SUMS.sig if the bundle is signed: ssh-keygen -Y verify -n transload-bundle -f SIGNERS -I NAME -s SHA256SUMS.sig < SHA256SUMS
   vol-0001.tar   tars of an OCI layout; a blob larger than a volume is in parts, which cat joins
 ";

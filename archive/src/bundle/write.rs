@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use transload_reference::{Descriptor, Digest};
 
 use super::document::{Carried, Part, volume_name};
+use super::sign::{SIGNATURE, SumsSigner, sign, sign_later};
 use super::sums::{self, SUMS};
 use super::volume::entry_name;
 use super::volumes::Volumes;
@@ -26,6 +27,7 @@ pub(crate) const PARTIAL: &str = ".partial";
 pub struct BundleOptions {
     cancel: Arc<AtomicBool>,
     command: Option<String>,
+    signer: Option<Arc<dyn SumsSigner>>,
 }
 
 impl BundleOptions {
@@ -41,6 +43,13 @@ impl BundleOptions {
     #[must_use]
     pub fn volume_command(mut self, command: Option<String>) -> BundleOptions {
         self.command = command;
+        self
+    }
+
+    /// Sets who signs the bundle, once all of it is durable. A bundle that is there already is checked byte for byte first.
+    #[must_use]
+    pub fn signer(mut self, signer: Option<Arc<dyn SumsSigner>>) -> BundleOptions {
+        self.signer = signer;
         self
     }
 
@@ -103,8 +112,21 @@ impl BundleOptions {
         Ok(BundleWriter {
             room,
             volumes,
+            signer: self.signer.clone(),
             _state: state,
         })
+    }
+
+    /// Signs a bundle that is in a folder already, once every byte of it is checked. Without a signer, or where its signature is there,
+    /// nothing is done.
+    ///
+    /// # Errors
+    /// Where it is damaged, or can't be signed.
+    pub fn sign_existing(&self, folder: impl AsRef<Path>) -> Result<(), BundleError> {
+        match &self.signer {
+            Some(signer) => sign_later(folder.as_ref(), signer.as_ref(), &self.cancel),
+            None => Ok(()),
+        }
     }
 
     /// Returns the sums of the volumes that an earlier run of the same plan completed. What one of another plan left is removed.
@@ -182,6 +204,7 @@ fn located(blob: &Descriptor, parts: &Carried, whole: &BTreeMap<String, Digest>)
 pub struct BundleWriter {
     room: Arc<Room>,
     volumes: Arc<Volumes>,
+    signer: Option<Arc<dyn SumsSigner>>,
     /// Locked as long as it is open.
     _state: File,
 }
@@ -227,12 +250,16 @@ impl BundleWriter {
             let path = volumes.folder.clone();
             return Err(Error::Incomplete { path, missing }.into());
         }
-        seal(&volumes.folder, &volumes.plan, volumes.sums())
+        let text = seal(&volumes.folder, &volumes.plan, volumes.sums())?;
+        match &self.signer {
+            Some(signer) => sign(&volumes.folder, text.as_bytes(), signer.as_ref()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Writes what belongs to volumes that are all whole; the list gets its name last.
-fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) -> Result<(), BundleError> {
+/// Writes what belongs to volumes that are all whole; the list gets its name last. Returns the text of the sums.
+fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) -> Result<String, BundleError> {
     sums.insert(DOCUMENT.to_owned(), plan.id());
     for (name, text) in [
         (script::README_NAME, script::README),
@@ -241,12 +268,17 @@ fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) ->
         put(&folder.join(name), text.as_bytes())?;
         sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
     }
-    put(&folder.join(SUMS), sums::to_text(&sums).as_bytes())?;
+    let text = sums::to_text(&sums);
+    if fs::read(folder.join(SUMS)).is_ok_and(|there| there != text.as_bytes()) {
+        remove(&folder.join(SIGNATURE))?;
+    }
+    put(&folder.join(SUMS), text.as_bytes())?;
     let document = folder.join(DOCUMENT);
     let named = fs::rename(folder.join(partial(DOCUMENT)), &document);
     named.map_err(BundleError::io("naming", &document))?;
     remove(&folder.join(partial(SUMS)))?;
-    Ok(flush_folder(folder)?)
+    flush_folder(folder)?;
+    Ok(text)
 }
 
 /// What a file is called until it is whole.
@@ -261,7 +293,7 @@ pub(super) fn with_partial(path: &Path) -> PathBuf {
 }
 
 /// Writes a small file, whole or not at all.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let beside = with_partial(path);
     let written = File::create(&beside).and_then(|mut file| {
         file.write_all(bytes)?;

@@ -51,14 +51,31 @@ impl BundleArgs {
     }
 }
 
-/// Where a bundle's volumes are.
+/// Where a bundle's volumes are, and who has to have signed it.
 #[derive(Debug, Args)]
 pub struct VolumesArgs {
     /// More directories with volumes of the bundle
     ///
-    /// Also another bundle, with what this one lacks.
+    /// Also other bundles, if they have blobs that this one lacks.
     #[arg(long, value_name = "DIR", value_delimiter = ',', hide_short_help = true, help_heading = SELECTION)]
     pub volumes: Vec<PathBuf>,
+
+    /// Require a signature of the bundle by one of these signers
+    ///
+    /// A file of allowed signers, as ssh-keygen reads it. Nothing else of the bundle is read before its signature.
+    #[arg(long, value_name = "SIGNERS", hide_short_help = true, help_heading = SELECTION)]
+    pub trust: Option<PathBuf>,
+}
+
+impl VolumesArgs {
+    /// The first argument that is given.
+    pub fn given(&self) -> Option<&'static str> {
+        match (self.volumes.is_empty(), &self.trust) {
+            (_, Some(_)) => Some("--trust"),
+            (false, None) => Some("--volumes"),
+            (true, None) => None,
+        }
+    }
 }
 
 /// Arguments of `inventory`.
@@ -70,7 +87,7 @@ pub struct InventoryArgs {
     pub place: String,
 
     /// File to write, for --base; - is stdout
-    #[arg(short = 'o', long = "output-file", value_name = "FILE", default_value = "-")]
+    #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
     pub file: PathBuf,
 
     /// How to reach registries.
@@ -92,14 +109,14 @@ Examples:
   transload pull --images-file images.txt --dest bundle:/mnt/usb/2026-12 --base have.tli
 
 Exit status:
-  0 done, 1 something can't be read, 2 wrong usage, 130 interrupted";
+  0 done, 1 something can't be read, 2 usage error, 130 interrupted";
 
 /// Arguments of `verify` about bundles.
 #[derive(Debug, Args)]
 pub struct AgainstArgs {
-    /// Check that this place has what a bundle lacks
+    /// Check that this place has what a bundle lacks, or a receipt says
     ///
-    /// A directory, an archive, a registry or an inventory.
+    /// A directory, an archive or a registry; for bundles also an inventory.
     #[arg(long, value_name = "PLACE", hide_short_help = true, help_heading = SELECTION)]
     pub against: Option<String>,
 }

@@ -12,12 +12,12 @@ pub struct CheckArgs {
     #[arg(value_name = "HOST[/REPOSITORY]", required = true)]
     pub hosts: Vec<String>,
 
-    /// Don't test whether the repository may be pushed to
+    /// Don't test push access
     #[arg(long)]
     pub no_push: bool,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 
     /// How to reach them.
@@ -25,7 +25,8 @@ pub struct CheckArgs {
     pub how: RegistryArgs,
 }
 
-const NOTES: &str = "Nothing is copied. With a repository, check starts an upload and cancels it, to see whether it may be pushed to.";
+const NOTES: &str =
+    "Nothing is copied. With a repository, check starts an upload and cancels it, to test push access.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,4 +35,4 @@ Examples:
   transload check docker.io/library/alpine --no-push
 
 Exit status:
-  0 no problem found, 1 a problem was found, 2 wrong usage, 130 interrupted";
+  0 no problem found, 1 a problem was found, 2 usage error, 130 interrupted";

@@ -12,7 +12,7 @@ pub struct DiffArgs {
     #[arg(value_name = "A")]
     pub a: String,
 
-    /// Directory, archive, or registry as in push --dest
+    /// Directory, archive, or registry as in `push --dest`
     #[arg(value_name = "B")]
     pub b: String,
 
@@ -28,19 +28,19 @@ pub struct DiffArgs {
     #[arg(long, hide_short_help = true, help_heading = SELECTION)]
     pub untagged: bool,
 
-    /// Report only what the registry lacks, not what it has besides
+    /// Report only what the registry lacks, not what A lacks
     #[arg(long, help_heading = SELECTION)]
     pub one_way: bool,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 
     /// How to reach registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
 
-    /// Most requests at once
+    /// Maximum concurrent requests
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "16",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = TRANSFER)]
     pub jobs: u16,
@@ -59,4 +59,4 @@ Examples:
   transload diff ./images harbor.example.com/mirror --one-way
 
 Exit status:
-  0 the same, 1 they differ, 2 wrong usage, or something couldn't be compared, 130 interrupted";
+  0 the same, 1 they differ, 2 usage error, or something couldn't be compared, 130 interrupted";

@@ -9,14 +9,15 @@ use clap::{CommandFactory as _, Parser as _};
 use super::Cli;
 use crate::committed::root;
 
-/// The README and the pages of `docs/`, by their paths in the repository.
+/// The READMEs and the pages of `docs/`, by their paths in the repository.
 fn pages() -> Vec<(String, String)> {
-    let docs = fs::read_dir(root().join("docs")).expect("the repository has docs");
-    let mut paths: Vec<PathBuf> = docs
+    let folders = ["docs", "docs/zh-CN"].map(|folder| fs::read_dir(root().join(folder)));
+    let mut paths: Vec<PathBuf> = folders
+        .into_iter()
+        .flat_map(|entries| entries.expect("the repository has pages"))
         .map(|entry| entry.expect("a readable folder").path())
         .collect();
-    paths.push(root().join("README.md"));
-    paths.push(root().join("cli/README.md"));
+    paths.extend(["README.md", "README.zh-CN.md", "cli/README.md"].map(|page| root().join(page)));
     paths.sort();
     let pages = paths
         .iter()

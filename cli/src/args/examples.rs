@@ -32,7 +32,7 @@ pub(super) fn long(examples: &str) -> String {
 
 const EXIT_STATUS: &str = "\n
 Exit status:
-  0 done, 1 an image failed, 2 wrong usage or configuration (nothing was copied), 130 interrupted";
+  0 done, 1 an image failed, 2 usage error or configuration (nothing was copied), 130 interrupted";
 
 pub(super) const PROGRAM: &str = "\
 Examples:

@@ -14,8 +14,8 @@ pub struct ImagesArgs {
     #[arg(value_name = "FILE|DIR", required = true)]
     pub paths: Vec<PathBuf>,
 
-    /// Images file for people and --images-file, or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format: an images file (text), or JSON
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 }
 
@@ -35,4 +35,4 @@ Examples:
   transload images ./manifests | transload pull --images-file - --dest ./images
 
 Exit status:
-  0 done, 1 something couldn't be read, or an image's name is invalid, 2 wrong usage";
+  0 done, 1 something couldn't be read, or an image's name is invalid, 2 usage error";

@@ -8,9 +8,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct InitArgs {
-    /// File to write; - is stdout
+    /// File to write; - is stdout [default: tasks.yaml]
     ///
-    /// Default: tasks.yaml, or task.schema.json with --schema.
+    /// With --schema, the default is task.schema.json.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 

@@ -30,8 +30,8 @@ pub struct InspectArgs {
     #[arg(long, conflicts_with = "output", help_heading = OUTPUT)]
     pub raw: bool,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 
     /// How to reach registries.
@@ -47,4 +47,4 @@ Examples:
   transload inspect alpine:3.19 --raw | sha256sum
 
 Exit status:
-  0 done, 1 the image or a part of it is missing or unreadable, 2 wrong usage";
+  0 done, 1 the image or a part of it is missing or unreadable, 2 usage error";

@@ -28,8 +28,8 @@ pub struct ListArgs {
     #[arg(long, value_enum, default_value = "name", value_name = "BY", help_heading = OUTPUT)]
     pub sort: SortBy,
 
-    /// Form of the list
-    #[arg(long, value_enum, default_value = "table", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: ListForm,
 }
 
@@ -67,4 +67,4 @@ Examples:
   transload list ./images --output names | cut -d' ' -f1 > images.txt
 
 Exit status:
-  0 done, 1 something can't be read, 2 wrong usage";
+  0 done, 1 something can't be read, 2 usage error";

@@ -12,7 +12,7 @@ pub struct LoginArgs {
     #[arg(value_name = "REGISTRY[/NAMESPACE]")]
     pub registry: String,
 
-    /// User name; asked for if not given
+    /// User name; prompted for if not given
     ///
     /// `<token>` means that an identity token takes the place of the password.
     #[arg(short, long, value_name = "USER")]
@@ -22,13 +22,13 @@ pub struct LoginArgs {
     #[arg(long, conflicts_with = "password")]
     pub password_stdin: bool,
 
-    /// Password; better typed when asked, or --password-stdin
+    /// Password; safer: the prompt, or --password-stdin
     ///
     /// Other users of this machine see it in the process list, and your shell keeps it.
     #[arg(short, long, value_name = "PASSWORD")]
     pub password: Option<String>,
 
-    /// Store without testing, for a registry out of reach
+    /// Store without testing, if the registry is unreachable
     #[arg(long)]
     pub no_check: bool,
 
@@ -59,4 +59,4 @@ Examples:
   transload login docker.io
 
 Exit status:
-  0 stored, 1 refused or not stored, 2 wrong usage, 130 interrupted";
+  0 stored, 1 refused or not stored, 2 usage error, 130 interrupted";

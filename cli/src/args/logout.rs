@@ -22,4 +22,4 @@ Examples:
   transload logout harbor.example.com/team
 
 Exit status:
-  0 none are left, 1 they couldn't be removed, 2 wrong usage";
+  0 no credentials remain, 1 they couldn't be removed, 2 usage error";

@@ -21,7 +21,7 @@ pub struct ProgressArgs {
     )]
     pub mode: ProgressMode,
 
-    /// Most lines of the terminal that progress may take
+    /// Maximum terminal lines for progress
     #[arg(long = "progress-lines", value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=1000),
           allow_negative_numbers = true, hide_short_help = true, help_heading = OUTPUT)]
     pub lines: u16,

@@ -16,7 +16,7 @@ pub struct PruneArgs {
 
     /// Keep only the images this file names; delete all others
     ///
-    /// A file has one image a line; # begins a comment. - reads stdin.
+    /// A file has one image per line; # begins a comment. - reads stdin.
     #[arg(long, value_name = "FILE", conflicts_with = "keep_pattern", help_heading = SELECTION)]
     pub keep_file: Option<PathBuf>,
 
@@ -32,8 +32,8 @@ pub struct PruneArgs {
     #[arg(short, long, visible_alias = "force", visible_short_alias = 'f')]
     pub yes: bool,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 }
 
@@ -49,4 +49,4 @@ Examples:
   transload prune ./images --keep-pattern 'kube|calico' --yes
 
 Exit status:
-  0 done, 1 damaged directory, or nothing was deleted, 2 wrong usage (nothing was deleted), 130 interrupted";
+  0 done, 1 damaged directory or not confirmed (nothing was deleted), 2 usage error, 130 interrupted";

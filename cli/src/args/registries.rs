@@ -8,24 +8,24 @@ use clap::Args;
 #[derive(Args)]
 #[command(next_help_heading = super::REGISTRIES)]
 pub struct RegistryArgs {
-    /// User and password for the named registry
+    /// User and password for the registry
     ///
-    /// The registry is the one of --src or --dest, else that of the images; there must be only one. Other users of this machine see
+    /// For the only registry that the command names; with several, use --auths. Other users of this machine see
     /// the password in the process list, and your shell keeps it: `transload login` and --auths are safer.
     #[arg(long, value_name = "USER:PASSWORD")]
     pub creds: Option<String>,
 
-    /// YAML list of credentials by registry
+    /// YAML file of credentials and TLS settings
     ///
-    /// The list has the form of a task's auths, with settings for TLS too.
+    /// It has the form of a task's auths: one entry for each registry.
     #[arg(long, value_name = "FILE")]
     pub auths: Option<PathBuf>,
 
-    /// Docker's or podman's file of logins, in place of the usual ones
+    /// Credentials file of docker or podman, in place of the usual ones
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub authfile: Option<PathBuf>,
 
-    /// Don't verify certificates
+    /// Don't verify TLS certificates
     ///
     /// Registries that have an entry in --auths keep that entry's setting.
     #[arg(short = 'k', long)]
@@ -36,15 +36,15 @@ pub struct RegistryArgs {
           action = clap::ArgAction::Set, conflicts_with = "insecure", hide_short_help = true)]
     pub tls_verify: Option<bool>,
 
-    /// Plain HTTP with the named registry
+    /// Use plain HTTP with the registry
     ///
-    /// The registry that --src or --dest names, else that of the images.
+    /// For the only registry that the command names; with several, use --auths.
     #[arg(long)]
     pub plain_http: bool,
 
-    /// PEM file of authorities for the named registry
+    /// CA certificates of the registry (PEM)
     ///
-    /// They are trusted besides the system's.
+    /// They are trusted besides the system's, for the only registry that the command names; with several, use --auths.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 

@@ -8,23 +8,23 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
-    /// A report that --report wrote; - reads it from stdin
+    /// Report that --report wrote; - reads stdin
     #[arg(value_name = "REPORT.json")]
     pub report: PathBuf,
 
-    /// The file to write; - is stdout
+    /// File to write; - is stdout
     #[arg(short = 'o', long = "out", value_name = "FILE", default_value = "-")]
     pub out: PathBuf,
 
-    /// The form: a page (html) or a bill of materials (cyclonedx)
-    #[arg(long, value_enum, value_name = "FORM", default_value = "html")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "html")]
     pub format: ReportForm,
 }
 
 /// What a report becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportForm {
-    /// A page to look at, print and sign: one file that needs no other
+    /// A page, in one file
     Html,
     /// A CycloneDX 1.6 bill of materials of the images that arrived, as JSON
     Cyclonedx,
@@ -36,4 +36,4 @@ Examples:
   transload report report.json --format cyclonedx -o bom.cdx.json
 
 Exit status:
-  0 done, 2 wrong usage, or the file is no report or can't be written";
+  0 done, 2 usage error, or the file isn't a report or can't be written";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::examples;
+use super::{VolumesArgs, examples};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -14,6 +14,10 @@ pub struct ServeArgs {
     #[arg(value_name = "PLACE", required = true)]
     pub places: Vec<String>,
 
+    /// Where a bundle's volumes are, and who has to have signed it.
+    #[command(flatten)]
+    pub volumes: VolumesArgs,
+
     /// Address to listen on; 0.0.0.0:5000 is every address
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
     pub listen: String,
@@ -22,9 +26,9 @@ pub struct ServeArgs {
     #[arg(long)]
     pub writable: bool,
 
-    /// Registry of names that come without one
+    /// Registry in the names of pushed images
     ///
-    /// Takes the place of the host that clients ask.
+    /// With --as hub.local, a push of team/app:v1 becomes hub.local/team/app:v1. Default: the host that the client asked.
     #[arg(long = "as", value_name = "REGISTRY", hide_short_help = true)]
     pub own_name: Option<String>,
 
@@ -40,29 +44,29 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = ACCESS)]
     pub tls_key: Option<PathBuf>,
 
-    /// Admit only clients with a certificate of these authorities (PEM)
+    /// Admit only clients with a certificate of these CAs (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert", hide_short_help = true, help_heading = ACCESS)]
     pub client_ca: Option<PathBuf>,
 
-    /// Use plain HTTP with other machines
+    /// Allow plain HTTP for other machines
     #[arg(long, conflicts_with = "tls_cert", help_heading = ACCESS)]
     pub plain_http: bool,
 
-    /// Print a program's configuration for this server, and exit
+    /// Print PROGRAM's configuration for this server, and exit
     #[arg(long, value_enum, value_name = "PROGRAM", help_heading = NODES)]
     pub print_config: Option<ConfigOf>,
 
-    /// Server as nodes reach it; default: the address of --listen
+    /// URL by which nodes reach the server [default: --listen's]
     #[arg(long, value_name = "URL", requires = "print_config", help_heading = NODES)]
     pub server: Option<String>,
 
-    /// Write into this directory, such as /etc/containerd
+    /// Write the configuration below this directory
     #[arg(short, long, value_name = "DIR", requires = "print_config", help_heading = NODES)]
     pub out: Option<PathBuf>,
 }
 
 const ACCESS: &str = "Access";
-const NODES: &str = "Configuration of nodes";
+const NODES: &str = "Node configuration";
 
 /// A program whose configuration can be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,4 +99,4 @@ Examples:
   transload serve ./images --print-config podman --server http://10.0.0.5:5000 --out ./node
 
 Exit status:
-  0 stopped as asked, 1 it failed, 2 wrong usage";
+  0 stopped by a signal, 1 it failed, 2 usage error";

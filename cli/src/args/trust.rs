@@ -8,14 +8,14 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = super::SELECTION)]
 pub struct TrustArgs {
-    /// Only images signed with this cosign key (PEM)
+    /// Require a cosign signature by this key (PEM)
     ///
-    /// May be repeated: one of the keys is enough. The signatures must be where the images are. Transparency logs and certificates
+    /// An image without one fails. May be repeated: one of the keys is enough. The source must have the signatures: pull with --referrers sig. Transparency logs and certificates
     /// (keyless signatures) aren't checked.
     #[arg(long, value_name = "FILE")]
     pub verify_key: Vec<PathBuf>,
 
-    /// Only images that this program accepts with exit status 0
+    /// Require exit status 0 of this program for each image
     ///
     /// It runs without a shell, with the image's reference and digest as arguments and in TRANSLOAD_REFERENCE and TRANSLOAD_DIGEST.
     #[arg(long, value_name = "PROGRAM", hide_short_help = true)]

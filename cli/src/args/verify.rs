@@ -1,5 +1,7 @@
 //! Arguments of `verify`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{
@@ -11,9 +13,15 @@ use super::{
 #[derive(Debug, Args)]
 #[command(after_help = examples::short(EXAMPLES), after_long_help = examples::long_with(NOTES, EXAMPLES))]
 pub struct VerifyArgs {
-    /// Directory or archive
-    #[arg(value_name = "PLACE")]
-    pub place: String,
+    /// Directory, archive or bundle
+    #[arg(value_name = "PLACE", required_unless_present = "receipt")]
+    pub place: Option<String>,
+
+    /// Check that what this receipt says is still there
+    ///
+    /// Takes the --receipt of an import. With --trust, one of the signers has to have signed it.
+    #[arg(long, value_name = "FILE", requires = "against", conflicts_with_all = ["place", "pattern", "repair"], hide_short_help = true)]
+    pub receipt: Option<PathBuf>,
 
     /// Where a bundle's volumes are.
     #[command(flatten)]
@@ -27,7 +35,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "REGEX", help_heading = SELECTION)]
     pub pattern: Option<String>,
 
-    /// Fetch what is missing or damaged again
+    /// Fetch missing and damaged blobs again
     #[arg(long)]
     pub repair: bool,
 
@@ -35,8 +43,8 @@ pub struct VerifyArgs {
     #[arg(short, long, value_name = "REGISTRY", requires = "repair")]
     pub src: Option<String>,
 
-    /// Text for people or JSON for programs
-    #[arg(long, value_enum, default_value = "text", value_name = "FORM", help_heading = OUTPUT)]
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Output,
 
     /// Who must have signed the images.
@@ -47,7 +55,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub registries: RegistryArgs,
 
-    /// Blobs to read or fetch at once
+    /// Maximum blobs to read or fetch at once
     #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "8",
           value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true, help_heading = TRANSFER)]
     pub jobs: u16,
@@ -63,12 +71,14 @@ pub struct VerifyArgs {
 }
 
 const NOTES: &str = "\
-Unused blobs, leftovers of interrupted transfers and foreign files are reported, and count as no fault.";
+Unused blobs, leftovers of interrupted transfers and foreign files are reported; they are no errors.";
 
 const EXAMPLES: &str = "\
 Examples:
   transload verify ./images
   transload verify ./images --repair --src hub.local/mirror
+  transload verify bundle:/mnt/usb/2026-12 --trust allowed_signers
+  transload verify --receipt receipt.json --against hub.local/mirror --trust allowed_signers
 
 Exit status:
-  0 everything is whole, 1 something is damaged and wasn't repaired, 2 wrong usage, 130 interrupted";
+  0 no damage, 1 damage that wasn't repaired, 2 usage error, 130 interrupted";

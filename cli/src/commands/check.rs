@@ -60,7 +60,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
         };
         if args.output == Output::Text {
             let gap = if examined.is_empty() { "" } else { "\n" };
-            if ui::result(format!("{gap}{}", ui::examined_text(&one)), 0) != 0 {
+            if ui::result(ui::fitted(format!("{gap}{}", ui::examined_text(&one))), 0) != 0 {
                 return Ok(FAILED);
             }
         }

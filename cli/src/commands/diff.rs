@@ -46,7 +46,7 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
         comparison: &comparison,
     };
     let text = match args.output {
-        Output::Text => ui::comparison_text(&compared),
+        Output::Text => ui::fitted(ui::comparison_text(&compared)),
         Output::Json => ui::json(&ui::comparison_json(&compared)),
     };
     let status = match (comparison.troubles.is_empty(), comparison.is_same()) {

@@ -74,7 +74,7 @@ fn show(
     }
     let tree = image_tree(found.reference, &root, found.source, platforms, pool)?;
     let text = match args.output {
-        Output::Text => ui::tree_text(&tree),
+        Output::Text => ui::fitted(ui::tree_text(&tree)),
         Output::Json => ui::json(&ui::tree_json(&tree)),
     };
     Ok(ui::result(text, if tree.is_flawed() { FAILED } else { 0 }))

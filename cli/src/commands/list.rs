@@ -20,7 +20,7 @@ const READERS: usize = 8;
 pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     let platforms = jobs::platform_patterns(&args.platform)?;
-    let place = jobs::place(&args.place)?.with_volumes(args.volumes.volumes.clone());
+    let place = jobs::place(&args.place, &args.volumes)?;
     let source = place
         .open(&Arc::default())
         .map_err(|fault| of_fault("PLACE", &fault))?;
@@ -40,8 +40,8 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
         tell_of_none(args, &place, &inventory);
     }
     let text = match args.output {
-        ListForm::Table => ui::inventory_table(&inventory),
-        ListForm::Tree => ui::inventory_tree(&inventory),
+        ListForm::Table => ui::fitted(ui::inventory_table(&inventory)),
+        ListForm::Tree => ui::fitted(ui::inventory_tree(&inventory)),
         ListForm::Names => ui::inventory_names(&inventory),
         ListForm::Json => ui::json(&ui::inventory_json(place.path(), &inventory)),
     };

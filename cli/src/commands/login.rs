@@ -40,7 +40,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
     if !args.no_check {
         note = match try_out(&host, rules, &credential, &session)? {
             Ok(true) => "accepted",
-            Ok(false) => "not tried: the registry asks nobody who they are",
+            Ok(false) => "not tried: the registry asks for no login",
             Err(error) if error.is_cancelled() => return Ok(INTERRUPTED),
             Err(error) => return Ok(refuse(&host, &error)),
         };
@@ -97,7 +97,7 @@ fn credential(args: &LoginArgs, host: &Host) -> Result<Option<Credential>, TaskE
     let password = match &args.password {
         Some(password) => {
             ui::err_line(
-                "warning: others on this machine can read --password in the list of processes: leave it out and be asked, or use \
+                "warning: others on this machine can read --password in the process list: leave it out and be prompted, or use \
                  --password-stdin",
             );
             password.clone()

@@ -18,6 +18,7 @@ mod report;
 mod serve;
 mod verify;
 mod verify_bundle;
+mod verify_receipt;
 
 pub(crate) use check::check;
 pub(crate) use diff::diff;

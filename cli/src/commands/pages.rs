@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use transload_reference::Hasher;
 
 use crate::app::FAILED;
 use crate::args::{Cli, CompletionsArgs, LONG_VERSION, ManArgs};
@@ -15,9 +16,10 @@ use crate::ui;
 /// Headings in the text behind a command's options that are sections of its page.
 const SECTIONS: [(&str, &str); 2] = [("\nExamples:\n", "EXAMPLES"), ("\nExit status:\n", "EXIT STATUS")];
 
-/// Prints the version and the commit.
+/// Prints the version, the commit, and what computes digests here.
 pub(crate) fn version() -> u8 {
-    ui::result(format!("transload {LONG_VERSION}\n"), 0)
+    let sha256 = Hasher::sha256_implementation();
+    ui::result(format!("transload {LONG_VERSION}\nSHA-256: {sha256}\n"), 0)
 }
 
 /// Prints a shell's completions.

@@ -110,7 +110,7 @@ fn pruned<'a>(
 
 fn show(args: &PruneArgs, pruned: &Pruned<'_>) -> u8 {
     let text = match args.output {
-        Output::Text => ui::garbage_text(pruned),
+        Output::Text => ui::fitted(ui::garbage_text(pruned)),
         Output::Json => ui::json(&ui::garbage_json(pruned)),
     };
     ui::result(text, 0)

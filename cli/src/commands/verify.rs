@@ -13,6 +13,7 @@ use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Fault, Observer, Options, Source, TrustPolicy};
 
 use super::verify_bundle::verify_bundle;
+use super::verify_receipt::verify_receipt;
 use crate::app::{FAILED, INTERRUPTED, Session, at_dir, of_fault, warn_of_exposure};
 use crate::args::{Cli, Output, VerifyArgs};
 use crate::jobs;
@@ -27,15 +28,13 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     let pattern = jobs::pattern(args.pattern.as_deref())?;
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, Some(&args.progress));
-    let place = jobs::place(&args.place)?;
+    if let Some(receipt) = &args.receipt {
+        return verify_receipt(args, receipt, &session);
+    }
+    let place = jobs::place(args.place.as_deref().unwrap_or_default(), &args.volumes)?;
     if place.is_bundle() {
-        if args.trust.is_given() {
-            let message =
-                format!("{place} is a bundle, whose volumes are checked and not who signed its images");
-            let hint = "give --verify-key to the command that takes images from the bundle: `transload push` or `transload copy`";
-            return Err(Problem::of_file("--verify-key", message).with_hint(hint).into());
-        }
-        return verify_bundle(args, &place, &session);
+        let place = place.with_volumes(args.volumes.volumes.clone());
+        return verify_bundle(args, &place, pattern.as_ref(), &session);
     }
     if let Some(against) = &args.against.against {
         let message = format!("{place} is no bundle, and {against} is what a bundle is compared with");
@@ -78,7 +77,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         elapsed: began.elapsed(),
     };
     let text = match args.output {
-        Output::Text => ui::health_text(&checked),
+        Output::Text => ui::fitted(ui::health_text(&checked)),
         Output::Json => ui::json(&ui::health_json(&checked)),
     };
     let is_trusted = trusted.iter().flatten().all(|image| image.vouchers.is_ok());
@@ -94,7 +93,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
 }
 
 /// Checks who signed the images, with the signatures that the place itself has.
-fn check_signatures(
+pub(super) fn check_signatures(
     session: &Session,
     args: &VerifyArgs,
     source: &dyn Source,

@@ -6,24 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use transload_policy::ImagePattern;
+use transload_signature::ssh::SignedBy;
 use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings};
 use transload_transfer::maintenance::Look;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{Observer, Options};
 
+use super::verify::check_signatures;
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
 use crate::args::{Output, VerifyArgs};
 use crate::jobs;
 use crate::task::{Problem, TaskErrors};
-use crate::ui;
+use crate::{trust, ui};
 
 /// How many images or blobs are named for one thing that is wrong.
 const MOST_NAMED: usize = 3;
 
-/// Checks every byte of a bundle, and whether it is complete with what another place has.
+/// Checks every byte of a bundle, whether it is complete with what another place has, and who signed its images.
 pub(super) fn verify_bundle(
     args: &VerifyArgs,
     place: &LocalPlace,
+    pattern: Option<&ImagePattern>,
     session: &Session,
 ) -> Result<u8, TaskErrors> {
     if args.repair {
@@ -33,24 +37,32 @@ pub(super) fn verify_bundle(
         );
         return Err(problem.with_hint("copy the damaged volumes again").into());
     }
+    let policy = trust::policy(&args.trust)?;
     let against = args.against.against.as_deref();
     let other = against.map(|text| held(text, args, session)).transpose()?;
     let problem = |error: &BundleError| {
         let problem = Problem::of_file("PLACE", error.to_string());
         error.hint().into_iter().fold(problem, Problem::with_hint)
     };
-    let opened = Bundle::open(place.path(), &args.volumes.volumes);
-    let checked = opened.and_then(|bundle| {
+    let checked = place.open_bundle().and_then(|(bundle, signed)| {
         session.progress.look(Look::Total {
             images: bundle.images().len(),
             bytes: bundle.bytes_to_check(),
         });
         let told = |bytes| session.progress.look(Look::Read(bytes));
         let flaws = bundle.check(&session.cancel, &told)?;
-        Ok((bundle, flaws))
+        Ok((bundle, flaws, signed))
     });
+    let trusted = match (&checked, &policy) {
+        (Ok(_), Some(policy)) => {
+            let source = place.open(&session.cancel);
+            let source = source.map_err(|fault| of_fault("PLACE", &fault))?;
+            Some(check_signatures(session, args, source.as_ref(), policy, pattern)?)
+        }
+        _ => None,
+    };
     session.progress.finish();
-    let (bundle, flaws) = match checked {
+    let (bundle, flaws, signed) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             ui::err(ui::errors(&[problem(&error)], 0));
@@ -60,13 +72,21 @@ pub(super) fn verify_bundle(
     if session.cancel.load(Ordering::Relaxed) {
         return Ok(INTERRUPTED);
     }
-    let found = Found::of(&bundle, flaws, other.as_ref());
-    let text = match args.output {
-        Output::Text => found.text(place, against),
-        Output::Json => ui::json(&found.json(place)),
+    let found = Found {
+        signed,
+        ..Found::of(&bundle, flaws, other.as_ref())
     };
+    let text = match args.output {
+        Output::Text => ui::fitted(found.text(place, against) + &ui::signatures_text(trusted.as_deref())),
+        Output::Json => {
+            let mut json = found.json(place);
+            json["signatures"] = ui::signatures_json(trusted.as_deref());
+            ui::json(&json)
+        }
+    };
+    let is_trusted = trusted.iter().flatten().all(|image| image.vouchers.is_ok());
     let is_whole = found.flaws.is_empty() && (other.is_none() || found.missing.is_empty());
-    Ok(ui::result(text, if is_whole { 0 } else { FAILED }))
+    Ok(ui::result(text, if is_whole && is_trusted { 0 } else { FAILED }))
 }
 
 /// What the other place has.
@@ -94,6 +114,8 @@ struct Found {
     missing: Vec<(String, Vec<String>)>,
     /// The images that lack something.
     short: usize,
+    /// Who signed it, where that was to be checked.
+    signed: Option<SignedBy>,
 }
 
 impl Found {
@@ -124,6 +146,7 @@ impl Found {
             flaws,
             missing,
             short: short.len(),
+            signed: None,
         }
     }
 
@@ -149,6 +172,9 @@ impl Found {
             required.0,
             ui::bytes(required.1),
         );
+        if let Some(signed) = &self.signed {
+            let _ = writeln!(text, "signed by {signed}");
+        }
         let verdict = match (self.flaws.len(), against) {
             (0, None) if self.required.0 > 0 => {
                 "whole; --against PLACE tells whether the other side has what is required".to_owned()
@@ -183,6 +209,7 @@ impl Found {
             "place": place.path().display().to_string(),
             "images": self.images,
             "volumes": self.volumes,
+            "signed_by": self.signed.as_ref().map(ToString::to_string),
             "carried": {"blobs": self.carried.0, "bytes": self.carried.1},
             "required": {"blobs": self.required.0, "bytes": self.required.1},
             "flaws": self.flaws.iter().map(flaw).collect::<Vec<_>>(),

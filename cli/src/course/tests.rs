@@ -32,6 +32,7 @@ fn run(text: &str, failing: &[&str]) -> (Vec<String>, Vec<String>, Vec<String>) 
 fn summary(job: &Job, fails: bool) -> JobSummary {
     let route = Route {
         image: job.images.first().map(ToString::to_string).unwrap_or_default(),
+        label: job.images.first().map(ToString::to_string).unwrap_or_default(),
         source: String::new(),
         destination: String::new(),
     };
@@ -48,6 +49,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         token_requests: BTreeMap::new(),
         missing: transload_transfer::bundle::Holdings::default(),
         missing_file: None,
+        bundles: std::collections::BTreeSet::new(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,
         takes_all_platforms: false,

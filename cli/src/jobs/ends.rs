@@ -126,6 +126,25 @@ pub(super) fn registry(argument: &str, text: &str, wrong: &mut Wrong) -> Option<
     endpoint(argument, text, parsed.map(Endpoint::Fixed), wrong)
 }
 
+/// The places of `--dest`: the first, and the others. Each has to be another one.
+pub(super) fn destinations(
+    texts: &[String],
+    wrong: &mut Wrong,
+    read: impl Fn(&str, &mut Wrong) -> Option<Endpoint>,
+) -> Option<(Endpoint, Vec<Endpoint>)> {
+    let mut found: Vec<Endpoint> = Vec::new();
+    for text in texts {
+        let destination = read(text, wrong)?;
+        let text = destination.to_string();
+        if found.iter().any(|known| known.to_string() == text) {
+            wrong.note("--dest", format!("{text} is given twice"));
+        }
+        found.push(destination);
+    }
+    let others = found.split_off(1.min(found.len()));
+    Some((found.pop()?, others))
+}
+
 /// What a text without a template was read as, or the template that it is.
 pub(super) fn endpoint(
     argument: &str,

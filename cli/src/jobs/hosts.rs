@@ -90,6 +90,7 @@ pub fn host_rules(registries: &[Registry], how: &RegistryArgs) -> Result<Vec<Hos
             }
             if let Some(credential) = credential.as_ref().filter(|_| rule.repo == registry) {
                 rule.credential = Some(credential.clone());
+                rule.credential_origin = Some("--creds".to_owned());
             }
         }
     }
@@ -137,7 +138,7 @@ fn or_stdin(file: &Path) -> PathBuf {
 
 /// The registries that the ends name, else the one that all images are from: `own` has each one's.
 fn named_registries(job: &Job, mut own: Vec<Registry>) -> Vec<Registry> {
-    let ends = job.source.iter().chain([&job.destination]);
+    let ends = job.source.iter().chain(job.destinations());
     let named: Vec<Registry> = ends.filter_map(Endpoint::named_registry).collect();
     if !named.is_empty() || job.source.is_some() {
         return named;

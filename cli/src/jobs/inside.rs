@@ -9,7 +9,7 @@ use transload_transfer::place::LocalPlace;
 use super::{
     Wrong, directory, endpoint, hosts, is_directory, platform_problem, read_pattern, with_hint, with_volumes,
 };
-use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs};
+use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs, VolumesArgs};
 use crate::task::{Problem, TaskErrors};
 
 /// What is compared.
@@ -42,6 +42,9 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
         return Err(problem.with_hint(hint).into());
     }
     let image = image(&args.image, &mut wrong);
+    if let (None, Some(given)) = (&args.src, args.volumes.given()) {
+        wrong.note(given, "it is about the bundle of --src, and there is none");
+    }
     let source = args.src.as_deref().and_then(|src| {
         let parsed = Location::parse_argument(src);
         let parsed = parsed.map(|source| Endpoint::Fixed(with_volumes(source, &args.volumes, &mut wrong)));
@@ -93,14 +96,14 @@ fn image(text: &str, wrong: &mut Wrong) -> Option<ImageName> {
 /// # Errors
 /// Everything that is wrong with the arguments.
 pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
-    let mut wrong = Wrong::default();
+    let (mut wrong, mut bundles) = (Wrong::default(), 0);
     let mut read = |argument: &str, text: &str| {
-        let volumes = &args.volumes.volumes;
-        let parsed = Location::parse_argument(text).map(|location| match location {
+        let parsed = Location::parse_argument(text).map(|location| match &location {
             Location::Local(place) if place.is_bundle() => {
-                Location::Local(place.with_volumes(volumes.clone()))
+                bundles += 1;
+                with_volumes(location, &args.volumes, &mut wrong)
             }
-            other => other,
+            _ => location,
         });
         let parsed = parsed.map(Endpoint::Fixed);
         if let Err(EndpointError::Unclear { .. }) = &parsed {
@@ -114,6 +117,9 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
         endpoint(argument, text, parsed, &mut wrong)
     };
     let ends = read("A", &args.a).zip(read("B", &args.b));
+    if let (0, Some(given)) = (bundles, args.volumes.given()) {
+        wrong.note(given, "neither of the two is a bundle");
+    }
     let pattern = args
         .pattern
         .as_deref()
@@ -178,6 +184,15 @@ pub fn against(args: &VerifyArgs) -> Result<Job, TaskErrors> {
     reaching("verify", location.as_ref(), &args.registries)
 }
 
+/// The place that a receipt is compared with, and a job that says how it is reached.
+///
+/// # Errors
+/// Everything that is wrong with the arguments.
+pub fn place_of_receipt(args: &VerifyArgs) -> Result<(Job, Location), TaskErrors> {
+    let location = location("--against", args.against.against.as_deref().unwrap_or_default())?;
+    Ok((reaching("verify", Some(&location), &args.registries)?, location))
+}
+
 fn location(argument: &str, text: &str) -> Result<Location, TaskErrors> {
     Ok(Location::parse_argument(text).map_err(|error| {
         let problem = Problem::of_file(argument, error.to_string());
@@ -197,14 +212,16 @@ fn reaching(name: &str, location: Option<&Location>, registries: &RegistryArgs) 
     wrong.finish(Some(Job { hosts, ..job }))
 }
 
-/// The place on a disk that a command is about.
+/// The place on a disk that a command is about, with what is said of its bundle.
 ///
 /// # Errors
-/// Where the text is none's.
-pub fn place(text: &str) -> Result<LocalPlace, TaskErrors> {
+/// Where the text is none's, or is no bundle's and something is said of one.
+pub fn place(text: &str, volumes: &VolumesArgs) -> Result<LocalPlace, TaskErrors> {
     let mut wrong = Wrong::default();
-    match directory("PLACE", text, &mut wrong) {
-        Some(Location::Local(place)) => Ok(place),
+    let location = directory("PLACE", text, &mut wrong);
+    match location.map(|location| with_volumes(location, volumes, &mut wrong)) {
+        Some(Location::Local(place)) if wrong.0.is_empty() => Ok(place),
+        Some(Location::Local(_)) => Err(wrong.0.into()),
         Some(image) => {
             let message = format!("{image} is one image, and the command is about a whole place");
             Err(Problem::of_file("PLACE", message).into())

@@ -23,6 +23,7 @@ fn arrived(image: &str, source: &str, written: &str, platforms: &[&str]) -> Imag
     ImageOutcome {
         contents: Arc::default(),
         image: image.to_owned(),
+        label: image.to_owned(),
         source: image.to_owned(),
         destination: image.to_owned(),
         status: Status::Copied,

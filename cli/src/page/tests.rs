@@ -68,6 +68,7 @@ fn report(images: Vec<ImageReport>) -> Report {
             errors: Vec::new(),
             projects: Vec::new(),
             origins: Vec::new(),
+            bundles: Vec::new(),
             token_requests: Vec::new(),
             totals,
             images,

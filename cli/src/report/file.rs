@@ -115,10 +115,18 @@ impl ReportFile {
                 .map_err(|error| refused(Path::new("the page"), io::Error::other(error.to_string())))?,
             Form::Cyclonedx => ui::json(&bom::cyclonedx(report)),
         };
+        self.write_text(&text)
+    }
+
+    /// Writes a text: whole, or not at all.
+    ///
+    /// # Errors
+    /// As [`ReportFile::write`].
+    pub(crate) fn write_text(&self, text: &str) -> Result<(), Unwritable> {
         let (path, written) = match &self.place {
             Place::Stdout => (Path::new("-"), ui::out(text.as_bytes())),
-            Place::Stream(path) => (path.as_path(), append(path, &text)),
-            Place::File(path) => (path.as_path(), atomic::replace(path, &text)),
+            Place::Stream(path) => (path.as_path(), append(path, text)),
+            Place::File(path) => (path.as_path(), atomic::replace(path, text)),
         };
         written.map_err(|source| refused(path, source))
     }

@@ -80,9 +80,8 @@ fn earlier(task: &TaskReport) -> Option<Earlier> {
     };
     for image in &task.images {
         if image.status.is_open() {
-            earlier
-                .open
-                .insert(image.image.clone(), image.destination.clone());
+            let open = earlier.open.entry(image.image.clone()).or_default();
+            open.insert(image.destination.clone());
         } else {
             earlier.done.insert(image.image.clone());
         }

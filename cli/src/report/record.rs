@@ -60,6 +60,7 @@ struct End {
     warnings: Vec<String>,
     errors: Vec<ErrorReport>,
     origins: Vec<(String, Count)>,
+    bundles: Vec<String>,
     token_requests: Vec<TokenRequests>,
 }
 
@@ -156,7 +157,7 @@ impl Observer for Recorder {
                 }
             }
             Event::ImageFinished { outcome } => {
-                if let Some(row) = state.row(&outcome.image) {
+                if let Some(row) = state.row(&outcome.label) {
                     row.outcome = Some((*outcome).clone());
                 }
             }
@@ -209,7 +210,7 @@ impl Task {
         self.rows = routes
             .iter()
             .enumerate()
-            .map(|(row, route)| (route.image.clone(), row))
+            .map(|(row, route)| (route.label.clone(), row))
             .collect();
         self.images = routes
             .iter()
@@ -230,7 +231,7 @@ impl Task {
     fn finish(&mut self, summary: &JobSummary) {
         let mut errors = Vec::new();
         for outcome in &summary.images {
-            match (self.row(&outcome.image), &outcome.status) {
+            match (self.row(&outcome.label), &outcome.status) {
                 (Some(row), _) => row.outcome = Some(outcome.clone()),
                 // What stands for a task that couldn't be begun.
                 (None, Status::Failed(fault)) => errors.push(ErrorReport::from(fault)),
@@ -248,6 +249,7 @@ impl Task {
                 .iter()
                 .map(|(from, count)| (from.clone(), *count))
                 .collect(),
+            bundles: summary.bundles.iter().map(ToString::to_string).collect(),
             token_requests: summary
                 .token_requests
                 .iter()
@@ -288,6 +290,7 @@ impl Task {
             errors: end.map(|end| end.errors.clone()).unwrap_or_default(),
             projects: self.projects.clone(),
             origins: end.map(End::origins).unwrap_or_default(),
+            bundles: end.map(|end| end.bundles.clone()).unwrap_or_default(),
             token_requests: end.map(|end| end.token_requests.clone()).unwrap_or_default(),
             totals,
             images,
@@ -330,6 +333,7 @@ impl TaskReport {
         let routes: Vec<Route> = images
             .map(|image| Route {
                 image: image.image.clone(),
+                label: image.label.clone(),
                 source: image.source.clone(),
                 destination: image.destination.clone(),
             })

@@ -123,6 +123,9 @@ pub struct TaskReport {
     pub projects: Vec<ProjectReport>,
     /// Bytes moved by where they came from.
     pub origins: Vec<OriginReport>,
+    /// The bundles that its images come from: the digests of their BUNDLE.json.
+    #[serde(default)]
+    pub bundles: Vec<String>,
     /// Requests to token servers.
     #[serde(default)]
     pub token_requests: Vec<TokenRequests>,

@@ -61,6 +61,7 @@ impl<'n> BundleKeys<'n> {
             only: text("only", self.only, reader).map(PathBuf::from),
             limit,
             command: text("volume_command", self.volume_command, reader),
+            signer: None,
         }
     }
 

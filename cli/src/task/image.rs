@@ -68,12 +68,15 @@ pub(super) struct Request<'n> {
     pub auths: Vec<Cow<'n, Node>>,
     pub src: Option<Place>,
     pub dest: Option<Place>,
+    /// The destinations behind the first.
+    pub also_to: Vec<Place>,
     pub skip_tls_verify: Option<&'n Node>,
     /// Whether `skip_tls_verify` is also the default for the entries of `auths`.
     pub skip_for_auths: bool,
     pub index: Option<&'n Node>,
     pub referrers: Option<&'n Node>,
     pub verify: Option<&'n Node>,
+    pub trust: Option<&'n Node>,
     pub link: Option<&'n Node>,
     pub untagged: Option<&'n Node>,
     pub check_existing: Option<&'n Node>,
@@ -145,6 +148,8 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
     let bundle = BundleKeys::of(fields);
     let src = fields.get("src");
     let src = src.and_then(|node| Place::read("src", "", node, reader));
+    let mut dests = dest.map_or_else(Vec::new, |node| Place::read_list("dest", node, reader));
+    let also_to = dests.split_off(dests.len().min(1));
     Request {
         at: fields.at,
         manifests: fields.get("manifests"),
@@ -155,12 +160,14 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         pattern: fields.get("pattern"),
         auths: fields.get("auths").map(Cow::Borrowed).into_iter().collect(),
         src: bundle.with_volumes(src, reader),
-        dest: dest.and_then(|node| Place::read("dest", "", node, reader)),
+        dest: dests.pop(),
+        also_to,
         skip_tls_verify: fields.get("skip_tls_verify"),
         skip_for_auths: false,
         index: fields.get("index"),
         referrers: fields.get("referrers"),
         verify: fields.get("verify"),
+        trust: fields.get("trust"),
         link: fields.get("link"),
         untagged: fields.get("untagged"),
         check_existing: fields.get("check_existing"),
@@ -219,6 +226,11 @@ fn build(
     });
     let referrers = request.referrers.and_then(|node| referrers(node, reader));
     let trust = request.verify.and_then(|node| verify::read(node, reader));
+    let source = request.src.as_ref().map(|src| src.endpoint.clone());
+    let source = match request.trust {
+        Some(node) => verify::with_signers(source, node, reader),
+        None => source,
+    };
     let pattern = request.pattern.and_then(|node| pattern(node, reader));
     let mut flag = |name, node: Option<&Node>| node.and_then(|node| reader.flag(name, node)).unwrap_or(false);
     let skip_tls_verify = flag("skip_tls_verify", request.skip_tls_verify);
@@ -251,9 +263,7 @@ fn build(
     if reader.sink.error_count() > errors {
         return None;
     }
-    let ends = [request.src.as_ref(), request.dest.as_ref()]
-        .into_iter()
-        .flatten();
+    let ends = request.src.iter().chain(&request.dest).chain(&request.also_to);
     let named = ends.fold(Vec::new(), |named, place| {
         places::add_registry(named, &place.endpoint, &wanted)
     });
@@ -291,15 +301,21 @@ fn build(
             .collect(),
         None => wanted,
     };
-    places::check_ways(request.src.as_ref(), dest, &chosen, &renaming, reader);
+    let dests = || std::iter::once(dest).chain(&request.also_to);
+    for dest in dests() {
+        places::check_ways(request.src.as_ref(), dest, &chosen, &renaming, reader);
+    }
     if let Some(node) = request.link.filter(|_| link) {
         let source = request.src.as_ref().map(|src| &src.endpoint);
-        if !Endpoint::may_be_linked(source, &dest.endpoint) {
+        if !dests().all(|dest| Endpoint::may_be_linked(source, &dest.endpoint)) {
             reader.sink.error(node.id, NO_LINK).hint(LINK_HINT);
         }
     }
-    if let (Some(node), Some(_), Some(_)) = (request.create_projects, create_projects, dest.endpoint.local())
-    {
+    if let (Some(node), Some(_), Some(_)) = (
+        request.create_projects,
+        create_projects,
+        dests().find_map(|dest| dest.endpoint.local()),
+    ) {
         let note = reader
             .sink
             .error(node.id, "a directory has no projects to create");
@@ -323,7 +339,7 @@ fn build(
         untagged,
         check_existing,
         create_projects,
-        source: request.src.as_ref().map(|src| src.endpoint.clone()),
+        source,
         renaming,
         bundling,
         missing,
@@ -331,6 +347,7 @@ fn build(
         skip_tls_verify,
         retries: around.retries,
         ignore_errors: around.ignore_errors,
+        also_to: request.also_to.iter().map(|dest| dest.endpoint.clone()).collect(),
         ..Job::new(around.name, dest.endpoint.clone())
     };
     let places = Places {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use transload_policy::Renaming;
 use transload_reference::Registry;
+use transload_template::Value;
 use transload_transfer::job::{Endpoint, EndpointError, ImageName, Target};
 
 use super::reader::{Reader, describe};
@@ -19,6 +20,37 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Reads the value of the key `name`, one place or a list of them, each another one.
+    pub(super) fn read_list(name: &str, node: &Node, reader: &mut Reader<'_>) -> Vec<Place> {
+        let nodes = match &node.value {
+            Yaml::List(nodes) => nodes.clone(),
+            // A template may give a list, unless it is one for each image.
+            Yaml::Text(text) if !reader.is_for_each_image(text) => match reader.value(name, node) {
+                Some(Value::Array(values)) => {
+                    values.iter().map(|value| Node::literal(node.id, value)).collect()
+                }
+                Some(_) => vec![node.clone()],
+                None => return Vec::new(),
+            },
+            _ => vec![node.clone()],
+        };
+        if nodes.is_empty() {
+            reader.sink.error(node.id, format!("`{name}` is empty"));
+        }
+        let mut places: Vec<Place> = Vec::new();
+        for node in &nodes {
+            let Some(place) = Place::read(name, "", node, reader) else {
+                continue;
+            };
+            let text = place.endpoint.to_string();
+            if places.iter().any(|known| known.endpoint.to_string() == text) {
+                reader.sink.error(place.at, format!("`{name}` has {text} twice"));
+            }
+            places.push(place);
+        }
+        places
+    }
+
     /// Reads the value of the key `name`. `scheme` is what earlier forms leave out before a directory.
     pub(super) fn read(name: &str, scheme: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Place> {
         let text = match &node.value {

@@ -1,15 +1,17 @@
 //! `verify`: what images must fulfil before they move.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use transload_transfer::job::{Endpoint, Location};
+use transload_transfer::place::LocalPlace;
 use transload_transfer::{TrustPolicy, TrustProgram, TrustRule};
 
 use super::image::pattern;
 use super::keys::VERIFY;
 use super::reader::{Fields, Reader, describe};
 use super::yaml::{Id, Node, Yaml};
-use crate::trust::read_keys;
+use crate::trust::{read_keys, read_signers};
 
 /// Reads a list of rules, or a text that renders to one. A list without a rule would let nothing through: it is a mistake.
 pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<TrustPolicy> {
@@ -38,6 +40,46 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>) -> Option<TrustPolicy> 
     let rules: Vec<_> = entries.iter().map(|entry| read_rule(entry, reader)).collect();
     let rules = rules.into_iter().collect::<Option<Vec<TrustRule>>>()?;
     Some(TrustPolicy { rules })
+}
+
+/// Reads who has to have signed the bundle that a source is.
+pub(super) fn with_signers(
+    source: Option<Endpoint>,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Option<Endpoint> {
+    let file = reader.text("trust", node)?;
+    // An empty variable mustn't mean that nothing is checked.
+    if file.trim().is_empty() {
+        let note = reader.sink.error(node.id, "`trust`: it is empty");
+        note.hint("give a file of allowed signers, or leave `trust` out to check nothing");
+        return None;
+    }
+    let Some(Endpoint::Fixed(Location::Local(place))) = source.filter(is_bundle) else {
+        let message = "`trust`: `src` is no bundle, and only bundles are signed as a whole";
+        reader
+            .sink
+            .error(node.id, message)
+            .hint("a bundle is written `src: bundle:/mnt/usb/2026-12`");
+        return None;
+    };
+    match read_signers(Path::new(file.trim())) {
+        Ok(signers) => Some(Location::Local(place.with_signers(Some(signers))).into()),
+        Err(errors) => {
+            for problem in errors.problems() {
+                let message = format!("`trust`: {}: {}", problem.file(), problem.message());
+                let note = reader.sink.error(node.id, message);
+                if let Some(hint) = problem.hint() {
+                    note.hint(hint);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn is_bundle(source: &Endpoint) -> bool {
+    source.local().is_some_and(LocalPlace::is_bundle)
 }
 
 fn read_rule(entry: &Node, reader: &mut Reader<'_>) -> Option<TrustRule> {

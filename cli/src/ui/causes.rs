@@ -69,7 +69,7 @@ pub(super) fn failures<'a>(
         let _ = writeln!(text, "  and {} for {causes}", count(untold, "image"));
     }
     if untold > 0 || groups.iter().any(|group| group.images.len() > MOST_NAMES) {
-        text.push_str("  (--report FILE writes down each of them)\n");
+        text.push_str("  (--report FILE lists each image)\n");
     }
     text
 }
@@ -145,10 +145,11 @@ fn group_text(text: &mut String, group: &Group<'_>, width: Option<usize>, painte
     }
 }
 
-/// An image's name, without the directory that it is in.
+/// An image's name, without the directory that it is in; with its destination, where it goes to several.
 pub(super) fn name(outcome: &ImageOutcome) -> &str {
     match outcome.source.as_str() {
         _ if outcome.image == THE_TASK => THE_TASK,
+        _ if outcome.label != outcome.image => &outcome.label,
         // Names of images have no spaces.
         source => source.split(" in ").next().unwrap_or(source),
     }
@@ -219,6 +220,7 @@ mod tests {
     fn failed(image: &str, message: &str, hint: Option<&str>) -> ImageOutcome {
         let route = Route {
             image: image.to_owned(),
+            label: image.to_owned(),
             source: image.to_owned(),
             destination: format!("{image} in ./out"),
         };

@@ -45,7 +45,7 @@ pub fn examined_text(examined: &Examined) -> String {
                 examined.host
             )
         }
-        (bad, _) => format!("{} wrong", count(bad, "thing")),
+        (bad, _) => count(bad, "problem"),
     };
     let _ = writeln!(text, "check: {}: {verdict}", examined.host);
     text

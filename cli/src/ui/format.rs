@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use console::measure_text_width;
 use transload_reference::Platform;
 use transload_transfer::Bytes;
 
@@ -153,6 +154,45 @@ pub fn wrap(text: &str, indent: &str, width: Option<usize>) -> String {
     lines.join("\n")
 }
 
+/// A text whose lines are broken at spaces where they are wider than this; what is broken off is indented by two more.
+pub fn fit(text: &str, width: usize) -> String {
+    let mut fitted = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let end = if line.ends_with('\n') { "\n" } else { "" };
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        if measure_text_width(line) <= width {
+            fitted.push_str(line);
+        } else {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            fitted.push_str(&broken(line, &" ".repeat(indent + 2), width));
+        }
+        fitted.push_str(end);
+    }
+    fitted
+}
+
+/// A line that is wider than this, broken at its spaces. A word that is wider than a line stays where it is.
+fn broken(line: &str, indent: &str, width: usize) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut column = 0;
+    for (at, word) in line.split(' ').enumerate() {
+        let letters = measure_text_width(word);
+        let has_words = !text.trim_start().is_empty();
+        if has_words && column + 1 + letters > width && indent.len() + letters <= width {
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+            text.push_str(indent);
+            column = indent.len();
+        } else if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += letters;
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +223,20 @@ mod tests {
             "  one two\n  three averyveryverylongword\n  four"
         );
         assert_eq!(wrap(text, "  ", None), format!("  {text}"));
+    }
+
+    #[test]
+    fn lines_that_are_too_wide_are_broken_and_indented_and_others_are_left() {
+        for (text, fitted) in [
+            ("one two\n", "one two\n"),
+            ("one two three four\n", "one two\n  three\n  four\n"),
+            ("  hint: one two three", "  hint:\n    one\n    two\n    three"),
+            ("name   4 KiB  a,b,c\n\nend\n", "name   4\n  KiB\n  a,b,c\n\nend\n"),
+            ("averyveryverylongword two", "averyveryverylongword\n  two"),
+            ("\x1b[31mone\x1b[0m two", "\x1b[31mone\x1b[0m two"),
+        ] {
+            assert_eq!(fit(text, 9), fitted, "{text:?}");
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub fn garbage_text(pruned: &Pruned<'_>) -> String {
     let what = parts.join(", ");
     let free = match (pruned.dry_run, garbage.bytes()) {
         (false, size) => format!("{} freed", bytes(size)),
-        (true, size) => format!("{} would be free", bytes(size)),
+        (true, size) => format!("{} would be freed", bytes(size)),
     };
     let _ = writeln!(text, "prune: {what}: {free}");
     if pruned.dry_run {

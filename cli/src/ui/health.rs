@@ -80,7 +80,7 @@ pub fn health_text(checked: &Checked<'_>) -> String {
             .collect();
         let _ = writeln!(text, "  {}", numbers.join(", "));
     }
-    signatures(&mut text, checked.trusted.unwrap_or_default());
+    text.push_str(&signatures_text(checked.trusted));
     by_the_way(&mut text, checked);
     if health.stopped {
         text.push_str("\nStopped. The same command begins anew; what was mended is whole.\n");
@@ -98,7 +98,9 @@ pub fn health_text(checked: &Checked<'_>) -> String {
 }
 
 /// Images that aren't verified, each with its reason, then how many each voucher stands for.
-fn signatures(text: &mut String, images: &[TrustedImage]) {
+pub fn signatures_text(images: Option<&[TrustedImage]>) -> String {
+    let images = images.unwrap_or_default();
+    let mut text = String::new();
     for TrustedImage { image, vouchers } in images {
         if let Err(fault) = vouchers {
             let _ = writeln!(text, "  not verified: {image}\n    {}", fault.text());
@@ -108,7 +110,8 @@ fn signatures(text: &mut String, images: &[TrustedImage]) {
         }
     }
     let verified = images.iter().filter_map(|image| image.vouchers.as_deref().ok());
-    vouchers(text, verified);
+    vouchers(&mut text, verified);
+    text
 }
 
 /// What a person may want to know, and what isn't wrong.
@@ -330,8 +333,15 @@ pub fn health_json(checked: &Checked<'_>) -> Value {
         "disputed": disputed_json(&health.disputed),
         "old_tag_files": old_tag_files.collect::<Vec<_>>(),
         "strangers": health.strangers.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
-        "signatures": checked.trusted.map(|images| images.iter().map(trusted_json).collect::<Vec<_>>()),
+        "signatures": signatures_json(checked.trusted),
     })
+}
+
+/// Who vouches for each image; null where that wasn't asked for.
+pub fn signatures_json(images: Option<&[TrustedImage]>) -> Value {
+    images
+        .map(|images| images.iter().map(trusted_json).collect::<Vec<_>>())
+        .into()
 }
 
 fn trusted_json(image: &TrustedImage) -> Value {

@@ -264,11 +264,11 @@ impl Model {
             }
             _ => false,
         };
-        self.moving.ended(&outcome.image);
-        self.task.known.insert(outcome.image.clone());
-        self.task.over.insert(outcome.image.clone(), failed);
+        self.moving.ended(&outcome.label);
+        self.task.known.insert(outcome.label.clone());
+        self.task.over.insert(outcome.label.clone(), failed);
         // What a failed image still lacks isn't waited for.
-        let left = self.task.outstanding.remove(&outcome.image).unwrap_or(0);
+        let left = self.task.outstanding.remove(&outcome.label).unwrap_or(0);
         self.wanted = self.wanted.saturating_sub(left);
     }
 

@@ -10,18 +10,36 @@ use std::os::fd::AsFd;
 
 use console::Term;
 
+use super::format::fit;
 use crate::app::FAILED;
 
 const USUAL_WIDTH: usize = 80;
 
-/// Writes a message to standard error, in one piece.
+/// Writes a message to standard error, in one piece. On a terminal, its lines are broken at the terminal's width.
 pub fn err(text: impl Display) {
-    let _ = err_bytes(text.to_string().as_bytes());
+    let _ = err_bytes(fit_to(err_width(), text.to_string()).as_bytes());
+}
+
+/// Returns a text with its lines broken at the width of standard output, if that is a terminal.
+pub fn fitted(text: String) -> String {
+    fit_to(out_width(), text)
+}
+
+fn fit_to(width: Option<usize>, text: String) -> String {
+    match width {
+        Some(width) => fit(&text, width),
+        None => text,
+    }
 }
 
 /// Writes a message and the end of its line to standard error, in one piece.
 pub fn err_line(text: impl Display) {
     err(format_args!("{text}\n"));
+}
+
+/// Writes lines of the log to standard error, as [`err`] writes messages, for a caller that has its own use for the error.
+pub(super) fn err_log(lines: &[u8]) -> io::Result<()> {
+    err_bytes(fit_to(err_width(), String::from_utf8_lossy(lines).into_owned()).as_bytes())
 }
 
 /// Writes bytes to standard error, for a caller that has its own use for the error.

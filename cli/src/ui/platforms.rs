@@ -46,7 +46,7 @@ impl Shares {
         }
         let share = others.saturating_mul(100).checked_div(self.all)?;
         Some(format!(
-            "{share}% of the bytes ({} of {}) are for platforms other than {own}: --platform {own} leaves them out",
+            "--platform {own} would leave out {share}% of the bytes ({} of {})",
             bytes(others),
             bytes(self.all)
         ))

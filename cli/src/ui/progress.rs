@@ -340,7 +340,7 @@ impl Write for LogTarget {
         }
         let mut written = Ok(buffer.len());
         self.0
-            .above(|| written = output::err_bytes(buffer).map(|()| buffer.len()));
+            .above(|| written = output::err_log(buffer).map(|()| buffer.len()));
         written
     }
 

@@ -118,6 +118,7 @@ mod tests {
         let name = "registry.example.com/kubernetes/network/kube-proxy:v1.34.1";
         let route = Route {
             image: name.to_owned(),
+            label: name.to_owned(),
             source: name.to_owned(),
             destination: format!("{name} in ./images"),
         };

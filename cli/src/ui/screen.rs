@@ -3,6 +3,7 @@
 //! Each line is overwritten in place and its rest is erased: a terminal that keeps what is erased (tmux keeps a cleared screen) has
 //! nothing to keep. A terminal that knows DEC's mode 2026 shows each drawing at once.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, measure_text_width, truncate_str};
@@ -62,7 +63,7 @@ impl Screen {
             return;
         }
         let rows = rows(&drawn, size.columns);
-        output::err(format_args!("{BEGIN}{}{END}", overwrite(rows, &lines)));
+        draw(format_args!("{BEGIN}{}{END}", overwrite(rows, &lines)));
         drawn.lines = lines;
         drawn.columns = size.columns;
     }
@@ -75,11 +76,11 @@ impl Screen {
         }
         let size = self.size();
         let rows = rows(&drawn, size.columns);
-        output::err(format_args!("{BEGIN}{}", overwrite(rows, &[])));
+        draw(format_args!("{BEGIN}{}", overwrite(rows, &[])));
         write();
         drawn.lines = fitting(lines(size), size);
         drawn.columns = size.columns;
-        output::err(format_args!("{}{END}", overwrite(0, &drawn.lines)));
+        draw(format_args!("{}{END}", overwrite(0, &drawn.lines)));
     }
 
     /// Takes the lines away for good.
@@ -87,7 +88,7 @@ impl Screen {
         let mut drawn = self.lock();
         let rows = rows(&drawn, self.size().columns);
         if rows > 0 {
-            output::err(format_args!("{BEGIN}{}{END}", overwrite(rows, &[])));
+            draw(format_args!("{BEGIN}{}{END}", overwrite(rows, &[])));
         }
         *drawn = Drawn {
             is_over: true,
@@ -111,6 +112,11 @@ fn fitting(lines: Vec<String>, size: Size) -> Vec<String> {
 fn rows(drawn: &Drawn, columns: usize) -> usize {
     let rows_of = |line: &String| measure_text_width(line).max(1).div_ceil(columns.max(1));
     drawn.lines.iter().map(rows_of).sum()
+}
+
+/// Writes a drawing to the terminal; one that it doesn't take is lost.
+fn draw(drawing: fmt::Arguments<'_>) {
+    let _ = output::err_bytes(drawing.to_string().as_bytes());
 }
 
 /// Writes lines over this many rows above the cursor, which ends below the last line.

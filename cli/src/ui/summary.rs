@@ -16,6 +16,9 @@ pub const GOES_ON: &str = "Run the same command again to go on: what is there is
 /// How many causes of retries are told.
 const MOST_RETRY_CAUSES: usize = 3;
 
+/// How many destinations are told that lack images.
+const MOST_DESTINATIONS: usize = 5;
+
 /// What a run has besides what became of its tasks.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
@@ -108,6 +111,39 @@ pub(super) fn vouchers<'a>(text: &mut String, images: impl Iterator<Item = &'a [
     }
 }
 
+/// At which destinations images are missing, where they go to several.
+fn destinations(text: &mut String, job: &JobSummary) {
+    let mut lacking: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for outcome in &job.images {
+        let destination = outcome.label.strip_prefix(&*outcome.image);
+        if let Some(destination) = destination.and_then(|rest| rest.strip_prefix(" to ")) {
+            let (failed, all) = lacking.entry(destination).or_default();
+            *failed += usize::from(!outcome.status.is_success());
+            *all += 1;
+        }
+    }
+    let count_all = lacking.len();
+    lacking.retain(|_, (failed, _)| *failed > 0);
+    if lacking.is_empty() {
+        return;
+    }
+    let complete = count_all - lacking.len();
+    let named = lacking.iter().take(MOST_DESTINATIONS);
+    let mut named: Vec<String> = named
+        .map(|(destination, (failed, all))| {
+            format!("{destination} lacks {failed} of {}", count(*all, "image"))
+        })
+        .collect();
+    if let more @ 1.. = lacking.len().saturating_sub(MOST_DESTINATIONS) {
+        named.push(format!("and {more} more"));
+    }
+    let _ = writeln!(
+        text,
+        "  complete at {complete} of {count_all} destinations; {}",
+        named.join(", ")
+    );
+}
+
 fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
     let with = |wanted: fn(&Status) -> bool| job.images.iter().filter(|image| wanted(&image.status)).count();
     let parts: Vec<String> = [
@@ -163,6 +199,7 @@ fn job_summary(text: &mut String, job: &JobSummary, painter: Painter) {
         count(job.images.len(), "image"),
         duration(job.elapsed)
     );
+    destinations(text, job);
     vouchers(text, job.images.iter().map(|image| image.verified_by.as_slice()));
     let images = job.images.iter();
     let (carried, unasked) = images.fold((0, 0), |(carried, unasked), image| {
@@ -213,8 +250,9 @@ fn cut_indexes(text: &mut String, job: &JobSummary, width: Option<usize>) {
         .count();
     if cut > 0 {
         let indexes = count_of(cut, "index was", "indexes were");
-        let line =
-            format!("{indexes} cut to the chosen platforms and got a new digest (-v and --report tell it)");
+        let line = format!(
+            "{indexes} filtered to the chosen platforms, with a new digest (listed by -v and --report)"
+        );
         let _ = writeln!(text, "{}", wrap(&line, "  ", width));
     }
 }

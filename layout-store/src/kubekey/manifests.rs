@@ -193,7 +193,11 @@ impl KubeKey {
         durable::sync(&folder)
     }
 
-    pub(super) fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+    pub(super) fn tag_repository(
+        &self,
+        repository: &Repository,
+        tags: &[(Tag, Digest)],
+    ) -> Result<(), Error> {
         let folder = self.writable_folder(repository)?;
         for (_, digest) in tags {
             check_is_there(&folder, digest)?;

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::folders::{BLOBS, FileState};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
+use crate::subjects::Subjects;
 use crate::{Error, Format, Listing, Removed, StoredImage, sparse};
 use tag_map::TagMaps;
 
@@ -32,6 +33,7 @@ pub(crate) struct KubeKey {
     tag_maps: TagMaps,
     /// The digests of tags' files as they were when they were last read.
     tag_digests: Mutex<HashMap<PathBuf, (FileState, Digest)>>,
+    subjects: Subjects,
 }
 
 impl KubeKey {
@@ -40,6 +42,7 @@ impl KubeKey {
             directory,
             tag_maps: TagMaps::default(),
             tag_digests: Mutex::default(),
+            subjects: Subjects::default(),
         }
     }
 
@@ -130,8 +133,9 @@ impl Layout for KubeKey {
         self.keep(repository, digest)
     }
 
-    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
-        self.tag_all(repository, tags)
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        tags.iter()
+            .try_for_each(|(repository, tags)| self.tag_repository(repository, tags))
     }
 
     fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {

@@ -12,6 +12,7 @@ use super::manifests::tag_files;
 use super::tag_map::TagMap;
 use crate::folders::{self, read};
 use crate::prune::has_part;
+use crate::subjects::readable;
 use crate::{Error, Removed, StoredImage, durable};
 
 impl KubeKey {
@@ -135,17 +136,19 @@ impl KubeKey {
                 if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
                     continue;
                 }
-                let bytes = match read(&entry.path()) {
-                    Ok(Some(bytes)) => bytes,
-                    Err(error @ Error::Io { .. }) => return Err(error),
-                    _ => continue,
+                let path = entry.path();
+                let subject = match named {
+                    Some(digest) => {
+                        let subject = self.subjects.of(&digest, || verified(&path, &digest))?;
+                        subject.map(|subject| (digest, subject))
+                    }
+                    None => readable(read(&path))?.and_then(|bytes| {
+                        let manifest = RawManifest::parse(bytes, None).ok()?;
+                        let subject = manifest.view().subject()?.digest.clone();
+                        Some((manifest.digest().clone(), subject))
+                    }),
                 };
-                let digest = named.unwrap_or_else(|| Digest::of(&bytes));
-                if let Ok(manifest) = RawManifest::verified(bytes, None, &digest)
-                    && let Some(subject) = manifest.view().subject()
-                {
-                    subjects.insert(digest, subject.digest.clone());
-                }
+                subjects.extend(subject);
             }
         }
         Ok(subjects)
@@ -162,6 +165,12 @@ impl KubeKey {
         }
         Ok(found)
     }
+}
+
+/// Reads a manifest whose file has its digest's name; none if it isn't there, or has other bytes.
+fn verified(path: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+    let bytes = read(path)?;
+    Ok(bytes.and_then(|bytes| RawManifest::verified(bytes, None, digest).ok()))
 }
 
 /// The digests that a folder has manifests of.

@@ -23,6 +23,7 @@ use crate::file_cache::FileCache;
 use crate::folders::{self, BLOBS, Kind, kind, read};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
+use crate::subjects::{Subjects, readable};
 use crate::{Error, Flaw, Format, Listing, Removed, StoredImage, sparse};
 use contents::Contents;
 use index::Entry;
@@ -41,6 +42,7 @@ pub(crate) struct Oci {
     directory: Arc<Directory>,
     names: Names,
     contents: FileCache<Contents>,
+    subjects: Subjects,
 }
 
 impl Oci {
@@ -50,6 +52,7 @@ impl Oci {
             names: Names::new(directory.root(), given)?,
             directory,
             contents: FileCache::default(),
+            subjects: Subjects::default(),
         })
     }
 
@@ -231,9 +234,13 @@ impl Layout for Oci {
         })
     }
 
-    fn tag_all(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Error> {
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        let tags = || {
+            let all = tags.iter();
+            all.flat_map(|(repository, tags)| std::iter::repeat(repository).zip(tags))
+        };
         let mut manifests = HashMap::new();
-        for (_, digest) in tags {
+        for (_, (_, digest)) in tags() {
             if !manifests.contains_key(digest) {
                 manifests.insert(digest, self.descriptor(digest)?);
             }
@@ -242,7 +249,7 @@ impl Layout for Oci {
         self.directory.sync_blobs()?;
         self.change(|contents| {
             let mut is_changed = false;
-            for (tag, digest) in tags {
+            for (repository, (tag, digest)) in tags() {
                 let (name, said) = (named(repository, tag), Said::that(repository, Some(tag)));
                 let set = contents.set(&name, &manifests[digest], &said);
                 is_changed |= set.map_err(|error| json(&self.path(), error))?;
@@ -324,16 +331,12 @@ impl Layout for Oci {
             if !is_list && !seen.insert(digest.clone()) {
                 continue;
             }
-            match self.found(&digest) {
-                Ok(Some(manifest)) => {
-                    let view = manifest.view();
-                    let children = view.children().iter().filter(|_| is_list);
-                    waiting.extend(children.map(|child| (child.digest.clone(), false)));
-                    subjects.extend(view.subject().map(|subject| (digest, subject.digest.clone())));
-                }
-                Err(error @ Error::Io { .. }) => return Err(error),
-                _ => {}
+            if is_list && let Some(list) = readable(self.found(&digest))? {
+                let children = list.view().children().iter();
+                waiting.extend(children.map(|child| (child.digest.clone(), false)));
             }
+            let subject = self.subjects.of(&digest, || self.found(&digest))?;
+            subjects.extend(subject.map(|subject| (digest, subject)));
         }
         Ok(subjects)
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub enum CredentialOrigin {
     /// The client's rule with this name ([`HostRule::repo`](crate::HostRule::repo)).
     Rule(String),
+    /// What such a rule calls it ([`HostRule::credential_origin`](crate::HostRule::credential_origin)).
+    Named(String),
     /// An entry of a credential file.
     File {
         /// The file.
@@ -36,6 +38,7 @@ impl fmt::Display for CredentialOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CredentialOrigin::Rule(repo) => write!(f, "auths entry {repo}"),
+            CredentialOrigin::Named(origin) => f.write_str(origin),
             CredentialOrigin::File { path, entry } => {
                 let is_dockers = path.file_name().is_some_and(|name| name == "config.json");
                 let what = if is_dockers {

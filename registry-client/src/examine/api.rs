@@ -80,13 +80,15 @@ impl Examination<'_> {
                 self.note(
                     Fact::good(Topic::Api, format!("{root} answers as a registry")).value("status", status),
                 );
-                self.note(Fact::neutral(Topic::Login, "it asks nobody who they are").value("scheme", "none"));
+                self.note(
+                    Fact::neutral(Topic::Login, "the registry asks for no login").value("scheme", "none"),
+                );
                 Some(None)
             }
             401 => {
                 let demand = Demand::of(&answer);
                 answer.drain();
-                let text = format!("{root} answers as a registry that asks who one is");
+                let text = format!("{root} answers as a registry that asks for a login");
                 self.note(Fact::good(Topic::Api, text).value("status", status));
                 match demand {
                     Ok(Some(demand)) => {
@@ -194,10 +196,7 @@ impl Examination<'_> {
         };
         let rule = self.core.rules.get(self.rule());
         if let Some(rule) = rule.filter(|rule| rule.credential.is_some()) {
-            return Ok(Some((
-                credential,
-                CredentialOrigin::Rule(rule.repo.clone()).to_string(),
-            )));
+            return Ok(Some((credential, rule.origin().to_string())));
         }
         let path = self.repository.map_or("", Repository::path);
         let found = self.core.credentials.find(self.registry, path).ok().flatten();

@@ -114,7 +114,7 @@ impl Examination<'_> {
     }
 
     fn connect(&mut self, addresses: &[SocketAddr], is_proxy: bool) -> Option<Limited> {
-        let whose = if is_proxy { "the proxy" } else { "somebody" };
+        let whose = if is_proxy { "the proxy" } else { "a server" };
         let wait = self.core.timeouts.connect.min(LONGEST_WAIT);
         let mut failure = None;
         for address in addresses {

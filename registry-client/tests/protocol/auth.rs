@@ -264,7 +264,7 @@ fn a_token_that_grants_too_little_fails_with_a_message_that_says_so() {
     registry.fault(Fault::new("GET", "/token", Action::Answer(limited)).every());
     let hint = push(client_of(user(), &registry));
     assert!(
-        hint.starts_with("the user may log in and may not push to to:"),
+        hint.starts_with("the user may log in, but not push to to:"),
         "{hint}"
     );
 }

@@ -253,7 +253,7 @@ fn encoded_answers_are_not_decoded() {
         ("/manifests/v1", "gzip, gzip"),
     ] {
         let error = manifest(&registry, path, encoding, reply(encoding));
-        let expected = format!("the answer came encoded as {encoding}, which nobody asked for");
+        let expected = format!("the answer is encoded as {encoding}, which transload didn't ask for");
         assert!(error.to_string().contains(&expected), "{path}: {error}");
     }
     registry.clear_faults();

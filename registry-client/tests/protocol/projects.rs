@@ -122,7 +122,7 @@ fn harbors_own_message_is_shown_in_a_refusal() {
         let begins = "hub.local: creating the project team: the registry answered 403";
         assert!(told.starts_with(begins) && told.contains(said), "{told}");
         assert!(
-            told.contains("the user may log in to hub.local and may not create projects"),
+            told.contains("the user may log in to hub.local, but not create projects"),
             "{told}"
         );
         assert_eq!(registry.log().count("POST", "/api/v2.0/projects"), 1, "{said}");

@@ -378,7 +378,7 @@ fn a_user_without_membership_lacks_a_right_and_has_the_right_password() {
         error
             .hint()
             .unwrap()
-            .starts_with("the user may log in and may not push to theirs/app"),
+            .starts_with("the user may log in, but not push to theirs/app"),
         "{error:#}"
     );
     assert!(resolve_all(&client, &own).is_empty());
@@ -399,7 +399,7 @@ fn a_token_servers_refusal_of_a_known_user_is_about_a_right() {
         error
             .hint()
             .unwrap()
-            .starts_with("the user may log in and may not pull team/app1"),
+            .starts_with("the user may log in, but not pull team/app1"),
         "{error:#}"
     );
 }

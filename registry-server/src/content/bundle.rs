@@ -21,16 +21,21 @@ impl BundleContent {
     /// Opens a bundle, whose volumes may be in further folders.
     ///
     /// # Errors
-    /// Where it can't be read, lacks something, or has a blob that is cut into parts.
+    /// Where it can't be read, or lacks something.
     pub fn open(path: impl Into<PathBuf>, volumes: &[PathBuf]) -> Result<BundleContent, ContentError> {
         let path = path.into();
         let bundle = Bundle::open(&path, volumes)?;
-        if !bundle.is_complete() || bundle.has_cut_blobs() {
-            let reason = match bundle.is_complete() {
-                true => "has a blob that is larger than a volume, and can't be served",
-                false => "lacks something that its images need, and can't be served",
-            };
-            return Err(BundleError::Unserved { path, reason }.into());
+        BundleContent::new(path, bundle)
+    }
+
+    /// Takes a bundle that is open. Messages name it by its path.
+    ///
+    /// # Errors
+    /// Where it lacks something.
+    pub fn new(path: impl Into<PathBuf>, bundle: Bundle) -> Result<BundleContent, ContentError> {
+        let path = path.into();
+        if !bundle.is_complete() {
+            return Err(BundleError::Unserved { path }.into());
         }
         let mut names = Names::default();
         for image in bundle.images() {
@@ -70,8 +75,11 @@ impl Content for BundleContent {
     }
 
     fn blob(&self, digest: &Digest) -> Result<Option<Blob>, ContentError> {
-        let place = self.bundle.open_blob(digest, 0).and_then(|blob| blob.as_extent());
-        Ok(place.map(|(file, offset, size)| Blob::File { file, offset, size }))
+        let blob = self.bundle.open_blob(digest, 0);
+        Ok(blob.map(|blob| match blob.as_extent() {
+            Some((file, offset, size)) => Blob::File { file, offset, size },
+            None => Blob::Parts(blob),
+        }))
     }
 
     fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, ContentError> {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
+use transload_archive::bundle::BundledBlob;
 use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 pub use archive::ArchiveContent;
@@ -88,6 +89,8 @@ pub enum Blob {
     },
     /// In memory.
     Memory(Arc<[u8]>),
+    /// In several volumes of a bundle.
+    Parts(BundledBlob),
 }
 
 impl Blob {
@@ -96,6 +99,7 @@ impl Blob {
         match self {
             Blob::File { size, .. } => *size,
             Blob::Memory(bytes) => bytes.len() as u64,
+            Blob::Parts(blob) => blob.left(),
         }
     }
 }

@@ -100,7 +100,6 @@ impl Talk<'_> {
     fn exchange(&mut self, head: Head) -> Next {
         let http = self.http;
         self.stream.expect(http.limits.pace);
-        let is_encrypted = self.stream.is_encrypted();
         let (framing, awaits) = (head.framing, head.expects_continue);
         let mut incoming = Incoming::new(&mut self.stream, &mut self.input, framing, awaits);
         let length = match framing {
@@ -113,7 +112,6 @@ impl Talk<'_> {
             query: head.query,
             headers: head.headers,
             peer: self.peer,
-            encrypted: is_encrypted,
             user: None,
             body: Body::new(&mut incoming, length),
         };

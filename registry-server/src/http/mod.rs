@@ -54,9 +54,6 @@ pub(crate) struct Request<'a> {
     pub query: Option<String>,
     pub headers: Headers,
     pub peer: SocketAddr,
-    /// Whether the connection is TLS.
-    #[allow(dead_code, reason = "only tests ask so far")]
-    pub encrypted: bool,
     /// The authenticated user.
     pub user: Option<String>,
     pub body: Body<'a>,
@@ -94,7 +91,6 @@ pub(crate) enum Payload {
         length: u64,
     },
     /// The connection is cut if the reader ends early.
-    #[allow(dead_code, reason = "all contents are in files or in memory so far")]
     Reader {
         reader: Box<dyn Read + Send>,
         length: u64,

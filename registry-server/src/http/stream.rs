@@ -49,10 +49,6 @@ impl Stream {
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, wire))))
     }
 
-    pub fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Tls(_))
-    }
-
     fn wire(&mut self) -> &mut Wire {
         match self {
             Self::Plain(wire) => wire,

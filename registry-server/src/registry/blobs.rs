@@ -1,5 +1,6 @@
 //! Blobs.
 
+use std::io::Read as _;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -12,8 +13,8 @@ use crate::names::Asked;
 use crate::problem::{Code, Problem};
 use crate::range::{Wanted, wanted};
 
-/// Blobs up to this many bytes are read and hashed before they are sent: configs and small layers. Larger ones are sent by the system as
-/// they lie there. They were hashed before they got their names, and every client hashes what it gets.
+/// Blobs up to this many bytes are read and hashed before they are sent: configs and small layers. Larger ones are sent as they lie
+/// there. They were hashed before they got their names, and every client hashes what it gets.
 const HASHED: u64 = 256 * 1024;
 
 impl Registry {
@@ -77,18 +78,30 @@ fn answer(digest: &Digest, blob: &Blob, request: &Request<'_>) -> Result<Respons
 }
 
 fn payload(digest: &Digest, blob: &Blob, range: Range<u64>) -> Result<Payload, Problem> {
+    let length = range.end - range.start;
+    let unread = |error: std::io::Error| damaged(digest, &error.to_string());
     let bytes = match blob {
         Blob::File { file, offset, size } if *size > HASHED => {
             return Ok(Payload::File {
                 file: file.clone(),
                 offset: offset + range.start,
-                length: range.end - range.start,
+                length,
             });
+        }
+        Blob::Parts(parts) if parts.left() > HASHED => {
+            let mut parts = parts.clone();
+            parts.skip(range.start);
+            let reader = Box::new(parts.take(length));
+            return Ok(Payload::Reader { reader, length });
         }
         Blob::File { file, offset, size } => {
             let mut bytes = vec![0; usize::try_from(*size).unwrap_or_default()];
-            file.read_exact_at(&mut bytes, *offset)
-                .map_err(|error| damaged(digest, &error.to_string()))?;
+            file.read_exact_at(&mut bytes, *offset).map_err(unread)?;
+            bytes
+        }
+        Blob::Parts(parts) => {
+            let mut bytes = Vec::new();
+            parts.clone().read_to_end(&mut bytes).map_err(unread)?;
             bytes
         }
         Blob::Memory(bytes) => bytes.to_vec(),

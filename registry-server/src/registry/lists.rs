@@ -60,7 +60,7 @@ fn with_link(mut response: Response, link: Option<String>) -> Response {
 impl Registry {
     /// Lists the repositories by their full names, by which they are pulled, too.
     pub(super) fn catalog(&self, query: &Query) -> Result<Response, Problem> {
-        let all = self.all()?;
+        let all = self.all(false)?;
         // Sorted as texts, which is what `last` is compared with.
         let names: BTreeSet<String> = all.iter().map(Repository::to_string).collect();
         let page = page(names.into_iter(), PAGE, "/v2/_catalog", query, &[])?;

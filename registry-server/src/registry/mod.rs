@@ -49,6 +49,8 @@ pub struct Registry {
 struct All {
     repositories: Arc<BTreeSet<Repository>>,
     until: Instant,
+    /// Whether something was pushed or deleted since: the list is good for advice alone then.
+    is_old: bool,
 }
 
 impl Registry {
@@ -146,7 +148,9 @@ impl Registry {
             (_, What::Uploads) => Err(not_allowed("POST")),
             (_, _) => Err(not_allowed("GET, PATCH, PUT, DELETE")),
         };
-        *self.lock_all() = None;
+        if let Some(all) = self.lock_all().as_mut() {
+            all.is_old = true;
+        }
         response
     }
 
@@ -181,16 +185,18 @@ impl Registry {
     fn unknown(&self, asked: &Asked<'_>) -> Problem {
         let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         let wanted = last(asked.name);
-        let all = self.all().unwrap_or_default();
+        let all = self.all(true).unwrap_or_default();
         let alike = all.iter().filter(|repository| last(repository.path()) == wanted);
         unknown_name(asked, "there is no such repository here", alike)
     }
 
-    /// All repositories, as they are now or were a moment ago.
-    fn all(&self) -> Result<Arc<BTreeSet<Repository>>, ContentError> {
+    /// All repositories, as they are now or were a moment ago; for advice, perhaps without what was pushed in that moment. To read them all
+    /// takes long where there are thousands, and each image that is pushed is looked for first.
+    fn all(&self, is_advice: bool) -> Result<Arc<BTreeSet<Repository>>, ContentError> {
         let mut known = self.lock_all();
         let began = Instant::now();
-        if let Some(all) = known.as_ref().filter(|all| began < all.until) {
+        let is_good = |all: &&All| began < all.until && (is_advice || !all.is_old);
+        if let Some(all) = known.as_ref().filter(is_good) {
             return Ok(Arc::clone(&all.repositories));
         }
         let mut repositories = BTreeSet::new();
@@ -202,6 +208,7 @@ impl Registry {
         *known = Some(All {
             repositories: Arc::clone(&repositories),
             until: Instant::now() + fresh,
+            is_old: false,
         });
         Ok(repositories)
     }

@@ -89,7 +89,7 @@ impl Registry {
         last: Option<&Reference>,
     ) -> Result<(Vec<(Repository, Tag, Arc<dyn Content>)>, bool), Problem> {
         let mut images = Vec::new();
-        for repository in self.all()?.iter() {
+        for repository in self.all(false)?.iter() {
             if last.is_some_and(|last| repository < last.repository())
                 || !repository.to_string().contains(search)
             {

@@ -1,5 +1,6 @@
 //! Pushing manifests.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use transload_layout_store::{Error as StoreError, Store};
@@ -109,7 +110,7 @@ fn put(
         .iter()
         .map(|tag| (tag.clone(), manifest.digest().clone()))
         .collect();
-    store.tag_all(repository, &tags)
+    store.tag_all(&BTreeMap::from([(repository.clone(), tags)]))
 }
 
 fn tags(wanted: &Wanted, query: &Query) -> Result<Vec<Tag>, Problem> {

@@ -72,7 +72,7 @@ impl Service for Paths {
                 self.released.lock().unwrap().recv().unwrap();
                 Payload::Bytes(b"waited".to_vec())
             }
-            "/who" => Payload::Bytes(format!("{:?} {}", request.user, request.encrypted).into_bytes()),
+            "/who" => Payload::Bytes(format!("{:?}", request.user).into_bytes()),
             "/panic" => panic!("asked to"),
             _ => return refusal(404),
         };

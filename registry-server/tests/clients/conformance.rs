@@ -1,7 +1,7 @@
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use transload_layout_store::Format;
+use transload_test_support::go;
 
 use super::Served;
 
@@ -17,34 +17,12 @@ const OFFERED: [&str; 4] = [
     "OCI_API_MANIFESTS_TAG_PARAM",
 ];
 
-/// Builds the suite with Go, from its module proxy; none where that can't be had here.
-fn suite(folder: &Path) -> Option<PathBuf> {
-    let built = Command::new("go")
-        .args(["install", SUITE])
-        .env("GOBIN", folder)
-        .output();
-    match built {
-        Ok(Output { status, .. }) if status.success() => Some(folder.join("conformance")),
-        Ok(failed) => {
-            eprintln!(
-                "not run: {SUITE} can't be built: {}",
-                String::from_utf8_lossy(&failed.stderr)
-            );
-            None
-        }
-        Err(error) => {
-            eprintln!("not run: no Go (Debian package golang-go, 1.24 or later): {error}");
-            None
-        }
-    }
-}
-
 #[test]
 fn every_category_of_the_conformance_suite_passes() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(suite) = suite(folder.path()) else {
+    let Some(suite) = go::program("conformance", SUITE) else {
         return;
     };
+    let folder = tempfile::tempdir().unwrap();
     for (format, name) in [(Format::KubeKey, "kubekey"), (Format::Oci, "oci")] {
         let served = Served::writable(&folder.path().join(name), format);
         let results = folder.path().join(format!("{name}-results"));

@@ -146,6 +146,29 @@ pub fn layer(scale: f64) -> Vec<Plan> {
     }]
 }
 
+/// An image with one layer of 600 MB, times `scale`, and ten with so many layers of 2 kB.
+pub fn serve(scale: f64, layers: usize) -> Vec<Plan> {
+    let plan = |name: String, layers| Plan {
+        repository: format!("serve/{name}"),
+        family: Family::Oci,
+        platforms: &["linux/amd64"],
+        layers,
+    };
+    let layer = |name: String, size| LayerPlan { name, size };
+    let large = vec![layer("served".to_owned(), (6e8 * scale) as u64)];
+    // An archive with 512 bytes in a file has 2048.
+    let small = |n: usize| {
+        (0..layers)
+            .map(|at| layer(format!("served {n} {at}"), 512))
+            .collect()
+    };
+    let small = (0..10).map(|n| plan(format!("small-{n}"), small(n)));
+    [plan("large".to_owned(), large)]
+        .into_iter()
+        .chain(small)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

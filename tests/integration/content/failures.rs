@@ -108,7 +108,7 @@ fn images_that_fail_stop_no_other() {
                 "source: the bytes that came aren't the blob's: content has digest {} instead of {rotten}",
                 Digest::of(&wrong)
             ),
-            hint: "what serves the blob may be damaged, or something between changes what it says".to_owned(),
+            hint: "what serves the blob may be damaged, or something in between changes it".to_owned(),
         },
     ];
     let mut expected = told(&failures);

@@ -31,7 +31,9 @@ fn assert_left(image: &Image, table: &[(&str, &Image)]) {
         let dest = within(&dirs, &number.to_string());
         let output = transload(&["copy", "--src", &src, "--dest", &dest, "--platform", asked], 0);
         assert_holds(&dest, &[held("hub.local/app:v1", left)]);
-        let is_told = output.stderr.contains("1 index was cut to the chosen platforms");
+        let is_told = output
+            .stderr
+            .contains("1 index was filtered to the chosen platforms");
         assert_eq!(is_told, left.digest() != image.digest(), "{asked}");
     }
 }

@@ -3,10 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
+use transload_test_support::RealRegistry;
+use transload_test_support::real::{Auth, Tls};
+
 use super::sandbox::{Daemon, Sandbox, assert_greets, line_with, output, pipe, succeed};
 use super::saved::{Expected, assert_read};
-use super::text;
 use super::written::{Case, PROGRAM, Written};
+use super::{text, transload};
+use crate::guides::page::steps;
 use crate::serve::Served;
 
 struct Containerd {
@@ -144,6 +148,50 @@ fn containerd_pulls_images_of_any_registry_through_one_default_file() {
             containerd.assert_has(case);
             containerd.remove(case);
         }
+    }
+}
+
+/// What the tutorial writes into a file that a command of its names.
+fn file_of_the_tutorial(name: &str) -> String {
+    let steps = steps("tutorial.md");
+    let mut files = steps.iter().filter_map(|step| {
+        let (_, rest) = step.script.split_once(&format!("{name} <<'EOF'\n"))?;
+        Some(rest.split_once("EOF\n")?.0.to_owned())
+    });
+    files
+        .next()
+        .unwrap_or_else(|| panic!("the tutorial writes no {name}"))
+}
+
+#[test]
+fn the_tutorials_file_leads_containerd_to_a_project_for_images_of_any_registry() {
+    let Some(containerd) = Containerd::start() else {
+        return;
+    };
+    let harbor = RealRegistry::start(Tls::Named(&["harbor.example.com"]), Auth::Off);
+    let written = Written::new();
+    let file = file_of_the_tutorial("/etc/containerd/certs.d/_default/hosts.toml")
+        .replace("harbor.example.com", harbor.host())
+        .replace("/etc/containerd/harbor-ca.pem", &text(harbor.ca_file()));
+    let hosts = containerd.sandbox.path("certs.d");
+    std::fs::create_dir_all(hosts.join("_default")).expect("a writable temporary folder");
+    std::fs::write(hosts.join("_default/hosts.toml"), file).expect("a writable temporary folder");
+    let (ca_file, dest) = (text(harbor.ca_file()), format!("{}/mirror", harbor.host()));
+    transload(&[
+        "push",
+        "--src",
+        &written.store(),
+        "--dest",
+        &dest,
+        "--ca-file",
+        &ca_file,
+    ]);
+    for case in &written.cases[..2] {
+        let hosts = text(&hosts);
+        let pull = ["images", "pull", "--snapshotter=native", "--hosts-dir", &hosts];
+        succeed(containerd.ctr(&pull).arg(&case.name));
+        containerd.assert_has(case);
+        containerd.remove(case);
     }
 }
 

@@ -4,13 +4,20 @@ use std::fs;
 
 use serde_json::Value;
 use transload_test_support::RealRegistry;
+use transload_test_support::go;
 use transload_test_support::image::{Family, samples};
 
 use super::sandbox::{Sandbox, named, succeed};
 use super::{text, transload};
 
+/// The programs, and where Go finds them.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("oras", "oras.land/oras/cmd/oras@v1.3.0"),
+    ("regctl", "github.com/regclient/regclient/cmd/regctl@v0.11.1"),
+];
+
 /// The digests that `oras discover` tells, on all levels.
-fn discovered(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
+fn discovered(sandbox: &Sandbox, oras: &str, args: &[&str]) -> Vec<String> {
     fn gather(node: &Value, digests: &mut Vec<String>) {
         for referrer in node["referrers"].as_array().into_iter().flatten() {
             digests.extend(referrer["digest"].as_str().map(str::to_owned));
@@ -18,7 +25,7 @@ fn discovered(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
         }
     }
     let args = [&["discover", "--format", "json"], args].concat();
-    let told = succeed(sandbox.client("oras").args(args));
+    let told = succeed(sandbox.client(oras).args(args));
     let mut digests = Vec::new();
     gather(&serde_json::from_str(&told).expect("JSON"), &mut digests);
     digests.sort();
@@ -27,9 +34,14 @@ fn discovered(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_oras_attaches_is_found_by_oras_and_regctl_after_every_way() {
-    let Some(sandbox) = Sandbox::for_programs(&["oras", "regctl"]) else {
+    let programs = PROGRAMS.map(|(name, package)| go::program(name, package).map(text));
+    let [Some(oras), Some(regctl)] = programs else {
         return;
     };
+    let Some(sandbox) = Sandbox::for_programs(&[&oras, &regctl]) else {
+        return;
+    };
+    let discovered = |args: &[&str]| discovered(&sandbox, &oras, args);
     let (from, to) = (RealRegistry::plain(), RealRegistry::plain());
     from.push("app", "v1", &samples::single(Family::Oci, "linux/amd64", 1));
     let image = format!("{}/app:v1", from.host());
@@ -43,15 +55,15 @@ fn what_oras_attaches_is_found_by_oras_and_regctl_after_every_way() {
             subject,
             "sbom.json",
         ];
-        succeed(sandbox.client("oras").args(args));
+        succeed(sandbox.client(&oras).args(args));
     };
     attach("application/spdx+json", &image);
-    let sbom = discovered(&sandbox, &["--plain-http", &image]);
+    let sbom = discovered(&["--plain-http", &image]);
     attach(
         "application/vnd.example.signature",
         &format!("{}/app@{}", from.host(), sbom[0]),
     );
-    let attached = discovered(&sandbox, &["--plain-http", &image]);
+    let attached = discovered(&["--plain-http", &image]);
     assert_eq!(attached.len(), 2);
 
     let layout = sandbox.path("layout");
@@ -67,14 +79,14 @@ fn what_oras_attaches_is_found_by_oras_and_regctl_after_every_way() {
     ] {
         transload(&[&["copy", "--src", src, "--dest", dest], &all[..]].concat());
     }
-    assert_eq!(discovered(&sandbox, &["--oci-layout", &in_layout]), attached);
+    assert_eq!(discovered(&["--oci-layout", &in_layout]), attached);
     let copied = format!("{}/app:v1", to.host());
-    assert_eq!(discovered(&sandbox, &["--plain-http", &copied]), attached);
+    assert_eq!(discovered(&["--plain-http", &copied]), attached);
 
-    let tree = |reference: &str| succeed(sandbox.client("regctl").args(["artifact", "tree", reference]));
+    let tree = |reference: &str| succeed(sandbox.client(&regctl).args(["artifact", "tree", reference]));
     succeed(
         sandbox
-            .client("regctl")
+            .client(&regctl)
             .args(["registry", "set", "--tls", "disabled", to.host()]),
     );
     for reference in [named("ocidir://", &layout, ":v1"), copied] {
@@ -94,8 +106,8 @@ fn what_oras_attaches_is_found_by_oras_and_regctl_after_every_way() {
         &subject,
     ];
     let put = [&put[..], &["-f", "sbom.json"]].concat();
-    succeed(sandbox.client("regctl").args(put));
+    succeed(sandbox.client(&regctl).args(put));
     transload(&[&["copy", "--src", &oci, "--dest", to.host()], &all[..]].concat());
     let copied = format!("{}/app:v1", to.host());
-    assert_eq!(discovered(&sandbox, &["--plain-http", &copied]).len(), 3);
+    assert_eq!(discovered(&["--plain-http", &copied]).len(), 3);
 }

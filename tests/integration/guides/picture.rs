@@ -17,18 +17,12 @@ use super::page::comparable;
 use super::world::{IMAGES, WEB, image};
 use crate::terminal::pty::Terminal;
 
-const COLUMNS: u16 = 116;
+const COLUMNS: u16 = 104;
 /// As many as all that is shown at any time needs: nothing scrolls away.
-const ROWS: u16 = 48;
+const ROWS: u16 = 32;
 const COMMAND: &str = "transload pull --images-file images.txt --dest ./images";
-/// What stands above the second panel.
-const END: &str = "at its end";
-
-/// What was on the terminal: in the middle of the run, and at its end.
-struct Recording {
-    middle: Parser,
-    end: Parser,
-}
+/// Most screens of the picture.
+const SCREENS: usize = 18;
 
 fn parser() -> Parser {
     let number = |number: u16| number.try_into().expect("a terminal has a size");
@@ -69,7 +63,8 @@ fn registry() -> ScriptedRegistry {
     registry
 }
 
-fn record() -> Recording {
+/// What a run shows, in screens at equal distances and the last.
+fn record() -> Vec<Parser> {
     let registry = registry();
     let routes: Vec<(&str, &str)> = WEB.iter().map(|name| (*name, registry.host())).collect();
     let proxy = Proxy::start(&routes);
@@ -85,35 +80,31 @@ fn record() -> Recording {
     let mut terminal = Terminal::start(program, COLUMNS, ROWS);
     terminal.wait_for_end();
     let raw = terminal.raw();
-    // Each drawing of the bars ends so.
-    let mut middle = None;
+    // Each drawing of the bars ends so, and they are drawn at equal distances.
+    let drawings: Vec<&str> = raw.split_inclusive("\x1b[?2026l").collect();
+    let distance = drawings.len().div_ceil(SCREENS);
     let mut playing = parser();
-    for piece in raw.split_inclusive("\x1b[?2026l") {
-        playing.process(piece.as_bytes());
-        let text = playing.screen().contents();
-        let is_busy = text.matches('%').count() > 3 && text.matches("copied").count() > 1;
-        // The best is one in which something is tried again.
-        let worth = usize::from(is_busy) + usize::from(is_busy && text.contains("trying again"));
-        if worth > middle.as_ref().map_or(0, |(best, _)| *best) {
-            let mut screen = parser();
-            screen.process(playing.screen().contents_formatted().as_bytes());
-            middle = Some((worth, screen));
+    let mut screens = Vec::new();
+    for pieces in drawings.chunks(distance) {
+        for piece in pieces {
+            playing.process(piece.as_bytes());
         }
+        let mut screen = parser();
+        screen.process(playing.screen().contents_formatted().as_bytes());
+        screens.push(screen);
     }
-    Recording {
-        middle: middle.expect("a picture in the middle of the run").1,
-        end: playing,
-    }
+    screens
 }
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/run.svg")
 }
 
-/// The lines of a picture that are the same in each run, but for figures and their order: the command, what was copied, the totals.
+/// The lines of a picture's last screen that are the same in each run, but for figures and their order: the command, what was copied, the
+/// totals.
 fn lasting(picture: &str) -> Vec<String> {
-    let lines = svg::lines(picture).into_iter().skip_while(|line| line != END);
-    let mut lines: Vec<String> = lines.map(|line| comparable(&line)).collect();
+    let shown = svg::lines(picture);
+    let mut lines: Vec<String> = shown.iter().map(|line| comparable(line)).collect();
     lines.sort();
     lines
 }
@@ -121,28 +112,22 @@ fn lasting(picture: &str) -> Vec<String> {
 #[test]
 fn the_readmes_picture_is_one_of_a_run_as_it_is_today() {
     let recording = record();
-    let picture = svg::draw(&[
-        svg::Panel {
-            title: "while it runs",
-            command: COMMAND,
-            screen: recording.middle.screen(),
-        },
-        svg::Panel {
-            title: END,
-            command: COMMAND,
-            screen: recording.end.screen(),
-        },
-    ]);
+    let shows_progress = |screen: &&Parser| screen.screen().contents().matches('%').count() > 3;
+    assert!(
+        recording.iter().filter(shows_progress).count() > 3,
+        "the bars are hardly to be seen"
+    );
+    let screens: Vec<_> = recording.iter().map(Parser::screen).collect();
+    let picture = svg::draw(COMMAND, &screens);
     let shown = svg::lines(&picture);
     assert!(
         shown.iter().any(|line| line.starts_with("pull: 9 images in ")),
         "{shown:#?}"
     );
     for name in IMAGES {
+        let start = format!("copied   {name}");
         assert!(
-            shown
-                .iter()
-                .any(|line| line.starts_with(&format!("copied   {name}"))),
+            shown.iter().any(|line| line.starts_with(&start)),
             "{name}: {shown:#?}"
         );
     }

@@ -192,11 +192,12 @@ impl<H> World<H> {
     }
 
     /// Names of the guides and what they are here.
-    fn names(&self) -> [(&'static str, String); 8] {
+    fn names(&self) -> [(&'static str, String); 9] {
         let folder = |name: &str| self.dir.path().join(name).display().to_string();
         [
             ("/mnt/usb", folder("usb")),
             ("/srv", folder("srv")),
+            ("/etc/containerd", folder("containerd")),
             ("admin", USER.to_owned()),
             ("robot$mirror", USER.to_owned()),
             ("robot$team", USER.to_owned()),

@@ -103,7 +103,7 @@ fn a_password_among_the_arguments_is_warned_of_and_shown_nowhere() {
     assert!(
         output
             .stderr
-            .starts_with("warning: others on this machine can read --password in the list of processes"),
+            .starts_with("warning: others on this machine can read --password in the process list"),
         "{}",
         output.stderr
     );

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use transload_test_support::RealRegistry;
 use transload_test_support::image::{Family, samples};
 use transload_test_support::real::{Auth, Tls};
-use transload_test_support::scripted::{Action, Fault, Reply, ScriptedRegistry};
+use transload_test_support::scripted::{Action, Fault, Options, Referrers, Reply, ScriptedRegistry};
 
 use super::{Scene, assert_said, store_with};
 
@@ -172,4 +172,61 @@ fn what_cannot_be_compared_is_trouble_and_no_difference() {
         scene.said(&["diff", "./a", "./empty", "--pattern", "db"], 1),
     ];
     assert_said!(said.join("\n"));
+}
+
+#[test]
+fn referrers_that_one_side_lacks_are_counted_and_a_registry_is_asked_only_where_some_are_here() {
+    let mut scene = Scene::new();
+    let registry = ScriptedRegistry::with(Options {
+        referrers: Referrers::Filtered,
+        ..Options::default()
+    });
+    scene.name(registry.host(), "hub.local");
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    registry.put_image("team/app", "v1", &image);
+    registry.put_image("team/app", "sbom", &samples::artifact(&image));
+    let name = format!("{}/team/app:v1", registry.host());
+    let pull = |dest: &str, referrers: &str| {
+        scene.run(
+            &[
+                "pull",
+                &name,
+                "--dest",
+                dest,
+                "--referrers",
+                referrers,
+                "--plain-http",
+            ],
+            0,
+        );
+    };
+    pull("with", "all");
+    pull("without", "none");
+    let lacks = |a: &str, b: &str, code| {
+        let said = scene
+            .run(
+                &["diff", a, b, "--output", "json", "--pattern", "team/app:v1$"],
+                code,
+            )
+            .stdout;
+        let found: Value = serde_json::from_str(&said).expect("JSON");
+        (
+            found["a_lacks"]["referrers"].clone(),
+            found["b_lacks"]["referrers"].clone(),
+        )
+    };
+    assert_eq!(lacks("./with", "./with", 0), (json!(0), json!(0)));
+    assert_eq!(lacks("./with", "./without", 1), (json!(0), json!(1)));
+    assert_eq!(lacks("./without", "./with", 1), (json!(1), json!(0)));
+    let said = scene.run(&["diff", "./with", "./without"], 1).stdout;
+    assert!(said.contains("1 referrer"), "{said}");
+
+    registry.log().clear();
+    assert_eq!(lacks("./without", registry.host(), 0), (json!(0), json!(0)));
+    assert_eq!(registry.log().count("GET", "/referrers/"), 0, "none is here");
+    assert_eq!(lacks("./with", registry.host(), 0), (json!(0), json!(0)));
+    assert!(registry.log().count("GET", "/referrers/") > 0);
+    let bare = ScriptedRegistry::start();
+    bare.put_image("team/app", "v1", &image);
+    assert_eq!(lacks("./with", bare.host(), 1), (json!(0), json!(1)));
 }

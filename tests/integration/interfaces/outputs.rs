@@ -1,7 +1,7 @@
 //! Standard output and standard error that can't be written: a full disk, a reader that is gone.
 
 use super::Scene;
-use transload_test_support::Output;
+use transload_test_support::{Output, Transload};
 
 /// Runs the program by a shell that does something to its streams, `"$0" "$@"` being the program.
 #[track_caller]
@@ -139,4 +139,21 @@ fn messages_that_cannot_be_written_change_no_status() {
     run(&scene, STDERR_CLOSED, &args, 0);
     let status = std::fs::read_to_string(scene.path("status")).expect("a status");
     assert_eq!(status, "status 0\n");
+}
+
+#[test]
+fn the_version_names_what_computes_digests() {
+    let output = Transload::new().arg("version").run().expect_code(0);
+    let told: Vec<&str> = output.stdout.lines().collect();
+    assert!(told[0].starts_with("transload "), "{told:?}");
+    let implementations = [
+        "x86 SHA instructions",
+        "ARMv8 SHA-2 instructions",
+        "portable code",
+    ];
+    let known = implementations.map(|name| format!("SHA-256: {name}"));
+    assert!(
+        told.len() == 2 && known.iter().any(|name| name == told[1]),
+        "{told:?}"
+    );
 }

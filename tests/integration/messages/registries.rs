@@ -281,3 +281,26 @@ fn a_wrong_password_is_one_message_for_all_images() {
         .filter(|request| request.header("authorization").is_some());
     assert_eq!(sent.count(), 1);
 }
+
+/// A refused password is looked for where it was given.
+#[test]
+fn a_wrong_password_of_creds_names_that_option() {
+    let scene = Scene::new();
+    let registry = ScriptedRegistry::with(Options {
+        authentication: Authentication::Basic,
+        ..Options::default()
+    });
+    let image = format!("{}/team/app:v1", registry.host());
+    let args = ["pull", &image, "--dest", "out", "--plain-http", "--creds", "tester:wrong"];
+    let said = scene.run(&args, 1).stderr;
+    assert!(said.contains("refused tester's password (--creds)"), "{said}");
+}
+
+/// "Run it again" is for what may pass; a name that doesn't exist won't come to exist.
+#[test]
+fn an_unknown_host_is_not_said_to_be_worth_another_run() {
+    let scene = Scene::new();
+    let said = scene.run(&["pull", "nobody.invalid/app:v1", "--dest", "out"], 1).stderr;
+    assert!(said.contains("check the spelling of nobody.invalid"), "{said}");
+    assert!(!said.contains("Run the same command again"), "{said}");
+}

@@ -109,7 +109,7 @@ fn a_folder_that_may_not_be_written_is_told_with_whom_to_ask() {
         format!("\n  hub.example.com/team/app:v1 in store -> {dest}\n    destination: making {dest}: ");
     assert!(output.stderr.contains(&told), "{}", output.stderr);
     let hints = [
-        "\n  hint: this user may not do that there: check owner and permissions (ls -ld), or choose another directory\n",
+        "\n  hint: this user has no permission there: check owner and permissions (ls -ld), or choose another directory\n",
         "\n  hint: the filesystem is mounted read-only\n",
     ];
     assert!(

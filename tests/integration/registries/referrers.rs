@@ -4,9 +4,11 @@ use serde_json::Value;
 use transload_reference::{RawManifest, ReferrerTag, ReferrersIndex};
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::scripted::{Options, Referrers};
+use transload_test_support::zot::Zot;
 use transload_test_support::{RealRegistry, ScriptedRegistry};
 
 use super::help::*;
+use crate::serve::Served;
 
 /// An image with an SBOM, that SBOM's own SBOM, and cosign's signature.
 struct Signed {
@@ -216,4 +218,37 @@ fn the_signature_of_an_index_that_is_cut_is_told_once_and_its_childrens_come_alo
     assert_eq!(task["warnings"][0], text);
     assert_eq!(task["images"][0]["left_referrers"]["of_index"], 1);
     assert_eq!(task["images"][0]["referrers"][0]["tag"], tag.as_str());
+}
+
+/// Copies an image with its referrers to a registry with the API, and from there to another one.
+#[track_caller]
+fn assert_takes_and_gives(host: &str) {
+    let (from, to, signed) = (source(), scripted(Referrers::Unfiltered, true), signed());
+    signed.put(&from);
+    for (from, to) in [(from.host(), host), (host, to.host())] {
+        let image = format!("{from}/app:v1");
+        let copied = transload(["copy", &image, "--dest", to, "--referrers", "all"]).expect_code(0);
+        assert!(
+            told(&copied).contains("3 referrers came along"),
+            "{}",
+            told(&copied)
+        );
+    }
+    signed.assert_in(&to);
+    assert_eq!(to.tags("app").len(), 2, "no list was written");
+}
+
+#[test]
+fn transload_serve_takes_referrers_and_gives_them_again() {
+    let folder = folder();
+    let served = Served::start(&[&text(folder.path().join("images")), "--writable"]);
+    assert_takes_and_gives(served.host());
+}
+
+#[test]
+fn zot_takes_referrers_and_gives_them_again() {
+    let Some(program) = Zot::program() else {
+        return;
+    };
+    assert_takes_and_gives(Zot::start(&program).host());
 }

@@ -7,10 +7,12 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use transload_reference::{Digest, ReferrerTag};
+use transload_test_support::go;
 use transload_test_support::image::{Family, Image, samples};
 use transload_test_support::real::RealRegistry;
+use transload_test_support::scripted::{Options, Referrers};
 use transload_test_support::sign::{self, Signer};
-use transload_test_support::{Output, Transload};
+use transload_test_support::{Output, ScriptedRegistry, Transload};
 
 use super::help::text;
 
@@ -199,27 +201,56 @@ fn a_task_and_the_command_line_must_both_accept_and_a_plan_is_checked_too() {
 }
 
 #[test]
-fn a_bundle_is_refused_where_its_signatures_were_to_be_verified_and_read_with_them() {
+fn layouts_archives_and_bundles_are_checked_with_the_signatures_that_they_have() {
     let world = World::new();
-    world.sign();
-    let (key, other) = (world.path("key.pub"), world.path("other.pub"));
-    world.pull("images", &["--referrers", "all"]).expect_code(0);
-    let (images, bundle) = (world.path("images"), format!("bundle:{}", world.path("bundle")));
-    let copy = Transload::new().args(["copy", "--src", &images, "--dest", &bundle]);
-    copy.args(["--verify-key", &key, "--referrers", "all"])
-        .run()
-        .expect_code(0);
-    let refused = Transload::new()
-        .args(["verify", &bundle, "--verify-key", &other])
-        .run()
-        .expect_code(2);
-    assert!(refused.stderr.contains("is a bundle"), "{}", refused.stderr);
-    let out = |key: &str| {
-        let copy = Transload::new().args(["copy", "--src", &bundle, "--dest", &world.path("out")]);
-        copy.args(["--verify-key", key]).run()
+    let registry = ScriptedRegistry::with(Options {
+        referrers: Referrers::Filtered,
+        ..Options::default()
+    });
+    // Both forms, each by a key of its own.
+    let newer = Signer::ed25519();
+    fs::write(world.path("newer.pub"), newer.pem()).unwrap();
+    let simple = sign::simple_signature(&world.signer, world.image.digest());
+    let tag = ReferrerTag::Signature.of(world.image.digest());
+    registry.put_image("team/app", "v1", &world.image);
+    registry.put_image("team/app", tag.as_str(), &simple);
+    let bundle = sign::bundle_referrer(&newer, &world.image, sign::SIGN);
+    registry.put_image("team/app", "bundle", &bundle);
+    let (image, images) = (format!("{}/team/app:v1", registry.host()), world.path("images"));
+    let run = |args: &[&str], key: &str, code| {
+        let command = Transload::new()
+            .args(args)
+            .args(["--verify-key", &world.path(key)]);
+        command.run().expect_code(code)
     };
-    out(&other).expect_code(1);
-    out(&key).expect_code(0);
+    let pull = [
+        "pull",
+        &image,
+        "--plain-http",
+        "--dest",
+        &images,
+        "--referrers",
+        "all",
+    ];
+    run(&pull, "key.pub", 0);
+    for place in ["oci:layout", "oci-archive:archive.tar", "bundle:bundle"] {
+        let (scheme, name) = place.split_once(':').unwrap();
+        let place = format!("{scheme}:{}", world.path(name));
+        let copy = ["copy", "--src", &images, "--dest", &place, "--referrers", "all"];
+        run(&copy, "key.pub", 0);
+        for key in ["key.pub", "newer.pub"] {
+            let whole = run(&["verify", &place], key, 0).stdout;
+            assert!(whole.contains("1 image verified by key"), "{place}: {whole}");
+            let out = world.path(&format!("{scheme}-{key}"));
+            run(&["copy", "--src", &place, "--dest", &out], key, 0);
+        }
+        let checked = run(&["verify", &place, "--output", "json"], "other.pub", 1).stdout;
+        let checked: Value = serde_json::from_str(&checked).unwrap();
+        let fault = checked["signatures"][0]["fault"].as_str().unwrap();
+        assert!(fault.contains("none of the given keys"), "{place}: {fault}");
+        let out = world.path(&format!("{scheme}-refused"));
+        run(&["copy", "--src", &place, "--dest", &out], "other.pub", 1);
+    }
 }
 
 #[test]
@@ -238,20 +269,23 @@ fn a_file_that_has_no_public_key_ends_the_run_before_anything_is_asked_for() {
 }
 
 /// Runs cosign in a folder, without a network but for the registry.
-fn cosign(folder: &Path, arguments: &[&str]) -> bool {
-    let run = Command::new("cosign")
+fn run_cosign(cosign: &Path, folder: &Path, arguments: &[&str]) -> bool {
+    let run = Command::new(cosign)
         .args(arguments)
         .current_dir(folder)
         .env("COSIGN_PASSWORD", "")
         .output();
-    let output = run.expect("cosign on PATH: go install github.com/sigstore/cosign/v3/cmd/cosign@latest");
+    let output = run.expect("a program");
     println!("{}", String::from_utf8_lossy(&output.stderr));
     output.status.success()
 }
 
 #[test]
-#[ignore = "needs cosign 3 on PATH: go install github.com/sigstore/cosign/v3/cmd/cosign@latest"]
 fn cosign_signs_transload_checks_and_moves_and_cosign_verifies() {
+    let Some(program) = go::program("cosign", "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3") else {
+        return;
+    };
+    let cosign = |folder: &Path, arguments: &[&str]| run_cosign(&program, folder, arguments);
     let world = World::new();
     let (folder, hub) = (world.folder.path(), RealRegistry::plain());
     let image = format!("{}/team/app@{}", world.registry.host(), world.image.digest());

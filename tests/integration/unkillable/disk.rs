@@ -315,7 +315,7 @@ fn what_may_not_be_written_or_read_is_told_with_its_path() {
     assert!(
         output
             .stderr
-            .contains("hint: this user may not do that there: check owner and permissions"),
+            .contains("hint: this user has no permission there: check owner and permissions"),
         "{}",
         output.stderr
     );

@@ -100,8 +100,8 @@ fn a_disk_that_takes_no_colon_is_refused_before_anything_moves() {
             .run()
             .expect_code(1);
         for part in [
-            "its filesystem (fuseblk) takes no colon in a name, which an image directory needs",
-            "hint: exFAT, FAT and NTFS are like that: choose a directory on ext4, xfs or btrfs",
+            "its filesystem (fuseblk) allows no colon in file names, which an image directory needs",
+            "hint: choose a directory on ext4, xfs or btrfs (not exFAT, FAT or NTFS)",
             "Nothing was moved",
         ] {
             let told = output.stderr.matches(part).count();
@@ -208,7 +208,7 @@ fn a_folder_of_blobs_on_a_disk_that_takes_no_colon_is_told_so_too() {
         .expect_code(1);
     let told = "destination: ";
     assert!(
-        output.stderr.contains(told) && output.stderr.contains("takes no colon in a name"),
+        output.stderr.contains(told) && output.stderr.contains("allows no colon in file names"),
         "{}",
         output.stderr
     );

@@ -8,6 +8,9 @@
 //! - [`vast`]: an image of gigabytes that fits nowhere, and a registry for it.
 //! - [`ExfatImage`]: a disk as people carry it, on Linux.
 //! - [`real`]: the distribution registry in several shapes, and skopeo as a judge.
+//! - [`zot`]: a registry with the referrers API.
+//! - [`go`]: programs of Go, from its module proxy where they aren't installed.
+//! - [`ssh`]: OpenSSH's keys, signatures and agent.
 //! - [`Transload`]: the program as its users run it, and the examples of the libraries. [`push_plain`] seeds any registry of plain HTTP.
 //!
 //! Everything here panics where it can't do its work: that is a test's failure.
@@ -26,6 +29,7 @@
 mod capture;
 mod example;
 mod exfat;
+pub mod go;
 mod http;
 pub mod image;
 pub mod kubekey;
@@ -37,8 +41,10 @@ mod push;
 pub mod real;
 pub mod scripted;
 pub mod sign;
+pub mod ssh;
 mod tls;
 pub mod vast;
+pub mod zot;
 
 pub use exfat::ExfatImage;
 pub use memory::peak_memory;

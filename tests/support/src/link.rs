@@ -8,6 +8,7 @@ mod tests;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use std::time::{Duration, Instant};
 
 use line::Line;
 use pump::Bell;
+
+/// How many bytes are lost at once.
+const LOST: u64 = 64 * 1024;
 
 /// What a link does to what passes. The default is a link that does nothing.
 ///
@@ -43,6 +47,9 @@ pub struct LinkConditions {
     pub corrupt_upload_after: Option<u64>,
     /// Every so manieth connection is closed as soon as it is made: 2 closes each second one.
     pub refuse_every: Option<u64>,
+    /// Of so many lumps of 64 KiB, one is lost in the mean: half of the time the connection ends, for both sides; half of the time nothing
+    /// passes for a second, as when TCP waits before it sends again.
+    pub lose_one_in: Option<u64>,
     /// How often the link strikes (cuts, stalls, damages, closes) in all; it is fair from then on. `None`: always.
     pub strikes: Option<u64>,
     /// Lets every number of bytes above be another one on each connection: between half of it and all of it, as this seed decides.
@@ -81,6 +88,29 @@ struct Way {
     stalls: bool,
     /// The byte that is damaged.
     corrupt: Option<u64>,
+}
+
+/// What becomes of a lump that the link loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Cuts,
+    Waits,
+}
+
+impl LinkConditions {
+    /// Whether one of the lumps that end within these bytes of a direction of a connection is lost.
+    fn loss(&self, connection: u64, from_server: bool, bytes: Range<u64>) -> Option<Loss> {
+        let one_in = self.lose_one_in?;
+        let way = self.seed.unwrap_or(0) ^ (connection << 1 | u64::from(from_server));
+        let lumps = bytes.start / LOST..bytes.end / LOST;
+        let lost = lumps
+            .map(|lump| mixed(mixed(way) ^ lump))
+            .find(|chance| chance % one_in == 0)?;
+        Some(match (lost / one_in) % 2 {
+            0 => Loss::Cuts,
+            _ => Loss::Waits,
+        })
+    }
 }
 
 /// A number that looks as if it had nothing to do with the seed (SplitMix64).

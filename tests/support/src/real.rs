@@ -1,8 +1,10 @@
 //! The distribution registry (Debian package `docker-registry`), started for one test.
 
+mod narrow;
 pub mod skopeo;
 mod token;
 
+use std::env;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use crate::tls::Authority;
 use token::TokenServer;
 
 pub use crate::tls::Tls;
+pub use narrow::Narrow;
 pub use token::TokenRequest;
 
 /// The user whom registries with authentication know.
@@ -43,6 +46,33 @@ pub enum Auth {
         /// How long the registry honours a token, in whole seconds; under 60 the clients don't expect its end.
         lifetime: Duration,
     },
+}
+
+/// What a registry is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// The program: Debian's `docker-registry`, or `registry` of a later release.
+    pub program: &'a str,
+    /// A folder of the caller's for its content, which it leaves behind. Another one may serve the same folder.
+    pub storage: Option<&'a Path>,
+    /// A network that it is in; the machine's own if there is none.
+    pub network: Option<&'a Narrow>,
+    /// How it is reached.
+    pub tls: Tls,
+    /// Whom it serves.
+    pub auth: Auth,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup {
+            program: "docker-registry",
+            storage: None,
+            network: None,
+            tls: Tls::Off,
+            auth: Auth::Off,
+        }
+    }
 }
 
 /// A running registry with nothing in it. It is ended, and its files are removed, when this is dropped.
@@ -71,43 +101,58 @@ impl RealRegistry {
     /// # Panics
     /// Where the program isn't installed or doesn't come up.
     pub fn start(tls: Tls, auth: Auth) -> RealRegistry {
-        RealRegistry::start_over(None, tls, auth)
+        RealRegistry::with(&Setup {
+            tls,
+            auth,
+            ..Setup::default()
+        })
     }
 
-    /// A registry for everybody that keeps its content in a folder of the caller's, which it leaves behind. Another one may
-    /// serve the same folder.
+    /// Starts a registry over content that is there.
+    pub fn over(storage: &Path, tls: Tls) -> RealRegistry {
+        RealRegistry::with(&Setup {
+            storage: Some(storage),
+            tls,
+            ..Setup::default()
+        })
+    }
+
+    /// Starts a registry of this kind and waits until it answers.
     ///
     /// # Panics
     /// As [`RealRegistry::start`].
-    pub fn over(storage: &Path, tls: Tls) -> RealRegistry {
-        RealRegistry::start_over(Some(storage), tls, Auth::Off)
-    }
-
-    fn start_over(storage: Option<&Path>, tls: Tls, auth: Auth) -> RealRegistry {
-        let mut tokens = match auth {
+    pub fn with(setup: &Setup<'_>) -> RealRegistry {
+        let mut tokens = match setup.auth {
             Auth::Token { lifetime } => Some(TokenServer::start(lifetime)),
             _ => None,
         };
         for _ in 0..10 {
-            let mut registry = RealRegistry::launch(storage, tls, auth, tokens.take());
+            let mut registry = RealRegistry::launch(setup, tokens.take());
             if registry.comes_up() {
                 return registry;
             }
             // Its port was taken by another program between the choice and the start.
             tokens = registry.tokens.take();
         }
-        panic!("docker-registry found no free port in ten tries");
+        panic!("{} found no free port in ten tries", setup.program);
     }
 
-    fn launch(storage: Option<&Path>, tls: Tls, auth: Auth, tokens: Option<TokenServer>) -> RealRegistry {
+    fn launch(setup: &Setup<'_>, tokens: Option<TokenServer>) -> RealRegistry {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = TempDir::new().expect("a temporary folder for the registry");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
-        let host = listener
-            .local_addr()
-            .expect("a bound listener has an address")
-            .to_string();
+        let &Setup {
+            program,
+            storage,
+            network,
+            tls,
+            auth,
+        } = setup;
+        let host = match network {
+            // All of its ports are free.
+            Some(network) => format!("{}:5000", network.address()),
+            None => free_address(),
+        };
         let authority = (tls != Tls::Off).then(|| Authority::create(&dir.path().join("certs"), tls));
         let mut config = configuration(
             &host,
@@ -126,16 +171,18 @@ impl RealRegistry {
         fs::write(&config_file, config.to_string()).expect("a writable temporary folder");
         let log = File::create(dir.path().join("log")).expect("a writable temporary folder");
         let log_too = log.try_clone().expect("a file can be shared");
-        drop(listener);
-        let child = Command::new("docker-registry")
+        let command = network.map(|network| network.command(program));
+        let child = command
+            .unwrap_or_else(|| Command::new(program))
             .arg("serve")
             .arg(&config_file)
             .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(log_too)
             .spawn()
-            .unwrap_or_else(|error| panic!("no docker-registry (Debian package docker-registry): {error}"));
+            .unwrap_or_else(|error| panic!("no {program} (Debian package docker-registry): {error}"));
         RealRegistry {
             host,
             child,
@@ -321,6 +368,13 @@ impl Drop for RealRegistry {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// An address of the loopback where nobody listens.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    address.to_string()
 }
 
 fn configuration(

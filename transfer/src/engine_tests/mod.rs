@@ -1,6 +1,7 @@
 //! The engine against places in memory: what arrives, in which order, and what becomes of failures.
 
 mod copies;
+mod destinations;
 mod failures;
 mod files;
 mod panics;
@@ -23,7 +24,7 @@ use crate::image_task::ImageTask;
 use crate::job::{ImageName, Job, Location, Target};
 use crate::memory::{Call, Kind, Memory};
 use crate::outcome::{ImageOutcome, Status};
-use crate::place::Source;
+use crate::place::{SharedSource, Source};
 use crate::pool::Pool;
 use crate::prepare::Mapping;
 use crate::{Event, Observer};
@@ -32,6 +33,8 @@ use crate::{Event, Observer};
 pub(crate) struct Engine {
     pub from: Memory,
     pub to: Memory,
+    /// Further destinations, by their names.
+    pub others: Vec<(String, Memory)>,
     pub job: Job,
     pub workers: usize,
     images: Vec<(Reference, Reference, Image)>,
@@ -46,6 +49,7 @@ impl Engine {
         Engine {
             from: Memory::new(Kind::Registry, "from.example", &cancel),
             to: Memory::new(kind, "to.example", &cancel),
+            others: Vec::new(),
             job: Job::new("test", Location::directory("unused".as_ref()).into()),
             workers: 4,
             images: Vec::new(),
@@ -95,15 +99,30 @@ impl Engine {
 
     /// Moves all images, and tells what became of each.
     pub fn outcomes(&self) -> Vec<ImageOutcome> {
-        let state = Arc::new(DestinationState::new(Arc::new(self.to.clone()), Arc::default()));
-        let source = Arc::new(self.from.clone()) as Arc<dyn Source>;
-        let image_tasks = self.images.iter().map(|(from, to, _)| {
+        let own = ("to.example", &self.to);
+        let others = self.others.iter().map(|(name, other)| (name.as_str(), other));
+        let state = |place: &Memory| Arc::new(DestinationState::new(Arc::new(place.clone()), Arc::default()));
+        let ends: Vec<_> = std::iter::once(own)
+            .chain(others)
+            .map(|(name, place)| (name, state(place)))
+            .collect();
+        let mut source = Arc::new(self.from.clone()) as Arc<dyn Source>;
+        if ends.len() > 1 {
+            source = Arc::new(SharedSource::new(source, ends.len()));
+        }
+        let ways = self
+            .images
+            .iter()
+            .flat_map(|image| ends.iter().map(move |end| (image, end)));
+        let image_tasks = ways.map(|((from, to, _), (name, state))| {
+            let to: Reference = to.to_string().replacen("to.example", name, 1).parse().unwrap();
             let mapping = Mapping {
                 name: ImageName::from(from.clone()),
+                label: format!("{from} to {name}"),
                 from: Target::in_registry(from.clone()),
-                to: Target::in_registry(to.clone()),
+                to: Target::in_registry(to),
             };
-            ImageTask::new(mapping, Arc::clone(&source), Arc::clone(&state))
+            ImageTask::new(mapping, Arc::clone(&source), Arc::clone(state))
         });
         let pool = Pool::new(self.workers).unwrap();
         // One for all tests: it reads the system's certificates.

@@ -106,5 +106,5 @@ impl Executor<'_> {
 fn incomplete(file: &str, failed: usize, all: usize) -> Fault {
     let message = format!("{file} isn't complete, since {failed} of {all} images failed");
     Fault::refused(Some(Side::Destination), message)
-        .with_hint("run the same command again: what has come is kept beside it")
+        .with_hint("run the same command again: what arrived is kept beside it")
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::Scope;
-use transload_reference::{Descriptor, Digest, RawManifest, Reference, Tag};
+use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
 
 use super::Executor;
 use crate::blobs::ImageId;
@@ -13,7 +13,7 @@ use crate::image_task::ImageTask;
 use crate::outcome::Link;
 use crate::outcome::Status;
 use crate::panics;
-use crate::place::{Expected, Presence, Published};
+use crate::place::{Expected, Presence, Published, Sink};
 use crate::plan::{Attached, Plan};
 use crate::queue::Work;
 use crate::tagging::Waiting;
@@ -68,22 +68,45 @@ impl Executor<'_> {
         {
             return;
         }
-        while let Some((repository, waiting)) = state.tagging.next() {
-            let tags: Vec<_> = waiting
-                .iter()
-                .flat_map(|waiting| waiting.tags.iter().cloned())
-                .collect();
-            // A panic mustn't leave the tags that come after these to nobody.
-            let written = panics::caught(|| state.destination.write_tags(&repository, &tags));
-            let written = written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)));
-            for Waiting { image, .. } in waiting {
-                let end = || match &written {
-                    Ok(()) => self.published(image),
-                    Err(fault) => self.fail(image, fault.clone()),
-                };
-                if let Err(panicked) = panics::caught(end) {
-                    log::error!("{}: {panicked}", self.image_tasks[image].name());
+        while let Some(waiting) = state.tagging.next() {
+            let several = waiting.len() > 1;
+            let written = self.write_tags(state.destination.as_ref(), &waiting);
+            if written.is_err() && several {
+                // One repository's trouble is its own images' alone.
+                for one in waiting {
+                    let one = BTreeMap::from([one]);
+                    let written = self.write_tags(state.destination.as_ref(), &one);
+                    self.tagged(one, &written);
                 }
+            } else {
+                self.tagged(waiting, &written);
+            }
+        }
+    }
+
+    fn write_tags(
+        &self,
+        destination: &dyn Sink,
+        waiting: &BTreeMap<Repository, Vec<Waiting>>,
+    ) -> Result<(), Fault> {
+        let tags = waiting.iter().map(|(repository, waiting)| {
+            let tags = waiting.iter().flat_map(|waiting| waiting.tags.iter().cloned());
+            (repository.clone(), tags.collect())
+        });
+        let tags: BTreeMap<Repository, Vec<(Tag, Digest)>> = tags.collect();
+        // A panic mustn't leave the tags that come after these to nobody.
+        let written = panics::caught(|| destination.write_tags(&tags));
+        written.unwrap_or_else(|panicked| Err(Fault::internal(panicked)))
+    }
+
+    fn tagged(&self, waiting: BTreeMap<Repository, Vec<Waiting>>, written: &Result<(), Fault>) {
+        for Waiting { image, .. } in waiting.into_values().flatten() {
+            let end = || match written {
+                Ok(()) => self.published(image),
+                Err(fault) => self.fail(image, fault.clone()),
+            };
+            if let Err(panicked) = panics::caught(end) {
+                log::error!("{}: {panicked}", self.image_tasks[image].name());
             }
         }
     }

@@ -65,7 +65,7 @@ pub enum EndpointError {
         rest: String,
     },
     /// A place in a form that other tools know.
-    #[error("\"{text}\": there are no `{prefix}` places here")]
+    #[error("\"{text}\": unknown place `{prefix}`")]
     Transport {
         /// The text.
         text: String,
@@ -130,7 +130,7 @@ impl EndpointError {
                 ..
             } => format!("write {directory}; a folder of that name is ./{text}"),
             EndpointError::Transport { text, .. } => format!(
-                "places on disks are written {}; a folder of that name is ./{text}; what else another tool keeps goes through one of them, \
+                "places on disks are written {}; a folder of that name is ./{text}; for the storage of another tool, copy through one of these, \
                  such as with skopeo copy",
                 forms().join(", ")
             ),

@@ -48,7 +48,7 @@ pub enum EntryError {
     #[error("{0}")]
     Name(#[from] ParseError),
     /// An image's name with more around it, such as a line of YAML.
-    #[error("{text:?} has more in it than an image's name")]
+    #[error("{text:?} is more than an image's name")]
     Pasted {
         /// The text.
         text: String,

@@ -74,6 +74,8 @@ pub struct Job {
     pub source: Option<Endpoint>,
     /// Where they go.
     pub destination: Endpoint,
+    /// Where they go besides: each image goes to all of its destinations, and a remote source is read once for them.
+    pub also_to: Vec<Endpoint>,
     /// How their names change before the destination is asked where they go.
     pub renaming: Renaming,
     /// Credentials and transport settings by host.
@@ -118,6 +120,7 @@ impl Job {
             create_projects: None,
             source: None,
             destination,
+            also_to: Vec::new(),
             renaming: Renaming::default(),
             hosts: Vec::new(),
             skip_tls_verify: false,
@@ -129,6 +132,16 @@ impl Job {
             is_late: false,
             is_fallback: false,
         }
+    }
+
+    /// Returns where its images go: the first destination, then the others.
+    pub fn destinations(&self) -> impl Iterator<Item = &Endpoint> {
+        std::iter::once(&self.destination).chain(&self.also_to)
+    }
+
+    /// Returns how many destinations it has.
+    pub(crate) fn destination_count(&self) -> usize {
+        1 + self.also_to.len()
     }
 
     /// Whether it moves all that its source has, whatever that turns out to be.

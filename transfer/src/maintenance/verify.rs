@@ -1,6 +1,6 @@
 //! Whether a store is whole: every image, down to every byte.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -215,6 +215,8 @@ impl<'a> Checkup<'a> {
             walk.image(image);
         }
         walk.tags(images);
+        // Their parts are noted as blobs, and a store may have thousands of repositories.
+        walk.read.values_mut().for_each(|parts| *parts = Parts::default());
         walk
     }
 
@@ -241,7 +243,7 @@ impl<'a> Checkup<'a> {
             images: health.images,
             bytes: unread.iter().map(|(_, blob)| blob.descriptor.size).sum(),
         });
-        let descriptors = unread.iter().map(|(_, blob)| &blob.descriptor).collect();
+        let descriptors = unread.iter().map(|(_, blob)| &*blob.descriptor).collect();
         let mut verdicts = self
             .pool
             .install(|| read_all(self.store, descriptors, self.cancel, self.told));
@@ -318,17 +320,20 @@ type Blobs = BTreeMap<(Digest, u64), Needed>;
 
 /// A blob that images need.
 struct Needed {
-    descriptor: Descriptor,
-    images: BTreeSet<Reference>,
+    descriptor: Box<Descriptor>,
+    /// Perhaps several times.
+    images: Vec<Reference>,
 }
 
 impl Needed {
-    fn finding(self, store: &Store, flaw: Flaw) -> Finding {
+    fn finding(mut self, store: &Store, flaw: Flaw) -> Finding {
+        self.images.sort();
+        self.images.dedup();
         Finding {
             path: store.blob_path(&self.descriptor.digest),
-            thing: Thing::Blob(Box::new(self.descriptor)),
+            thing: Thing::Blob(self.descriptor),
             flaw,
-            images: self.images.into_iter().collect(),
+            images: self.images,
         }
     }
 }
@@ -385,10 +390,10 @@ impl<'a> Walk<'a> {
                     .blobs
                     .entry((blob.digest.clone(), blob.size))
                     .or_insert_with(|| Needed {
-                        descriptor: blob.clone(),
-                        images: BTreeSet::new(),
+                        descriptor: Box::new(blob.clone()),
+                        images: Vec::new(),
                     });
-                needed.images.insert(image.reference.clone());
+                needed.images.push(image.reference.clone());
             }
         }
     }

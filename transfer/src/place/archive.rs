@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use transload_archive::{Archive, Error, Layout};
-use transload_layout_store::{Listing, StoredImage};
+use transload_layout_store::Listing;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::directory::check_folders_above;
+use super::tagged::TaggedImages;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
@@ -31,7 +32,7 @@ pub(super) const OCI_ARCHIVE: &dyn Kind = &ArchiveKind {
         name: "an OCI archive",
         form: "oci-archive:FILE[:NAME]",
         example: "oci-archive:images.tar",
-        about: "one file: what is written is loaded by docker, podman, ctr and skopeo alike; .tar.gz and .tar.zst are read",
+        about: "one file, for docker, podman, ctr and skopeo alike; .tar.gz and .tar.zst are read, too",
         takes_name: true,
     },
     layout: Layout::Oci,
@@ -44,7 +45,7 @@ pub(super) const DOCKER_ARCHIVE: &dyn Kind = &ArchiveKind {
         name: "a Docker archive",
         form: "docker-archive:FILE[:NAME]",
         example: "docker-archive:images.tar",
-        about: "the same, and what docker save wrote is read: its images get manifests, so new digests",
+        about: "the same; files of docker save are read, too, and their images get new digests",
         takes_name: true,
     },
     layout: Layout::Docker,
@@ -187,7 +188,7 @@ pub(super) struct ArchiveSource {
     place: LocalPlace,
     path: PathBuf,
     archive: Arc<Archive>,
-    images: Vec<StoredImage>,
+    images: TaggedImages,
     /// What each root was made from that the archive doesn't have.
     made_from: HashMap<Digest, Digest>,
     /// Its names, once an image is missing.
@@ -205,7 +206,7 @@ impl ArchiveSource {
             place: place.clone(),
             path: place.path().to_owned(),
             archive,
-            images,
+            images: TaggedImages::new(images),
             made_from,
             names: OnceLock::new(),
         })
@@ -218,7 +219,7 @@ impl ArchiveSource {
         );
         let names = self
             .names
-            .get_or_init(|| Names::new(self.images.iter().map(|image| image.reference.clone())));
+            .get_or_init(|| Names::new(self.images.all().iter().map(|image| image.reference.clone())));
         match names.near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the archive holds"),
             near => fault.with_hint(format!("it has {}", near.join(", "))),
@@ -237,17 +238,14 @@ impl Source for ArchiveSource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        let named = self.images.iter().find(|known| {
-            known.reference.repository() == image.repository()
-                && image.tag().is_some_and(|tag| known.reference.tag() == Some(tag))
-        });
-        if let Some(known) = named {
-            return Ok(known.digest.clone());
+        let tag = image.tag();
+        if let Some(digest) = tag.and_then(|tag| self.images.find(image.repository(), tag)) {
+            return Ok(digest.clone());
         }
         let digest = image.digest().filter(|_| image.tag().is_none());
         match digest {
             Some(digest) if self.archive.manifest(digest).map_err(at_source)?.is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
+            _ => match by_tag_alone(&self.place, image, || Ok(self.images.all().to_vec()))? {
                 Some(found) => Ok(found.digest),
                 None => Err(self.missing_image(image)),
             },
@@ -292,11 +290,7 @@ impl Source for ArchiveSource {
     }
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
-        let named = self
-            .images
-            .iter()
-            .find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
-        Ok(named.map(|known| known.digest.clone()))
+        Ok(self.images.find(repository, tag).cloned())
     }
 
     fn open_blob(
@@ -332,7 +326,7 @@ impl Source for ArchiveSource {
 
     fn listing(&self) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
-        listing.images = self.images.clone();
+        listing.images = self.images.all().to_vec();
         Ok(listing)
     }
 

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
-use transload_archive::bundle::{Bundle, BundleError, DOCUMENT, Held, Holdings, Place};
+use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, Place};
 use transload_layout_store::{Listing, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::archive::ArchivedBlob;
 use super::directory::check_folders_above;
 use super::source::Absent;
+use super::tagged::TaggedImages;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
@@ -33,7 +34,7 @@ impl Kind for BundleKind {
             name: "a bundle",
             form: "bundle:DIR",
             example: "bundle:/mnt/usb/2026-12",
-            about: "a folder of tars that fit the media, with what the other side lacks (--base), for the way across an air gap",
+            about: "a folder of tar volumes with what the other side lacks (--base), to carry across an air gap",
             takes_name: false,
         }
     }
@@ -72,7 +73,9 @@ impl Kind for BundleKind {
 
 /// Opens a bundle to read images from it.
 pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
-    let bundle = open(place).map_err(|error| Fault::bundle(Side::Source, error))?;
+    let (bundle, _) = place
+        .open_bundle()
+        .map_err(|error| Fault::bundle(Side::Source, error))?;
     Ok(Arc::new(BundleSource::new(place, bundle)))
 }
 
@@ -84,7 +87,8 @@ pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
             "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
         return Err(Refusal::wrong(message, Some(hint.to_owned())));
     }
-    open(place)
+    place
+        .open_bundle()
         .map(|_| ())
         .map_err(|error| Refusal::wrong(&error, error.hint()))
 }
@@ -94,16 +98,11 @@ pub(super) fn is_one(place: &LocalPlace) -> bool {
     place.path().join(DOCUMENT).is_file()
 }
 
-/// Opens the bundle that a place is.
-pub(crate) fn open(place: &LocalPlace) -> Result<Bundle, BundleError> {
-    Bundle::open(place.path(), place.volumes())
-}
-
 /// A bundle that images are read from.
 struct BundleSource {
     place: LocalPlace,
     bundle: Bundle,
-    images: Vec<StoredImage>,
+    images: TaggedImages,
     /// Whether something that its images need isn't there.
     is_partial: bool,
     /// Its names, once an image is missing.
@@ -116,7 +115,7 @@ impl BundleSource {
         let images = images.map(|image| StoredImage::new(image.reference.clone(), image.digest.clone()));
         BundleSource {
             place: place.clone(),
-            images: images.collect(),
+            images: TaggedImages::new(images.collect()),
             is_partial: !bundle.is_complete(),
             bundle,
             names: OnceLock::new(),
@@ -126,7 +125,7 @@ impl BundleSource {
     fn missing_image(&self, image: &Reference) -> Fault {
         let message = format!("{} has no image {image}", self.place);
         let fault = Fault::refused(Some(Side::Source), message);
-        let all = || Names::new(self.images.iter().map(|image| image.reference.clone()));
+        let all = || Names::new(self.images.all().iter().map(|image| image.reference.clone()));
         match self.names.get_or_init(all).near(image).as_slice() {
             [] => fault.with_hint("`transload list` shows what the bundle holds"),
             near => fault.with_hint(format!("it has {}", near.join(", "))),
@@ -163,17 +162,14 @@ impl Source for BundleSource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        let named = self.images.iter().find(|known| {
-            known.reference.repository() == image.repository()
-                && image.tag().is_some_and(|tag| known.reference.tag() == Some(tag))
-        });
-        if let Some(known) = named {
-            return Ok(known.digest.clone());
+        let tag = image.tag();
+        if let Some(digest) = tag.and_then(|tag| self.images.find(image.repository(), tag)) {
+            return Ok(digest.clone());
         }
         let digest = image.digest().filter(|_| image.tag().is_none());
         match digest {
             Some(digest) if self.bundle.find(digest).is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
+            _ => match by_tag_alone(&self.place, image, || Ok(self.images.all().to_vec()))? {
                 Some(found) => Ok(found.digest),
                 None => Err(self.missing_image(image)),
             },
@@ -207,10 +203,7 @@ impl Source for BundleSource {
     }
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
-        let mut images = self.images.iter();
-        let named = images
-            .find(|known| known.reference.repository() == repository && known.reference.tag() == Some(tag));
-        Ok(named.map(|known| known.digest.clone()))
+        Ok(self.images.find(repository, tag).cloned())
     }
 
     fn open_blob(
@@ -230,6 +223,10 @@ impl Source for BundleSource {
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         let found = self.bundle.find(&blob.digest);
         Ok(matches!(found, Some(Place::Here { size }) if size == blob.size))
+    }
+
+    fn bundle(&self) -> Option<&Digest> {
+        Some(self.bundle.id())
     }
 
     fn is_partial(&self) -> bool {
@@ -268,7 +265,7 @@ impl Source for BundleSource {
 
     fn listing(&self) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
-        listing.images = self.images.clone();
+        listing.images = self.images.all().to_vec();
         Ok(listing)
     }
 

@@ -171,8 +171,8 @@ pub struct DirectorySource {
     store: Arc<Store>,
     /// The names that it has, read once an image is missing: a walk through the whole directory.
     names: OnceLock<Names>,
-    /// What refers to the manifests of each repository that was asked for: a walk through the repository's manifests.
-    referrers: Mutex<HashMap<Repository, Arc<AllReferrers>>>,
+    /// What refers to the manifests of each repository that was asked for, or of all together: a walk through them.
+    referrers: Mutex<HashMap<Option<Repository>, Arc<AllReferrers>>>,
 }
 
 /// Referrers by their subject.
@@ -276,12 +276,13 @@ impl Source for DirectorySource {
     fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
         // The lock is held meanwhile: others need the same answer.
         let mut known = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = match known.get(repository) {
+        let scope = (!self.store.shares_manifests(repository)).then(|| repository.clone());
+        let all = match known.get(&scope) {
             Some(all) => Arc::clone(all),
             None => {
                 let all = self.store.all_referrers(repository);
                 let all = Arc::new(all.map_err(|error| Fault::store(Side::Source, error))?);
-                known.insert(repository.clone(), Arc::clone(&all));
+                known.insert(scope, Arc::clone(&all));
                 all
             }
         };

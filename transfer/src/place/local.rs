@@ -21,7 +21,7 @@ impl Kind for Local {
             name: "a directory",
             form: "local://PATH",
             example: "local:///var/lib/images",
-            about: "a directory; an archive, where a file is or the name ends in .tar. As an argument, a path alone is one, too",
+            about: "a directory, or an archive if the path is a file or ends in .tar; arguments don't need local://",
             takes_name: false,
         }
     }

@@ -9,9 +9,12 @@ mod kind;
 mod local;
 mod opener;
 mod registry;
+mod shared;
 mod sink;
 mod source;
+mod spool;
 mod straight;
+mod tagged;
 mod to_be;
 
 pub use directory::DirectorySource;
@@ -25,6 +28,7 @@ pub(crate) use kind::{Kind, Refusal, SinkOptions, of_scheme};
 pub(crate) use local::{LOCAL, has_archive_name};
 pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
+pub(crate) use shared::SharedSource;
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
 pub(crate) use source::{config_of, read_fault};
 pub(crate) use straight::Straight;
@@ -39,8 +43,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use transload_archive::bundle::{Bundle, BundleError};
 use transload_layout_store::{StoredImage, local_repository};
 use transload_reference::{Reference, Registry, Repository};
+use transload_signature::ssh::{AllowedSigners, SignedBy};
 
 use crate::fault::{Fault, Side};
 
@@ -89,6 +95,8 @@ pub struct LocalPlace {
     name: Option<Reference>,
     /// Further folders that have volumes of it, where it is a bundle.
     volumes: Vec<PathBuf>,
+    /// Who may have signed it, where it is a bundle; anybody and nobody where nothing is said.
+    signers: Option<Arc<AllowedSigners>>,
 }
 
 impl LocalPlace {
@@ -100,6 +108,7 @@ impl LocalPlace {
             path: path.components().collect(),
             name: None,
             volumes: Vec::new(),
+            signers: None,
         }
     }
 
@@ -109,9 +118,18 @@ impl LocalPlace {
         LocalPlace { volumes, ..self }
     }
 
-    /// Returns the further folders that have volumes of it.
-    pub(crate) fn volumes(&self) -> &[PathBuf] {
-        &self.volumes
+    /// Returns the place, which one of these has to have signed: it is a bundle, and nothing is read from it before its signature.
+    #[must_use]
+    pub fn with_signers(self, signers: Option<Arc<AllowedSigners>>) -> LocalPlace {
+        LocalPlace { signers, ..self }
+    }
+
+    /// Opens the bundle that it is, and tells who signed it if somebody has to.
+    ///
+    /// # Errors
+    /// Where it can't be read, or isn't signed as it has to be.
+    pub fn open_bundle(&self) -> Result<(Bundle, Option<SignedBy>), BundleError> {
+        crate::bundle::open(&self.path, &self.volumes, self.signers.as_deref())
     }
 
     /// Whether it is a bundle, which is there or is to be written.

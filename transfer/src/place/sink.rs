@@ -1,5 +1,6 @@
 //! Where images go.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -137,8 +138,8 @@ pub trait Sink: Send + Sync {
     /// Writes an image's root manifest, and its tag if it has one and tags aren't written together here.
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault>;
 
-    /// Writes tags of a repository whose manifests are there, all or none: those that [`publish`](Self::publish) left.
-    fn write_tags(&self, _: &Repository, _: &[(Tag, Digest)]) -> Result<(), Fault> {
+    /// Writes tags whose manifests are there: those that [`publish`](Self::publish) left. Of one repository, all or none.
+    fn write_tags(&self, _: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Fault> {
         Ok(())
     }
 }

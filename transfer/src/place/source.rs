@@ -12,6 +12,7 @@ use transload_reference::{
 };
 
 use crate::fault::{Fault, Side};
+use crate::outcome::Count;
 
 /// The largest config that is read into memory, in bytes; its platform is wanted.
 const MAX_CONFIG_SIZE: u64 = 8 * 1024 * 1024;
@@ -73,6 +74,11 @@ pub trait Source: Send + Sync {
     /// Whether a blob is there, with the size that it should have.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
 
+    /// The digest of its list, where it is a bundle.
+    fn bundle(&self) -> Option<&Digest> {
+        None
+    }
+
     /// Whether something that its images need isn't there, as in a bundle for a side that has it: what the destination has counts.
     fn is_partial(&self) -> bool {
         false
@@ -129,6 +135,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How many blobs and bytes were read of it, where several destinations share what is read; none where each reads for itself.
+    fn read(&self) -> Option<Count> {
+        None
+    }
+
     /// A small blob's bytes, verified.
     fn read_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Vec<u8>, Fault> {
         if blob.size > MAX_CONFIG_SIZE {
@@ -179,6 +190,10 @@ pub struct Offers<'a> {
 /// An error of reading a source's blob: the registry's, the archive's or the directory's own. No other reader has errors, and to try a file again is for
 /// nothing.
 pub(crate) fn read_fault(error: io::Error) -> Fault {
+    let error = match error.downcast::<Fault>() {
+        Ok(fault) => return fault,
+        Err(error) => error,
+    };
     let error = match error.downcast::<transload_registry_client::Error>() {
         Ok(error) => return Fault::registry(Side::Source, error),
         Err(error) => error,

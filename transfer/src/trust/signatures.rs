@@ -116,6 +116,6 @@ impl Search<'_> {
         let digest = self.root.digest();
         let message =
             format!("{digest} has more than {MAX_SIGNATURES} signatures, and none of the first is valid");
-        Err(refused(message).with_hint("remove the signatures that nobody needs from the repository"))
+        Err(refused(message).with_hint("remove signatures that aren't needed from the repository"))
     }
 }

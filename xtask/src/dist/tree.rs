@@ -7,7 +7,13 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 /// Pages at the top of the repository that go along.
-const TOP: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+const TOP: [&str; 5] = [
+    "README.md",
+    "README.zh-CN.md",
+    "CHANGELOG.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+];
 
 /// Folders of the repository that go along as they are.
 const FOLDERS: [&str; 2] = ["docs", "examples"];

@@ -16,7 +16,7 @@ use transload_registry_server::{
 };
 
 use crate::app::FAILED;
-use crate::args::{Cli, ConfigOf, ServeArgs};
+use crate::args::{Cli, ConfigOf, ServeArgs, VolumesArgs};
 use crate::atomic;
 use crate::jobs;
 use crate::signals::on_signals;
@@ -143,7 +143,7 @@ fn registry(args: &ServeArgs) -> Result<Registry, TaskErrors> {
             );
             return Err(problem.into());
         };
-        let place = jobs::place(place)?;
+        let place = jobs::place(place, &args.volumes)?;
         if place.path().is_file() {
             let message = format!("{place} is an archive, which takes no pushes");
             return Err(Problem::of_file("--writable", message)
@@ -168,11 +168,15 @@ fn own_name(name: &str) -> Result<RegistryName, TaskErrors> {
 }
 
 fn contents(args: &ServeArgs) -> Result<Vec<Box<dyn Content>>, TaskErrors> {
-    args.places.iter().map(|place| content(place)).collect()
+    let mut contents = Vec::new();
+    for text in &args.places {
+        contents.push(content(text, &args.volumes)?);
+    }
+    Ok(contents)
 }
 
-fn content(text: &str) -> Result<Box<dyn Content>, TaskErrors> {
-    let place = jobs::place(text)?;
+fn content(text: &str, volumes: &VolumesArgs) -> Result<Box<dyn Content>, TaskErrors> {
+    let place = jobs::place(text, volumes)?;
     if place.is_stream() {
         let problem = Problem::of_file("PLACE", "standard input is read once, and can't be served");
         return Err(problem.with_hint("write it to a file first").into());
@@ -185,7 +189,11 @@ fn content(text: &str) -> Result<Box<dyn Content>, TaskErrors> {
             .into());
     }
     let opened = match path.is_file() {
-        _ if place.is_bundle() => BundleContent::open(path, &[]).map(|content| Box::new(content) as _),
+        _ if place.is_bundle() => {
+            let opened = place.open_bundle().map_err(ContentError::from);
+            let content = opened.and_then(|(bundle, _)| BundleContent::new(path, bundle));
+            content.map(|content| Box::new(content) as _)
+        }
         true => {
             ArchiveContent::open(path, &archive::OpenOptions::default()).map(|content| Box::new(content) as _)
         }

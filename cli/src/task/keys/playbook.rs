@@ -7,42 +7,42 @@ const NAME: Key = key(
     Kind::Name,
     "its number",
     "pull images",
-    "What messages call it.",
+    "The task's name in messages.",
 );
 const OWN_NAME: Key = key(
     "name",
     Kind::Any,
     "none",
     "prepare",
-    "For people; nothing is done with it.",
+    "A description, without effect.",
 );
 const WHEN: Key = key(
     "when",
     Kind::Condition,
     "true",
     "not (empty .registry)",
-    "Runs only where this gives `true`, in capitals or not: a template or a bare expression; of a list, all must. What isn't defined is false. Where it gives neither `true` nor `false`, `no`, `0` or nothing, a warning says so.",
+    "A template or a bare expression. The task runs if it gives `true`, in any case of letters; in a list, all must. An undefined variable is false. A text other than `true`, `false`, `no`, `0` or nothing gives a warning.",
 );
 const TAGS: Key = key(
     "tags",
     Kind::Texts,
     "none",
     "[push, harbor]",
-    "What `--tags` chooses by. `always` runs in any case, `never` only when it is asked for.",
+    "Labels for `--tags`. Tasks tagged `always` run in any case, those tagged `never` only if `--tags` names one of their tags.",
 );
 const VARS: Key = key(
     "vars",
     Kind::Variables,
     "none",
     "{registry: hub.kubekey}",
-    "Variables for templates. Those of the command line win over these, and these over those of blocks and plays around.",
+    "Variables for templates. The command line's win over these; these win over those of enclosing blocks and plays.",
 );
 const IGNORE_ERRORS: Key = key(
     "ignore_errors",
     Kind::Flag,
     "false",
     "true",
-    "Whether images that fail leave the exit status alone.",
+    "Whether failed images leave the exit status as it is.",
 );
 
 const LOOP: Key = key(
@@ -50,14 +50,14 @@ const LOOP: Key = key(
     Kind::Items,
     "once",
     "[amd64, arm64]",
-    "Runs the task once for each item, which is `{{ .item }}` then.",
+    "Runs the task once for each item, as `{{ .item }}`.",
 );
 const WITH_ITEMS: Key = key(
     "with_items",
     Kind::Items,
     "once",
     "[amd64, arm64]",
-    "As `loop`; lists in the list are part of it.",
+    "As `loop`; lists in the list are flattened.",
 );
 
 /// A task: the keys that mean something here.
@@ -72,7 +72,7 @@ pub(in crate::task) static TASK: Table = Table {
             Kind::Count,
             "0",
             "3",
-            "How often images that failed are tried again once the others are done.",
+            "How often to try failed images again, once the others are done.",
         ),
         IGNORE_ERRORS,
         VARS,
@@ -83,17 +83,16 @@ pub(in crate::task) static TASK: Table = Table {
             Kind::Name,
             "none",
             "pulled",
-            "The variable that takes the result, for tasks behind it: `.pulled.failed`, `.pulled.error`, and `.pulled.stdout`, the task's part of the \
-             report as JSON. With `loop`, it is a list of these.",
+            "A variable for the result, for later tasks: `.pulled.failed`, `.pulled.error`, and `.pulled.stdout`, the task's part of the report as JSON. With `loop`, a list of these.",
         ),
         key(
             "register_type",
             Kind::Choice(&["string", "json", "yaml", "yml"]),
             "string",
             "json",
-            "Whether `stdout` of the result is a text, or (`json`, `yaml`) the values in it, as in `.pulled.stdout.totals.images.copied`.",
+            "The form of the result's `stdout`: a text, or with `json` or `yaml` its values, as in `.pulled.stdout.totals.images.copied`.",
         ),
-        key("image", Kind::Map(&IMAGE), "", "", "What to move."),
+        key("image", Kind::Map(&IMAGE), "", "", "What to copy."),
     ],
     rules: r#"{"required": ["image"]}"#,
 };
@@ -141,14 +140,14 @@ pub(in crate::task) static BLOCK: Table = Table {
             Kind::Tasks,
             "none",
             "",
-            "Tasks that run where an image task of `block` failed. That ends `block`, and the rescue's own outcome counts instead.",
+            "Tasks that run if an image task of `block` fails. The failure ends `block`, and the outcome of `rescue` counts instead.",
         ),
         key(
             "always",
             Kind::Tasks,
             "none",
             "",
-            "Tasks that run last, whatever happened.",
+            "Tasks that run last, in any case.",
         ),
         WHEN,
         TAGS,
@@ -168,7 +167,7 @@ pub(in crate::task) static INCLUDE: Table = Table {
             Kind::Text,
             "",
             "pull.yaml",
-            "A file of tasks: beside this one or in `tasks` beside it, or in the role's (the playbook's) folder or `tasks` in it.",
+            "A file of tasks: beside this one, in `tasks` beside it, or in the role's (the playbook's) folder or its `tasks`.",
         ),
         key(
             "import_tasks",
@@ -219,7 +218,7 @@ pub(in crate::task) static PLAY: Table = Table {
             Kind::Text,
             "none",
             "hook/images.yaml",
-            "Another playbook, whose plays stand here: beside this one, in `playbooks` beside it, or in the project's `playbooks`. An empty text is none.",
+            "Another playbook, whose plays run in this place: beside this one, in `playbooks` beside it, or in the project's `playbooks`. An empty text means none.",
         ),
         key(
             "vars_files",
@@ -234,8 +233,7 @@ pub(in crate::task) static PLAY: Table = Table {
             Kind::Names(&ROLE),
             "none",
             "[images/pull]",
-            "Roles, which run behind `pre_tasks`: names, or mappings. A role has `tasks/main.yaml` and, if it likes, `defaults/main.yaml` and \
-             `meta/main.yaml` (or `.yml`).",
+            "Roles, which run after `pre_tasks`: names or mappings. A role has `tasks/main.yaml`, and may have `defaults/main.yaml` and `meta/main.yaml` (or `.yml`).",
         ),
         key("tasks", Kind::Tasks, "none", "", "Tasks."),
         key("post_tasks", Kind::Tasks, "none", "", "Tasks that run last."),
@@ -262,7 +260,7 @@ const fn accepted(name: &'static str) -> Key {
         Kind::Any,
         "none",
         "",
-        "Accepted, and without effect: all runs here, once.",
+        "Accepted without effect: everything runs here, once.",
     )
 }
 

@@ -224,7 +224,7 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: ['image: nginx:1.25'], dest: 'local:///x'",
-            "1:23: `manifests`: \"image: nginx:1.25\" has more in it than an image's name (hint: leave out `image:`: nginx:1.25)",
+            "1:23: `manifests`: \"image: nginx:1.25\" is more than an image's name (hint: leave out `image:`: nginx:1.25)",
         ),
         (
             "manifests: ['hub.local/charts/x:1.2.3+up4'], dest: 'local:///x'",
@@ -232,11 +232,11 @@ fn images_that_have_no_way_are_told() {
         ),
         (
             "manifests: [a], dest: 'ostree:/x'",
-            "1:33: `dest`: \"ostree:/x\": there are no `ostree:` places here (hint: places on disks are written local://PATH, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], -, bundle:DIR; a folder of that name is ./ostree:/x; what else another tool keeps goes through one of them, such as with skopeo copy)",
+            "1:33: `dest`: \"ostree:/x\": unknown place `ostree:` (hint: places on disks are written local://PATH, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], -, bundle:DIR; a folder of that name is ./ostree:/x; for the storage of another tool, copy through one of these, such as with skopeo copy)",
         ),
         (
             "manifests: [a], dest: 'local:/x'",
-            "1:33: `dest`: \"local:/x\": there are no `local:` places here (hint: write local:///x; a folder of that name is ./local:/x)",
+            "1:33: `dest`: \"local:/x\": unknown place `local:` (hint: write local:///x; a folder of that name is ./local:/x)",
         ),
         (
             "manifests: [3], dest: 'local:///x'",

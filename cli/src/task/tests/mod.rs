@@ -2,6 +2,7 @@
 
 mod bundles;
 mod course;
+mod destinations;
 mod documented;
 mod files;
 mod kubekey;

@@ -139,7 +139,7 @@ fn broken_task_files_are_refused_by_both() {
         "- {image: {dest: hub.kubekey, manifests: alpine, index: sparse}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, pattern: 3}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, skip_tls_verify: maybe}}",
-        "- {image: {dest: [hub.kubekey], manifests: alpine}}",
+        "- {image: {dest: {repo: hub.kubekey}, manifests: alpine}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, pull: {}}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, auths: {repo: hub.kubekey}}}",
         "- {image: {dest: hub.kubekey, manifests: alpine, auths: [hub.kubekey]}}",
@@ -368,7 +368,7 @@ fn every_keys_example_is_right() {
         for key in table.keys.iter().filter(|key| !key.example.is_empty()) {
             let value = Value::from(&yaml::parse_one(key.example).unwrap().unwrap());
             let mut document = with(table, key.name, &value);
-            if ["cert_file", "key_file", "ca_file", "keys", "verify"].contains(&key.name) {
+            if ["cert_file", "key_file", "ca_file", "keys", "verify", "trust"].contains(&key.name) {
                 // Their files aren't there.
                 continue;
             }

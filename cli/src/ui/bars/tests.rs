@@ -10,6 +10,7 @@ const MIB: u64 = 1 << 20;
 fn route(image: &str) -> Route {
     Route {
         image: image.to_owned(),
+        label: image.to_owned(),
         source: String::new(),
         destination: String::new(),
     }

@@ -17,6 +17,7 @@ fn blob(content: &[u8], size: u64) -> Descriptor {
 fn route(image: &str) -> Route {
     Route {
         image: image.to_owned(),
+        label: image.to_owned(),
         source: image.to_owned(),
         destination: format!("{image} in ./out"),
     }

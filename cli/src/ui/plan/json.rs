@@ -147,6 +147,10 @@ fn origin(origin: &CredentialOrigin) -> Map<String, Value> {
             put("from", "auths");
             put("entry", repo);
         }
+        CredentialOrigin::Named(option) => {
+            put("from", "option");
+            put("option", option);
+        }
         CredentialOrigin::File { path, entry } => {
             put("from", "file");
             put("file", &path.display().to_string());

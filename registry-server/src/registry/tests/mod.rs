@@ -87,7 +87,6 @@ fn send(registry: &Registry, method: Method, target: &str, sent: &Sent<'_>) -> A
         query: query.map(str::to_owned),
         headers: Headers(headers),
         peer: ([127, 0, 0, 1], 1).into(),
-        encrypted: false,
         user: None,
         body: Body::new(reader, length),
     };

@@ -1,4 +1,4 @@
-//! Terminals' screens as one SVG: text in dark rounded boxes.
+//! A terminal's screens, one after another, as an animated SVG.
 
 use std::fmt::Write as _;
 
@@ -7,16 +7,11 @@ use vt100::{Color, Screen};
 /// The width and height of a cell, in pixels.
 const CELL: (f64, f64) = (8.0, 19.0);
 const MARGIN: f64 = 18.0;
-/// The row of a box that has its title.
+/// The row of the window that has its buttons.
 const HEAD: f64 = 34.0;
-const GAP: f64 = 14.0;
-
-/// A terminal with a command that was given in it, and what the command shows.
-pub struct Panel<'s> {
-    pub title: &'s str,
-    pub command: &'s str,
-    pub screen: &'s Screen,
-}
+/// Seconds for which each screen but the last is shown, and the last.
+const STEP: f64 = 0.5;
+const REST: f64 = 5.0;
 
 /// Cells of one row with one look.
 struct Run {
@@ -26,91 +21,103 @@ struct Run {
     bold: bool,
 }
 
-/// Draws the panels one below the other.
-pub fn draw(panels: &[Panel]) -> String {
-    let columns = panels
+/// Draws a command and the screens that it shows in turn. Without animation, such as on paper, the last is shown.
+pub fn draw(command: &str, screens: &[&Screen]) -> String {
+    let columns = screens.iter().map(|screen| screen.size().1.get()).max();
+    let width = f64::from(columns.unwrap_or(1)) * CELL.0 + 2.0 * MARGIN;
+    let prompt = vec![Run::new(0, "$ ", "#8fb573"), Run::new(2, command, "#e8e8e8")];
+    let frames: Vec<Vec<String>> = screens
         .iter()
-        .map(|panel| panel.screen.size().1.get())
-        .max()
-        .unwrap_or(1);
-    let width = f64::from(columns) * CELL.0 + 2.0 * MARGIN;
-    let mut body = String::new();
-    let mut top = 0.0;
-    for panel in panels {
-        let rows = rows(panel.screen);
-        let height = HEAD + (rows.len() as f64 + 1.0) * CELL.1 + MARGIN;
-        let _ = writeln!(
-            body,
-            "<rect y=\"{top}\" width=\"{width}\" height=\"{height}\" rx=\"9\" fill=\"#16181d\"/>"
-        );
-        for (at, colour) in ["#ff5f57", "#febc2e", "#28c840"].iter().enumerate() {
-            let x = MARGIN + 4.0 + 18.0 * at as f64;
-            let _ = writeln!(
-                body,
-                "<circle cx=\"{x}\" cy=\"{}\" r=\"5.5\" fill=\"{colour}\"/>",
-                top + 17.0
-            );
+        .map(|screen| {
+            let shown = rows(screen);
+            std::iter::once(&prompt)
+                .chain(&shown)
+                .map(|runs| runs.iter().map(Run::drawn).collect())
+                .collect()
+        })
+        .collect();
+    let height = frames.iter().map(Vec::len).max().unwrap_or(1) as f64 * CELL.1 + HEAD + MARGIN;
+
+    // Each line that differs is there once; frames name those that they show.
+    let mut lines: Vec<(usize, &str)> = Vec::new();
+    let (mut body, last) = (String::new(), frames.len().saturating_sub(1));
+    for (frame, number) in frames.iter().zip(0..) {
+        let delay = STEP * number as f64;
+        let _ = match number == last {
+            true => write!(body, "<g class=\"last\">"),
+            false => write!(body, "<g class=\"frame\" style=\"animation-delay: {delay}s\">"),
+        };
+        for line in frame.iter().map(String::as_str).enumerate() {
+            let known = lines.iter().position(|other| *other == line);
+            let id = known.unwrap_or(lines.len());
+            if known.is_none() {
+                lines.push(line);
+            }
+            let _ = write!(body, "<use href=\"#l{id}\"/>");
         }
-        let _ = writeln!(
-            body,
-            "<text class=\"title\" x=\"{}\" y=\"{}\">{}</text>",
-            width / 2.0,
-            top + 21.0,
-            escaped(panel.title)
-        );
-        let prompt = [
-            Run::new(0, "$ ", "#8fb573"),
-            Run::new(2, panel.command, "#e8e8e8"),
-        ];
-        for (row, runs) in std::iter::once(prompt.as_slice())
-            .chain(rows.iter().map(Vec::as_slice))
-            .enumerate()
-        {
-            let y = top + HEAD + (row as f64 + 0.8) * CELL.1;
-            let _ = writeln!(
-                body,
-                "<text y=\"{y:.1}\">{}</text>",
-                runs.iter().map(Run::drawn).collect::<String>()
-            );
-        }
-        top += height + GAP;
+        body.push_str("</g>\n");
     }
-    let height = top - GAP;
+    let mut defs = String::new();
+    for ((row, line), id) in lines.iter().zip(0..) {
+        let y = HEAD + (*row as f64 + 0.8) * CELL.1;
+        let _ = writeln!(defs, "<text id=\"l{id}\" y=\"{y:.1}\">{line}</text>");
+    }
+    let buttons: String = ["#ff5f57", "#febc2e", "#28c840"]
+        .iter()
+        .zip(0_u8..)
+        .map(|(colour, at)| {
+            let x = MARGIN + 4.0 + 18.0 * f64::from(at);
+            format!("<circle cx=\"{x}\" cy=\"17\" r=\"5.5\" fill=\"{colour}\"/>")
+        })
+        .collect();
+    let whole = STEP * last as f64 + REST;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
-         <style>text {{ font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace}} \
-         .title {{ fill: #8a8f98; font-size: 12px; text-anchor: middle }}</style>\n\
-         {body}</svg>\n"
+         <style>text {{ font: 13px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace }} .frame {{ visibility: hidden }}\n\
+         @media screen and (prefers-reduced-motion: no-preference) {{ .frame {{ animation: frame {whole}s step-end infinite }} \
+         .last {{ animation: last {whole}s step-end infinite }} }}\n\
+         @keyframes frame {{ 0% {{ visibility: visible }} {:.3}% {{ visibility: hidden }} }}\n\
+         @keyframes last {{ 0% {{ visibility: hidden }} {:.3}% {{ visibility: visible }} }}</style>\n\
+         <rect width=\"{width}\" height=\"{height}\" rx=\"9\" fill=\"#16181d\"/>\n{buttons}\n<defs>\n{defs}</defs>\n{body}</svg>\n",
+        100.0 * STEP / whole,
+        100.0 * STEP * last as f64 / whole
     )
 }
 
-/// The lines of text of a picture that [`draw`] made, titles included.
+/// The lines that the last screen of a picture shows, of one that [`draw`] made.
 pub fn lines(picture: &str) -> Vec<String> {
-    let drawn = picture.lines().filter(|line| line.starts_with("<text"));
-    drawn
-        .map(|line| {
-            let mut text = String::new();
-            for piece in line.split('<').skip(1) {
-                let (tag, inside) = piece.split_once('>').unwrap_or_default();
-                if let Some(x) = tag
-                    .strip_prefix("tspan x=\"")
-                    .and_then(|rest| rest.split('"').next())
-                {
-                    let column = (x.parse::<f64>().unwrap_or_default() - MARGIN) / CELL.0;
-                    while text.chars().count() < column.round() as usize {
-                        text.push(' ');
-                    }
-                }
-                text.push_str(inside);
+    let last = picture.lines().find(|line| line.starts_with("<g class=\"last\""));
+    let shown = last.unwrap_or_default().split("\"#").skip(1);
+    let ids = shown.filter_map(|rest| rest.split('"').next());
+    let drawn = ids.filter_map(|id| {
+        let start = format!("<text id=\"{id}\"");
+        picture.lines().find(|line| line.starts_with(&start))
+    });
+    drawn.map(text).collect()
+}
+
+/// The text of a drawn line, each piece in its column.
+fn text(line: &str) -> String {
+    let mut text = String::new();
+    for piece in line.split('<').skip(1) {
+        let (tag, inside) = piece.split_once('>').unwrap_or_default();
+        let x = tag
+            .strip_prefix("tspan x=\"")
+            .and_then(|rest| rest.split('"').next());
+        if let Some(x) = x {
+            let column = (x.parse::<f64>().unwrap_or_default() - MARGIN) / CELL.0;
+            while text.chars().count() < column.round() as usize {
+                text.push(' ');
             }
-            text.replace('\u{a0}', " ")
-                .replace("&lt;", "<")
-                .replace("&gt;", ">")
-                .replace("&amp;", "&")
-                .trim_end()
-                .to_owned()
-        })
-        .collect()
+        }
+        text.push_str(inside);
+    }
+    text.replace('\u{a0}', " ")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+        .trim_end()
+        .to_owned()
 }
 
 /// A text as XML has it. Spaces don't break and so don't collapse either, whatever shows the picture.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{LinkConditions, Shared};
+use super::{LinkConditions, Loss, Shared};
 
 /// The fewest and the most bytes that are taken from a socket at once; between them, what passes in [`LUMP`].
 const CHUNK: [usize; 2] = [16 * 1024, 64 * 1024];
@@ -17,6 +17,9 @@ const LUMP: Duration = Duration::from_millis(5);
 
 /// How many bytes may be on their way: a window, beyond which the sender waits.
 const WINDOW: usize = 4 * 1024 * 1024;
+
+/// How long nothing passes after a loss that doesn't end the connection.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// In how many chunks they may be: a sender of single bytes waits, too.
 const WINDOW_CHUNKS: usize = 256;
@@ -85,6 +88,8 @@ struct Passing {
     arrives: Instant,
     /// What comes after them, once the conditions has had its way with them.
     then: Option<Then>,
+    /// They were lost once, and are sent again.
+    is_again: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +204,7 @@ impl Line {
             count,
             arrives,
             then: None,
+            is_again: false,
         });
     }
 
@@ -208,6 +214,16 @@ impl Line {
             return Verdict::Lasts;
         }
         while let Some(mut first) = self.arrived(conditions) {
+            match self.loss(&first, shared, conditions) {
+                None => {}
+                Some(Loss::Cuts) => return Verdict::Ended,
+                Some(Loss::Waits) => {
+                    first.is_again = true;
+                    first.arrives = Instant::now() + PAUSE;
+                    self.passing.push_front(first);
+                    return Verdict::Lasts;
+                }
+            }
             let then = match first.then {
                 Some(then) => then,
                 None => self.befall(&mut first, shared, conditions),
@@ -255,6 +271,16 @@ impl Line {
             self.free = arrived;
         }
         self.passing.pop_front()
+    }
+
+    /// Whether bytes that are about to be given for the first time are lost.
+    fn loss(&self, first: &Passing, shared: &Shared, conditions: &LinkConditions) -> Option<Loss> {
+        if first.is_again || first.then.is_some() {
+            return None;
+        }
+        let bytes = self.given..self.given + first.count as u64;
+        let loss = conditions.loss(self.number, self.is_from_server, bytes);
+        loss.filter(|_| shared.strikes_now())
     }
 
     /// Lets the conditions have its way with bytes that are about to be given.

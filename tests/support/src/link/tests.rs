@@ -1,5 +1,6 @@
 //! The link itself, in front of servers that answer or take everything.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::mpsc::{self, Receiver};
 
@@ -231,4 +232,46 @@ fn a_slow_start_delays_the_first_byte() {
     let started = Instant::now();
     assert_eq!(ask(&link).unwrap().len(), 10);
     assert!(started.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
+fn lumps_are_lost_as_often_as_they_should_and_in_either_way() {
+    let conditions = LinkConditions {
+        lose_one_in: Some(200),
+        ..LinkConditions::default()
+    };
+    let losses = |lumps: Range<u64>| -> Vec<Loss> {
+        let bytes = |lump: u64| lump * LOST..(lump + 1) * LOST;
+        lumps
+            .filter_map(|lump| conditions.loss(1, true, bytes(lump)))
+            .collect()
+    };
+    let all = losses(0..100_000);
+    let cuts = all.iter().filter(|loss| **loss == Loss::Cuts).count();
+    assert!((400..600).contains(&all.len()), "{}", all.len());
+    assert!((150..350).contains(&cuts), "{cuts}");
+    assert_eq!(
+        conditions.loss(1, true, 1..LOST - 1),
+        None,
+        "no lump ends within it"
+    );
+}
+
+#[test]
+fn a_lost_lump_ends_its_connection_or_arrives_later() {
+    let ask = |seed| {
+        let conditions = LinkConditions {
+            lose_one_in: Some(1),
+            strikes: Some(1),
+            seed: Some(seed),
+            ..LinkConditions::default()
+        };
+        let link = Link::start(&server(LOST as usize), conditions);
+        let started = Instant::now();
+        let whole = ask(&link).is_ok_and(|answer| answer.len() as u64 == LOST);
+        assert_eq!(link.strikes(), 1);
+        (whole, started.elapsed() >= Duration::from_secs(1))
+    };
+    let ends: HashSet<(bool, bool)> = (0..6).map(ask).collect();
+    assert_eq!(ends, HashSet::from([(true, true), (false, false)]));
 }

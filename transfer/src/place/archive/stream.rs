@@ -32,7 +32,7 @@ impl Kind for Stream {
             name: "standard input or output",
             form: "-",
             example: PIPE,
-            about: "such a file from standard input or to standard output",
+            about: "an archive from standard input or to standard output",
             takes_name: false,
         }
     }

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_archive::Error;
-use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan, BundleWriter, VolumeSize, Wanted};
+use transload_archive::bundle::{
+    BundleError, BundleOptions, BundlePlan, BundleWriter, SumsSigner, VolumeSize, Wanted,
+};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
+use crate::bundle::BundleSigner;
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
@@ -38,13 +41,19 @@ fn destination(error: BundleError) -> Fault {
 
 impl BundleSink {
     pub fn new(path: &Path, options: &SinkOptions) -> BundleSink {
-        let Bundling { limit, command, .. } = options.bundling.clone();
+        let Bundling {
+            limit,
+            command,
+            signer,
+            ..
+        } = options.bundling.clone();
+        let signer = signer.map(|signer| Arc::new(BundleSigner(signer)) as Arc<dyn SumsSigner>);
         BundleSink {
             path: path.to_owned(),
             wanted: Arc::clone(&options.wanted),
             limit,
             are_carried_off: command.is_some(),
-            options: options.opener.bundles().volume_command(command),
+            options: options.opener.bundles().volume_command(command).signer(signer),
             laid: Mutex::default(),
         }
     }
@@ -102,6 +111,10 @@ impl Sink for BundleSink {
     fn finish(&self) -> Result<bool, Fault> {
         match self.writer() {
             Some(writer) => writer.finish().map(|()| true).map_err(destination),
+            None if self.is_there() => {
+                let signed = self.options.sign_existing(&self.path);
+                signed.map(|()| false).map_err(destination)
+            }
             None => Ok(false),
         }
     }

@@ -1,5 +1,6 @@
 //! Directories that images are written to.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -195,8 +196,8 @@ impl Sink for DirectorySink {
         published.map_err(destination)
     }
 
-    fn write_tags(&self, repository: &Repository, tags: &[(Tag, Digest)]) -> Result<(), Fault> {
-        self.store.tag_all(repository, tags).map_err(destination)
+    fn write_tags(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Fault> {
+        self.store.tag_all(tags).map_err(destination)
     }
 }
 
