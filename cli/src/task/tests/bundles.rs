@@ -36,7 +36,9 @@ fn a_bundle_is_written_as_the_task_says() {
     assert_eq!(command.as_deref(), Some("mv $1 /x"));
     let empty = load("dest: 'bundle:out', base: '', only: '', volume_size: '', volume_command: ''");
     let empty = empty.unwrap().bundling;
-    assert!(empty.base.is_empty() && empty.only.is_none() && empty.limit.is_none() && empty.command.is_none());
+    assert!(
+        empty.base.is_empty() && empty.only.is_none() && empty.limit.is_none() && empty.command.is_none()
+    );
 }
 
 #[test]
