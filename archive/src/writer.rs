@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
 
 use transload_reference::Descriptor;
 
@@ -215,6 +217,21 @@ fn not_a_file() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no file")
 }
 
+/// Locks a file, unless another process keeps it locked. A program that is just being started has the files of its parent for a moment, and
+/// their locks with them.
+fn is_locked_elsewhere(file: &File) -> bool {
+    const TRIES: u32 = 20;
+    const WAIT: Duration = Duration::from_millis(10);
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            // Without locks, other processes can't be kept away.
+            Ok(()) | Err(TryLockError::Error(_)) => return false,
+            Err(TryLockError::WouldBlock) => thread::sleep(WAIT),
+        }
+    }
+    true
+}
+
 /// Opens the partial file, alone. Whoever finished it may have given it its name meanwhile: then there is a new one.
 pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
     loop {
@@ -228,14 +245,10 @@ pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
             .truncate(false)
             .open(partial);
         let file = file.map_err(Error::io("opening", partial))?;
-        match file.try_lock() {
-            // Without locks, other processes can't be kept away.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: partial.to_owned(),
-                });
-            }
+        if is_locked_elsewhere(&file) {
+            return Err(Error::Locked {
+                path: partial.to_owned(),
+            });
         }
         let opened = file.metadata().map_err(Error::io("opening", partial))?;
         let is_named_so = fs::symlink_metadata(partial)

@@ -14,7 +14,7 @@ fn every_row_is_run_and_its_result_checked() {
     let json = folder.path().join("result.json");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--quick", "--scale", "0.0001", "--peers", "none"])
-        .args(["--only", "pull-tls,rerun,push,copy,layer-slow,bundles", "--json"])
+        .args(["--only", "pull,rerun,push,copy,layer-slow,bundles", "--json"])
         .arg(&json)
         .env("TRANSLOAD_BIN", Transload::new().program())
         .output()
@@ -41,7 +41,7 @@ fn every_row_is_run_and_its_result_checked() {
             _ => assert!(requests.is_some_and(|requests| requests > 0), "{row:#}"),
         }
     }
-    assert!(said.contains("| pull the release, loopback, TLS "), "{said}");
+    assert!(said.contains("| pull the release, loopback "), "{said}");
     let bundles = result["bundles"].as_array().expect("steps");
     let ratios = bundles.iter().filter(|step| step["ratio"].is_number());
     assert_eq!((bundles.len(), ratios.count()), (6, 3), "{result:#}");

@@ -70,10 +70,16 @@ impl KubeKey {
         Ok(Removed::Done)
     }
 
-    /// Removes tags of a repository from its tag maps, each written once, and their files.
+    /// Removes tags of a repository from its tag maps, each written once, and their files. The files go first: a tag whose removal is cut
+    /// short is still in the map, and not in its file alone, where other programs don't look for it.
     pub(super) fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<bool, Error> {
         let mut removed = false;
         for folder in self.readable_folders(repository)? {
+            let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();
+            for tag in tags.iter().filter(|tag| files.contains(**tag)) {
+                folders::remove(&folder.join(tag.as_str()))?;
+                removed = true;
+            }
             let mut layout = TagMap::read(&folder)?;
             let mut is_changed = false;
             for tag in tags {
@@ -82,11 +88,6 @@ impl KubeKey {
             removed |= is_changed;
             if is_changed {
                 self.write_layout(&folder, layout, repository)?;
-            }
-            let files: HashSet<Tag> = tag_files(&folder)?.into_iter().collect();
-            for tag in tags.iter().filter(|tag| files.contains(**tag)) {
-                folders::remove(&folder.join(tag.as_str()))?;
-                removed = true;
             }
             durable::sync(&folder)?;
         }
