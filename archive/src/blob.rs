@@ -27,8 +27,8 @@ impl Bytes {
     }
 }
 
-/// A blob's bytes, or a range of them, straight from the archive. It keeps the archive's file open, and many may read at once.
-#[derive(Debug)]
+/// A blob's bytes, or a range of them, straight from the archive or a bundle's volume. It keeps the file open, and many may read at once.
+#[derive(Debug, Clone)]
 pub struct BlobReader {
     bytes: Bytes,
     part: Extent,
@@ -44,6 +44,26 @@ impl BlobReader {
         }
     }
 
+    /// Where the bytes are that are still to be read: the file, the offset in it, and how many they are; none where they are in memory.
+    pub(crate) fn rest(&self) -> Option<(Arc<File>, u64, u64)> {
+        match &self.bytes {
+            Bytes::Tar(file) => Some((Arc::clone(file), self.part.offset + self.position, self.left())),
+            Bytes::Made(_) => None,
+        }
+    }
+
+    /// How many bytes are still to be read.
+    pub(crate) fn left(&self) -> u64 {
+        self.part.size.saturating_sub(self.position)
+    }
+
+    /// Leaves out the next bytes, or all that are left if they are fewer. Returns how many were left out.
+    pub(crate) fn skip(&mut self, bytes: u64) -> u64 {
+        let skipped = bytes.min(self.left());
+        self.position += skipped;
+        skipped
+    }
+
     /// How many bytes there are from its beginning to its end.
     pub fn size(&self) -> u64 {
         self.part.size
@@ -52,8 +72,7 @@ impl BlobReader {
 
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.part.size.saturating_sub(self.position);
-        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let most = usize::try_from(self.left()).map_or(buffer.len(), |left| left.min(buffer.len()));
         if most == 0 {
             return Ok(0);
         }
@@ -63,7 +82,7 @@ impl Read for BlobReader {
         if count == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the archive has become shorter",
+                "the file has become shorter",
             ));
         }
         self.position += count as u64;

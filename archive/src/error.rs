@@ -147,6 +147,14 @@ pub enum Error {
         /// What it lacks.
         missing: Vec<Digest>,
     },
+    /// The command for a bundle's volume failed.
+    #[error("the command for {volume} ended with {status}")]
+    VolumeCommand {
+        /// The volume's name.
+        volume: String,
+        /// How the command ended.
+        status: String,
+    },
     /// The work was stopped by the flag of its [`OpenOptions`](crate::OpenOptions).
     #[error("stopped at {}", shown(path))]
     Stopped {
@@ -210,6 +218,9 @@ impl Error {
                 "the place that the blob comes from may be damaged, or something in between changes it"
             }
             Error::Locked { .. } => "wait until it ends, or write to another file",
+            Error::VolumeCommand { .. } => {
+                "run the same command again: it goes on with this volume, and those before it aren't written again"
+            }
             Error::Incomplete { .. } => "run it again: it goes on with what is there",
             _ => return None,
         };

@@ -28,6 +28,7 @@ mod oci;
 mod pax;
 mod plan;
 mod read_at;
+mod room;
 mod sieve;
 mod unknown;
 mod warning;

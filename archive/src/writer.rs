@@ -5,12 +5,15 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
 
-use transload_reference::{Descriptor, Digest};
+use transload_reference::Descriptor;
 
-use crate::plan::{Content, framed};
+use crate::plan::{Content, Entry, framed};
+use crate::room::{FileSet, Located, Room, Span, State};
 use crate::{BlobWriter, Error, Plan};
 
 /// What stands behind the archive's name until it is whole.
@@ -42,17 +45,54 @@ impl CreateOptions {
         let partial = PathBuf::from(name);
         let file = open_locked(&partial)?;
         begin(&file, &plan).map_err(Error::io("writing", &partial))?;
-        let states = plan.entries().iter().map(|_| State::Missing).collect();
-        let room = Room {
+        let file = Arc::new(file);
+        let blobs = plan.entries().iter().filter_map(located);
+        let blobs = blobs.map(|blob| (blob, State::Missing(0))).collect();
+        let one = OneFile {
+            partial: partial.clone(),
+            file: Arc::clone(&file),
+        };
+        Ok(Writer {
             path: path.to_owned(),
+            room: Room::new(Arc::new(one), blobs, Arc::clone(&self.cancel)),
             partial,
             file,
             plan,
-            states: Mutex::new(states),
-            changed: Condvar::new(),
-            cancel: Arc::clone(&self.cancel),
-        };
-        Ok(Writer(Arc::new(room)))
+        })
+    }
+}
+
+/// A blob of a plan with its place.
+fn located(entry: &Entry) -> Option<Located> {
+    let Content::Blob(blob) = &entry.content else {
+        return None;
+    };
+    let span = Span {
+        file: 0,
+        name: entry.name.clone(),
+        start: entry.start(),
+        size: blob.size,
+    };
+    Some(Located {
+        blob: (**blob).clone(),
+        spans: vec![span],
+    })
+}
+
+/// The one file of an archive.
+#[derive(Debug)]
+struct OneFile {
+    partial: PathBuf,
+    file: Arc<File>,
+}
+
+impl FileSet for OneFile {
+    fn path(&self, _: usize) -> PathBuf {
+        self.partial.clone()
+    }
+
+    fn open(&self, _: usize) -> Result<Option<Arc<File>>, Error> {
+        Ok(Some(Arc::clone(&self.file)))
     }
 }
 
@@ -60,7 +100,13 @@ impl CreateOptions {
 ///
 /// Dropped before [`Writer::finish`], it leaves what it has for the next run.
 #[derive(Debug)]
-pub struct Writer(Arc<Room>);
+pub struct Writer {
+    path: PathBuf,
+    partial: PathBuf,
+    file: Arc<File>,
+    plan: Plan,
+    room: Arc<Room>,
+}
 
 /// What writing a blob begins with.
 #[derive(Debug)]
@@ -69,26 +115,6 @@ pub enum BlobWrite {
     Present,
     /// A writer, which may have some of the bytes already.
     Writer(Box<BlobWriter>),
-}
-
-/// The archive that is being written.
-#[derive(Debug)]
-pub(crate) struct Room {
-    path: PathBuf,
-    pub partial: PathBuf,
-    pub file: File,
-    pub plan: Plan,
-    states: Mutex<Vec<State>>,
-    changed: Condvar,
-    cancel: Arc<AtomicBool>,
-}
-
-/// How far an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Missing,
-    Busy,
-    Present,
 }
 
 impl Writer {
@@ -103,12 +129,12 @@ impl Writer {
 
     /// The plan.
     pub fn plan(&self) -> &Plan {
-        &self.0.plan
+        &self.plan
     }
 
     /// How many bytes the partial file has on its disk: those that an earlier run left need no more room.
     pub fn kept(&self) -> u64 {
-        let metadata = self.0.file.metadata();
+        let metadata = self.file.metadata();
         metadata.map_or(0, |file| file.blocks().saturating_mul(512))
     }
 
@@ -120,86 +146,31 @@ impl Writer {
     /// # Errors
     /// Where the plan has no such blob, or the file can't be read.
     pub fn write_blob(&self, blob: &Descriptor) -> Result<BlobWrite, Error> {
-        let at = self.0.plan.find(blob)?;
-        if matches!(self.0.plan.entries()[at].content, Content::Known(_)) || !self.0.claim(at) {
-            return Ok(BlobWrite::Present);
+        let at = self.plan.find(blob)?;
+        match &self.plan.entries()[at].content {
+            Content::Known(_) => Ok(BlobWrite::Present),
+            Content::Blob(blob) => self.room.write_blob(blob),
         }
-        // From here on, the writer gives the place back when it is dropped.
-        BlobWriter::resume(Arc::clone(&self.0), at, blob.clone())
     }
 
     /// Completes the archive: makes it durable and gives it its name.
     ///
     /// # Errors
     /// [`Error::Incomplete`] where blobs are missing, which a next run may bring; else where the filesystem refuses.
-    pub fn finish(self) -> Result<(), Error> {
-        let room = &*self.0;
-        let missing = room.missing();
+    pub fn finish(&self) -> Result<(), Error> {
+        let missing = self.room.missing();
         if !missing.is_empty() {
             return Err(Error::Incomplete {
-                path: room.path.clone(),
+                path: self.path.clone(),
                 missing,
             });
         }
-        room.complete().map_err(Error::io("writing", &room.partial))?;
-        if let Err(error) = flush(&room.file) {
-            // The system may have given up some bytes, and would call them durable the next time all the same.
-            let _ = room.file.set_len(0);
-            return Err(Error::io("making durable", &room.partial)(error));
-        }
-        fs::rename(&room.partial, &room.path).map_err(Error::io("naming", &room.path))?;
-        let folder = room.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let flushed = File::open(folder).and_then(|folder| flush(&folder));
-        flushed.map_err(Error::io("making durable", folder))
-    }
-}
-
-impl Room {
-    /// Claims a blob's place, once nobody else writes there. False where the blob is there.
-    fn claim(&self, at: usize) -> bool {
-        let mut states = self.lock();
-        while states[at] == State::Busy {
-            states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
-        }
-        let is_missing = states[at] == State::Missing;
-        if is_missing {
-            states[at] = State::Busy;
-        }
-        is_missing
-    }
-
-    /// Gives a claimed place back.
-    pub fn settle(&self, at: usize, state: State) {
-        self.lock()[at] = state;
-        self.changed.notify_all();
-    }
-
-    pub fn check_stop(&self) -> Result<(), Error> {
-        if self.cancel.load(Ordering::Relaxed) {
-            return Err(Error::Stopped {
-                path: self.partial.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn missing(&self) -> Vec<Digest> {
-        let states = self.lock();
-        let missing = self
-            .plan
-            .entries()
-            .iter()
-            .zip(states.iter())
-            .filter_map(|(entry, state)| match &entry.content {
-                Content::Blob(blob) if *state != State::Present => Some(blob.digest.clone()),
-                _ => None,
-            });
-        missing.collect()
+        self.complete().map_err(Error::io("writing", &self.partial))?;
+        name_whole(&self.file, &self.partial, &self.path)?;
+        // It isn't written any more; where there are no locks, nobody waits for this one.
+        let _ = self.file.unlock();
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        flush_folder(folder.unwrap_or(Path::new(".")))
     }
 
     /// Writes all that isn't a blob.
@@ -246,6 +217,21 @@ fn not_a_file() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no file")
 }
 
+/// Locks a file, unless another process keeps it locked. A program that is just being started has the files of its parent for a moment, and
+/// their locks with them.
+fn is_locked_elsewhere(file: &File) -> bool {
+    const TRIES: u32 = 20;
+    const WAIT: Duration = Duration::from_millis(10);
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            // Without locks, other processes can't be kept away.
+            Ok(()) | Err(TryLockError::Error(_)) => return false,
+            Err(TryLockError::WouldBlock) => thread::sleep(WAIT),
+        }
+    }
+    true
+}
+
 /// Opens the partial file, alone. Whoever finished it may have given it its name meanwhile: then there is a new one.
 pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
     loop {
@@ -259,14 +245,10 @@ pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
             .truncate(false)
             .open(partial);
         let file = file.map_err(Error::io("opening", partial))?;
-        match file.try_lock() {
-            // Without locks, other processes can't be kept away.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    path: partial.to_owned(),
-                });
-            }
+        if is_locked_elsewhere(&file) {
+            return Err(Error::Locked {
+                path: partial.to_owned(),
+            });
         }
         let opened = file.metadata().map_err(Error::io("opening", partial))?;
         let is_named_so = fs::symlink_metadata(partial)
@@ -280,6 +262,22 @@ pub(crate) fn open_locked(partial: &Path) -> Result<File, Error> {
         // A second name isn't ours to write to.
         fs::remove_file(partial).map_err(Error::io("removing", partial))?;
     }
+}
+
+/// Makes a file durable that is whole, and gives it its name.
+pub(crate) fn name_whole(file: &File, partial: &Path, path: &Path) -> Result<(), Error> {
+    if let Err(error) = flush(file) {
+        // The system may have given up some bytes, and would call them durable the next time all the same.
+        let _ = file.set_len(0);
+        return Err(Error::io("making durable", partial)(error));
+    }
+    fs::rename(partial, path).map_err(Error::io("naming", path))
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn flush_folder(folder: &Path) -> Result<(), Error> {
+    let flushed = File::open(folder).and_then(|folder| flush(&folder));
+    flushed.map_err(Error::io("making durable", folder))
 }
 
 /// Makes a file or folder durable, where the filesystem can.

@@ -415,6 +415,7 @@ fn a_blob_that_is_wrong_doesnt_count_and_the_right_one_does() {
         format!("{} isn't whole: {config} is missing", path.display())
     );
     assert!(!path.exists());
+    drop(writer);
     write_all(&path, Plan::new(vec![planned("app:1", &image)]).unwrap(), &blobs).unwrap();
     assert_eq!(Archive::open(&path).unwrap().form().layout, Layout::Oci);
 }

@@ -1,6 +1,7 @@
 //! The program: from arguments to an exit status.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use transload_transfer::panics;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
 
-use crate::args::{BundleArgs, Cli, Command, HowArgs, Output, ProgressArgs, RunArgs, WhichArgs};
+use crate::args::{Cli, Command, HowArgs, Output, ProgressArgs, RunArgs, WhichArgs};
 use crate::bundling;
 use crate::commands;
 use crate::course::CourseOfRun;
@@ -72,28 +73,11 @@ fn command(cli: &Cli) -> u8 {
         let logins = jobs::logins(&which.registries);
         transfer(cli, how, logins, Work::of(job), of_arguments)
     };
-    let bundled = |job: Result<Job, TaskErrors>, bundle: &BundleArgs, how: &HowArgs| {
-        bundling::complete(job?, bundle, &base_options(how))
-    };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
-        Command::Pull(args) => (
-            moved(
-                bundled(jobs::pull(args), &args.bundle, &args.how),
-                &args.which,
-                &args.how,
-            ),
-            ui::NOTHING_MOVED,
-        ),
+        Command::Pull(args) => (moved(jobs::pull(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::Push(args) => (moved(jobs::push(args), &args.which, &args.how), ui::NOTHING_MOVED),
-        Command::Copy(args) => (
-            moved(
-                bundled(jobs::copy(args), &args.bundle, &args.how),
-                &args.which,
-                &args.how,
-            ),
-            ui::NOTHING_MOVED,
-        ),
+        Command::Copy(args) => (moved(jobs::copy(args), &args.which, &args.how), ui::NOTHING_MOVED),
         Command::List(args) => (commands::list(args), ""),
         Command::Inventory(args) => (commands::inventory(cli, args), ""),
         Command::Inspect(args) => (commands::inspect(cli, args), ""),
@@ -115,16 +99,6 @@ fn command(cli: &Cli) -> u8 {
         ui::err(ui::errors(errors.problems(), errors.left_out()) + otherwise);
         USAGE
     })
-}
-
-/// How bases of bundles are read.
-fn base_options(how: &HowArgs) -> Options {
-    Options {
-        jobs: open_files::workers(how.jobs),
-        request_retries: how.retries,
-        idle: Duration::from_secs(u64::from(how.timeout)),
-        ..Options::default()
-    }
 }
 
 fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
@@ -341,6 +315,15 @@ fn transfer_all(
                     .missing
                     .as_deref()
                     .is_none_or(|file| bundling::write_missing(file, missing));
+            let wanted = |job: &transfer::JobSummary| {
+                let file = job.missing_file.as_deref();
+                file.is_none_or(|file| bundling::write_missing(file, iter::once(&job.missing)))
+            };
+            let is_written = summary
+                .jobs
+                .iter()
+                .map(wanted)
+                .fold(is_written, |all, one| all && one);
             let is_done = !summary.interrupted && summary.is_success();
             if !is_done {
                 progress.tell_held();

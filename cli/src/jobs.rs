@@ -13,13 +13,14 @@ use transload_reference::ParseError;
 use transload_template::{Snippet, Value};
 use transload_transfer::TrustPolicy;
 use transload_transfer::job::{
-    Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
+    Bundling, Endpoint, EntryError, ImageEntry, ImageName, IndexMode, Job, LINK_HINT, Location, NO_LINK,
 };
 use transload_transfer::maintenance::Keep;
+use transload_transfer::place::LocalPlace;
 
 use crate::args::{
-    CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RenameArgs, SingleArg, TrustArgs, VerifyArgs,
-    VolumesArgs, WhichArgs,
+    BundleArgs, CopyArgs, IndexArg, Policy, PruneArgs, PullArgs, PushArgs, RenameArgs, SingleArg, TrustArgs,
+    VerifyArgs, VolumesArgs, WhichArgs,
 };
 use crate::task::{self, Problem, TaskErrors};
 use crate::trust;
@@ -70,10 +71,14 @@ pub fn pull(args: &PullArgs) -> Result<Job, TaskErrors> {
         .as_deref()
         .and_then(|src| registry("--src", src, &mut wrong));
     let renaming = renaming(&args.rename, &mut wrong);
-    let job = destination.map(|destination| Job {
-        source,
-        renaming,
-        ..Job::new("pull", destination.into())
+    let job = destination.map(|destination| {
+        let destination = Endpoint::from(destination);
+        Job {
+            source,
+            renaming,
+            bundling: bundling(&args.bundle, &destination, &mut wrong),
+            ..Job::new("pull", destination)
+        }
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
@@ -150,10 +155,28 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
         link: args.link,
         untagged: args.untagged,
         create_projects: args.projects.visibility(),
+        bundling: bundling(&args.bundle, &destination, &mut wrong),
         ..Job::new("copy", destination)
     });
     let job = job.and_then(|job| complete(job, &args.images, &args.which, &mut wrong));
     wrong.finish(job)
+}
+
+/// How a bundle is written.
+fn bundling(args: &BundleArgs, destination: &Endpoint, wrong: &mut Wrong) -> Bundling {
+    if let Some(given) = args.given()
+        && !destination.local().is_some_and(LocalPlace::is_bundle)
+    {
+        let message = "it says how a bundle is written, and --dest is none";
+        wrong.note_with_hint(given, message, "a bundle is written --dest bundle:DIR");
+    }
+    Bundling {
+        base: args.base.clone(),
+        only: args.only.clone(),
+        limit: args.volume_size,
+        command: args.volume_command.clone(),
+        signer: None,
+    }
 }
 
 /// Adds the folders that have a bundle's volumes, and who has to have signed it.

@@ -74,6 +74,11 @@ impl Verifier {
         self.seen
     }
 
+    /// The digest of the bytes that were taken in.
+    pub fn so_far(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
     /// Takes in the next bytes.
     ///
     /// # Errors

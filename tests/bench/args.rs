@@ -67,6 +67,7 @@ Options:
 
 Rows:
 {}
+  bundles     a bundle beside a tar, its check beside the hash alone, its import beside a directory's
   micro       hashing, writing and both, beside what the store does
   serve       transload serve beside docker-registry (and zot): large and small blobs, manifests
   start       how long --version takes

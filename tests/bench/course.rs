@@ -379,6 +379,13 @@ impl Course {
         Ok(dir)
     }
 
+    /// A set, and a directory that a tool has pulled it into.
+    pub fn directory(&mut self, tool: Tool, which: Which) -> Result<(Rc<Set>, PathBuf)> {
+        let set = self.sets.get(which)?;
+        let directory = self.pulled(tool, which, &set)?;
+        Ok((set, directory))
+    }
+
     /// A set, and the folder of a registry that has it.
     pub fn served(&mut self, which: Which) -> Result<(Rc<Set>, PathBuf)> {
         let set = self.sets.get(which)?;

@@ -2,6 +2,7 @@
 //! to read what it prints.
 
 mod args;
+mod bundles;
 mod check;
 mod course;
 mod floor;
@@ -144,6 +145,12 @@ fn others(
     folder: &Path,
 ) -> Result<Vec<(&'static str, Value)>> {
     let mut values = Vec::new();
+    if options.wants("bundles") {
+        eprintln!("bundles");
+        let (table, value) = bundles::run(transload, course, folder, options.quick)?;
+        println!("{table}");
+        values.push(("bundles", value));
+    }
     if options.wants("micro") {
         eprintln!("micro");
         let (table, value) = micro::run(folder, options.quick)?;

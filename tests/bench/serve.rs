@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use transload_test_support::peak_memory;
-use transload_test_support::real::{RealRegistry, Setup, Tls};
+use transload_test_support::real::{RealRegistry, Tls};
 
 use crate::course::Course;
 use crate::measure::{self, Work};
@@ -65,7 +65,7 @@ pub fn run(transload: &Path, course: &mut Course, folder: &Path, quick: bool) ->
             };
             eprintln!("  {title}");
             // Its certificate is everybody's.
-            let registry = over(&content.storage, tls);
+            let registry = RealRegistry::over(&content.storage, tls);
             let ca_file = (tls != Tls::Off).then(|| registry.ca_file());
             let client = Client::new(ca_file.as_deref())?;
             let started = kinds.iter().map(|kind| kind.start(&content, ca_file.as_deref()));
@@ -94,18 +94,9 @@ pub fn run(transload: &Path, course: &mut Course, folder: &Path, quick: bool) ->
     Ok((table(&head, &lines), values.into()))
 }
 
-/// Starts a registry over content that is there.
-fn over(storage: &Path, tls: Tls) -> RealRegistry {
-    RealRegistry::with(&Setup {
-        storage: Some(storage),
-        tls,
-        ..Setup::default()
-    })
-}
-
 /// Fills a directory of transload's, whose images are Docker Hub's by their names.
 fn pull(transload: &Path, set: &Set, storage: &Path, folder: &Path) -> Result<PathBuf> {
-    let registry = over(storage, Tls::Off);
+    let registry = RealRegistry::over(storage, Tls::Off);
     let images = folder.join("served-images");
     let mut line = vec![transload.into(), "pull".into()];
     line.extend(

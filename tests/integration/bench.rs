@@ -14,7 +14,7 @@ fn every_row_is_run_and_its_result_checked() {
     let json = folder.path().join("result.json");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["--quick", "--scale", "0.0001", "--peers", "none"])
-        .args(["--only", "pull,rerun,push,copy,layer-slow", "--json"])
+        .args(["--only", "pull,rerun,push,copy,layer-slow,bundles", "--json"])
         .arg(&json)
         .env("TRANSLOAD_BIN", Transload::new().program())
         .output()
@@ -42,6 +42,9 @@ fn every_row_is_run_and_its_result_checked() {
         }
     }
     assert!(said.contains("| pull the release, loopback "), "{said}");
+    let bundles = result["bundles"].as_array().expect("steps");
+    let ratios = bundles.iter().filter(|step| step["ratio"].is_number());
+    assert_eq!((bundles.len(), ratios.count()), (6, 3), "{result:#}");
 }
 
 #[test]

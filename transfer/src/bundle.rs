@@ -3,6 +3,7 @@
 mod held;
 mod signing;
 
+pub(crate) use held::wanted;
 pub use held::{base, holdings};
 
 pub use signing::NAMESPACE;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use transload_archive::bundle::Wanted;
 use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
@@ -12,6 +13,7 @@ use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
 use super::place::{LocalPlace, Opener, Place, SinkOptions, Source, Straight};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
+use crate::bundle::wanted;
 use crate::job::{Endpoint, Job};
 
 /// Builds the client that a job asks registries with.
@@ -117,9 +119,14 @@ impl<'a> Clients<'a> {
             .local()
             .filter(|_| is_pipe && is_alone && job.wants_all())
         {
-            let options = SinkOptions::of(job, Opener::new(&self.options.cancel));
+            let options = SinkOptions::of(job, Opener::new(&self.options.cancel), Arc::default());
             self.opener.send_straight(Straight::new(place.clone(), options));
         }
+    }
+
+    /// Which blobs a task's bundle carries.
+    pub fn wanted(&self, job: &Job) -> Result<Arc<Wanted>, Fault> {
+        wanted(job, self.options, &self.observer).map(Arc::new)
     }
 
     /// The client of a task's registries. The files that its rules name are read when it is made.

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use transload_archive::bundle::Wanted;
 use transload_layout_store::disk::filesystem;
 use transload_reference::Registry;
 use transload_registry_client::Client;
 
 use super::blobs::{BlobMap, ImageId};
+use super::executor::BlobWork;
 use super::fault::Fault;
 use super::followers::Followers;
 use super::manifest_locks::ManifestLocks;
@@ -17,6 +19,7 @@ use super::place::{
 };
 use super::space::Space;
 use super::tagging::Tagging;
+use super::waiting::Waiting;
 use crate::job::Job;
 
 /// A destination with everything that a run knows about it: who brings which blob, the space that is reserved, the locks on its manifests.
@@ -27,6 +30,8 @@ pub(crate) struct DestinationState {
     pub manifest_locks: ManifestLocks,
     pub tagging: Tagging,
     pub followers: Followers,
+    /// Blobs whose place in a file is too far ahead.
+    pub waiting: Waiting<BlobWork>,
     /// Whether it is laid out, where it is one file.
     is_laid_out: AtomicBool,
     /// The images that were taken as there without looking up their blobs.
@@ -43,6 +48,7 @@ impl DestinationState {
             manifest_locks: ManifestLocks::default(),
             tagging: Tagging::default(),
             followers: Followers::default(),
+            waiting: Waiting::default(),
             is_laid_out: AtomicBool::default(),
             unchecked: Mutex::default(),
         }
@@ -80,9 +86,9 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// None of this task's yet.
-    pub fn new(opener: Opener, job: &Job) -> Ends {
+    pub fn new(opener: Opener, job: &Job, wanted: Arc<Wanted>) -> Ends {
         Ends {
-            options: SinkOptions::of(job, opener),
+            options: SinkOptions::of(job, opener, wanted),
             destinations: job.destination_count(),
             sources: HashMap::new(),
             states: HashMap::new(),

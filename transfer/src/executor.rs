@@ -96,7 +96,7 @@ impl RangeWorkers for Idle<'_, '_, '_> {
 }
 
 /// A blob that an image has to bring.
-struct BlobWork {
+pub(crate) struct BlobWork {
     image: ImageId,
     blob: Descriptor,
     mount_from: Option<Repository>,

@@ -98,7 +98,7 @@ impl Fault {
             side: Some(side),
             hint: error.hint(),
             retryable: error.is_retryable(),
-            interrupted: matches!(error, BundleError::Stopped),
+            interrupted: matches!(&error, BundleError::Archive(error) if error.is_stopped()),
             cause: Arc::new(error),
             missing: Arc::default(),
         }

@@ -53,6 +53,7 @@ mod tagging;
 mod trust;
 mod turns;
 mod versions;
+mod waiting;
 mod worker_pool;
 
 pub use bytes::Bytes;

@@ -510,7 +510,7 @@ impl Sink for Memory {
         Ok(Vec::new())
     }
 
-    fn finish(&self, _: &dyn Fn(&str)) -> Result<bool, Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         self.call(Call::Finish, "")?;
         self.contents().is_finished = true;
         Ok(true)

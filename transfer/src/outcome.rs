@@ -1,6 +1,7 @@
 //! What became of images and tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -249,6 +250,8 @@ pub struct JobSummary {
     pub token_requests: BTreeMap<String, u64>,
     /// What is neither in the bundle that its images come from nor at their destination, and the images that lack it.
     pub missing: Holdings,
+    /// The file that takes an inventory of that.
+    pub missing_file: Option<PathBuf>,
     /// The bundles that its images come from, by the digests of their lists.
     pub bundles: BTreeSet<Digest>,
     /// How long it took.

@@ -5,7 +5,9 @@ mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
+use transload_archive::bundle::Wanted;
 use transload_policy::Mode;
 use transload_registry_client::Client;
 
@@ -80,6 +82,8 @@ pub(crate) struct Prepared<'a> {
     pub warnings: Vec<String>,
     pub client: Client,
     pub opener: Opener,
+    /// Which blobs a bundle carries.
+    pub wanted: Arc<Wanted>,
 }
 
 impl Prepared<'_> {
@@ -174,6 +178,13 @@ pub(crate) fn prepare<'a>(
         check_places(&images, &opener, &mut wrong);
         check_pins(&images, &mut wrong);
     }
+    let wanted = match wrong.problems.is_empty() {
+        true => clients.wanted(job).unwrap_or_else(|fault| {
+            wrong.note(None, fault.text(), fault.hint().map(str::to_owned));
+            Arc::default()
+        }),
+        false => Arc::default(),
+    };
     if wrong.problems.is_empty() {
         let is_left = |glob: &TagGlob| {
             job.earlier
@@ -195,6 +206,7 @@ pub(crate) fn prepare<'a>(
             warnings,
             client,
             opener,
+            wanted,
         }))
     } else {
         Err(wrong.problems)

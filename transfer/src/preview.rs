@@ -186,6 +186,7 @@ fn preview_job(
         warnings,
         client,
         opener,
+        wanted,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -202,7 +203,7 @@ fn preview_job(
         }
         None => Projects::default(),
     };
-    let mut ends = Ends::new(opener, job);
+    let mut ends = Ends::new(opener, job, wanted);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| match projects.fault(&mapping.to) {

@@ -214,6 +214,7 @@ fn run_job(
         mut warnings,
         client,
         opener,
+        wanted,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -230,7 +231,7 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut ends = Ends::new(opener, job).with_losses(losses);
+    let mut ends = Ends::new(opener, job, wanted).with_losses(losses);
     let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()
@@ -304,6 +305,7 @@ fn run_job(
         origins,
         token_requests: client.take_token_requests(),
         missing,
+        missing_file: job.missing.clone(),
         bundles,
         elapsed: started.elapsed(),
         ignore_errors: job.ignore_errors,
@@ -358,6 +360,7 @@ fn not_begun(job: &Job, problems: &[Problem]) -> JobSummary {
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
         missing: Holdings::default(),
+        missing_file: None,
         bundles: BTreeSet::new(),
         elapsed: Duration::ZERO,
         ignore_errors: job.ignore_errors,

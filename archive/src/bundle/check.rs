@@ -5,8 +5,11 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 use transload_reference::{Algorithm, Digest, Hasher, Manifest, Reference, Verifier};
 
@@ -17,7 +20,9 @@ use super::volume::{Content, END, Entry};
 use super::{Bundle, BundleError, DOCUMENT};
 
 /// How many bytes are read at a time.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
+/// How many such pieces are read before they are hashed.
+const CHUNKS_AHEAD: usize = 8;
 
 /// Something wrong with a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,18 +112,29 @@ impl Bundle {
                 }
             };
             let before = flaws.len();
-            let mut look = Look {
-                file,
-                path: &volume.path,
-                users: &users,
-                flaws: &mut flaws,
-                told,
-                cancel,
-                position: 0,
-                hasher: Hasher::new(Algorithm::Sha256),
-            };
-            let looked = look.volume(entries, &mut state);
-            let got = look.hasher.finish();
+            // A volume's sum and its blobs' digests take as long as each other.
+            let (looked, got) = thread::scope(|scope| {
+                let (summed, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_AHEAD);
+                let sum = scope.spawn(move || {
+                    let mut hasher = Hasher::new(Algorithm::Sha256);
+                    chunks.iter().for_each(|chunk| hasher.update(&chunk));
+                    hasher.finish()
+                });
+                let mut look = Look {
+                    file,
+                    path: &volume.path,
+                    users: &users,
+                    flaws: &mut flaws,
+                    told,
+                    cancel,
+                    position: 0,
+                    summed,
+                };
+                let looked = look.volume(entries, &mut state);
+                drop(look);
+                (looked, sum.join())
+            });
+            let got = got.unwrap_or_else(|panic| resume_unwind(panic));
             match looked {
                 Err(error) => flaws.push(flaw(&volume.path, &format!("can't be read: {error}"))),
                 Ok(()) if cancel.load(Ordering::Relaxed) => return Ok(flaws),
@@ -210,7 +226,8 @@ struct Look<'a> {
     told: &'a (dyn Fn(u64) + Sync),
     cancel: &'a AtomicBool,
     position: u64,
-    hasher: Hasher,
+    /// Takes all bytes, for the volume's sum.
+    summed: SyncSender<Vec<u8>>,
 }
 
 impl Look<'_> {
@@ -316,7 +333,8 @@ impl Look<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(buffer, self.position)?;
         self.position += buffer.len() as u64;
-        self.hasher.update(buffer);
+        // It goes on until this ends.
+        let _ = self.summed.send(buffer.to_vec());
         (self.told)(buffer.len() as u64);
         Ok(())
     }

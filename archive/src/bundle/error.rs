@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Digest, VerifyError, printable};
+use transload_reference::printable;
 
 use super::sign::{SIGNATURE, Unsigned};
 use crate::Error;
@@ -100,36 +100,9 @@ pub enum BundleError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A blob came that isn't what it should be.
-    #[error("the bytes that came aren't the blob's: {source}")]
-    WrongContent {
-        /// In what way.
-        #[source]
-        source: VerifyError,
-    },
-    /// A blob couldn't be read where it comes from.
-    #[error("reading blob {digest}: {source}")]
-    Source {
-        /// The blob.
-        digest: Digest,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The command for a volume failed.
-    #[error("the command for {volume} ended with {status}")]
-    Command {
-        /// The volume's name.
-        volume: String,
-        /// How the command ended.
-        status: String,
-    },
     /// The images can't be in one bundle, or another process writes it.
     #[error(transparent)]
     Archive(#[from] Error),
-    /// The work was stopped.
-    #[error("stopped")]
-    Stopped,
 }
 
 impl BundleError {
@@ -152,18 +125,20 @@ impl BundleError {
     /// Returns what to do about it, where that can be told.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            BundleError::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull => {
-                    "the disk is full: make room and run the same command again, which goes on where this one ended, or carry volumes off as they are done (--volume-command)"
+            BundleError::Io { source, .. } | BundleError::Archive(Error::Io { source, .. }) => {
+                match source.kind() {
+                    io::ErrorKind::StorageFull => {
+                        "the disk is full: make room and run the same command again, which goes on where this one ended, or carry volumes off as they are done (--volume-command)"
+                    }
+                    io::ErrorKind::FileTooLarge => {
+                        "this filesystem takes no file of that size: --volume-size fat32 fits FAT32"
+                    }
+                    io::ErrorKind::NotFound => "check the path",
+                    io::ErrorKind::PermissionDenied => "check owner and permissions (ls -l)",
+                    io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
+                    _ => return None,
                 }
-                io::ErrorKind::FileTooLarge => {
-                    "this filesystem takes no file of that size: --volume-size fat32 fits FAT32"
-                }
-                io::ErrorKind::NotFound => "check the path",
-                io::ErrorKind::PermissionDenied => "check owner and permissions (ls -l)",
-                io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
-                _ => return None,
-            },
+            }
             BundleError::NotSigned { .. } => {
                 "whoever writes bundles signs them with --sign KEY, also those that are written already"
             }
@@ -182,19 +157,13 @@ impl BundleError {
                 "--volumes adds folders with what it lacks; `transload copy --src bundle:DIR --dest ./images` into a directory that has the rest makes one that can be served"
             }
             BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
-            BundleError::Command { .. } => {
-                "run the same command again: it goes on with this volume, and those before it aren't written again"
-            }
             BundleError::Archive(error) => return error.hint(),
-            BundleError::WrongContent { .. } | BundleError::Source { .. } | BundleError::Stopped => {
-                return None;
-            }
         };
         Some(text.to_owned())
     }
 
     /// Whether another try may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, BundleError::WrongContent { .. })
+        matches!(self, BundleError::Archive(error) if error.is_retryable())
     }
 }

@@ -6,7 +6,10 @@ if [ $# -lt 1 ]; then
     echo "usage: sh import.sh LAYOUT [FOLDER ...]" >&2
     exit 2
 fi
-bundle=$(cd "$(dirname "$0")" && pwd)
+case $0 in
+*/*) bundle=$(cd "${0%/*}" && pwd) ;;
+*) bundle=$(pwd) ;;
+esac
 layout=$1
 shift
 mkdir -p "$layout"
@@ -33,7 +36,7 @@ while read -r sum name; do
 done <"$bundle/SHA256SUMS"
 
 if [ -f "$layout/index.json" ]; then
-    cp "$layout/index.json" "$layout/index.json.old"
+    cat "$layout/index.json" >"$layout/index.json.old"
 fi
 while read -r sum name; do
     case $name in

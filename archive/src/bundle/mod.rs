@@ -13,7 +13,8 @@
 //! two bundles aren't mixed up, and is a tar of its own. A blob that is larger than a volume is cut into parts that `cat` joins.
 //!
 //! - What a place has: [`Holdings`], a text of digests.
-//! - Write: [`BundlePlan::new`] with the manifests and the base, then [`BundleOptions::write`], which goes on where a killed run was ended.
+//! - Write: [`BundlePlan::new`] with the manifests and the base, then [`BundleOptions::create`], which goes on where a killed run was ended, and
+//!   [`BundleWriter::write_blob`] and [`BundleWriter::finish`].
 //! - Read: [`Bundle::open`] with the folders of its volumes, [`Bundle::images`], [`Bundle::manifest`], [`Bundle::find`], [`Bundle::open_blob`].
 //! - Check: [`Bundle::check`].
 //! - Sign and trust: [`BundleOptions::signer`], [`Bundle::open_signed`].
@@ -21,7 +22,6 @@
 mod check;
 mod document;
 mod error;
-mod fill;
 mod holdings;
 mod plan;
 mod read;
@@ -30,6 +30,7 @@ mod sign;
 mod size;
 mod sums;
 mod volume;
+mod volumes;
 mod wanted;
 mod write;
 
@@ -43,7 +44,7 @@ pub use read::{Bundle, BundledBlob, BundledImage, Place};
 pub use sign::{SIGNATURE, SumsCheck, SumsSigner, Unsigned};
 pub use size::VolumeSize;
 pub use wanted::Wanted;
-pub use write::{BundleOptions, Volume};
+pub use write::{BundleOptions, BundleWriter};
 
 /// The document that lists a bundle.
 pub const DOCUMENT: &str = "BUNDLE.json";

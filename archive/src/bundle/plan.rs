@@ -16,13 +16,13 @@ use crate::{Warning, header, oci};
 const LEAST_PART: u64 = 16;
 
 /// What a bundle will hold, byte by byte but for its blobs. The same images, base and limit give the same bundle.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BundlePlan {
     pub(super) document: Document,
     pub(super) text: String,
     pub(super) volumes: Vec<Vec<Entry>>,
     /// The manifests, and `index.json`.
-    pub(super) known: HashMap<Digest, Vec<u8>>,
+    known: HashMap<Digest, Vec<u8>>,
     blobs: HashMap<Digest, Descriptor>,
     warnings: Vec<Warning>,
 }
@@ -114,8 +114,35 @@ impl BundlePlan {
         &self.warnings
     }
 
-    pub(super) fn blob(&self, digest: &Digest) -> Option<&Descriptor> {
-        self.blobs.get(digest)
+    /// The blobs that are carried, in the bundle's order.
+    pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        self.located().map(|(blob, _)| blob)
+    }
+
+    /// The blobs with their places.
+    pub(super) fn located(&self) -> impl Iterator<Item = (&Descriptor, &Carried)> {
+        let things = self.document.carried.iter();
+        things.filter_map(|thing| Some((self.blobs.get(&thing.digest)?, thing)))
+    }
+
+    /// The bytes of an entry that is no blob.
+    pub(super) fn known<'a>(&'a self, entry: &'a Entry) -> Option<&'a [u8]> {
+        match &entry.content {
+            volume::Content::Known(bytes) => Some(bytes),
+            volume::Content::Part { digest, from, .. } => {
+                let bytes = self.known.get(digest)?;
+                let begin = usize::try_from(*from).ok()?;
+                bytes.get(begin..begin.checked_add(usize::try_from(entry.size).ok()?)?)
+            }
+        }
+    }
+
+    /// The size of a volume.
+    pub(super) fn size_of(&self, volume: &str) -> Option<u64> {
+        let mut volumes = self.document.volumes.iter();
+        volumes
+            .find(|record| record.file == volume)
+            .map(|record| record.size)
     }
 
     pub(super) fn id(&self) -> Digest {

@@ -13,7 +13,9 @@ use super::document::{self, Carried, Document};
 use super::sign::{SumsCheck, trusted_sums};
 use super::volume::{self, Entry, marker};
 use super::{BundleError, DOCUMENT, Held, Holdings};
-use crate::Error;
+use crate::blob::Bytes;
+use crate::entries::Extent;
+use crate::{BlobReader, Error};
 
 /// An image of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -329,11 +331,11 @@ impl Bundle {
         for part in &self.carried(digest)?.parts {
             let volume = self.volumes.get(part.volume as usize - 1)?;
             let file = Arc::clone(volume.file.as_ref().ok()?);
-            parts.push(PartReader {
-                file,
-                at: part.offset,
-                left: part.size,
-            });
+            let extent = Extent {
+                offset: part.offset,
+                size: part.size,
+            };
+            parts.push(BlobReader::new(Bytes::Tar(file), extent));
         }
         parts.reverse();
         let mut blob = BundledBlob { parts };
@@ -441,37 +443,27 @@ fn open_volume(path: &Path, size: u64, beginning: &[u8]) -> Result<Option<File>,
 #[derive(Debug, Clone)]
 pub struct BundledBlob {
     /// What is still to be read, the last part first.
-    parts: Vec<PartReader>,
-}
-
-#[derive(Debug, Clone)]
-struct PartReader {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
+    parts: Vec<BlobReader>,
 }
 
 impl BundledBlob {
     /// Where its bytes are, if they are in one volume: the file, the offset in it, and how many they are.
     pub fn as_extent(&self) -> Option<(Arc<File>, u64, u64)> {
         match self.parts.as_slice() {
-            [part] => Some((Arc::clone(&part.file), part.at, part.left)),
+            [part] => part.rest(),
             _ => None,
         }
     }
 
     /// How many bytes are still to be read.
     pub fn left(&self) -> u64 {
-        self.parts.iter().map(|part| part.left).sum()
+        self.parts.iter().map(BlobReader::left).sum()
     }
 
     /// Leaves out the next bytes, or all that are left if they are fewer.
     pub fn skip(&mut self, mut bytes: u64) {
         for part in self.parts.iter_mut().rev() {
-            let skipped = bytes.min(part.left);
-            part.at += skipped;
-            part.left -= skipped;
-            bytes -= skipped;
+            bytes -= part.skip(bytes);
         }
     }
 }
@@ -479,24 +471,10 @@ impl BundledBlob {
 impl Read for BundledBlob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(part) = self.parts.last_mut() {
-            let most = usize::try_from(part.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            if part.left == 0 {
-                self.parts.pop();
-                continue;
-            }
-            if most == 0 {
-                return Ok(0);
-            }
-            let count = part.file.read_at(&mut buffer[..most], part.at)?;
-            if count == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the volume has become shorter",
-                ));
-            }
-            part.at += count as u64;
-            part.left -= count as u64;
-            return Ok(count);
+            match part.read(buffer)? {
+                0 if !buffer.is_empty() => self.parts.pop(),
+                count => return Ok(count),
+            };
         }
         Ok(0)
     }

@@ -15,7 +15,7 @@ With transload:
   transload copy --src bundle:. --dest oci:FOLDER        import them into a folder
 If the volumes are in several folders, add --volumes FOLDER,FOLDER.
 
-Without transload, with nothing but sh, tar, cat and sha256sum:
+Without transload, with nothing but sh, tar, cat and sha256sum (and mkdir and rm):
   sh import.sh LAYOUT [FOLDER ...]
 It checks all files, and unpacks the volumes into LAYOUT, an OCI image layout, which skopeo, podman, ctr, crane and oras read. FOLDERs are
 further folders of volumes. If the bundle holds only what another side lacked, give the layout that has the rest: import.sh adds to it, keeps its

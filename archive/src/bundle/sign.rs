@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use transload_reference::Digest;
 
 use super::document::volume_name;
 use super::read::read_bounded;
 use super::sums::{self, SUMS};
-use super::write::{check_stop, put};
+use super::write::put;
 use super::{Bundle, BundleError, DOCUMENT, script};
+use crate::Error;
 
 /// The signature of `SHA256SUMS`.
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
@@ -93,7 +94,9 @@ pub(super) fn sign_later(
     let mut sums = sums::parse(&text).map_err(damaged)?;
     let bundle = Bundle::open(folder, &[])?;
     let flaws = bundle.check(cancel, &|_| ())?;
-    check_stop(cancel)?;
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Stopped { path }.into());
+    }
     if let Some(flaw) = flaws.first() {
         return Err(BundleError::Flawed {
             flaw: flaw.to_string(),

@@ -1,41 +1,26 @@
-//! Writing a bundle: one volume after another, from their first byte to their last.
-//!
-//! What a killed run left is read and compared before it counts, so that a bundle doesn't depend on how often its writing was ended.
+//! Writing a bundle: what an earlier run left is looked through, then blobs come in any order, and volumes are whole one after another.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use transload_reference::{Descriptor, Digest};
 
-use super::document::volume_name;
-use super::fill::Fill;
+use super::document::{Carried, Part, volume_name};
 use super::sign::{SIGNATURE, SumsSigner, sign, sign_later};
 use super::sums::{self, SUMS};
+use super::volume::entry_name;
+use super::volumes::Volumes;
 use super::{BundleError, BundlePlan, DOCUMENT, script};
-use crate::writer::{flush, open_locked};
+use crate::room::{Located, Room, Span, State};
+use crate::writer::{flush, flush_folder, open_locked};
+use crate::{BlobWrite, Error};
 
 /// What stands behind a file's name until it is whole.
 pub(crate) const PARTIAL: &str = ".partial";
-
-/// Opens a blob from an offset on.
-pub(super) type OpenBlob<'a> = &'a mut dyn FnMut(&Descriptor, u64) -> io::Result<Box<dyn Read + Send>>;
-
-/// A volume that is begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Volume {
-    /// Its number, from 1.
-    pub number: u32,
-    /// How many there are.
-    pub count: usize,
-    /// Its size in bytes.
-    pub size: u64,
-}
 
 /// How a bundle is written.
 #[derive(Debug, Clone, Default)]
@@ -102,77 +87,46 @@ impl BundleOptions {
         }
     }
 
-    /// Writes a bundle into a folder, which is made, or goes on where an earlier run was ended. `open` gives the blobs' bytes, which are
-    /// verified; `told` is told of each volume that is begun. Returns false where all of it was there.
+    /// Begins to write a bundle into a folder, which is made, or goes on where an earlier run of the same plan was ended.
     ///
     /// # Errors
-    /// Where something else is in the folder, a file can't be written, a blob can't be read or is wrong, or the command fails.
-    pub fn write(
-        &self,
-        folder: impl AsRef<Path>,
-        plan: &BundlePlan,
-        open: OpenBlob<'_>,
-        told: &mut dyn FnMut(Volume),
-    ) -> Result<bool, BundleError> {
+    /// Where something else is in the folder, or it can't be written to.
+    pub fn create(&self, folder: impl AsRef<Path>, plan: BundlePlan) -> Result<BundleWriter, BundleError> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(BundleError::io("making", folder))?;
-        if self.is_at(folder, plan)? {
-            if let Some(signer) = &self.signer {
-                sign_later(folder, signer.as_ref(), &self.cancel)?;
-            }
-            return Ok(false);
+        self.is_at(folder, &plan)?;
+        let state = open_locked(&folder.join(partial(DOCUMENT)))?;
+        let mut sums = self.begin(folder, &state, &plan)?;
+        sums.retain(|name, _| {
+            let file = fs::metadata(folder.join(name));
+            let is_there = |size| file.is_ok_and(|file| file.len() == size);
+            // What isn't a volume's sum is about one.
+            self.command.is_some() || plan.size_of(name).is_none_or(is_there)
+        });
+        let blobs = plan.located().map(|(blob, parts)| located(blob, parts, &sums));
+        let blobs = blobs.collect();
+        let cancel = Arc::clone(&self.cancel);
+        let volumes = Arc::new(Volumes::new(folder, plan, sums, self.command.clone()));
+        let room = Room::new(Arc::<Volumes>::clone(&volumes), blobs, cancel);
+        volumes.complete(&room, false);
+        Ok(BundleWriter {
+            room,
+            volumes,
+            signer: self.signer.clone(),
+            _state: state,
+        })
+    }
+
+    /// Signs a bundle that is in a folder already, once every byte of it is checked. Without a signer, or where its signature is there,
+    /// nothing is done.
+    ///
+    /// # Errors
+    /// Where it is damaged, or can't be signed.
+    pub fn sign_existing(&self, folder: impl AsRef<Path>) -> Result<(), BundleError> {
+        match &self.signer {
+            Some(signer) => sign_later(folder.as_ref(), signer.as_ref(), &self.cancel),
+            None => Ok(()),
         }
-        let state_path = folder.join(partial(DOCUMENT));
-        let state = open_locked(&state_path)?;
-        let mut sums = self.begin(folder, &state, plan)?;
-        let mut fill = Fill::new(plan, open, &self.cancel);
-        for (number, entries) in (1..).zip(&plan.volumes) {
-            let name = volume_name(number);
-            let path = folder.join(&name);
-            let size = plan.document.volumes[number as usize - 1].size;
-            let is_there = fs::metadata(&path).is_ok_and(|file| file.len() == size);
-            if sums.contains_key(&name) && (is_there || self.command.is_some()) {
-                continue;
-            }
-            told(Volume {
-                number,
-                count: plan.volumes.len(),
-                size,
-            });
-            let written = fill.volume(&path, entries);
-            let digest = written.inspect_err(|_| {
-                // A blob that turned out wrong may have begun in an earlier volume.
-                if let Some(first) = fill.first_suspect() {
-                    sums.retain(|name, _| *name < volume_name(first));
-                    let _ = note(folder, &sums);
-                }
-            })?;
-            self.call(&name, &path)?;
-            sums.insert(name, digest);
-            note(folder, &sums)?;
-        }
-        sums.insert(DOCUMENT.to_owned(), plan.id());
-        for (name, text) in [
-            (script::README_NAME, script::README),
-            (script::IMPORT_NAME, script::IMPORT),
-        ] {
-            put(&folder.join(name), text.as_bytes())?;
-            sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
-        }
-        let text = sums::to_text(&sums);
-        if fs::read(folder.join(SUMS)).is_ok_and(|there| there != text.as_bytes()) {
-            remove(&folder.join(SIGNATURE))?;
-        }
-        put(&folder.join(SUMS), text.as_bytes())?;
-        let document = folder.join(DOCUMENT);
-        fs::rename(&state_path, &document).map_err(BundleError::io("naming", &document))?;
-        remove(&folder.join(partial(SUMS)))?;
-        let flushed = File::open(folder).and_then(|folder| flush(&folder));
-        flushed.map_err(BundleError::io("making durable", folder))?;
-        if let Some(signer) = &self.signer {
-            sign(folder, text.as_bytes(), signer.as_ref())?;
-        }
-        Ok(true)
     }
 
     /// Returns the sums of the volumes that an earlier run of the same plan completed. What one of another plan left is removed.
@@ -220,25 +174,111 @@ impl BundleOptions {
         sums.retain(|name, _| name.starts_with("vol-"));
         Ok(sums)
     }
+}
 
-    fn call(&self, name: &str, path: &Path) -> Result<(), BundleError> {
-        let Some(command) = &self.command else {
-            return Ok(());
-        };
-        let status = Command::new("sh")
-            .args(["-c", command, "sh"])
-            .arg(path)
-            .env("TRANSLOAD_VOLUME", path)
-            .status()
-            .map_err(BundleError::io("running the command for", path))?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(BundleError::Command {
-                volume: name.to_owned(),
-                status: status.to_string(),
-            }),
+/// A blob with its parts, and whether they are in volumes that are whole.
+fn located(blob: &Descriptor, parts: &Carried, whole: &BTreeMap<String, Digest>) -> (Located, State) {
+    let spans = parts.parts.iter().enumerate().map(|(at, part)| Span {
+        file: part.volume as usize - 1,
+        name: entry_name(parts, at),
+        start: part.offset,
+        size: part.size,
+    });
+    let is_there = |part: &Part| whole.contains_key(&volume_name(part.volume));
+    let state = match parts.parts.iter().take_while(|part| is_there(part)).count() {
+        count if count == parts.parts.len() => State::Present,
+        count => State::Missing(count),
+    };
+    let located = Located {
+        blob: blob.clone(),
+        spans: spans.collect(),
+    };
+    (located, state)
+}
+
+/// Writes a bundle. Many threads may write blobs at once.
+///
+/// A volume is whole once its blobs and those of all volumes before it are there. Dropped before [`BundleWriter::finish`], it leaves what it
+/// has for the next run.
+#[derive(Debug)]
+pub struct BundleWriter {
+    room: Arc<Room>,
+    volumes: Arc<Volumes>,
+    signer: Option<Arc<dyn SumsSigner>>,
+    /// Locked as long as it is open.
+    _state: File,
+}
+
+impl BundleWriter {
+    /// Whether a blob is carried.
+    pub fn carries(&self, digest: &Digest) -> bool {
+        self.volumes.plan.carries(digest)
+    }
+
+    /// Returns where in the bundle a blob is that has to wait, since its volume is too far ahead; none where it may come now. That changes
+    /// when another blob is there.
+    pub fn waits(&self, blob: &Descriptor) -> Option<usize> {
+        self.volumes.waits(&self.room, blob)
+    }
+
+    /// Begins to write a blob of the plan, or to go on behind what an earlier run left. The writer may run the command for a volume that is
+    /// whole with it.
+    ///
+    /// # Errors
+    /// Where the plan has no such blob, or a file can't be read.
+    pub fn write_blob(&self, blob: &Descriptor) -> Result<BlobWrite, Error> {
+        self.room.write_blob(blob)
+    }
+
+    /// How many bytes an earlier run left on the disk: they need no more room.
+    pub fn kept(&self) -> u64 {
+        self.volumes.kept
+    }
+
+    /// Completes the bundle.
+    ///
+    /// # Errors
+    /// Where a volume couldn't be completed, its command failed, or blobs are missing, which a next run may bring.
+    pub fn finish(&self) -> Result<(), BundleError> {
+        self.volumes.complete(&self.room, true);
+        let volumes = &*self.volumes;
+        if let Some(error) = volumes.failure() {
+            return Err(error.into());
+        }
+        let missing = self.room.missing();
+        if !missing.is_empty() {
+            let path = volumes.folder.clone();
+            return Err(Error::Incomplete { path, missing }.into());
+        }
+        let text = seal(&volumes.folder, &volumes.plan, volumes.sums())?;
+        match &self.signer {
+            Some(signer) => sign(&volumes.folder, text.as_bytes(), signer.as_ref()),
+            None => Ok(()),
         }
     }
+}
+
+/// Writes what belongs to volumes that are all whole; the list gets its name last. Returns the text of the sums.
+fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) -> Result<String, BundleError> {
+    sums.insert(DOCUMENT.to_owned(), plan.id());
+    for (name, text) in [
+        (script::README_NAME, script::README),
+        (script::IMPORT_NAME, script::IMPORT),
+    ] {
+        put(&folder.join(name), text.as_bytes())?;
+        sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
+    }
+    let text = sums::to_text(&sums);
+    if fs::read(folder.join(SUMS)).is_ok_and(|there| there != text.as_bytes()) {
+        remove(&folder.join(SIGNATURE))?;
+    }
+    put(&folder.join(SUMS), text.as_bytes())?;
+    let document = folder.join(DOCUMENT);
+    let named = fs::rename(folder.join(partial(DOCUMENT)), &document);
+    named.map_err(BundleError::io("naming", &document))?;
+    remove(&folder.join(partial(SUMS)))?;
+    flush_folder(folder)?;
+    Ok(text)
 }
 
 /// What a file is called until it is whole.
@@ -250,13 +290,6 @@ pub(super) fn with_partial(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(PARTIAL);
     name.into()
-}
-
-/// Notes the sums of the volumes so far.
-fn note(folder: &Path, sums: &BTreeMap<String, Digest>) -> Result<(), BundleError> {
-    let path = folder.join(partial(SUMS));
-    let written = fs::write(&path, sums::to_text(sums));
-    written.map_err(BundleError::io("writing", &path))
 }
 
 /// Writes a small file, whole or not at all.
@@ -276,12 +309,5 @@ fn remove(path: &Path) -> Result<(), BundleError> {
             Err(BundleError::io("removing", path)(error))
         }
         _ => Ok(()),
-    }
-}
-
-pub(super) fn check_stop(cancel: &AtomicBool) -> Result<(), BundleError> {
-    match cancel.load(Ordering::Relaxed) {
-        true => Err(BundleError::Stopped),
-        false => Ok(()),
     }
 }

@@ -48,6 +48,7 @@ fn summary(job: &Job, fails: bool) -> JobSummary {
         origins: BTreeMap::new(),
         token_requests: BTreeMap::new(),
         missing: transload_transfer::bundle::Holdings::default(),
+        missing_file: None,
         bundles: std::collections::BTreeSet::new(),
         elapsed: std::time::Duration::ZERO,
         ignore_errors: job.ignore_errors,

@@ -6,7 +6,9 @@ use transload_policy::PlatformPattern;
 use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Job, Location};
 use transload_transfer::place::LocalPlace;
 
-use super::{Wrong, directory, endpoint, hosts, platform_problem, read_pattern, with_hint, with_volumes};
+use super::{
+    Wrong, directory, endpoint, hosts, is_directory, platform_problem, read_pattern, with_hint, with_volumes,
+};
 use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs, VolumesArgs};
 use crate::task::{Problem, TaskErrors};
 
@@ -25,9 +27,15 @@ pub enum Ends {
 /// Everything that is wrong with the arguments.
 pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     let mut wrong = Wrong::default();
-    if args.src.is_none() && Path::new(&args.image).is_dir() {
+    let is_folder = Path::new(&args.image).is_dir();
+    if args.src.is_none() && (is_folder || is_directory(&args.image)) {
         let dir = &args.image;
-        let problem = Problem::of_file("IMAGE", format!("{dir} is a directory"));
+        let what = if is_folder {
+            "a directory"
+        } else {
+            "a place, and no image"
+        };
+        let problem = Problem::of_file("IMAGE", format!("{dir} is {what}"));
         let hint = format!(
             "`transload list {dir}` shows its images; `transload inspect IMAGE --src {dir}` shows one of them"
         );

@@ -9,6 +9,7 @@ use transload_registry_client::Visibility;
 use transload_template::{Snippet, Value, suggest};
 use transload_transfer::job::{Endpoint, ImageEntry, IndexMode, Job, LINK_HINT, NO_LINK, Referrers};
 
+use super::bundle::BundleKeys;
 use super::files::Files;
 use super::keys::{AUTH, IMAGE};
 use super::places::{self, Place};
@@ -83,6 +84,7 @@ pub(super) struct Request<'n> {
     pub rename: Option<&'n Node>,
     pub strip_registry: Option<&'n Node>,
     pub prefix: Option<&'n Node>,
+    pub bundle: BundleKeys<'n>,
 }
 
 /// Whether the module has this key.
@@ -143,6 +145,9 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
             .error(fields.at, "`image` needs `dest`, the place where the images go");
         note.hint("give `dest: local:///a/directory` or a registry");
     }
+    let bundle = BundleKeys::of(fields);
+    let src = fields.get("src");
+    let src = src.and_then(|node| Place::read("src", "", node, reader));
     let mut dests = dest.map_or_else(Vec::new, |node| Place::read_list("dest", node, reader));
     let also_to = dests.split_off(dests.len().min(1));
     Request {
@@ -154,9 +159,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         single: fields.get("single"),
         pattern: fields.get("pattern"),
         auths: fields.get("auths").map(Cow::Borrowed).into_iter().collect(),
-        src: fields
-            .get("src")
-            .and_then(|node| Place::read("src", "", node, reader)),
+        src: bundle.with_volumes(src, reader),
         dest: dests.pop(),
         also_to,
         skip_tls_verify: fields.get("skip_tls_verify"),
@@ -172,6 +175,7 @@ fn of_today<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Request<'n> {
         rename: fields.get("rename"),
         strip_registry: fields.get("strip_registry"),
         prefix: fields.get("prefix"),
+        bundle,
     }
 }
 
@@ -242,6 +246,8 @@ fn build(
         ];
         reader.flag_or("create_projects", node, &words).flatten()
     });
+    let bundling = request.bundle.bundling(request.dest.as_ref(), reader);
+    let missing = request.bundle.missing(reader);
     let renaming = renaming(request, reader);
     let entries: Vec<_> = request
         .auths
@@ -335,6 +341,8 @@ fn build(
         create_projects,
         source,
         renaming,
+        bundling,
+        missing,
         hosts,
         skip_tls_verify,
         retries: around.retries,

@@ -45,6 +45,7 @@
 //! [`load`] follows `include_tasks`, `import_tasks`, `import_playbook`, `roles` and `vars_files` from the file's folder; [`load_str`] can't.
 
 mod auths;
+mod bundle;
 mod condition;
 mod course;
 mod deprecated;

@@ -231,7 +231,10 @@ mod tests {
             ("one two\n", "one two\n"),
             ("one two three four\n", "one two\n  three\n  four\n"),
             ("  hint: one two three", "  hint:\n    one\n    two\n    three"),
-            ("name   4 KiB  a,b,c\n\nend\n", "name   4\n  KiB\n  a,b,c\n\nend\n"),
+            (
+                "name   4 KiB  a,b,c\n\nend\n",
+                "name   4\n  KiB\n  a,b,c\n\nend\n",
+            ),
             ("averyveryverylongword two", "averyveryverylongword\n  two"),
             ("\x1b[31mone\x1b[0m two", "\x1b[31mone\x1b[0m two"),
         ] {

@@ -291,7 +291,15 @@ fn a_wrong_password_of_creds_names_that_option() {
         ..Options::default()
     });
     let image = format!("{}/team/app:v1", registry.host());
-    let args = ["pull", &image, "--dest", "out", "--plain-http", "--creds", "tester:wrong"];
+    let args = [
+        "pull",
+        &image,
+        "--dest",
+        "out",
+        "--plain-http",
+        "--creds",
+        "tester:wrong",
+    ];
     let said = scene.run(&args, 1).stderr;
     assert!(said.contains("refused tester's password (--creds)"), "{said}");
 }
@@ -300,7 +308,9 @@ fn a_wrong_password_of_creds_names_that_option() {
 #[test]
 fn an_unknown_host_is_not_said_to_be_worth_another_run() {
     let scene = Scene::new();
-    let said = scene.run(&["pull", "nobody.invalid/app:v1", "--dest", "out"], 1).stderr;
+    let said = scene
+        .run(&["pull", "nobody.invalid/app:v1", "--dest", "out"], 1)
+        .stderr;
     assert!(said.contains("check the spelling of nobody.invalid"), "{said}");
     assert!(!said.contains("Run the same command again"), "{said}");
 }

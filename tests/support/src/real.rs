@@ -108,6 +108,15 @@ impl RealRegistry {
         })
     }
 
+    /// Starts a registry over content that is there.
+    pub fn over(storage: &Path, tls: Tls) -> RealRegistry {
+        RealRegistry::with(&Setup {
+            storage: Some(storage),
+            tls,
+            ..Setup::default()
+        })
+    }
+
     /// Starts a registry of this kind and waits until it answers.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
-use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, MOST_HOLDINGS_BYTES};
+use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, MOST_HOLDINGS_BYTES, Wanted};
 use transload_layout_store::StoredImage;
 use transload_reference::{Reference, Registry, Repository};
 use transload_registry_client::Client;
@@ -27,6 +27,34 @@ const READERS: usize = 16;
 const MOST_REPOSITORIES: usize = 20_000;
 /// The most images of a place.
 const MOST_IMAGES: usize = 200_000;
+
+/// Reads which blobs a job's bundle carries.
+///
+/// # Errors
+/// Where a base or an inventory can't be read.
+pub(crate) fn wanted(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Wanted, Fault> {
+    let mut all = Holdings::default();
+    for text in &job.bundling.base {
+        all.unite(base(text, job, options, observer)?);
+    }
+    let only = job.bundling.only.as_deref().map(inventory).transpose()?;
+    Ok(Wanted::beyond(all).only(only))
+}
+
+/// Reads the inventory in a file.
+fn inventory(file: &Path) -> Result<Holdings, Fault> {
+    let refused = |reason: String| Fault::refused(None, format!("{}: {reason}", file.display()));
+    let text = File::open(file).and_then(|file| {
+        let mut text = Vec::new();
+        file.take(MOST_HOLDINGS_BYTES + 1).read_to_end(&mut text)?;
+        Ok(text)
+    });
+    let text = text.map_err(|error| refused(error.to_string()))?;
+    match text.len() as u64 > MOST_HOLDINGS_BYTES {
+        true => Err(refused(format!("it has more than {MOST_HOLDINGS_BYTES} bytes"))),
+        false => Holdings::parse(&text).map_err(refused),
+    }
+}
 
 /// Reads what a base has: an inventory, a bundle's list (what is there once it is imported), a directory, an archive, or a registry.
 ///

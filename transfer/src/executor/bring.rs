@@ -1,5 +1,7 @@
 //! Blobs: who brings which, and what becomes of it.
 
+use std::sync::Arc;
+
 use rayon::Scope;
 use transload_reference::Descriptor;
 
@@ -90,7 +92,23 @@ impl Executor<'_> {
         self.count(scope, image, None);
     }
 
+    /// Brings a blob, and queues those that waited for it.
     pub(super) fn bring<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
+        let state = Arc::clone(&self.image_tasks[work.image].state);
+        let Some(work) = state
+            .waiting
+            .keep(work, |work| state.destination.waits(&work.blob))
+        else {
+            return;
+        };
+        self.bring_now(scope, work);
+        for work in state.waiting.release(|work| state.destination.waits(&work.blob)) {
+            let size = work.blob.size;
+            self.push(scope, Work::Blob(work, size));
+        }
+    }
+
+    fn bring_now<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
         let BlobWork {
             image,
             blob,

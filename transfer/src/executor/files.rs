@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Executor, Fault, ImageId, Status};
 use crate::ends::DestinationState;
-use crate::event::Event;
 use crate::fault::Side;
 use crate::place::PlannedImage;
 
@@ -58,7 +57,6 @@ impl Executor<'_> {
         if self.is_cancelled() {
             return;
         }
-        let told = |text: &str| self.observer.event(&Event::Notice { text });
         for (state, images) in self.files() {
             let all = images.len();
             let open: Vec<ImageId> = images
@@ -70,14 +68,16 @@ impl Executor<'_> {
                 .iter()
                 .filter(|&&image| self.image_tasks[image].has_failed())
                 .count();
-            let is_written = open.iter().all(|&image| self.image_tasks[image].is_written());
-            let finished = match (failed, is_written) {
-                (0, true) if !open.is_empty() => Fault::isolate(|| state.destination.finish(&told)),
-                (0, _) => continue,
-                (failed, _) => Err(incomplete(&state.destination.describe(), failed, all)),
+            let finished = match failed {
+                0 if open.is_empty() => continue,
+                // It tells why blobs still wait for their turn.
+                0 => Fault::isolate(|| state.destination.finish()),
+                failed => Err(incomplete(&state.destination.describe(), failed, all)),
             };
             for image in open {
                 match &finished {
+                    // Its work was lost, and none of it was needed.
+                    Ok(_) if !self.image_tasks[image].is_written() => {}
                     Ok(true) => self.end(image, Status::Copied),
                     Ok(false) => self.end(image, Status::AlreadyThere),
                     Err(fault) => self.fail(image, fault.clone()),

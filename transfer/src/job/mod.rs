@@ -27,6 +27,7 @@ pub use referrers::{Referrers, ReferrersError};
 pub use shard::Shard;
 pub use target::Target;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformSet, Renaming, Single};
@@ -47,6 +48,8 @@ pub struct Job {
     pub untagged: bool,
     /// How a bundle is written, if the destination is one.
     pub bundling: Bundling,
+    /// The file that takes an inventory of what the source lacks and the destination hasn't got.
+    pub missing: Option<PathBuf>,
     /// Which of the images: all where there is none.
     pub pattern: Option<ImagePattern>,
     /// Which platforms of each image.
@@ -104,6 +107,7 @@ impl Job {
             globs: Vec::new(),
             untagged: false,
             bundling: Bundling::default(),
+            missing: None,
             pattern: None,
             platforms: PlatformSet::All,
             mode: Mode::Strict,

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use transload_archive::{Archive, BlobReader, Error, Layout};
+use transload_archive::{Archive, Error, Layout};
 use transload_layout_store::Listing;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
@@ -22,7 +22,7 @@ use crate::fault::{Fault, Side};
 use crate::suggest::Names;
 use sink::ArchiveSink;
 
-pub(super) use sink::with_referrers;
+pub(super) use sink::{NOT_LAID_OUT, bring, with_referrers};
 pub(crate) use stream::{PIPE, STREAM};
 
 /// Archives as OCI layouts are packed.
@@ -347,13 +347,13 @@ impl Source for ArchiveSource {
     }
 }
 
-/// A blob of an archive, whose errors say which archive it is.
-struct ArchivedBlob {
-    bytes: BlobReader,
-    path: PathBuf,
+/// A blob of an archive or a bundle, whose errors say which one it is.
+pub(super) struct ArchivedBlob<R> {
+    pub bytes: R,
+    pub path: PathBuf,
 }
 
-impl Read for ArchivedBlob {
+impl<R: Read> Read for ArchivedBlob<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bytes.read(buffer).map_err(|source| match source.kind() {
             io::ErrorKind::Interrupted => source,

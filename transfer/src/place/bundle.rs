@@ -3,14 +3,14 @@
 mod sink;
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
-use transload_archive::bundle::{Bundle, BundleError, BundledBlob, DOCUMENT, Held, Holdings, Place};
+use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, Place};
 use transload_layout_store::{Listing, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
+use super::archive::ArchivedBlob;
 use super::directory::check_folders_above;
 use super::source::Absent;
 use super::tagged::TaggedImages;
@@ -48,7 +48,7 @@ impl Kind for BundleKind {
     }
 
     fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
-        let base = Arc::clone(&options.bundling.wanted);
+        let base = Arc::clone(&options.wanted);
         Ok(Arc::new(
             ToBe::folder(place.path().to_owned(), false).beyond(base),
         ))
@@ -214,7 +214,7 @@ impl Source for BundleSource {
     ) -> Result<Box<dyn Read + Send>, Fault> {
         let found = self.bundle.open_blob(&blob.digest, offset);
         let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
-        Ok(Box::new(InVolumes {
+        Ok(Box::new(ArchivedBlob {
             bytes,
             path: self.place.path().to_owned(),
         }))
@@ -280,24 +280,5 @@ impl Source for BundleSource {
             "`transload verify bundle:{}` names what is damaged",
             self.place
         )))
-    }
-}
-
-/// A blob of a bundle, whose errors say which bundle it is.
-struct InVolumes {
-    bytes: BundledBlob,
-    path: PathBuf,
-}
-
-impl Read for InVolumes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer).map_err(|source| match source.kind() {
-            io::ErrorKind::Interrupted => source,
-            _ => io::Error::other(BundleError::Io {
-                operation: "reading",
-                path: self.path.clone(),
-                source,
-            }),
-        })
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use transload_archive::bundle::Wanted;
+
 use super::archive::{DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM};
 use super::bundle::BUNDLE;
 use super::directory::OCI;
@@ -93,17 +95,20 @@ pub(crate) struct SinkOptions {
     pub writes_sparse: bool,
     /// How bundles are written.
     pub bundling: Bundling,
+    /// Which blobs a bundle carries.
+    pub wanted: Arc<Wanted>,
 }
 
 impl SinkOptions {
     /// As a job says.
-    pub fn of(job: &Job, opener: Opener) -> SinkOptions {
+    pub fn of(job: &Job, opener: Opener, wanted: Arc<Wanted>) -> SinkOptions {
         SinkOptions {
             opener,
             link: job.link,
             check_existing: job.check_existing,
             writes_sparse: job.index == IndexMode::Original,
             bundling: job.bundling.clone(),
+            wanted,
         }
     }
 }

@@ -42,9 +42,14 @@ pub trait Sink: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Completes such a file, all of whose images are written. `told` is told of steps that take long. Returns whether it wasn't there
-    /// before.
-    fn finish(&self, _told: &dyn Fn(&str)) -> Result<bool, Fault> {
+    /// Returns where in such a file a blob is that can't come yet, as its place is too far ahead of what is there; none where it may come.
+    /// Those that wait are looked at again, in their order, once another blob has come.
+    fn waits(&self, _: &Descriptor) -> Option<usize> {
+        None
+    }
+
+    /// Completes such a file, all of whose images are written. Returns whether it wasn't there before.
+    fn finish(&self) -> Result<bool, Fault> {
         Ok(true)
     }
 

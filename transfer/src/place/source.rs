@@ -202,10 +202,6 @@ pub(crate) fn read_fault(error: io::Error) -> Fault {
         Ok(error) => return Fault::archive(Side::Source, error),
         Err(error) => error,
     };
-    let error = match error.downcast::<transload_archive::bundle::BundleError>() {
-        Ok(error) => return Fault::bundle(Side::Source, error),
-        Err(error) => error,
-    };
     match error.downcast::<StoreError>() {
         Ok(error) => Fault::store(Side::Source, error),
         Err(error) => Fault::caused(Side::Source, error, false),

@@ -1,5 +1,6 @@
 //! Task files as people write them, right and wrong.
 
+mod bundles;
 mod course;
 mod destinations;
 mod documented;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Planned, Warning, Writer};
 use transload_layout_store::{Error as StoreError, disk};
@@ -29,7 +29,7 @@ pub(super) struct ArchiveSink {
 enum Laid {
     /// The same archive is there, as far as its beginning and its size tell.
     There,
-    Writer(Writer),
+    Writer(Arc<Writer>),
 }
 
 fn destination(error: Error) -> Fault {
@@ -55,14 +55,6 @@ impl ArchiveSink {
         folder
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."))
-    }
-
-    fn begin(&self, blob: &Descriptor) -> Result<BlobWrite, Fault> {
-        match &*self.file() {
-            Some(Laid::Writer(writer)) => writer.write_blob(blob).map_err(destination),
-            Some(Laid::There) => Ok(BlobWrite::Present),
-            None => Err(Fault::refused(Some(Side::Destination), "nothing is laid out yet")),
-        }
     }
 }
 
@@ -156,19 +148,15 @@ impl Sink for ArchiveSink {
                     source,
                 });
                 made.map_err(destination)?;
-                Laid::Writer(
-                    self.opener
-                        .archives()
-                        .create(&self.path, plan)
-                        .map_err(destination)?,
-                )
+                let writer = self.opener.archives().create(&self.path, plan);
+                Laid::Writer(Arc::new(writer.map_err(destination)?))
             }
         };
         *self.file() = Some(laid);
         Ok(warnings)
     }
 
-    fn finish(&self, _: &dyn Fn(&str)) -> Result<bool, Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         match self.file().take() {
             Some(Laid::Writer(writer)) => writer.finish().map(|()| true).map_err(destination),
             Some(Laid::There) | None => Ok(false),
@@ -201,34 +189,12 @@ impl Sink for ArchiveSink {
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        let BlobWrite::Writer(mut writer) = self.begin(request.blob)? else {
-            return Ok(How::Present);
+        let writer = match &*self.file() {
+            Some(Laid::Writer(writer)) => Arc::clone(writer),
+            Some(Laid::There) => return Ok(How::Present),
+            None => return Err(Fault::refused(Some(Side::Destination), NOT_LAID_OUT)),
         };
-        let mut fresh_starts = 0;
-        loop {
-            let from_elsewhere = writer.position() > 0;
-            let filled = match fill(request, &mut writer) {
-                Ok(()) => writer.commit().map_err(|refused| (refused.error, refused.writer)),
-                Err(Filled::Wrong(error)) => Err((error, Some(writer))),
-                Err(Filled::Other(fault)) => return Err(fault),
-            };
-            let (error, kept) = match filled {
-                Ok(()) => return Ok(How::Moved),
-                Err(refused) => refused,
-            };
-            let (Error::WrongContent { source }, Some(kept)) = (error, kept) else {
-                return Err(Fault::refused(
-                    Some(Side::Destination),
-                    "the blob couldn't be written",
-                ));
-            };
-            match wrong_content(request, from_elsewhere, StoreError::WrongContent { source }) {
-                StreamFailure::WrongBytes(_) if fresh_starts < FRESH_STARTS => fresh_starts += 1,
-                StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault) => return Err(fault),
-            }
-            writer = kept;
-            writer.restart().map_err(destination)?;
-        }
+        bring(request, || writer.write_blob(request.blob), destination)
     }
 
     fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
@@ -241,31 +207,63 @@ impl Sink for ArchiveSink {
     }
 }
 
+/// What is said where a blob comes too soon.
+pub(crate) const NOT_LAID_OUT: &str = "nothing is laid out yet";
+
+/// Brings a blob to its place in a file. `failed` makes a fault of what can't be written.
+pub(crate) fn bring(
+    request: &Bring<'_>,
+    begin: impl FnOnce() -> Result<BlobWrite, Error>,
+    failed: fn(Error) -> Fault,
+) -> Result<How, Fault> {
+    let BlobWrite::Writer(mut writer) = begin().map_err(failed)? else {
+        return Ok(How::Present);
+    };
+    let mut fresh_starts = 0;
+    loop {
+        let from_elsewhere = writer.position() > 0;
+        let filled = match fill(request, &mut writer) {
+            Ok(()) => writer.commit().map_err(|refused| (refused.error, refused.writer)),
+            Err(Filled::Refused(error)) => Err((error, Some(writer))),
+            Err(Filled::Unread(fault)) => return Err(fault),
+        };
+        let (error, kept) = match filled {
+            Ok(()) => return Ok(How::Moved),
+            Err(refused) => refused,
+        };
+        let Error::WrongContent { source } = error else {
+            return Err(failed(error));
+        };
+        let wrong = wrong_content(request, from_elsewhere, StoreError::WrongContent { source });
+        writer = match (wrong, kept) {
+            (StreamFailure::WrongBytes(_), Some(kept)) if fresh_starts < FRESH_STARTS => kept,
+            (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault), _) => return Err(fault),
+        };
+        fresh_starts += 1;
+        writer.restart().map_err(failed)?;
+    }
+}
+
 /// Why a blob's place wasn't filled.
 enum Filled {
-    Wrong(Error),
-    Other(Fault),
+    Refused(Error),
+    Unread(Fault),
 }
 
 /// Fills a blob's place from where the writer is.
 fn fill(request: &Bring<'_>, writer: &mut BlobWriter) -> Result<(), Filled> {
-    let mut bytes = request.open(writer.position()).map_err(Filled::Other)?;
+    let mut bytes = request.open(writer.position()).map_err(Filled::Unread)?;
     (request.started)(writer.position());
     let mut chunk = vec![0; CHUNK];
     loop {
-        request.check_cancel().map_err(Filled::Other)?;
+        request.check_cancel().map_err(Filled::Unread)?;
         let count = match bytes.read(&mut chunk) {
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Filled::Other(read_fault(error))),
+            Err(error) => return Err(Filled::Unread(read_fault(error))),
         };
-        writer
-            .write(&chunk[..count])
-            .map_err(|error| match error.is_wrong_content() {
-                true => Filled::Wrong(error),
-                false => Filled::Other(destination(error)),
-            })?;
+        writer.write(&chunk[..count]).map_err(Filled::Refused)?;
         (request.progress)(writer.position());
     }
 }

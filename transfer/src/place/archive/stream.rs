@@ -107,7 +107,7 @@ impl Sink for StreamSink {
         Ok(warnings)
     }
 
-    fn finish(&self, _: &dyn Fn(&str)) -> Result<bool, Fault> {
+    fn finish(&self) -> Result<bool, Fault> {
         let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(plan), blobs) = (plan, self.blobs()) else {
             return Ok(false);

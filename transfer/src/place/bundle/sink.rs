@@ -1,38 +1,38 @@
-//! Bundles that images are written to: laid out once all images are planned, and written from the first byte to the last.
+//! Bundles that images are written to: laid out once all images are planned.
 
-use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_archive::bundle::{BundleError, BundleOptions, BundlePlan, SumsSigner};
+use transload_archive::Error;
+use transload_archive::bundle::{
+    BundleError, BundleOptions, BundlePlan, BundleWriter, SumsSigner, VolumeSize, Wanted,
+};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
 use crate::bundle::BundleSigner;
-use crate::bytes::Bytes;
 use crate::event::How;
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
-use crate::place::archive::with_referrers;
-use crate::place::{Bring, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
+use crate::place::archive::{NOT_LAID_OUT, bring, with_referrers};
+use crate::place::{Bring, PlannedImage, Published, Sink, SinkOptions, Source};
 
 /// A folder of volumes.
 pub(super) struct BundleSink {
     path: PathBuf,
     options: BundleOptions,
-    bundling: Bundling,
-    state: Mutex<State>,
+    wanted: Arc<Wanted>,
+    limit: Option<VolumeSize>,
+    /// Whether volumes are carried off while others are written.
+    are_carried_off: bool,
+    laid: Mutex<Option<Laid>>,
 }
 
-/// What is known so far.
-#[derive(Default)]
-struct State {
-    plan: Option<BundlePlan>,
-    /// Whether the same bundle is there.
-    is_there: bool,
-    /// Where each blob comes from.
-    origins: HashMap<Digest, (Arc<dyn Source>, Repository)>,
+/// What was laid out.
+enum Laid {
+    /// The same bundle is there.
+    There,
+    Writer(Arc<BundleWriter>),
 }
 
 fn destination(error: BundleError) -> Fault {
@@ -41,24 +41,43 @@ fn destination(error: BundleError) -> Fault {
 
 impl BundleSink {
     pub fn new(path: &Path, options: &SinkOptions) -> BundleSink {
-        let bundling = options.bundling.clone();
-        let signer = bundling.signer.clone();
+        let Bundling {
+            limit,
+            command,
+            signer,
+            ..
+        } = options.bundling.clone();
         let signer = signer.map(|signer| Arc::new(BundleSigner(signer)) as Arc<dyn SumsSigner>);
-        let writing = options.opener.bundles().volume_command(bundling.command.clone());
         BundleSink {
             path: path.to_owned(),
-            options: writing.signer(signer),
-            bundling,
-            state: Mutex::default(),
+            wanted: Arc::clone(&options.wanted),
+            limit,
+            are_carried_off: command.is_some(),
+            options: options.opener.bundles().volume_command(command).signer(signer),
+            laid: Mutex::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn laid(&self) -> MutexGuard<'_, Option<Laid>> {
+        self.laid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_there(&self) -> bool {
+        matches!(*self.laid(), Some(Laid::There))
+    }
+
+    fn writer(&self) -> Option<Arc<BundleWriter>> {
+        match &*self.laid() {
+            Some(Laid::Writer(writer)) => Some(Arc::clone(writer)),
+            Some(Laid::There) | None => None,
+        }
     }
 
     fn is_carried(&self, digest: &Digest) -> bool {
-        self.bundling.wanted.takes_blob(digest)
+        match self.writer() {
+            Some(writer) => writer.carries(digest),
+            None => self.wanted.takes_blob(digest),
+        }
     }
 }
 
@@ -72,43 +91,32 @@ impl Sink for BundleSink {
     }
 
     fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
-        let bundling = &self.bundling;
-        let plan =
-            BundlePlan::new(with_referrers(images), &bundling.wanted, bundling.limit).map_err(destination)?;
-        let is_there = self.options.is_at(&self.path, &plan).map_err(destination)?;
+        let plan = BundlePlan::new(with_referrers(images), &self.wanted, self.limit).map_err(destination)?;
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
-        let mut state = self.state();
-        state.is_there = is_there;
-        state.plan = Some(plan);
+        let laid = match self.options.is_at(&self.path, &plan).map_err(destination)? {
+            true => Laid::There,
+            false => {
+                let writer = self.options.create(&self.path, plan);
+                Laid::Writer(Arc::new(writer.map_err(destination)?))
+            }
+        };
+        *self.laid() = Some(laid);
         Ok(warnings)
     }
 
-    /// Writes it: nothing of a bundle is written before, since a volume is written in its order.
-    fn finish(&self, told: &dyn Fn(&str)) -> Result<bool, Fault> {
-        let State { plan, origins, .. } = std::mem::take(&mut *self.state());
-        let Some(plan) = plan else {
-            return Ok(false);
-        };
-        let mut open = |blob: &Descriptor, offset: u64| {
-            let (source, repository) = origins.get(&blob.digest).ok_or(std::io::ErrorKind::NotFound)?;
-            let bytes = source.open_blob(repository, blob, offset);
-            bytes.map_err(std::io::Error::other) as std::io::Result<Box<dyn Read + Send>>
-        };
-        let written = self.options.write(&self.path, &plan, &mut open, &mut |volume| {
-            let (number, count) = (volume.number, volume.count);
-            told(&format!(
-                "writing volume {number} of {count} ({})",
-                Bytes(volume.size)
-            ));
-        });
-        written.map_err(|error| match error {
-            BundleError::Source { source, .. } => match source.downcast::<Fault>() {
-                Ok(fault) => fault,
-                Err(source) => read_fault(source),
-            },
-            BundleError::WrongContent { .. } => Fault::bundle(Side::Source, error),
-            error => destination(error),
-        })
+    fn waits(&self, blob: &Descriptor) -> Option<usize> {
+        self.writer()?.waits(blob)
+    }
+
+    fn finish(&self) -> Result<bool, Fault> {
+        match self.writer() {
+            Some(writer) => writer.finish().map(|()| true).map_err(destination),
+            None if self.is_there() => {
+                let signed = self.options.sign_existing(&self.path);
+                signed.map(|()| false).map_err(destination)
+            }
+            None => Ok(false),
+        }
     }
 
     fn published(&self, _: &Reference) -> Result<Option<Digest>, Fault> {
@@ -120,28 +128,30 @@ impl Sink for BundleSink {
         Ok(!self.is_carried(&blob.digest))
     }
 
+    /// What is free, with what an earlier run left here, which this one goes on with.
     fn free_space(&self) -> Option<u64> {
         let folder = self.path.ancestors().find(|folder| folder.exists())?;
-        disk::free_space(folder).ok().flatten()
+        let free = disk::free_space(folder).ok().flatten()?;
+        let kept = self.writer().map_or(0, |writer| writer.kept());
+        Some(free.saturating_add(kept))
     }
 
-    /// Nothing where volumes are carried off while others are written.
     fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
-        match self.state().is_there || self.bundling.command.is_some() || !self.is_carried(&blob.digest) {
+        match self.is_there() || self.are_carried_off || !self.is_carried(&blob.digest) {
             true => 0,
             false => blob.size,
         }
     }
 
-    /// Notes where the blob comes from: it is written in its turn.
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        let mut state = self.state();
-        if state.is_there || !self.is_carried(&request.blob.digest) {
+        if self.is_there() || !self.is_carried(&request.blob.digest) {
             return Ok(How::Present);
         }
-        let from = (Arc::clone(request.source), request.source_repository.clone());
-        state.origins.insert(request.blob.digest.clone(), from);
-        Ok(How::Moved)
+        let Some(writer) = self.writer() else {
+            return Err(Fault::refused(Some(Side::Destination), NOT_LAID_OUT));
+        };
+        let failed = |error: Error| destination(error.into());
+        bring(request, || writer.write_blob(request.blob), failed)
     }
 
     fn put_manifest(&self, _: &Repository, _: &RawManifest) -> Result<(), Fault> {
