@@ -60,7 +60,7 @@ pub struct Server {
 
 enum Process {
     Transload(Child),
-    Registry(RealRegistry),
+    Registry(Box<RealRegistry>),
     Zot(Zot),
 }
 
@@ -69,7 +69,7 @@ impl Server {
     pub fn of(registry: RealRegistry) -> Server {
         Server {
             host: registry.host().to_owned(),
-            process: Process::Registry(registry),
+            process: Process::Registry(Box::new(registry)),
         }
     }
 
