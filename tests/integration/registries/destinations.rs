@@ -89,7 +89,7 @@ fn a_registry_that_fails_fails_alone_and_only_its_images_are_left() {
     let broken = Reply::status(500);
     sites[1].fault(Fault::new("*", "/blobs/uploads/", Action::Answer(broken)).every());
     let folder = folder();
-    let file = text(&folder.path().join("report.json"));
+    let file = text(folder.path().join("report.json"));
     let output = copy(&source, images.len(), &sites)
         .args(["--report", &file])
         .run()
@@ -129,7 +129,7 @@ fn a_registry_that_fails_fails_alone_and_only_its_images_are_left() {
 fn a_directory_goes_to_several_registries_by_a_task_and_by_push() {
     let (source, images) = source();
     let folder = folder();
-    let dir = text(&folder.path().join("images"));
+    let dir = text(folder.path().join("images"));
     let sites = sites(2);
     copy(&source, images.len(), &[])
         .args(["--dest", &dir])
