@@ -7,7 +7,7 @@ use crate::told::{Result, Told};
 use crate::tool::{PEERS, Tool};
 
 /// What is measured beside the rows.
-pub const OTHERS: [&str; 5] = ["micro", "serve", "start", "compile", "scale"];
+pub const OTHERS: [&str; 6] = ["bundles", "micro", "serve", "start", "compile", "scale"];
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq)]
