@@ -42,7 +42,7 @@ pub enum BundleError {
         /// Its version.
         version: u64,
     },
-    /// Nobody has signed the bundle.
+    /// The bundle has no signature.
     #[error("{} isn't signed: it has no {}", path.display(), SIGNATURE)]
     NotSigned {
         /// The folder.

@@ -4,7 +4,7 @@
 //! 2026-12/
 //! ├── BUNDLE.json                every image, manifest and blob: its size, and its volume and offset, or that it is required there
 //! ├── SHA256SUMS                 of every other file, as `sha256sum -c` reads it
-//! ├── SHA256SUMS.sig             its signature, if somebody signed it
+//! ├── SHA256SUMS.sig             its signature, if it is signed
 //! ├── README.txt, import.sh      for a machine with sh, tar, cat and sha256sum alone: an OCI layout comes out
 //! └── vol-0001.tar …             OCI layouts in tars; the first has index.json, all manifests and the small blobs
 //! ```

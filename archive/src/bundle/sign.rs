@@ -21,7 +21,7 @@ pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// The most bytes of it that are read.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// Signs bundles' sums. This crate knows no keys: whoever writes bundles chooses them.
+/// Signs bundles' sums. The caller chooses the keys: this crate knows none.
 pub trait SumsSigner: fmt::Debug + Send + Sync {
     /// Returns a signature of the text of `SHA256SUMS`.
     ///

@@ -33,7 +33,6 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
     }
     let place = jobs::place(args.place.as_deref().unwrap_or_default(), &args.volumes)?;
     if place.is_bundle() {
-        let place = place.with_volumes(args.volumes.volumes.clone());
         return verify_bundle(args, &place, pattern.as_ref(), &session);
     }
     if let Some(against) = &args.against.against {
@@ -109,6 +108,17 @@ pub(super) fn check_signatures(
     checked.map_err(|fault| of_fault("PLACE", &fault).into())
 }
 
+/// How places are reached and read.
+pub(super) fn options(session: &Session, args: &VerifyArgs) -> Options {
+    Options {
+        jobs: open_files::workers(args.jobs),
+        request_retries: args.retries,
+        cancel: Arc::clone(&session.cancel),
+        credentials: Arc::new(jobs::logins(&args.registries)),
+        ..Options::default()
+    }
+}
+
 fn look(
     session: &Session,
     args: &VerifyArgs,
@@ -116,13 +126,7 @@ fn look(
     source: &dyn Source,
     pattern: Option<&ImagePattern>,
 ) -> Result<Result<Report, Fault>, TaskErrors> {
-    let options = Options {
-        jobs: open_files::workers(args.jobs),
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        credentials: Arc::new(jobs::logins(&args.registries)),
-        ..Options::default()
-    };
+    let options = options(session, args);
     let pool = options.pool(usize::MAX).map_err(problem)?;
     let told = |look: Look| session.progress.look(look);
     let Some(store) = source.offers().link_from else {

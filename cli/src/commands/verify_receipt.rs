@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use serde_json::json;
 use transload_reference::Reference;
 use transload_signature::ssh::SignedBy;
-use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
+use transload_transfer::{self as transfer, Fault, Observer, Source};
 
+use super::verify::options;
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
 use crate::args::{Output, VerifyArgs};
 use crate::jobs;
@@ -37,13 +38,7 @@ pub(super) fn verify_receipt(args: &VerifyArgs, file: &Path, session: &Session) 
         }
     };
     let place = location.place();
-    let options = Options {
-        jobs: open_files::workers(args.jobs),
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        credentials: Arc::new(jobs::logins(&args.registries)),
-        ..Options::default()
-    };
+    let options = options(session, args);
     let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
     let opened = transfer::open(&job, &place, &options, &observer);
     let source = match opened {
@@ -70,7 +65,7 @@ pub(super) fn verify_receipt(args: &VerifyArgs, file: &Path, session: &Session) 
         images: arrived.into_iter().zip(found).collect(),
     };
     let text = match args.output {
-        Output::Text => checked.text(),
+        Output::Text => ui::fitted(checked.text()),
         Output::Json => ui::json(&checked.json()),
     };
     let is_same = checked.images.iter().all(|(_, differs)| differs.is_none());
@@ -124,10 +119,9 @@ impl Checked<'_> {
 
     fn text(&self) -> String {
         let mut text = String::new();
-        let name = |image: &ImageReport| image.destination.clone();
         for (image, differs) in &self.images {
             if let Some(differs) = differs {
-                let _ = writeln!(text, "{}: {differs}", name(image));
+                let _ = writeln!(text, "{}: {differs}", image.destination);
             }
         }
         let all: usize = self.report.tasks.iter().map(|task| task.images.len()).sum();

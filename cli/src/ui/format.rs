@@ -132,26 +132,11 @@ pub fn way(source: &str, destination: &str) -> String {
 /// A text behind an indent, broken at spaces into lines of at most this width, which are indented alike. A word that is longer than a
 /// line stays where it is.
 pub fn wrap(text: &str, indent: &str, width: Option<usize>) -> String {
-    let Some(width) = width else {
-        return format!("{indent}{text}");
-    };
-    let mut lines = vec![indent.to_owned()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        let is_first = line == indent.chars().count();
-        let letters = word.chars().count();
-        let fits_a_line = indent.chars().count() + letters <= width;
-        if !is_first && fits_a_line && line + 1 + letters > width {
-            lines.push(indent.to_owned());
-        }
-        if let Some(line) = lines.last_mut() {
-            if line.len() > indent.len() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
+    let line = format!("{indent}{text}");
+    match width {
+        Some(width) => broken(&line, indent, width),
+        None => line,
     }
-    lines.join("\n")
 }
 
 /// A text whose lines are broken at spaces where they are wider than this; what is broken off is indented by two more.

@@ -168,11 +168,8 @@ fn own_name(name: &str) -> Result<RegistryName, TaskErrors> {
 }
 
 fn contents(args: &ServeArgs) -> Result<Vec<Box<dyn Content>>, TaskErrors> {
-    let mut contents = Vec::new();
-    for text in &args.places {
-        contents.push(content(text, &args.volumes)?);
-    }
-    Ok(contents)
+    let places = args.places.iter();
+    places.map(|text| content(text, &args.volumes)).collect()
 }
 
 fn content(text: &str, volumes: &VolumesArgs) -> Result<Box<dyn Content>, TaskErrors> {
