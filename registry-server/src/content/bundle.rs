@@ -18,16 +18,6 @@ pub struct BundleContent {
 }
 
 impl BundleContent {
-    /// Opens a bundle, whose volumes may be in further folders.
-    ///
-    /// # Errors
-    /// Where it can't be read, or lacks something.
-    pub fn open(path: impl Into<PathBuf>, volumes: &[PathBuf]) -> Result<BundleContent, ContentError> {
-        let path = path.into();
-        let bundle = Bundle::open(&path, volumes)?;
-        BundleContent::new(path, bundle)
-    }
-
     /// Takes a bundle that is open. Messages name it by its path.
     ///
     /// # Errors
