@@ -71,7 +71,11 @@ pub fn parse() -> Cli {
 }
 
 fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let given = if is_any_set() { given(arguments) } else { HashSet::new() };
+    let given = if is_any_set() {
+        given(arguments)
+    } else {
+        HashSet::new()
+    };
     let mut matches = command(&given)
         .try_get_matches_from(arguments)
         .map_err(|error| with_hint(error, arguments))?;
@@ -90,7 +94,10 @@ fn is_any_set() -> bool {
 /// The options that stand on the command line.
 fn given(arguments: &[OsString]) -> HashSet<String> {
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments);
-    matches.map_or_else(|_| HashSet::new(), |matches| flags(&matches, ValueSource::CommandLine))
+    matches.map_or_else(
+        |_| HashSet::new(),
+        |matches| flags(&matches, ValueSource::CommandLine),
+    )
 }
 
 /// The names of the options, of the program and of its command, whose values come from there.
