@@ -99,11 +99,13 @@ impl VastRegistry {
         });
         let shared = Arc::clone(&state);
         let listener = thread::spawn(move || {
-            let mut threads = Vec::new();
+            let mut threads: Vec<JoinHandle<()>> = Vec::new();
             for stream in listener.incoming().flatten() {
                 if shared.stopped.load(Ordering::SeqCst) {
                     break;
                 }
+                // A thread that has ended keeps its stack until it is joined or forgotten.
+                threads.retain(|thread| !thread.is_finished());
                 shared.lock().extend(stream.try_clone());
                 let state = Arc::clone(&shared);
                 // A connection that breaks is the client's failure, which the test sees there.

@@ -31,11 +31,13 @@ pub(super) fn listen(
     state: Arc<State>,
 ) -> JoinHandle<Vec<JoinHandle<()>>> {
     thread::spawn(move || {
-        let mut connections = Vec::new();
+        let mut connections: Vec<JoinHandle<()>> = Vec::new();
         for stream in listener.incoming().flatten() {
             if state.stopped.load(Ordering::SeqCst) {
                 break;
             }
+            // A thread that has ended keeps its stack until it is joined or forgotten.
+            connections.retain(|connection| !connection.is_finished());
             let id = state.connected(&stream);
             let state = Arc::clone(&state);
             connections.push(thread::spawn(move || {
