@@ -26,7 +26,7 @@ pub struct Options {
     pub json: Option<PathBuf>,
     /// Where everything is kept while it runs.
     pub scratch: Option<PathBuf>,
-    /// What the sizes of layers are multiplied by.
+    /// What the sizes of layers are multiplied by, and the numbers of images of `scale`.
     pub scale: f64,
 }
 
@@ -62,7 +62,7 @@ Options:
   --before FILE       another build of transload beside the peers, to tell what a change did (with --peers none)
   --json FILE         write every run as JSON
   --scratch DIR       where everything is kept while it runs (/dev/shm if there is room, else the folder for temporary files)
-  --scale X           multiply the sizes of layers by X
+  --scale X           multiply the sizes of layers by X, and the numbers of images of `scale`
   -h, --help          this text
 
 Rows:

@@ -186,7 +186,7 @@ fn others(
     }
     if options.wants("scale") {
         eprintln!("scale");
-        let (table, value) = scale::run(transload, folder, options.quick)?;
+        let (table, value) = scale::run(transload, folder, options.quick, options.scale)?;
         println!("{table}");
         values.push(("scale", value));
     }

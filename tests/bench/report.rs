@@ -267,11 +267,11 @@ pub fn memory(outcomes: &[Outcome], tools: &Tools) -> String {
     table(&["program", "peak memory of a process", "in"], &lines)
 }
 
-/// What failed.
+/// What failed, each in a line: all of it was told when it happened.
 pub fn failures(outcomes: &[Outcome]) -> Vec<String> {
     let all = outcomes.iter().flat_map(|outcome| {
         let failed = |(tool, result): &(Tool, Result<Vec<Sample>, String>)| {
-            let error = result.as_ref().err()?;
+            let error = result.as_ref().err()?.lines().last()?;
             Some(format!("{}, {}: {error}", outcome.row.title, tool.name()))
         };
         outcome.tools.iter().filter_map(failed)

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -33,14 +33,18 @@ struct Step {
     costs: Vec<(usize, Cost)>,
 }
 
-/// Runs every command with 1,000, 5,000 and 20,000 tiny images of two platforms, and with one repository of as many tags, against
-/// registries in memory. Gives a table and its JSON.
-pub fn run(transload: &Path, folder: &Path, quick: bool) -> Result<(String, Value)> {
+/// Runs every command with 1,000, 5,000 and 20,000 tiny images of two platforms (times `scale`), and with one repository of as many tags,
+/// against registries in memory. Gives a table and its JSON.
+pub fn run(transload: &Path, folder: &Path, quick: bool, scale: f64) -> Result<(String, Value)> {
     let counts: &[usize] = if quick { &[100, 400] } else { &[1000, 5000, 20_000] };
+    let counts: Vec<usize> = counts
+        .iter()
+        .map(|count| (*count as f64 * scale) as usize)
+        .collect();
     let folder = folder.join("scale");
     let registry = ScriptedRegistry::start();
     let (mut steps, mut put) = (Vec::new(), 0);
-    for &count in counts {
+    for &count in &counts {
         for n in put..count {
             let image = samples::index_of(Family::Oci, &["linux/amd64", "linux/arm64"], n as u64);
             registry.put_image(&format!("scale/image-{n}"), "v1", &image);
@@ -169,6 +173,7 @@ impl Size<'_> {
             "--dest",
             &tags,
         ];
+        let have = self.path("have.tli");
         let everything: [(&'static str, Vec<&str>); 23] = [
             ("pull --dry-run", [&pull[..], &["--dry-run"]].concat()),
             ("pull", pull.to_vec()),
@@ -176,7 +181,7 @@ impl Size<'_> {
             ("list", vec!["list", &store]),
             ("inspect", vec!["inspect", &names[0], "--src", &store]),
             ("verify", vec!["verify", &store]),
-            ("inventory", vec!["inventory", &store, "--output-file", "have"]),
+            ("inventory", vec!["inventory", &store, "--out", &have]),
             ("copy", vec!["copy", "--src", &store, "--dest", &copy]),
             ("diff", vec!["diff", &store, &copy]),
             ("prune --dry-run", vec!["prune", &copy, "--dry-run"]),
@@ -227,7 +232,11 @@ impl Size<'_> {
         for (name, args) in everything {
             self.step(steps, name, &args)?;
         }
-        self.serve(steps, &store, &list)
+        self.serve(steps, "serve", &store, &list)?;
+        self.serve(steps, "serve an OCI layout", &layout, &list)?;
+        self.serve_pushes(steps, "push to a served directory", &store, &self.path("pushed"))?;
+        let pushed = format!("oci:{}", self.path("pushed-layout"));
+        self.serve_pushes(steps, "push to a served OCI layout", &store, &pushed)
     }
 
     fn path(&self, name: &str) -> String {
@@ -267,15 +276,31 @@ impl Size<'_> {
     }
 
     /// Plans a pull of every image from a server of them: its time, and the server's memory.
-    fn serve(&self, steps: &mut Vec<Step>, store: &str, list: &str) -> Result<()> {
-        let server = Server::start(self.transload, store)?;
-        let dest: PathBuf = self.folder.join("served");
-        let dest = dest.display().to_string();
+    fn serve(&self, steps: &mut Vec<Step>, name: &'static str, store: &str, list: &str) -> Result<()> {
+        let server = Server::start(self.transload, &[store])?;
+        let dest = self.path("served");
         let pull = ["pull", "--dry-run", "--plain-http", "--src", &server.host];
         let pull = [&pull[..], &["--images-file", list, "--dest", &dest]].concat();
-        let cost = measure::run(&self.work(&pull), self.folder)?;
+        self.serve_step(steps, name, &server, &pull)
+    }
+
+    /// Pushes every image to a server: its time, and the server's memory.
+    fn serve_pushes(&self, steps: &mut Vec<Step>, name: &'static str, store: &str, to: &str) -> Result<()> {
+        let server = Server::start(self.transload, &[to, "--writable", "--as", "hub.local"])?;
+        let push = ["push", "--plain-http", "--src", store, "--dest", &server.host];
+        self.serve_step(steps, name, &server, &push)
+    }
+
+    fn serve_step(
+        &self,
+        steps: &mut Vec<Step>,
+        name: &'static str,
+        server: &Server,
+        args: &[&str],
+    ) -> Result<()> {
+        let cost = measure::run(&self.work(args), self.folder)?;
         let peak = peak_memory(server.child.id()).unwrap_or(0);
-        self.record(steps, "serve", Cost { peak, ..cost });
+        self.record(steps, name, Cost { peak, ..cost });
         Ok(())
     }
 }
@@ -287,9 +312,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(transload: &Path, store: &str) -> Result<Server> {
+    fn start(transload: &Path, args: &[&str]) -> Result<Server> {
         let mut child = Command::new(transload)
-            .args(["serve", "--listen", "127.0.0.1:0", store])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -175,7 +175,13 @@ impl Tools {
             .find(tagged)
             .or(text.lines().next())
             .unwrap_or_default();
-        line.split_whitespace().last().unwrap_or("unknown").to_owned()
+        let version = if tool.is_transload() {
+            // With its commit.
+            line.split_once(' ').map(|(_, version)| version)
+        } else {
+            line.split_whitespace().last()
+        };
+        version.unwrap_or("unknown").to_owned()
     }
 
     /// A set from a registry into a directory that was prepared.

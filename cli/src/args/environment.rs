@@ -17,6 +17,9 @@ use super::hints::with_hint;
 use super::{Cli, OUTPUT, REGISTRIES, REPORTS, TRANSFER};
 use crate::ui;
 
+/// What every variable begins with.
+const PREFIX: &str = "TRANSLOAD_";
+
 /// The headings of flags that say how, not what.
 const HEADINGS: [&str; 4] = [TRANSFER, REGISTRIES, OUTPUT, REPORTS];
 
@@ -68,11 +71,11 @@ pub fn parse() -> Cli {
 }
 
 fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let given = Cli::command()
-        .ignore_errors(true)
-        .try_get_matches_from(arguments)
-        .map(|matches| flags(&matches, ValueSource::CommandLine))
-        .unwrap_or_default();
+    let given = if is_any_set() {
+        given(arguments)
+    } else {
+        HashSet::new()
+    };
     let mut matches = command(&given)
         .try_get_matches_from(arguments)
         .map_err(|error| with_hint(error, arguments))?;
@@ -80,6 +83,21 @@ fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.command.pass_over(&set);
     Ok(cli)
+}
+
+/// Whether a variable is set that may stand for a flag: only then do flags of the command line have to be known before, which takes as long as
+/// reading them.
+fn is_any_set() -> bool {
+    std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with(PREFIX))
+}
+
+/// The options that stand on the command line.
+fn given(arguments: &[OsString]) -> HashSet<String> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments);
+    matches.map_or_else(
+        |_| HashSet::new(),
+        |matches| flags(&matches, ValueSource::CommandLine),
+    )
 }
 
 /// The names of the options, of the program and of its command, whose values come from there.
@@ -160,7 +178,7 @@ fn with_variable(arg: Arg, command: &Command, root: &Command, given: &HashSet<St
     // A switch, too, that may have a word of its own.
     let may_stand_alone = is_switch || arg.get_num_args().is_some_and(|number| number.min_values() == 0);
     // The library wants a name that lasts; there are some twenty.
-    let variable: &'static str = format!("TRANSLOAD_{}", flag.to_ascii_uppercase().replace('-', "_")).leak();
+    let variable: &'static str = format!("{PREFIX}{}", flag.to_ascii_uppercase().replace('-', "_")).leak();
     if let Some(value) = std::env::var_os(variable) {
         let value = value.to_string_lossy();
         let is_off = may_stand_alone && OFF.contains(&value.to_ascii_lowercase().as_str());

@@ -263,8 +263,7 @@ impl Soak {
             2 => {
                 let host = self.other.host().to_owned();
                 let program = Transload::new().args(["push", "--src", &store, "--dest", &host]);
-                // Images that a prune deletes between the listing and the reading are told as missing.
-                self.started(program, Purpose::Sends, is_pruned)
+                self.started(program, Purpose::Sends, false)
             }
             3 | 4 => {
                 let short = Served::start(&[&store, "--writable", "--as", "hub.local"]);

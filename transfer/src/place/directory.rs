@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use transload_layout_store::{Error as StoreError, Format, Listing, OpenOptions, Store, StoredImage};
+use transload_layout_store::{Error as StoreError, Format, Listing, Store, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 pub(super) use share::takes_no_room;
@@ -65,21 +65,15 @@ impl Kind for OciLayout {
     }
 }
 
-fn open_options(place: &LocalPlace, opener: &Opener, format: Option<Format>) -> OpenOptions {
-    let options = opener.directories();
-    let options = format.into_iter().fold(options, OpenOptions::format);
-    place.name().cloned().into_iter().fold(options, OpenOptions::name)
-}
-
 /// Opens a directory, of this format or of any, to read images from it.
 pub(super) fn source(
     place: &LocalPlace,
     opener: &Opener,
     format: Option<Format>,
 ) -> Result<Arc<dyn Source>, Fault> {
-    let store = open_options(place, opener, format).open(place.path());
+    let store = opener.directory(place, format);
     let store = store.map_err(|error| Fault::store(Side::Source, error))?;
-    Ok(Arc::new(DirectorySource::new(Arc::new(store))))
+    Ok(Arc::new(DirectorySource::new(store)))
 }
 
 /// Opens a directory to write images to it.
@@ -88,7 +82,7 @@ pub(super) fn sink(
     options: &SinkOptions,
     format: Option<Format>,
 ) -> Result<Arc<dyn Sink>, Fault> {
-    let store = open_options(place, &options.opener, format).create(place.path());
+    let store = options.opener.directories(place, format).create(place.path());
     let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
@@ -103,7 +97,7 @@ pub(super) fn look(
     if path.symlink_metadata().is_err() {
         return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
     }
-    let store = open_options(place, &options.opener, format).open(path);
+    let store = options.opener.directories(place, format).open(path);
     let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
@@ -119,13 +113,13 @@ pub(super) fn check_source(
         let message = format!("there is no directory {}", path.display());
         return Err(Refusal::wrong(message, where_else(path)));
     }
-    let opened = open_options(place, opener, format).open(path);
+    let opened = opener.directories(place, format).open(path);
     opened.map(|_| ()).map_err(refusal)
 }
 
 /// Checks that images can be written to a directory, which is made where it isn't there.
 pub(super) fn check_sink(place: &LocalPlace, opener: &Opener, format: Option<Format>) -> Result<(), Refusal> {
-    let (path, options) = (place.path(), open_options(place, opener, format));
+    let (path, options) = (place.path(), opener.directories(place, format));
     if path.symlink_metadata().is_ok() {
         options.open(path).map_err(refusal)?;
     } else {

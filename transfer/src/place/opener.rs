@@ -8,17 +8,23 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use transload_archive::{Archive, Error};
-use transload_layout_store as layout_store;
+use transload_layout_store::{self as layout_store, Format, Store};
+use transload_reference::Reference;
 
-use super::Straight;
+use super::{LocalPlace, Straight};
 
-/// Opens what is on disks. Archives are kept open: a pass over their headers, and more for compressed ones, comes before their first byte.
+/// Opens what is on disks. What is read stays open to the end of the run: nobody removes from a directory what was listed, and an archive
+/// isn't gone through again.
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
     cancel: Arc<AtomicBool>,
     archives: Arc<Mutex<HashMap<PathBuf, Opened>>>,
+    directories: Arc<Mutex<HashMap<Directory, Arc<Store>>>>,
     straight: Arc<Mutex<Option<Straight>>>,
 }
+
+/// A directory's path, and how it is opened.
+type Directory = (PathBuf, Option<Format>, Option<Reference>);
 
 /// An archive, with the state of its file when it was opened; none of standard input.
 type Opened = (Option<State>, Arc<Archive>);
@@ -33,6 +39,7 @@ impl Opener {
         Opener {
             cancel: Arc::clone(cancel),
             archives: Arc::default(),
+            directories: Arc::default(),
             straight: Arc::default(),
         }
     }
@@ -42,9 +49,30 @@ impl Opener {
         *self.straight.lock().unwrap_or_else(PoisonError::into_inner) = Some(straight);
     }
 
-    /// How directories are opened.
-    pub fn directories(&self) -> layout_store::OpenOptions {
-        layout_store::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel))
+    /// How a directory, of this format or of any, is opened.
+    pub fn directories(&self, place: &LocalPlace, format: Option<Format>) -> layout_store::OpenOptions {
+        let options = layout_store::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel));
+        let options = format
+            .into_iter()
+            .fold(options, layout_store::OpenOptions::format);
+        let name = place.name().cloned();
+        name.into_iter().fold(options, layout_store::OpenOptions::name)
+    }
+
+    /// Opens a directory, of this format or of any, to read from it. It is opened once, and held to the end of the run.
+    pub fn directory(
+        &self,
+        place: &LocalPlace,
+        format: Option<Format>,
+    ) -> Result<Arc<Store>, layout_store::Error> {
+        let key = (place.path().to_owned(), format, place.name().cloned());
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = directories.get(&key) {
+            return Ok(Arc::clone(store));
+        }
+        let store = Arc::new(self.directories(place, format).open(place.path())?);
+        directories.insert(key, Arc::clone(&store));
+        Ok(store)
     }
 
     /// Opens an archive, or the one that standard input gives where the path is `-`.
