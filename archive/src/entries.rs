@@ -144,14 +144,14 @@ impl Entries {
         loop {
             let Some(block) = block_at(tar, offset, length)? else {
                 return Err(Flaw::Whole(format!(
-                    "it was cut off: it ends at byte {offset}{} without the mark that ends a tar",
+                    "it was cut off: it ends at byte {offset}{} without a tar's end marker",
                     self.after()
                 )));
             };
             if is_zero(&block) {
                 if block_at(tar, offset + BLOCK, length)?.is_some_and(|next| !is_zero(&next)) {
                     return Err(Flaw::Whole(format!(
-                        "an entry follows the mark that ends it, at byte {offset}"
+                        "an entry follows its end marker, at byte {offset}"
                     )));
                 }
                 break;
@@ -169,7 +169,7 @@ impl Entries {
             Ok(())
         } else {
             Err(Flaw::Whole(
-                "it ends behind an extension header of no entry".to_owned(),
+                "it ends after an extension header without an entry".to_owned(),
             ))
         }
     }
@@ -272,7 +272,7 @@ impl Entries {
                 self.count_one(0)
             }
             other => Err(refused(format!(
-                "is {}, which no archive of images has",
+                "is {}, which doesn't belong in an archive of images",
                 kind_name(other)
             ))),
         }
@@ -359,7 +359,9 @@ pub(crate) fn read<S: ReadAt + ?Sized>(tar: &S, extent: Extent) -> io::Result<Ve
 
 /// Returns why a block is no header: its sum is another. Old programs added signed bytes.
 pub(crate) fn check_sum(header: &Header) -> Result<(), String> {
-    let told = header.cksum().map_err(|_| "its sum is no number".to_owned())?;
+    let told = header
+        .cksum()
+        .map_err(|_| "its checksum isn't a number".to_owned())?;
     let (mut unsigned, mut signed) = (0_i64, 0_i64);
     for (at, byte) in header.as_bytes().iter().enumerate() {
         let byte = if (148..156).contains(&at) { b' ' } else { *byte };
@@ -408,7 +410,7 @@ pub(crate) fn declared_size(header: &Header) -> Result<u64, String> {
     }
     header
         .entry_size()
-        .map_err(|_| "has a size that is no number".to_owned())
+        .map_err(|_| "has a size that isn't a number".to_owned())
 }
 
 fn long_name(bytes: &[u8]) -> Result<String, String> {

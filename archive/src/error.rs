@@ -30,7 +30,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is no archive of images.
-    #[error("{} is no archive of images: it is {found}", shown(path))]
+    #[error("{} isn't an archive of images: it is {found}", shown(path))]
     NotAnArchive {
         /// The file.
         path: PathBuf,
@@ -201,7 +201,7 @@ impl Error {
                     "compare the file with its checksum, and fetch or save it again"
                 }
                 io::ErrorKind::FileTooLarge => {
-                    "no file may be so large here (FAT ends at 4 GiB): choose another filesystem, or raise the limit (ulimit -f shows it)"
+                    "files can't be that large here (FAT ends at 4 GiB): choose another filesystem, or raise the limit (ulimit -f shows it)"
                 }
                 _ => return None,
             },
@@ -215,13 +215,11 @@ impl Error {
                 "unpack it by hand and give the plain tar, if it comes from somebody you trust"
             }
             Error::WrongContent { .. } => {
-                "the place that the blob comes from may be damaged, or something in between changes it"
+                "the source may be damaged, or something on the way changes the bytes"
             }
             Error::Locked { .. } => "wait until it ends, or write to another file",
-            Error::VolumeCommand { .. } => {
-                "run the same command again: it goes on with this volume, and those before it aren't written again"
-            }
-            Error::Incomplete { .. } => "run it again: it goes on with what is there",
+            Error::VolumeCommand { .. } => "run the same command again: it continues with this volume",
+            Error::Incomplete { .. } => "run it again: it continues where it stopped",
             _ => return None,
         };
         Some(text.to_owned())

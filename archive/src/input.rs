@@ -232,7 +232,7 @@ fn recognise(start: &[u8]) -> Result<Compression, &'static str> {
         {
             Err("a text file")
         }
-        _ => Err("no tar, and no gzip or zstd file"),
+        _ => Err("neither a tar nor a gzip or zstd file"),
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
             (b"{\"a\":1}", "a JSON file"),
             (b"\n<!DOCTYPE html>", "an HTML or XML page"),
             (b"hello\n", "a text file"),
-            (b"\x00\x01", "no tar, and no gzip or zstd file"),
+            (b"\x00\x01", "neither a tar nor a gzip or zstd file"),
             (b"\xfd7zXZ\0", "an xz file: unpack it"),
         ] {
             assert_eq!(recognise(start), Err(found), "{}", start.escape_ascii());

@@ -93,7 +93,7 @@ pub(crate) fn missing(archive: &Archive, entry: &str) -> Error {
     Error::entry(
         &archive.path,
         entry,
-        "isn't there, and the archive's list names it",
+        "is missing, and the archive's list names it",
     )
 }
 

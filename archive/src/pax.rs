@@ -40,11 +40,13 @@ pub(crate) fn read(mut rest: &[u8]) -> Result<Records, String> {
             b"size" => {
                 let size = text()?
                     .parse()
-                    .map_err(|_| "is a pax header whose size is no number")?;
+                    .map_err(|_| "is a pax header whose size isn't a number")?;
                 records.size = Some(size);
             }
             key if key.starts_with(b"GNU.sparse.") => {
-                return Err("is the header of a sparse file, which no archive of images has".to_owned());
+                return Err(
+                    "is the header of a sparse file, which doesn't belong in an archive of images".to_owned(),
+                );
             }
             _ => {}
         }

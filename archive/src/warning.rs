@@ -82,11 +82,11 @@ impl fmt::Display for Warning {
             Warning::NotForDocker { image } => {
                 write!(
                     f,
-                    "{image}: docker load passes over it, as it is no image that Docker runs on Linux"
+                    "{image}: docker load skips it, since Docker on Linux can't run it"
                 )
             }
             Warning::NamelessInDocker { image } => {
-                write!(f, "{image}: docker load gives it no name, as it has no tag")
+                write!(f, "{image}: docker load gives it no name, since it has no tag")
             }
             Warning::ZstdLayers { image } => {
                 write!(

@@ -214,7 +214,10 @@ fn check_target(path: &Path) -> Result<(), Error> {
 }
 
 fn not_a_file() -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no file")
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "something there isn't a regular file",
+    )
 }
 
 /// Locks a file, unless another process keeps it locked. A program that is just being started has the files of its parent for a moment, and

@@ -55,7 +55,7 @@ fn entries_that_no_archive_of_images_has_are_refused_by_name() {
         (good().symlink("a", ""), "\"a\" is a link to nothing"),
         (
             device(EntryType::Char),
-            "\"dev/x\" is a character device, which no archive of images has",
+            "\"dev/x\" is a character device, which doesn't belong in an archive of images",
         ),
         (device(EntryType::Block), "\"dev/x\" is a block device"),
         (device(EntryType::Fifo), "\"dev/x\" is a named pipe"),
@@ -194,7 +194,7 @@ fn names_that_are_told_twice_are_refused() {
     };
     assert!(refused(&long(pax(good())).file("y", "").end()).contains("has a second long name"));
     assert!(refused(&pax(pax(good())).file("y", "").end()).contains("two pax headers"));
-    assert!(refused(&long(good()).end()).contains("behind an extension header of no entry"));
+    assert!(refused(&long(good()).end()).contains("after an extension header without an entry"));
 }
 
 #[test]

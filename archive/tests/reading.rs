@@ -289,7 +289,7 @@ fn an_archive_of_before_docker_1_10_gets_configs_and_manifests() {
         ),
         (
             Tar::new().file(&format!("{a}/json"), "{}"),
-            "layer.tar\" isn't there",
+            "layer.tar\" is missing",
         ),
         (Tar::new().file(&format!("{a}/json"), "what"), "can't be read"),
         (
@@ -456,7 +456,7 @@ fn a_docker_archive_that_contradicts_itself_is_refused_by_name() {
         ),
         (
             docker_save(&image.config, b"layer", &list(&config, &["0d/layer.tar"])),
-            "entry \"0d/layer.tar\" isn't there, and the archive's list names it",
+            "entry \"0d/layer.tar\" is missing, and the archive's list names it",
         ),
         (
             docker_save(&image.config, b"layer", &list(&config, &[])),
@@ -464,7 +464,7 @@ fn a_docker_archive_that_contradicts_itself_is_refused_by_name() {
         ),
         (
             docker_save(&image.config, b"layer", &list("none.json", &["0a/layer.tar"])),
-            "entry \"none.json\" isn't there",
+            "entry \"none.json\" is missing",
         ),
         (
             docker_save(&image.config, b"layer", &list("../x", &["0a/layer.tar"])),
@@ -664,7 +664,10 @@ fn a_file_that_is_no_archive_of_images_is_told_for_what_it_is() {
         let (_folder, path) = written("file", &bytes);
         let error = Archive::open(&path).unwrap_err().to_string();
         assert!(
-            error.starts_with(&format!("{} is no archive of images: {expected}", path.display())),
+            error.starts_with(&format!(
+                "{} isn't an archive of images: {expected}",
+                path.display()
+            )),
             "{error}"
         );
     }

@@ -235,8 +235,7 @@ fn what_a_program_cannot_do_with_an_archive_is_told() {
             "hub.local/x:1: its layers are packed with zstd, which Docker loads from version 23 on",
         ]
     );
-    let not_for_docker =
-        ["hub.local/x:1: docker load passes over it, as it is no image that Docker runs on Linux"];
+    let not_for_docker = ["hub.local/x:1: docker load skips it, since Docker on Linux can't run it"];
     assert_eq!(
         warnings(PlannedImage::new(name(), artifact, Vec::new())),
         not_for_docker
@@ -440,7 +439,7 @@ fn a_second_writer_is_refused_and_a_later_one_is_not() {
             Writer::create(other, plan())
                 .unwrap_err()
                 .to_string()
-                .ends_with("there is something that is no file")
+                .ends_with("something there isn't a regular file")
         );
     }
 }

@@ -28,7 +28,7 @@ use crate::open_files;
 use crate::receipt::{self, ReceiptFile};
 use crate::records::{Ending, Records};
 use crate::report::{self, ReportFile};
-use crate::signals::on_signals;
+use crate::signals::{on_signals, on_suspension};
 use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
 use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
@@ -332,6 +332,7 @@ fn transfer_all(
                 let told = ui::Told {
                     jobs: jobs.len(),
                     retries: &progress.retry_causes(),
+                    has_report: how.report.is_some(),
                     width: ui::err_width(),
                 };
                 ui::err(ui::summary(&summary, told));
@@ -386,7 +387,7 @@ fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
     if how.dry_run || how.output.is_none() {
         return Ok(());
     }
-    let problem = Problem::of_file("--output", "it is the form of the plan that --dry-run shows");
+    let problem = Problem::of_file("--output", "it sets the format of --dry-run");
     let hint =
         "add --dry-run to see what would move; --report FILE writes what became of each image, as JSON";
     Err(problem.with_hint(hint).into())
@@ -424,6 +425,10 @@ impl Session {
         let cancel = Arc::new(AtomicBool::new(false));
         let last = LastDeed::default();
         stop_on_signal(&cancel, &progress, &last);
+        if progress.draws() {
+            let progress = Arc::clone(&progress);
+            on_suspension(move |suspend| progress.without_bars(suspend));
+        }
         Session {
             progress,
             cancel,
@@ -455,12 +460,12 @@ fn stop_on_signal(cancel: &Arc<AtomicBool>, progress: &Arc<Progress>, last: &Las
             end();
             std::process::exit(i32::from(INTERRUPTED));
         }
+        progress.finish();
         progress.print("stopping; once more to stop at once");
         let (progress, end) = (Arc::clone(&progress), end.clone());
         let stop = move || {
             thread::sleep(ORDERLY);
             end();
-            progress.finish();
             progress.print("\nStopped, without waiting for an answer.");
             progress.print(ui::GOES_ON);
             std::process::exit(i32::from(INTERRUPTED));

@@ -134,7 +134,7 @@ pub fn copy(args: &CopyArgs) -> Result<Job, TaskErrors> {
         endpoint("--src", src, parsed, &mut wrong)
     });
     if let (None, Some(given)) = (&args.src, args.volumes.given()) {
-        wrong.note(given, "it is about the bundle of --src, and there is none");
+        wrong.note(given, "it is for bundles, and --src isn't one");
     }
     let destinations = destinations(&args.dest, &mut wrong, |dest, wrong| {
         let parsed = Location::parse_argument(dest).map(Endpoint::Fixed);
@@ -167,8 +167,8 @@ fn bundling(args: &BundleArgs, destination: &Endpoint, wrong: &mut Wrong) -> Bun
     if let Some(given) = args.given()
         && !destination.local().is_some_and(LocalPlace::is_bundle)
     {
-        let message = "it says how a bundle is written, and --dest is none";
-        wrong.note_with_hint(given, message, "a bundle is written --dest bundle:DIR");
+        let message = "it is for writing bundles, and --dest isn't one";
+        wrong.note_with_hint(given, message, "for a bundle, write --dest bundle:DIR");
     }
     Bundling {
         base: args.base.clone(),
@@ -196,8 +196,8 @@ fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Loca
         }
         other => {
             let message = match given {
-                "--trust" => format!("{other} is no bundle, and only bundles are signed as a whole"),
-                _ => format!("{other} is no bundle, and has no volumes"),
+                "--trust" => format!("{other} isn't a bundle, and only bundles are signed as a whole"),
+                _ => format!("{other} isn't a bundle, and has no volumes"),
             };
             wrong.note(given, message);
             other
@@ -284,7 +284,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
     {
         wrong.note_with_hint(
             "IMAGE",
-            "no image is named, and only a directory's can all be taken",
+            "no image is named, and only a place on disk can be copied whole",
             "name the images, or give --images-file, or a directory as --src",
         );
     }
@@ -510,7 +510,7 @@ mod tests {
             ),
             (
                 "transload pull a.io/x:1 --dest ./d --creds secretword",
-                "isn't a user and a password",
+                "isn't USER:PASSWORD",
             ),
         ] {
             let said = read(line).unwrap_err().to_string();

@@ -59,7 +59,7 @@ impl ReceiptFile {
         };
         let file = ReportFile::prepare(path).map_err(unwritable)?;
         if file.is_stdout() {
-            let problem = Problem::of_file("--receipt", "a receipt is a file, and no stream");
+            let problem = Problem::of_file("--receipt", "a receipt must be a file");
             return Err(problem.with_hint("such as receipt.json"));
         }
         let signature = signer.map(|signer| {

@@ -66,8 +66,7 @@ pub(crate) fn policy(args: &TrustArgs) -> Result<Option<Arc<TrustPolicy>>, Vec<P
 /// # Errors
 /// What is wrong with the file.
 pub(crate) fn read_signers(file: &Path) -> Result<Arc<AllowedSigners>, TaskErrors> {
-    let text =
-        read_beginning(file, MAX_ALLOWED_SIGNERS).map_err(|error| of_file(file, &error.to_string()))?;
+    let text = read_beginning(file, MAX_ALLOWED_SIGNERS).map_err(|error| unreadable(file, &error))?;
     Ok(Arc::new(
         AllowedSigners::parse(&text).map_err(|error| of_ssh(file, &error))?,
     ))
@@ -78,7 +77,7 @@ pub(crate) fn read_signers(file: &Path) -> Result<Arc<AllowedSigners>, TaskError
 /// # Errors
 /// What is wrong with the file.
 pub(crate) fn read_signer(file: &Path) -> Result<Arc<SshSigner>, TaskErrors> {
-    let text = read_beginning(file, MAX_SSH_KEY).map_err(|error| of_file(file, &error.to_string()))?;
+    let text = read_beginning(file, MAX_SSH_KEY).map_err(|error| unreadable(file, &error))?;
     let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
     let signer = SshSigner::read(&text, agent.as_deref().map(Path::new));
     Ok(Arc::new(signer.map_err(|error| of_ssh(file, &error))?))
@@ -96,11 +95,11 @@ pub(crate) fn read_beginning(file: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn of_file(file: &Path, message: &str) -> Problem {
-    Problem::of_file(&file.display().to_string(), message.to_owned())
+fn unreadable(file: &Path, error: &io::Error) -> Problem {
+    task::unreadable(file, &file.display().to_string(), error)
 }
 
 pub(crate) fn of_ssh(file: &Path, error: &SshError) -> Problem {
-    let problem = of_file(file, &error.to_string());
+    let problem = Problem::of_file(&file.display().to_string(), error.to_string());
     error.hint().into_iter().fold(problem, Problem::with_hint)
 }

@@ -451,7 +451,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             } else {
                 self.0
                     .mistakes
-                    .push((key.id, format!("the key `{name}` is here twice")));
+                    .push((key.id, format!("the key `{name}` is repeated")));
             }
         }
         for (at, value) in merged {

@@ -33,7 +33,7 @@ impl Store {
                 self.directory.names.note();
                 Ok(size == blob.size)
             }
-            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it isn't a regular file")),
         }
     }
 
@@ -78,7 +78,7 @@ impl Store {
         match kind(&path)? {
             Kind::Nothing => Ok(None),
             // Opening a pipe would wait for a writer for ever.
-            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it is no file")),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&path, "it isn't a regular file")),
             Kind::File(_) => File::open(&path).map(Some).map_err(Error::io("opening", &path)),
         }
     }
@@ -92,7 +92,7 @@ impl Store {
             match kind(&path)? {
                 Kind::Nothing | Kind::Folder => {}
                 Kind::File(_) | Kind::Other => {
-                    return Err(Error::damaged(&path, "it is no folder of the store's own"));
+                    return Err(Error::damaged(&path, "it isn't a folder of this store"));
                 }
             }
         }

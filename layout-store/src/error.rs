@@ -32,7 +32,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder isn't a store.
-    #[error("{} is no image directory: {looks_like}", shown(path))]
+    #[error("{} isn't an image directory: {looks_like}", shown(path))]
     NotAStore {
         /// The folder.
         path: PathBuf,
@@ -143,16 +143,17 @@ impl Error {
                 "pull and push the image with a current docker, podman or skopeo, then pull it into the directory again"
             }
             Error::Damaged { path, .. } if path.ends_with(LAYOUT) => {
-                "keep this file: it may be all that tells what the tags stand for. `transload verify DIR --repair` makes it anew from the files of its tags, where there are any, and keeps the old one as layout~"
+                "keep this file: it may be the only record of the tags. `transload verify DIR --repair` rebuilds it from the files of its tags, if \
+                 there are any, and keeps the old one as layout~"
             }
             Error::Damaged { path, .. } if path.ends_with(INDEX) => {
-                "keep this file: it is all that tells which images there are. Correct it, or take the directory from where it came from again"
+                "keep this file: it is the only list of the images. Correct it, or copy the directory from its source again"
             }
             Error::Damaged { .. } | Error::Manifest { .. } => {
                 "move that file away and pull its image into the directory again"
             }
             Error::WrongContent { .. } => {
-                "what serves the blob may be damaged, or something in between changes it"
+                "the source may be damaged, or something on the way changes the bytes"
             }
             Error::Stopped { .. } => return None,
             Error::NoColons { .. } => {
@@ -208,14 +209,14 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
             "this user has no permission there: check owner and permissions (ls -ld), or choose another directory"
         }
         io::ErrorKind::StorageFull => {
-            "the disk is full: make room and run the same command again, it goes on where it ended"
+            "the disk is full: make room and run the same command again; it continues where it stopped"
         }
         io::ErrorKind::QuotaExceeded => {
-            "the quota is used up: make room and run the same command again, it goes on where it ended"
+            "the quota is used up: make room and run the same command again; it continues where it stopped"
         }
         io::ErrorKind::ReadOnlyFilesystem => "the filesystem is mounted read-only",
         io::ErrorKind::FileTooLarge => {
-            "no file may be so large here: raise the limit (ulimit -f shows it), or choose a filesystem that takes larger files"
+            "files can't be that large here: raise the limit (ulimit -f shows it), or choose a filesystem that takes larger files"
         }
         _ => return None,
     })

@@ -156,7 +156,7 @@ pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match kind(path)? {
         Kind::Nothing | Kind::Folder => Ok(None),
-        Kind::Other => Err(Error::damaged(path, "it is no file")),
+        Kind::Other => Err(Error::damaged(path, "it isn't a regular file")),
         Kind::File(size) if size > MAX_MANIFEST_SIZE => Err(Error::Manifest {
             path: path.to_owned(),
             source: ManifestError::TooLarge { size },

@@ -38,7 +38,7 @@ pub(crate) enum Share {
 /// Opens a file that is to be locked, making it if it isn't there.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
     if matches!(kind(path)?, Kind::Folder | Kind::Other) {
-        return Err(Error::damaged(path, "it is no file"));
+        return Err(Error::damaged(path, "it isn't a regular file"));
     }
     let file = File::options()
         .read(true)

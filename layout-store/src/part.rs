@@ -94,7 +94,7 @@ impl Parts {
     ) -> Result<(), Error> {
         let path = file(&writer.partial, start);
         if !matches!(kind(&path)?, Kind::File(_)) {
-            return Err(Error::damaged(&path, "it is no file"));
+            return Err(Error::damaged(&path, "it isn't a regular file"));
         }
         let Some(known) = writer.position.checked_sub(start) else {
             return Err(Error::damaged(

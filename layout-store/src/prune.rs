@@ -74,7 +74,7 @@ impl Exclusive {
         if let Some(folder) = listing.nameless.first() {
             return Err(Error::damaged(
                 folder,
-                "no image's name leads there, so what it needs isn't known: move it away",
+                "no image's name leads there, so its blobs aren't known: move it away",
             ));
         }
         // What the other of two folders lets a tag stand for goes and stays with the tag.
@@ -280,7 +280,7 @@ impl Reached {
             }
             let Some(manifest) = store.manifest(repository, &digest)? else {
                 let path = store.manifest_path(repository, &digest);
-                let reason = "it is missing, so what its image needs isn't known";
+                let reason = "it is missing, so its image's blobs aren't known";
                 return Err(Error::damaged(&path, reason));
             };
             let view = manifest.view();

@@ -38,13 +38,13 @@ pub(crate) fn recognise(path: &Path) -> Result<Found, Error> {
         return Ok(match is_version_1(&path.join(MARK))? {
             true => Found::Store(Format::Oci),
             false => Found::Other(
-                "it would be an OCI image layout, but its file oci-layout doesn't say that it is one of version 1",
+                "it looks like an OCI image layout, but its file oci-layout doesn't name version 1",
             ),
         });
     }
     if has_file(INDEX)? && has_folder("blobs/sha256")? {
         return Ok(Found::Other(
-            "it would be an OCI image layout, but has no file oci-layout",
+            "it looks like an OCI image layout, but has no file oci-layout",
         ));
     }
     // A repository may be called as folders and files of other formats are.

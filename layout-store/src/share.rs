@@ -17,7 +17,7 @@ const OTHERS_MAY_WRITE: u32 = 0o022;
 impl Store {
     /// Hashes a blob of another store and gives it a name here, as a hard link: the two stores have one file then, and whoever
     /// writes to it changes both. Returns whether that was done. It isn't done for a file that belongs to another user, that others
-    /// may write, that changes meanwhile, that holds other bytes than its name says, or that is on another filesystem: copy such a blob.
+    /// may write, that changes meanwhile, that doesn't match the digest in its name, or that is on another filesystem: copy such a blob.
     ///
     /// `watch` is told how many bytes were hashed since it was last told, and stops it by `false`.
     ///

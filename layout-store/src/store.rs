@@ -74,7 +74,7 @@ impl Store {
     pub fn images(&self) -> Result<impl ExactSizeIterator<Item = StoredImage> + Debug + use<>, Error> {
         let listing = self.listing()?.undamaged()?;
         for folder in &listing.nameless {
-            log::warn!("{} is passed over: no image's name leads there", shown(folder));
+            log::warn!("{} is skipped: no image's name leads there", shown(folder));
         }
         Ok(listing.images.into_iter())
     }

@@ -40,7 +40,7 @@ impl fmt::Display for UploadId {
 
 /// A text that is no upload's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no upload's name")]
+#[error("it isn't an upload's name")]
 pub struct NoUploadId;
 
 impl FromStr for UploadId {

@@ -38,7 +38,7 @@ pub enum Flaw {
         found: u64,
     },
     /// The file has the size, but other bytes.
-    #[error("holds other bytes than its name says")]
+    #[error("doesn't match the digest in its name")]
     Corrupt,
     /// The file can't be read, or is no file.
     #[error("can't be read: {}", .0.reason())]
@@ -180,6 +180,6 @@ pub(crate) fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
     if folders::is_plain(root, folder)? {
         Ok(())
     } else {
-        Err(Error::damaged(folder, "it is no folder of the store's own"))
+        Err(Error::damaged(folder, "it isn't a folder of this store"))
     }
 }

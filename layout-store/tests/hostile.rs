@@ -245,7 +245,7 @@ fn what_is_in_the_way_of_a_file_is_said_to_be_no_file() {
         ] {
             assert_eq!(
                 error.to_string(),
-                format!("{} is damaged: it is no file", path.display())
+                format!("{} is damaged: it isn't a regular file", path.display())
             );
             assert!(error.hint().unwrap().contains("move that file away"));
         }

@@ -40,7 +40,7 @@ fn each_way_in_which_a_blob_can_be_wrong_is_told_apart() {
     let mut rotten = fs::read(&path).unwrap();
     rotten[999_999] ^= 1;
     fs::write(&path, &rotten).unwrap();
-    assert_eq!(flaw(&store, &blob), "holds other bytes than its name says");
+    assert_eq!(flaw(&store, &blob), "doesn't match the digest in its name");
     drop(store.repair().set_aside(&blob.digest).unwrap());
     assert!(path.exists(), "it goes back");
     let aside = store.repair().set_aside(&blob.digest).unwrap();

@@ -29,10 +29,10 @@ pub enum Keep {
 #[non_exhaustive]
 pub enum FilterError {
     /// It isn't an index, or its entries have no digest and size.
-    #[error("the index can't be cut down: {0}")]
+    #[error("the index can't be filtered: {0}")]
     Json(#[from] serde_json::Error),
     /// What remains isn't an index. This doesn't happen to an index that could be read.
-    #[error("the index that remains can't be read: {0}")]
+    #[error("the filtered index can't be read: {0}")]
     Manifest(#[from] ManifestError),
 }
 
@@ -44,7 +44,7 @@ impl FilterError {
 
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        Some("take all platforms: an index that is moved whole isn't cut")
+        Some("take all platforms: then the index isn't filtered")
     }
 }
 

@@ -25,10 +25,10 @@ struct Rule {
 #[non_exhaustive]
 pub enum RenameError {
     /// There is no `=` in it.
-    #[error("\"{0}\" has no = between what is replaced and what replaces it")]
+    #[error("\"{0}\" has no =: a rule is FROM=TO")]
     NoTarget(String),
     /// There is nothing before `=`.
-    #[error("\"{0}\" replaces nothing: a regular expression stands before =")]
+    #[error("\"{0}\" replaces nothing: a regular expression belongs before =")]
     NoPattern(String),
     /// What stands before `=` isn't a regular expression.
     #[error("not a regular expression: {0}")]
@@ -42,7 +42,7 @@ pub enum RenameError {
         group: String,
     },
     /// The prefix can't stand before a name.
-    #[error("\"{0}\" can't stand before an image's name: {1}")]
+    #[error("\"{0}\" can't be the prefix of an image's name: {1}")]
     Prefix(String, ParseError),
 }
 
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn rules_that_cannot_be_read_say_why() {
         for (rule, why) in [
-            ("abc", "has no = between"),
+            ("abc", "has no =: a rule is FROM=TO"),
             ("=x", "replaces nothing"),
             ("(=x", "unclosed group"),
             ("a=$1", "the group $1, which"),

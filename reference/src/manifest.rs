@@ -40,7 +40,7 @@ pub enum ManifestError {
     #[error("the manifest can't be read: {}", printable(&.0.to_string(), LONGEST_CAUSE))]
     Json(serde_json::Error),
     /// Its media type is no media type: no header can carry it.
-    #[error("the manifest says that its media type is \"{media_type}\", which is none")]
+    #[error("the manifest's media type, \"{media_type}\", is invalid")]
     MediaType {
         /// What it says.
         media_type: MediaType,
@@ -54,7 +54,7 @@ pub enum ManifestError {
         media_type: MediaType,
     },
     /// A document that could be read as two things, which is how one image is smuggled in as another.
-    #[error("the manifest has both \"{first}\" and \"{second}\": what it is can't be told")]
+    #[error("the manifest has both \"{first}\" and \"{second}\": its kind is ambiguous")]
     Ambiguous {
         /// One field.
         first: &'static str,
@@ -70,7 +70,7 @@ pub enum ManifestError {
         field: &'static str,
     },
     /// Not the content that was asked for.
-    #[error("the manifest isn't what was asked for: {0}")]
+    #[error("the manifest isn't the requested one: {0}")]
     Verify(#[from] VerifyError),
 }
 

@@ -225,7 +225,7 @@ fn a_media_type_that_no_header_can_carry_is_refused_and_shown_escaped() {
         let message = refusal(format!(r#"{{"schemaVersion":2,"mediaType":"{text}"}}"#));
         assert_eq!(
             message,
-            format!("the manifest says that its media type is \"{shown}\", which is none")
+            format!("the manifest's media type, \"{shown}\", is invalid")
         );
     }
     let long = "a/".to_owned() + &"b".repeat(1 << 20);

@@ -119,7 +119,7 @@ impl Core {
         let known = |header| Ok(Some(Authorization { header, trial: None }));
         if credential.is_some() && self.is_plain_unasked(&call.reach) {
             let message = format!(
-                "{} speaks plain HTTP, and there are credentials for it, which go over plain HTTP only where that is asked for: set \
+                "{} speaks plain HTTP, and credentials go over plain HTTP only on request: set \
                  plain_http: true for it (or --plain-http)",
                 call.reach.registry
             );

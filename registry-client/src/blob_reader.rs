@@ -291,13 +291,13 @@ impl BlobReader {
         let expected_last = self.end - 1;
         if first != self.position || last != expected_last {
             let wanted = format!("{}-{expected_last}", self.position);
-            return Err(call.protocol(format!("bytes {first}-{last} came where {wanted} were asked for")));
+            return Err(call.protocol(format!("bytes {first}-{last} came instead of {wanted}")));
         }
         if let Some(length) = answer.content_length()
             && length != self.end - self.position
         {
             let message = format!(
-                "a part of {length} bytes came where {} were asked for",
+                "a part of {length} bytes came instead of {}",
                 self.end - self.position
             );
             return Err(call.protocol(message));
@@ -317,7 +317,7 @@ impl BlobReader {
             self.has_ranges = Some(false);
         }
         if self.only_part {
-            return Err(call.protocol("the whole blob came where a part of it was asked for"));
+            return Err(call.protocol("the whole blob came instead of a part"));
         }
         let skipped = io::copy(&mut (&mut answer.body).take(self.position), &mut io::sink());
         let skipped = skipped.map_err(|error| failure::from_io(error, &call.place).at(&answer.url))?;
@@ -408,7 +408,7 @@ impl BlobReader {
                             return Ok(count);
                         }
                         // These bytes are good. The next read opens a new connection.
-                        let message = "hardly a byte moved for too long".to_owned();
+                        let message = "almost no byte moved for too long".to_owned();
                         let network = Network::Stalled;
                         let kind = ErrorKind::Network { network, message };
                         self.recover(self.at_url(Error::new(&self.place(), kind)))?;

@@ -34,15 +34,15 @@ fn classify(error: &ureq::Error) -> (Network, String) {
         E::Timeout(Timeout::Resolve) => (Network::Dns, "the host's address wasn't found in time".to_owned()),
         E::Timeout(Timeout::Connect) => (
             Network::ConnectTimeout,
-            "the connection didn't come about in time".to_owned(),
+            "the connection wasn't established in time".to_owned(),
         ),
         E::Timeout(Timeout::RecvResponse) => (Network::Stalled, "the answer's head took too long".to_owned()),
         E::Timeout(_) => (Network::Stalled, "no byte moved for too long".to_owned()),
         E::HostNotFound => (Network::NoSuchHost, "the host's name has no address".to_owned()),
-        E::ConnectionFailed => (Network::Other, "no connection came about".to_owned()),
+        E::ConnectionFailed => (Network::Other, "no connection was established".to_owned()),
         E::ConnectProxyFailed(message) => proxy_refusal(message),
         E::InvalidProxyUrl => (Network::Proxy, "the proxy's URL can't be used".to_owned()),
-        E::Protocol(error) => (Network::Http, format!("what came isn't HTTP: {error}")),
+        E::Protocol(error) => (Network::Http, format!("the answer isn't HTTP: {error}")),
         E::LargeResponseHeader(size, most) => (
             Network::Http,
             format!("the answer's head has more than {size} bytes; at most {most} are read"),

@@ -43,7 +43,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
                 .to_owned(),
         ),
         ErrorKind::Content(_) => Some(format!(
-            "{host} holds damaged content, or something in between changes it: push the image again"
+            "{host} holds damaged content, or something on the way changes it: push the image again"
         )),
         ErrorKind::Source(inner) => inner
             .get_ref()
@@ -51,7 +51,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             .and_then(Error::hint),
         ErrorKind::Protocol(_) if cause == Some(Cause::LeavesHttps) => Some(format!(
             "{host} believes that it is reached by http: set its external address to https (Harbor: external_url; behind a proxy: \
-             X-Forwarded-Proto); where it really speaks plain HTTP, set plain_http: true for it (or --plain-http)"
+             X-Forwarded-Proto); if it really speaks plain HTTP, set plain_http: true for it (or --plain-http)"
         )),
         ErrorKind::Protocol(_) if cause == Some(Cause::TokenTooLarge) => Some(format!(
             "the token lists too many rights: give this user fewer of them or fewer groups, or use a robot account for {host}"
@@ -89,7 +89,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     }
     if error.inner().cause == Some(Cause::OtherAlgorithm) {
         return Some(format!(
-            "{host} may know sha256 alone: push an image whose manifests are named by sha256, or to a registry that takes others"
+            "{host} may support sha256 only: push an image with sha256 digests, or use a registry that takes others"
         ));
     }
     if let Some(reason) = error.reason() {
@@ -97,7 +97,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
     }
     if error.is_blob_unknown() {
         return Some(format!(
-            "{host} lacks a blob that it accepted or claimed to have: look at its log and its storage, restart it if it keeps in memory what it has, \
+            "{host} lacks a blob that it accepted or claimed to have: look at its log and its storage, restart it if it keeps its list of blobs in memory, \
              and run the same command again"
         ));
     }
@@ -127,7 +127,7 @@ fn status(error: &Error, refusal: &Refusal, host: &str) -> Option<String> {
             "a proxy in front of {host} limits the size of requests: raise it there (nginx: client_max_body_size 0)"
         ),
         431 => format!(
-            "a proxy in front of {host} takes no heads of requests as large as a token makes them: raise its limit (nginx: \
+            "a proxy in front of {host} refuses request headers as large as this token: raise its limit (nginx: \
              large_client_header_buffers)"
         ),
         429 => too_many_requests(refusal, host),
@@ -232,13 +232,13 @@ fn no_right(error: &Error, path: &str, project: &str, host: &str) -> String {
     if error.is_push() {
         format!(
             "the user may log in, but not push to {path}: ask for the right to push there (Harbor: role Developer in the project \
-             {project}; a robot account: \"Push Repository\"); some registries say the same of a project that doesn't exist: create \
+             {project}; a robot account: \"Push Repository\"); some registries answer the same for a missing project: create \
              {project} on {host} first"
         )
     } else {
         format!(
-            "the user may log in, but not pull {path}: check the name, or ask for the right to pull in {project}; some registries say \
-             the same of what doesn't exist"
+            "the user may log in, but not pull {path}: check the name, or ask for the right to pull in {project}; some registries answer the \
+             same for a missing image"
         )
     }
 }
@@ -259,12 +259,10 @@ fn no_credential(host: &str) -> String {
 fn too_many_requests(refusal: &Refusal, host: &str) -> String {
     match refusal.retry_after {
         Some(wait) if !wait.is_zero() => format!(
-            "{host} limits how many requests it takes, and asks to wait {}: run the same command again then, with fewer --jobs",
+            "{host} limits requests, and asks to wait {}: run the same command again then, with fewer --jobs",
             span(wait)
         ),
-        _ => format!(
-            "{host} limits how many requests it takes: wait, use fewer --jobs, or log in for a higher limit"
-        ),
+        _ => format!("{host} limits requests: wait, use fewer --jobs, or log in for a higher limit"),
     }
 }
 
@@ -329,7 +327,7 @@ fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> 
         Purpose::Tokens => format!("{address}, which {host} named as its token server,"),
     };
     let settings = format!(
-        "check the address that {host} is set to give (Harbor: external_url; behind a proxy: the headers Host, X-Forwarded-Host and \
+        "check the address that {host} is configured to give (Harbor: external_url; behind a proxy: the headers Host, X-Forwarded-Host and \
          X-Forwarded-Proto that it passes on)"
     );
     let trouble = match network {
@@ -349,9 +347,11 @@ fn named_hint(error: &Error, purpose: Purpose, network: Network, host: &str) -> 
         Network::CertificateName => "has a certificate for another name",
         Network::CertificateTime => "has a certificate that is out of date, or this machine's clock is wrong",
         Network::Certificate => "has a broken certificate",
-        Network::ClientCertificate => "wants a client certificate, and only the registry itself is shown one",
+        Network::ClientCertificate => {
+            "wants a client certificate, and transload shows one to the registry only"
+        }
         Network::Http if is_plain_http(error) => "may speak HTTPS, and was named with http",
-        Network::Tls | Network::Http | Network::Proxy | Network::ProxyLogin => "doesn't answer as it should",
+        Network::Tls | Network::Http | Network::Proxy | Network::ProxyLogin => "gives an invalid answer",
         Network::NoFiles => return Some(NO_FILES.to_owned()),
         Network::Other => return None,
     };
@@ -376,7 +376,7 @@ fn network_hint(error: &Error, network: Network, host: &str) -> Option<String> {
         ),
         Network::Refused => {
             format!(
-                "nothing listens there: check the port of {host}, that the registry runs, and the firewall"
+                "nothing listens there: check the port of {host} and the firewall, and that the registry is running"
             )
         }
         Network::Unreachable | Network::ConnectTimeout => format!(
@@ -384,7 +384,7 @@ fn network_hint(error: &Error, network: Network, host: &str) -> Option<String> {
              NO_PROXY); a host that waits for plain HTTP needs plain_http: true"
         ),
         Network::Stalled => {
-            format!("{host} stopped answering: check the network; run the same command again to go on")
+            format!("{host} stopped answering: check the network; run the same command again to continue")
         }
         Network::Reset => {
             let is_loopback = error.registry().is_some_and(|registry| registry.is_loopback());
@@ -395,7 +395,7 @@ fn network_hint(error: &Error, network: Network, host: &str) -> Option<String> {
                 false => String::new(),
             };
             format!(
-                "the connection keeps being cut: run the same command again to go on; fewer --jobs may help{plain}"
+                "the connection keeps being cut: run the same command again to continue; fewer --jobs may help{plain}"
             )
         }
         Network::NotTls => format!("{host} speaks plain HTTP: set plain_http: true for it (or --plain-http)"),
@@ -429,7 +429,7 @@ fn network_hint(error: &Error, network: Network, host: &str) -> Option<String> {
         }
         Network::Http if is_plain_http(error) => may_speak_https(host),
         Network::Tls | Network::Http => {
-            format!("something that is no registry seems to answer at {host}: check host, port and proxy")
+            format!("{host} doesn't seem to be a registry: check host, port and proxy")
         }
         Network::NoFiles => NO_FILES.to_owned(),
         Network::Other => return None,

@@ -80,7 +80,7 @@ impl fmt::Display for Operation {
             Operation::Push => f.write_str("pushing"),
             Operation::ListTags => f.write_str("listing the tags"),
             Operation::ListRepositories => f.write_str("listing the repositories"),
-            Operation::ListReferrers(Some(digest)) => write!(f, "listing what refers to {digest}"),
+            Operation::ListReferrers(Some(digest)) => write!(f, "listing the referrers of {digest}"),
             Operation::ListReferrers(None) => f.write_str("listing referrers"),
             Operation::DetectHarbor => f.write_str("asking whether it is a Harbor"),
             Operation::AskWhoCreatesProjects => f.write_str("asking who may create projects"),

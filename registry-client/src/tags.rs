@@ -40,7 +40,7 @@ impl Pages {
             return Err(call.protocol(format!("the list has more than {MAX_LIST} bytes")));
         }
         if self.empty > MAX_EMPTY_PAGES {
-            let message = format!("the list goes on and on, and its last {MAX_EMPTY_PAGES} pages were empty");
+            let message = format!("the list doesn't end: its last {MAX_EMPTY_PAGES} pages were empty");
             return Err(call.protocol(message));
         }
         Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn read_client(cert_file: &Path, key_file: &Path) -> Result<ClientIde
         .with_client_auth_cert(chain.clone(), key.clone_key());
     config.map_err(|error| {
         fail(&format!(
-            "it doesn't go with the certificate in {}: {error}",
+            "it doesn't match the certificate in {}: {error}",
             cert_file.display()
         ))
     })?;

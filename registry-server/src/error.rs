@@ -38,12 +38,12 @@ impl Error {
         match self {
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => {
-                    Some("another program listens there: end it, or take another port")
+                    Some("another program listens there: end it, or use another port")
                 }
                 io::ErrorKind::AddrNotAvailable => {
-                    Some("this machine doesn't have that address: 0.0.0.0 stands for all that it has")
+                    Some("this machine doesn't have that address: 0.0.0.0 means all of its addresses")
                 }
-                io::ErrorKind::PermissionDenied => Some("ports below 1024 are root's: take a higher one"),
+                io::ErrorKind::PermissionDenied => Some("ports below 1024 need root: use a higher one"),
                 _ => None,
             },
             Self::File { .. } | Self::Accept(_) => None,

@@ -91,7 +91,7 @@ impl Asked<'_> {
         namespace.parse().map_err(|error| {
             Problem::new(
                 Code::NameInvalid,
-                format!("the parameter ns is no registry: {error}"),
+                format!("the parameter ns isn't a registry: {error}"),
             )
         })
     }

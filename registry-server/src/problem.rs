@@ -154,12 +154,12 @@ impl From<ContentError> for Problem {
         match &error {
             ContentError::Busy(_) => {
                 log::info!("{error}");
-                let message = "images are being removed from the directory: ask again in a moment";
+                let message = "images are being removed from the directory: try again in a moment";
                 return Problem::new(Code::Unavailable, message).with_header("Retry-After", "2");
             }
             ContentError::InUse(_) => {
                 log::info!("{error}");
-                let message = "other programs use the directory, so that nothing can be deleted now: ask again in a moment";
+                let message = "other programs use the directory, so that nothing can be deleted now: try again in a moment";
                 return Problem::new(Code::Unavailable, message).with_header("Retry-After", "10");
             }
             ContentError::Store(StoreError::Io { source, .. }) if is_full(source) => {

@@ -54,7 +54,7 @@ impl TlsFiles {
             .with_single_cert(chain, read_key(&self.key)?)
             .map_err(|error| {
                 let message = format!(
-                    "it doesn't go with the certificate in {}: {error}",
+                    "it doesn't match the certificate in {}: {error}",
                     self.certificate.display()
                 );
                 Error::of_file(KEY, &self.key, message)

@@ -12,7 +12,7 @@ const LONGEST_LABEL: usize = 60;
 #[non_exhaustive]
 pub enum KeyError {
     /// Larger than [`MAX_KEY_FILE`](crate::MAX_KEY_FILE).
-    #[error("this file is larger than 1 MiB: no file of public keys is")]
+    #[error("this file is larger than 1 MiB, too large for public keys")]
     TooLarge,
     /// Not text.
     #[error("this isn't a PEM file: it isn't text")]

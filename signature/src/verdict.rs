@@ -50,7 +50,7 @@ pub enum Refusal {
         size: u64,
     },
     /// The blob isn't the one that its manifest names.
-    #[error("its bytes aren't those that its manifest names: {0}")]
+    #[error("its content doesn't match its manifest: {0}")]
     Content(VerifyError),
     /// The layer has no signature in its annotations, or an empty one.
     #[error("its layer has no annotation \"{}\"", crate::simple::SIGNATURE)]

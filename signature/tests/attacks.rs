@@ -119,7 +119,7 @@ const ATTACKS: &[Attack] = &[
         let signed = payload(w.image.digest());
         let layer = simple(signed.as_bytes(), &w.signer.sign(signed.as_bytes()));
         check(&w.image, &keys_of(&w.signer), &layer, payload(w.other.digest()).as_bytes())
-    }, "aren't those that its manifest names"),
+    }, "its content doesn't match its manifest"),
     ("a payload that is cut off", |w| {
         let signed = payload(w.image.digest());
         let layer = simple(signed.as_bytes(), &w.signer.sign(signed.as_bytes()));

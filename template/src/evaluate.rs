@@ -191,7 +191,10 @@ fn check_size(function: &Function, value: &Value, span: &Range<usize>) -> Result
             MAX_TEXT >> 20
         ),
         _ if !is_light(value, MAX_NESTING, &mut { MAX_VALUES }) => {
-            format!("what `{}` gives is too large or nested too deep", function.name)
+            format!(
+                "the result of `{}` is too large or nested too deep",
+                function.name
+            )
         }
         _ => return Ok(()),
     };

@@ -73,7 +73,7 @@ impl<'s> Parser<'s> {
                 "only a function takes a piped value, and this isn't one",
             )),
             Operand::Value(value) if matches!(value.kind, ExprKind::Literal(Value::Null)) => {
-                Err(Fault::syntax(&value.span, "`nil` alone is no value"))
+                Err(Fault::syntax(&value.span, "`nil` alone isn't a value"))
             }
             Operand::Value(value) => Ok(value),
         }

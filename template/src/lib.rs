@@ -172,7 +172,7 @@ impl Template {
     /// again until no template is left.
     ///
     /// # Errors
-    /// Where such a variable can't be rendered, or needs itself. The error names the variable, and its place is where this template names it.
+    /// Where such a variable can't be rendered, or refers to itself. The error names the variable, and its place is where this template names it.
     ///
     /// ```
     /// # use serde_json::json;
@@ -183,7 +183,7 @@ impl Template {
     ///
     /// let variables = Value::from(json!({"a": "{{ .b }}", "b": "{{ .a }}"}));
     /// let error = Template::parse("{{ .a }}")?.resolve(&variables).unwrap_err();
-    /// assert_eq!(error.message(), "the variable `.a` needs itself: `.a` → `.b` → `.a`");
+    /// assert_eq!(error.message(), "the variable `.a` refers to itself: `.a` → `.b` → `.a`");
     /// # Ok::<(), transload_template::Error>(())
     /// ```
     pub fn resolve<'v>(&'v self, variables: &'v Value) -> Result<Cow<'v, Value>, Error> {

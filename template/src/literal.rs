@@ -58,7 +58,7 @@ pub(crate) fn unquote(inner: &str) -> Result<String, (usize, String)> {
         at = from + length;
         if length > 3 {
             let letter = char::from_u32(code)
-                .ok_or_else(|| (start, "this escape is no letter of Unicode".to_owned()))?;
+                .ok_or_else(|| (start, "this escape isn't a Unicode character".to_owned()))?;
             bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
         } else {
             bytes
@@ -180,8 +180,8 @@ mod tests {
             (r"\u00é", 0, r"the escape `\u` needs 4 digits"),
             (r"\08", 0, r"the escape `\0` needs 3 digits"),
             (r"\400", 0, "this escape is more than a byte"),
-            (r"\ud800", 0, "this escape is no letter of Unicode"),
-            (r"\UFFFFFFFF", 0, "this escape is no letter of Unicode"),
+            (r"\ud800", 0, "this escape isn't a Unicode character"),
+            (r"\UFFFFFFFF", 0, "this escape isn't a Unicode character"),
             (r"ab\xff", 0, "the escapes of this text don't make valid UTF-8"),
         ] {
             assert_eq!(unquote(inner), Err((at, message.to_owned())), "{inner}");

@@ -191,7 +191,7 @@ impl Resolver<'_> {
             }
             self.chain.pop();
         }
-        let message = format!("the variable `{}` gives a template again and again", named(steps));
+        let message = format!("the variable `{}` gives templates without end", named(steps));
         Err(Fault::new(ErrorKind::Limit, &(0..0), message))
     }
 
@@ -202,7 +202,11 @@ impl Resolver<'_> {
                 .chain([&steps.to_vec()])
                 .map(|steps| format!("`{}`", named(steps)))
                 .collect();
-            let message = format!("the variable {} needs itself: {}", names[0], names.join(" → "));
+            let message = format!(
+                "the variable {} refers to itself: {}",
+                names[0],
+                names.join(" → ")
+            );
             return Err(Fault::new(ErrorKind::Value, &(0..0), message)
                 .hint("give one of them a value without a template"));
         }

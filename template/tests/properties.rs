@@ -359,7 +359,7 @@ fn texts_that_grow_and_grow_are_refused() {
         "{{{{ $x := 1 }}}}{}{{{{ toJson $x }}}}",
         "{{ $x = list $x }}".repeat(10_000)
     );
-    assert_limit(&deep, "what `list` gives is too large or nested too deep");
+    assert_limit(&deep, "the result of `list` is too large or nested too deep");
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn a_program_lists_opens_and_verifies_what_a_directory_holds() {
     for (example, code) in [("open_image", 1), ("check_store", 0)] {
         let output = run(example, &[folder, &format!("{name}:v1")]);
         assert_eq!(output.code, Some(code), "{example}: {output:?}");
-        for (at, flaw) in [(0, "holds other bytes than its name says"), (last, "is missing")] {
+        for (at, flaw) in [(0, "doesn't match the digest in its name"), (last, "is missing")] {
             let line = format!("blob {} {flaw}\n", image.blobs[at].0.digest);
             assert!(output.stdout.contains(&line), "{example}: {}", output.stdout);
         }

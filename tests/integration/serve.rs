@@ -225,7 +225,7 @@ fn a_signal_ends_it_in_order() {
         assert!(
             output
                 .stderr
-                .ends_with("stopping once the requests on their way are done; once more to stop at once\n")
+                .ends_with("stopping after running requests; once more to stop at once\n")
         );
     }
 }
@@ -297,14 +297,14 @@ fn a_hangup_has_certificates_and_users_read_again() {
     served.running.signal("HUP");
     let told = served
         .running
-        .wait_for_stderr(|told| told.contains("what was read before stays: "));
+        .wait_for_stderr(|told| told.contains("the old ones stay in use: "));
     assert!(told.contains("users: line 1 isn't `user:hash`"), "{told}");
     login(&served, "secret", 0);
     scene.write("users", &ANNA.replace("anna", "bert"));
     served.running.signal("HUP");
     served
         .running
-        .wait_for_stderr(|told| told.contains("read the certificates and the users again"));
+        .wait_for_stderr(|told| told.contains("reloaded the certificates and the users"));
     login(&served, "secret", 1);
 }
 
@@ -325,11 +325,11 @@ fn what_it_cant_serve_with_is_told_before_it_listens() {
         ),
         (
             vec![&images, "--listen", "here"],
-            "\"here\" is no address with a port",
+            "\"here\" isn't an address with a port",
         ),
         (vec!["missing"], "there is nothing at missing"),
         (vec!["-"], "standard input is read once"),
-        (vec![&images, "--as", "no host"], "\"no host\" is no registry"),
+        (vec![&images, "--as", "no host"], "\"no host\" isn't a registry"),
         (vec![&images, &images, "--writable"], "pushes go to one directory"),
         (
             vec![&images, "--htpasswd", "missing"],
@@ -347,7 +347,7 @@ fn what_it_cant_serve_with_is_told_before_it_listens() {
         ),
         (
             vec![&images, "--print-config", "docker", "--server", "hub.local"],
-            "\"hub.local\" is no URL of a server",
+            "\"hub.local\" isn't the URL of a server",
         ),
         (
             vec![
@@ -357,7 +357,7 @@ fn what_it_cant_serve_with_is_told_before_it_listens() {
                 "--server",
                 "http://hub.local/v2",
             ],
-            "is no URL",
+            "isn't the URL",
         ),
         (vec![&images, "--server", "http://hub.local"], "--print-config"),
     ] {
@@ -441,9 +441,7 @@ fn files_for_nodes_are_written_where_nothing_else_is() {
     scene.write("node/certs.d/_default/hosts.toml", "mine\n");
     let refused = scene.serve(&args, 2);
     assert!(
-        refused
-            .stderr
-            .contains("it is there already, and says something else"),
+        refused.stderr.contains("it exists already, with other content"),
         "{}",
         refused.stderr
     );

@@ -43,7 +43,7 @@ pub(crate) fn fault(source: &dyn Source, destination: &dyn Sink, gaps: &[(Digest
         destination.describe(),
         named.join(", ")
     );
-    let hint = "give the folders that have the volumes (--volumes), or write down what is missing (--missing want.tli) and make a second bundle with --only want.tli";
+    let hint = "name the folders with the missing volumes (--volumes), or list what is missing (--missing want.tli) and make a second bundle with --only want.tli";
     Fault::refused(Some(Side::Source), message).with_hint(hint)
 }
 

@@ -85,7 +85,7 @@ fn resolve(
         more => Err(Refusal::wrong(
             format!("{glob} stands for {more} images, and at most {MAX_IMAGES} are taken by one glob"),
             Some(
-                "narrow it: v1.3* takes less than v1*, and [0-9]* leaves out what doesn't begin with a digit"
+                "narrow it: v1.3* takes less than v1*, and [0-9]* takes only tags that begin with a digit"
                     .to_owned(),
             ),
         )),
@@ -145,9 +145,7 @@ fn place(glob: &TagGlob, source: Option<&Endpoint>) -> Result<List, Refusal> {
         };
         if !keeps_tags || place.as_ref().is_some_and(|place| *place != found) {
             return Err(Refusal::wrong(
-                format!(
-                    "{glob}: src has other tags or repositories for other tags, so that no list has those that are meant"
-                ),
+                format!("{glob}: src depends on the tag, so there is no list of tags to match"),
                 Some("name the images, or let src be a template of registry and repository alone".to_owned()),
             ));
         }
@@ -238,11 +236,11 @@ mod tests {
             ),
             (
                 template(|_, tag| format!("mirror.example.com/x:{}", tag.trim_start_matches('v'))),
-                Err("src has other tags"),
+                Err("src depends on the tag"),
             ),
             (
                 template(|_, tag| format!("mirror.example.com/{tag}/x:{tag}")),
-                Err("src has other tags"),
+                Err("src depends on the tag"),
             ),
         ];
         for (source, expected) in cases {

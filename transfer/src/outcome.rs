@@ -58,7 +58,7 @@ pub struct ImageOutcome {
     pub parts: Vec<(Platform, Digest)>,
     /// Its manifests with their blobs, once known.
     pub contents: Arc<[ImagePart]>,
-    /// Things to look at: platforms that are missing, foreign layers that were left out.
+    /// Things to look at: missing platforms, foreign layers that were left out.
     pub warnings: Vec<String>,
     /// Its referrers that came along: signatures, SBOMs and the like.
     pub referrers: Vec<Referrer>,

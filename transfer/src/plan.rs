@@ -502,7 +502,7 @@ impl Walk<'_> {
                 if self.gathered.foreign_layers <= MOST_TOLD {
                     let addresses = blob.urls.join(", ");
                     self.gathered.warnings.push(format!(
-                        "the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {}",
+                        "the foreign layer {} ({} bytes) isn't copied: its publisher distributes it only at {}",
                         blob.digest,
                         blob.size,
                         printable(&addresses, LONGEST_ADDRESSES),
@@ -522,7 +522,7 @@ impl Walk<'_> {
     fn sum_up_foreign_layers(&mut self) {
         let more = self.gathered.foreign_layers.saturating_sub(MOST_TOLD);
         if more > 0 {
-            let text = format!("{more} more foreign layers aren't moved");
+            let text = format!("{more} more foreign layers aren't copied");
             self.gathered.warnings.push(text);
         }
     }

@@ -57,7 +57,7 @@ impl Pool {
             && let Err(error) = self.begin(threads)
             && !self.is_short.swap(true, Ordering::Relaxed)
         {
-            log::warn!("the system gives no more threads, so that less is done at once: {error}");
+            log::warn!("the system allows no more threads, so less is done at once: {error}");
         }
     }
 

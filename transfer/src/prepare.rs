@@ -21,7 +21,7 @@ pub(crate) use across::check_across;
 use names::{left_images, named_images};
 
 /// What to do about a report of something else.
-const SAME_AGAIN: &str = "give the report of a run of the same task file, or the same command";
+const SAME_AGAIN: &str = "use the report of the same task file or command";
 
 /// Why a task can't be begun.
 #[derive(Debug, Clone)]
@@ -156,8 +156,8 @@ pub(crate) fn prepare<'a>(
         .find(|place| stands_alone(place))
         && !job.also_to.is_empty()
     {
-        let message = format!("{place} is written alone, and the images go to other places, too");
-        let hint = "give a task or a command of its own to a pipe or a bundle";
+        let message = format!("{place} can't be one of several destinations");
+        let hint = "write a pipe or a bundle with a task or command of its own";
         wrong.note(Some(Side::Destination), message, Some(hint.to_owned()));
     }
     // A pipe gives what it gives once: not before the destination is known to be right.

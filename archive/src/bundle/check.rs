@@ -86,7 +86,7 @@ impl Bundle {
         };
         match sums.remove(DOCUMENT) {
             Some(sum) if sum == self.id => {}
-            Some(_) => flaws.push(flaw(&self.folder.join(DOCUMENT), "isn't what SHA256SUMS says")),
+            Some(_) => flaws.push(flaw(&self.folder.join(DOCUMENT), "doesn't match SHA256SUMS")),
             None => flaws.push(flaw(&path, "lacks BUNDLE.json")),
         }
         let users = self.users();
@@ -142,7 +142,7 @@ impl Bundle {
                 Ok(()) if sum.is_some_and(|sum| sum != got) && flaws.len() == before => {
                     flaws.push(flaw(
                         &volume.path,
-                        "isn't what SHA256SUMS says, and has what BUNDLE.json says",
+                        "doesn't match SHA256SUMS, but matches BUNDLE.json",
                     ));
                 }
                 Ok(()) => {}
@@ -152,7 +152,7 @@ impl Bundle {
             let path = self.folder.join(&name);
             let reason = match read_bounded(&path, sums::MOST_BYTES) {
                 Ok(text) if Digest::of(&text) == sum => continue,
-                Ok(_) => "isn't what SHA256SUMS says".to_owned(),
+                Ok(_) => "doesn't match SHA256SUMS".to_owned(),
                 Err(_) => "isn't there".to_owned(),
             };
             flaws.push(flaw(&path, &reason));
@@ -261,12 +261,9 @@ impl Look<'_> {
                     self.judge(entry, digest, verifier, state);
                 }
             }
-            self.compare(
-                &vec![0; entry.padding()],
-                "the bytes behind an entry aren't zeros",
-            )?;
+            self.compare(&vec![0; entry.padding()], "the padding after an entry isn't zero")?;
         }
-        self.compare(&[0; END as usize], "the mark that ends a tar is wrong")
+        self.compare(&[0; END as usize], "the tar's end marker is wrong")
     }
 
     /// Tells whether a thing is right, once all of its parts were read.

@@ -158,10 +158,10 @@ impl Document {
     /// Reads a text. `path` is what errors name.
     pub fn parse(text: &[u8], path: &Path) -> Result<Document, BundleError> {
         let damaged = |reason: String| BundleError::damaged(path, reason);
-        let unread = |error: serde_json::Error| damaged(format!("it is no list of a bundle: {error}"));
+        let unread = |error: serde_json::Error| damaged(format!("it isn't a bundle's list: {error}"));
         let version: Version = serde_json::from_slice(text).map_err(unread)?;
         if version.format != FORMAT {
-            return Err(damaged("it is no list of a bundle".to_owned()));
+            return Err(damaged("it isn't a bundle's list".to_owned()));
         }
         if version.version != VERSION {
             return Err(BundleError::Version {
@@ -240,7 +240,7 @@ impl Document {
         for repository in repositories.flatten() {
             let name = format!("localhost/{repository}");
             if name.parse::<transload_reference::Repository>().is_err() {
-                return Err(format!("{repository:?} is no repository"));
+                return Err(format!("{repository:?} isn't a repository"));
             }
         }
         self.images().map(|_| ())
@@ -257,7 +257,7 @@ impl Document {
             let reference: Reference = record
                 .name
                 .parse()
-                .map_err(|error| format!("{:?} is no image's name: {error}", record.name))?;
+                .map_err(|error| format!("{:?} isn't an image's name: {error}", record.name))?;
             Ok(BundledImage {
                 reference,
                 digest: record.digest.clone(),

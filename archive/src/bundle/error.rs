@@ -35,7 +35,7 @@ pub enum BundleError {
         reason: String,
     },
     /// The bundle is of a version that this program doesn't know.
-    #[error("{} is a bundle of version {version}, and version 1 is known", path.display())]
+    #[error("{} is a bundle of version {version}; this transload reads version 1", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum BundleError {
         flaw: String,
     },
     /// The bundle lacks something, and can't be served.
-    #[error("{} lacks something that its images need, and can't be served", path.display())]
+    #[error("{} is incomplete, and can't be served", path.display())]
     Unserved {
         /// The folder.
         path: PathBuf,
@@ -128,7 +128,8 @@ impl BundleError {
             BundleError::Io { source, .. } | BundleError::Archive(Error::Io { source, .. }) => {
                 match source.kind() {
                     io::ErrorKind::StorageFull => {
-                        "the disk is full: make room and run the same command again, which goes on where this one ended, or carry volumes off as they are done (--volume-command)"
+                        "the disk is full: make room and run the same command again, which continues where it stopped, or carry volumes off \
+                         as they are done (--volume-command)"
                     }
                     io::ErrorKind::FileTooLarge => {
                         "this filesystem takes no file of that size: --volume-size fat32 fits FAT32"
@@ -140,13 +141,13 @@ impl BundleError {
                 }
             }
             BundleError::NotSigned { .. } => {
-                "whoever writes bundles signs them with --sign KEY, also those that are written already"
+                "sign it where bundles are written: run the same command there with --sign KEY"
             }
             BundleError::Untrusted { source, .. } | BundleError::Unsigned { source, .. } => {
                 return source.hint.clone();
             }
             BundleError::Flawed { .. } => {
-                "where volumes were carried off, bring them back; otherwise write the bundle anew"
+                "if volumes were carried off, bring them back; otherwise write the bundle again"
             }
             BundleError::Damaged { .. } | BundleError::Changed { .. } => {
                 "copy the file again from where the bundle was made"
@@ -154,7 +155,8 @@ impl BundleError {
             BundleError::Version { .. } => "read it with the transload that wrote it, or a newer one",
             BundleError::Occupied { .. } => "remove it, or give another folder: a bundle is never added to",
             BundleError::Unserved { .. } => {
-                "--volumes adds folders with what it lacks; `transload copy --src bundle:DIR --dest ./images` into a directory that has the rest makes one that can be served"
+                "--volumes names folders with the missing parts; or import it into a directory that has the rest (`transload \
+                 copy --src bundle:DIR --dest ./images`), and serve that"
             }
             BundleError::VolumeTooSmall { .. } => "give a larger --volume-size",
             BundleError::Archive(error) => return error.hint(),

@@ -153,7 +153,7 @@ impl Holdings {
                     Some(_) => Err(wrong("isn't the last one")),
                 };
             }
-            let key = holdings.take(line).ok_or_else(|| wrong("isn't understood"))?;
+            let key = holdings.take(line).ok_or_else(|| wrong("isn't valid"))?;
             if key <= last {
                 return Err(wrong("isn't in its order"));
             }
@@ -265,9 +265,9 @@ mod tests {
                 text.replace("end 4", "end 5"),
                 "it has 4 lines, and its end says 5",
             ),
-            (text.replace("library/alpine\n", "../etc\n"), "isn't understood"),
-            (text.replace("blob sha256", "blob md5"), "isn't understood"),
-            (text.replace(" 1 library", " 01 library"), "isn't understood"),
+            (text.replace("library/alpine\n", "../etc\n"), "isn't valid"),
+            (text.replace("blob sha256", "blob md5"), "isn't valid"),
+            (text.replace(" 1 library", " 01 library"), "isn't valid"),
             (order, "line 3 isn't in its order"),
             (format!("{text}more"), "isn't the last one"),
             ("PK\u{3}\u{4}".to_owned(), "it doesn't begin with"),

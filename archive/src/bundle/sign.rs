@@ -110,14 +110,16 @@ pub(super) fn sign_later(
     ];
     for (name, digest) in own {
         if sums.remove(name) != Some(digest) {
-            return Err(damaged(format!("{name} isn't the one that this program writes")));
+            return Err(damaged(format!(
+                "{name} differs from the one that transload writes"
+            )));
         }
     }
     let count = u32::try_from(bundle.volumes()).unwrap_or(u32::MAX);
     (1..=count).for_each(|number| drop(sums.remove(&volume_name(number))));
     if let Some(name) = sums.keys().next() {
         return Err(damaged(format!(
-            "it lists {name}, which is no file of the bundle"
+            "it lists {name}, which isn't a file of the bundle"
         )));
     }
     sign(folder, &text, signer)

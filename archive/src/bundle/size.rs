@@ -54,8 +54,8 @@ impl FromStr for VolumeSize {
         let bytes: Option<u64> = digits.parse().ok().filter(|_| is_number && unit > 0);
         let bytes = bytes
             .and_then(|number: u64| number.checked_mul(unit))
-            .ok_or("it is written 4G, 700MB, fat32, dvd, or in bytes")?;
-        VolumeSize::of(bytes).ok_or_else(|| format!("a volume has {LEAST} bytes at least"))
+            .ok_or("expected 4G, 700MB, fat32, dvd or a number of bytes")?;
+        VolumeSize::of(bytes).ok_or_else(|| format!("a volume has at least {} KiB", LEAST >> 10))
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<String, Digest>, String> {
     let mut sums = BTreeMap::new();
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let parsed = line.strip_suffix('\n').and_then(line_of);
-        let (file, digest) = parsed.ok_or_else(|| format!("line {number} is no digest and file"))?;
+        let (file, digest) = parsed.ok_or_else(|| format!("line {number} isn't a digest and a file"))?;
         if sums.insert(file, digest).is_some() {
             return Err(format!("line {number} names a file again"));
         }

@@ -343,8 +343,7 @@ impl FileSet for Volumes {
                 self.has_failed.store(true, Ordering::SeqCst);
                 sums.retain(|name, _| *name < volume);
                 self.note(&sums)?;
-                let reason =
-                    "isn't what its source has: run the same command again, which writes the volume anew";
+                let reason = "differs from its source: run the same command again to write the volume anew";
                 Err(Error::entry(&self.whole_path(part.file), &part.name, reason))
             }
             Some(_) if is_whole => Ok(()),

@@ -79,7 +79,7 @@ impl BundleOptions {
                 let own = [&volume_name(1), SUMS, script::IMPORT_NAME, script::README_NAME];
                 let is_begun = folder.join(partial(DOCUMENT)).exists();
                 match !is_begun && own.iter().any(|name| folder.join(name).exists()) {
-                    true => occupied("holds files that a bundle has, and no bundle"),
+                    true => occupied("holds parts of a bundle, but no bundle"),
                     false => Ok(false),
                 }
             }

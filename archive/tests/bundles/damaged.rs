@@ -70,7 +70,10 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
             change("/images/0/digest", Digest::of(b"x").to_string().into()),
             "of an image isn't listed",
         ),
-        (change("/images/0/name", "../../etc".into()), "is no image's name"),
+        (
+            change("/images/0/name", "../../etc".into()),
+            "isn't an image's name",
+        ),
         (
             change("/images/1/name", value.pointer("/images/0/name").unwrap().clone()),
             "an image twice",
@@ -84,10 +87,10 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
         (change("/volumes", serde_json::json!([])), "it has 0 volumes"),
         (
             change("/version", 2.into()),
-            "is a bundle of version 2, and version 1 is known",
+            "is a bundle of version 2; this transload reads version 1",
         ),
         (change("/version", 0.into()), "is a bundle of version 0"),
-        (change("/format", "zip".into()), "it is no list of a bundle"),
+        (change("/format", "zip".into()), "it isn't a bundle's list"),
     ] {
         fs::write(&path, lie.to_string()).unwrap();
         let error = Bundle::open(folder.path(), &[]).unwrap_err().to_string();

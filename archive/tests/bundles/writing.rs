@@ -235,7 +235,7 @@ fn something_else_in_the_folder_is_left_alone() {
     assert!(
         error
             .to_string()
-            .ends_with("holds files that a bundle has, and no bundle"),
+            .ends_with("holds parts of a bundle, but no bundle"),
         "{error}"
     );
 }
@@ -305,7 +305,7 @@ fn wrong_bytes_of_a_volume_that_was_carried_off_are_found_out_by_the_next_run() 
     write_from(&options, folder.path(), &plan, &open).unwrap_err();
     assert!(files(away.path()).len() > 1);
     let error = write_with(&options, folder.path(), &plan, &blobs).unwrap_err();
-    assert!(error.to_string().contains("isn't what its source has"), "{error}");
+    assert!(error.to_string().contains("differs from its source"), "{error}");
     assert!(write_with(&options, folder.path(), &plan, &blobs).unwrap());
     for (name, bytes) in files(folder.path()) {
         fs::write(away.path().join(name), bytes).unwrap();

@@ -114,7 +114,7 @@ Exit status:
 /// Arguments of `verify` about bundles.
 #[derive(Debug, Args)]
 pub struct AgainstArgs {
-    /// Check that this place has what a bundle lacks, or a receipt says
+    /// Place that must have the bundle's missing blobs, or the receipt's images
     ///
     /// A directory, an archive or a registry; for bundles also an inventory.
     #[arg(long, value_name = "PLACE", hide_short_help = true, help_heading = SELECTION)]

@@ -17,9 +17,9 @@ pub struct VerifyArgs {
     #[arg(value_name = "PLACE", required_unless_present = "receipt")]
     pub place: Option<String>,
 
-    /// Check that what this receipt says is still there
+    /// Check that the images of this receipt are still there
     ///
-    /// Takes the --receipt of an import. With --trust, one of the signers has to have signed it.
+    /// An import writes it with --receipt. With --trust, one of the signers must have signed it.
     #[arg(long, value_name = "FILE", requires = "against", conflicts_with_all = ["place", "pattern", "repair"], hide_short_help = true)]
     pub receipt: Option<PathBuf>,
 

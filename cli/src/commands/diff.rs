@@ -142,7 +142,7 @@ fn open(
 
 fn mend_first(fault: &Fault) -> Problem {
     if fault.is_damage() {
-        let hint = "what it holds isn't known: `transload verify` tells more, and mends it with --repair";
+        let hint = "its contents aren't known: `transload verify` tells more, and --repair repairs it";
         return Problem::of_file("diff", fault.text()).with_hint(hint);
     }
     of_fault("diff", fault)

@@ -48,8 +48,8 @@ fn write(file: &Path, text: &str, force: bool) -> io::Result<()> {
 fn problem(file: &Path, error: &io::Error) -> Problem {
     let name = file.display().to_string();
     match error.kind() {
-        io::ErrorKind::AlreadyExists => Problem::of_file(&name, "this is there already, and stays as it is")
-            .with_hint("give another name, - for stdout, or --force to write over it"),
+        io::ErrorKind::AlreadyExists => Problem::of_file(&name, "this exists already, and stays as it is")
+            .with_hint("give another name, - for stdout, or --force to replace it"),
         _ => Problem::of_file(&name, format!("it can't be written: {error}")),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
         },
     };
     let session = Session::begin(cli, None);
-    let mut note = "not tried, as was asked for";
+    let mut note = "not tested, as requested";
     if !args.no_check {
         note = match try_out(&host, rules, &credential, &session)? {
             Ok(true) => "accepted",

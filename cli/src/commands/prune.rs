@@ -108,8 +108,14 @@ fn pruned<'a>(
     }
 }
 
+/// What is said after a preview.
+const HOW_TO_REMOVE: &str = "Nothing was removed. The same command without --dry-run does it.\n";
+
 fn show(args: &PruneArgs, pruned: &Pruned<'_>) -> u8 {
     let text = match args.output {
+        Output::Text if args.dry_run && *pruned.garbage != Garbage::default() => {
+            ui::fitted(ui::garbage_text(pruned) + HOW_TO_REMOVE)
+        }
         Output::Text => ui::fitted(ui::garbage_text(pruned)),
         Output::Json => ui::json(&ui::garbage_json(pruned)),
     };
@@ -154,6 +160,6 @@ fn not_finished(error: &Error) -> u8 {
     } else {
         ui::err_line(ui::errors(&[at_dir(error)], 0));
     }
-    ui::err_line("The images that are left are whole; the same command goes on where this one ended.");
+    ui::err_line("The remaining images are whole. The same command continues where this one stopped.");
     if is_stopped { INTERRUPTED } else { FAILED }
 }

@@ -36,7 +36,7 @@ pub(crate) fn verify(cli: &Cli, args: &VerifyArgs) -> Result<u8, TaskErrors> {
         return verify_bundle(args, &place, pattern.as_ref(), &session);
     }
     if let Some(against) = &args.against.against {
-        let message = format!("{place} is no bundle, and {against} is what a bundle is compared with");
+        let message = format!("{place} isn't a bundle, and --against compares bundles");
         let hint = format!("`transload diff {place} {against}` compares other places");
         return Err(Problem::of_file("--against", message).with_hint(hint).into());
     }

@@ -158,7 +158,7 @@ impl Found {
         }
         if against.is_some() {
             for (digest, images) in &self.missing {
-                let _ = writeln!(text, "{digest} is neither here nor there{}", needed_by(images));
+                let _ = writeln!(text, "{digest} is in neither place{}", needed_by(images));
             }
         }
         let (carried, required) = (self.carried, self.required);
@@ -188,7 +188,7 @@ impl Found {
                 ui::count(self.missing.len(), "blob"),
                 ui::count(self.short, "image")
             ),
-            (flaws, _) => format!("{} wrong", ui::count(flaws, "thing")),
+            (flaws, _) => ui::count(flaws, "problem"),
         };
         let _ = writeln!(text, "{verdict}");
         text

@@ -78,7 +78,7 @@ fn arrived(report: &Report) -> impl Iterator<Item = &ImageReport> {
     images.filter(|image| matches!(image.status, ImageStatus::Copied | ImageStatus::There))
 }
 
-/// What is otherwise than the receipt says, if anything is. The fault is that it was stopped.
+/// What is differing from the receipt, if anything is. The fault is that it was stopped.
 fn look(image: &ImageReport, source: &dyn Source, registry: Option<&str>) -> Result<Option<String>, Fault> {
     // A place on a disk may have been moved: its path doesn't count.
     let name = image.destination.split(" in ").next().unwrap_or_default();
@@ -87,7 +87,7 @@ fn look(image: &ImageReport, source: &dyn Source, registry: Option<&str>) -> Res
     };
     let reference: Reference = match name.parse() {
         Ok(reference) => reference,
-        Err(error) => return Ok(Some(format!("it is no image's name: {error}"))),
+        Err(error) => return Ok(Some(format!("it isn't an image's name: {error}"))),
     };
     if let Some(registry) = registry.filter(|registry| *registry != reference.registry().to_string()) {
         return Ok(Some(format!(
@@ -144,10 +144,10 @@ impl Checked<'_> {
             .filter(|(_, differs)| differs.is_some())
             .count();
         let _ = match differing {
-            0 => writeln!(text, "all are there as the receipt says"),
+            0 => writeln!(text, "all match the receipt"),
             differing => writeln!(
                 text,
-                "{} otherwise than the receipt says",
+                "{} differing from the receipt",
                 ui::count(differing, "image")
             ),
         };

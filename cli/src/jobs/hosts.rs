@@ -108,11 +108,7 @@ fn credential(creds: &str, wrong: &mut Wrong) -> Option<Credential> {
         }
         _ => {
             let hint = "write USER:PASSWORD; `transload login` asks for the password";
-            wrong.note_with_hint(
-                "--creds",
-                "it isn't a user and a password with a colon between",
-                hint,
-            );
+            wrong.note_with_hint("--creds", "it isn't USER:PASSWORD", hint);
             None
         }
     }

@@ -43,7 +43,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(Job, ImageName), TaskErrors> {
     }
     let image = image(&args.image, &mut wrong);
     if let (None, Some(given)) = (&args.src, args.volumes.given()) {
-        wrong.note(given, "it is about the bundle of --src, and there is none");
+        wrong.note(given, "it is for bundles, and --src isn't one");
     }
     let source = args.src.as_deref().and_then(|src| {
         let parsed = Location::parse_argument(src);
@@ -77,7 +77,7 @@ fn image(text: &str, wrong: &mut Wrong) -> Option<ImageName> {
                 format!("`transload pull {text} --dest DIR --dry-run` shows the tags that it stands for");
             wrong.note_with_hint(
                 "IMAGE",
-                format!("{text} stands for any number of images, and one is shown"),
+                format!("{text} may match several images, and inspect shows one"),
                 hint,
             );
             None
@@ -118,7 +118,7 @@ pub fn diff(args: &DiffArgs) -> Result<Ends, TaskErrors> {
     };
     let ends = read("A", &args.a).zip(read("B", &args.b));
     if let (0, Some(given)) = (bundles, args.volumes.given()) {
-        wrong.note(given, "neither of the two is a bundle");
+        wrong.note(given, "neither of them is a bundle");
     }
     let pattern = args
         .pattern

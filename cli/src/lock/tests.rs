@@ -279,7 +279,7 @@ fn a_damaged_file_is_told_at_line_and_column() {
         (
             "  - image: app:1",
             "  - image: app:1\n    image: app:1",
-            "4:5: the key `image` is here twice",
+            "4:5: the key `image` is repeated",
         ),
         ("    locked: 2026-11-25\n", "", "3:5: `locked` is missing here"),
     ];

@@ -113,8 +113,8 @@ pub(super) fn platforms(report: &Report) -> Vec<Row> {
             of_it.map(|(size, _)| size).sum::<u64>()
         };
         let parts = [
-            (false, "for this platform alone"),
-            (true, "that other platforms need too"),
+            (false, "of this platform only"),
+            (true, "shared with other platforms"),
         ]
         .map(|(is_shared, what)| Part {
             is_shared,

@@ -239,7 +239,7 @@ fn lineage(image: &ImageReport) -> Vec<String> {
     match (&image.source_digest, &image.digest) {
         (Some(before), Some(after)) if before != after => {
             lines.push(after.clone());
-            lines.push(format!("cut to these platforms from {before}"));
+            lines.push(format!("filtered to these platforms from {before}"));
         }
         (_, Some(digest)) => lines.push(digest.clone()),
         _ => {}

@@ -112,7 +112,7 @@ fn a_page_has_what_moved_what_failed_sizes_digests_and_lineage() {
         "<rect class=\"own\"",
         "<rect class=\"shared\"",
         "shared with 1 other image</title>",
-        &format!("<code>cut to these platforms from {}</code>", digest(1000)),
+        &format!("<code>filtered to these platforms from {}</code>", digest(1000)),
         &format!("<code>linux/arm64: {}</code>", digest(102)),
         "1.2 s",
     ] {

@@ -28,7 +28,7 @@ pub fn only_failed(jobs: &mut [Job], file: &Path) -> Result<bool, TaskErrors> {
             or_none(&reported),
             or_none(&wanted)
         );
-        let hint = "give the report of a run of the same task file, or the same command";
+        let hint = "use the report of the same task file or command";
         return Err(Problem::of_file(&name, message).with_hint(hint).into());
     }
     for (job, task) in jobs.iter_mut().zip(&report.tasks) {
@@ -55,16 +55,16 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Report, Problem> {
         Problem::of_file(name, message).with_hint("give a file that an earlier run wrote with --report")
     };
     let value: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| no_report(format!("this is no report: it isn't JSON: {error}")))?;
+        .map_err(|error| no_report(format!("this isn't a report: it isn't JSON: {error}")))?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
             let message = format!("this report has the form {version}, and this transload reads {VERSION}");
             return Err(Problem::of_file(name, message).with_hint("use the transload that wrote it"));
         }
-        None => return Err(no_report("this is no report: it has no version".to_owned())),
+        None => return Err(no_report("this isn't a report: it has no version".to_owned())),
     }
-    serde_json::from_value(value).map_err(|error| no_report(format!("this is no report: {error}")))
+    serde_json::from_value(value).map_err(|error| no_report(format!("this isn't a report: {error}")))
 }
 
 /// What a task's report leaves to do; none where that is the whole task.

@@ -45,9 +45,9 @@ impl<'n> BundleKeys<'n> {
         let is_bundle = dest.is_none_or(|dest| dest.endpoint.local().is_some_and(LocalPlace::is_bundle));
         for (name, node) in keys {
             if let (Some(node), false) = (node, is_bundle) {
-                let message = format!("`{name}` says how a bundle is written, and `dest` is none");
+                let message = format!("`{name}` is for writing bundles, and `dest` isn't one");
                 let note = reader.sink.error(node.id, message);
-                note.hint("a bundle is written `dest: bundle:DIR`");
+                note.hint("for a bundle, write `dest: bundle:DIR`");
             }
         }
         let base = self.base.and_then(|node| reader.list("base", node));
@@ -78,7 +78,7 @@ impl<'n> BundleKeys<'n> {
         let folders = reader.list("volumes", node).unwrap_or_default();
         let bundle = src.as_ref().and_then(|src| src.endpoint.local());
         let Some(bundle) = bundle.filter(|place| place.is_bundle()).cloned() else {
-            let note = reader.sink.error(node.id, "`volumes`: `src` is no bundle");
+            let note = reader.sink.error(node.id, "`volumes`: `src` isn't a bundle");
             note.hint("a bundle is read from `src: bundle:DIR`");
             return src;
         };

@@ -117,7 +117,7 @@ impl Reader<'_> {
                 shortened(&given)
             );
             let hint = if plain == "true" {
-                "no blanks or line ends may stand around it: write {{- … -}}"
+                "remove the spaces and line breaks around it: write {{- … -}}"
             } else {
                 "write what is asked, such as `eq .name \"value\"` or `not (empty .name)`"
             };

@@ -139,7 +139,7 @@ pub(crate) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
         path.display().to_string()
     };
     if is_stdin && STDIN_IS_READ.swap(true, Ordering::Relaxed) {
-        let problem = Problem::of_file(&name, "it is wanted twice, and can be read once");
+        let problem = Problem::of_file(&name, "it is used twice, and can be read only once");
         return Err(problem.with_hint("give - for one file only").into());
     }
     let bytes = if is_stdin {
@@ -148,11 +148,7 @@ pub(crate) fn read(path: &Path) -> Result<(String, String), TaskErrors> {
         open(path).and_then(read_limited)
     };
     match bytes
-        .map_err(|error| {
-            let (message, hint) = explain(path, &error);
-            let problem = Problem::of_file(&name, message);
-            hint.into_iter().fold(problem, Problem::with_hint)
-        })
+        .map_err(|error| unreadable(path, &name, &error))
         .and_then(|bytes| text(&name, bytes))
     {
         Ok(text) => Ok((name, text)),
@@ -195,6 +191,13 @@ pub(crate) fn check_argument(argument: &str, path: &Path) -> Option<Problem> {
     Some(hint.into_iter().fold(problem, Problem::with_hint))
 }
 
+/// Returns the problem of a file that can't be read.
+pub(crate) fn unreadable(path: &Path, name: &str, error: &io::Error) -> Problem {
+    let (message, hint) = explain(path, error);
+    let problem = Problem::of_file(name, message);
+    hint.into_iter().fold(problem, Problem::with_hint)
+}
+
 fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {
     let message = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -202,7 +205,7 @@ fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {
         io::ErrorKind::PermissionDenied => "this file can't be read: permission denied".to_owned(),
         io::ErrorKind::FileTooLarge => {
             format!(
-                "this is larger than {} MiB: no such file was written by a person",
+                "this is larger than {} MiB: too large for such a file",
                 MAX_SIZE >> 20
             )
         }

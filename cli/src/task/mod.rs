@@ -90,7 +90,7 @@ use crate::yaml;
 
 pub use course::{Bind, Bound, Course, Part, Register, Results, Within};
 pub(crate) use exposure::warning as exposure_warning;
-pub(crate) use files::{check_argument as check_file, read as read_file};
+pub(crate) use files::{check_argument as check_file, read as read_file, unreadable};
 pub(crate) use places::try_samples;
 pub use problem::{Problem, TaskErrors};
 pub use schema::schema;

@@ -161,7 +161,7 @@ mod tests {
                 "not the text \" {password: x}\"",
                 "not the text \" {password: ***",
             ),
-            ("the key `token = x` is here twice", "the key `token = ***"),
+            ("the key `token = x` is repeated", "the key `token = ***"),
             ("not \"{\"passwd\": \"x\"}\"", "not \"{\"passwd\": ***"),
             (
                 "not \"hunter2\", at https://me:x@hub/",

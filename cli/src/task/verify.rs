@@ -56,7 +56,7 @@ pub(super) fn with_signers(
         return None;
     }
     let Some(Endpoint::Fixed(Location::Local(place))) = source.filter(is_bundle) else {
-        let message = "`trust`: `src` is no bundle, and only bundles are signed as a whole";
+        let message = "`trust`: `src` isn't a bundle, and only bundles are signed as a whole";
         reader
             .sink
             .error(node.id, message)

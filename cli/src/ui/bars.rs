@@ -31,7 +31,7 @@ const WITH_BYTES: usize = 60;
 /// Returns what there is to see, at most as many lines as are wanted and fit.
 pub(super) fn lines(model: &Model, look: Look, now: Instant) -> Vec<String> {
     let width = look.size.columns.min(MOST_COLUMNS).saturating_sub(1).max(1);
-    // The last row is the cursor's.
+    // One row stays for what is told above them.
     let most = look.size.rows.saturating_sub(1).min(look.most).max(1);
     let mut lines = vec![bar(model.filled(), width, look)];
     lines.extend(figures(model, look, width, now));

@@ -43,9 +43,11 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Tells of the images that failed, by their causes; of none, nothing. On a terminal, lines are no longer than `width`.
+/// Tells of the images that failed, by their causes; of none, nothing. On a terminal, lines are no longer than `width`. Where images
+/// are left out, `all` says what lists each.
 pub(super) fn failures<'a>(
     images: impl Iterator<Item = &'a ImageOutcome>,
+    all: &str,
     width: Option<usize>,
     painter: Painter,
 ) -> String {
@@ -69,7 +71,7 @@ pub(super) fn failures<'a>(
         let _ = writeln!(text, "  and {} for {causes}", count(untold, "image"));
     }
     if untold > 0 || groups.iter().any(|group| group.images.len() > MOST_NAMES) {
-        text.push_str("  (--report FILE lists each image)\n");
+        let _ = writeln!(text, "  ({all})");
     }
     text
 }
@@ -230,7 +232,12 @@ mod tests {
     }
 
     fn told(images: &[ImageOutcome]) -> String {
-        failures(images.iter(), Some(60), Painter(false))
+        failures(
+            images.iter(),
+            "--report FILE lists each image",
+            Some(60),
+            Painter(false),
+        )
     }
 
     #[test]

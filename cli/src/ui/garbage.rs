@@ -74,9 +74,6 @@ pub fn garbage_text(pruned: &Pruned<'_>) -> String {
         (true, size) => format!("{} would be freed", bytes(size)),
     };
     let _ = writeln!(text, "prune: {what}: {free}");
-    if pruned.dry_run {
-        text.push_str("Nothing was removed; the same command without --dry-run does it.\n");
-    }
     text
 }
 

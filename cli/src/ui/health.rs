@@ -42,7 +42,7 @@ pub fn health_text(checked: &Checked<'_>) -> String {
     let health = &report.health;
     let mut text = String::new();
     if !report.mended.is_empty() {
-        text.push_str("Mended:\n");
+        text.push_str("Repaired:\n");
         for finding in &report.mended {
             mended(&mut text, finding);
         }
@@ -83,16 +83,16 @@ pub fn health_text(checked: &Checked<'_>) -> String {
     text.push_str(&signatures_text(checked.trusted));
     by_the_way(&mut text, checked);
     if health.stopped {
-        text.push_str("\nStopped. The same command begins anew; what was mended is whole.\n");
+        text.push_str("\nStopped. The same command starts again; finished repairs stay.\n");
     } else if !health.findings.is_empty() && !repair {
         let _ = writeln!(
             text,
-            "\nTo fetch what is wrong, and only that, from the images' own registries or from a mirror:\n  transload verify {} --repair \
+            "\nTo fetch only the missing and damaged parts, from the images' own registries or from a mirror:\n  transload verify {} --repair \
              [--src REGISTRY]",
             path(dir)
         );
     } else if !health.findings.is_empty() {
-        text.push_str("\nNot everything could be mended; the same command tries what is left again.\n");
+        text.push_str("\nNot everything could be repaired. The same command retries the rest.\n");
     }
     text
 }
@@ -125,7 +125,7 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
         };
         let _ = writeln!(
             text,
-            "  {} of {indexes} left out, as was asked for when they were brought",
+            "  {} of {indexes} left out, as requested when they were copied",
             count(manifests, "manifest")
         );
     }
@@ -138,7 +138,7 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
                 path(dir)
             );
         } else {
-            let _ = writeln!(text, "  {amount} that nothing names which could be read");
+            let _ = writeln!(text, "  {amount} that no readable manifest names");
         }
     }
     if !health.leftovers.is_empty() {
@@ -150,22 +150,22 @@ fn by_the_way(text: &mut String, Checked { dir, report, .. }: &Checked<'_>) {
         );
     }
     for disputed in &health.disputed {
-        let _ = writeln!(text, "  two folders tell a tag differently: {disputed}");
+        let _ = writeln!(text, "  two folders disagree about a tag: {disputed}");
     }
     for file in &health.old_tag_files {
         let what = match &file.failure {
-            None => "renewed".to_owned(),
-            Some(failure) => format!("it couldn't be renewed: {failure}"),
+            None => "updated".to_owned(),
+            Some(failure) => format!("it couldn't be updated: {failure}"),
         };
         let _ = writeln!(
             text,
-            "  the file of the tag {} was old (KubeKey moves a tag in layout alone): {what}\n    {}",
+            "  the file of the tag {} was outdated (KubeKey moves tags in layout only): {what}\n    {}",
             file.tag,
             path(&file.path)
         );
     }
     for stranger in &health.strangers {
-        let _ = writeln!(text, "  not of an image directory: {}", path(stranger));
+        let _ = writeln!(text, "  doesn't belong in an image directory: {}", path(stranger));
     }
 }
 
@@ -203,7 +203,7 @@ fn entry(text: &mut String, finding: &Finding, report: &Report) {
         }
     }
     if let Some(fault) = report.fault(finding) {
-        let _ = writeln!(text, "    not mended: {fault}");
+        let _ = writeln!(text, "    not repaired: {fault}");
         if let Some(hint) = fault.hint() {
             let _ = writeln!(text, "    hint: {hint}");
         }
@@ -220,7 +220,7 @@ fn mended(text: &mut String, finding: &Finding) {
     if matches!(finding.thing, Thing::TagMap(_)) {
         let _ = write!(
             text,
-            "\n    made anew from the files of its tags; the damaged one is kept as layout~"
+            "\n    rebuilt from the files of its tags; the damaged one is kept as layout~"
         );
     }
     text.push('\n');
@@ -277,7 +277,7 @@ fn thing(thing: &Thing) -> &'static str {
 ///   "findings": [{
 ///     "thing": "blob",          // folder, tag_map, manifest, blob
 ///     "flaw": "corrupt",        // missing, short, long, corrupt, unreadable, damaged
-///     "path": "images/blobs/sha256:…", "detail": "holds other bytes than its name says",
+///     "path": "images/blobs/sha256:…", "detail": "doesn't match the digest in its name",
 ///     "digest": "sha256:…", "size": 12, "repository": null,   // null where the thing has none
 ///     "images": ["docker.io/library/alpine:3.19"],
 ///     "fault": null             // why it couldn't be mended, where that was tried

@@ -172,7 +172,7 @@ pub fn inventory_flaws(dir: &Path, inventory: &Inventory) -> String {
     if !text.is_empty() {
         let _ = writeln!(
             text,
-            "  hint: `transload verify {dir}` tells all that is wrong; with --repair it fetches what is missing",
+            "  hint: `transload verify {dir}` lists all problems; with --repair it fetches missing parts",
             dir = path(dir)
         );
     }

@@ -11,6 +11,7 @@ use std::os::fd::AsFd;
 use console::Term;
 
 use super::format::fit;
+use super::paint::Painter;
 use crate::app::FAILED;
 
 const USUAL_WIDTH: usize = 80;
@@ -112,11 +113,15 @@ pub fn result(bytes: impl AsRef<[u8]>, status: u8) -> u8 {
 /// Writes what clap has to say, help or an error, and returns the exit status.
 pub(crate) fn clap_message(message: &clap::Error) -> u8 {
     let status = u8::try_from(message.exit_code()).unwrap_or(FAILED);
-    let written = message.print();
     if message.use_stderr() {
+        let text = message.render();
+        match Painter::of_err() {
+            Painter(true) => err(text.ansi()),
+            Painter(false) => err(text),
+        }
         return status;
     }
-    status_of(finished(written), status)
+    status_of(finished(message.print()), status)
 }
 
 fn status_of(written: io::Result<()>, status: u8) -> u8 {

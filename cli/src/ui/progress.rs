@@ -1,5 +1,7 @@
 //! Progress on stderr: bars on a terminal, a line now and then elsewhere, JSON for programs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -11,6 +13,7 @@ use transload_transfer::maintenance;
 use transload_transfer::{Event, ImageOutcome, Observer, Status, Summary};
 
 use super::bars::{self, Size};
+use super::causes::{cause, name};
 use super::model::Model;
 use super::paint::Painter;
 use super::results::outcome_line;
@@ -45,6 +48,8 @@ struct Shared {
     most_lines: usize,
     /// Warnings that a quiet run tells where something failed.
     held: Mutex<Vec<String>>,
+    /// The first image that each cause failed.
+    causes: Mutex<HashMap<String, String>>,
     /// Whether outcomes are told.
     talks: bool,
     /// Whether outcomes go to stderr, since something else has stdout.
@@ -94,6 +99,7 @@ impl Progress {
             form,
             most_lines,
             held: Mutex::default(),
+            causes: Mutex::default(),
             talks: !quiet,
             gives_way: AtomicBool::new(false),
         });
@@ -129,7 +135,7 @@ impl Progress {
                 *model = Model::of_bytes(format!("{} checked", format::count(images, "image")), bytes, now);
             }
             maintenance::Look::Mending { things, bytes } => {
-                *model = Model::of_bytes(format!("{} mended", format::count(things, "thing")), bytes, now);
+                *model = Model::of_bytes(format!("{} repaired", format::count(things, "part")), bytes, now);
             }
             maintenance::Look::Read(bytes) => model.settle(bytes, now),
         }
@@ -174,7 +180,7 @@ impl Progress {
 
     /// Shows a wait for another process, if a terminal shows progress: in one line that changes. Whether it does.
     pub(super) fn wait_began(&self, text: &str) -> bool {
-        let is_shown = matches!(self.shared.form, Form::Bars(_));
+        let is_shown = self.draws();
         if is_shown {
             let thread = thread::current().id();
             self.shared
@@ -186,13 +192,26 @@ impl Progress {
 
     /// Takes a wait away that is over. Whether it was shown.
     pub(super) fn wait_ended(&self) -> bool {
-        let is_shown = matches!(self.shared.form, Form::Bars(_));
+        let is_shown = self.draws();
         if is_shown {
             self.shared
                 .model()
                 .wait_ended(thread::current().id(), Instant::now());
         }
         is_shown
+    }
+
+    /// Whether a terminal shows progress in lines that change.
+    pub fn draws(&self) -> bool {
+        matches!(self.shared.form, Form::Bars(_))
+    }
+
+    /// Takes the bars away while something is done.
+    pub fn without_bars(&self, act: impl FnOnce()) {
+        match &self.shared.form {
+            Form::Bars(screen) => screen.without(act),
+            _ => act(),
+        }
     }
 
     /// Where a logger writes, so that its lines stand above the bars.
@@ -300,14 +319,33 @@ impl Shared {
     }
 
     fn tell_outcome(&self, outcome: &ImageOutcome) {
+        let alike = self.failed_alike(outcome);
         if !self.gives_way.load(Ordering::Relaxed) {
-            if let Some(line) = outcome_line(outcome, output::out_width(), Painter::of_out()) {
+            if let Some(line) =
+                outcome_line(outcome, alike.as_deref(), output::out_width(), Painter::of_out())
+            {
                 self.above(|| output::out_line(line));
             }
         } else if !matches!(self.form, Form::Json)
-            && let Some(line) = outcome_line(outcome, output::err_width(), Painter::of_err())
+            && let Some(line) =
+                outcome_line(outcome, alike.as_deref(), output::err_width(), Painter::of_err())
         {
             self.write(&line);
+        }
+    }
+
+    /// Returns the image that failed first for the cause that this one failed for, if there is one.
+    fn failed_alike(&self, outcome: &ImageOutcome) -> Option<String> {
+        let Status::Failed(fault) = &outcome.status else {
+            return None;
+        };
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        match causes.entry(cause(outcome, fault)) {
+            Entry::Occupied(first) => Some(first.get().clone()),
+            Entry::Vacant(none) => {
+                none.insert(name(outcome).to_owned());
+                None
+            }
         }
     }
 
@@ -321,7 +359,7 @@ fn log_outcome(outcome: &ImageOutcome) {
     match (&outcome.status, &outcome.source_digest, &outcome.digest) {
         (Status::Failed(fault), ..) => log::info!("{}: {fault}", outcome.source),
         (_, Some(before), Some(after)) if before != after => log::info!(
-            "{}: its index was {before}, and is {after} with only these platforms",
+            "{}: its index was filtered to these platforms: {before} became {after}",
             outcome.destination
         ),
         (_, _, Some(digest)) => log::info!("{}: {digest}", outcome.destination),

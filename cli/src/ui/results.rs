@@ -20,8 +20,13 @@ const WITH_SIZE: usize = 50;
 const WITH_PLATFORMS: usize = 70;
 
 /// Returns an image's outcome in one line, with its warnings below it. On a terminal, which has a width, the line fits, and a failure has
-/// none: its cause is told at the end, with those that failed alike.
-pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter: Painter) -> Option<String> {
+/// none: its cause is told at the end, with those that failed alike. Elsewhere a cause is told once, and `alike` names its image.
+pub(super) fn outcome_line(
+    outcome: &ImageOutcome,
+    alike: Option<&str>,
+    width: Option<usize>,
+    painter: Painter,
+) -> Option<String> {
     let (mark, ink) = match &outcome.status {
         Status::Copied => ("copied", Ink::Done),
         Status::AlreadyThere => ("there", Ink::Done),
@@ -40,8 +45,11 @@ pub(super) fn outcome_line(outcome: &ImageOutcome, width: Option<usize>, painter
             line.push_str(&short_name(name(outcome), width));
         }
     }
-    if let (Status::Failed(fault), None) = (&outcome.status, width) {
-        let _ = write!(line, "\n{NOTE}{fault}");
+    if let Status::Failed(fault) = &outcome.status {
+        let _ = match alike {
+            Some(image) => write!(line, "  (same cause as {image})"),
+            None => write!(line, "\n{NOTE}{fault}"),
+        };
     }
     if let Status::Skipped(reason) = &outcome.status {
         let _ = write!(line, "\n{}", wrap(reason, NOTE, width));
@@ -141,7 +149,7 @@ mod tests {
     }
 
     fn line(outcome: &ImageOutcome, width: Option<usize>) -> Option<String> {
-        outcome_line(outcome, width, Painter(false))
+        outcome_line(outcome, None, width, Painter(false))
     }
 
     #[test]
@@ -180,11 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_at_the_end_and_a_program_is_told_at_once() {
+    fn a_failure_is_told_at_the_end_on_a_terminal_and_at_once_elsewhere_where_each_cause_is_told_once() {
         let failed = outcome(Status::Failed(Fault::refused(None, "no")), &[]);
         assert_eq!(line(&failed, Some(80)), None);
         let told = line(&failed, None).unwrap();
         assert!(told.starts_with("failed   registry.example.com/"), "{told}");
         assert!(told.ends_with(" -> ./images\n         no"), "{told}");
+        let told = outcome_line(&failed, Some("hub.local/app:v1"), None, Painter(false)).unwrap();
+        assert!(
+            told.ends_with(" -> ./images  (same cause as hub.local/app:v1)"),
+            "{told}"
+        );
     }
 }

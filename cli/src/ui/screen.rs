@@ -1,12 +1,15 @@
 //! Lines at the end of a terminal that are drawn again and again, and other text above them.
 //!
-//! Each line is overwritten in place and its rest is erased: a terminal that keeps what is erased (tmux keeps a cleared screen) has
-//! nothing to keep. A terminal that knows DEC's mode 2026 shows each drawing at once.
+//! Between drawings, the cursor stands at the beginning of the first line. A terminal that breaks lines anew when it becomes narrower
+//! keeps the cursor at its line, so nobody counts the rows that the lines take by now. tmux tells its programs of a new size late: a
+//! drawing for the old one is cut at the margin, not broken.
+//!
+//! Each row is erased and written in place: a terminal that keeps what is erased (tmux keeps a cleared screen) has nothing to keep, and
+//! forgets that it broke a line there. A terminal that knows DEC's mode 2026 shows each drawing at once.
 
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use console::{Term, measure_text_width, truncate_str};
+use console::{Term, truncate_str};
 
 use super::bars::Size;
 use super::output;
@@ -21,17 +24,25 @@ const USUAL: Size = Size {
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
 
+/// Has what is too long for a row cut, or broken.
+const CUT: &str = "\x1b[?7l";
+const BREAK: &str = "\x1b[?7h";
+
+/// Erases the row, and the rest of the screen. tmux keeps a screen that is erased from its first character on.
+const ERASE_ROW: &str = "\x1b[2K";
+const ERASE_BELOW: &str = "\x1b[J";
+
 /// The last lines of stderr's terminal.
 pub(super) struct Screen {
     term: Term,
     drawn: Mutex<Drawn>,
 }
 
-/// What stands there. The cursor is at the beginning of the line below.
+/// What stands there, from the cursor's row on.
 #[derive(Debug, Default)]
 struct Drawn {
     lines: Vec<String>,
-    columns: usize,
+    size: Option<Size>,
     /// Whether nothing is drawn any more.
     is_over: bool,
 }
@@ -59,45 +70,53 @@ impl Screen {
         let mut drawn = self.lock();
         let size = self.size();
         let lines = fitting(lines(size), size);
-        if drawn.is_over || lines == drawn.lines && size.columns == drawn.columns {
+        if drawn.is_over || lines == drawn.lines && drawn.size == Some(size) {
             return;
         }
-        let rows = rows(&drawn, size.columns);
-        draw(format_args!("{BEGIN}{}{END}", overwrite(rows, &lines)));
+        write(&[BEGIN, &drawing(&lines), END]);
         drawn.lines = lines;
-        drawn.columns = size.columns;
+        drawn.size = Some(size);
     }
 
-    /// Takes the lines away while something else is written, and draws them again below it.
-    pub fn above(&self, write: impl FnOnce(), lines: impl FnOnce(Size) -> Vec<String>) {
+    /// Takes the lines away while something else is done, and draws them again below what it wrote.
+    pub fn above(&self, act: impl FnOnce(), lines: impl FnOnce(Size) -> Vec<String>) {
         let mut drawn = self.lock();
         if drawn.is_over {
-            return write();
+            return act();
         }
+        write(&[BEGIN, &drawing(&[])]);
+        act();
         let size = self.size();
-        let rows = rows(&drawn, size.columns);
-        draw(format_args!("{BEGIN}{}", overwrite(rows, &[])));
-        write();
         drawn.lines = fitting(lines(size), size);
-        drawn.columns = size.columns;
-        draw(format_args!("{}{END}", overwrite(0, &drawn.lines)));
+        drawn.size = Some(size);
+        write(&[&drawing(&drawn.lines), END]);
+    }
+
+    /// Takes the lines away while something is done. The next drawing shows them again.
+    pub fn without(&self, act: impl FnOnce()) {
+        let mut drawn = self.lock();
+        drawn.take_away();
+        act();
     }
 
     /// Takes the lines away for good.
     pub fn finish(&self) {
         let mut drawn = self.lock();
-        let rows = rows(&drawn, self.size().columns);
-        if rows > 0 {
-            draw(format_args!("{BEGIN}{}{END}", overwrite(rows, &[])));
-        }
-        *drawn = Drawn {
-            is_over: true,
-            ..Drawn::default()
-        };
+        drawn.take_away();
+        drawn.is_over = true;
     }
 
     fn lock(&self) -> MutexGuard<'_, Drawn> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drawn {
+    fn take_away(&mut self) {
+        if !self.lines.is_empty() {
+            write(&[BEGIN, &drawing(&[]), END]);
+            self.lines.clear();
+        }
     }
 }
 
@@ -108,32 +127,23 @@ fn fitting(lines: Vec<String>, size: Size) -> Vec<String> {
     lines.iter().map(cut).collect()
 }
 
-/// Returns how many rows the lines take by now: most terminals break lines anew when they become narrower.
-fn rows(drawn: &Drawn, columns: usize) -> usize {
-    let rows_of = |line: &String| measure_text_width(line).max(1).div_ceil(columns.max(1));
-    drawn.lines.iter().map(rows_of).sum()
-}
-
 /// Writes a drawing to the terminal; one that it doesn't take is lost.
-fn draw(drawing: fmt::Arguments<'_>) {
-    let _ = output::err_bytes(drawing.to_string().as_bytes());
+fn write(parts: &[&str]) {
+    let _ = output::err_bytes(parts.concat().as_bytes());
 }
 
-/// Writes lines over this many rows above the cursor, which ends below the last line.
-fn overwrite(rows: usize, lines: &[String]) -> String {
-    let up = |rows: usize| match rows {
-        0 => String::new(),
-        rows => format!("\r\x1b[{rows}A"),
+/// Returns what writes lines over those at the cursor, which ends where it began.
+fn drawing(lines: &[String]) -> String {
+    let lines = match lines {
+        // Erased from its second character on.
+        [] => " ".to_owned(),
+        lines => lines.join(&format!("\r\n{ERASE_ROW}")),
     };
-    let mut text = up(rows);
-    for line in lines {
-        text.push_str(line);
-        text.push_str("\x1b[K\n");
-    }
-    let left_over = rows.saturating_sub(lines.len());
-    text.push_str(&"\x1b[2K\n".repeat(left_over));
-    text.push_str(&up(left_over));
-    text
+    let up = match lines.matches('\n').count() {
+        0 => String::new(),
+        rows => format!("\x1b[{rows}A"),
+    };
+    format!("\r{CUT}{ERASE_ROW}{lines}{ERASE_BELOW}{BREAK}\r{up}")
 }
 
 #[cfg(test)]
@@ -141,38 +151,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_take_more_rows_in_a_terminal_that_became_narrower() {
-        let long = "x".repeat(79);
-        let painted = format!("\x1b[32m{long}\x1b[0m");
-        let cases: [(&[&str], usize, usize); 6] = [
-            (&[], 80, 0),
-            (&["", "short"], 80, 2),
-            (&[&long, &long], 80, 2),
-            (&[&long, &long], 40, 4),
-            (&[&painted, "short"], 30, 4),
-            (&["a"], 0, 1),
+    fn rows_are_overwritten_one_by_one_and_the_cursor_ends_where_it_began() {
+        let cases: [(&[&str], &str); 3] = [
+            (&[], "\r\x1b[?7l\x1b[2K \x1b[J\x1b[?7h\r"),
+            (&["a"], "\r\x1b[?7l\x1b[2Ka\x1b[J\x1b[?7h\r"),
+            (
+                &["a", "b", "c"],
+                "\r\x1b[?7l\x1b[2Ka\r\n\x1b[2Kb\r\n\x1b[2Kc\x1b[J\x1b[?7h\r\x1b[2A",
+            ),
         ];
-        for (lines, columns, expected) in cases {
-            let drawn = Drawn {
-                lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-                ..Drawn::default()
-            };
-            assert_eq!(rows(&drawn, columns), expected, "{lines:?} at {columns}");
-        }
-    }
-
-    #[test]
-    fn rows_are_overwritten_one_by_one_and_the_screen_is_never_cleared() {
-        let lines = |lines: &[&str]| -> Vec<String> { lines.iter().map(|line| (*line).to_owned()).collect() };
-        let cases = [
-            (0, lines(&["a"]), "a\x1b[K\n"),
-            (1, lines(&["a"]), "\r\x1b[1Aa\x1b[K\n"),
-            (3, lines(&["a"]), "\r\x1b[3Aa\x1b[K\n\x1b[2K\n\x1b[2K\n\r\x1b[2A"),
-            (2, lines(&[]), "\r\x1b[2A\x1b[2K\n\x1b[2K\n\r\x1b[2A"),
-            (0, lines(&[]), ""),
-        ];
-        for (rows, lines, expected) in cases {
-            assert_eq!(overwrite(rows, &lines), expected, "{lines:?} over {rows}");
+        for (lines, expected) in cases {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            assert_eq!(drawing(&lines), expected, "{lines:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::paint::{Ink, Painter};
 use super::platforms::{self, Shares};
 
 /// What to do after a run that was stopped, or that another try may mend.
-pub const GOES_ON: &str = "Run the same command again to go on: what is there isn't copied again.";
+pub const GOES_ON: &str = "Run the same command again to continue. It copies nothing twice.";
 
 /// How many causes of retries are told.
 const MOST_RETRY_CAUSES: usize = 3;
@@ -26,6 +26,8 @@ pub struct Told<'a> {
     pub jobs: usize,
     /// The causes of retries, the most frequent first.
     pub retries: &'a [(String, usize)],
+    /// Whether a report is written.
+    pub has_report: bool,
     /// How wide the terminal is, if it is one.
     pub width: Option<usize>,
 }
@@ -34,8 +36,12 @@ pub struct Told<'a> {
 pub fn summary(summary: &Summary, told: Told<'_>) -> String {
     let painter = Painter::of_err();
     let mut text = String::new();
+    let all = match told.has_report {
+        true => "the report lists each image",
+        false => "--report FILE lists each image",
+    };
     for job in &summary.jobs {
-        let failures = failures(job.images.iter(), told.width, painter);
+        let failures = failures(job.images.iter(), all, told.width, painter);
         if failures.is_empty() {
             continue;
         }

@@ -91,7 +91,7 @@ fn body(text: &mut String, depth: usize, node: &Node) {
             config,
             missing,
         } => (manifest, config, missing),
-        Content::Absent(None) => return line(text, depth, "left out", "it isn't there, as was asked for"),
+        Content::Absent(None) => return line(text, depth, "left out", "not copied, as requested"),
         Content::Absent(Some(why)) => return line(text, depth, "missing", why),
         Content::Index(..) => return,
     };

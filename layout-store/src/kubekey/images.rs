@@ -209,7 +209,7 @@ fn images_in(
             Ok(None) => continue,
             _ if layout.get(&tag).is_some() => continue,
             _ => {
-                log::warn!("{} is passed over: it is no manifest", shown(&path));
+                log::warn!("{} is skipped: it isn't a manifest", shown(&path));
                 continue;
             }
         };

@@ -146,8 +146,8 @@ fn strange_entries(layout: &TagMap) -> Option<String> {
     let (tag, digest) = strange.next()?;
     let entry = printable(&format!("\"{tag}\": \"{digest}\""), LONGEST_ENTRY).into_owned();
     Some(match strange.count() {
-        0 => format!("{entry} is no tag and digest"),
-        more => format!("{entry} and {more} more entries are no tags and digests"),
+        0 => format!("{entry} isn't a tag with a digest"),
+        more => format!("{entry} and {more} more entries aren't tags with digests"),
     })
 }
 

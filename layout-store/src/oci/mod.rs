@@ -206,7 +206,7 @@ impl Layout for Oci {
         }
         match kind(&self.path())? {
             Kind::Nothing | Kind::File(_) => Ok(()),
-            Kind::Folder | Kind::Other => Err(Error::damaged(&self.path(), "it is no file")),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&self.path(), "it isn't a regular file")),
         }
     }
 

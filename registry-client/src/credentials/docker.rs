@@ -100,7 +100,7 @@ impl ConfigFile {
         // The parser's message may quote a secret: only its position is told.
         let place = |error: serde_json::Error| {
             fail(&format!(
-                "line {}, column {} isn't as expected",
+                "line {}, column {} is invalid",
                 error.line(),
                 error.column()
             ))

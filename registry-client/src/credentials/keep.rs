@@ -113,7 +113,9 @@ impl DefaultCredentials {
             .or(first)
             .or_else(|| self.new_file.clone())
             .ok_or_else(|| {
-                CredentialError::new("there is no home to keep credentials in: set DOCKER_CONFIG or HOME")
+                CredentialError::new(
+                    "there is no home directory to keep credentials in: set DOCKER_CONFIG or HOME",
+                )
             })
     }
 

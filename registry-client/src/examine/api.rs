@@ -98,7 +98,7 @@ impl Examination<'_> {
                     Ok(None) => {
                         let text = "it refuses and doesn't say how to log in (no WWW-Authenticate)";
                         let hint = format!(
-                            "look whether a proxy in front of {} takes headers out of answers",
+                            "check whether a proxy in front of {} removes headers from answers",
                             self.registry
                         );
                         self.note(Fact::bad(Topic::Login, text).hint(hint));
@@ -170,7 +170,7 @@ impl Examination<'_> {
             Ok(()) => {
                 self.note(Fact::neutral(
                     Topic::Credentials,
-                    format!("{text}; it lets everybody in"),
+                    format!("{text}; the registry needs none"),
                 ));
                 true
             }
@@ -181,7 +181,7 @@ impl Examination<'_> {
             Err(error) => {
                 let mut fact = Fact::of_error(Topic::Credentials, &error);
                 if error.is_denied() {
-                    fact.text = format!("{text}, and it wants some");
+                    fact.text = format!("{text}, and the registry needs some");
                 }
                 self.note(fact);
                 false
@@ -221,10 +221,10 @@ impl Examination<'_> {
         match self.ask_tags(repository) {
             Ok(tags) => {
                 let text = match tags.len() {
-                    0 => format!("{} may be read, and has no tag", repository.path()),
-                    1 => format!("{} may be read, and its tags listed: 1 so far", repository.path()),
+                    0 => format!("{} can be read, and has no tags", repository.path()),
+                    1 => format!("{} can be read, and its tags listed: 1 so far", repository.path()),
                     number => format!(
-                        "{} may be read, and its tags listed: {number} at once",
+                        "{} can be read, and its tags listed: {number} at once",
                         repository.path()
                     ),
                 };
@@ -263,7 +263,7 @@ impl Examination<'_> {
         let fact = match self.begin_upload(repository) {
             Ok(()) => {
                 let text = format!(
-                    "{} may be pushed to (an upload was begun and cancelled)",
+                    "{} can be pushed to (an upload was started and cancelled)",
                     repository.path()
                 );
                 Fact::good(Topic::Push, text)
@@ -321,11 +321,11 @@ impl Examination<'_> {
         let fact = match BlobReader::open_part(self.core, repository, &blob, 0..1) {
             Ok(Some(_)) => Fact::good(
                 Topic::Ranges,
-                "parts of blobs are served: what was cut goes on where it was",
+                "the registry serves ranges of blobs: interrupted downloads resume",
             ),
             Ok(None) => Fact::neutral(
                 Topic::Ranges,
-                "blobs are served whole only: what was cut begins anew",
+                "the registry serves whole blobs only: interrupted downloads start again",
             ),
             Err(error) => Fact::of_error(Topic::Ranges, &error),
         };

@@ -177,7 +177,7 @@ impl Examination<'_> {
         let why = if self.registry.is_loopback() {
             "plain HTTP, on this machine itself"
         } else {
-            "plain HTTP, as was asked for: whoever is on the way can read the password and change images"
+            "plain HTTP, as requested: anybody on the way can read the password and change images"
         };
         self.note(Fact::neutral(Topic::Tls, why).value("scheme", "http"));
     }
@@ -186,10 +186,7 @@ impl Examination<'_> {
     fn check_certificates(&mut self, mut stream: Limited, url: &Url) -> bool {
         let host = bare(url.host());
         let Ok(name) = ServerName::try_from(host.clone()) else {
-            self.note(Fact::bad(
-                Topic::Tls,
-                format!("{host} is no name for a certificate"),
-            ));
+            self.note(Fact::bad(Topic::Tls, format!("{host} can't be in a certificate")));
             return false;
         };
         let chain = match handshake::certificates(&mut stream, &name) {
@@ -241,7 +238,7 @@ impl Examination<'_> {
         let error = failure::from_ureq(ureq::Error::Rustls(error), &self.place(Operation::Connect));
         if identity.insecure {
             let text = format!(
-                "{whom}, {until}; not trusted ({}), and not checked, as was asked for",
+                "{whom}, {until}; not trusted ({}), and not checked, as requested",
                 error.kind()
             );
             return told(Fact::neutral(Topic::Tls, text));
@@ -249,7 +246,7 @@ impl Examination<'_> {
         let fact = Fact::bad(Topic::Tls, format!("{whom}, {until}: {}", error.kind()));
         told(match error.hint() {
             _ if is_namesake => fact.hint(
-                "an authority of the issuer's name is trusted, and its key is another one: it was made anew; get its present certificate",
+                "a trusted authority has the issuer's name, but another key: it was renewed; get its current certificate",
             ),
             Some(hint) => fact.hint(hint),
             None => fact,
@@ -269,7 +266,7 @@ fn describe(chain: &[CertificateDer<'static>]) -> (String, String, Vec<(&'static
         );
     };
     let issuer = if own.is_self_signed() {
-        "signed by itself".to_owned()
+        "self-signed".to_owned()
     } else {
         format!("issued by {}", own.issuer)
     };

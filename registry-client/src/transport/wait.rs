@@ -78,7 +78,7 @@ impl WaitLimit {
             }
             None => refuse(
                 io::ErrorKind::InvalidData,
-                "the server sends on and on, and nothing of it is the answer",
+                "the server keeps sending bytes that aren't the answer",
             ),
         }
     }

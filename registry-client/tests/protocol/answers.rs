@@ -227,7 +227,7 @@ fn a_registry_that_knows_sha256_alone_gets_a_hint() {
     let error = push(&registry, &by_digest).unwrap_err();
     assert!(error.to_string().contains("this one is sha512"), "{error}");
     assert!(
-        error.hint().unwrap().contains("sha256 alone"),
+        error.hint().unwrap().contains("sha256 only"),
         "{:?}",
         error.hint()
     );

@@ -175,11 +175,7 @@ fn a_certificate_and_a_key_that_do_not_match_are_refused_before_anything_moves()
     };
     let (cert, key, ca) = (registry.cert_file(), registry.key_file(), registry.ca_file());
     assert_eq!(build(Some(cert.clone()), Some(key.clone())), Ok(()));
-    assert!(
-        build(Some(ca), Some(key))
-            .unwrap_err()
-            .contains("doesn't go with")
-    );
+    assert!(build(Some(ca), Some(key)).unwrap_err().contains("doesn't match"));
     assert!(build(Some(cert.clone()), None).unwrap_err().contains("key_file"));
     assert!(
         build(Some(cert.clone()), Some(cert))

@@ -128,7 +128,7 @@ impl<'a, S: Read + Write> Incoming<'a, S> {
     /// Reads a chunk's line, and after the last chunk the trailers.
     fn next_chunk(&mut self) -> io::Result<()> {
         let line = self.input.line(self.stream)?;
-        let size = chunked::size(&line).ok_or_else(|| invalid("a chunk's size is none"))?;
+        let size = chunked::size(&line).ok_or_else(|| invalid("a chunk's size is invalid"))?;
         if size > 0 {
             self.left = Left::InChunk(size);
             return Ok(());

@@ -199,7 +199,7 @@ fn framing(headers: &Headers, is_old: bool) -> Result<Framing, Refusal> {
         (None, None) => Ok(Framing::Length(0)),
         (None, Some(digits)) => match digits.parse() {
             Ok(length) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Framing::Length(length)),
-            _ => Err(Refusal(400, "Content-Length is no length")),
+            _ => Err(Refusal(400, "Content-Length isn't a length")),
         },
     }
 }

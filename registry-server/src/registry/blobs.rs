@@ -107,7 +107,7 @@ fn payload(digest: &Digest, blob: &Blob, range: Range<u64>) -> Result<Payload, P
         Blob::Memory(bytes) => bytes.to_vec(),
     };
     if Digest::with(digest.algorithm(), &bytes) != *digest {
-        return Err(damaged(digest, "it holds other bytes than its name says"));
+        return Err(damaged(digest, "it doesn't match the digest in its name"));
     }
     let part = |at: u64| usize::try_from(at).unwrap_or(bytes.len());
     Ok(Payload::Bytes(bytes[part(range.start)..part(range.end)].to_vec()))

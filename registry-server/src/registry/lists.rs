@@ -34,7 +34,7 @@ fn page<T: ToString>(
         None => most,
         Some(number) => number
             .parse::<usize>()
-            .map_err(|_| Problem::new(Code::Unsupported, "the parameter n is no number").with_status(400))?
+            .map_err(|_| Problem::new(Code::Unsupported, "the parameter n isn't a number").with_status(400))?
             .min(most),
     };
     let last = query.get("last").unwrap_or_default();

@@ -121,7 +121,7 @@ fn tags(wanted: &Wanted, query: &Query) -> Result<Vec<Tag>, Problem> {
     for tag in query.all("tag") {
         match tag.parse()? {
             Wanted::Tag(tag) => tags.push(tag),
-            Wanted::Digest(_) => return Err(Problem::new(Code::TagInvalid, "a digest is no tag")),
+            Wanted::Digest(_) => return Err(Problem::new(Code::TagInvalid, "a digest isn't a tag")),
         }
     }
     tags.sort();
@@ -166,10 +166,7 @@ fn read(wanted: &Wanted, request: &mut Request<'_>) -> Result<RawManifest, Probl
         Problem::new(code, error.to_string())
     })?;
     if matches!(manifest.view(), Manifest::Opaque) {
-        let message = format!(
-            "{} is no type of manifest that is known here",
-            manifest.media_type()
-        );
+        let message = format!("{} isn't a known type of manifest", manifest.media_type());
         return Err(Problem::new(Code::ManifestInvalid, message));
     }
     Ok(manifest)

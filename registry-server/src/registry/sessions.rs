@@ -145,7 +145,7 @@ impl Sessions {
             }
         }
         for id in expired {
-            log::info!("the upload {id} expired: nobody went on with it");
+            log::info!("the upload {id} expired: no request continued it");
             if let Err(problem) = self.take(id.as_str()).and_then(Taken::cancel) {
                 log::warn!("the upload {id} couldn't be removed: {problem:?}");
             }

@@ -197,7 +197,7 @@ fn files_that_make_no_tls_are_named() {
         ),
         (
             TlsFiles::new(first.file("certificate.pem"), second.file("key.pem")),
-            "doesn't go with",
+            "doesn't match",
         ),
         (with_ca(missing.clone()), "client CA /"),
         (with_ca(first.file("key.pem")), "no certificate (PEM)"),

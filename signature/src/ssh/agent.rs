@@ -42,7 +42,7 @@ fn ask(stream: &mut (impl Read + Write), key: &SshPublicKey, message: &[u8]) -> 
     let mut length = [0; 4];
     stream.read_exact(&mut length).map_err(failed)?;
     let length = u32::from_be_bytes(length);
-    let unclear = || SshError::Agent("its answer isn't understood".to_owned());
+    let unclear = || SshError::Agent("its answer can't be read".to_owned());
     if length > MAX_ANSWER {
         return Err(unclear());
     }
@@ -95,9 +95,9 @@ mod tests {
         let table: [(&[u8], &str); 6] = [
             (&[0, 0, 0, 1, 5], "doesn't have ssh-ed25519 SHA256:"),
             (&[0, 0, 0, 0], "doesn't have ssh-ed25519 SHA256:"),
-            (&[0xff; 8], "isn't understood"),
-            (&[0, 0, 0, 3, SIGN_RESPONSE, 0, 0], "isn't understood"),
-            (&[0, 0, 0, 6, SIGN_RESPONSE, 0, 0, 0, 0, 9], "isn't understood"),
+            (&[0xff; 8], "can't be read"),
+            (&[0, 0, 0, 3, SIGN_RESPONSE, 0, 0], "can't be read"),
+            (&[0, 0, 0, 6, SIGN_RESPONSE, 0, 0, 0, 0, 9], "can't be read"),
             (&[0, 0], "failed to fill whole buffer"),
         ];
         for (answer, expected) in table {

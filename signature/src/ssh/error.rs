@@ -12,7 +12,7 @@ const LONGEST: usize = 100;
 #[non_exhaustive]
 pub enum SshError {
     /// A file is larger than any of its kind.
-    #[error("it has more than {most} bytes, which no {what} has")]
+    #[error("this {what} has more than {most} bytes")]
     TooLarge {
         /// What it should be.
         what: &'static str,
@@ -20,7 +20,7 @@ pub enum SshError {
         most: usize,
     },
     /// A file isn't what it should be.
-    #[error("it is no {0}, or damaged")]
+    #[error("it isn't a valid {0}")]
     Damaged(&'static str),
     /// A key of a kind that can't be used.
     #[error("keys of type {} aren't supported", printable(.0, LONGEST))]
@@ -85,7 +85,7 @@ pub enum SshError {
         reason: String,
     },
     /// The key didn't make this signature of these bytes.
-    #[error("the signature doesn't fit: the file was changed, or another one was signed")]
+    #[error("the signature doesn't match: the file was changed, or another file was signed")]
     Invalid,
 }
 

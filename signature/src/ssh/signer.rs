@@ -57,7 +57,11 @@ impl SshSigner {
             })
         };
         if !text.starts_with("-----BEGIN ") {
-            return through(SshPublicKey::from_line(text)?, "is a public key");
+            let key = SshPublicKey::from_line(text).map_err(|error| match error {
+                SshError::Damaged(_) => SshError::Damaged("key in OpenSSH's form"),
+                error => error,
+            });
+            return through(key?, "is a public key");
         }
         if !text.starts_with(&format!("-----BEGIN {LABEL}-----")) {
             return Err(SshError::OtherForm);

@@ -135,7 +135,7 @@ impl Entry {
             return Some("isn't valid yet".to_owned());
         }
         if self.valid_before.is_some_and(|time| now > time) {
-            return Some("isn't valid any more".to_owned());
+            return Some("has expired".to_owned());
         }
         None
     }
@@ -152,6 +152,9 @@ fn entry(line: &str) -> Result<Entry, String> {
         ..Entry::default()
     };
     let mut rest = rest.trim_start();
+    if is_key_type(principals) && !is_key_type(rest) {
+        return Err("it has no name before the key".to_owned());
+    }
     if !is_key_type(rest) {
         rest = entry.options(rest)?.trim_start();
     }

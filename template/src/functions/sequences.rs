@@ -120,7 +120,7 @@ pub(super) fn slice(args: &Arguments<'_>) -> Given {
     }
     match list.get(bounds[0]..bounds[1]) {
         Some(part) => Ok(Value::Array(part.to_vec())),
-        None => Err(args.refused(1, "`slice` begins behind its end")),
+        None => Err(args.refused(1, "`slice` begins after its end")),
     }
 }
 

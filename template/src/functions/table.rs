@@ -247,7 +247,7 @@ pub(super) static REFUSED: &[(&[&str], &str)] = &[
             "shuffle",
             "uuidv4",
         ],
-        "its result is another each time, and a task file must mean the same each time",
+        "its result differs each time, and a task file must mean the same each time",
     ),
     (
         &[

@@ -45,7 +45,7 @@ fn a_wrong_base_is_told_before_a_byte_moves_and_each_lost_volume_by_name() {
     let copy = Transload::new().args(["copy", "--src", &world.bundle("two"), "--dest", &empty]);
     let refused = copy.run().expect_code(1);
     assert!(
-        refused.stderr.contains("of 3 images are neither here nor there"),
+        refused.stderr.contains("of 3 images are in neither place"),
         "{}",
         refused.stderr
     );
@@ -117,7 +117,7 @@ fn verify_names_the_volume_the_offset_the_digest_and_the_image_of_a_flipped_bit(
     world.pull(&["team/new:v1"], &["--dest", &nothing]);
     let lacking = Transload::new().args(against).arg(&nothing).run().expect_code(1);
     assert!(
-        lacking.stdout.contains("is neither here nor there"),
+        lacking.stdout.contains("is in neither place"),
         "{}",
         lacking.stdout
     );

@@ -96,7 +96,7 @@ fn a_receipt_tells_what_arrived_and_a_place_that_differs_is_named() {
         same.stdout
     );
     assert!(
-        same.stdout.ends_with("all are there as the receipt says\n"),
+        same.stdout.ends_with("all match the receipt\n"),
         "{}",
         same.stdout
     );
@@ -116,9 +116,7 @@ fn a_receipt_tells_what_arrived_and_a_place_that_differs_is_named() {
         "{line}"
     );
     assert!(
-        other
-            .stdout
-            .ends_with("1 image otherwise than the receipt says\n"),
+        other.stdout.ends_with("1 image differing from the receipt\n"),
         "{}",
         other.stdout
     );
@@ -169,7 +167,7 @@ fn a_receipt_of_a_directory_is_checked_wherever_the_directory_is_now() {
     let verify = ["verify", "--receipt", &receipt, "--against", &other];
     let lacking = Transload::new().args(verify).run().expect_code(1);
     assert!(
-        lacking.stdout.contains("1 image otherwise than the receipt says"),
+        lacking.stdout.contains("1 image differing from the receipt"),
         "{}",
         lacking.stdout
     );
@@ -199,12 +197,12 @@ fn receipts_forged_are_refused_before_the_place_is_asked() {
         (
             "with a failure that became a success",
             &|| change("\"copied\"", "\"there\""),
-            "the signature doesn't fit",
+            "the signature doesn't match",
         ),
         (
             "with a space more",
             &|| fs::write(&receipt, format!("{text} ")).expect("the receipt"),
-            "the signature doesn't fit",
+            "the signature doesn't match",
         ),
         (
             "signed by somebody else",
@@ -227,7 +225,7 @@ fn receipts_forged_are_refused_before_the_place_is_asked() {
                 imported.push("other.json").expect_code(0);
                 fs::copy(imported.world.path("other.json.sig"), &signature).expect("the signature");
             },
-            "the signature doesn't fit",
+            "the signature doesn't match",
         ),
         (
             "that is none, and signed",
@@ -235,7 +233,7 @@ fn receipts_forged_are_refused_before_the_place_is_asked() {
                 fs::write(&receipt, "{}").expect("the receipt");
                 sign_file(&imported.alice, NAMESPACE, &receipt, &[]);
             },
-            "this is no report: it has no version",
+            "this isn't a report: it has no version",
         ),
     ];
     for (what, forge, expected) in forgeries {
@@ -266,7 +264,7 @@ fn arguments_about_receipts_that_fit_nothing_are_refused() {
         ),
         (
             vec!["copy", "--src", &bundle, "--dest", &images, "--receipt", "-"],
-            "a receipt is a file, and no stream",
+            "a receipt must be a file",
         ),
         (
             vec![

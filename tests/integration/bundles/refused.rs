@@ -10,7 +10,7 @@ fn a_bundle_with_a_gap_is_not_served() {
     world.months();
     let serve = ["serve", &world.bundle("two"), "--listen", "127.0.0.1:0"];
     let refused = Transload::new().args(serve).run().expect_code(2);
-    let told = "lacks something that its images need, and can't be served";
+    let told = "is incomplete, and can't be served";
     assert!(refused.stderr.contains(told), "{}", refused.stderr);
 }
 
@@ -21,19 +21,19 @@ fn arguments_that_fit_no_bundle_are_refused() {
     for (arguments, told) in [
         (
             vec!["pull", "a.b/c:1", "--dest", &dir, "--base", "have.tli"],
-            "it says how a bundle is written",
+            "it is for writing bundles",
         ),
         (
             vec!["pull", "a.b/c:1", "--dest", "bundle:x", "--volume-size", "1K"],
-            "a volume has 65536 bytes at least",
+            "a volume has at least 64 KiB",
         ),
         (
             vec!["push", "--src", "bundle:nowhere", "--dest", "a.b"],
-            "has no BUNDLE.json",
+            "there is no directory nowhere",
         ),
         (
             vec!["push", "--src", &dir, "--dest", "a.b", "--volumes", "x"],
-            "is no bundle, and has no volumes",
+            "isn't a bundle, and has no volumes",
         ),
     ] {
         let refused = Transload::new()

@@ -53,7 +53,7 @@ fn a_bundle_is_served_from_several_folders_with_blobs_larger_than_a_volume() {
         .run()
         .expect_code(2);
     assert!(
-        refused.stderr.contains("is no bundle, and has no volumes"),
+        refused.stderr.contains("isn't a bundle, and has no volumes"),
         "{}",
         refused.stderr
     );

@@ -181,7 +181,7 @@ fn forged_bundles_are_refused_and_nothing_else_of_them_is_read() {
         (
             "another list, with its sums",
             &other_list,
-            "isn't trusted: the signature doesn't fit",
+            "isn't trusted: the signature doesn't match",
         ),
         (
             "another list, with its sums, signed by somebody else",
@@ -229,7 +229,7 @@ fn forged_bundles_are_refused_and_nothing_else_of_them_is_read() {
         (
             "a signature that is cut off",
             &|| write("SHA256SUMS.sig", "-----BEGIN SSH SIGNATURE-----\nU1NI\n"),
-            "it is no SSH signature, or damaged",
+            "it isn't a valid SSH signature",
         ),
         (
             "a signature of gigabytes",
@@ -237,7 +237,7 @@ fn forged_bundles_are_refused_and_nothing_else_of_them_is_read() {
                 let file = fs::File::create(&signature).expect("the signature");
                 file.set_len(5 << 30).expect("a file with holes");
             },
-            "it has more than 65536 bytes",
+            "has more than 65536 bytes",
         ),
         (
             "sums of gigabytes",
@@ -356,7 +356,7 @@ fn a_bundle_that_is_there_is_signed_by_the_same_command_if_it_is_whole() {
         assert!(!signature.exists(), "{name}: {}", refused.stderr);
         let expected = [
             "only a whole bundle is signed: ",
-            "import.sh isn't the one that this program writes",
+            "import.sh differs from the one that transload writes",
         ];
         assert!(
             expected.iter().any(|told| refused.stderr.contains(told)),
@@ -412,24 +412,27 @@ fn arguments_about_signatures_that_fit_nothing_are_refused() {
         ([&["list", &oci][..], &trust].concat(), "--trust: "),
         (
             [&["verify", &oci][..], &trust].concat(),
-            "is no bundle, and only bundles are signed as a whole",
+            "isn't a bundle, and only bundles are signed as a whole",
         ),
         (
             [&["push", "--src", &oci, "--dest", "a.b"][..], &trust].concat(),
-            "is no bundle, and only bundles are signed as a whole",
+            "isn't a bundle, and only bundles are signed as a whole",
         ),
         (
             [&["copy", "a.b/c:1", "--dest", &images][..], &trust].concat(),
-            "it is about the bundle of --src, and there is none",
+            "it is for bundles, and --src isn't one",
         ),
         (
             [&["diff", &oci, &oci][..], &trust].concat(),
-            "neither of the two is a bundle",
+            "neither of them is a bundle",
         ),
-        (vec!["list", &place, "--trust", &public], "line 1: the option "),
+        (
+            vec!["list", &place, "--trust", &public],
+            "line 1: it has no name before the key",
+        ),
         (
             vec!["list", &place, "--trust", "nowhere"],
-            "nowhere: No such file",
+            "nowhere: there is no such file",
         ),
         (
             vec!["pull", "a.b/c:1", "--dest", &images, "--sign", &key],
@@ -437,7 +440,7 @@ fn arguments_about_signatures_that_fit_nothing_are_refused() {
         ),
         (
             vec!["pull", "a.b/c:1", "--dest", "bundle:x", "--sign", &signed.signers],
-            "it is no public key, or damaged",
+            "it isn't a valid key in OpenSSH's form",
         ),
     ];
     for (line, told) in table {

@@ -175,7 +175,7 @@ fn both_folders_of_docker_hub_count() {
     );
     let verified = scene.run(&["verify", "images"], 0).stdout;
     assert!(
-        verified.contains("two folders tell a tag differently: docker.io/library/app:v1"),
+        verified.contains("two folders disagree about a tag: docker.io/library/app:v1"),
         "{verified}"
     );
     assert!(!verified.contains("no image needs"), "{verified}");

@@ -56,7 +56,7 @@ fn a_foreign_layer_is_left_where_it_is_and_reported_on_every_way() {
         for (args, way) in ways {
             let output = transload(args, 0);
             let expected = format!(
-                "copied   {way}  sha256:{}\n         warning: the foreign layer {} ({} bytes) isn't moved: its publisher gives it out only at {urls}",
+                "copied   {way}  sha256:{}\n         warning: the foreign layer {} ({} bytes) isn't copied: its publisher distributes it only at {urls}",
                 &image.digest().hex()[..12],
                 transload_reference::Digest::of(&layer),
                 layer.len(),

@@ -314,7 +314,7 @@ fn the_old_and_the_new_digest_of_an_index_that_was_cut_are_told() {
     ];
     let output = transload(&args, 0);
     let expected = format!(
-        "hub.local/app:v1 in {dest}: its index was {}, and is {} with only these platforms\n",
+        "hub.local/app:v1 in {dest}: its index was filtered to these platforms: {} became {}\n",
         whole.digest(),
         cut.digest()
     );

@@ -164,7 +164,7 @@ fn a_variable_that_needs_itself_ends_the_run_before_anything_is_written() {
         ],
         2,
     );
-    let told = "the variable `.root` needs itself: `.root` → `.sub` → `.root`";
+    let told = "the variable `.root` refers to itself: `.root` → `.sub` → `.root`";
     assert!(output.stderr.contains(told), "{}", output.stderr);
     assert_eq!(fs::read_dir(dirs.path()).unwrap().count(), 0);
 }

@@ -22,16 +22,11 @@ fn nobody() -> Link {
     link
 }
 
-/// Checks that the table of failures says this of an image.
+/// Checks that an image is said to have failed for this cause.
 #[track_caller]
 fn assert_told(output: &Output, image: &str, cause: &str) {
-    let of_image = output
-        .stdout
-        .lines()
-        .skip_while(|line| !line.starts_with(&format!("failed   {image} ")))
-        .nth(1);
     assert!(
-        of_image.is_some_and(|line| line.contains(cause)),
+        output.cause_of(image).is_some_and(|line| line.contains(cause)),
         "{image}: {cause}\n{}{}",
         output.stdout,
         output.stderr

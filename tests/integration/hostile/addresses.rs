@@ -180,10 +180,7 @@ fn a_registry_sends_nobody_to_this_machine_to_files_or_in_circles_by_odd_address
     arena.check(&output, "redirects");
     for (repository, address, said) in expected {
         // One blob's failure fails every image that shares it: those who come later say what the first said.
-        let failed = output
-            .stdout
-            .split("failed   ")
-            .find(|part| part.starts_with(&format!("hub.example/{repository}:v1 ")));
+        let failed = output.cause_of(&format!("hub.example/{repository}:v1"));
         let failed = failed.unwrap_or_else(|| panic!("{address}\n{}{}", output.stdout, output.stderr));
         assert!(failed.contains(said), "{address}: {failed}");
     }
@@ -225,10 +222,7 @@ fn an_upload_goes_nowhere_else_either() {
     let output = proxy.given_to(arena.program(&args)).run().expect_code(1);
     arena.check(&output, "uploads");
     for (repository, address, said) in expected {
-        let failed = output
-            .stdout
-            .split("failed   ")
-            .find(|part| part.starts_with(&format!("a.example/{repository}:v1 ")));
+        let failed = output.cause_of(&format!("a.example/{repository}:v1"));
         let failed = failed.unwrap_or_else(|| panic!("{address}\n{}{}", output.stdout, output.stderr));
         assert!(failed.contains(said), "{address}: {failed}");
     }
@@ -262,13 +256,8 @@ fn a_token_server_is_no_file_and_nothing_on_this_machine() {
     let output = proxy.given_to(arena.program(&args)).run().expect_code(1);
     arena.check(&output, "realms");
     for (number, (address, said)) in cases.iter().enumerate() {
-        let name = format!("failed   hub{number}.example/");
-        let line = output
-            .stdout
-            .split(&name)
-            .nth(1)
-            .and_then(|rest| rest.lines().nth(1))
-            .unwrap_or_default();
+        let name = format!("hub{number}.example/evil/app{number}:v1");
+        let line = output.cause_of(&name).unwrap_or_default();
         assert!(
             line.contains("the token server's URL can't be used") && line.contains(said),
             "{address}: {line}"
@@ -325,13 +314,8 @@ fn https_never_becomes_http_and_a_password_never_reaches_another_host() {
     let output = proxy.given_to(arena.program(&args)).run().expect_code(1);
     arena.check(&output, "downgrades");
     for (number, (address, said)) in cases.iter().enumerate() {
-        let name = format!("failed   hub.example/evil/app{number}:v1 ");
-        let line = output
-            .stdout
-            .split(&name)
-            .nth(1)
-            .and_then(|rest| rest.lines().nth(1))
-            .unwrap_or_default();
+        let name = format!("hub.example/evil/app{number}:v1");
+        let line = output.cause_of(&name).unwrap_or_default();
         assert!(line.contains(said), "{address}: {line}\n{}", output.stderr);
     }
     assert!(

@@ -50,7 +50,7 @@ fn a_folder_of_blobs_that_is_a_link_is_not_looked_through() {
     assert!(
         output
             .stdout
-            .contains("from/blobs is damaged: it is no folder of the store's own"),
+            .contains("from/blobs is damaged: it isn't a folder of this store"),
         "{}",
         output.stdout
     );

@@ -109,7 +109,7 @@ fn answers(stage: &mut Stage) {
     stage.answer(
         "trailers",
         raw(format!("{chunked}0\r\n"), headers),
-        "sends on and on",
+        "keeps sending bytes",
     );
     stage.answer("bomb", bomb(), "is encoded as gzip");
     let refusal = chunked.replace("200 OK", "403 Forbidden");
@@ -201,9 +201,8 @@ fn blobs(stage: &mut Stage) {
 /// What was said of an image that failed.
 #[track_caller]
 fn failure<'a>(output: &'a Output, name: &str) -> &'a str {
-    let told = format!("failed   {name} -> images\n");
-    let rest = output.stdout.split(&told).nth(1);
-    rest.and_then(|rest| rest.lines().next())
+    output
+        .cause_of(name)
         .unwrap_or_else(|| panic!("{name} didn't fail\n{}{}", output.stdout, output.stderr))
 }
 

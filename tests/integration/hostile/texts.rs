@@ -120,7 +120,7 @@ fn nothing_of_a_registrys_or_a_manifests_text_reaches_the_terminal_as_it_is() {
             arena.check_text(&output, &format!("{more:?} {rust_log} {dry_run:?}"));
             assert!(output.stdout.contains(SHOWN), "{}", output.stdout);
             assert!(
-                output.stdout.contains("990 more foreign layers aren't moved"),
+                output.stdout.contains("990 more foreign layers aren't copied"),
                 "{}",
                 output.stdout
             );

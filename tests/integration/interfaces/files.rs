@@ -66,7 +66,7 @@ fn every_file_that_is_read_may_be_stdin() {
     );
     assert!(
         output.stderr.contains(
-            "standard input: it is wanted twice, and can be read once\n  hint: give - for one file only"
+            "standard input: it is used twice, and can be read only once\n  hint: give - for one file only"
         ),
         "{}",
         output.stderr

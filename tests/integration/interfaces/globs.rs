@@ -150,10 +150,7 @@ fn what_a_glob_cannot_mean_is_told_before_anything_moves() {
             "*.example.com/app:v1",
             "error: IMAGE: *.example.com/app:v1: only a tag can have wildcards",
         ),
-        (
-            "app:v[1",
-            "error: IMAGE: app:v[1: [ needs letters and ] behind it",
-        ),
+        ("app:v[1", "error: IMAGE: app:v[1: [ needs letters and ] after it"),
         (
             "app:{v1,v2}*",
             "error: IMAGE: app:{v1,v2}*: no tag has a '{' in it",

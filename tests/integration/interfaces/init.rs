@@ -22,7 +22,7 @@ fn a_task_file_is_written_and_never_over_another_one_unasked() {
     let output = init(&["mine.yaml"], 2);
     assert_eq!(
         output.stderr,
-        "error: mine.yaml: this is there already, and stays as it is\n  hint: give another name, - for stdout, or --force to write over it\n"
+        "error: mine.yaml: this exists already, and stays as it is\n  hint: give another name, - for stdout, or --force to replace it\n"
     );
     assert_eq!(read("mine.yaml"), "mine\n");
     init(&["mine.yaml", "--force"], 0);

@@ -258,9 +258,9 @@ fn a_report_that_does_not_fit_is_refused() {
             "newer.json",
             "this report has the form 7, and this transload reads 1",
         ),
-        (&same, "text.json", "this is no report: it isn't JSON"),
-        (&same, "other.json", "this is no report: it has no version"),
-        (&same, "cut.json", "this is no report: missing field"),
+        (&same, "text.json", "this isn't a report: it isn't JSON"),
+        (&same, "other.json", "this isn't a report: it has no version"),
+        (&same, "cut.json", "this isn't a report: missing field"),
         (&same, "nowhere.json", "nowhere.json"),
     ];
     for (args, report, words) in cases {

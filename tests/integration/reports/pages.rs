@@ -60,14 +60,14 @@ fn a_report_is_a_page_by_its_name_or_later() {
             "{page}"
         );
         assert!(
-            page.contains("<code>cut to these platforms from sha256:"),
+            page.contains("<code>filtered to these platforms from sha256:"),
             "{page}"
         );
     }
     let shown = desk.run(&["report", "r.json"], 0).stdout;
     assert_eq!(shown, later, "stdout gets the same");
     let wrong = desk.run(&["report", "r.html"], 2);
-    assert!(wrong.stderr.contains("this is no report"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("this isn't a report"), "{}", wrong.stderr);
     let nowhere = desk.run(&["report", "r.json", "-o", "no/such/folder.html"], 2);
     assert!(nowhere.stderr.contains("mkdir -p"), "{}", nowhere.stderr);
 }
@@ -85,6 +85,13 @@ fn a_bill_of_materials_has_what_arrived_with_platforms_and_layers() {
         (&"CycloneDX".into(), &"1.6".into())
     );
     assert_eq!(bom, bill("again.cdx.json"), "the same report gives the same bill");
+    let rules: Value = serde_json::from_str(include_str!("cyclonedx-1.6.json")).expect("rules in JSON");
+    let rules = jsonschema::draft7::options()
+        .should_validate_formats(true)
+        .build(&rules)
+        .expect("a schema of draft 7");
+    let flaws: Vec<String> = rules.iter_errors(&bom).map(|error| error.to_string()).collect();
+    assert_eq!(flaws, [""; 0]);
     let report = desk.report("r.json");
     let images = bom["components"].as_array().expect("components");
     assert_eq!(images.len(), 2, "what failed isn't there");

@@ -78,7 +78,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     assert_whole(&screen, 120);
     screens.push(("120 columns", screen));
     let low = low.wait_for(|screen| is_stalled(screen) && screen.contains("and 3 more"));
-    screens.push(("40 columns, 5 rows", low));
+    screens.push(("40 columns, 5 rows", low_stage.shown(&low)));
     stage.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
@@ -270,7 +270,7 @@ fn a_pull_of_forty_images_leaves_no_more_lines_than_its_results() {
     // The first line, the results, the total, what moved.
     assert!(all.trim_end().lines().count() <= 40 + 4, "{all}");
     assert_eq!(all.matches("copied   ").count(), 40, "{all}");
-    assert!(raw.contains("\x1b[?2026h") && !raw.contains("\x1b[J") && !raw.contains("\x1b[2J"));
+    assert!(raw.contains("\x1b[?2026h") && !raw.contains("\x1b[2J"));
     let most = screens.iter().filter_map(|screen| {
         let (_, below) = screen.rsplit_once("\n[")?;
         Some(below.lines().count())
@@ -307,20 +307,22 @@ fn a_build_server_gets_lines_without_colours_even_on_a_terminal() {
     );
 }
 
-#[test]
-fn failures_are_told_once_at_the_end_and_by_their_cause() {
+/// Forty images, none of which may be pulled.
+fn denied() -> Stage {
     let mut stage = Stage::new();
     for number in 0..40 {
         stage.put(&format!("team/app-{number}"), 1, []);
     }
-    stage.registry.fault(
-        Fault::new(
-            "*",
-            "/manifests/",
-            Action::Answer(Reply::status(403).error("DENIED", "no")),
-        )
-        .every(),
-    );
+    let denied = Action::Answer(Reply::status(403).error("DENIED", "no"));
+    stage
+        .registry
+        .fault(Fault::new("*", "/manifests/", denied).every());
+    stage
+}
+
+#[test]
+fn failures_are_told_once_at_the_end_and_by_their_cause() {
+    let stage = denied();
     let terminal = Terminal::start(stage.pull(&[]), 80, 24);
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(1), "{all}");
@@ -335,6 +337,33 @@ fn failures_are_told_once_at_the_end_and_by_their_cause() {
         !all.contains("Run the same command again"),
         "another try is in vain: {all}"
     );
+}
+
+/// A log has each image in one line, and each cause once.
+#[test]
+fn failures_in_a_log_are_a_line_an_image_and_told_by_their_cause() {
+    let stage = denied();
+    let output = stage.pull(&[]).run().expect_code(1);
+    assert_eq!(
+        output.stdout.matches("failed   ").count(),
+        40,
+        "{}",
+        output.stdout
+    );
+    assert_eq!(output.stdout.lines().count(), 40 + 1, "{}", output.stdout);
+    assert_eq!(output.stdout.matches("DENIED").count(), 1, "{}", output.stdout);
+    for image in &stage.images {
+        let cause = output.cause_of(image).unwrap_or_default();
+        assert!(cause.contains("DENIED"), "{image}: {}", output.stdout);
+    }
+    assert_eq!(output.stderr.matches("DENIED").count(), 1, "{}", output.stderr);
+    assert!(output.stderr.lines().count() <= 18, "{}", output.stderr);
+
+    let plan = stage.pull(&["--dry-run"]).run().expect_code(1).stdout;
+    assert_eq!(plan.matches("  FAILS  ").count(), 40, "{plan}");
+    assert_eq!(plan.matches("DENIED").count(), 1, "{plan}");
+    assert!(plan.lines().count() <= 40 + 24, "{plan}");
+    assert!(plan.contains("each is marked FAILS above"), "{plan}");
 }
 
 #[test]
@@ -396,6 +425,22 @@ fn a_stopped_run_leaves_no_bars() {
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(130), "{all}");
     assert!(all.contains("stopping; once more to stop at once"), "{all}");
-    assert!(all.contains("Run the same command again to go on"), "{all}");
+    assert!(all.contains("Run the same command again to continue"), "{all}");
     assert!(!all.contains('[') && !all.contains('%'), "{all}");
+}
+
+#[test]
+fn ctrl_z_leaves_the_terminal_to_the_shell_and_the_run_goes_on_with_its_bars() {
+    let stage = stalled();
+    let terminal = Terminal::start(stage.pull(&[]), 80, 24);
+    terminal.wait_for(|screen| is_drawn(screen, 80));
+    terminal.signal("TSTP");
+    terminal.wait_for(|screen| !screen.contains('[') && screen.contains("copied"));
+    terminal.signal("CONT");
+    terminal.wait_for(|screen| is_drawn(screen, 80));
+    stage.wait_until_stalled(3);
+    stage.registry.release();
+    let (code, all) = terminal.finish();
+    assert_eq!(code, Some(0), "{all}");
+    assert!(!all.contains('['), "{all}");
 }

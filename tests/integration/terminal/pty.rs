@@ -143,10 +143,18 @@ impl Terminal {
         let mut seen = self.shared.lock();
         let mut resized = parser(columns, rows);
         match self.kind {
-            // Its rows are written anew up to the cursor, which is at the beginning of one.
+            // Its rows are written anew, and the cursor goes back to the beginning of its own.
             Kind::Breaks => {
-                let text = all_rows(&mut seen.parser);
+                let above = all_rows(&mut seen.parser);
+                let below = rows_below(&seen.parser);
+                let text = [above.as_slice(), below.as_slice()].concat();
                 resized.process(text.join("\r\n").as_bytes());
+                let rows_of = |row: &String| row.chars().count().max(1).div_ceil(columns.into());
+                let rows: usize = text[above.len() - 1..].iter().map(rows_of).sum();
+                if rows > 1 {
+                    resized.process(format!("\x1b[{}A", rows - 1).as_bytes());
+                }
+                resized.process(b"\r");
                 seen.parser = resized;
             }
             Kind::Cuts => {
@@ -250,6 +258,13 @@ fn shown(parser: &Parser) -> String {
         .map(|row| row.trim_end().to_owned())
         .collect();
     rows.join("\n").trim_end().to_owned()
+}
+
+/// The rows below the cursor's, without empty ones at the end.
+fn rows_below(parser: &Parser) -> Vec<String> {
+    let cursor = usize::from(parser.screen().cursor_position().0);
+    let rows = shown(parser);
+    rows.lines().skip(cursor + 1).map(str::to_owned).collect()
 }
 
 /// All rows down to the cursor's, those that have scrolled away first.

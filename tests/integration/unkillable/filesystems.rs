@@ -303,7 +303,7 @@ fn a_limit_on_the_size_of_files_is_told_with_what_to_do_and_a_rerun_goes_on() {
     for part in [
         "destination: writing ",
         "File too large",
-        "hint: no file may be so large here: raise the limit (ulimit -f shows it)",
+        "hint: files can't be that large here: raise the limit (ulimit -f shows it)",
     ] {
         assert!(output.stderr.contains(part), "{}", output.stderr);
     }
@@ -381,7 +381,7 @@ fn directories_on_one_disk_share_its_space() {
         .expect_code(1)
     };
     let output = run(&["--dry-run"]);
-    let told = ", 8.00 MiB free, of which 5.00 MiB go to what comes before on the same filesystem: 2.00 MiB too few, \
+    let told = ", 8.00 MiB free, of which 5.00 MiB are for earlier images on the same filesystem: 2.00 MiB too few, \
                 so some images would fail\n";
     assert!(output.stdout.contains(told), "{}", output.stdout);
     let output = run(&["--dry-run", "--output", "json"]);

@@ -52,7 +52,7 @@ fn assert_stops_soon(registry: &ScriptedRegistry, run: impl Fn() -> Running) {
     let mut slowest = Duration::ZERO;
     for _ in 0..TRIES {
         let (taken, said) = stop(registry, &run);
-        assert!(said.contains("Run the same command again to go on"), "{said}");
+        assert!(said.contains("Run the same command again to continue"), "{said}");
         if taken < SOON {
             return;
         }
@@ -192,7 +192,7 @@ fn a_connection_that_does_not_come_about_holds_up_no_end() {
         let taken = started.elapsed();
         assert_eq!(output.code, Some(130), "{}", output.stderr);
         assert!(
-            output.stderr.contains("Run the same command again to go on"),
+            output.stderr.contains("Run the same command again to continue"),
             "{}",
             output.stderr
         );

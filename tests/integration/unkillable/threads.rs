@@ -87,7 +87,7 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
         assert!(!said.contains("panicked"), "{threads} threads: {said}");
         if output.code == Some(0) {
             succeeded.push(threads);
-            let warnings = said.matches("the system gives no more threads").count();
+            let warnings = said.matches("the system allows no more threads").count();
             assert!(warnings <= 1, "{threads} threads: {said}");
             assert!(fs::read_dir(destination.join("blobs")).is_ok_and(|blobs| blobs.count() > 0));
         } else {

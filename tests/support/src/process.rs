@@ -338,6 +338,21 @@ impl Output {
         }
     }
 
+    /// The cause that standard output tells of a failed image, in its own line or in that of the image that failed alike before it.
+    pub fn cause_of(&self, image: &str) -> Option<&str> {
+        let is_of_image = |line: &&str| {
+            let rest = line
+                .strip_prefix("failed   ")
+                .and_then(|rest| rest.strip_prefix(image));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        let mut lines = self.stdout.lines().skip_while(|line| !is_of_image(line));
+        match lines.next()?.rsplit_once("  (same cause as ") {
+            Some((_, first)) => self.cause_of(first.strip_suffix(')')?),
+            None => lines.next(),
+        }
+    }
+
     /// The same output, after a check that the exit status is this.
     ///
     /// # Panics

@@ -52,9 +52,14 @@ fn inventory(file: &Path) -> Result<Holdings, Fault> {
     let text = text.map_err(|error| refused(error.to_string()))?;
     match text.len() as u64 > MOST_HOLDINGS_BYTES {
         true => Err(refused(format!("it has more than {MOST_HOLDINGS_BYTES} bytes"))),
-        false => Holdings::parse(&text).map_err(refused),
+        false => Holdings::parse(&text).map_err(|reason| {
+            refused(reason).with_hint("`transload inventory` and --missing write inventories")
+        }),
     }
 }
+
+/// What may be a base.
+const BASES: &str = "a base is an inventory (`transload inventory`), an earlier bundle's BUNDLE.json, a directory, an archive or a registry";
 
 /// Reads what a base has: an inventory, a bundle's list (what is there once it is imported), a directory, an archive, or a registry.
 ///
@@ -72,6 +77,12 @@ pub fn base(
     if list.is_file() {
         return Bundle::holdings_in(list).map_err(|error| Fault::bundle(Side::Source, error));
     }
+    let is_named_as_list = path
+        .extension()
+        .is_some_and(|name| name == "tli" || name == "json");
+    if is_named_as_list && !path.exists() {
+        return Err(refused("there is no such file".to_owned()).with_hint(BASES));
+    }
     if path.is_file() {
         let bytes = beginning(path).map_err(|error| refused(error.to_string()))?;
         if Holdings::is_one(&bytes) {
@@ -86,7 +97,11 @@ pub fn base(
         let fault = refused(error.to_string());
         error.hint().into_iter().fold(fault, Fault::with_hint)
     })?;
-    holdings(&location, job, options, observer)
+    let held = holdings(&location, job, options, observer);
+    held.map_err(|fault| match path.is_file() {
+        true => fault.with_hint(BASES),
+        false => fault,
+    })
 }
 
 /// The first bytes of a file that isn't larger than an inventory.

@@ -64,7 +64,7 @@ impl Executor<'_> {
         if short > 0 {
             let (blobs, images) = (count(missing.blobs.len(), "blob"), count(short, "image"));
             let are = if missing.blobs.len() == 1 { "is" } else { "are" };
-            self.warn(&format!("{blobs} of {images} {are} neither here nor there"));
+            self.warn(&format!("{blobs} of {images} {are} in neither place"));
         }
         // Of an image whose manifests are lost, it isn't known which blobs it needs.
         for &image in images

@@ -63,7 +63,7 @@ pub(super) fn extra_images(
             Err(error) if error.is_not_found() => {}
             Err(error) => extra
                 .warnings
-                .push(format!("what else the registry has isn't known: {error}")),
+                .push(format!("the registry's other contents aren't known: {error}")),
         }
     }
     extra.found = pool.install(|| {

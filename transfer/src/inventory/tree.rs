@@ -124,7 +124,7 @@ pub fn image_tree(
     let mut digests = Vec::new();
     root.digests(&mut digests);
     let referrers = find_all(source, reference.repository(), digests).unwrap_or_else(|fault| {
-        log::warn!("what refers to {reference} isn't known: {fault}");
+        log::warn!("the referrers of {reference} aren't known: {fault}");
         Vec::new()
     });
     Ok(ImageTree {

@@ -15,7 +15,7 @@ pub const LOCAL: &str = "local://";
 pub const OCI: &str = "oci://";
 
 /// Why a task can't have links.
-pub const NO_LINK: &str = "links are made from a directory to a directory alone";
+pub const NO_LINK: &str = "links work only between directories";
 /// What to do about it.
 pub const LINK_HINT: &str = "leave it out, or give a directory as the source and the destination";
 

@@ -16,7 +16,7 @@ pub enum EndpointError {
     #[error("it is empty")]
     Empty,
     /// A template that gave a template.
-    #[error("it is a template again")]
+    #[error("it is still a template")]
     Braces,
     /// A bad template.
     #[error("the template: {message}")]
@@ -30,7 +30,7 @@ pub enum EndpointError {
         cause: Box<dyn Error + Send + Sync>,
     },
     /// A template that gave something that is no place.
-    #[error("for {image} the template gives \"{rendered}\", and that is no place: {cause}")]
+    #[error("for {image} the template gives \"{rendered}\", which isn't a place: {cause}")]
     Rendered {
         /// The image.
         image: String,
@@ -41,7 +41,7 @@ pub enum EndpointError {
         cause: Box<EndpointError>,
     },
     /// A scheme such as `local://` without a path.
-    #[error("{scheme} needs {name} behind it")]
+    #[error("{scheme} needs {name} after it")]
     NoPath {
         /// The scheme.
         scheme: &'static str,
@@ -51,7 +51,7 @@ pub enum EndpointError {
         example: &'static str,
     },
     /// A path that only a shell understands.
-    #[error("\"{path}\": ~ stands for the home directory in a shell alone")]
+    #[error("\"{path}\": only a shell expands ~ to the home directory")]
     Home {
         /// The path.
         path: String,
@@ -107,7 +107,7 @@ impl EndpointError {
             }
             EndpointError::Template { hint, .. } => return hint.clone(),
             EndpointError::Rendered { cause, .. } => return cause.hint(),
-            EndpointError::NoPath { example, .. } => format!("write the path behind it, as in {example}"),
+            EndpointError::NoPath { example, .. } => format!("write the path after it, as in {example}"),
             EndpointError::Home { path } => {
                 let rest = path.trim_start_matches('~');
                 format!("write it out, such as {LOCAL}/root{rest}; a folder of that name is ./{path}")

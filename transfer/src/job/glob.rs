@@ -74,13 +74,13 @@ pub enum EntryError {
         text: String,
     },
     /// A wildcard before or in a digest.
-    #[error("{text}: with a digest there is one image, and nothing for a wildcard to stand for")]
+    #[error("{text}: a digest names one image, so a wildcard makes no sense")]
     WithDigest {
         /// The text.
         text: String,
     },
     /// `[` without `]`, or with nothing in it.
-    #[error("{text}: [ needs letters and ] behind it")]
+    #[error("{text}: [ needs letters and ] after it")]
     Bracket {
         /// The text.
         text: String,
@@ -440,7 +440,7 @@ mod tests {
             ("team/*:v1".to_owned(), "only a tag can have wildcards"),
             ("*".to_owned(), "only a tag can have wildcards"),
             ("*.example.com/app:v1".to_owned(), "only a tag can have wildcards"),
-            (format!("app:v*@{digest}"), "with a digest there is one image"),
+            (format!("app:v*@{digest}"), "a digest names one image"),
             ("app:v[1".to_owned(), "[ needs letters and ]"),
             ("app:v[]".to_owned(), "[ needs letters and ]"),
             ("app:v[!]".to_owned(), "[ needs letters and ]"),

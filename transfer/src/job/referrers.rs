@@ -83,7 +83,7 @@ impl fmt::Display for ReferrersError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "\"{}\" is no type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for \
+            "\"{}\" isn't a type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for \
              cosign's tags, separated by commas",
             printable(&self.part, LONGEST_SHOWN)
         )

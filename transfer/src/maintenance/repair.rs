@@ -272,7 +272,7 @@ impl Mender<'_> {
                 other => return other,
             }
         }
-        let none = || Fault::refused(None, "it isn't known which image it is of");
+        let none = || Fault::refused(None, "its image isn't known");
         Err(first.unwrap_or_else(none))
     }
 
@@ -285,7 +285,7 @@ impl Mender<'_> {
         match from.locate(&name).and_then(|place| place.target(&name)) {
             Ok(target) if target.registry().is_some() => Ok(target.reference().clone()),
             Ok(target) => {
-                let message = format!("{} is no registry", target.place());
+                let message = format!("{} isn't a registry", target.place());
                 Err(Fault::refused(Some(Side::Source), message))
             }
             Err(error) => Err(Fault::refused(Some(Side::Source), error.to_string())),
@@ -307,9 +307,9 @@ fn at_store(error: Error) -> Fault {
 
 fn no_tags(error: Error) -> Fault {
     match error {
-        Error::Damaged { .. } => Fault::refused(None, "no file beside it tells what its tags stood for")
+        Error::Damaged { .. } => Fault::refused(None, "no file beside it records its tags")
             .with_hint(
-                "pull the repository's images into another directory: keep this file, which is all that tells what its tags stood for",
+                "pull the repository's images into another directory: keep this file, the only record of its tags",
             ),
         other => at_store(other),
     }

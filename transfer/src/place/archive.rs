@@ -175,7 +175,7 @@ pub(super) fn check_sink(place: &LocalPlace) -> Result<(), Refusal> {
         }
         Ok(there) if there.is_file() => Ok(()),
         Ok(_) => {
-            let message = format!("{} is no file", path.display());
+            let message = format!("{} isn't a regular file", path.display());
             let hint = "write `-` for standard output";
             Err(Refusal::wrong(message, Some(hint.to_owned())))
         }

@@ -4,6 +4,8 @@ mod sink;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::iter;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, Place};
@@ -11,7 +13,7 @@ use transload_layout_store::{Listing, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::archive::ArchivedBlob;
-use super::directory::check_folders_above;
+use super::directory::{check_folders_above, where_else};
 use super::source::Absent;
 use super::tagged::TaggedImages;
 use super::{
@@ -81,10 +83,17 @@ pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
 
 /// Checks that a bundle is there and can be read.
 pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
+    let mut folders = iter::once(place.path()).chain(place.volumes.iter().map(PathBuf::as_path));
+    if let Some(missing) = folders.find(|folder| matches!(folder.try_exists(), Ok(false))) {
+        let message = format!("there is no directory {}", missing.display());
+        return Err(Refusal::wrong(message, where_else(missing)));
+    }
     if !place.path().join(DOCUMENT).exists() {
-        let message = format!("{} has no {DOCUMENT}, so it is no bundle", place.path().display());
-        let hint =
-            "the folder with BUNDLE.json is the bundle's; --volumes adds folders that have its volumes";
+        let message = format!(
+            "{} has no {DOCUMENT}, so it isn't a bundle",
+            place.path().display()
+        );
+        let hint = "name the folder with BUNDLE.json; --volumes adds folders with more of its volumes";
         return Err(Refusal::wrong(message, Some(hint.to_owned())));
     }
     place
@@ -136,7 +145,7 @@ impl BundleSource {
     fn lacks(&self, what: &str, digest: &Digest) -> Fault {
         let reason = match self.bundle.find(digest) {
             Some(Place::Lost { volumes, .. }) => volumes.join(", "),
-            Some(Place::Required { .. }) => "the bundle was made for a side that has it".to_owned(),
+            Some(Place::Required { .. }) => "left out, since the other side had it".to_owned(),
             _ => "the bundle doesn't list it".to_owned(),
         };
         let message = format!("{} lacks the {what} {digest}: {reason}", self.place);
@@ -154,7 +163,7 @@ impl BundleSource {
 }
 
 /// What to do about a volume that isn't there.
-const VOLUMES_HINT: &str = "give the folders that have the volumes, as in --volumes /mnt/a,/mnt/b";
+const VOLUMES_HINT: &str = "name the folders with the missing volumes, as in --volumes /mnt/a,/mnt/b";
 
 impl Source for BundleSource {
     fn describe(&self) -> String {
@@ -241,7 +250,7 @@ impl Source for BundleSource {
                 repository: None,
             }),
             Some(Place::Required { repository, .. }) => Some(Absent {
-                reason: "it was to be there".to_owned(),
+                reason: "left out, since the other side had it".to_owned(),
                 repository,
             }),
             _ => Some(Absent {

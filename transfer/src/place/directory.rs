@@ -147,7 +147,7 @@ fn refusal(error: StoreError) -> Refusal {
 }
 
 /// Where a directory may be that a path doesn't lead to.
-fn where_else(path: &Path) -> Option<String> {
+pub(super) fn where_else(path: &Path) -> Option<String> {
     // local://var/lib/images lacks a slash.
     let from_root = Path::new("/").join(path);
     if path.is_relative() && from_root.is_dir() {

@@ -61,7 +61,7 @@ impl ToBe {
 
     fn refuse<T>(&self) -> Result<T, Fault> {
         let message = format!(
-            "{} isn't there, and a look at it doesn't make it",
+            "{} doesn't exist, and a preview doesn't create it",
             self.describe()
         );
         Err(Fault::refused(Some(Side::Destination), message))

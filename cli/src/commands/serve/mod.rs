@@ -3,7 +3,7 @@
 mod config;
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,14 +73,14 @@ fn heed_signals(handle: Handle, quiet: bool) -> std::io::Result<()> {
     let mut is_asked = false;
     on_signals(&[SIGINT, SIGTERM, SIGHUP], move |signal| match signal {
         SIGHUP => match handle.reload() {
-            Ok(()) => log::info!("read the certificates and the users again"),
-            Err(error) => log::error!("what was read before stays: {error}"),
+            Ok(()) => log::info!("reloaded the certificates and the users"),
+            Err(error) => log::error!("the old ones stay in use: {error}"),
         },
         _ if is_asked => handle.stop(Duration::ZERO),
         _ => {
             is_asked = true;
             if !quiet {
-                ui::err_line("stopping once the requests on their way are done; once more to stop at once");
+                ui::err_line("stopping after running requests; once more to stop at once");
             }
             handle.stop(GRACE);
         }
@@ -120,10 +120,12 @@ fn options(args: &ServeArgs) -> Options {
 
 fn address(args: &ServeArgs) -> Result<SocketAddr, TaskErrors> {
     let problem = |message: String| Problem::of_file("--listen", message).with_hint("such as 0.0.0.0:5000");
-    let mut addresses = args
-        .listen
-        .to_socket_addrs()
-        .map_err(|error| problem(format!("\"{}\" is no address with a port: {error}", args.listen)))?;
+    let mut addresses = args.listen.to_socket_addrs().map_err(|error| {
+        problem(format!(
+            "\"{}\" isn't an address with a port: {error}",
+            args.listen
+        ))
+    })?;
     let first = addresses.next();
     first.ok_or_else(|| problem(format!("\"{}\" has no address", args.listen)).into())
 }
@@ -137,10 +139,8 @@ fn url_of(args: &ServeArgs, address: SocketAddr) -> String {
 fn registry(args: &ServeArgs) -> Result<Registry, TaskErrors> {
     let registry = if args.writable {
         let [place] = args.places.as_slice() else {
-            let problem = Problem::of_file(
-                "--writable",
-                "pushes go to one directory, and several places are given",
-            );
+            let message = "pushes go to one directory, but several places are given";
+            let problem = Problem::of_file("--writable", message).with_hint("name one directory");
             return Err(problem.into());
         };
         let place = jobs::place(place, &args.volumes)?;
@@ -164,7 +164,7 @@ fn registry(args: &ServeArgs) -> Result<Registry, TaskErrors> {
 
 fn own_name(name: &str) -> Result<RegistryName, TaskErrors> {
     name.parse()
-        .map_err(|error| Problem::of_file("--as", format!("\"{name}\" is no registry: {error}")).into())
+        .map_err(|error| Problem::of_file("--as", format!("\"{name}\" isn't a registry: {error}")).into())
 }
 
 fn contents(args: &ServeArgs) -> Result<Vec<Box<dyn Content>>, TaskErrors> {
@@ -236,7 +236,7 @@ fn write(file: &Path, text: &str) -> Result<(), TaskErrors> {
     match std::fs::read_to_string(file) {
         Ok(held) if held == text => return Ok(()),
         Ok(_) => {
-            let problem = problem("it is there already, and says something else".to_owned());
+            let problem = problem("it exists already, with other content".to_owned());
             return Err(problem
                 .with_hint("move it away, or add what stdout shows without --out")
                 .into());
@@ -253,14 +253,6 @@ fn write(file: &Path, text: &str) -> Result<(), TaskErrors> {
 fn seen(args: &ServeArgs, address: SocketAddr) -> Result<Seen, TaskErrors> {
     let url = match &args.server {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None if address.ip().is_unspecified() => {
-            let message = format!(
-                "nodes can't reach the server at {address}, which stands for all addresses of this machine"
-            );
-            return Err(Problem::of_file("--server", message)
-                .with_hint("such as --server http://10.0.0.5:5000")
-                .into());
-        }
         None => url_of(args, address),
     };
     let (is_encrypted, host) = match url.split_once("://") {
@@ -268,8 +260,15 @@ fn seen(args: &ServeArgs, address: SocketAddr) -> Result<Seen, TaskErrors> {
         Some(("http", host)) => (false, host),
         _ => return Err(no_server(&url)),
     };
-    if host.parse::<RegistryName>().is_err() {
+    let Ok(registry) = host.parse::<RegistryName>() else {
         return Err(no_server(&url));
+    };
+    let is_any = |address: IpAddr| address.is_unspecified();
+    if registry.host().trim_matches(['[', ']']).parse().is_ok_and(is_any) {
+        let message = format!("nodes can't reach {url}: {host} means all addresses of this machine");
+        return Err(Problem::of_file("--server", message)
+            .with_hint("give the address that nodes use, such as --server http://10.0.0.5:5000")
+            .into());
     }
     let mut registries = BTreeSet::new();
     for content in contents(args)? {
@@ -290,7 +289,7 @@ fn seen(args: &ServeArgs, address: SocketAddr) -> Result<Seen, TaskErrors> {
 }
 
 fn no_server(url: &str) -> TaskErrors {
-    let problem = Problem::of_file("--server", format!("\"{url}\" is no URL of a server"));
+    let problem = Problem::of_file("--server", format!("\"{url}\" isn't the URL of a server"));
     problem
         .with_hint("such as http://10.0.0.5:5000 or https://hub.local")
         .into()

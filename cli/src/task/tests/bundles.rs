@@ -55,14 +55,14 @@ fn a_bundle_is_read_with_further_folders() {
 #[test]
 fn keys_that_fit_no_bundle_are_mistakes_where_they_stand() {
     for (keys, told) in [
-        ("dest: 'oci:out', base: x", "`base` says how a bundle is written"),
+        ("dest: 'oci:out', base: x", "`base` is for writing bundles"),
         (
             "dest: hub.kubekey, volume_size: 4G",
-            "`volume_size` says how a bundle is written",
+            "`volume_size` is for writing bundles",
         ),
         (
             "dest: 'bundle:out', volume_size: 1K",
-            "a volume has 65536 bytes at least",
+            "a volume has at least 64 KiB",
         ),
         (
             "dest: 'bundle:out', volume_size: [4G]",
@@ -70,9 +70,9 @@ fn keys_that_fit_no_bundle_are_mistakes_where_they_stand() {
         ),
         (
             "src: 'oci:in', dest: 'oci:out', volumes: /a",
-            "`volumes`: `src` is no bundle",
+            "`volumes`: `src` isn't a bundle",
         ),
-        ("dest: 'oci:out', volumes: /a", "`volumes`: `src` is no bundle"),
+        ("dest: 'oci:out', volumes: /a", "`volumes`: `src` isn't a bundle"),
     ] {
         let problems = load(keys).unwrap_err();
         assert!(problems[0].contains(told), "{keys}: {problems:?}");

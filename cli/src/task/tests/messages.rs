@@ -39,7 +39,7 @@ fn wrong_values_are_told_at_their_place() {
         ),
         (
             "referrers: signatures",
-            "4:16: `referrers`: \"signatures\" is no type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for cosign's tags, separated by commas",
+            "4:16: `referrers`: \"signatures\" isn't a type of referrers: expected none, all, or artifact types such as application/spdx+json, and sig, att and sbom for cosign's tags, separated by commas",
         ),
         (
             "pattern: 'a['",
@@ -172,7 +172,7 @@ fn wrong_values_are_told_at_their_place() {
             "create_projects: public",
             "4:22: a directory has no projects to create (hint: leave `create_projects` out, or give a registry as `dest`)",
         ),
-        ("dest: local:///y", "4:5: the key `dest` is here twice"),
+        ("dest: local:///y", "4:5: the key `dest` is repeated"),
     ];
     for (key, expected) in cases {
         assert_eq!(messages(&with(key), empty()), [expected], "{key}");

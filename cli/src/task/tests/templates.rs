@@ -170,7 +170,7 @@ fn rules_change_names_at_the_destination_of_a_task() {
         "{said:?}"
     );
     assert!(
-        said[2].contains("`prefix`: \"A B\" can't stand before"),
+        said[2].contains("`prefix`: \"A B\" can't be the prefix"),
         "{said:?}"
     );
 }

@@ -278,7 +278,7 @@ fn bad_variables_are_told_together_and_without_their_values() {
 3 | b: 2
   | ^
 
-{}:2:1: the key `password` is here twice
+{}:2:1: the key `password` is repeated
   |
 2 | password: ***
   | ^
@@ -467,17 +467,17 @@ fn variables_that_need_themselves_are_an_error_that_names_the_cycle() {
         (
             "- image: {manifests: a, dest: 'local://{{ .root }}'}",
             json!({"root": "{{ .a }}/x", "a": "{{ .b }}", "b": "{{ .root }}"}),
-            "1:43: the template in `dest`: the variable `.root` needs itself: `.root` → `.a` → `.b` → `.root` (hint: give one of them a value without a template)",
+            "1:43: the template in `dest`: the variable `.root` refers to itself: `.root` → `.a` → `.b` → `.root` (hint: give one of them a value without a template)",
         ),
         (
             "- {image: {manifests: a, dest: 'local://{{ .x }}'}, vars: {x: '{{ .y }}', y: '{{ .x }}'}}",
             empty(),
-            "1:67: the template in `x`: the variable `.y` needs itself: `.y` → `.x` → `.y` (hint: give one of them a value without a template)",
+            "1:67: the template in `x`: the variable `.y` refers to itself: `.y` → `.x` → `.y` (hint: give one of them a value without a template)",
         ),
         (
             "- image: {manifests: '{{ .list | toJson }}', dest: 'local:///x'}",
             json!({"list": ["a", "{{ first .list }}"]}),
-            "1:26: the template in `manifests`: the variable `.list[1]` needs itself: `.list[1]` → `.list[1]` (hint: give one of them a value without a template)",
+            "1:26: the template in `manifests`: the variable `.list[1]` refers to itself: `.list[1]` → `.list[1]` (hint: give one of them a value without a template)",
         ),
     ];
     for (text, variables, expected) in cases {
@@ -535,7 +535,7 @@ fn no_braces_get_into_a_name_or_a_path() {
         "- image: {manifests: a, dest: 'local:///x/{{ .module.image.reference.repository }}/{{ `{{` }}'}";
     let found = messages(text, empty()).join("\n");
     assert!(
-        found.contains("that is no place: it is a template again"),
+        found.contains("which isn't a place: it is still a template"),
         "{found}"
     );
 }

@@ -4,11 +4,14 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use transload_transfer::job::Target;
-use transload_transfer::{Disk, Fault, ImagePreview, JobPreview, Preview};
+use transload_transfer::{Disk, ImageOutcome, ImagePreview, JobPreview, Preview, Route, Status};
 
 use super::Totals;
 use super::hosts::print_host;
+use crate::ui::causes::failures;
 use crate::ui::format::{bytes, count, path, platform_list, short_digest};
+use crate::ui::output;
+use crate::ui::paint::Painter;
 use crate::ui::platforms::{self, Shares};
 
 /// Where notes on an image begin.
@@ -201,33 +204,23 @@ fn without_name<'a>(said: &'a str, image: &ImagePreview) -> &'a str {
     said.strip_prefix(&name).map_or(said, str::trim_start)
 }
 
-/// The images that would fail, those together that fail alike.
+/// The images that would fail, by their causes.
 fn print_failures(text: &mut String, images: &[ImagePreview]) {
-    let mut alike: Vec<(String, &Fault, Vec<&ImagePreview>)> = Vec::new();
-    for image in images {
-        let Err(fault) = &image.result else { continue };
-        let said = fault.to_string();
-        match alike.iter_mut().find(|(known, ..)| *known == said) {
-            Some((.., images)) => images.push(image),
-            None => alike.push((said, fault, vec![image])),
-        }
-    }
-    if alike.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "\n  Would fail:");
-    for (at, (said, fault, images)) in alike.iter().enumerate() {
-        for image in images {
-            let _ = writeln!(text, "    {}", image.from.reference());
-        }
-        let _ = writeln!(text, "      {said}");
-        // Advice that several have in common is given once.
-        let is_last = alike
-            .get(at + 1)
-            .is_none_or(|(_, next, _)| next.hint() != fault.hint());
-        if let (Some(hint), true) = (fault.hint(), is_last) {
-            let _ = writeln!(text, "      hint: {hint}");
-        }
+    let failing = images.iter().filter_map(|image| {
+        let fault = image.result.as_ref().err()?;
+        let route = Route {
+            image: image.image.clone(),
+            label: image.image.clone(),
+            source: image.from.to_string(),
+            destination: image.to.to_string(),
+        };
+        Some(ImageOutcome::blank(route, Status::Failed(fault.clone())))
+    });
+    let failing: Vec<ImageOutcome> = failing.collect();
+    if !failing.is_empty() {
+        let all = "each is marked FAILS above";
+        let told = failures(failing.iter(), all, output::out_width(), Painter::of_out());
+        let _ = write!(text, "\nWould fail:\n{told}");
     }
 }
 
@@ -244,7 +237,7 @@ fn print_disk(text: &mut String, disk: &Disk) {
             let taken = bytes(disk.taken);
             let _ = write!(
                 text,
-                ", of which {taken} go to what comes before on the same filesystem"
+                ", of which {taken} are for earlier images on the same filesystem"
             );
         }
     }
@@ -276,7 +269,7 @@ fn print_platforms(text: &mut String, totals: &Totals) {
     print("platforms", there);
     let missing = totals.missing.iter();
     let missing = missing.map(|(platform, images)| format!("{platform} (in {})", count(*images, "image")));
-    print("platforms that are missing", missing.collect());
+    print("missing platforms", missing.collect());
 }
 
 impl fmt::Display for Totals {

@@ -110,8 +110,10 @@ fn what(warning: &Warning) -> Option<&'static str> {
         Warning::DockerTakesOne { .. } => {
             "docker load takes one of the platforms, and so does podman load of an archive with several images (--platform leaves out others)"
         }
-        Warning::NotForDocker { .. } => "docker load passes over what is no image for Linux",
-        Warning::NamelessInDocker { .. } => "docker load and podman load give no name to what has no tag",
+        Warning::NotForDocker { .. } => "docker load skips what Docker on Linux can't run",
+        Warning::NamelessInDocker { .. } => {
+            "docker load and podman load give no name to images without a tag"
+        }
         Warning::ZstdLayers { .. } => "docker load reads layers with zstd from Docker 23 on",
         Warning::Sparse { .. } => "older containerd refuses an index that names manifests which aren't there",
         _ => return None,
