@@ -35,7 +35,7 @@ pub enum BundleError {
         reason: String,
     },
     /// The bundle is of a version that this program doesn't know.
-    #[error("{} is a bundle of version {version}, and version 1 is known", path.display())]
+    #[error("{} is a bundle of version {version}, and versions 1 and 2 are known", path.display())]
     Version {
         /// The file.
         path: PathBuf,
