@@ -20,7 +20,7 @@ pub struct BundleArgs {
     /// Let changed layers travel as differences to the base's layers
     ///
     /// Makes a bundle smaller. A base must have the layers: a directory, an archive, a registry or an earlier bundle. Only transload imports such a
-    /// bundle, where these layers are.
+    /// bundle, and only into places with these layers.
     #[arg(long, hide_short_help = true)]
     pub delta: bool,
 

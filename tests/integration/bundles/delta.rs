@@ -1,5 +1,7 @@
 //! Bundles whose changed layers travel as differences.
 
+mod flaws;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use transload_reference::{Digest, MediaType};
 use transload_test_support::image::{Family, Image, ImageBuilder, noise, tar, zstd_frame};
 use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, Tls};
+use transload_test_support::ssh::{make_key, signer_line};
 use transload_test_support::{RealRegistry, Transload};
 
 use super::World;
@@ -23,7 +26,8 @@ fn files(own: u64, month: u64) -> Vec<(String, Vec<u8>)> {
     let file = |at| {
         let seed = own * 1000 + at + if at == own { month * 1_000_000 } else { 0 };
         // Each byte has two letters: gzip finds something to pack.
-        let text = noise(seed, 8000).into_iter().map(|byte| format!("{byte:02x}"));
+        let size = if at == own { 30_000 } else { 8000 };
+        let text = noise(seed, size).into_iter().map(|byte| format!("{byte:02x}"));
         (
             format!("usr/share/file-{at}"),
             text.collect::<String>().into_bytes(),
@@ -267,111 +271,6 @@ fn layers_that_a_difference_does_not_pay_for_travel_whole() {
     );
 }
 
-/// The second month is made complete by a second bundle of what is missing.
-fn is_completed(months: &Months, delta: &str, place: &str, want: &str) {
-    // Also by the same command.
-    let again = months.0.bundle("again");
-    let more = ["--base", &months.there(), "--delta"];
-    months.pull(
-        2,
-        &[["--dest", &again, "--only", want].as_slice(), &more].concat(),
-    );
-    let again = months.path("again").display().to_string();
-    copy(delta, &["--dest", place, "--volumes", &again])
-        .run()
-        .expect_code(0);
-    Transload::new().args(["verify", place]).run().expect_code(0);
-}
-
-#[test]
-fn without_the_old_layers_the_new_ones_are_named_and_come_whole_in_a_second_bundle() {
-    let months = Months::new();
-    let delta = months.delta("delta");
-    let want = months.path("want.tli").display().to_string();
-    let other = format!("oci:{}", months.path("other").display());
-    months.0.pull(&["lib/os:v1"], &["--dest", &other]);
-    let dry = copy(&delta, &["--dest", &other, "--dry-run"])
-        .run()
-        .expect_code(1);
-    assert!((dry.stdout + &dry.stderr).contains("travels as a difference to sha256:"));
-    let short = copy(&delta, &["--dest", &other, "--missing", &want])
-        .run()
-        .expect_code(1);
-    let told = "warning: 2 blobs of 2 images are neither here nor there";
-    assert!(short.stderr.contains(told), "{}", short.stderr);
-    let named = "sha256:… (it travels as a difference to sha256:…)";
-    assert!(short.stderr.contains(named), "{}", short.stderr);
-    let wanted = fs::read_to_string(&want).expect("what is missing");
-    for (own, is_missing) in [(1, false), (2, true), (3, true)] {
-        assert_eq!(wanted.contains(layer(own, 2).as_str()), is_missing, "{wanted}");
-    }
-    let against = ["verify", &delta, "--against", &months.there()];
-    Transload::new().args(against).run().expect_code(0);
-    let lacking = Transload::new()
-        .args(["verify", &delta, "--against", &other])
-        .run();
-    let lacking = lacking.expect_code(1).stdout;
-    assert!(
-        lacking.contains("2 blobs of 2 images are in neither"),
-        "{lacking}"
-    );
-    is_completed(&months, &delta, &other, &want);
-}
-
-#[test]
-fn an_old_layer_that_is_damaged_is_found_out_and_the_new_one_comes_whole_in_a_second_bundle() {
-    let months = Months::new();
-    let delta = months.delta("delta");
-    let want = months.path("want.tli").display().to_string();
-    let old = months.path("there/blobs/sha256").join(layer(2, 1).hex());
-    let whole = fs::read(&old).expect("the old layer");
-    // In a block's bytes, and in its last ones.
-    for at in [whole.len() / 2, whole.len() - 1] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
-        fs::write(&old, bytes).expect("the old layer");
-        let short = copy(&delta, &["--dest", &months.there(), "--missing", &want]).run();
-        let short = short.expect_code(1);
-        let told = format!(
-            "the layer {} travels as a difference to {}, and can't be rebuilt: that is damaged there",
-            layer(2, 2),
-            layer(2, 1)
-        );
-        assert!(short.stderr.contains(&told), "{}", short.stderr);
-        assert!(short.stderr.contains("--only want.tli"), "{}", short.stderr);
-        let wanted = fs::read_to_string(&want).expect("what is missing");
-        assert!(wanted.contains(layer(2, 2).as_str()), "{wanted}");
-    }
-    fs::write(&old, whole).expect("the old layer");
-    is_completed(&months, &delta, &months.there(), &want);
-}
-
-#[test]
-fn a_flipped_bit_of_a_difference_is_named_and_nothing_is_made_of_it() {
-    let months = Months::new();
-    let delta = months.delta("delta");
-    let volume = months.path("delta/vol-0001.tar");
-    let mut bytes = fs::read(&volume).expect("the volume");
-    // The largest blobs come last; they are the differences.
-    let at = bytes.len() - 3000;
-    bytes[at] ^= 8;
-    fs::write(&volume, bytes).expect("the volume");
-    let broken = Transload::new().args(["verify", &delta]).run().expect_code(1);
-    let told = broken.stdout.lines().find(|line| line.contains(", offset "));
-    let told = told.expect("the place");
-    assert!(
-        told.contains("vol-0001.tar") && told.contains("is damaged"),
-        "{told}"
-    );
-    assert!(told.contains(":v2)"), "the image: {told}");
-    let failed = copy(&delta, &["--dest", &months.there()]).run().expect_code(1);
-    assert!(failed.stderr.contains("1 failed"), "{}", failed.stderr);
-    Transload::new()
-        .args(["verify", &months.there()])
-        .run()
-        .expect_code(0);
-}
-
 #[test]
 fn writing_and_importing_that_were_killed_go_on_and_end_the_same() {
     let months = Months::new();
@@ -509,37 +408,71 @@ fn a_bundle_with_differences_is_looked_at_like_any_and_neither_served_nor_unpack
 }
 
 #[test]
-fn a_list_that_lies_of_the_old_layer_makes_nothing() {
+fn differences_are_in_volumes_that_are_carried_off_and_a_lost_one_is_named() {
     let months = Months::new();
-    let delta = months.delta("delta");
-    let list = months.path("delta/BUNDLE.json");
-    let text = fs::read_to_string(&list).expect("the list");
-    let lie = text.replace(layer(2, 1).as_str(), layer(3, 1).as_str());
-    let size = |own| {
-        let blob = months.path("there/blobs/sha256").join(layer(own, 1).hex());
-        format!("\"base_size\":{}", fs::metadata(blob).expect("a layer").len())
-    };
-    let lie = lie.replace(&size(2), &size(3));
-    fs::write(&list, &lie).expect("the list");
-    // The volumes are of the list that lies.
-    let volume = months.path("delta/vol-0001.tar");
-    let mut bytes = fs::read(&volume).expect("the volume");
-    let [old, new] = [&text, &lie].map(|text| Digest::of(text.as_bytes()).to_string());
-    let at = bytes.windows(old.len()).position(|bytes| bytes == old.as_bytes());
-    let at = at.expect("whose volume it is");
-    bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
-    fs::write(&volume, bytes).expect("the volume");
-    let want = months.path("want.tli").display().to_string();
-    let short = copy(&delta, &["--dest", &months.there(), "--missing", &want]).run();
-    let short = short.expect_code(1);
-    assert!(short.stderr.contains("1 failed"), "{}", short.stderr);
+    let off = months.path("off");
+    fs::create_dir(&off).expect("a writable folder");
+    let command = format!("mv \"$1\" '{}/'", off.display());
+    let bundle = months.0.bundle("delta");
+    let cut = ["--volume-size", "70K", "--volume-command", &command];
+    let more = ["--dest", &bundle, "--base", &months.there(), "--delta"];
+    let names = NAMES.map(|name| format!("{name}:v2"));
+    // Its layers are new to the other side.
+    let names = names.iter().map(String::as_str).chain(["team/new:v1"]);
+    months
+        .0
+        .pull(&names.collect::<Vec<_>>(), &[more.as_slice(), &cut].concat());
+    let count = fs::read_dir(&off).expect("volumes").count();
+    assert!(count > 3, "{count}");
+    let volumes = off.display().to_string();
+    let verify = ["verify", &bundle, "--volumes", &volumes];
+    let whole = Transload::new().args(verify).run().expect_code(0);
     assert!(
-        short.stderr.contains("and can't be rebuilt: "),
+        whole.stdout.contains("3 layers as differences"),
+        "{}",
+        whole.stdout
+    );
+
+    // The last of the differences is in the second one.
+    fs::rename(off.join("vol-0002.tar"), months.path("vol-0002.tar")).expect("a volume");
+    let want = months.path("want.tli").display().to_string();
+    let copy = || copy(&bundle, &["--dest", &months.there(), "--volumes", &volumes]);
+    let short = copy().args(["--missing", &want]).run().expect_code(1);
+    assert!(
+        short.stderr.contains("(vol-0002.tar isn't there)"),
         "{}",
         short.stderr
     );
     let wanted = fs::read_to_string(&want).expect("what is missing");
-    assert!(wanted.contains(layer(2, 2).as_str()), "{wanted}");
-    let place = months.there();
-    Transload::new().args(["verify", &place]).run().expect_code(0);
+    let layers = [1, 2, 3].map(|own| layer(own, 2));
+    let lost = layers.iter().filter(|layer| wanted.contains(layer.as_str()));
+    assert_eq!(lost.count(), 1, "{wanted}");
+    fs::rename(months.path("vol-0002.tar"), off.join("vol-0002.tar")).expect("a volume");
+    copy().run().expect_code(0);
+    months.has_second_month(&months.there());
+}
+
+#[test]
+fn a_bundle_with_differences_is_signed_later_and_its_import_has_a_receipt() {
+    let months = Months::new();
+    let delta = months.delta("delta");
+    let key = make_key(months.0.dir.path(), "alice", "ed25519");
+    let signers = months.path("allowed_signers");
+    fs::write(&signers, signer_line("alice@example.com", "", &key)).expect("the list");
+    let (key, signers) = (key.display().to_string(), signers.display().to_string());
+    let there = months.there();
+    months.pull(
+        2,
+        &["--dest", &delta, "--base", &there, "--delta", "--sign", &key],
+    );
+    let receipt = months.path("receipt.json").display().to_string();
+    copy(
+        &delta,
+        &["--dest", &there, "--trust", &signers, "--receipt", &receipt],
+    )
+    .run()
+    .expect_code(0);
+    let verify = ["verify", "--receipt", &receipt, "--against", &there];
+    let proven = Transload::new().args(verify).run().expect_code(0);
+    assert!(proven.stdout.contains("3 of 3 arrived"), "{}", proven.stdout);
 }
