@@ -20,7 +20,7 @@ use super::BundleChoice;
 use crate::event::{Event, Observer};
 use crate::fault::Fault;
 use crate::parallel_map::{MOST, parallel_map_within};
-use crate::place::{PlannedImage, Source, read_fault, temporary_fault, temporary_file};
+use crate::place::{FRESH_STARTS, PlannedImage, Source, read_fault, temporary_fault, temporary_file};
 
 /// The smallest layer that is compared, in bytes.
 const LEAST: u64 = 4 << 10;
@@ -153,10 +153,16 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Reads a layer, so that its source keeps it.
+    /// Reads a layer, so that its source keeps it. One that is damaged each time is left to whoever brings it.
     fn fetch(&self, pair: &Pair<'_>) -> Result<(), Fault> {
-        let copied = io::copy(&mut self.open(&pair.new)?, &mut io::sink());
-        copied.map(|_| ()).map_err(read_fault)
+        for _ in 0..=FRESH_STARTS {
+            match io::copy(&mut self.open(&pair.new)?, &mut io::sink()) {
+                Ok(_) => return Ok(()),
+                Err(error) if is_damage(&error) => {}
+                Err(error) => return Err(read_fault(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Makes a difference. Returns it with its layer, and where in the file it begins; none where the layer travels whole.
