@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
+use transload_reference::Digest;
+
 use crate::bundle::{BundleError, Holdings, list_in};
 use crate::entries::Entries;
 use crate::{ArchivedImage, Error, docker, oci};
@@ -47,10 +49,14 @@ pub fn docker(text: &[u8]) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(&images).map_err(|error| refused(error.to_string()))
 }
 
-/// Reads a `BUNDLE.json`, and returns what it says that the other side has once the bundle is imported.
+/// What a bundle's list says that the other side has once the bundle is imported, and the layers that are rebuilt there, each with the one
+/// that it is rebuilt from.
+pub type Listed = (Holdings, Vec<(Digest, Digest)>);
+
+/// Reads a `BUNDLE.json`.
 ///
 /// # Errors
 /// Where it is none.
-pub fn bundle(text: &[u8]) -> Result<Holdings, BundleError> {
+pub fn bundle(text: &[u8]) -> Result<Listed, BundleError> {
     list_in(text, Path::new("BUNDLE.json"))
 }

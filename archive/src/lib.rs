@@ -6,12 +6,14 @@
 //! - Write: [`Plan::new`] with the manifests, [`Plan::warnings`], then [`Writer::create`], [`Writer::write_blob`] and [`Writer::finish`], or
 //!   [`Plan::write_to`] for a pipe.
 //! - What one side lacks, in volumes that fit its media: [`bundle`].
+//! - What changed between two layers: [`difference`].
 
 mod archive;
 mod blob;
 mod blob_writer;
 pub mod bundle;
 mod combined;
+pub mod difference;
 mod docker;
 mod docker_v1;
 mod entries;

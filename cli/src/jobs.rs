@@ -172,6 +172,7 @@ fn bundling(args: &BundleArgs, destination: &Endpoint, wrong: &mut Wrong) -> Bun
     }
     Bundling {
         base: args.base.clone(),
+        delta: args.delta,
         only: args.only.clone(),
         limit: args.volume_size,
         command: args.volume_command.clone(),

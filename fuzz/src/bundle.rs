@@ -4,10 +4,17 @@ use transload_archive::bundle::Holdings;
 use transload_archive::fuzzing::bundle;
 use transload_reference::is_unprintable;
 
-/// What is read is read back from what is written of it, and errors can be shown.
+/// What is read is read back from what is written of it, layers are rebuilt from others, and errors can be shown.
 pub fn check(input: &[u8]) {
     match bundle(input) {
-        Ok(holdings) => is_read_back(&holdings),
+        Ok((holdings, rebuilt)) => {
+            is_read_back(&holdings);
+            for (layer, base) in &rebuilt {
+                assert!(holdings.blobs.contains_key(layer), "it is there afterwards");
+                let is_rebuilt = rebuilt.iter().any(|(other, _)| other == base);
+                assert!(!is_rebuilt, "nothing is rebuilt from what isn't there before");
+            }
+        }
         Err(error) => {
             assert!(!error.is_retryable(), "the same bytes fail in the same way");
             assert!(!error.to_string().contains(is_unprintable));

@@ -1,6 +1,7 @@
 //! Bundles: what one side lacks goes over, whatever was lost on the way is named, and nothing moves twice.
 
 mod crossing;
+mod delta;
 mod receipts;
 mod refused;
 mod served;

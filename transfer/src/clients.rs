@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use transload_archive::bundle::Wanted;
 use transload_registry_client::{Client, Error, HostRule, Need};
 
 use super::Options;
@@ -13,7 +12,7 @@ use super::event::{Event, Observer};
 use super::fault::{Fault, Side};
 use super::place::{LocalPlace, Opener, Place, SinkOptions, Source, Straight};
 use super::prepare::{Mapping, Preparation, Problem, prepare};
-use crate::bundle::wanted;
+use crate::bundle::{BundleChoice, choice};
 use crate::job::{Endpoint, Job};
 
 /// Builds the client that a job asks registries with.
@@ -124,9 +123,9 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Which blobs a task's bundle carries.
-    pub fn wanted(&self, job: &Job) -> Result<Arc<Wanted>, Fault> {
-        wanted(job, self.options, &self.observer).map(Arc::new)
+    /// What a task's bundle carries.
+    pub fn choice(&self, job: &Job) -> Result<Arc<BundleChoice>, Fault> {
+        choice(job, self.options, &self.observer).map(Arc::new)
     }
 
     /// The client of a task's registries. The files that its rules name are read when it is made.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_archive::bundle::Wanted;
 use transload_layout_store::disk::filesystem;
 use transload_reference::Registry;
 use transload_registry_client::Client;
@@ -20,6 +19,7 @@ use super::place::{
 use super::space::Space;
 use super::tagging::Tagging;
 use super::waiting::Waiting;
+use crate::bundle::BundleChoice;
 use crate::job::Job;
 
 /// A destination with everything that a run knows about it: who brings which blob, the space that is reserved, the locks on its manifests.
@@ -86,9 +86,9 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// None of this task's yet.
-    pub fn new(opener: Opener, job: &Job, wanted: Arc<Wanted>) -> Ends {
+    pub fn new(opener: Opener, job: &Job, choice: Arc<BundleChoice>) -> Ends {
         Ends {
-            options: SinkOptions::of(job, opener, wanted),
+            options: SinkOptions::of(job, opener, choice),
             destinations: job.destination_count(),
             sources: HashMap::new(),
             states: HashMap::new(),
@@ -121,7 +121,8 @@ impl Ends {
             return Ok(Arc::clone(source));
         }
         let mut source = open_source(client, &self.options.opener, place)?;
-        if self.destinations > 1 && source.offers().is_remote {
+        // Layers that are compared are read twice.
+        if (self.destinations > 1 || !self.options.choice.bases.is_empty()) && source.offers().is_remote {
             source = Arc::new(SharedSource::new(source, self.destinations));
         }
         self.sources.insert(place.clone(), Arc::clone(&source));

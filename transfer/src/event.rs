@@ -48,6 +48,22 @@ pub enum Event<'a> {
         /// Its manifests with their blobs.
         parts: &'a [ImagePart],
     },
+    /// So many of a bundle's layers were compared with those of the other side.
+    LayersCompared {
+        /// How many by now.
+        compared: usize,
+        /// How many there are.
+        layers: usize,
+    },
+    /// All of them were compared.
+    DifferencesMade {
+        /// How many travel as differences.
+        layers: usize,
+        /// The differences' bytes.
+        bytes: u64,
+        /// The bytes of these layers.
+        whole_bytes: u64,
+    },
     /// A blob's bytes begin to move. `offset` bytes were there already, from an earlier try.
     BlobStarted {
         /// The image that it moves for.

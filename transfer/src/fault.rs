@@ -163,6 +163,14 @@ impl Fault {
         self
     }
 
+    /// Returns the fault as one of this side.
+    pub(crate) fn on(self, side: Side) -> Fault {
+        Fault {
+            side: Some(side),
+            ..self
+        }
+    }
+
     /// The image lacks these platforms.
     pub(crate) fn lacking(mut self, missing: &[PlatformPattern]) -> Fault {
         self.missing = missing.into();

@@ -1,5 +1,7 @@
 //! Blobs that a source lacks, such as a bundle for a side that has them: where the destination has them, and what is said if it doesn't.
 
+use std::sync::Arc;
+
 use transload_reference::{Descriptor, Digest, Repository};
 
 use crate::fault::{Fault, Side};
@@ -24,6 +26,31 @@ pub(crate) fn lender(
     let mut lenders = paths.filter_map(|path| Repository::new(to.registry().clone(), path).ok());
     // One that can't be asked lends nothing.
     lenders.find(|lender| lender != to && destination.has_blob(lender, blob).unwrap_or(false))
+}
+
+/// Finds out whether the destination has the base of a blob that can be rebuilt, and tells the source how it is opened there.
+pub(crate) fn find_base(
+    source: &dyn Source,
+    destination: &Arc<dyn Sink>,
+    (from, to): (&Repository, &Repository),
+    blob: &Descriptor,
+    absent: &Absent,
+) -> Result<bool, Fault> {
+    // Of one file, nothing is read before all of it is there.
+    let Some(base) = absent.base.clone().filter(|_| !destination.is_one_file()) else {
+        return Ok(false);
+    };
+    let holder = match destination.has_blob(to, &base)? {
+        true => Some(to.clone()),
+        false => lender(destination.as_ref(), (from, to), &base, absent),
+    };
+    let Some(holder) = holder else {
+        return Ok(false);
+    };
+    let destination = Arc::clone(destination);
+    let open = move || destination.open_blob(&holder, &base);
+    source.found_base(&blob.digest, Arc::new(open));
+    Ok(true)
 }
 
 /// The fault of an image whose blobs, each with the reason why it isn't at the source, are nowhere.

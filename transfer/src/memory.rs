@@ -12,7 +12,7 @@ use transload_reference::{
 use transload_test_support::image::{Document, Image};
 
 use crate::blobs::Scope;
-use crate::event::How;
+use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::outcome::Link;
 use crate::place::{Bring, Expected, Offers, PlannedImage, Presence, Published, Sink, Source, read_fault};
@@ -493,7 +493,7 @@ impl Sink for Memory {
         self.0.kind == Kind::File
     }
 
-    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+    fn lay_out(&self, images: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         self.call(Call::LayOut, "")?;
         let mut contents = self.contents();
         if contents.laid_out.is_some() {

@@ -14,6 +14,15 @@ pub(crate) const MOST: usize = 8;
 /// Returns the results of `work` for each item, in the items' order. It uses threads of its own: a pool's worker that took other work while
 /// it waits would be late with this one.
 pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    parallel_map_within(MOST, items, work)
+}
+
+/// The same with at most so many items in work at once.
+pub(crate) fn parallel_map_within<T: Sync, R: Send>(
+    most: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<R, Panicked>>>> = items.iter().map(|_| Mutex::default()).collect();
     let take_turns = || {
@@ -30,7 +39,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R
         take_turns();
     };
     thread::scope(|scope| {
-        for _ in 1..items.len().min(MOST) {
+        for _ in 1..items.len().min(most) {
             let helper = thread::Builder::new().name("transfer ahead".to_owned());
             // Without another thread, this one does it all.
             if helper.spawn_scoped(scope, help).is_err() {

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use transload_archive::bundle::Wanted;
 use transload_policy::Mode;
 use transload_registry_client::Client;
 
@@ -15,6 +14,7 @@ use super::clients::Clients;
 use super::fault::{Fault, Side};
 use super::outcome::Route;
 use super::place::{LocalPlace, Opener, Place, Refusal};
+use crate::bundle::BundleChoice;
 use crate::job::{Endpoint, EndpointError, ImageName, Job, Shard, TagGlob, Target};
 
 pub(crate) use across::check_across;
@@ -82,8 +82,8 @@ pub(crate) struct Prepared<'a> {
     pub warnings: Vec<String>,
     pub client: Client,
     pub opener: Opener,
-    /// Which blobs a bundle carries.
-    pub wanted: Arc<Wanted>,
+    /// What a bundle carries.
+    pub choice: Arc<BundleChoice>,
 }
 
 impl Prepared<'_> {
@@ -178,8 +178,8 @@ pub(crate) fn prepare<'a>(
         check_places(&images, &opener, &mut wrong);
         check_pins(&images, &mut wrong);
     }
-    let wanted = match wrong.problems.is_empty() {
-        true => clients.wanted(job).unwrap_or_else(|fault| {
+    let choice = match wrong.problems.is_empty() {
+        true => clients.choice(job).unwrap_or_else(|fault| {
             wrong.note(None, fault.text(), fault.hint().map(str::to_owned));
             Arc::default()
         }),
@@ -206,7 +206,7 @@ pub(crate) fn prepare<'a>(
             warnings,
             client,
             opener,
-            wanted,
+            choice,
         }))
     } else {
         Err(wrong.problems)

@@ -186,7 +186,7 @@ fn preview_job(
         warnings,
         client,
         opener,
-        wanted,
+        choice,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -203,7 +203,7 @@ fn preview_job(
         }
         None => Projects::default(),
     };
-    let mut ends = Ends::new(opener, job, wanted);
+    let mut ends = Ends::new(opener, job, choice);
     let opened: Vec<_> = images
         .iter()
         .map(|mapping| match projects.fault(&mapping.to) {
@@ -380,7 +380,7 @@ fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> R
             };
             let looks: Result<Vec<Look>, Fault> = plan.blobs.iter().map(look).collect();
             let looks = looks?;
-            check_gaps(source.as_ref(), destination.as_ref(), mapping, &plan, &looks)?;
+            check_gaps(source.as_ref(), destination, mapping, &plan, &looks)?;
             (plan, looks)
         }
     };
@@ -390,7 +390,7 @@ fn look(job: &Job, mapping: &Mapping, opened: &Opened, cancel: &AtomicBool) -> R
 /// Fails where a blob is neither at a source that lacks some, such as a bundle, nor at the destination.
 fn check_gaps(
     source: &dyn Source,
-    destination: &dyn Sink,
+    destination: &Arc<dyn Sink>,
     mapping: &Mapping,
     plan: &Plan,
     looks: &[Look],
@@ -404,14 +404,15 @@ fn check_gaps(
     let mut gaps = Vec::new();
     for blob in plan.blobs.iter().filter(|blob| missing.contains(&blob.digest)) {
         if let Some(absent) = source.absent(blob)
-            && gap::lender(destination, ways, blob, &absent).is_none()
+            && gap::lender(destination.as_ref(), ways, blob, &absent).is_none()
+            && !gap::find_base(source, destination, ways, blob, &absent)?
         {
             gaps.push((blob.digest.clone(), absent.reason));
         }
     }
     match gaps.is_empty() {
         true => Ok(()),
-        false => Err(gap::fault(source, destination, &gaps)),
+        false => Err(gap::fault(source, destination.as_ref(), &gaps)),
     }
 }
 

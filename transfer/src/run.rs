@@ -214,7 +214,7 @@ fn run_job(
         mut warnings,
         client,
         opener,
-        wanted,
+        choice,
     } = prepared;
     observer.event(&Event::JobStarted {
         job: &job.name,
@@ -231,7 +231,7 @@ fn run_job(
     for project in &projects.created {
         observer.event(&Event::ProjectCreated { project });
     }
-    let mut ends = Ends::new(opener, job, wanted).with_losses(losses);
+    let mut ends = Ends::new(opener, job, choice).with_losses(losses);
     let mut image_tasks = Vec::new();
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()

@@ -169,7 +169,7 @@ impl Bundle {
             .sum()
     }
 
-    /// The images that need each manifest and blob, as far as the manifests can be read.
+    /// The images that need each manifest, blob and difference, as far as the manifests can be read.
     pub fn users(&self) -> HashMap<Digest, BTreeSet<String>> {
         let mut users: HashMap<Digest, BTreeSet<String>> = HashMap::new();
         for image in self.images() {
@@ -192,6 +192,11 @@ impl Bundle {
                 for blob in manifest.view().blobs() {
                     users.entry(blob.digest.clone()).or_default().insert(name.clone());
                 }
+            }
+        }
+        for (layer, difference) in self.differences() {
+            if let Some(own) = users.get(layer).cloned() {
+                users.entry(difference.clone()).or_default().extend(own);
             }
         }
         users

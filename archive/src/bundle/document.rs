@@ -1,18 +1,20 @@
 //! `BUNDLE.json`: what a bundle holds and where. It comes from strangers: what it says is checked before any of it is used.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use transload_reference::{Digest, Reference};
 
-use super::{BundleError, BundledImage, Held};
+use super::{BundleError, BundledImage, Difference, Held};
 
 /// What `format` says.
 const FORMAT: &str = "transload-bundle";
-/// The version that is written and read. A field more is no new version.
+/// The version of a list without differences. A field more is no new version.
 const VERSION: u64 = 1;
+/// The version of a list with some, which programs that know no differences refuse.
+const VERSION_WITH_DIFFERENCES: u64 = 2;
 
 /// The most bytes of a document that are read.
 pub(crate) const MOST_BYTES: u64 = 128 << 20;
@@ -37,6 +39,9 @@ pub(crate) struct Document {
     pub carried: Vec<Carried>,
     /// Blobs that the images need and the other side has.
     pub required: Vec<Required>,
+    /// Layers that travel as differences, which are among the carried blobs.
+    #[serde(default)]
+    pub differences: Vec<DifferenceRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +85,34 @@ pub(crate) struct Required {
     pub repository: Option<String>,
 }
 
+/// A layer that isn't carried, and from what it is rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DifferenceRecord {
+    pub digest: Digest,
+    pub size: u64,
+    /// The layer that the other side has.
+    pub base: Digest,
+    pub base_size: u64,
+    /// A repository there that is said to have it, without its registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The carried blob that is the difference.
+    pub difference: Digest,
+}
+
 /// What of a document is read before its version is known.
 #[derive(Deserialize)]
 struct Version {
     format: String,
     version: u64,
+}
+
+/// The version of a list with these differences.
+fn version_with(differences: &[DifferenceRecord]) -> u64 {
+    match differences.is_empty() {
+        true => VERSION,
+        false => VERSION_WITH_DIFFERENCES,
+    }
 }
 
 /// A volume's name.
@@ -99,6 +127,7 @@ impl Document {
         manifests: Vec<Carried>,
         carried: Vec<Carried>,
         required: impl Iterator<Item = (Digest, Held)>,
+        differences: impl Iterator<Item = (Digest, Difference)>,
     ) -> Document {
         let image = |(name, digest): (Reference, Digest)| ImageRecord {
             name: name.to_string(),
@@ -109,15 +138,25 @@ impl Document {
             size: held.size,
             repository: held.repository,
         });
+        let difference = |(digest, difference): (Digest, Difference)| DifferenceRecord {
+            digest,
+            size: difference.size,
+            base: difference.base,
+            base_size: difference.base_size,
+            repository: difference.repository,
+            difference: difference.digest,
+        };
+        let differences: Vec<DifferenceRecord> = differences.map(difference).collect();
         Document {
             format: FORMAT.to_owned(),
-            version: VERSION,
+            version: version_with(&differences),
             volumes: Vec::new(),
             index,
             images: images.map(image).collect(),
             manifests,
             carried,
             required: required.collect(),
+            differences,
         }
     }
 
@@ -139,7 +178,10 @@ impl Document {
             let _ = write!(text, "\"{name}\":[\n{lines}\n]");
             Ok(())
         }
-        let mut text = format!("{{\n\"format\":\"{FORMAT}\",\n\"version\":{VERSION},\n\"index\":");
+        let mut text = format!(
+            "{{\n\"format\":\"{FORMAT}\",\n\"version\":{},\n\"index\":",
+            self.version
+        );
         text.push_str(&serde_json::to_string(&self.index)?);
         text.push_str(",\n");
         list("volumes", &self.volumes, &mut text)?;
@@ -151,6 +193,10 @@ impl Document {
         list("carried", &self.carried, &mut text)?;
         text.push_str(",\n");
         list("required", &self.required, &mut text)?;
+        if !self.differences.is_empty() {
+            text.push_str(",\n");
+            list("differences", &self.differences, &mut text)?;
+        }
         text.push_str("\n}\n");
         Ok(text)
     }
@@ -163,7 +209,7 @@ impl Document {
         if version.format != FORMAT {
             return Err(damaged("it isn't a bundle's list".to_owned()));
         }
-        if version.version != VERSION {
+        if ![VERSION, VERSION_WITH_DIFFERENCES].contains(&version.version) {
             return Err(BundleError::Version {
                 path: path.to_owned(),
                 version: version.version,
@@ -198,6 +244,7 @@ impl Document {
             self.manifests.len(),
             self.carried.len(),
             self.required.len(),
+            self.differences.len(),
         ];
         if entries.into_iter().any(|count| count > MOST_ENTRIES) {
             return Err(format!("it lists more than {MOST_ENTRIES} things of a kind"));
@@ -235,8 +282,11 @@ impl Document {
         if names.len() < self.images.len() {
             return Err("it lists an image twice".to_owned());
         }
+        self.check_differences(&seen)?;
         let required = self.required.iter().map(|blob| &blob.repository);
-        let repositories = required.chain(self.carried.iter().map(|blob| &blob.repository));
+        let repositories = required
+            .chain(self.carried.iter().map(|blob| &blob.repository))
+            .chain(self.differences.iter().map(|layer| &layer.repository));
         for repository in repositories.flatten() {
             let name = format!("localhost/{repository}");
             if name.parse::<transload_reference::Repository>().is_err() {
@@ -244,6 +294,46 @@ impl Document {
             }
         }
         self.images().map(|_| ())
+    }
+
+    /// Checks that each difference is carried and leads from a layer of the other side to one that is nowhere else. `listed` are the
+    /// manifests and blobs that are carried or required.
+    fn check_differences(&self, listed: &HashSet<&Digest>) -> Result<(), String> {
+        if self.version != version_with(&self.differences) {
+            return Err(format!(
+                "a list of version {} has {} differences",
+                self.version,
+                self.differences.len()
+            ));
+        }
+        let carried = self.carried.iter().map(|blob| (&blob.digest, blob.size));
+        let carried: HashMap<&Digest, u64> = carried.collect();
+        let manifests = self.manifests.iter().map(|manifest| &manifest.digest);
+        let manifests: HashSet<&Digest> = manifests.collect();
+        let mut layers = HashSet::new();
+        for DifferenceRecord { digest, .. } in &self.differences {
+            if listed.contains(digest) || !layers.insert(digest) {
+                return Err(format!("it lists {digest} twice"));
+            }
+        }
+        for layer in &self.differences {
+            let DifferenceRecord { digest, base, .. } = layer;
+            if [base, digest].contains(&&layer.difference) || layers.contains(base) {
+                return Err(format!("{digest} would be rebuilt from what has to be rebuilt"));
+            }
+            if carried.contains_key(base) || manifests.contains(base) {
+                return Err(format!("{base}, which {digest} is rebuilt from, is carried"));
+            }
+            let size = carried.get(&layer.difference);
+            let size = size.ok_or_else(|| format!("the difference {} isn't carried", layer.difference))?;
+            if *size >= layer.size || layer.size > LARGEST || layer.base_size > LARGEST {
+                return Err(format!(
+                    "{digest} can't have {} bytes by a difference of {size} to {} bytes",
+                    layer.size, layer.base_size
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The manifests and blobs in the volumes.

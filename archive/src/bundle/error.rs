@@ -35,7 +35,7 @@ pub enum BundleError {
         reason: String,
     },
     /// The bundle is of a version that this program doesn't know.
-    #[error("{} is a bundle of version {version}; this transload reads version 1", path.display())]
+    #[error("{} is a bundle of version {version}; this transload reads versions 1 and 2", path.display())]
     Version {
         /// The file.
         path: PathBuf,

@@ -17,6 +17,8 @@
 //!   [`BundleWriter::write_blob`] and [`BundleWriter::finish`].
 //! - Read: [`Bundle::open`] with the folders of its volumes, [`Bundle::images`], [`Bundle::manifest`], [`Bundle::find`], [`Bundle::open_blob`].
 //! - Check: [`Bundle::check`].
+//! - Layers may travel as [`Difference`]s to layers that the other side has, which the crate's module `difference` makes and applies. Such a
+//!   bundle is of version 2.
 //! - Sign and trust: [`BundleOptions::signer`], [`Bundle::open_signed`].
 
 mod check;
@@ -43,7 +45,7 @@ pub(crate) use read::list_in;
 pub use read::{Bundle, BundledBlob, BundledImage, Place};
 pub use sign::{SIGNATURE, SumsCheck, SumsSigner, Unsigned};
 pub use size::VolumeSize;
-pub use wanted::Wanted;
+pub use wanted::{Difference, Wanted};
 pub use write::{BundleOptions, BundleWriter};
 
 /// The document that lists a bundle.

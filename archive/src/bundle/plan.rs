@@ -6,7 +6,7 @@ use transload_reference::{Descriptor, Digest};
 
 use super::document::{Carried, Document, MOST_VOLUMES, Part};
 use super::volume::{self, END, Entry, MARKER_SIZE, part_name};
-use super::{BundleError, Held, VolumeSize, Wanted};
+use super::{BundleError, Difference, Held, VolumeSize, Wanted};
 use crate::entries::BLOCK;
 use crate::listing::index_json;
 use crate::plan::{Content, LAYOUT_JSON, PlannedImage, gather, readable};
@@ -46,18 +46,26 @@ impl BundlePlan {
         let mut manifests = Vec::new();
         let mut blobs: Vec<Descriptor> = Vec::new();
         let mut required: Vec<(Digest, Held)> = Vec::new();
+        let mut differences: Vec<(Digest, Difference)> = Vec::new();
         for (digest, content) in parts.contents {
             match content {
                 Content::Known(bytes) => {
                     manifests.push((digest.clone(), bytes.len() as u64));
                     known.insert(digest, bytes.to_vec());
                 }
-                Content::Blob(blob) if wanted.takes_blob(&digest) => blobs.push(*blob),
+                Content::Blob(blob) if wanted.takes_blob(&digest) => match wanted.differences.get(&digest) {
+                    Some(difference) => {
+                        blobs.push(difference.blob());
+                        differences.push((digest, difference.clone()));
+                    }
+                    None => blobs.push(*blob),
+                },
                 Content::Blob(blob) => required.push((digest, wanted.required(&blob))),
             }
         }
         // The small ones come first, so that the first volume has them.
         blobs.sort_by(|a, b| (a.size, &a.digest).cmp(&(b.size, &b.digest)));
+        blobs.dedup_by(|a, b| a.digest == b.digest);
         let mut volumes = Volumes::new(limit);
         let index_thing = volumes.place(Digest::of(&index), index.len() as u64, Some(oci::INDEX))?;
         let manifests: Result<Vec<Carried>, BundleError> = manifests
@@ -76,7 +84,14 @@ impl BundlePlan {
         let named = images
             .iter()
             .map(|image| (image.name(), image.root.digest().clone()));
-        let mut document = Document::new(index_thing, named, manifests?, carried?, required.into_iter());
+        let mut document = Document::new(
+            index_thing,
+            named,
+            manifests?,
+            carried?,
+            required.into_iter(),
+            differences.into_iter(),
+        );
         document.set_volumes(volumes.sizes.iter().map(|size| size + END));
         let unlikely = |reason: String| BundleError::damaged(super::DOCUMENT.as_ref(), reason);
         let text = document.to_text().map_err(|error| unlikely(error.to_string()))?;
@@ -97,6 +112,11 @@ impl BundlePlan {
     /// Whether a blob is carried.
     pub fn carries(&self, digest: &Digest) -> bool {
         self.blobs.contains_key(digest)
+    }
+
+    /// Whether some of its layers travel as differences.
+    pub(super) fn has_differences(&self) -> bool {
+        !self.document.differences.is_empty()
     }
 
     /// How many images it has.

@@ -1,6 +1,6 @@
 //! Reading a bundle where its volumes are: nothing is unpacked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 
 use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, RawManifest, Reference};
 
-use super::document::{self, Carried, Document};
+use super::document::{self, Carried, DifferenceRecord, Document};
 use super::sign::{SumsCheck, trusted_sums};
 use super::volume::{self, Entry, marker};
-use super::{BundleError, DOCUMENT, Held, Holdings};
+use super::{BundleError, DOCUMENT, Difference, Held, Holdings};
 use crate::blob::Bytes;
 use crate::entries::Extent;
 use crate::{BlobReader, Error};
@@ -50,6 +50,8 @@ pub enum Place {
         /// A repository there that is said to have it.
         repository: Option<String>,
     },
+    /// In volumes that are there, as a difference to a layer that the other side is said to have.
+    Difference(Difference),
 }
 
 /// A folder with a bundle's list, and the volumes that are there.
@@ -84,6 +86,7 @@ enum Thing {
     Manifest(usize),
     Carried(usize),
     Required(usize),
+    Difference(usize),
 }
 
 impl Bundle {
@@ -175,6 +178,9 @@ impl Bundle {
         let things = things.chain(carried.map(|(at, thing)| (thing.digest.clone(), Thing::Carried(at))));
         let required = document.required.iter().enumerate();
         let things = things.chain(required.map(|(at, blob)| (blob.digest.clone(), Thing::Required(at))));
+        let differences = document.differences.iter().enumerate();
+        let things =
+            things.chain(differences.map(|(at, layer)| (layer.digest.clone(), Thing::Difference(at))));
         Ok(Bundle {
             folder: folder.to_owned(),
             by_digest: things.collect(),
@@ -247,6 +253,7 @@ impl Bundle {
                     repository: blob.repository.clone(),
                 });
             }
+            Thing::Difference(at) => return self.find_difference(self.document.differences.get(at)?),
             _ => self.carried(digest)?,
         };
         let volumes = thing
@@ -263,11 +270,30 @@ impl Bundle {
         })
     }
 
+    /// Where a layer's difference is.
+    fn find_difference(&self, layer: &DifferenceRecord) -> Option<Place> {
+        let size = layer.size;
+        Some(match self.find_own(&layer.difference)? {
+            Place::Here {
+                size: difference_size,
+            } => Place::Difference(Difference {
+                size,
+                base: layer.base.clone(),
+                base_size: layer.base_size,
+                repository: layer.repository.clone(),
+                digest: layer.difference.clone(),
+                difference_size,
+            }),
+            Place::Lost { volumes, .. } => Place::Lost { size, volumes },
+            _ => return None,
+        })
+    }
+
     fn carried(&self, digest: &Digest) -> Option<&Carried> {
         match *self.by_digest.get(digest)? {
             Thing::Manifest(at) => self.document.manifests.get(at),
             Thing::Carried(at) => self.document.carried.get(at),
-            Thing::Required(_) => None,
+            Thing::Required(_) | Thing::Difference(_) => None,
         }
     }
 
@@ -343,13 +369,24 @@ impl Bundle {
         Some(blob)
     }
 
-    /// What the other side has once the bundle is imported: what is carried, and what is required.
+    /// The layers that travel as differences, each with its difference.
+    pub(super) fn differences(&self) -> impl Iterator<Item = (&Digest, &Digest)> {
+        let layers = self.document.differences.iter();
+        layers.map(|layer| (&layer.digest, &layer.difference))
+    }
+
+    /// What the other side has once the bundle is imported: what is carried, rebuilt, and required.
     pub fn holdings(&self) -> Holdings {
         let mut holdings = Holdings::default();
         for blob in &self.document.required {
             holdings.add_blob(&blob.digest, Held::new(blob.size, blob.repository.clone()));
         }
-        for blob in &self.document.carried {
+        for layer in &self.document.differences {
+            holdings.add_blob(&layer.digest, Held::new(layer.size, layer.repository.clone()));
+        }
+        let differences: HashSet<&Digest> = self.differences().map(|(_, difference)| difference).collect();
+        let carried = self.document.carried.iter();
+        for blob in carried.filter(|blob| !differences.contains(&blob.digest)) {
             holdings.add_blob(&blob.digest, Held::new(blob.size, blob.repository.clone()));
         }
         let manifests = self.document.manifests.iter();
@@ -366,8 +403,11 @@ impl Bundle {
 
 /// Reads a list whose volumes are nowhere.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn list_in(text: &[u8], path: &Path) -> Result<Holdings, BundleError> {
-    Ok(Bundle::of_text(text, path, Path::new("/dev/null"), &[])?.holdings())
+pub(crate) fn list_in(text: &[u8], path: &Path) -> Result<crate::fuzzing::Listed, BundleError> {
+    let bundle = Bundle::of_text(text, path, Path::new("/dev/null"), &[])?;
+    let rebuilt = bundle.document.differences.iter();
+    let rebuilt = rebuilt.map(|layer| (layer.digest.clone(), layer.base.clone()));
+    Ok((bundle.holdings(), rebuilt.collect()))
 }
 
 /// Reads a file that has at most so many bytes.

@@ -103,12 +103,9 @@ pub(super) fn sign_later(
         });
     }
     // What people run on the other side is ours.
-    let own = [
-        (DOCUMENT, bundle.id().clone()),
-        (script::README_NAME, Digest::of(script::README.as_bytes())),
-        (script::IMPORT_NAME, Digest::of(script::IMPORT.as_bytes())),
-    ];
-    for (name, digest) in own {
+    let files = script::files(!bundle.document.differences.is_empty());
+    let files = files.map(|(name, text)| (name, Digest::of(text.as_bytes())));
+    for (name, digest) in [(DOCUMENT, bundle.id().clone())].into_iter().chain(files) {
         if sums.remove(name) != Some(digest) {
             return Err(damaged(format!(
                 "{name} differs from the one that transload writes"

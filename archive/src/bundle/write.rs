@@ -261,10 +261,7 @@ impl BundleWriter {
 /// Writes what belongs to volumes that are all whole; the list gets its name last. Returns the text of the sums.
 fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) -> Result<String, BundleError> {
     sums.insert(DOCUMENT.to_owned(), plan.id());
-    for (name, text) in [
-        (script::README_NAME, script::README),
-        (script::IMPORT_NAME, script::IMPORT),
-    ] {
+    for (name, text) in script::files(plan.has_differences()) {
         put(&folder.join(name), text.as_bytes())?;
         sums.insert(name.to_owned(), Digest::of(text.as_bytes()));
     }

@@ -86,8 +86,8 @@ fn a_list_that_lies_is_refused_and_says_of_what() {
         (change("/volumes/0/size", u64::MAX.into()), "which no file has"),
         (change("/volumes", serde_json::json!([])), "it has 0 volumes"),
         (
-            change("/version", 2.into()),
-            "is a bundle of version 2; this transload reads version 1",
+            change("/version", 3.into()),
+            "is a bundle of version 3; this transload reads versions 1 and 2",
         ),
         (change("/version", 0.into()), "is a bundle of version 0"),
         (change("/format", "zip".into()), "it isn't a bundle's list"),

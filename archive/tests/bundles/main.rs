@@ -17,6 +17,7 @@ use transload_reference::{Descriptor, Digest, MediaType};
 #[path = "../common/mod.rs"]
 mod common;
 mod damaged;
+mod differences;
 mod reading;
 mod script;
 mod writing;

@@ -17,6 +17,13 @@ pub struct BundleArgs {
     #[arg(long, value_name = "BASE", hide_short_help = true)]
     pub base: Vec<String>,
 
+    /// Let changed layers travel as differences to the base's layers
+    ///
+    /// Makes a bundle smaller. A base must have the layers: a directory, an archive, a registry or an earlier bundle. Only transload imports such a
+    /// bundle, and only into places with these layers.
+    #[arg(long, hide_short_help = true)]
+    pub delta: bool,
+
     /// Largest size of a bundle's volume, such as 4G, 700MB, fat32 or dvd
     ///
     /// Without it, a bundle has one volume.
@@ -41,6 +48,7 @@ impl BundleArgs {
     pub fn given(&self) -> Option<&'static str> {
         let given = [
             ("--base", !self.base.is_empty()),
+            ("--delta", self.delta),
             ("--volume-size", self.volume_size.is_some()),
             ("--volume-command", self.volume_command.is_some()),
             ("--only", self.only.is_some()),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 use transload_policy::ImagePattern;
 use transload_signature::ssh::SignedBy;
-use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings};
+use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings, Place};
 use transload_transfer::maintenance::Look;
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{Observer, Options};
@@ -109,6 +109,8 @@ struct Found {
     volumes: usize,
     carried: (usize, u64),
     required: (usize, u64),
+    /// Layers that travel as differences, with the differences' bytes. They are carried, too.
+    differences: (usize, u64),
     flaws: Vec<Flaw>,
     /// What is neither in the bundle nor in the other place, with the images that need it.
     missing: Vec<(String, Vec<String>)>,
@@ -121,18 +123,28 @@ struct Found {
 impl Found {
     fn of(bundle: &Bundle, flaws: Vec<Flaw>, other: Option<&Holdings>) -> Found {
         let users = bundle.users();
-        let (mut carried, mut required) = ((0, 0), (0, 0));
+        let (mut carried, mut required, mut differences) = ((0, 0), (0, 0), (0, 0));
         let mut missing = Vec::new();
         let mut short = BTreeSet::new();
         for (digest, held) in bundle.holdings().blobs {
-            let count = match bundle.is_required(&digest) {
-                true => &mut required,
-                false => &mut carried,
+            let is_held = |digest| other.is_some_and(|other: &Holdings| other.blobs.contains_key(digest));
+            let place = bundle.find(&digest);
+            let (count, bytes) = match &place {
+                Some(Place::Difference(difference)) => {
+                    differences.0 += 1;
+                    differences.1 += difference.difference_size;
+                    (&mut carried, difference.difference_size)
+                }
+                _ if bundle.is_required(&digest) => (&mut required, held.size),
+                _ => (&mut carried, held.size),
             };
-            *count = (count.0 + 1, count.1 + held.size);
-            let is_there =
-                bundle.is_here(&digest) || other.is_some_and(|other| other.blobs.contains_key(&digest));
-            if !is_there {
+            *count = (count.0 + 1, count.1 + bytes);
+            let is_here = match &place {
+                Some(Place::Here { .. }) => true,
+                Some(Place::Difference(difference)) => is_held(&difference.base),
+                _ => false,
+            };
+            if !is_here && !is_held(&digest) {
                 let images: Vec<String> = users.get(&digest).into_iter().flatten().cloned().collect();
                 short.extend(images.iter().cloned());
                 missing.push((digest.to_string(), images));
@@ -143,6 +155,7 @@ impl Found {
             volumes: bundle.volumes(),
             carried,
             required,
+            differences,
             flaws,
             missing,
             short: short.len(),
@@ -172,11 +185,19 @@ impl Found {
             required.0,
             ui::bytes(required.1),
         );
+        if self.differences.0 > 0 {
+            let _ = writeln!(
+                text,
+                "{} as differences ({}), which need a layer of the other side each",
+                ui::count(self.differences.0, "layer"),
+                ui::bytes(self.differences.1)
+            );
+        }
         if let Some(signed) = &self.signed {
             let _ = writeln!(text, "signed by {signed}");
         }
         let verdict = match (self.flaws.len(), against) {
-            (0, None) if self.required.0 > 0 => {
+            (0, None) if self.required.0 + self.differences.0 > 0 => {
                 "whole; --against PLACE tells whether the other side has what is required".to_owned()
             }
             (0, None) => "whole and complete".to_owned(),
@@ -211,6 +232,7 @@ impl Found {
             "volumes": self.volumes,
             "signed_by": self.signed.as_ref().map(ToString::to_string),
             "carried": {"blobs": self.carried.0, "bytes": self.carried.1},
+            "differences": {"blobs": self.differences.0, "bytes": self.differences.1},
             "required": {"blobs": self.required.0, "bytes": self.required.1},
             "flaws": self.flaws.iter().map(flaw).collect::<Vec<_>>(),
             "missing": self.missing.iter().map(missing).collect::<Vec<_>>(),

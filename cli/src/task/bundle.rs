@@ -14,6 +14,7 @@ use super::yaml::Node;
 #[derive(Default)]
 pub(super) struct BundleKeys<'n> {
     base: Option<&'n Node>,
+    delta: Option<&'n Node>,
     only: Option<&'n Node>,
     volume_size: Option<&'n Node>,
     volume_command: Option<&'n Node>,
@@ -26,6 +27,7 @@ impl<'n> BundleKeys<'n> {
     pub fn of(fields: &Fields<'n>) -> BundleKeys<'n> {
         BundleKeys {
             base: fields.get("base"),
+            delta: fields.get("delta"),
             only: fields.get("only"),
             volume_size: fields.get("volume_size"),
             volume_command: fields.get("volume_command"),
@@ -38,6 +40,7 @@ impl<'n> BundleKeys<'n> {
     pub fn bundling(&self, dest: Option<&Place>, reader: &mut Reader<'_>) -> Bundling {
         let keys = [
             ("base", self.base),
+            ("delta", self.delta),
             ("only", self.only),
             ("volume_size", self.volume_size),
             ("volume_command", self.volume_command),
@@ -58,6 +61,10 @@ impl<'n> BundleKeys<'n> {
                 .into_iter()
                 .map(|(_, base)| base)
                 .collect(),
+            delta: self
+                .delta
+                .and_then(|node| reader.flag("delta", node))
+                .unwrap_or(false),
             only: text("only", self.only, reader).map(PathBuf::from),
             limit,
             command: text("volume_command", self.volume_command, reader),

@@ -4,7 +4,7 @@ mod bundle;
 mod deprecated;
 mod playbook;
 
-use bundle::{BASE, MISSING, ONLY, VOLUME_COMMAND, VOLUME_SIZE, VOLUMES};
+use bundle::{BASE, DELTA, MISSING, ONLY, VOLUME_COMMAND, VOLUME_SIZE, VOLUMES};
 pub(super) use deprecated::{COPY, FROM, PULL, PUSH, TO};
 pub(super) use playbook::{ACCEPTED, BLOCK, IGNORED, INCLUDE, PLAY, ROLE, TASK, TASK_LISTS};
 
@@ -241,6 +241,7 @@ pub(super) static IMAGE: Table = Table {
             "Whether to create projects that the destination, a Harbor, lacks. `true` means `private`. The user needs the right to create projects there.",
         ),
         BASE,
+        DELTA,
         ONLY,
         VOLUME_SIZE,
         VOLUME_COMMAND,

@@ -77,6 +77,18 @@ pub(super) fn event(event: &Event<'_>) -> Option<String> {
             let report = serde_json::to_value(ImageReport::of(outcome, false)).unwrap_or_default();
             line("image_finished", report)
         }
+        Event::LayersCompared { compared, layers } => line(
+            "layers_compared",
+            json!({ "compared": compared, "layers": layers }),
+        ),
+        Event::DifferencesMade {
+            layers,
+            bytes,
+            whole_bytes,
+        } => line(
+            "differences_made",
+            json!({ "layers": layers, "bytes": bytes, "whole_bytes": whole_bytes }),
+        ),
         Event::Notice { text: notice } => text("message", notice),
         Event::Warning { text: warning } => text("warning", warning),
         Event::JobSkipped { job, reason, .. } => {

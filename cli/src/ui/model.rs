@@ -212,6 +212,7 @@ impl Model {
                 self.active.remove(&((*image).to_owned(), (*digest).clone()));
             }
             Event::ImageFinished { outcome } => self.end(outcome),
+            Event::LayersCompared { .. } | Event::DifferencesMade { .. } => {}
             Event::Trouble { image, notice } => return self.note(*image, notice, now),
             _ => return,
         }

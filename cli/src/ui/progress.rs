@@ -258,6 +258,23 @@ impl Observer for Progress {
             Event::JobStarted { job, images } if shared.form.pace().is_some() && !is_json => {
                 shared.write(&format!("{job}: {}", format::count(*images, "image")));
             }
+            Event::LayersCompared { compared, layers } if !is_json && shared.talks => shared.write(&format!(
+                "making differences: {compared} of {}",
+                format::count(*layers, "layer")
+            )),
+            Event::DifferencesMade { layers: 0, .. } if !is_json && shared.talks => {
+                shared.write("no layer travels as a difference");
+            }
+            Event::DifferencesMade {
+                layers,
+                bytes,
+                whole_bytes,
+            } if !is_json && shared.talks => shared.write(&format!(
+                "{} as differences: {} in place of {}",
+                format::count(*layers, "layer"),
+                format::bytes(*bytes),
+                format::bytes(*whole_bytes)
+            )),
             Event::Notice { text } => log::info!("{text}"),
             _ => {}
         }

@@ -46,7 +46,7 @@ fn link(to: &str, rate: u64) -> Link {
 }
 
 /// Runs the program and kills it once this holds; false where it ended before.
-fn kill_once(program: Transload, mut is_time: impl FnMut() -> bool) -> bool {
+pub(super) fn kill_once(program: Transload, mut is_time: impl FnMut() -> bool) -> bool {
     let mut running = program.spawn();
     while !running.has_ended() {
         if is_time() {

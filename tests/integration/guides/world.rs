@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
-use transload_test_support::image::{Family, Image, ImageBuilder, IndexBuilder};
+use transload_test_support::image::{Family, Image, ImageBuilder, IndexBuilder, noise};
 use transload_test_support::proxy::Proxy;
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 use transload_test_support::{RealRegistry, Transload};
@@ -68,6 +68,20 @@ pub fn image(name: &str, number: u64, platforms: &[&str], size: usize) -> Image 
     image.build()
 }
 
+/// The next release of the image with this number, which has a file more in its own layers.
+fn patched(number: u64, platforms: &[&str], size: usize) -> Image {
+    let index = IndexBuilder::new(Family::Oci);
+    let image = platforms.iter().zip(1..).fold(index, |index, (platform, at)| {
+        let own = noise(100_000 + 1000 * number + at, size);
+        let child = ImageBuilder::new(Family::Oci)
+            .platform(platform)
+            .noise_layer(at, 100_000)
+            .layer(&[("noise", &own), ("patch", b"1.34.2")]);
+        index.image(&child.build())
+    });
+    image.build()
+}
+
 impl World {
     /// With every image at its registry, an empty Harbor, and what an administrator was given for it: its authority's certificate and
     /// a password.
@@ -92,6 +106,7 @@ impl<H> World<H> {
                 &image(name, number, &platforms, 60_000 * number as usize),
             );
         }
+        source.push("kube-apiserver", "v1.34.2", &patched(1, &platforms, 60_000));
         let mut routes: Vec<(&str, &str)> = WEB.iter().map(|name| (*name, source.host())).collect();
         routes.push((HARBOR, host));
         let proxy = Proxy::start(&routes);

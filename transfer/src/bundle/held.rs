@@ -12,13 +12,14 @@ use transload_layout_store::StoredImage;
 use transload_reference::{Reference, Registry, Repository};
 use transload_registry_client::Client;
 
+use super::Base;
 use crate::clients::{client, open};
 use crate::event::Observer;
 use crate::fault::{Fault, Side};
 use crate::inventory::Parts;
 use crate::job::{Job, Location};
 use crate::options::Options;
-use crate::place::{Place, Source};
+use crate::place::{LocalPlace, Place, Source};
 
 /// How many requests or files are read at once.
 const READERS: usize = 16;
@@ -28,17 +29,56 @@ const MOST_REPOSITORIES: usize = 20_000;
 /// The most images of a place.
 const MOST_IMAGES: usize = 200_000;
 
+/// What a bundle carries.
+#[derive(Default)]
+pub(crate) struct BundleChoice {
+    /// Which blobs.
+    pub wanted: Wanted,
+    /// What its layers are compared with, if they travel as differences.
+    pub bases: Vec<Base>,
+}
+
 /// Reads which blobs a job's bundle carries.
 ///
 /// # Errors
-/// Where a base or an inventory can't be read.
-pub(crate) fn wanted(job: &Job, options: &Options, observer: &Arc<dyn Observer>) -> Result<Wanted, Fault> {
+/// Where a base or an inventory can't be read, or no base has what differences need.
+pub(crate) fn choice(
+    job: &Job,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<BundleChoice, Fault> {
     let mut all = Holdings::default();
+    let mut bases = Vec::new();
     for text in &job.bundling.base {
-        all.unite(base(text, job, options, observer)?);
+        let (holdings, base) = look(text, job, options, observer)?;
+        all.unite(holdings);
+        bases.extend(base);
+    }
+    if job.bundling.delta && bases.is_empty() {
+        return Err(without_bytes(&job.bundling.base));
     }
     let only = job.bundling.only.as_deref().map(inventory).transpose()?;
-    Ok(Wanted::beyond(all).only(only))
+    // What is asked for may be what couldn't be rebuilt there.
+    if !job.bundling.delta || only.is_some() {
+        bases.clear();
+    }
+    let wanted = Wanted::beyond(all).only(only);
+    Ok(BundleChoice { wanted, bases })
+}
+
+/// The fault of a bundle with differences, whose bases have no layers.
+fn without_bytes(bases: &[String]) -> Fault {
+    let message = match bases {
+        [] => "differences (--delta) need a base to compare layers with".to_owned(),
+        [base] => format!("differences (--delta) need a base with layers, and {base} has digests alone"),
+        bases => format!(
+            "differences (--delta) need a base with layers, and {} have digests alone",
+            bases.join(", ")
+        ),
+    };
+    Fault::refused(None, message).with_hint(
+        "give --base a directory, an archive, a registry or the folder of an earlier bundle that has what the other side has",
+    )
 }
 
 /// Reads the inventory in a file.
@@ -71,11 +111,24 @@ pub fn base(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Holdings, Fault> {
+    look(text, job, options, observer).map(|(holdings, _)| holdings)
+}
+
+/// Reads what a base has, and opens it if it has more than digests.
+fn look(
+    text: &str,
+    job: &Job,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Holdings, Option<Base>), Fault> {
     let refused = |reason: String| Fault::refused(None, format!("{text}: {reason}"));
+    let listed = |list: &Path| Bundle::holdings_in(list).map_err(|error| Fault::bundle(Side::Source, error));
     let path = Path::new(text.strip_prefix("bundle:").unwrap_or(text));
     let list = path.join(DOCUMENT);
     if list.is_file() {
-        return Bundle::holdings_in(list).map_err(|error| Fault::bundle(Side::Source, error));
+        let source = LocalPlace::bundle(path).open(&options.cancel)?;
+        let images = source.images()?;
+        return Ok((listed(&list)?, Some(Base { source, images })));
     }
     let is_named_as_list = path
         .extension()
@@ -87,21 +140,22 @@ pub fn base(
         let bytes = beginning(path).map_err(|error| refused(error.to_string()))?;
         if Holdings::is_one(&bytes) {
             let text = fs::read(path).map_err(|error| refused(error.to_string()))?;
-            return Holdings::parse(&text).map_err(refused);
+            return Ok((Holdings::parse(&text).map_err(refused)?, None));
         }
         if bytes.first() == Some(&b'{') {
-            return Bundle::holdings_in(path).map_err(|error| Fault::bundle(Side::Source, error));
+            return Ok((listed(path)?, None));
         }
     }
     let location = Location::parse_argument(text).map_err(|error| {
         let fault = refused(error.to_string());
         error.hint().into_iter().fold(fault, Fault::with_hint)
     })?;
-    let held = holdings(&location, job, options, observer);
-    held.map_err(|fault| match path.is_file() {
+    let held = held_by(&location, job, options, observer);
+    let (holdings, base) = held.map_err(|fault| match path.is_file() {
         true => fault.with_hint(BASES),
         false => fault,
-    })
+    })?;
+    Ok((holdings, Some(base)))
 }
 
 /// The first bytes of a file that isn't larger than an inventory.
@@ -124,6 +178,15 @@ pub fn holdings(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Holdings, Fault> {
+    held_by(location, job, options, observer).map(|(holdings, _)| holdings)
+}
+
+fn held_by(
+    location: &Location,
+    job: &Job,
+    options: &Options,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Holdings, Base), Fault> {
     let place = location.place();
     let source = open(job, &place, options, observer)?;
     let pool = options
@@ -151,16 +214,16 @@ pub fn holdings(
     };
     let is_local = matches!(place, Place::Local(_));
     let looked: Result<Vec<Holdings>, Fault> = pool.install(|| {
-        let images = images.into_par_iter();
+        let images = images.par_iter();
         images
-            .map(|image| of_image(source.as_ref(), &image, is_local, &options.cancel))
+            .map(|image| of_image(source.as_ref(), image, is_local, &options.cancel))
             .collect()
     });
     let mut all = Holdings::default();
     for holdings in looked? {
         all.unite(holdings);
     }
-    Ok(all)
+    Ok((all, Base { source, images }))
 }
 
 /// What an image has. Of a place on a disk, blobs that aren't there are left out.

@@ -189,6 +189,7 @@ impl Executor<'_> {
                     image: image_task.name(),
                     digest: &blob.digest,
                 });
+                self.note_missing(image, &blob);
                 self.fail(image, fault);
                 self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));
             }

@@ -23,22 +23,22 @@ impl Executor<'_> {
                 let plans: Vec<_> = planned
                     .iter()
                     .filter_map(|&image| {
-                        Some((
-                            self.image_tasks[image].mapping.to.reference(),
-                            self.image_tasks[image].plan()?,
-                        ))
+                        let image_task = &self.image_tasks[image];
+                        Some((image_task, image_task.plan()?))
                     })
                     .collect();
                 let images: Vec<PlannedImage<'_>> = plans
                     .iter()
-                    .map(|(reference, plan)| PlannedImage {
-                        reference,
+                    .map(|(image_task, plan)| PlannedImage {
+                        reference: image_task.mapping.to.reference(),
                         root: &plan.root,
                         children: &plan.children,
                         referrers: &plan.referrers,
+                        source: &image_task.source,
+                        source_repository: image_task.mapping.from.reference().repository(),
                     })
                     .collect();
-                state.destination.lay_out(&images)
+                state.destination.lay_out(&images, self.observer)
             });
             match laid_out {
                 Ok(warnings) => {

@@ -13,7 +13,7 @@ use crate::event::How;
 use crate::fault::Fault;
 use crate::gap::{self, count};
 use crate::parallel_map::parallel_map;
-use crate::place::Absent;
+use crate::place::{Absent, Source};
 
 /// A blob that a source lacks, where it is needed.
 struct Gap {
@@ -21,6 +21,7 @@ struct Gap {
     repository: Repository,
     blob: Descriptor,
     absent: Absent,
+    source: Arc<dyn Source>,
     /// The image's repository at the source.
     from: Repository,
 }
@@ -110,6 +111,7 @@ impl Executor<'_> {
                 repository: repository.clone(),
                 blob: blob.clone(),
                 absent,
+                source: Arc::clone(&image_task.source),
                 from: from.reference().repository().clone(),
             };
             Some((key, gap))
@@ -143,6 +145,15 @@ impl Executor<'_> {
         Err(gap::fault(image_task.source.as_ref(), destination, &gaps))
     }
 
+    /// Notes a blob that couldn't be brought, if its source lacks it after all.
+    pub(super) fn note_missing(&self, image: ImageId, blob: &Descriptor) {
+        if self.image_tasks[image].source.absent(blob).is_some() {
+            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+            missing.add_blob(&blob.digest, Held::new(blob.size, None));
+            self.note_image(image, &mut missing);
+        }
+    }
+
     /// Names an image among those that lack something.
     fn note_image(&self, image: ImageId, missing: &mut Holdings) {
         let image_task = &self.image_tasks[image];
@@ -156,7 +167,7 @@ impl Executor<'_> {
 }
 
 impl Gap {
-    /// Whether the destination has the blob, where it is needed or in a repository that can lend it.
+    /// Whether the destination has the blob, where it is needed or in a repository that can lend it, or has what it is rebuilt from.
     fn find(&self) -> Result<bool, Fault> {
         let (destination, blobs) = (&self.state.destination, &self.state.blobs);
         let scope = destination.scope(&self.repository);
@@ -166,7 +177,7 @@ impl Gap {
         }
         let ways = (&self.from, &self.repository);
         let Some(lender) = gap::lender(destination.as_ref(), ways, &self.blob, &self.absent) else {
-            return Ok(false);
+            return gap::find_base(self.source.as_ref(), destination, ways, &self.blob, &self.absent);
         };
         blobs.arrived(&self.blob.digest, &Some(lender), self.blob.size, How::Present);
         Ok(true)

@@ -11,6 +11,8 @@ use transload_signature::ssh::SshSigner;
 pub struct Bundling {
     /// What the other side has: inventories, earlier bundles, directories, archives and registries. They are read when the job is prepared.
     pub base: Vec<String>,
+    /// Whether changed layers travel as differences to those of a base.
+    pub delta: bool,
     /// An inventory of all that it may carry; none where it carries whatever the base lacks.
     pub only: Option<PathBuf>,
     /// How large a volume may be; one volume where there is no limit.

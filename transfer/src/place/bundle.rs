@@ -1,5 +1,6 @@
 //! Bundles: what one side lacks, in volumes.
 
+mod rebuild;
 mod sink;
 
 use std::collections::BTreeSet;
@@ -8,19 +9,20 @@ use std::iter;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, Place};
+use transload_archive::bundle::{Bundle, DOCUMENT, Difference, Held, Holdings, Place};
 use transload_layout_store::{Listing, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::archive::ArchivedBlob;
 use super::directory::{check_folders_above, where_else};
-use super::source::Absent;
+use super::source::{Absent, OpenBase};
 use super::tagged::TaggedImages;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
 use crate::fault::{Fault, Side};
 use crate::suggest::Names;
+use rebuild::Bases;
 use sink::BundleSink;
 
 /// Bundles.
@@ -41,8 +43,8 @@ impl Kind for BundleKind {
         }
     }
 
-    fn source(&self, place: &LocalPlace, _: &Opener) -> Result<Arc<dyn Source>, Fault> {
-        source(place)
+    fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
+        source(place, opener)
     }
 
     fn sink(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
@@ -50,7 +52,7 @@ impl Kind for BundleKind {
     }
 
     fn look(&self, place: &LocalPlace, options: &SinkOptions) -> Result<Arc<dyn Sink>, Fault> {
-        let base = Arc::clone(&options.wanted);
+        let base = Arc::clone(&options.choice);
         Ok(Arc::new(
             ToBe::folder(place.path().to_owned(), false).beyond(base),
         ))
@@ -74,11 +76,11 @@ impl Kind for BundleKind {
 }
 
 /// Opens a bundle to read images from it.
-pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
+pub(super) fn source(place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
     let (bundle, _) = place
         .open_bundle()
         .map_err(|error| Fault::bundle(Side::Source, error))?;
-    Ok(Arc::new(BundleSource::new(place, bundle)))
+    Ok(Arc::new(BundleSource::new(place, bundle, opener)))
 }
 
 /// Checks that a bundle is there and can be read.
@@ -114,18 +116,20 @@ struct BundleSource {
     images: TaggedImages,
     /// Whether something that its images need isn't there.
     is_partial: bool,
+    bases: Bases,
     /// Its names, once an image is missing.
     names: OnceLock<Names>,
 }
 
 impl BundleSource {
-    fn new(place: &LocalPlace, bundle: Bundle) -> BundleSource {
+    fn new(place: &LocalPlace, bundle: Bundle, opener: &Opener) -> BundleSource {
         let images = bundle.images().iter();
         let images = images.map(|image| StoredImage::new(image.reference.clone(), image.digest.clone()));
         BundleSource {
             place: place.clone(),
             images: TaggedImages::new(images.collect()),
             is_partial: !bundle.is_complete(),
+            bases: Bases::new(opener.clone()),
             bundle,
             names: OnceLock::new(),
         }
@@ -146,6 +150,7 @@ impl BundleSource {
         let reason = match self.bundle.find(digest) {
             Some(Place::Lost { volumes, .. }) => volumes.join(", "),
             Some(Place::Required { .. }) => "left out, since the other side had it".to_owned(),
+            Some(Place::Difference(difference)) => as_difference(&difference),
             _ => "the bundle doesn't list it".to_owned(),
         };
         let message = format!("{} lacks the {what} {digest}: {reason}", self.place);
@@ -160,6 +165,11 @@ impl BundleSource {
         let found = self.bundle.manifest(digest);
         found.map_err(|error| Fault::bundle(Side::Source, error))
     }
+}
+
+/// What is said of a layer that isn't here as a whole.
+fn as_difference(difference: &Difference) -> String {
+    format!("it travels as a difference to {}", difference.base)
 }
 
 /// What to do about a volume that isn't there.
@@ -221,6 +231,12 @@ impl Source for BundleSource {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault> {
+        if let Some(Place::Difference(difference)) = self.bundle.find(&blob.digest)
+            && self.bases.has(&blob.digest)
+        {
+            let file = self.bases.rebuild(&self.bundle, blob, &difference, offset)?;
+            return Ok(Box::new(file));
+        }
         let found = self.bundle.open_blob(&blob.digest, offset);
         let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
         Ok(Box::new(ArchivedBlob {
@@ -248,16 +264,29 @@ impl Source for BundleSource {
             Some(Place::Lost { volumes, .. }) => Some(Absent {
                 reason: volumes.join(", "),
                 repository: None,
+                base: None,
+            }),
+            Some(Place::Difference(_)) if self.bases.has(&blob.digest) => None,
+            Some(Place::Difference(difference)) => Some(Absent {
+                reason: as_difference(&difference),
+                base: Some(difference.base_blob()),
+                repository: difference.repository,
             }),
             Some(Place::Required { repository, .. }) => Some(Absent {
                 reason: "left out, since the other side had it".to_owned(),
                 repository,
+                base: None,
             }),
             _ => Some(Absent {
                 reason: "the bundle doesn't list it".to_owned(),
                 repository: None,
+                base: None,
             }),
         }
+    }
+
+    fn found_base(&self, blob: &Digest, open: OpenBase) {
+        self.bases.add(blob, open);
     }
 
     fn lost(&self) -> Holdings {

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use transload_archive::bundle::Wanted;
-
 use super::archive::{DOCKER_ARCHIVE, OCI_ARCHIVE, STREAM};
 use super::bundle::BUNDLE;
 use super::directory::OCI;
 use super::local::LOCAL;
 use super::{LocalPlace, Opener, Sink, Source};
+use crate::bundle::BundleChoice;
 use crate::fault::{Fault, Side};
 use crate::job::{Bundling, IndexMode, Job};
 
@@ -83,7 +82,7 @@ pub(crate) fn of_scheme(text: &str) -> Option<(&'static dyn Kind, &str)> {
 }
 
 /// How images are written to a place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct SinkOptions {
     /// What opens places.
     pub opener: Opener,
@@ -95,20 +94,20 @@ pub(crate) struct SinkOptions {
     pub writes_sparse: bool,
     /// How bundles are written.
     pub bundling: Bundling,
-    /// Which blobs a bundle carries.
-    pub wanted: Arc<Wanted>,
+    /// What a bundle carries.
+    pub choice: Arc<BundleChoice>,
 }
 
 impl SinkOptions {
     /// As a job says.
-    pub fn of(job: &Job, opener: Opener, wanted: Arc<Wanted>) -> SinkOptions {
+    pub fn of(job: &Job, opener: Opener, choice: Arc<BundleChoice>) -> SinkOptions {
         SinkOptions {
             opener,
             link: job.link,
             check_existing: job.check_existing,
             writes_sparse: job.index == IndexMode::Original,
             bundling: job.bundling.clone(),
-            wanted,
+            choice,
         }
     }
 }

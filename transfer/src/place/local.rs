@@ -33,7 +33,7 @@ impl Kind for Local {
     fn source(&self, place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Source>, Fault> {
         match place.path().is_file() {
             true => archive::source(place, opener, None),
-            false if bundle::is_one(place) => bundle::source(place),
+            false if bundle::is_one(place) => bundle::source(place, opener),
             false => directory::source(place, opener, None),
         }
     }

@@ -20,7 +20,7 @@ mod to_be;
 pub use directory::DirectorySource;
 pub use kind::{Scheme, schemes};
 pub use registry::RegistrySource;
-pub use source::{Absent, Offers, Source};
+pub use source::{Absent, Offers, OpenBase, Source};
 
 pub(crate) use archive::PIPE;
 pub(crate) use directory::DirectorySink;
@@ -30,7 +30,8 @@ pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use shared::SharedSource;
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
-pub(crate) use source::{config_of, read_fault};
+pub(crate) use source::{FRESH_STARTS, config_of, read_fault};
+pub(crate) use spool::{temporary_fault, temporary_file};
 pub(crate) use straight::Straight;
 pub(crate) use to_be::ToBe;
 
@@ -143,6 +144,11 @@ impl LocalPlace {
             name: Some(name),
             ..self
         }
+    }
+
+    /// Returns the bundle in a folder.
+    pub(crate) fn bundle(path: &Path) -> LocalPlace {
+        LocalPlace::new(bundle::BUNDLE, path)
     }
 
     /// Returns the directory at a path.

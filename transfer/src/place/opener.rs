@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use transload_archive::{Archive, Error};
@@ -47,6 +47,11 @@ impl Opener {
     /// Sets where the large blobs of a pipe go as they come.
     pub fn send_straight(&self, straight: Straight) {
         *self.straight.lock().unwrap_or_else(PoisonError::into_inner) = Some(straight);
+    }
+
+    /// Whether the work is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     /// How a directory, of this format or of any, is opened.

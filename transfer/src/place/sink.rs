@@ -14,7 +14,7 @@ use transload_reference::{
 
 use super::{Losses, Source};
 use crate::blobs::Scope;
-use crate::event::How;
+use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::plan::Attached;
 use crate::ranges::RangeWorkers;
@@ -38,7 +38,7 @@ pub trait Sink: Send + Sync {
     }
 
     /// Lays out such a file for these images, which are all that will be in it. Returns what is worth a look.
-    fn lay_out(&self, _: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+    fn lay_out(&self, _: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }
 
@@ -88,6 +88,11 @@ pub trait Sink: Send + Sync {
 
     /// Whether a blob is there already.
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault>;
+
+    /// The bytes of a blob that is there, unverified; none where nothing is read back.
+    fn open_blob(&self, _: &Repository, _: &Descriptor) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        Ok(None)
+    }
 
     /// How many bytes can be written here; none where that isn't known, as with a registry.
     fn free_space(&self) -> Option<u64> {
@@ -145,7 +150,7 @@ pub trait Sink: Send + Sync {
 }
 
 /// An image that will be written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct PlannedImage<'a> {
     /// What it will be called.
     pub reference: &'a Reference,
@@ -155,6 +160,10 @@ pub struct PlannedImage<'a> {
     pub children: &'a [RawManifest],
     /// Its referrers, and what they consist of.
     pub referrers: &'a [Attached],
+    /// Where it comes from.
+    pub source: &'a Arc<dyn Source>,
+    /// The repository there.
+    pub source_repository: &'a Repository,
 }
 
 /// What was written of an image.

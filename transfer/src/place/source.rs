@@ -89,6 +89,9 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Told how a blob of the destination is opened, from which one of this place's is rebuilt that [`Absent::base`] is said of.
+    fn found_base(&self, _blob: &Digest, _open: OpenBase) {}
+
     /// What it should have and has lost.
     fn lost(&self) -> Holdings {
         Holdings::default()
@@ -172,9 +175,14 @@ pub trait Source: Send + Sync {
 pub struct Absent {
     /// The reason, such as `vol-0002.tar isn't there`.
     pub reason: String,
-    /// A repository of the destination that is said to have it, without the registry.
+    /// A repository of the destination that is said to have it or its base, without the registry.
     pub repository: Option<String>,
+    /// The blob that the repository has instead, from which this one is rebuilt.
+    pub base: Option<Descriptor>,
 }
+
+/// Opens a blob that another one is rebuilt from, unless it is gone. Its bytes aren't verified.
+pub type OpenBase = Arc<dyn Fn() -> Result<Option<Box<dyn Read + Send>>, Fault> + Send + Sync>;
 
 /// What a source offers besides bytes.
 #[derive(Debug, Clone, Copy, Default)]

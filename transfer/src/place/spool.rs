@@ -14,6 +14,7 @@ use transload_reference::{Descriptor, Digest, Verifier, VerifyError};
 
 use super::CHUNK;
 use super::source::FRESH_STARTS;
+use crate::fault::Fault;
 
 /// Opens a blob at its source from an offset on.
 pub(super) type Open = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send;
@@ -41,13 +42,12 @@ struct Place {
 }
 
 impl Spool {
-    /// Makes the file in the folder for large temporary files: that of `TMPDIR`, or `/var/tmp`, since `/tmp` may be in memory.
+    /// Makes the file in the folder for large temporary files.
     ///
     /// # Errors
     /// Where no file can be made there.
     pub fn new() -> io::Result<Spool> {
-        let folder = env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
-        let folder = folder.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        let folder = folder();
         let free = free_space(&folder).ok().flatten().unwrap_or(0);
         Spool::within(&folder, free / 2)
     }
@@ -101,6 +101,23 @@ impl Spool {
         kept.blobs.insert(blob.digest.clone(), place);
         Some(spooled)
     }
+}
+
+/// The folder for large temporary files: that of `TMPDIR`, or `/var/tmp`, since `/tmp` may be in memory.
+fn folder() -> PathBuf {
+    let folder = env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
+    folder.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}
+
+/// Makes a file without a name there.
+pub(crate) fn temporary_file() -> Result<File, Fault> {
+    tempfile::tempfile_in(folder()).map_err(|error| temporary_fault(&error))
+}
+
+/// The fault of a temporary file that can't be written.
+pub(crate) fn temporary_fault(error: &io::Error) -> Fault {
+    let message = format!("writing a temporary file in {}: {error}", folder().display());
+    Fault::refused(None, message).with_hint("TMPDIR names a folder with more room")
 }
 
 impl Kept {

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use transload_archive::bundle::Wanted;
 use transload_layout_store::disk::free_space;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
 use super::directory::takes_no_room;
 use super::{Bring, Published, Sink, Source};
 use crate::blobs::Scope;
+use crate::bundle::BundleChoice;
 use crate::event::How;
 use crate::fault::{Fault, Side};
 
@@ -20,7 +20,7 @@ pub struct ToBe {
     /// Whether blobs are looked for in one repository alone.
     is_project: bool,
     /// What is brought; everything where there is none.
-    wanted: Option<Arc<Wanted>>,
+    choice: Option<Arc<BundleChoice>>,
 }
 
 impl ToBe {
@@ -29,7 +29,7 @@ impl ToBe {
         ToBe {
             folder: Some((path, link)),
             is_project: false,
-            wanted: None,
+            choice: None,
         }
     }
 
@@ -38,7 +38,7 @@ impl ToBe {
         ToBe {
             folder: None,
             is_project: true,
-            wanted: None,
+            choice: None,
         }
     }
 
@@ -47,14 +47,14 @@ impl ToBe {
         ToBe {
             folder: None,
             is_project: false,
-            wanted: None,
+            choice: None,
         }
     }
 
     /// The same, where only some blobs are brought.
-    pub fn beyond(self, wanted: Arc<Wanted>) -> Self {
+    pub fn beyond(self, choice: Arc<BundleChoice>) -> Self {
         ToBe {
-            wanted: Some(wanted),
+            choice: Some(choice),
             ..self
         }
     }
@@ -87,9 +87,9 @@ impl Sink for ToBe {
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         Ok(self
-            .wanted
+            .choice
             .as_ref()
-            .is_some_and(|wanted| !wanted.takes_blob(&blob.digest)))
+            .is_some_and(|choice| !choice.wanted.takes_blob(&blob.digest)))
     }
 
     fn free_space(&self) -> Option<u64> {
@@ -99,9 +99,9 @@ impl Sink for ToBe {
 
     fn bytes_to_write(&self, source: &dyn Source, blob: &Descriptor) -> u64 {
         let is_brought = self
-            .wanted
+            .choice
             .as_ref()
-            .is_none_or(|wanted| wanted.takes_blob(&blob.digest));
+            .is_none_or(|choice| choice.wanted.takes_blob(&blob.digest));
         match &self.folder {
             Some((path, link)) if is_brought && !takes_no_room(source, path, blob, *link) => blob.size,
             _ => 0,

@@ -10,6 +10,14 @@ pub(super) const BASE: Key = key(
     "What the other side has, which a bundle in `dest` leaves out: inventories, earlier bundles (their `BUNDLE.json`), directories, archives or \
      registries. Several add up. They are read before the first task begins.",
 );
+pub(super) const DELTA: Key = key(
+    "delta",
+    Kind::Flag,
+    "false",
+    "true",
+    "Whether changed layers travel as differences to those of `base`, which must have the layers: directories, archives, registries or earlier \
+     bundles' folders. Only transload imports such a bundle.",
+);
 pub(super) const ONLY: Key = key(
     "only",
     Kind::Text,

@@ -21,21 +21,24 @@ fn load(keys: &str) -> Result<Job, Vec<String>> {
 
 #[test]
 fn a_bundle_is_written_as_the_task_says() {
-    let keys = "dest: 'bundle:out', base: '{{ .base }}', only: want.tli, volume_size: '{{ .size }}', volume_command: 'mv $1 /x'";
+    let keys = "dest: 'bundle:out', base: '{{ .base }}', delta: true, only: want.tli, volume_size: '{{ .size }}', volume_command: 'mv $1 /x'";
     let job = load(keys).unwrap();
     let Bundling {
         base,
+        delta,
         only,
         limit,
         command,
         ..
     } = job.bundling;
     assert_eq!(base, ["a.tli", "b.tli"]);
+    assert!(delta);
     assert_eq!(only, Some(PathBuf::from("want.tli")));
     assert_eq!(limit, Some(VolumeSize::FAT32));
     assert_eq!(command.as_deref(), Some("mv $1 /x"));
     let empty = load("dest: 'bundle:out', base: '', only: '', volume_size: '', volume_command: ''");
     let empty = empty.unwrap().bundling;
+    assert!(!empty.delta);
     assert!(
         empty.base.is_empty() && empty.only.is_none() && empty.limit.is_none() && empty.command.is_none()
     );
@@ -71,6 +74,10 @@ fn keys_that_fit_no_bundle_are_mistakes_where_they_stand() {
         (
             "src: 'oci:in', dest: 'oci:out', volumes: /a",
             "`volumes`: `src` isn't a bundle",
+        ),
+        (
+            "dest: 'oci:out', delta: true",
+            "`delta` says how a bundle is written",
         ),
         ("dest: 'oci:out', volumes: /a", "`volumes`: `src` isn't a bundle"),
     ] {

@@ -25,7 +25,7 @@ fn wrong_values_are_told_at_their_place() {
         ),
         (
             "zzz: 1",
-            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, referrers, link, untagged, rename, strip_registry, prefix, check_existing, verify, trust, create_projects, base, only, volume_size, volume_command, volumes, missing, pull, push, copy)",
+            "4:5: `image` has no key `zzz` (hint: the keys are manifests, platform, policy, single, pattern, auths, src, dest, skip_tls_verify, index, referrers, link, untagged, rename, strip_registry, prefix, check_existing, verify, trust, create_projects, base, delta, only, volume_size, volume_command, volumes, missing, pull, push, copy)",
         ),
         (
             "policy: Strict",

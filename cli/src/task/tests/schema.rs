@@ -381,7 +381,7 @@ fn every_keys_example_is_right() {
                 document[0]["image"]["dest"] = json!("local:///other");
             }
             match key.name {
-                "base" | "only" | "volume_size" | "volume_command" => {
+                "base" | "delta" | "only" | "volume_size" | "volume_command" => {
                     document[0]["image"]["dest"] = json!("bundle:out");
                 }
                 "volumes" => document[0]["image"]["src"] = json!("bundle:in"),

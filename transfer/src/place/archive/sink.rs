@@ -9,7 +9,7 @@ use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Plan
 use transload_layout_store::{Error as StoreError, disk};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
-use crate::event::How;
+use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::outcome::Link;
 use crate::place::sink::{StreamFailure, wrong_content};
@@ -129,7 +129,7 @@ impl Sink for ArchiveSink {
         true
     }
 
-    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+    fn lay_out(&self, images: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         let plan = plan(images)?;
         let warnings = warnings(&plan);
         let laid = match plan.is_at(&self.path).map_err(destination)? {

@@ -9,7 +9,7 @@ use transload_archive::Plan;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
 use super::sink::{plan, warnings};
-use crate::event::How;
+use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::place::{
     Bring, Kind, LocalPlace, Opener, PlannedImage, Published, Refusal, Scheme, Sink, SinkOptions, Source,
@@ -100,7 +100,7 @@ impl Sink for StreamSink {
         true
     }
 
-    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
+    fn lay_out(&self, images: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         let plan = plan(images)?;
         let warnings = warnings(&plan);
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);

@@ -3,25 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_archive::Error;
 use transload_archive::bundle::{
-    BundleError, BundleOptions, BundlePlan, BundleWriter, SumsSigner, VolumeSize, Wanted,
+    BundleError, BundleOptions, BundlePlan, BundleWriter, Difference, SumsSigner, VolumeSize,
 };
+use transload_archive::{BlobWrite, CommitError, Error};
 use transload_layout_store::disk;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
 
-use crate::bundle::BundleSigner;
-use crate::event::How;
+use crate::bundle::{BundleChoice, BundleSigner, Differences};
+use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
 use crate::place::archive::{NOT_LAID_OUT, bring, with_referrers};
-use crate::place::{Bring, PlannedImage, Published, Sink, SinkOptions, Source};
+use crate::place::{Bring, Opener, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
 
 /// A folder of volumes.
 pub(super) struct BundleSink {
     path: PathBuf,
     options: BundleOptions,
-    wanted: Arc<Wanted>,
+    opener: Opener,
+    choice: Arc<BundleChoice>,
     limit: Option<VolumeSize>,
     /// Whether volumes are carried off while others are written.
     are_carried_off: bool,
@@ -32,7 +33,7 @@ pub(super) struct BundleSink {
 enum Laid {
     /// The same bundle is there.
     There,
-    Writer(Arc<BundleWriter>),
+    Writer(Arc<BundleWriter>, Arc<Differences>),
 }
 
 fn destination(error: BundleError) -> Fault {
@@ -50,7 +51,8 @@ impl BundleSink {
         let signer = signer.map(|signer| Arc::new(BundleSigner(signer)) as Arc<dyn SumsSigner>);
         BundleSink {
             path: path.to_owned(),
-            wanted: Arc::clone(&options.wanted),
+            opener: options.opener.clone(),
+            choice: Arc::clone(&options.choice),
             limit,
             are_carried_off: command.is_some(),
             options: options.opener.bundles().volume_command(command).signer(signer),
@@ -66,17 +68,17 @@ impl BundleSink {
         matches!(*self.laid(), Some(Laid::There))
     }
 
-    fn writer(&self) -> Option<Arc<BundleWriter>> {
+    fn writer(&self) -> Option<(Arc<BundleWriter>, Arc<Differences>)> {
         match &*self.laid() {
-            Some(Laid::Writer(writer)) => Some(Arc::clone(writer)),
+            Some(Laid::Writer(writer, differences)) => Some((Arc::clone(writer), Arc::clone(differences))),
             Some(Laid::There) | None => None,
         }
     }
 
     fn is_carried(&self, digest: &Digest) -> bool {
         match self.writer() {
-            Some(writer) => writer.carries(digest),
-            None => self.wanted.takes_blob(digest),
+            Some((writer, differences)) => writer.carries(digest) || differences.of(digest).is_some(),
+            None => self.choice.wanted.takes_blob(digest),
         }
     }
 }
@@ -90,14 +92,18 @@ impl Sink for BundleSink {
         true
     }
 
-    fn lay_out(&self, images: &[PlannedImage<'_>]) -> Result<Vec<String>, Fault> {
-        let plan = BundlePlan::new(with_referrers(images), &self.wanted, self.limit).map_err(destination)?;
+    fn lay_out(&self, images: &[PlannedImage<'_>], observer: &dyn Observer) -> Result<Vec<String>, Fault> {
+        let is_stopped = || self.opener.is_stopped();
+        let differences = Differences::make(images, &self.choice, observer, &is_stopped)?;
+        let wanted = self.choice.wanted.clone();
+        let wanted = wanted.with_differences(differences.by_layer().clone());
+        let plan = BundlePlan::new(with_referrers(images), &wanted, self.limit).map_err(destination)?;
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
         let laid = match self.options.is_at(&self.path, &plan).map_err(destination)? {
             true => Laid::There,
             false => {
                 let writer = self.options.create(&self.path, plan);
-                Laid::Writer(Arc::new(writer.map_err(destination)?))
+                Laid::Writer(Arc::new(writer.map_err(destination)?), Arc::new(differences))
             }
         };
         *self.laid() = Some(laid);
@@ -105,12 +111,16 @@ impl Sink for BundleSink {
     }
 
     fn waits(&self, blob: &Descriptor) -> Option<usize> {
-        self.writer()?.waits(blob)
+        let (writer, differences) = self.writer()?;
+        match differences.of(&blob.digest) {
+            Some(difference) => writer.waits(&difference.blob()),
+            None => writer.waits(blob),
+        }
     }
 
     fn finish(&self) -> Result<bool, Fault> {
         match self.writer() {
-            Some(writer) => writer.finish().map(|()| true).map_err(destination),
+            Some((writer, _)) => writer.finish().map(|()| true).map_err(destination),
             None if self.is_there() => {
                 let signed = self.options.sign_existing(&self.path);
                 signed.map(|()| false).map_err(destination)
@@ -132,24 +142,30 @@ impl Sink for BundleSink {
     fn free_space(&self) -> Option<u64> {
         let folder = self.path.ancestors().find(|folder| folder.exists())?;
         let free = disk::free_space(folder).ok().flatten()?;
-        let kept = self.writer().map_or(0, |writer| writer.kept());
+        let kept = self.writer().map_or(0, |(writer, _)| writer.kept());
         Some(free.saturating_add(kept))
     }
 
     fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
-        match self.is_there() || self.are_carried_off || !self.is_carried(&blob.digest) {
-            true => 0,
-            false => blob.size,
+        if self.is_there() || self.are_carried_off || !self.is_carried(&blob.digest) {
+            return 0;
         }
+        let written = self.writer();
+        let difference = written.as_ref().and_then(|(_, made)| made.of(&blob.digest));
+        difference.map_or(blob.size, |difference| difference.difference_size)
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         if self.is_there() || !self.is_carried(&request.blob.digest) {
             return Ok(How::Present);
         }
-        let Some(writer) = self.writer() else {
+        let Some((writer, differences)) = self.writer() else {
             return Err(Fault::refused(Some(Side::Destination), NOT_LAID_OUT));
         };
+        if let Some(difference) = differences.of(&request.blob.digest) {
+            (request.started)(0);
+            return bring_difference(&writer, &differences, difference);
+        }
         let failed = |error: Error| destination(error.into());
         bring(request, || writer.write_blob(request.blob), failed)
     }
@@ -161,5 +177,32 @@ impl Sink for BundleSink {
 
     fn publish(&self, _: &Reference, _: &RawManifest) -> Result<Published, Fault> {
         Ok(Published::Whole)
+    }
+}
+
+/// Brings what a layer travels as to its place. What an earlier run left of it may be wrong.
+fn bring_difference(
+    writer: &BundleWriter,
+    differences: &Differences,
+    difference: &Difference,
+) -> Result<How, Fault> {
+    let failed = |error: Error| destination(error.into());
+    let BlobWrite::Writer(mut place) = writer.write_blob(&difference.blob()).map_err(failed)? else {
+        return Ok(How::Present);
+    };
+    loop {
+        let is_resumed = place.position() > 0;
+        let written = place.write_from(differences.open(difference, place.position()));
+        written.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => failed(error),
+            Err(error) => read_fault(error),
+        })?;
+        match place.commit() {
+            Ok(()) => return Ok(How::Moved),
+            Err(CommitError {
+                writer: Some(again), ..
+            }) if is_resumed => place = again,
+            Err(refused) => return Err(failed(refused.error)),
+        }
     }
 }

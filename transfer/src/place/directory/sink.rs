@@ -1,7 +1,7 @@
 //! Directories that images are written to.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use transload_archive::TakeBytes;
@@ -115,6 +115,11 @@ impl Sink for DirectorySink {
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         self.is_there(blob)
+    }
+
+    fn open_blob(&self, _: &Repository, blob: &Descriptor) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        let file = self.store.open_blob(&blob.digest).map_err(destination)?;
+        Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send>))
     }
 
     fn free_space(&self) -> Option<u64> {

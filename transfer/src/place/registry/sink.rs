@@ -3,6 +3,7 @@
 mod push;
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
 use std::sync::Arc;
 
 use transload_reference::{
@@ -251,6 +252,18 @@ impl Sink for RegistrySink {
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         // One of another size is damaged: the right one takes its place.
         Ok(self.blob_size(repository, &blob.digest)? == Some(blob.size))
+    }
+
+    fn open_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+    ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
+        match self.client.open_blob(repository, blob, 0) {
+            Ok(opened) => Ok(Some(Box::new(opened))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(self.fault(repository, error)),
+        }
     }
 
     fn check_manifests(
