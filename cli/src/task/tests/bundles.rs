@@ -75,10 +75,7 @@ fn keys_that_fit_no_bundle_are_mistakes_where_they_stand() {
             "src: 'oci:in', dest: 'oci:out', volumes: /a",
             "`volumes`: `src` isn't a bundle",
         ),
-        (
-            "dest: 'oci:out', delta: true",
-            "`delta` says how a bundle is written",
-        ),
+        ("dest: 'oci:out', delta: true", "`delta` is for writing bundles"),
         ("dest: 'oci:out', volumes: /a", "`volumes`: `src` isn't a bundle"),
     ] {
         let problems = load(keys).unwrap_err();
