@@ -1,11 +1,15 @@
 //! Headers and documents of archives, for the workspace's fuzz targets alone.
 
+use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use transload_reference::Digest;
 
 use crate::bundle::{BundleError, Holdings, list_in};
+use crate::difference::{DifferenceError, make_anyway, with_head};
 use crate::entries::Entries;
 use crate::{ArchivedImage, Error, docker, oci};
 
@@ -59,4 +63,23 @@ pub type Listed = (Holdings, Vec<(Digest, Digest)>);
 /// Where it is none.
 pub fn bundle(text: &[u8]) -> Result<Listed, BundleError> {
     list_in(text, Path::new("BUNDLE.json"))
+}
+
+/// Makes the difference between two layers, whether or not it is worth it.
+///
+/// # Errors
+/// Where there is none.
+pub fn difference(old: &[u8], new: &[u8]) -> Result<Vec<u8>, DifferenceError> {
+    make_anyway(old, new)
+}
+
+/// Makes a difference of streams that aren't packed yet.
+pub fn forged_difference(streams: [&[u8]; 6]) -> Vec<u8> {
+    with_head(&streams.map(|stream| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        encoder
+            .write_all(stream)
+            .and_then(|()| encoder.finish())
+            .unwrap_or_default()
+    }))
 }

@@ -6,6 +6,7 @@ pub mod archive;
 pub mod archive_index;
 pub mod bundle;
 pub mod challenge;
+pub mod difference;
 pub mod layout;
 pub mod location;
 pub mod manifest;
@@ -23,11 +24,12 @@ pub mod template;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("archive", archive::check),
     ("archive_index", archive_index::check),
     ("bundle", bundle::check),
     ("challenge", challenge::check),
+    ("difference", difference::check),
     ("layout", layout::check),
     ("location", location::check),
     ("manifest", manifest::check),

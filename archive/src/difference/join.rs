@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::DifferenceError;
 use super::bits::BitWriter;
-use super::copies::Patched;
 use super::huffman::{BlockLengths, Code, Codes, DISTANCES, END, Head, LENGTHS, SHORTEST, codes};
+use super::patched::Patched;
 
 /// The parts, as they come.
 pub(super) struct Streams<'a> {

@@ -22,8 +22,9 @@
 //! A *number* below has seven bits a byte, the lowest first; all but its last byte have the eighth bit set.
 //!
 //! An **operation** has three numbers: how many bytes are inserted; how many are copied from the old part; and how far the copy begins from where the
-//! last one would have gone on, over as many old bytes as are inserted (2n for n bytes on, 2n - 1 for n bytes back). The last operation may have but
-//! the first.
+//! last one would have gone on, over as many old bytes as are inserted (2n for n bytes on, 2n - 1 for n bytes back). Something is copied each time;
+//! the last operation may have the first number alone. Up to 200 inserted bytes before a copy that begins there replace the old ones: each is kept less the
+//! old one.
 //!
 //! The **parse** has for each match the number of literals before it, its length less 3 (one byte) and its distance less 1 (two bytes); then the number of
 //! literals behind the last match. Stored blocks have neither.
@@ -39,19 +40,24 @@
 //! - the gzip trailer: eight bytes.
 
 mod bits;
-mod copies;
+mod differ;
 mod error;
 mod huffman;
 mod join;
+mod patched;
 mod split;
+
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Read, Write};
 
 use transload_reference::{Descriptor, Verifier};
 
-use copies::{Differ, Patched};
+use differ::Differ;
 pub use error::DifferenceError;
 use join::{Streams, join};
+use patched::Patched;
 use split::{Parts, WINDOW, split};
 
 /// How many plain bytes a layer may have: larger ones travel whole.
@@ -62,9 +68,10 @@ const VERSION: u8 = 1;
 const HEAD: usize = 56;
 /// How many plain bytes of the new layer are compared at a time.
 const PIECE: usize = 1 << 20;
-/// How many bytes have to be equal for a copy: in the plain bytes, and in parse and heads.
-const PLAIN_SEED: usize = 16;
-const PARSE_SEED: usize = 8;
+/// How many bytes have to be equal for a copy from anywhere.
+const PLAIN_SEED: usize = 32;
+const PARSE_SEED: usize = 16;
+const HEADS_SEED: usize = 32;
 
 /// Makes the difference from an old layer to a new one. `None` where the new layer travels whole: the difference would have three quarters of its
 /// size or more, or one of the layers isn't a gzip of one member, has more than [`MOST_PLAIN`] plain bytes, or doesn't come out again.
@@ -126,7 +133,7 @@ fn split_old(old: &mut dyn Read, most: u64) -> Result<Parts, DifferenceError> {
 fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<u8>, DifferenceError> {
     let mut plain = Differ::new(&old.plain, PLAIN_SEED);
     let mut parse = Differ::new(&old.parse, PARSE_SEED);
-    let mut heads = Differ::new(&old.heads, PARSE_SEED);
+    let mut heads = Differ::new(&old.heads, HEADS_SEED);
     let mut left = most;
     // Plain bytes that are only there for matches to reach back.
     let mut window = 0;
@@ -150,15 +157,11 @@ fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<
     let mut parts = Parts::default();
     split(new, &mut parts, PIECE + WINDOW, &mut take)?;
     take(&mut parts)?;
-    let mut difference = [MAGIC.as_slice(), &[VERSION]].concat();
     let mut streams = Vec::new();
     for differ in [plain, parse, heads] {
-        for stream in differ.finish().map_err(DifferenceError::Write)? {
-            difference.extend((stream.len() as u64).to_le_bytes());
-            streams.extend(stream);
-        }
+        streams.extend(differ.finish().map_err(DifferenceError::Write)?);
     }
-    difference.append(&mut streams);
+    let difference = with_head(&streams);
     if is_worth_it(difference.len(), size) {
         Ok(difference)
     } else {
@@ -168,6 +171,16 @@ fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<
 
 fn is_worth_it(difference: usize, size: u64) -> bool {
     (difference as u64) < size / 4 * 3
+}
+
+/// Returns the difference of these six streams.
+pub(crate) fn with_head(streams: &[Vec<u8>]) -> Vec<u8> {
+    let mut difference = [MAGIC.as_slice(), &[VERSION]].concat();
+    for stream in streams {
+        difference.extend((stream.len() as u64).to_le_bytes());
+    }
+    difference.extend(streams.concat());
+    difference
 }
 
 /// Returns the six streams of a difference.
@@ -190,6 +203,13 @@ fn streams_of(difference: &[u8]) -> Result<[&[u8]; 6], DifferenceError> {
         [] => Ok(streams),
         _ => Err(DifferenceError::Damaged("it goes on behind its end")),
     }
+}
+
+/// Makes the difference from an old layer to a new one, whether or not it is worth it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn make_anyway(old: &[u8], new: &[u8]) -> Result<Vec<u8>, DifferenceError> {
+    let old = split_old(&mut &old[..], MOST_PLAIN)?;
+    compare(&old, &mut &new[..], u64::MAX, MOST_PLAIN)
 }
 
 fn rebuild(

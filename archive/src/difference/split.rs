@@ -7,7 +7,7 @@ use std::io::Read;
 
 use super::DifferenceError;
 use super::bits::BitReader;
-use super::copies::put_varint;
+use super::differ::put_varint;
 use super::huffman::{BlockLengths, DISTANCES, END, Head, LENGTHS, SHORTEST, Table};
 
 /// How far back a match may reach.
