@@ -4,8 +4,6 @@ mod sink;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::iter;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use transload_archive::bundle::{Bundle, DOCUMENT, Held, Holdings, Place};
@@ -83,10 +81,9 @@ pub(super) fn source(place: &LocalPlace) -> Result<Arc<dyn Source>, Fault> {
 
 /// Checks that a bundle is there and can be read.
 pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
-    let mut folders = iter::once(place.path()).chain(place.volumes.iter().map(PathBuf::as_path));
-    if let Some(missing) = folders.find(|folder| matches!(folder.try_exists(), Ok(false))) {
-        let message = format!("there is no directory {}", missing.display());
-        return Err(Refusal::wrong(message, where_else(missing)));
+    if let Ok(false) = place.path().try_exists() {
+        let message = format!("there is no directory {}", place.path().display());
+        return Err(Refusal::wrong(message, where_else(place.path())));
     }
     if !place.path().join(DOCUMENT).exists() {
         let message = format!(
