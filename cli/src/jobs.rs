@@ -5,7 +5,7 @@ mod hosts;
 mod inside;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use transload_policy::{ImagePattern, Mode, PlatformPattern, PlatformSet, RenameError, Renaming, Single};
@@ -187,6 +187,13 @@ fn with_volumes(source: Location, args: &VolumesArgs, wrong: &mut Wrong) -> Loca
     };
     match source {
         Location::Local(place) if place.is_bundle() => {
+            let is_missing = |folder: &&PathBuf| matches!(folder.try_exists(), Ok(false));
+            if let Some(missing) = args.volumes.iter().find(is_missing) {
+                wrong.note(
+                    "--volumes",
+                    format!("there is no directory {}", missing.display()),
+                );
+            }
             let signers = args.trust.as_deref().map(trust::read_signers).transpose();
             let signers = signers.unwrap_or_else(|errors| {
                 wrong.0.extend(errors.problems().iter().cloned());

@@ -5,8 +5,6 @@ mod sink;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::iter;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use transload_archive::bundle::{Bundle, DOCUMENT, Difference, Held, Holdings, Place};
@@ -85,10 +83,9 @@ pub(super) fn source(place: &LocalPlace, opener: &Opener) -> Result<Arc<dyn Sour
 
 /// Checks that a bundle is there and can be read.
 pub(super) fn check_source(place: &LocalPlace) -> Result<(), Refusal> {
-    let mut folders = iter::once(place.path()).chain(place.volumes.iter().map(PathBuf::as_path));
-    if let Some(missing) = folders.find(|folder| matches!(folder.try_exists(), Ok(false))) {
-        let message = format!("there is no directory {}", missing.display());
-        return Err(Refusal::wrong(message, where_else(missing)));
+    if let Ok(false) = place.path().try_exists() {
+        let message = format!("there is no directory {}", place.path().display());
+        return Err(Refusal::wrong(message, where_else(place.path())));
     }
     if !place.path().join(DOCUMENT).exists() {
         let message = format!(
