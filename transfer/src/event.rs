@@ -46,7 +46,7 @@ pub enum Event<'a> {
         /// How many bytes of them no image planned before has.
         new_bytes: u64,
         /// Its manifests with their blobs.
-        parts: &'a [ImagePart],
+        parts: &'a Arc<[ImagePart]>,
     },
     /// A blob's bytes begin to move. `offset` bytes were there already, from an earlier try.
     BlobStarted {

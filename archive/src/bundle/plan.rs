@@ -52,7 +52,7 @@ impl BundlePlan {
                     manifests.push((digest.clone(), bytes.len() as u64));
                     known.insert(digest, bytes.to_vec());
                 }
-                Content::Blob(blob) if wanted.takes_blob(&digest) => blobs.push(*blob),
+                Content::Blob(blob) if wanted.takes_blob(&digest) => blobs.push(blob.as_ref().clone()),
                 Content::Blob(blob) => required.push((digest, wanted.required(&blob))),
             }
         }

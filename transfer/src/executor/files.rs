@@ -31,11 +31,14 @@ impl Executor<'_> {
                     .collect();
                 let images: Vec<PlannedImage<'_>> = plans
                     .iter()
-                    .map(|(reference, plan)| PlannedImage {
-                        reference,
-                        root: &plan.root,
-                        children: &plan.children,
-                        referrers: &plan.referrers,
+                    .filter_map(|(reference, plan)| {
+                        let (root, children) = plan.manifests.split_last()?;
+                        Some(PlannedImage {
+                            reference,
+                            root,
+                            children,
+                            referrers: &plan.referrers,
+                        })
                     })
                     .collect();
                 state.destination.lay_out(&images)
@@ -43,6 +46,9 @@ impl Executor<'_> {
             match laid_out {
                 Ok(warnings) => {
                     state.has_layout();
+                    for &image in &planned {
+                        self.image_tasks[image].forget_manifests();
+                    }
                     ready.extend(planned);
                     warnings.iter().for_each(|text| self.warn(text));
                 }
