@@ -138,7 +138,8 @@ fn candidates(image: &PlannedImage) -> Vec<(Option<Platform>, &RawManifest)> {
             .platform
             .as_ref()
             .is_none_or(|platform| platform.normalised().os == "linux");
-        (is_linux && is_runnable(manifest) && is_whole(manifest)).then(|| (child.platform.clone(), manifest))
+        (is_linux && is_runnable(manifest) && is_whole(manifest))
+            .then(|| (child.platform.as_deref().cloned(), manifest))
     });
     children.collect()
 }

@@ -83,7 +83,7 @@ pub(crate) enum Content {
     /// Bytes that are known: documents and manifests.
     Known(Arc<[u8]>),
     /// A config or layer, which somebody brings.
-    Blob(Box<Descriptor>),
+    Blob(Arc<Descriptor>),
 }
 
 impl Entry {
@@ -379,7 +379,7 @@ impl Parts {
 
     /// Adds a manifest and its blobs, but for those that its publisher lets nobody hand on.
     fn add_manifest(&mut self, manifest: &RawManifest) -> Result<(), Error> {
-        let known = Content::Known(manifest.bytes().into());
+        let known = Content::Known(manifest.shared_bytes());
         match self.contents.insert(manifest.digest().clone(), known) {
             Some(Content::Blob(blob)) if blob.size != manifest.size() => {
                 return Err(sizes_differ(&blob.digest, blob.size, manifest.size()));
@@ -391,7 +391,7 @@ impl Parts {
             let content = self
                 .contents
                 .entry(blob.digest.clone())
-                .or_insert(Content::Blob(Box::new(plain)));
+                .or_insert(Content::Blob(Arc::new(plain)));
             let size = match content {
                 Content::Known(bytes) => bytes.len() as u64,
                 Content::Blob(blob) => blob.size,

@@ -70,7 +70,7 @@ pub(crate) trait FileSet: fmt::Debug + Send + Sync {
 /// A blob with its place.
 #[derive(Debug)]
 pub(crate) struct Located {
-    pub blob: Descriptor,
+    pub blob: Arc<Descriptor>,
     /// One, or its parts in their order.
     pub spans: Vec<Span>,
 }

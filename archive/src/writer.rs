@@ -74,7 +74,7 @@ fn located(entry: &Entry) -> Option<Located> {
         size: blob.size,
     };
     Some(Located {
-        blob: (**blob).clone(),
+        blob: Arc::clone(blob),
         spans: vec![span],
     })
 }

@@ -8,6 +8,7 @@ mod documented;
 pub mod environment;
 mod examples;
 mod hints;
+mod how;
 mod images;
 pub mod init;
 mod inspect;
@@ -27,13 +28,12 @@ mod serve;
 mod shard;
 mod trust;
 mod verify;
+mod which;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use transload_transfer::job::Referrers;
-
-use transload_transfer::job::Shard;
 
 use crate::ui::ColorMode;
 
@@ -47,6 +47,7 @@ const REPORTS: &str = "Reports";
 pub use bundle::{AgainstArgs, BundleArgs, InventoryArgs, VolumesArgs};
 pub use check::CheckArgs;
 pub use diff::DiffArgs;
+pub use how::{HowArgs, Output};
 pub use images::ImagesArgs;
 pub use inspect::InspectArgs;
 pub use list::{ListArgs, ListForm, SortBy};
@@ -62,6 +63,7 @@ pub use report::{ReportArgs, ReportForm};
 pub use serve::{ConfigOf, ServeArgs};
 pub use trust::TrustArgs;
 pub use verify::VerifyArgs;
+pub use which::{IndexArg, Policy, SingleArg, WhichArgs};
 
 /// Copies container images into and out of air-gapped networks.
 #[derive(Debug, Parser)]
@@ -377,196 +379,4 @@ pub struct CopyArgs {
     /// Links only files that belong to you and that nobody else may write; copies the others.
     #[arg(long, hide_short_help = true, help_heading = TRANSFER)]
     pub link: bool,
-}
-
-/// Which images, and what of them.
-#[derive(Debug, Args)]
-#[command(next_help_heading = SELECTION)]
-pub struct WhichArgs {
-    /// File of images, one per line; - reads stdin
-    ///
-    /// A line has an image or a glob. # begins a comment, at the start of a line or after a space.
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub images_file: Option<PathBuf>,
-
-    /// Only images whose name matches this pattern
-    ///
-    /// It may match anywhere in the name, as written or in full: calico matches docker.io/calico/node:v3.28.2. ^ and $ bind it to the ends.
-    #[arg(long, value_name = "REGEX")]
-    pub pattern: Option<String>,
-
-    /// Only these platforms, such as linux/amd64
-    ///
-    /// Several are separated by commas; all platforms if not given. An index that loses platforms gets a new digest (see --index). A version of Windows is written 'windows(10.0.20348)/amd64', in full or its beginning.
-    #[arg(short, long, value_name = "OS/ARCH", value_delimiter = ',')]
-    pub platform: Vec<String>,
-
-    /// What to do if an image lacks a platform of --platform
-    #[arg(
-        long,
-        value_enum,
-        default_value = "strict",
-        value_name = "POLICY",
-        hide_short_help = true
-    )]
-    pub policy: Policy,
-
-    /// Whether an image of one platform satisfies several in --platform
-    #[arg(
-        long,
-        value_enum,
-        default_value = "refuse",
-        value_name = "SINGLE",
-        hide_short_help = true
-    )]
-    pub single: SingleArg,
-
-    /// How to write an index if only some of its platforms are copied
-    #[arg(
-        long,
-        value_enum,
-        default_value = "filtered",
-        value_name = "INDEX",
-        hide_short_help = true
-    )]
-    pub index: IndexArg,
-
-    /// Referrers to copy along, such as signatures and SBOMs
-    ///
-    /// none, all, or artifact types, and sig, att and sbom for cosign's tags.
-    #[arg(long, default_value = "none", value_name = "TYPE,…", hide_short_help = true)]
-    pub referrers: Referrers,
-
-    /// What is checked of them.
-    #[command(flatten)]
-    pub trust: TrustArgs,
-
-    /// How to reach registries.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
-}
-
-/// How to transfer.
-#[derive(Debug, Args)]
-#[command(next_help_heading = TRANSFER)]
-pub struct HowArgs {
-    /// Maximum concurrent requests and blobs
-    ///
-    /// A transfer starts with 16 at once and adds more while requests succeed.
-    #[arg(short, long, value_name = "N", env = "TRANSLOAD_JOBS", hide_env_values = true, default_value = "64",
-          value_parser = clap::value_parser!(u16).range(1..=256), allow_negative_numbers = true)]
-    pub jobs: u16,
-
-    /// Retries of a request that failed
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(0..=1000),
-          allow_negative_numbers = true, hide_short_help = true)]
-    pub retries: u32,
-
-    /// Seconds without a byte before a connection is replaced
-    ///
-    /// A slow connection that still sends bytes is kept.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=3600),
-          allow_negative_numbers = true, hide_short_help = true)]
-    pub timeout: u16,
-
-    /// Maximum bytes per second, such as 500K, 20M or 100MB
-    ///
-    /// Counts all connections together. K, M and G are powers of 1024; KB, MB and GB are powers of 1000.
-    #[arg(long, value_name = "RATE", value_parser = rate::parse, allow_negative_numbers = true, hide_short_help = true)]
-    pub limit_rate: Option<u64>,
-
-    /// Verify what the destination already has
-    ///
-    /// In a directory, existing blobs are hashed and damaged ones replaced. In a registry, every blob of the images it lists is
-    /// looked up, and missing ones are sent.
-    #[arg(long, hide_short_help = true)]
-    pub check_existing: bool,
-
-    /// Show what would be copied, and copy nothing
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// Output format of --dry-run [default: text]
-    #[arg(long, value_enum, value_name = "FORMAT", hide_short_help = true, help_heading = OUTPUT)]
-    pub output: Option<Output>,
-
-    /// How progress is shown.
-    #[command(flatten)]
-    pub progress: ProgressArgs,
-
-    /// What tags stood for.
-    #[command(flatten)]
-    pub lock: lock::LockArgs,
-    /// Write a report: JSON, or a page (*.html)
-    ///
-    /// It has the result of each image. - is stdout.
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = REPORTS)]
-    pub report: Option<PathBuf>,
-
-    /// Only images that this report has as not copied
-    ///
-    /// Takes the --report of an earlier run; - reads stdin.
-    #[arg(long, value_name = "REPORT", help_heading = REPORTS)]
-    pub only_failed: Option<PathBuf>,
-
-    /// Write what neither the bundle nor the destination has
-    ///
-    /// The file is an inventory for --only, on the side that writes bundles.
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
-    pub missing: Option<PathBuf>,
-
-    /// Write down what arrived from a bundle, as proof
-    ///
-    /// The form is that of --report. `transload verify --receipt FILE --against PLACE` checks it later.
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
-    pub receipt: Option<PathBuf>,
-
-    /// Sign bundles that are written, and the receipt
-    ///
-    /// An OpenSSH key, Ed25519 or ECDSA. With a passphrase, or only the .pub file, ssh-agent signs. A bundle that is there already is
-    /// checked and signed.
-    #[arg(long, value_name = "KEY", conflicts_with = "dry_run", hide_short_help = true, help_heading = REPORTS)]
-    pub sign: Option<PathBuf>,
-
-    /// Copy part I of N, where N runs divide the images
-    ///
-    /// In the pods of a Kubernetes Indexed Job, N alone. All images of a repository are in one part.
-    #[arg(long, value_name = "I/N", value_parser = shard::parse, conflicts_with = "only_failed", hide_short_help = true, help_heading = TRANSFER)]
-    pub shard: Option<Shard>,
-}
-
-/// What to do about a missing platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Policy {
-    /// Fail the image.
-    Strict,
-    /// Warn, and copy the platforms it has.
-    Warn,
-}
-
-/// How to judge an image of one platform where several are asked for and its own is one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SingleArg {
-    /// It lacks the other platforms, so --policy decides.
-    Refuse,
-    /// It is complete, as in KubeKey.
-    Accept,
-}
-
-/// How to write an index if only some of its platforms are copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum IndexArg {
-    /// List only the copied platforms; the digest changes.
-    Filtered,
-    /// Keep the index and its digest unchanged (a sparse index).
-    Original,
-}
-
-/// The form of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }

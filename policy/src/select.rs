@@ -115,7 +115,10 @@ pub fn select_with<E>(
 
 /// The platform that the index tells of its child, normalised.
 fn told_platform(child: &Descriptor) -> Option<Platform> {
-    let told = child.platform.as_ref().filter(|platform| !platform.is_unknown());
+    let told = child
+        .platform
+        .as_deref()
+        .filter(|platform| !platform.is_unknown());
     told.map(Platform::normalised)
 }
 

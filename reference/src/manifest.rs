@@ -155,6 +155,11 @@ impl RawManifest {
         &self.bytes
     }
 
+    /// The bytes, as they came, for whoever keeps them.
+    pub fn shared_bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.bytes)
+    }
+
     /// The media type: what a registry must be told as Content-Type.
     pub fn media_type(&self) -> &MediaType {
         &self.media_type

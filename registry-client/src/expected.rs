@@ -23,25 +23,50 @@ pub(crate) struct Expected(Mutex<HashMap<Registry, Plan>>);
 
 #[derive(Default)]
 struct Plan {
-    turns: Vec<(Repository, Scopes)>,
+    turns: Vec<(Repository, Needs)>,
     /// The index of each repository, by path.
     permits: HashMap<String, usize>,
 }
 
+/// What a run needs of a repository: less than its scopes, since there may be thousands of repositories.
+#[derive(Default)]
+struct Needs {
+    pull: bool,
+    push: bool,
+}
+
+impl Needs {
+    fn add(&mut self, need: Need) {
+        match need {
+            Need::Pull => self.pull = true,
+            Need::Push => self.push = true,
+        }
+    }
+
+    fn scopes(&self, repository: &Repository) -> Scopes {
+        let mut scopes = Scopes::default();
+        if self.pull {
+            scopes.merge(&Scopes::pull(repository));
+        }
+        if self.push {
+            scopes.merge(&Scopes::push(repository));
+        }
+        scopes
+    }
+}
+
 impl Expected {
     pub fn add(&self, repository: &Repository, need: Need) {
-        let scopes = match need {
-            Need::Pull => Scopes::pull(repository),
-            Need::Push => Scopes::push(repository),
-        };
         let mut plans = lock(&self.0);
         let plan = plans.entry(repository.registry().clone()).or_default();
         match plan.permits.get(repository.path()) {
-            Some(&place) => plan.turns[place].1.merge(&scopes),
+            Some(&place) => plan.turns[place].1.add(need),
             None => {
                 plan.permits
                     .insert(repository.path().to_owned(), plan.turns.len());
-                plan.turns.push((repository.clone(), scopes));
+                let mut needs = Needs::default();
+                needs.add(need);
+                plan.turns.push((repository.clone(), needs));
             }
         }
     }
@@ -57,7 +82,10 @@ impl Expected {
             return Vec::new();
         };
         let batch = plan.turns.chunks(most.max(1)).nth(place / most.max(1));
-        batch.unwrap_or_default().to_vec()
+        let batch = batch.unwrap_or_default().iter();
+        batch
+            .map(|(repository, needs)| (repository.clone(), needs.scopes(repository)))
+            .collect()
     }
 }
 

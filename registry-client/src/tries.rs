@@ -126,6 +126,10 @@ impl Core {
         let Some(registry) = &place.registry else {
             return Err(error);
         };
+        // A client that is cancelled shuts its connections: they didn't fail.
+        if self.cancel.is_set() {
+            return Err(Error::new(place, ErrorKind::Cancelled));
+        }
         let pace = self.throttle(registry);
         let host = error.inner().host.as_ref().unwrap_or(registry);
         let health = self.throttle(host);

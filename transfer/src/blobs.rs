@@ -19,15 +19,23 @@ pub struct BlobMap {
     entries: Mutex<HashMap<Digest, Entry>>,
 }
 
-/// One blob. Thousands of repositories may share it: each step costs no more for that.
+/// One blob. Thousands of repositories may share it: each step costs no more for that. Most are in one place alone, and a run may have a
+/// hundred thousand of them: those take little memory.
 #[derive(Debug, Default)]
 struct Entry {
-    /// The first scope that had it, which lends it to the others.
-    first: Option<Scope>,
+    /// The first scope that had it, which lends it to the others, and how it got there.
+    first: Option<(Scope, How)>,
     /// Its size, in bytes, once it is there.
     size: u64,
-    /// Where it is, and how it got there.
-    present: HashMap<Scope, How>,
+    /// Where else it is, and how it got there.
+    others: Option<Box<HashMap<Scope, How>>>,
+    /// What isn't done yet; none where nothing moves and nobody waits.
+    open: Option<Box<Open>>,
+}
+
+/// A blob's moves and the images that wait for them.
+#[derive(Debug, Default)]
+struct Open {
     /// Where it is on its way to, and the image that brings it.
     moving: HashMap<Scope, ImageId>,
     /// The images that wait, by the scope that they need the blob in.
@@ -69,17 +77,18 @@ impl BlobMap {
     pub fn claim(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Claim {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
-        if let Some(&how) = entry.present.get(scope) {
+        if let Some(how) = entry.how(scope) {
             let size = entry.size;
             return Claim::There { size, how };
         }
+        let open = entry.open.get_or_insert_default();
         // While the first copy is on its way, the others wait to mount it rather than fetch it again.
-        let first_is_coming = entry.first.is_none() && !entry.moving.is_empty();
-        if first_is_coming || entry.moving.contains_key(scope) {
-            entry.wait(image, scope.clone());
+        let first_is_coming = entry.first.is_none() && !open.moving.is_empty();
+        if first_is_coming || open.moving.contains_key(scope) {
+            open.wait(image, scope.clone());
             return Claim::Wait;
         }
-        entry.moving.insert(scope.clone(), image);
+        open.moving.insert(scope.clone(), image);
         Claim::Bring {
             from: entry.mount_from(scope),
         }
@@ -89,24 +98,23 @@ impl BlobMap {
     pub fn arrived(&self, digest: &Digest, scope: &Scope, size: u64, how: How) -> Next {
         let mut entries = self.lock();
         let entry = entries.entry(digest.clone()).or_default();
-        entry.moving.remove(scope);
-        if entry.moving.is_empty() {
-            // An empty map keeps its room, and there is one for each blob of the run.
-            entry.moving = HashMap::new();
-        }
-        entry.present.insert(scope.clone(), how);
         entry.size = size;
+        let is_first = entry.first.is_none();
+        entry.arrived(scope, how);
+        let Some(open) = &mut entry.open else {
+            return Next::default();
+        };
+        open.moving.remove(scope);
         let mut next = Next {
-            there: entry.all_waiting_for(scope),
+            there: open.all_waiting_for(scope),
             bring: Vec::new(),
         };
-        if entry.first.is_none() {
+        if is_first {
             // One image of each other scope can mount it now.
-            entry.first = Some(scope.clone());
-            let idle = entry
+            let idle = open
                 .waiting
                 .iter()
-                .filter(|(wanted, _)| !entry.moving.contains_key(*wanted));
+                .filter(|(wanted, _)| !open.moving.contains_key(*wanted));
             let mut firsts: Vec<ImageId> = idle.filter_map(|(_, images)| images.first().copied()).collect();
             firsts.sort_unstable();
             next.bring = firsts
@@ -114,6 +122,7 @@ impl BlobMap {
                 .filter_map(|image| entry.set_out(image))
                 .collect();
         }
+        entry.close();
         next
     }
 
@@ -128,8 +137,10 @@ impl BlobMap {
         let mut entries = self.lock();
         for digest in digests {
             if let Some(entry) = entries.get_mut(*digest) {
-                entry.present.remove(scope);
-                entry.first.take_if(|first| first == scope);
+                entry.first.take_if(|(first, _)| first == scope);
+                if let Some(others) = &mut entry.others {
+                    others.remove(scope);
+                }
             }
         }
     }
@@ -138,7 +149,8 @@ impl BlobMap {
     pub fn abandon(&self, image: ImageId) -> Vec<(Digest, Next)> {
         let mut next = Vec::new();
         for (digest, entry) in self.lock().iter_mut() {
-            let own = entry.moving.iter().filter(|(_, by)| **by == image);
+            let moving = entry.open.iter().flat_map(|open| &open.moving);
+            let own = moving.filter(|(_, by)| **by == image);
             let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
             for scope in &scopes {
                 next.push((digest.clone(), entry.failed(scope, image)));
@@ -153,30 +165,67 @@ impl BlobMap {
 }
 
 impl Entry {
+    /// How it got into a scope; none where it isn't there.
+    fn how(&self, scope: &Scope) -> Option<How> {
+        match &self.first {
+            Some((first, how)) if first == scope => Some(*how),
+            _ => self.others.as_ref()?.get(scope).copied(),
+        }
+    }
+
+    fn arrived(&mut self, scope: &Scope, how: How) {
+        if self.first.as_ref().is_none_or(|(first, _)| first == scope) {
+            self.first = Some((scope.clone(), how));
+        } else {
+            self.others.get_or_insert_default().insert(scope.clone(), how);
+        }
+    }
+
+    /// Ends with what is done.
+    fn close(&mut self) {
+        self.open
+            .take_if(|open| open.moving.is_empty() && open.waits_for.is_empty());
+    }
+
     fn failed(&mut self, scope: &Scope, image: ImageId) -> Next {
-        if self.moving.get(scope) != Some(&image) {
+        let Some(open) = self
+            .open
+            .as_mut()
+            .filter(|open| open.moving.get(scope) == Some(&image))
+        else {
             // Another image has taken it over.
             return Next::default();
-        }
-        self.moving.remove(scope);
-        let same_scope = self.waiting.get(scope).and_then(|images| images.first().copied());
+        };
+        open.moving.remove(scope);
+        let same_scope = open.waiting.get(scope).and_then(|images| images.first().copied());
         // Images of other scopes wait only for a copy that is on its way.
         let anyone = || {
-            let first = self.waits_for.first_key_value();
-            first.filter(|_| self.moving.is_empty()).map(|(image, _)| *image)
+            let first = open.waits_for.first_key_value();
+            first.filter(|_| open.moving.is_empty()).map(|(image, _)| *image)
         };
         let next = same_scope.or_else(anyone);
-        Next {
+        let next = Next {
             there: Vec::new(),
             bring: next.and_then(|image| self.set_out(image)).into_iter().collect(),
-        }
+        };
+        self.close();
+        next
     }
 
     /// Another scope that has the blob.
     fn mount_from(&self, scope: &Scope) -> Option<Repository> {
-        self.first.as_ref().filter(|first| *first != scope)?.clone()
+        let (first, _) = self.first.as_ref().filter(|(first, _)| first != scope)?;
+        first.clone()
     }
 
+    /// Ends the wait of one image, which brings the blob itself.
+    fn set_out(&mut self, image: ImageId) -> Option<(ImageId, Option<Repository>)> {
+        let scope = self.open.as_mut()?.set_out(image)?;
+        Some((image, self.mount_from(&scope)))
+    }
+}
+
+impl Open {
     fn wait(&mut self, image: ImageId, scope: Scope) {
         self.waiting.entry(scope.clone()).or_default().insert(image);
         self.waits_for.insert(image, scope);
@@ -191,8 +240,8 @@ impl Entry {
         images.into_iter().collect()
     }
 
-    /// Ends the wait of one image, which brings the blob itself.
-    fn set_out(&mut self, image: ImageId) -> Option<(ImageId, Option<Repository>)> {
+    /// Ends the wait of one image, which brings the blob itself into the scope that it waits for.
+    fn set_out(&mut self, image: ImageId) -> Option<Scope> {
         let scope = self.waits_for.remove(&image)?;
         if let Some(images) = self.waiting.get_mut(&scope) {
             images.remove(&image);
@@ -200,9 +249,8 @@ impl Entry {
                 self.waiting.remove(&scope);
             }
         }
-        let mount_from = self.mount_from(&scope);
-        self.moving.insert(scope, image);
-        Some((image, mount_from))
+        self.moving.insert(scope.clone(), image);
+        Some(scope)
     }
 }
 

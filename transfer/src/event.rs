@@ -46,7 +46,7 @@ pub enum Event<'a> {
         /// How many bytes of them no image planned before has.
         new_bytes: u64,
         /// Its manifests with their blobs.
-        parts: &'a [ImagePart],
+        parts: &'a Arc<[ImagePart]>,
     },
     /// So many of a bundle's layers were compared with those of the other side.
     LayersCompared {

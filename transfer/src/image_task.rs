@@ -40,7 +40,8 @@ struct Progress {
     is_repair: bool,
     /// Of blobs whose bytes move, how many an earlier run had brought.
     kept: HashMap<Digest, u64>,
-    outcome: Option<ImageOutcome>,
+    /// There may be thousands of images that have none yet.
+    outcome: Option<Box<ImageOutcome>>,
 }
 
 impl ImageTask {
@@ -169,6 +170,21 @@ impl ImageTask {
         progress.pending == 0
     }
 
+    /// Drops the manifests, which the file that is the destination was laid out with. There may be thousands of images.
+    pub fn forget_manifests(&self) {
+        if let Some(plan) = &mut self.lock().plan {
+            Arc::make_mut(plan).manifests = Vec::new();
+        }
+    }
+
+    /// Drops the manifests and blobs, which are at the destination, while the image waits for its tag or its file.
+    pub fn forget_parts(&self) {
+        if let Some(plan) = &mut self.lock().plan {
+            let plan = Arc::make_mut(plan);
+            (plan.manifests, plan.blobs) = Default::default();
+        }
+    }
+
     /// Notes that its blobs and manifests are written, and its destination waits for others.
     pub fn written(&self) {
         self.lock().is_written = true;
@@ -198,7 +214,7 @@ impl ImageTask {
             return None;
         }
         let outcome = self.outcome(&progress, status);
-        progress.outcome = Some(outcome.clone());
+        progress.outcome = Some(Box::new(outcome.clone()));
         // Nobody asks for the manifests any more, and there may be thousands of images.
         progress.plan = None;
         if !is_worth_another_try(&outcome.status) {
@@ -228,7 +244,7 @@ impl ImageTask {
     /// What became of it, in a run that was stopped or not.
     pub fn into_outcome(self, is_stopped: bool) -> ImageOutcome {
         let mut progress = self.lock();
-        let outcome = progress.outcome.take();
+        let outcome = progress.outcome.take().map(|outcome| *outcome);
         outcome.unwrap_or_else(|| {
             let status = if is_stopped {
                 Status::Interrupted
@@ -244,7 +260,7 @@ impl ImageTask {
     fn outcome(&self, progress: &Progress, status: Status) -> ImageOutcome {
         let plan = progress.plan.as_deref();
         let digests: Option<(Digest, Digest)> =
-            plan.map(|plan| (plan.source_digest.clone(), plan.root.digest().clone()));
+            plan.map(|plan| (plan.source_digest.clone(), plan.digest.clone()));
         let (source_digest, digest) = digests.unzip();
         let parts = plan.map(|plan| plan.parts.clone()).unwrap_or_default();
         let blank = ImageOutcome::blank(self.mapping.route(), status);

@@ -340,7 +340,7 @@ impl Outline {
     fn of(plan: Plan, blobs: Vec<Look>) -> Looked {
         Looked::Plan(Box::new(Outline {
             source_digest: plan.source_digest,
-            digest: plan.root.digest().clone(),
+            digest: plan.digest,
             platforms: plan.parts.into_iter().map(|(platform, _)| platform).collect(),
             contents: plan.contents,
             warnings: plan.warnings,

@@ -75,8 +75,7 @@ pub fn run_in_turns(
         clients.send_straight(job);
     }
     let preparations = prepare_all(jobs, &mut clients)?;
-    let tasks: Vec<Scheduled> = jobs.iter().zip(&preparations).map(scheduled).collect();
-    observer.event(&Event::RunStarted { tasks: &tasks });
+    tell_start(jobs, &preparations, observer.as_ref());
     let mut skipped = 0;
     for (number, (job, preparation)) in jobs.iter().zip(preparations).enumerate() {
         if options.cancel.load(Ordering::Relaxed) {
@@ -113,10 +112,9 @@ pub fn run_in_turns(
         };
         let mut summary = match preparation {
             Ok(Preparation::Ready(prepared)) => {
-                let routes = prepared.routes();
                 observer.event(&Event::TaskReached {
                     number,
-                    routes: &routes,
+                    routes: &prepared.routes(),
                 });
                 run_job(
                     prepared,
@@ -143,6 +141,12 @@ pub fn run_in_turns(
         skipped,
         interrupted: options.cancel.load(Ordering::Relaxed),
     })
+}
+
+/// Tells all that there is to do, which nobody here needs afterwards.
+fn tell_start(jobs: &[Job], preparations: &[Preparation<'_>], observer: &dyn Observer) {
+    let tasks: Vec<Scheduled> = jobs.iter().zip(preparations).map(scheduled).collect();
+    observer.event(&Event::RunStarted { tasks: &tasks });
 }
 
 fn scheduled((job, preparation): (&Job, &Preparation<'_>)) -> Scheduled {

@@ -58,7 +58,7 @@ impl BundlePlan {
                         blobs.push(difference.blob());
                         differences.push((digest, difference.clone()));
                     }
-                    None => blobs.push(*blob),
+                    None => blobs.push(blob.as_ref().clone()),
                 },
                 Content::Blob(blob) => required.push((digest, wanted.required(&blob))),
             }

@@ -190,7 +190,7 @@ fn located(blob: &Descriptor, parts: &Carried, whole: &BTreeMap<String, Digest>)
         count => State::Missing(count),
     };
     let located = Located {
-        blob: blob.clone(),
+        blob: Arc::new(blob.clone()),
         spans: spans.collect(),
     };
     (located, state)

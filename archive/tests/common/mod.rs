@@ -144,7 +144,11 @@ pub fn index(children: &[(&str, &Image)]) -> RawManifest {
         .iter()
         .map(|(architecture, image)| {
             let mut child = image.manifest.descriptor();
-            child.platform = Some(transload_reference::Platform::new("linux", architecture, None));
+            child.platform = Some(Box::new(transload_reference::Platform::new(
+                "linux",
+                architecture,
+                None,
+            )));
             child
         })
         .collect();

@@ -94,13 +94,13 @@ fn one_platform(
         |platform: &transload_reference::Platform| platforms.iter().any(|wanted| wanted.matches(platform));
     let mut wanted = children
         .iter()
-        .filter(|child| child.platform.as_ref().is_some_and(is_wanted));
+        .filter(|child| child.platform.as_deref().is_some_and(is_wanted));
     match (wanted.next(), wanted.next()) {
         (Some(child), None) => found.source.manifest(found.reference.repository(), child),
         (first, _) => {
             let exist: Vec<String> = children
                 .iter()
-                .filter_map(|child| child.platform.as_ref())
+                .filter_map(|child| child.platform.as_deref())
                 .map(ToString::to_string)
                 .collect();
             let number = if first.is_none() { "none" } else { "more than one" };

@@ -8,7 +8,8 @@ use transload_reference::{Digest, Reference};
 use super::{Entry, Lock};
 use crate::task::TaskErrors;
 use crate::task::diagnostic::{Sink, Source};
-use crate::task::reader::{Fields, describe};
+use crate::task::fields::Fields;
+use crate::task::reader::describe;
 use crate::yaml::{self, Node, Yaml};
 
 /// The form that is written and read.

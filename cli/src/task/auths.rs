@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use transload_reference::{Registry, Repository};
 use transload_registry_client::{Client, Credential, HostRule};
 
+use super::fields::Fields;
 use super::files;
 use super::keys::AUTH;
-use super::reader::{Fields, Reader, describe, shortened};
+use super::reader::{Reader, describe, shortened};
 use super::yaml::{Id, Node, Yaml};
 
 /// An entry, of which the host may still have to be found out.

@@ -6,8 +6,9 @@ use transload_transfer::bundle::VolumeSize;
 use transload_transfer::job::{Bundling, Endpoint, Location};
 use transload_transfer::place::LocalPlace;
 
+use super::fields::Fields;
 use super::places::Place;
-use super::reader::{Fields, Reader};
+use super::reader::Reader;
 use super::yaml::Node;
 
 /// The values, not yet looked at.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::fields::Fields;
 use super::image::Request;
 use super::keys::{COPY, FROM, PULL, PUSH, TO};
 use super::places::Place;
-use super::reader::{Fields, Reader, describe};
+use super::reader::{Reader, describe};
 use super::yaml::{Key, Node, Yaml};
 
 /// The keys that stand for a whole form.

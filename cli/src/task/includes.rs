@@ -6,11 +6,12 @@ use std::sync::Arc;
 use transload_template::Value;
 
 use super::diagnostic::Sink;
+use super::fields::{Fields, unknown_key};
 use super::files::real_path;
 use super::keys::{ACCEPTED, INCLUDE, ROLE};
 use super::late::mentions;
 use super::playbook::{Inherited, Playbook};
-use super::reader::{Fields, Reader, describe, shortened, unknown_key};
+use super::reader::{Reader, describe, shortened};
 use super::variables::merge;
 use super::yaml::{Id, Key, Node, Yaml};
 use super::{SkipReason, playbook};

@@ -9,10 +9,10 @@ use transload_transfer::job::{Job, Location};
 
 use super::course::{Bind, Bound, Course, Results};
 use super::diagnostic::Sink;
+use super::fields::Fields;
 use super::files::Files;
 use super::image::{self, Places};
 use super::playbook::{Inherited, Playbook, Step};
-use super::reader::Fields;
 use super::steps::{Round, Task, name_of, with_round};
 use super::yaml::{Node, Yaml};
 use super::{LoadOptions, SkipReason};

@@ -51,6 +51,7 @@ mod course;
 mod deprecated;
 pub(crate) mod diagnostic;
 mod exposure;
+pub(crate) mod fields;
 mod files;
 mod image;
 mod includes;
@@ -79,11 +80,12 @@ use transload_transfer::job::Job;
 use transload_transfer::{self as transfer, Side};
 
 use diagnostic::{Sink, Source};
+use fields::Fields;
 use files::Files;
 use image::Places;
 use includes::Here;
 use playbook::{Inherited, Playbook, Step};
-use reader::{Fields, Reader};
+use reader::Reader;
 use yaml::{Node, Yaml};
 
 use crate::yaml;

@@ -8,11 +8,12 @@ use transload_transfer::job::Job;
 
 use super::course::{Course, Part, Within};
 use super::diagnostic::Sink;
+use super::fields::{Fields, unknown_key};
 use super::files::Files;
 use super::image::Places;
 use super::includes::Here;
 use super::keys::{ACCEPTED, BLOCK, PLAY, TASK, TASK_LISTS};
-use super::reader::{Fields, Reader, describe, unknown_key};
+use super::reader::{Reader, describe};
 use super::variables::merge;
 use super::yaml::{Id, Key, Node, Yaml};
 use super::{LoadOptions, SkipReason, Skipped};

@@ -3,11 +3,12 @@
 use transload_template::{Value, suggest};
 
 use super::course::{Course, Register};
+use super::fields::{Fields, unknown_key};
 use super::image::{self, Outcome, Surroundings};
 use super::keys::{ACCEPTED, IGNORED, TASK, Table};
 use super::late::mentions;
 use super::playbook::{Inherited, Playbook};
-use super::reader::{Fields, describe, shortened, unknown_key};
+use super::reader::{describe, shortened};
 use super::tags::is_chosen;
 use super::yaml::{Node, Yaml};
 use super::{SkipReason, includes};

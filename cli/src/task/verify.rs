@@ -7,9 +7,10 @@ use transload_transfer::job::{Endpoint, Location};
 use transload_transfer::place::LocalPlace;
 use transload_transfer::{TrustPolicy, TrustProgram, TrustRule};
 
-use super::image::pattern;
+use super::fields::Fields;
+use super::image::values::pattern;
 use super::keys::VERIFY;
-use super::reader::{Fields, Reader, describe};
+use super::reader::{Reader, describe};
 use super::yaml::{Id, Node, Yaml};
 use crate::trust::{read_keys, read_signers};
 

@@ -66,6 +66,8 @@ struct Task {
     known: HashSet<String>,
     /// Those that are over, and whether they failed.
     over: HashMap<String, bool>,
+    /// How many of those failed.
+    failed: usize,
     /// Bytes that were planned for an image and aren't there yet.
     outstanding: HashMap<String, u64>,
 }
@@ -267,7 +269,9 @@ impl Model {
         };
         self.moving.ended(&outcome.label);
         self.task.known.insert(outcome.label.clone());
-        self.task.over.insert(outcome.label.clone(), failed);
+        let before = self.task.over.insert(outcome.label.clone(), failed);
+        self.task.failed += usize::from(failed);
+        self.task.failed -= usize::from(before == Some(true));
         // What a failed image still lacks isn't waited for.
         let left = self.task.outstanding.remove(&outcome.label).unwrap_or(0);
         self.wanted = self.wanted.saturating_sub(left);
@@ -349,7 +353,7 @@ impl Model {
             total: self.tasks.iter().flatten().sum(),
             known: before.known + task.known.len(),
             done: before.done + task.over.len(),
-            failed: before.failed + task.over.values().filter(|failed| **failed).count(),
+            failed: before.failed + task.failed,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The images of an OCI layout by their names, and how names come and go.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use transload_reference::{Descriptor, Digest, Reference, Repository, Tag, printable};
+use transload_reference::{Descriptor, Digest, Reference, Registry, Repository, Tag, printable};
 
 use super::index::{Entry, Image, Index};
 use super::names::{Names, Said};
@@ -19,7 +19,10 @@ pub(crate) struct Contents {
     index: Index,
     /// The entries in their order; none where one was taken out.
     rows: Vec<Option<Row>>,
-    by_name: HashMap<Reference, Vec<usize>>,
+    /// Sorted, so that a repository's names follow each other.
+    by_name: BTreeMap<Reference, Vec<usize>>,
+    /// The registries of all names that there are or were.
+    registries: BTreeSet<Registry>,
 }
 
 /// An entry with its image's name; without one, it can't be used.
@@ -41,7 +44,8 @@ impl Contents {
         let mut contents = Contents {
             index,
             rows: Vec::with_capacity(entries.len()),
-            by_name: HashMap::new(),
+            by_name: BTreeMap::new(),
+            registries: BTreeSet::new(),
         };
         for entry in entries {
             let name = entry.image.as_ref().ok().and_then(|_| names.next());
@@ -52,6 +56,9 @@ impl Contents {
 
     fn push(&mut self, entry: Entry, name: Option<Reference>) {
         if let Some(name) = &name {
+            if !self.registries.contains(name.registry()) {
+                self.registries.insert(name.registry().clone());
+            }
             self.by_name
                 .entry(name.clone())
                 .or_default()
@@ -98,13 +105,8 @@ impl Contents {
                 format!("entry {}{name} can't be used: {reason}", at + 1),
             ));
         }
-        let mut ambiguous: Vec<&Reference> = self
-            .by_name
-            .keys()
-            .filter(|name| self.digests(name).len() > 1)
-            .collect();
-        ambiguous.sort();
-        flaws.extend(ambiguous.into_iter().map(|name| {
+        let ambiguous = self.by_name.keys().filter(|name| self.digests(name).len() > 1);
+        flaws.extend(ambiguous.map(|name| {
             let reason = self.ambiguity(name);
             (Some(name.repository().clone()), reason)
         }));
@@ -138,24 +140,48 @@ impl Contents {
 
     /// The tags of a repository.
     pub fn tags(&self, repository: &Repository) -> BTreeSet<Tag> {
-        let own = self.by_name.keys().filter(|name| name.repository() == repository);
-        own.filter_map(|name| name.tag().cloned()).collect()
+        self.names(repository)
+            .filter_map(|name| name.tag().cloned())
+            .collect()
     }
 
-    /// The repositories of all images, each as often as it has names.
-    pub fn repositories(&self) -> impl Iterator<Item = &Repository> {
-        self.by_name.keys().map(Reference::repository)
+    /// The names in a repository.
+    fn names(&self, repository: &Repository) -> impl Iterator<Item = &Reference> {
+        let first = Reference::new(repository.clone(), None, None);
+        let names = self.by_name.range(first..).map(|(name, _)| name);
+        names.take_while(move |name| name.repository() == repository)
+    }
+
+    /// The repositories of all images.
+    pub fn repositories(&self) -> BTreeSet<Repository> {
+        let mut repositories = BTreeSet::new();
+        let mut last = None;
+        for name in self.by_name.keys() {
+            if last.replace(name.repository()) != Some(name.repository()) {
+                repositories.insert(name.repository().clone());
+            }
+        }
+        repositories
+    }
+
+    /// The repositories of this path, in whichever registry.
+    pub fn repositories_of(&self, path: &str) -> BTreeSet<Repository> {
+        let registries = self.registries.iter().cloned();
+        let possible = registries.filter_map(|registry| Repository::new(registry, path).ok());
+        // Docker Hub's may get another path.
+        let own = possible.filter(|own| own.path() == path && self.has_repository(own));
+        own.collect()
     }
 
     /// Whether an image of this repository is listed.
     pub fn has_repository(&self, repository: &Repository) -> bool {
-        self.repositories().any(|own| own == repository)
+        self.names(repository).next().is_some()
     }
 
     /// Whether an image of this digest is listed in a repository, by whatever name.
     pub fn lists(&self, repository: &Repository, digest: &Digest) -> bool {
-        let mut images = self.images();
-        images.any(|(name, image)| name.repository() == repository && image.digest == *digest)
+        let mut images = self.names(repository).flat_map(|name| self.of(name));
+        images.any(|image| image.digest == *digest)
     }
 
     /// Lets a name stand for a manifest. An entry that has it already keeps all else that it says. Returns whether anything changed.

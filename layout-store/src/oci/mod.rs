@@ -108,6 +108,24 @@ impl Oci {
         Ok(())
     }
 
+    /// Writes a list of referrers, and lets its tag stand for it. Returns whether anything changed.
+    fn set_list(
+        &self,
+        contents: &mut Contents,
+        name: &Reference,
+        list: &ReferrersIndex,
+    ) -> Result<bool, Error> {
+        let list = list.to_manifest().map_err(|source| Error::Manifest {
+            path: self.path(),
+            source,
+        })?;
+        self.write(&list)?;
+        self.directory.sync_blobs()?;
+        let said = Said::that(name.repository(), name.tag());
+        let set = contents.set(name, &list.descriptor(), &said);
+        set.map_err(|error| json(&self.path(), error))
+    }
+
     fn note(&self, index: &Digest) -> PathBuf {
         let notes = sparse::folder(self.directory.root());
         notes.join(self.directory.blob_names.own(index))
@@ -121,6 +139,12 @@ fn json(path: &Path, error: serde_json::Error) -> Error {
 
 fn named(repository: &Repository, tag: &Tag) -> Reference {
     Reference::new(repository.clone(), Some(tag.clone()), None)
+}
+
+/// Whether an image of this name is the list of another one's referrers.
+fn is_list(name: &Reference) -> bool {
+    let tag = name.tag().and_then(ReferrerTag::parse);
+    tag.is_some_and(|(kind, _)| kind == ReferrerTag::Index)
 }
 
 fn by_digest(repository: &Repository, digest: &Digest) -> Reference {
@@ -145,16 +169,11 @@ impl Layout for Oci {
     }
 
     fn places(&self) -> Result<BTreeSet<Repository>, Error> {
-        let contents = self.contents()?;
-        Ok(contents.repositories().cloned().collect())
+        Ok(self.contents()?.repositories())
     }
 
     fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
-        let contents = self.contents()?;
-        let own = contents
-            .repositories()
-            .filter(|repository| repository.path() == path);
-        Ok(own.cloned().collect())
+        Ok(self.contents()?.repositories_of(path))
     }
 
     fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
@@ -317,10 +336,6 @@ impl Layout for Oci {
     fn subjects(&self, _: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
         let mut subjects = BTreeMap::new();
         let contents = self.contents()?;
-        let is_list = |name: &Reference| {
-            let tag = name.tag().and_then(ReferrerTag::parse);
-            tag.is_some_and(|(kind, _)| kind == ReferrerTag::Index)
-        };
         let listed = contents.images();
         let mut waiting: Vec<(Digest, bool)> = listed
             .map(|(name, image)| (image.digest.clone(), is_list(name)))
@@ -350,8 +365,7 @@ impl Layout for Oci {
         for referrer in referrers {
             self.keep(repository, &referrer.digest)?;
         }
-        let tag = ReferrerTag::Index.of(subject);
-        let (name, said) = (named(repository, &tag), Said::that(repository, Some(&tag)));
+        let name = named(repository, &ReferrerTag::Index.of(subject));
         self.change(|contents| {
             let known = match contents.image(&name, &self.path())? {
                 Some(image) => self.found(&image.digest)?,
@@ -365,14 +379,7 @@ impl Layout for Oci {
             if !is_changed {
                 return Ok(false);
             }
-            let list = list.to_manifest().map_err(|source| Error::Manifest {
-                path: self.path(),
-                source,
-            })?;
-            self.write(&list)?;
-            self.directory.sync_blobs()?;
-            let set = contents.set(&name, &list.descriptor(), &said);
-            set.map_err(|error| json(&self.path(), error))
+            self.set_list(contents, &name, &list)
         })
     }
 

@@ -161,7 +161,7 @@ fn facts(content: &dyn Content, repository: &Repository, tag: &Tag) -> Result<St
         if let Some(manifest) = content.manifest(repository, &child.digest)? {
             count(&manifest);
             let platform = child.platform.iter().filter(|platform| !platform.is_unknown());
-            platforms.extend(platform.map(Platform::to_string));
+            platforms.extend(platform.map(|platform| platform.to_string()));
         }
     }
     let platforms: Vec<String> = platforms.into_iter().collect();

@@ -104,13 +104,18 @@ fn put(
     store.sync_blobs()?;
     store.put_manifest(repository, manifest)?;
     if tags.is_empty() {
-        return store.keep(repository, manifest.digest());
+        store.keep(repository, manifest.digest())?;
+    } else {
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|tag| (tag.clone(), manifest.digest().clone()))
+            .collect();
+        store.tag_all(&BTreeMap::from([(repository.clone(), tags)]))?;
     }
-    let tags: Vec<_> = tags
-        .iter()
-        .map(|tag| (tag.clone(), manifest.digest().clone()))
-        .collect();
-    store.tag_all(&BTreeMap::from([(repository.clone(), tags)]))
+    match (manifest.view().subject(), manifest.referrer()) {
+        (Some(subject), Some(referrer)) => store.add_referrers(repository, &subject.digest, &[referrer]),
+        _ => Ok(()),
+    }
 }
 
 fn tags(wanted: &Wanted, query: &Query) -> Result<Vec<Tag>, Problem> {

@@ -134,7 +134,7 @@ impl Image {
     /// What an index says of the root, with its platform.
     pub fn descriptor(&self) -> Descriptor {
         let mut descriptor = self.root.descriptor();
-        descriptor.platform = self.platform.clone();
+        descriptor.platform = self.platform.clone().map(Box::new);
         descriptor
     }
 

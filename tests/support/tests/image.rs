@@ -77,7 +77,7 @@ fn an_index_has_the_variants() {
         .view()
         .children()
         .iter()
-        .filter_map(|child| child.platform.clone())
+        .filter_map(|child| child.platform.as_deref().cloned())
         .collect();
     let expected = [
         ("amd64", None),
@@ -97,7 +97,7 @@ fn attestations_name_the_image_that_they_describe() {
     let index = raw(&image.root);
     let children = index.view().children();
     for (described, attestation) in children[..2].iter().zip(&children[2..]) {
-        assert!(attestation.platform.as_ref().is_some_and(Platform::is_unknown));
+        assert!(attestation.platform.as_deref().is_some_and(Platform::is_unknown));
         let named = &attestation.annotations["vnd.docker.reference.digest"];
         assert_eq!(named, described.digest.as_str());
     }

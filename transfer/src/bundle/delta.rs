@@ -282,7 +282,7 @@ fn layers<'a>(
 ) -> Vec<Layer<'a>> {
     let children = manifests.iter().flat_map(|manifest| manifest.view().children());
     let platforms: HashMap<&Digest, &Platform> = children
-        .filter_map(|child| Some((&child.digest, child.platform.as_ref()?)))
+        .filter_map(|child| Some((&child.digest, child.platform.as_deref()?)))
         .collect();
     let mut layers = Vec::new();
     for manifest in &manifests {

@@ -112,7 +112,7 @@ fn trouble_with_the_layout_or_the_end_fails_every_image() {
 
 #[test]
 fn a_stop_leaves_the_file_unfinished() {
-    for call in [Call::BringBlob, Call::PutManifest, Call::Publish, Call::LayOut] {
+    for call in [Call::BringBlob, Call::SyncBlobs, Call::LayOut] {
         let engine = engine();
         engine.place(call).trouble(call, None, Trouble::Cancel, 1);
         let told = engine.run();

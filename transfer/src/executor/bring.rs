@@ -128,7 +128,7 @@ impl Executor<'_> {
             && let Err(fault) = image_task
                 .state
                 .destination
-                .check_manifests(repository, &mut plan.children.iter().chain([&plan.root]))
+                .check_manifests(repository, &mut plan.manifests.iter())
         {
             self.fail(image, fault);
             return self.pass_on(scope, &blob, blobs.failed(&blob.digest, &blob_scope, image));

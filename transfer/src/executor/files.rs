@@ -29,13 +29,16 @@ impl Executor<'_> {
                     .collect();
                 let images: Vec<PlannedImage<'_>> = plans
                     .iter()
-                    .map(|(image_task, plan)| PlannedImage {
-                        reference: image_task.mapping.to.reference(),
-                        root: &plan.root,
-                        children: &plan.children,
-                        referrers: &plan.referrers,
-                        source: &image_task.source,
-                        source_repository: image_task.mapping.from.reference().repository(),
+                    .filter_map(|(image_task, plan)| {
+                        let (root, children) = plan.manifests.split_last()?;
+                        Some(PlannedImage {
+                            reference: image_task.mapping.to.reference(),
+                            root,
+                            children,
+                            referrers: &plan.referrers,
+                            source: &image_task.source,
+                            source_repository: image_task.mapping.from.reference().repository(),
+                        })
                     })
                     .collect();
                 state.destination.lay_out(&images, self.observer)
@@ -43,6 +46,9 @@ impl Executor<'_> {
             match laid_out {
                 Ok(warnings) => {
                     state.has_layout();
+                    for &image in &planned {
+                        self.image_tasks[image].forget_manifests();
+                    }
                     ready.extend(planned);
                     warnings.iter().for_each(|text| self.warn(text));
                 }

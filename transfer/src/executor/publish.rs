@@ -31,7 +31,7 @@ impl Executor<'_> {
         let repository = image_task.mapping.to.reference().repository();
         let locks = &image_task.state.manifest_locks;
         let referrers = plan.referrers.iter().map(|attached| &attached.manifest);
-        let all = plan.children.iter().chain([&plan.root]).chain(referrers);
+        let all = plan.manifests.iter().chain(referrers);
         // One may refer to two manifests.
         let manifests: BTreeSet<&Digest> = all.map(RawManifest::digest).collect();
         let manifests: Vec<&Digest> = manifests.into_iter().collect();
@@ -40,11 +40,18 @@ impl Executor<'_> {
         }
         let written = self.write_manifests(image_task, &plan);
         self.unlock(scope, image);
-        match written {
-            Ok(tags) if !tags.is_empty() => self.tag(image, tags),
-            Ok(_) if image_task.state.destination.is_one_file() => image_task.written(),
-            Ok(_) => self.published(image),
-            Err(fault) => self.refused(scope, image, &plan, fault),
+        let tags = match written {
+            Ok(tags) => tags,
+            Err(fault) => return self.refused(scope, image, &plan, fault),
+        };
+        drop(plan);
+        image_task.forget_parts();
+        if !tags.is_empty() {
+            self.tag(image, tags);
+        } else if image_task.state.destination.is_one_file() {
+            image_task.written();
+        } else {
+            self.published(image);
         }
     }
 
@@ -140,7 +147,11 @@ impl Executor<'_> {
             Ok(())
         };
         destination.sync_blobs()?;
-        plan.children.iter().try_for_each(put)?;
+        let Some((root, children)) = plan.manifests.split_last() else {
+            // The file that is the destination was laid out with them.
+            return Ok(Vec::new());
+        };
+        children.iter().try_for_each(put)?;
         let mut tags = Vec::new();
         let mut publish = |image: &Reference, root: &RawManifest| {
             let published = destination.publish(image, root)?;
@@ -151,7 +162,7 @@ impl Executor<'_> {
             Ok(())
         };
         if !plan.referrers.is_empty() && !plan.was_published {
-            put(&plan.root)?;
+            put(root)?;
         }
         let mut by_subject: BTreeMap<&Digest, Vec<Descriptor>> = BTreeMap::new();
         for Attached { manifest, link } in &plan.referrers {
@@ -171,7 +182,7 @@ impl Executor<'_> {
         for (subject, referrers) in by_subject {
             destination.add_referrers(repository, subject, &referrers)?;
         }
-        publish(image, &plan.root)?;
+        publish(image, root)?;
         Ok(tags)
     }
 }

@@ -70,9 +70,11 @@ impl Executor<'_> {
 
 /// Whether an index names manifests that don't move.
 fn is_sparse(plan: &Plan) -> bool {
-    let moved: HashSet<&Digest> = plan.children.iter().map(RawManifest::digest).collect();
-    let manifests = plan.children.iter().chain([&plan.root]);
-    let mut named = manifests.flat_map(|manifest| manifest.view().children());
+    let moved: HashSet<&Digest> = plan.manifests.iter().map(RawManifest::digest).collect();
+    let mut named = plan
+        .manifests
+        .iter()
+        .flat_map(|manifest| manifest.view().children());
     named.any(|child| !moved.contains(&child.digest))
 }
 

@@ -184,7 +184,7 @@ fn platforms(source: &dyn Source, repository: &Repository, parts: &Parts) -> Vec
     let root = parts.root.iter();
     platforms.extend(root.filter_map(of_config));
     for child in &parts.children {
-        let told = child.platform.clone();
+        let told = child.platform.as_deref().cloned();
         let platform = match told {
             Some(platform) => (!platform.is_unknown()).then(|| platform.normalised()),
             None => {

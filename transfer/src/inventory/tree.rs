@@ -143,7 +143,7 @@ struct Looker<'a> {
 
 impl Looker<'_> {
     fn node(&self, manifest: &RawManifest, descriptor: Descriptor, depth: usize) -> Result<Node, Fault> {
-        let told = descriptor.platform.clone();
+        let told = descriptor.platform.as_deref().cloned();
         let (content, found) = match manifest.view() {
             Manifest::Index(index) => (self.index(manifest, &index.manifests, depth)?, None),
             _ => self.image(manifest)?,
@@ -164,7 +164,7 @@ impl Looker<'_> {
         let is_wanted = |part: &&Descriptor| {
             let has = |platform: &Platform| self.platforms.iter().any(|wanted| wanted.matches(platform));
             // What tells no platform may be an index that has it.
-            self.platforms.is_empty() || part.platform.as_ref().is_none_or(has)
+            self.platforms.is_empty() || part.platform.as_deref().is_none_or(has)
         };
         let wanted: Vec<&Descriptor> = parts.iter().filter(is_wanted).collect();
         let others = parts.len() - wanted.len();
@@ -178,7 +178,7 @@ impl Looker<'_> {
     fn child(&self, index: &RawManifest, part: &Descriptor, depth: usize) -> Result<Node, Fault> {
         let absent = |why| Node {
             descriptor: part.clone(),
-            platform: part.platform.clone(),
+            platform: part.platform.as_deref().cloned(),
             annotations: BTreeMap::new(),
             content: Content::Absent(why),
         };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use transload_layout_store::StoredImage;
 use transload_reference::{Descriptor, Digest, MediaType, RawManifest, ReferrerTag, Repository, printable};
 
-use super::{MAX_DEPTH, MAX_MANIFESTS, Walk, too_many};
+use super::walk::{MAX_DEPTH, MAX_MANIFESTS, Walk, too_many};
 use crate::fault::Fault;
 use crate::job::Referrers;
 use crate::outcome::{LeftReferrers, Link, Referrer};

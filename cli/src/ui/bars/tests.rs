@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest, MediaType};
@@ -50,7 +51,7 @@ fn busy() -> (Model, Instant) {
                 image,
                 blobs: 1,
                 new_bytes: size,
-                parts: &[],
+                parts: &Arc::default(),
             },
             start,
         );
@@ -165,7 +166,7 @@ fn an_images_layers_are_summed_and_its_platforms_told_apart() {
             blobs: vec![blob("one"), blob("two")],
         }
     };
-    let parts = [part("linux/amd64"), part("linux/arm64"), part("linux/s390x")];
+    let parts = Arc::from([part("linux/amd64"), part("linux/arm64"), part("linux/s390x")]);
     let planned = Event::ImagePlanned {
         image,
         blobs: 6,

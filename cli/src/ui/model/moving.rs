@@ -1,6 +1,7 @@
 //! Images on their way: their blobs summed, and the platforms that are moving.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use transload_reference::{Digest, Platform};
@@ -20,10 +21,24 @@ struct Image {
     size: u64,
     /// Bytes of those that are there.
     settled: u64,
-    /// The platform that each blob is of, where the image has several.
-    platforms: HashMap<Digest, Platform>,
+    /// Its manifests with their blobs.
+    parts: Arc<[ImagePart]>,
     /// When its first blob was begun, and its number among all that were.
     begun: Option<(Instant, usize)>,
+}
+
+impl Image {
+    /// The platform that a blob is of, where the image has several. One of several platforms moves for the first.
+    fn platform(&self, blob: &Digest) -> Option<&Platform> {
+        let parts = self.parts.iter();
+        let mut told = parts.filter_map(|part| Some((part, part.platform.as_ref()?)));
+        let (_, first) = told.clone().next()?;
+        if told.clone().all(|(_, platform)| platform == first) {
+            return None;
+        }
+        let has = |part: &ImagePart| part.blobs.iter().any(|known| known.digest == *blob);
+        told.find(|(part, _)| has(part)).map(|(_, platform)| platform)
+    }
 }
 
 /// An image on its way.
@@ -37,24 +52,10 @@ pub(in crate::ui) struct MovingImage<'m> {
 }
 
 impl Moving {
-    pub fn planned(&mut self, image: &str, new_bytes: u64, parts: &[ImagePart]) {
-        let mut platforms = HashMap::new();
-        let told: BTreeSet<&Platform> = parts.iter().filter_map(|part| part.platform.as_ref()).collect();
-        if told.len() > 1 {
-            for part in parts {
-                for blob in &part.blobs {
-                    // A blob of several platforms moves for the first.
-                    if let Some(platform) = &part.platform {
-                        platforms
-                            .entry(blob.digest.clone())
-                            .or_insert_with(|| platform.clone());
-                    }
-                }
-            }
-        }
+    pub fn planned(&mut self, image: &str, new_bytes: u64, parts: &Arc<[ImagePart]>) {
         let image = self.images.entry(image.to_owned()).or_default();
         image.size = image.settled.saturating_add(new_bytes);
-        image.platforms = platforms;
+        image.parts = Arc::clone(parts);
     }
 
     pub fn begun(&mut self, image: &str, number: usize, now: Instant) {
@@ -92,7 +93,7 @@ impl Moving {
             image.size = image
                 .size
                 .max(image.position.saturating_sub(blob.position) + blob.size);
-            let platform = known.and_then(|image| image.platforms.get(&blob.digest));
+            let platform = known.and_then(|image| image.platform(&blob.digest));
             image.platforms.extend(platform.map(Platform::to_string));
         }
         let mut moving: Vec<MovingImage<'_>> = moving.into_values().collect();

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use transload_reference::{Descriptor, MediaType};
 use transload_transfer::{Fault, Route, Scheduled};
 
@@ -78,7 +80,7 @@ impl Course {
             image,
             blobs: 1,
             new_bytes,
-            parts: &[],
+            parts: &Arc::default(),
         });
     }
 

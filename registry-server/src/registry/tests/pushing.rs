@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use transload_reference::{Algorithm, Digest};
+use transload_reference::{Algorithm, Digest, ReferrerTag};
 use transload_test_support::image::{Family, ImageBuilder, IndexBuilder, samples};
 
 use super::*;
@@ -287,6 +287,16 @@ fn a_subject_is_named_in_the_answer_and_the_referrer_is_listed() {
         push(&registry, "app", "v1", &image);
         let listed = get(&registry, &target).json();
         assert_eq!(listed["manifests"][0]["digest"], artifact.digest().as_str());
+        // Programs that know no referrers API find it in a layout by a tag.
+        let tag = ReferrerTag::Index.of(image.digest());
+        let list = format!("/v2/app/manifests/{tag}");
+        match format {
+            Format::Oci => {
+                let list = get(&registry, &list).json();
+                assert_eq!(list["manifests"], listed["manifests"]);
+            }
+            _ => assert_eq!(get(&registry, &list).status, 404),
+        }
         let gone = bare(
             &registry,
             Method::Delete,
@@ -294,6 +304,7 @@ fn a_subject_is_named_in_the_answer_and_the_referrer_is_listed() {
         );
         assert_eq!(gone.status, 202);
         assert_eq!(get(&registry, &target).json()["manifests"], serde_json::json!([]));
+        assert_eq!(get(&registry, &list).status, 404);
     }
 }
 

@@ -75,7 +75,7 @@ impl IndexBuilder {
             .blob_layer("application/vnd.in-toto+json", statement.to_string().as_bytes())
             .build();
         let mut descriptor = attestation.descriptor();
-        descriptor.platform = Some(Platform::new("unknown", "unknown", None));
+        descriptor.platform = Some(Box::new(Platform::new("unknown", "unknown", None)));
         descriptor.annotations = [
             ("vnd.docker.reference.digest", image.digest().as_str()),
             ("vnd.docker.reference.type", "attestation-manifest"),

@@ -1,5 +1,8 @@
 //! What a store writes, and what it does when two write at once, when a writer dies, and when something is in the way.
 
+mod obstacles;
+mod together;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -188,25 +191,6 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
 }
 
 #[test]
-fn a_folder_that_is_removed_while_it_is_in_use_is_told_as_gone_and_not_as_taken() {
-    for gone in [".transload", "blobs", ""] {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("images");
-        let store = Store::create(&root).unwrap();
-        put(&store, b"first");
-        fs::remove_dir_all(root.join(gone)).unwrap();
-        let Err(error) = store.write_blob(&descriptor(b"second")) else {
-            panic!("without {gone:?} there is nowhere to write");
-        };
-        assert!(
-            error.to_string().contains("No such file or directory"),
-            "{gone:?}: {error}"
-        );
-        assert!(error.hint().unwrap().contains("removed or unmounted"), "{gone:?}");
-    }
-}
-
-#[test]
 fn a_writer_that_was_dropped_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let content: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
@@ -313,70 +297,6 @@ fn a_file_of_the_wrong_size_is_no_blob_and_is_replaced() {
 }
 
 #[test]
-fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let content = vec![7; 200_000];
-    let barrier = Barrier::new(8);
-    let written: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| {
-                scope.spawn(|| {
-                    let store = Store::create(folder.path()).unwrap();
-                    barrier.wait();
-                    match store.write_blob(&descriptor(&content)).unwrap() {
-                        None => 0,
-                        Some(mut writer) => {
-                            content
-                                .chunks(1000)
-                                .for_each(|chunk| writer.write(chunk).unwrap());
-                            writer.commit().unwrap();
-                            1
-                        }
-                    }
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    assert_eq!(written, 1);
-    assert_eq!(tree(folder.path()), [format!("blobs/{}", Digest::of(&content))]);
-}
-
-#[test]
-fn many_make_a_store_of_one_empty_folder_at_once() {
-    for _ in 0..50 {
-        let folder = tempfile::tempdir().unwrap();
-        let barrier = Barrier::new(8);
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    barrier.wait();
-                    Store::create(folder.path()).unwrap();
-                });
-            }
-        });
-    }
-}
-
-#[test]
-fn no_tag_is_lost_when_many_tag_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..6 {
-            let path = folder.path();
-            scope.spawn(move || {
-                let store = Store::create(path).unwrap();
-                for number in 0..10 {
-                    publish(&store, "hub.local/app", &format!("v{thread}.{number}")).unwrap();
-                }
-            });
-        }
-    });
-    let store = Store::open(folder.path()).unwrap();
-    assert_eq!(store.images().unwrap().len(), 60);
-}
-
-#[test]
 fn a_tags_file_is_its_own_so_that_writing_in_place_spares_the_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = publish(&Store::create(folder.path()).unwrap(), "hub.local/app", "v1").unwrap();
@@ -422,109 +342,6 @@ fn a_manifest_that_is_not_what_its_name_says_gets_no_tag() {
             .contains(manifest.digest().as_str())
     );
     assert!(!folder.path().join("hub.local/app/manifests/v2").exists());
-}
-
-#[test]
-fn links_and_pipes_in_a_store_lead_nowhere() {
-    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let store = Store::create(folder.path()).unwrap();
-    let repository: Repository = "evil.local/app".parse().unwrap();
-    symlink(outside.path(), folder.path().join("evil.local")).unwrap();
-    assert!(matches!(
-        publish(&store, "evil.local/app", "v1").unwrap_err(),
-        Error::Collision { .. }
-    ));
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-    fs::create_dir_all(outside.path().join("app/manifests")).unwrap();
-    fs::write(outside.path().join("app/manifests/v1"), b"{}").unwrap();
-    assert_eq!(
-        store
-            .resolve(&repository, &Identifier::Tag("v1".parse().unwrap()))
-            .unwrap(),
-        None
-    );
-    symlink("/etc/passwd", store.blob_path(&Digest::of(b"link"))).unwrap();
-    assert!(store.open_blob(&Digest::of(b"link")).is_err());
-    assert!(store.has_blob(&descriptor(b"link")).is_err());
-}
-
-#[test]
-fn a_damaged_tag_map_is_named_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path()).unwrap();
-    publish(&store, "hub.local/app", "v1").unwrap();
-    let layout = folder.path().join("hub.local/app/manifests/layout");
-    fs::write(&layout, b"[1]").unwrap();
-    let error = publish(&store, "hub.local/app", "v2").unwrap_err();
-    assert!(
-        error.to_string().contains("should map tags to digests"),
-        "{error}"
-    );
-    assert_eq!(fs::read(&layout).unwrap(), b"[1]");
-}
-
-#[test]
-fn a_damaged_manifest_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path()).unwrap();
-    let manifest = publish(&store, "hub.local/app", "v1").unwrap();
-    let repository: Repository = "hub.local/app".parse().unwrap();
-    fs::write(
-        folder
-            .path()
-            .join(format!("hub.local/app/manifests/{}", manifest.digest())),
-        b"{}",
-    )
-    .unwrap();
-    let error = store.manifest(&repository, manifest.digest()).unwrap_err();
-    assert!(error.to_string().contains(manifest.digest().as_str()), "{error}");
-    store.put_manifest(&repository, &manifest).unwrap();
-    assert!(
-        store.manifest(&repository, manifest.digest()).unwrap().is_some(),
-        "writing it again mends it"
-    );
-}
-
-#[test]
-fn folders_that_are_no_store_are_told_from_one() {
-    for (make, reason) in [
-        (
-            &["oci-layout", "index.json", "blobs/sha256/x"][..],
-            "OCI image layout",
-        ),
-        (&["docker/registry/v2/x"], "registry's own storage"),
-        (&["version", "manifest.json"], "skopeo's dir: format"),
-        (&["notes.txt", "photos/cat.jpg"], "isn't empty"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        for name in make {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, b"").unwrap();
-        }
-        let error = Store::open(folder.path()).unwrap_err();
-        assert!(error.to_string().contains(reason), "{error}");
-        assert!(Store::create(folder.path()).is_err());
-    }
-    let folder = tempfile::tempdir().unwrap();
-    assert!(
-        Store::open(folder.path()).unwrap().images().unwrap().len() == 0,
-        "an empty folder is an empty store"
-    );
-    let error = Store::open(folder.path().join("absent")).unwrap_err();
-    assert!(
-        error.to_string().contains("absent") && error.hint().is_some(),
-        "{error}"
-    );
-    let mut tar = [0; 512];
-    tar[257..262].copy_from_slice(b"ustar");
-    fs::write(folder.path().join("images.tar"), tar).unwrap();
-    assert!(
-        Store::open(folder.path().join("images.tar"))
-            .unwrap_err()
-            .to_string()
-            .contains("tar archive")
-    );
 }
 
 proptest! {
@@ -643,51 +460,6 @@ fn a_small_blob_has_no_parts() {
     let writer = writer(&store, b"small");
     assert!(Parts::of(&writer).begin(2).is_err());
     assert!(Parts::kept(&writer).unwrap().is_empty());
-}
-
-#[test]
-fn a_folder_that_becomes_a_link_under_way_is_not_written_through() {
-    let folder = tempfile::tempdir().unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path()).unwrap();
-    put(&store, b"first");
-    let partial = folder.path().join(".transload/partial");
-    fs::remove_dir(&partial).unwrap();
-    symlink(elsewhere.path(), &partial).unwrap();
-    let refused = store.write_blob(&descriptor(b"second")).unwrap_err();
-    assert!(matches!(refused, Error::Collision { .. }), "{refused}");
-    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn temporary_files_of_killed_processes_are_removed_once_nobody_uses_the_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("images");
-    drop(Store::create(&path).unwrap());
-    let own = path.join(".transload");
-    let (left, others) = (own.join(".tmpAbCdEf"), own.join("notes"));
-    fs::write(&left, "half a manifest").unwrap();
-    fs::write(&others, "somebody's").unwrap();
-
-    let reader = Store::open(&path).unwrap();
-    let writer = Store::create(&path).unwrap();
-    assert!(left.exists(), "it may be the file of somebody who is at work");
-    drop((reader, writer));
-
-    drop(Store::open(&path).unwrap());
-    assert!(left.exists(), "who only reads removes nothing");
-    let store = Store::create(&path).unwrap();
-    assert!(!left.exists() && others.exists());
-    publish(&store, "hub.local/team/app", "v1").unwrap();
-    assert_eq!(names(&store), ["hub.local/team/app:v1"]);
-    assert_eq!(store.cautions(), []);
-}
-
-#[test]
-fn another_process_that_looks_at_the_filesystem_makes_no_folder_a_strange_one() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(".transloadAbCdEf:"), "").unwrap();
-    Store::create(folder.path()).unwrap();
 }
 
 #[test]
