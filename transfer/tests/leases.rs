@@ -41,7 +41,7 @@ fn location(folder: &Path, name: &str) -> Location {
 fn job(folder: &Path, from: &str, to: &str) -> Job {
     Job {
         source: Some(location(folder, from).into()),
-        ..Job::new(&format!("{from} to {to}"), location(folder, to).into())
+        ..Job::new(format!("{from} to {to}"), location(folder, to).into())
     }
 }
 
