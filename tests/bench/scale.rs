@@ -37,7 +37,10 @@ struct Step {
 /// against registries in memory. Gives a table and its JSON.
 pub fn run(transload: &Path, folder: &Path, quick: bool, scale: f64) -> Result<(String, Value)> {
     let counts: &[usize] = if quick { &[100, 400] } else { &[1000, 5000, 20_000] };
-    let counts: Vec<usize> = counts.iter().map(|count| (*count as f64 * scale) as usize).collect();
+    let counts: Vec<usize> = counts
+        .iter()
+        .map(|count| (*count as f64 * scale) as usize)
+        .collect();
     let folder = folder.join("scale");
     let registry = ScriptedRegistry::start();
     let (mut steps, mut put) = (Vec::new(), 0);

@@ -99,7 +99,8 @@ impl Observer for Prunes {
             return;
         }
         let directories = self.directories.iter().cloned();
-        let wait = |directory: PathBuf| thread::spawn(move || drop(Store::open_exclusively(directory).unwrap()));
+        let wait =
+            |directory: PathBuf| thread::spawn(move || drop(Store::open_exclusively(directory).unwrap()));
         self.waiting.lock().unwrap().extend(directories.map(wait));
     }
 }
@@ -109,7 +110,9 @@ fn tasks_that_fill_each_others_directories_are_done_whoever_waits_to_remove_imag
     let folder = scene();
     Store::create(folder.path().join("between")).unwrap();
     let prunes = Arc::new(Prunes {
-        directories: ["images", "between"].map(|name| folder.path().join(name)).to_vec(),
+        directories: ["images", "between"]
+            .map(|name| folder.path().join(name))
+            .to_vec(),
         waiting: Mutex::default(),
     });
     let jobs = [

@@ -52,7 +52,9 @@ impl Opener {
     /// How a directory, of this format or of any, is opened.
     pub fn directories(&self, place: &LocalPlace, format: Option<Format>) -> layout_store::OpenOptions {
         let options = layout_store::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel));
-        let options = format.into_iter().fold(options, layout_store::OpenOptions::format);
+        let options = format
+            .into_iter()
+            .fold(options, layout_store::OpenOptions::format);
         let name = place.name().cloned();
         name.into_iter().fold(options, layout_store::OpenOptions::name)
     }
