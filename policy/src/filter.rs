@@ -10,10 +10,6 @@ use transload_reference::{Descriptor, ManifestError, RawManifest};
 
 /// What becomes of an index's child.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an index has tens of children, and a box would burden every caller"
-)]
 pub enum Keep {
     /// It stays as it is.
     Yes,
