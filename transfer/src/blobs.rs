@@ -28,7 +28,7 @@ struct Entry {
     /// Its size, in bytes, once it is there.
     size: u64,
     /// Where else it is, and how it got there.
-    others: Option<Box<HashMap<Scope, How>>>,
+    others: BTreeMap<Scope, How>,
     /// What isn't done yet; none where nothing moves and nobody waits.
     open: Option<Box<Open>>,
 }
@@ -138,9 +138,7 @@ impl BlobMap {
         for digest in digests {
             if let Some(entry) = entries.get_mut(*digest) {
                 entry.first.take_if(|(first, _)| first == scope);
-                if let Some(others) = &mut entry.others {
-                    others.remove(scope);
-                }
+                entry.others.remove(scope);
             }
         }
     }
@@ -169,7 +167,7 @@ impl Entry {
     fn how(&self, scope: &Scope) -> Option<How> {
         match &self.first {
             Some((first, how)) if first == scope => Some(*how),
-            _ => self.others.as_ref()?.get(scope).copied(),
+            _ => self.others.get(scope).copied(),
         }
     }
 
@@ -177,7 +175,7 @@ impl Entry {
         if self.first.as_ref().is_none_or(|(first, _)| first == scope) {
             self.first = Some((scope.clone(), how));
         } else {
-            self.others.get_or_insert_default().insert(scope.clone(), how);
+            self.others.insert(scope.clone(), how);
         }
     }
 

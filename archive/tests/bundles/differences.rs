@@ -144,7 +144,7 @@ fn lists_that_lie_of_differences_are_refused() {
         (change("/differences/0/base_size", u64::MAX.into()), "can't have"),
         (
             change("/differences/0/repository", "../etc".into()),
-            "is no repository",
+            "isn't a repository",
         ),
         (
             change("/differences", json!([])),
