@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use transload_reference::{
-    Descriptor, Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Reference, ReferrerTag,
+    Descriptor, Digest, MAX_IMAGE_LIST_SIZE, MAX_MANIFEST_SIZE, ManifestError, RawManifest, Reference,
+    ReferrerTag,
 };
 
 use crate::blob::Bytes;
@@ -451,8 +452,11 @@ impl Archive {
         let Some(extent) = self.find(name)? else {
             return Ok(None);
         };
-        if extent.size > MAX_MANIFEST_SIZE {
-            let reason = format!("has {} bytes; at most {MAX_MANIFEST_SIZE} are read", extent.size);
+        if extent.size > MAX_IMAGE_LIST_SIZE {
+            let reason = format!(
+                "has {} bytes; at most {MAX_IMAGE_LIST_SIZE} are read",
+                extent.size
+            );
             return Err(Error::entry(&self.path, name, reason));
         }
         self.bytes(extent).map(Some)

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use transload_reference::{
-    Algorithm, Descriptor, Digest, ImageManifest, MAX_MANIFEST_ENTRIES, MediaType, RawManifest,
+    Algorithm, Descriptor, Digest, ImageManifest, MAX_IMAGE_LIST_ENTRIES, MediaType, RawManifest,
 };
 
 use crate::archive::{Contents, distinct};
@@ -41,12 +41,12 @@ pub(crate) fn parse(text: &[u8]) -> Result<Vec<Listed>, String> {
     from_json(text)
 }
 
-/// Reads a document, if it has no more entries than a manifest may have.
+/// Reads a document, if it has no more entries than a list of images may have.
 pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     let entries = text.iter().filter(|byte| **byte == b',').count();
-    if entries > MAX_MANIFEST_ENTRIES {
+    if entries > MAX_IMAGE_LIST_ENTRIES {
         return Err(format!(
-            "has about {entries} fields and list entries; at most {MAX_MANIFEST_ENTRIES} are read"
+            "has about {entries} fields and list entries; at most {MAX_IMAGE_LIST_ENTRIES} are read"
         ));
     }
     serde_json::from_slice(text).map_err(|error| format!("can't be read: {error}"))

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use transload_reference::{
-    Descriptor, Digest, MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, RawManifest, Reference,
+    Descriptor, Digest, MAX_IMAGE_LIST_ENTRIES, MAX_IMAGE_LIST_SIZE, Manifest, RawManifest, Reference,
     ReferrerTag, Verifier,
 };
 
@@ -281,7 +281,7 @@ pub(crate) fn framed(entry: &Entry, known: &[u8]) -> Vec<u8> {
 pub(crate) fn readable(entry: &'static str, bytes: Vec<u8>) -> Result<Arc<[u8]>, Error> {
     let size = bytes.len() as u64;
     let entries = bytes.iter().filter(|byte| **byte == b',').count();
-    if size > MAX_MANIFEST_SIZE || entries > MAX_MANIFEST_ENTRIES {
+    if size > MAX_IMAGE_LIST_SIZE || entries > MAX_IMAGE_LIST_ENTRIES {
         return Err(Error::PlanTooLarge { entry, size });
     }
     Ok(bytes.into())

@@ -7,7 +7,7 @@ use common::{Image, Tar, index_json, layout, written};
 use proptest::prelude::*;
 use tar::EntryType;
 use transload_archive::{Archive, Error};
-use transload_reference::Digest;
+use transload_reference::{Digest, MAX_MANIFEST_SIZE};
 
 mod common;
 
@@ -210,16 +210,37 @@ fn an_index_of_another_kind_or_version_is_refused() {
             Tar::new().file("oci-layout", "what").file("index.json", "{}"),
             "\"oci-layout\" can't be read",
         ),
-        (layout("what"), "\"index.json\" the manifest can't be read"),
+        (layout("what"), "\"index.json\" can't be read"),
         (
             layout(r#"{"schemaVersion":2,"config":{"digest":"sha256:x","size":1},"layers":[]}"#),
-            "\"index.json\" the manifest can't be read",
+            "\"index.json\" can't be read",
         ),
     ];
     for (tar, expected) in table {
         let text = refused(&tar.end());
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn a_list_of_images_may_be_larger_than_a_manifest() {
+    let image = Image::of(b"layer");
+    let names: Vec<String> = (0..50_000)
+        .map(|number| format!("registry.example.com/team/application-{number}:v1.2.3"))
+        .collect();
+    let keys: Vec<[(&str, &str); 1]> = names
+        .iter()
+        .map(|name| [("io.containerd.image.name", name.as_str())])
+        .collect();
+    let entries: Vec<_> = keys
+        .iter()
+        .map(|keys| (&image.manifest, keys.as_slice()))
+        .collect();
+    let listed = index_json(&entries);
+    assert!(listed.len() as u64 > MAX_MANIFEST_SIZE);
+    let (_folder, path) = written("images.tar", &layout(&listed).blob(image.manifest.bytes()).end());
+    let archive = Archive::open(path).unwrap();
+    assert_eq!(archive.images().len(), names.len());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use transload_reference::{MAX_MANIFEST_SIZE, ManifestError, VerifyError, printable};
+use transload_reference::{ManifestError, VerifyError, printable};
 
 use crate::kubekey::LAYOUT;
 use crate::oci::INDEX;
@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// A tag map that would be larger than one that is read back.
     #[error(
-        "{} would have {size} bytes for {tags} tags; at most {MAX_MANIFEST_SIZE} are read back",
+        "{} would have {size} bytes for {tags} tags, more than are read back",
         shown(path)
     )]
     TooManyTags {

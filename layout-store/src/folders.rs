@@ -154,17 +154,22 @@ pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
 
 /// A small file's bytes; none if there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    read_up_to(path, MAX_MANIFEST_SIZE)
+}
+
+/// The bytes of a file that may have so many; none if there is none.
+pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     match kind(path)? {
         Kind::Nothing | Kind::Folder => Ok(None),
         Kind::Other => Err(Error::damaged(path, "it isn't a regular file")),
-        Kind::File(size) if size > MAX_MANIFEST_SIZE => Err(Error::Manifest {
+        Kind::File(size) if size > most => Err(Error::Manifest {
             path: path.to_owned(),
             source: ManifestError::TooLarge { size },
         }),
         Kind::File(size) => {
             let file = File::open(path).map_err(Error::io("opening", path))?;
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            file.take(MAX_MANIFEST_SIZE)
+            file.take(most)
                 .read_to_end(&mut bytes)
                 .map_err(Error::io("reading", path))?;
             Ok(Some(bytes))

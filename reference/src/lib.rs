@@ -24,8 +24,8 @@ pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, Hasher};
 pub use error::{ParseError, ParseErrorKind};
 pub use manifest::{
-    ArtifactManifest, ImageManifest, Index, MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, ManifestError,
-    RawManifest,
+    ArtifactManifest, ImageManifest, Index, MAX_IMAGE_LIST_ENTRIES, MAX_IMAGE_LIST_SIZE,
+    MAX_MANIFEST_ENTRIES, MAX_MANIFEST_SIZE, Manifest, ManifestError, RawManifest,
 };
 pub use media_type::{MediaKind, MediaType};
 pub use name::{Registry, Repository, Tag};

@@ -15,6 +15,12 @@ pub const MAX_MANIFEST_SIZE: u64 = 8 * 1024 * 1024;
 /// times its size in memory where it has nothing but entries.
 pub const MAX_MANIFEST_ENTRIES: usize = 100_000;
 
+/// The largest list of a directory's or an archive's images (`index.json`, `manifest.json`) that is read, in bytes.
+pub const MAX_IMAGE_LIST_SIZE: u64 = 32 * 1024 * 1024;
+
+/// The most fields and list entries that such a list may have: enough for 50,000 images.
+pub const MAX_IMAGE_LIST_ENTRIES: usize = 400_000;
+
 /// How many characters of a parser's message are shown.
 const LONGEST_CAUSE: usize = 300;
 

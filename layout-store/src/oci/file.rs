@@ -3,13 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use transload_reference::{MAX_MANIFEST_SIZE, ManifestError};
+use transload_reference::{MAX_IMAGE_LIST_SIZE, ManifestError};
 
 use super::contents::Contents;
 use super::index::Index;
 use super::{INDEX, MARK, MARK_TEXT, Oci, json};
 use crate::file_cache::read_once_whole;
-use crate::folders::{BLOBS, Kind, kind, read, state_of};
+use crate::folders::{BLOBS, Kind, kind, read_up_to, state_of};
 use crate::{Error, durable};
 
 /// How often a change is begun anew where another program writes at the same time.
@@ -71,7 +71,7 @@ impl Oci {
         if kind(&path)? == Kind::Nothing && !is_marked {
             return self.empty();
         }
-        let index = read_once_whole(&path, || match read(&path) {
+        let index = read_once_whole(&path, || match read_up_to(&path, MAX_IMAGE_LIST_SIZE) {
             Ok(Some(bytes)) => Index::parse(&bytes, &path),
             Ok(None) if kind(&path)? == Kind::Folder => Err(Error::damaged(&path, "it is a folder")),
             Ok(None) => Err(Error::damaged(&path, "it is missing")),
@@ -79,7 +79,7 @@ impl Oci {
                 source: ManifestError::TooLarge { size },
                 ..
             }) => {
-                let reason = format!("it has {size} bytes; at most {MAX_MANIFEST_SIZE} are read");
+                let reason = format!("it has {size} bytes; at most {MAX_IMAGE_LIST_SIZE} are read");
                 Err(Error::damaged(&path, reason))
             }
             Err(error) => Err(error),

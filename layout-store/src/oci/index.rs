@@ -8,14 +8,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
-use transload_reference::{Descriptor, Digest, MAX_MANIFEST_SIZE, MediaType};
+use transload_reference::{Descriptor, Digest, MAX_IMAGE_LIST_ENTRIES, MAX_IMAGE_LIST_SIZE, MediaType};
 
 use super::names::{FULL_NAME, REF_NAME, Said};
 use crate::Error;
-
-/// The most fields and list entries that are read. Each image has some five; what is read of a document takes many times its size in
-/// memory where it has nothing but entries.
-const MAX_COMMAS: usize = 200_000;
 
 /// The file's text, taken apart so that whatever isn't changed stays as it is, byte for byte.
 #[derive(Debug, Clone)]
@@ -62,8 +58,10 @@ impl Index {
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Index, Error> {
         // Commas in texts are counted too, which no real index has many of.
         let commas = bytes.iter().filter(|byte| **byte == b',').count();
-        if commas > MAX_COMMAS {
-            let reason = format!("it has about {commas} fields and entries; at most {MAX_COMMAS} are read");
+        if commas > MAX_IMAGE_LIST_ENTRIES {
+            let reason = format!(
+                "it has about {commas} fields and entries; at most {MAX_IMAGE_LIST_ENTRIES} are read"
+            );
             return Err(Error::damaged(path, reason));
         }
         serde_json::from_slice(bytes)
@@ -77,7 +75,7 @@ impl Index {
     pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let bytes = serde_json::to_vec(self).unwrap_or_default();
         let commas = bytes.iter().filter(|byte| **byte == b',').count();
-        if bytes.len() as u64 > MAX_MANIFEST_SIZE || commas > MAX_COMMAS {
+        if bytes.len() as u64 > MAX_IMAGE_LIST_SIZE || commas > MAX_IMAGE_LIST_ENTRIES {
             return Err(Error::TooManyTags {
                 path: path.to_owned(),
                 tags: self.entries.len(),

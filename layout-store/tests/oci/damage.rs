@@ -114,8 +114,8 @@ fn a_name_of_two_images_is_refused_by_name_and_both_are_listed_by_digest() {
 
 #[test]
 fn an_index_that_makes_no_sense_is_damaged_and_stays() {
-    let long = " ".repeat(9 << 20);
-    let many = format!(r#"{{"manifests":[{}{{}}]}}"#, "{},".repeat(300_000));
+    let long = " ".repeat(33 << 20);
+    let many = format!(r#"{{"manifests":[{}{{}}]}}"#, "{},".repeat(500_000));
     let deep = format!(
         r#"{{"manifests":[{}{}]}}"#,
         "[".repeat(1 << 20),
@@ -128,8 +128,8 @@ fn an_index_that_makes_no_sense_is_damaged_and_stays() {
         ("{\"manifests\":{}}", "should list images"),
         ("{\"manifests\":[", "should list images"),
         (twice, "duplicate field"),
-        (long.as_str(), "at most 8388608 are read"),
-        (many.as_str(), "at most 200000 are read"),
+        (long.as_str(), "at most 33554432 are read"),
+        (many.as_str(), "at most 400000 are read"),
         (deep.as_str(), "entry 1 can't be used"),
     ] {
         let foreign = Foreign::new();
