@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 
-use transload_reference::{ManifestError, Registry, Repository, VerifyError, printable};
+use transload_reference::{
+    Algorithm, Identifier, ManifestError, Registry, Repository, VerifyError, printable,
+};
 
 use crate::hint;
 use crate::network::Network;
@@ -373,6 +375,17 @@ impl Error {
     pub fn is_blob_unknown(&self) -> bool {
         matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.is_blob_unknown())
             && matches!(self.0.place.operation, Operation::WriteManifest(_))
+    }
+
+    /// Whether the registry refused a manifest for its digest, which is right and of a kind that every registry knows: docker-registry does that
+    /// while it writes a file that it reads, as after a request that was cut.
+    pub(crate) fn is_of_right_digest(&self) -> bool {
+        let is_known = match &self.0.place.operation {
+            Operation::WriteManifest(Identifier::Digest(digest)) => digest.algorithm() == Algorithm::Sha256,
+            Operation::WriteManifest(Identifier::Tag(_)) => true,
+            _ => false,
+        };
+        is_known && matches!(&self.0.kind, ErrorKind::Status(refusal) if refusal.is_digest_invalid())
     }
 
     /// Whether the user may not do it (401 or 403, from the registry or its token server).

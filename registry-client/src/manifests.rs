@@ -208,10 +208,18 @@ impl Core {
             return Err(call.protocol(message));
         }
         call.checked_bytes = manifest.bytes().len() as u64;
-        let answer = self.run(&mut call, Some(manifest.bytes()))?;
-        if !answer.is_success() || answer.is_page() {
-            return Err(refused(answer, &call, identifier, manifest));
-        }
+        let mut tries = Tries::default();
+        let answer = loop {
+            let answer = self.run(&mut call, Some(manifest.bytes()))?;
+            if answer.is_success() && !answer.is_page() {
+                break answer;
+            }
+            let error = refused(answer, &call, identifier, manifest);
+            if !error.is_of_right_digest() {
+                return Err(error);
+            }
+            self.again(&mut tries, error, NoticeKind::Retry)?;
+        };
         if answer.header("oci-subject").is_some() {
             self.learn_of_referrers_api(&call.reach, true);
         }

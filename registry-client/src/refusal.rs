@@ -52,6 +52,11 @@ impl Refusal {
             )
     }
 
+    /// Whether the registry says that content has another digest.
+    pub(crate) fn is_digest_invalid(&self) -> bool {
+        self.status == 400 && self.code.as_deref() == Some("DIGEST_INVALID")
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         // The registry signs a new URL for the next try.

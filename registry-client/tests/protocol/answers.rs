@@ -205,6 +205,23 @@ fn a_refused_media_type_is_named_with_a_hint() {
 }
 
 #[test]
+fn a_registry_that_misreads_its_own_files_gets_the_manifest_again() {
+    let registry = ScriptedRegistry::start();
+    let image = samples::single(Family::Oci, "linux/amd64", 1);
+    registry.put_image("a", "v0", &image);
+    let media_type = image.root.media_type.as_str();
+    let manifest = RawManifest::parse(image.root.bytes.clone(), Some(media_type)).unwrap();
+    for identifier in [manifest.digest().clone().into(), tag("v1")] {
+        registry.log().clear();
+        let refusal = Reply::status(400).error("DIGEST_INVALID", "invalid checksum digest format");
+        registry.fault(Fault::new("PUT", "/manifests/", Action::Answer(refusal)).first(1));
+        let pushed = client().push_manifest(&repository(&registry, "a"), &identifier, &manifest);
+        pushed.unwrap();
+        assert_eq!(registry.log().count("PUT", "/manifests/"), 2, "{identifier}");
+    }
+}
+
+#[test]
 fn a_registry_that_knows_sha256_alone_gets_a_hint() {
     let image = samples::single(Family::Oci, "linux/amd64", 1);
     let digest = Digest::with(Algorithm::Sha512, &image.root.bytes);

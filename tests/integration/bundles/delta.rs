@@ -380,7 +380,7 @@ fn a_bundle_with_differences_is_looked_at_like_any_and_neither_served_nor_unpack
         .args(["serve", &delta, "--listen", "127.0.0.1:0"])
         .run();
     let served = served.expect_code(2);
-    let told = "lacks something that its images need, and can't be served";
+    let told = "is incomplete, and can't be served";
     assert!(served.stderr.contains(told), "{}", served.stderr);
     let archive = format!("oci-archive:{}", months.path("a.tar").display());
     let packed = copy(&delta, &["--dest", &archive]).run().expect_code(1);

@@ -37,7 +37,7 @@ fn without_the_old_layers_the_new_ones_are_named_and_come_whole_in_a_second_bund
     let short = copy(&delta, &["--dest", &other, "--missing", &want])
         .run()
         .expect_code(1);
-    let told = "warning: 2 blobs of 2 images are neither here nor there";
+    let told = "warning: 2 blobs of 2 images are in neither place";
     assert!(short.stderr.contains(told), "{}", short.stderr);
     let named = "sha256:… (it travels as a difference to sha256:…)";
     assert!(short.stderr.contains(named), "{}", short.stderr);
