@@ -254,7 +254,11 @@ pub fn assert_greets(command: &mut Command) {
         "hybrid mode not supported",
         "Read-only file system",
     ];
-    let output = output(command);
+    let mut output = self::output(command);
+    if output.status.success() && output.stdout.is_empty() {
+        // On a busy machine, ctr may lose what a program printed that ended at once.
+        output = self::output(command);
+    }
     let told = told(&output);
     if !output.status.success() && REFUSALS.iter().any(|refusal| told.contains(refusal)) {
         eprintln!("not tested: containers don't run here: {told}");

@@ -86,11 +86,11 @@ fn nothing_is_asked_for_of_an_image_that_does_not_fit_however_many_workers_wait(
         .args(&names)
         .run()
         .expect_code(1);
-    let told = output
-        .stdout
-        .matches("destination: the disk is too full: the image needs ")
-        .count();
-    assert_eq!(told, names.len(), "{}{}", output.stdout, output.stderr);
+    let failed = output.stdout.lines().filter(|line| line.starts_with("failed "));
+    assert_eq!(failed.count(), names.len(), "{}{}", output.stdout, output.stderr);
+    let told = "destination: the disk is too full: the image needs ";
+    let causes = output.stdout.matches(told).count() + output.stdout.matches("(same cause as ").count();
+    assert_eq!(causes, names.len(), "{}{}", output.stdout, output.stderr);
     let requests = registry.log().requests();
     let layers = requests
         .iter()
