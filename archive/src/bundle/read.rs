@@ -375,7 +375,7 @@ impl Bundle {
         layers.map(|layer| (&layer.digest, &layer.difference))
     }
 
-    /// What the other side has once the bundle is imported: what is carried, rebuilt, and required.
+    /// What the destination has after the import: the carried, rebuilt and required content.
     pub fn holdings(&self) -> Holdings {
         let mut holdings = Holdings::default();
         for blob in &self.document.required {

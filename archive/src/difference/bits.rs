@@ -99,7 +99,7 @@ impl<'a> BitReader<'a> {
         self.take_ready(count)
     }
 
-    /// Takes what is left of a byte. False if it isn't zero.
+    /// Skips to the next whole byte. False if a skipped bit is set.
     pub fn align(&mut self) -> Result<bool, DifferenceError> {
         Ok(self.take_ready(self.count % 8)? == 0)
     }

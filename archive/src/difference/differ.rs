@@ -9,7 +9,7 @@ use super::patched::{LONGEST_GAP, is_replacement};
 
 const LEVEL: u32 = 6;
 const BUFFER: usize = 32 * 1024;
-/// So many equal bytes make a copy where the last one would have gone on.
+/// The fewest equal bytes that continue the last copy.
 const SHORTEST_ON: usize = 12;
 /// An entry of the table has the number of a seed, from one, in these bits, and in the others a part of its hash: most of the seeds
 /// with another hash are told by it, without a look at the old bytes.
@@ -123,7 +123,7 @@ impl<'a> Differ<'a> {
         self.passed + self.pending.len()
     }
 
-    /// Where old bytes begin as these, after so many inserted ones.
+    /// Finds old bytes that begin like these. `inserted` is the number of new bytes since the last copy.
     #[inline]
     fn find(&self, new: &[u8], sum: u32, inserted: usize) -> Option<usize> {
         let gap = self.gap() + inserted;

@@ -221,7 +221,7 @@ impl BlockLengths {
     }
 }
 
-/// The head of a block with a code of its own, field by field: read from a stream and kept, or taken from what was kept and written.
+/// The head of a dynamic block, field by field: read from a stream and kept, or written from what was kept.
 pub(super) trait Head {
     /// Takes a number of at most seven bits.
     fn number(&mut self, bits: u32) -> Result<u8, DifferenceError>;

@@ -121,7 +121,7 @@ impl BlockCode {
     }
 }
 
-/// Returns the symbol of a number of which each power of two has this many symbols (two or four).
+/// Returns the symbol for a length or distance. `each` symbols (two or four) share each power of two.
 #[inline]
 fn class(number: usize, each: usize) -> usize {
     let power = number.ilog2();

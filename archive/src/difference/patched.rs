@@ -7,10 +7,10 @@ use flate2::bufread::DeflateDecoder;
 use super::DifferenceError;
 
 const BUFFER: usize = 32 * 1024;
-/// So many inserted bytes may replace old ones: a changed address leaves what follows in its place.
+/// The most inserted bytes that may replace old ones: after a changed address, the rest stays in its place.
 pub(super) const LONGEST_GAP: usize = 200;
 
-/// Whether inserted bytes replace as many old ones. Then they are kept as what is added to those: changed addresses often change by the same amount.
+/// Whether inserted bytes replace as many old ones. The difference then holds what to add to the old bytes, since addresses often change by the same amount.
 pub(super) fn is_replacement(inserted: u64, step: i64) -> bool {
     step == 0 && inserted <= LONGEST_GAP as u64
 }

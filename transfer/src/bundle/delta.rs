@@ -12,15 +12,16 @@ use transload_archive::bundle::{Difference, Holdings};
 use transload_archive::difference;
 use transload_layout_store::StoredImage;
 use transload_reference::{
-    Descriptor, Digest, Manifest, MediaType, Platform, RawManifest, Repository, Verifier, VerifyError,
-    VerifyingReader,
+    Descriptor, Digest, Manifest, MediaType, Platform, RawManifest, Repository, Verifier, VerifyingReader,
 };
 
 use super::BundleChoice;
 use crate::event::{Event, Observer};
 use crate::fault::Fault;
 use crate::parallel_map::{MOST, parallel_map_within};
-use crate::place::{FRESH_STARTS, PlannedImage, Source, read_fault, temporary_fault, temporary_file};
+use crate::place::{
+    FRESH_STARTS, PlannedImage, Source, is_damage, read_fault, temporary_fault, temporary_file,
+};
 
 /// The smallest layer that is compared, in bytes.
 const LEAST: u64 = 4 << 10;
@@ -204,11 +205,6 @@ impl Maker<'_> {
         };
         Ok(VerifyingReader::new(bytes, Verifier::of(&layer.blob)))
     }
-}
-
-/// Whether a layer was read and has other bytes than it should.
-fn is_damage(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<VerifyError>())
 }
 
 /// Bytes that end once the work is to end.

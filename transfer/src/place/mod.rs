@@ -30,7 +30,7 @@ pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use shared::SharedSource;
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
-pub(crate) use source::{FRESH_STARTS, config_of, read_fault};
+pub(crate) use source::{FRESH_STARTS, config_of, is_damage, read_fault};
 pub(crate) use spool::{temporary_fault, temporary_file};
 pub(crate) use straight::Straight;
 pub(crate) use to_be::ToBe;

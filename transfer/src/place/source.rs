@@ -216,6 +216,11 @@ pub(crate) fn read_fault(error: io::Error) -> Fault {
     }
 }
 
+/// Whether a reader that verifies found that the content isn't what its digest says.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<VerifyError>())
+}
+
 /// Whether a manifest is an image that may have a platform in its config, and not an artifact.
 pub(crate) fn config_of(manifest: &RawManifest) -> Option<&Descriptor> {
     match manifest.view() {

@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use transload_archive::bundle::{Bundle, Difference};
 use transload_archive::difference::{self, DifferenceError};
-use transload_reference::{Descriptor, Digest, Verifier, VerifyError, VerifyingReader};
+use transload_reference::{Descriptor, Digest, Verifier, VerifyingReader};
 
 use crate::fault::{Fault, Side};
-use crate::place::{OpenBase, Opener, read_fault, temporary_fault, temporary_file};
+use crate::place::{OpenBase, Opener, is_damage, read_fault, temporary_fault, temporary_file};
 
 /// What to do about a layer that can't be rebuilt.
 const HINT: &str = "write down what is missing (--missing want.tli), and make a second bundle with --only want.tli, which has it whole";
@@ -174,11 +174,6 @@ fn read(blob: &Descriptor, bytes: impl Read) -> Result<Vec<u8>, Failure> {
         Err(error) if is_damage(&error) => Err(refused(format!("is damaged: {error}"))),
         Err(error) => Err(Failure::Other(read_fault(error))),
     }
-}
-
-/// Whether all was read, and has other bytes than it should.
-fn is_damage(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<VerifyError>())
 }
 
 /// Writes what is verified on the way.
