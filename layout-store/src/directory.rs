@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blob_names::BlobNames;
-use crate::caution::{self, Caution, Cautions};
+use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, Kind, Made, OWN, TEMPORARY, kind};
-use crate::lease::{self, Share, Taken};
+use crate::lease::{self, Share};
 use crate::{Error, durable};
 
 /// A directory that this process has open.
@@ -37,7 +37,7 @@ impl Directory {
     pub fn new(
         root: &Path,
         blob_names: BlobNames,
-        lease: Option<File>,
+        lease: File,
         cautions: Arc<Cautions>,
         cancel: Arc<AtomicBool>,
     ) -> Directory {
@@ -49,7 +49,7 @@ impl Directory {
             cancel,
             made: Made::default(),
             tagging: Mutex::default(),
-            lease: Mutex::new(lease),
+            lease: Mutex::new(Some(lease)),
         }
     }
 
@@ -78,30 +78,19 @@ impl Directory {
     /// See [`Store::try_renew`](crate::Store::try_renew).
     pub fn try_renew(&self) -> Result<bool, Error> {
         let mut held = self.held();
-        if held.is_some() {
-            return Ok(true);
+        if held.is_none() {
+            *held = lease::try_take(&self.root, Share::Shared, &self.cautions)?;
         }
-        match lease::try_take(&self.root, &self.cautions)? {
-            Taken::Lease(lease) => *held = Some(lease),
-            Taken::NoLocks => {}
-            Taken::InUse => return Ok(false),
-        }
-        Ok(true)
+        Ok(held.is_some())
     }
 
     fn held(&self) -> MutexGuard<'_, Option<File>> {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a lock, waiting for it until the cancel flag is set. Where the filesystem has no locks, that is noted.
+    /// Takes a lock, waiting for it until the cancel flag is set.
     pub fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
-        match lease::lock(file, path, share, &self.cancel, why) {
-            Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
-                self.cautions.note(Caution::NoLocks);
-                Ok(())
-            }
-            result => result,
-        }
+        lease::lock(file, path, share, &self.cautions, &self.cancel, why)
     }
 
     /// Locks what tags stand for against other threads and processes, until the lock is dropped.
