@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::blob_names::BlobNames;
 use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, Kind, Made, OWN, TEMPORARY, kind};
 use crate::lease::{self, Share};
+use crate::lock::lock;
 use crate::{Error, durable};
 
 /// A directory that this process has open.
@@ -70,22 +71,18 @@ impl Directory {
 
     /// See [`Store::release`](crate::Store::release).
     pub fn release(&self) {
-        *self.held() = None;
+        *lock(&self.lease) = None;
         // Who takes its place may remove folders.
         self.forget_made();
     }
 
     /// See [`Store::try_renew`](crate::Store::try_renew).
     pub fn try_renew(&self) -> Result<bool, Error> {
-        let mut held = self.held();
+        let mut held = lock(&self.lease);
         if held.is_none() {
             *held = lease::try_take(&self.root, Share::Shared, &self.cautions)?;
         }
         Ok(held.is_some())
-    }
-
-    fn held(&self) -> MutexGuard<'_, Option<File>> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a lock, waiting for it until the cancel flag is set.
@@ -95,7 +92,7 @@ impl Directory {
 
     /// Locks what tags stand for against other threads and processes, until the lock is dropped.
     pub fn lock_tags(&self) -> Result<TagLock<'_>, Error> {
-        let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = lock(&self.tagging);
         self.own_folder()?;
         let path = folders::tag_lock(self.root());
         let file = lease::open(&path)?;

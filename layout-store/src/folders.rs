@@ -5,11 +5,12 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use transload_reference::{MAX_MANIFEST_SIZE, ManifestError};
 
+use crate::lock::lock;
 use crate::{Error, caution, durable};
 
 pub(crate) const BLOBS: &str = "blobs";
@@ -71,20 +72,16 @@ pub(crate) struct Made(Mutex<HashSet<PathBuf>>);
 
 impl Made {
     pub fn contains(&self, folder: &Path) -> bool {
-        self.lock().contains(folder)
+        lock(&self.0).contains(folder)
     }
 
     pub fn insert(&self, folder: PathBuf) {
-        self.lock().insert(folder);
+        lock(&self.0).insert(folder);
     }
 
     /// Folders were removed: each is to be made again.
     pub fn forget(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).clear();
     }
 }
 

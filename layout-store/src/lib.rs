@@ -74,6 +74,7 @@ mod images;
 mod kubekey;
 mod layout;
 mod lease;
+mod lock;
 mod oci;
 mod open;
 mod part;

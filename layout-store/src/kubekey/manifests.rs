@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use transload_reference::{Algorithm, Digest, RawManifest, Repository, Tag};
 
@@ -13,6 +12,7 @@ use super::folders::{self, DOCKER_HUB, DOCKER_HUB_API, LAYOUT};
 use super::images::age;
 use super::tag_map::TagMap;
 use crate::folders::{Kind, is_plain, kind, read, state_of};
+use crate::lock::lock;
 use crate::{Error, durable, sparse};
 
 impl KubeKey {
@@ -147,15 +147,14 @@ impl KubeKey {
     /// that aren't there, in a folder of thousands of tags. None where it can't be read, which is complained about once it is asked for.
     fn digest_of_tag_file(&self, path: &Path, algorithm: Algorithm) -> Option<Digest> {
         let state = state_of(path)?;
-        let lock = || self.tag_digests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, digest)) = lock().get(path)
+        if let Some((known, digest)) = lock(&self.tag_digests).get(path)
             && *known == state
             && digest.algorithm() == algorithm
         {
             return Some(digest.clone());
         }
         let digest = Digest::with(algorithm, &read(path).ok()??);
-        lock().insert(path.to_owned(), (state, digest.clone()));
+        lock(&self.tag_digests).insert(path.to_owned(), (state, digest.clone()));
         Some(digest)
     }
 
