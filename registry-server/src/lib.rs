@@ -8,6 +8,7 @@ mod front;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod lock;
 mod names;
 mod problem;
 mod query;
