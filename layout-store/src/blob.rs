@@ -83,20 +83,9 @@ impl Store {
         }
     }
 
-    /// Refuses a folder of blobs that is a symbolic link, a file or a device: what it leads to isn't the store's.
+    /// Refuses a folder of blobs that isn't the store's.
     fn check_folder_of(&self, blob: &Path) -> Result<(), Error> {
-        let mut path = self.root().to_owned();
-        let folder = blob.parent().unwrap_or(blob);
-        for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
-            path.push(component);
-            match kind(&path)? {
-                Kind::Nothing | Kind::Folder => {}
-                Kind::File(_) | Kind::Other => {
-                    return Err(Error::damaged(&path, "it isn't a folder of this store"));
-                }
-            }
-        }
-        Ok(())
+        folders::check_plain(self.root(), blob.parent().unwrap_or(blob))
     }
 
     /// Where a blob is or would be.

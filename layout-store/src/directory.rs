@@ -114,24 +114,23 @@ impl Directory {
     /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
     /// lost with it.
     pub fn make_folder(&self, folder: &Path, name: &dyn Display) -> Result<(), Error> {
-        let mut path = self.root.clone();
-        for component in folder.strip_prefix(&self.root).unwrap_or(folder) {
-            let above = path.clone();
-            path.push(component);
-            if self.made.contains(&path) {
-                folders::check_folder(&path, name)?;
-                continue;
-            }
-            match std::fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    folders::check_folder(&path, name)?;
+        let mut above = self.root();
+        for path in folders::way(&self.root, folder) {
+            if self.made.contains(path) {
+                folders::check_folder(path, name)?;
+            } else {
+                match std::fs::create_dir(path) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        folders::check_folder(path, name)?;
+                    }
+                    Err(error) => return Err(Error::io("making", path)(error)),
                 }
-                Err(error) => return Err(Error::io("making", &path)(error)),
+                // Whoever made it may not have come to this.
+                durable::sync(above)?;
+                self.made.insert(path.to_owned());
             }
-            // Whoever made it may not have come to this.
-            durable::sync(&above)?;
-            self.made.insert(path.clone());
+            above = path;
         }
         Ok(())
     }

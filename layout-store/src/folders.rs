@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use transload_reference::{MAX_MANIFEST_SIZE, ManifestError};
+use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest};
 
 use crate::lock::lock;
 use crate::{Error, caution, durable};
@@ -137,16 +137,30 @@ pub(crate) fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<
     })
 }
 
+/// The way down from a root to a folder below it: a path for each component, so that none is reached through a symbolic link.
+pub(crate) fn way<'a>(root: &Path, folder: &'a Path) -> impl Iterator<Item = &'a Path> {
+    let below: Vec<&Path> = folder.ancestors().take_while(|path| *path != root).collect();
+    below.into_iter().rev()
+}
+
 /// Whether every component below the root is a folder of its own.
 pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
-    let mut path = root.to_owned();
-    for component in folder.strip_prefix(root).unwrap_or(folder) {
-        path.push(component);
-        if kind(&path)? != Kind::Folder {
+    for path in way(root, folder) {
+        if kind(path)? != Kind::Folder {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Refuses a folder that is, or is below, a symbolic link, a file or a device: what that leads to isn't the store's.
+pub(crate) fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
+    for path in way(root, folder) {
+        if !matches!(kind(path)?, Kind::Nothing | Kind::Folder) {
+            return Err(Error::damaged(path, "it isn't a folder of this store"));
+        }
+    }
+    Ok(())
 }
 
 /// A small file's bytes; none if there is none.
@@ -172,6 +186,15 @@ pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Erro
             Ok(Some(bytes))
         }
     }
+}
+
+/// The manifest in a file, verified; none if there is none.
+pub(crate) fn manifest_at(path: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+    let verified = read(path)?.map(|bytes| RawManifest::verified(bytes, None, digest));
+    verified.transpose().map_err(|source| Error::Manifest {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// What tells that a file has changed: its inode, size and time of change.

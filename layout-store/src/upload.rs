@@ -16,7 +16,6 @@ use crate::blob::read_all;
 use crate::directory::Directory;
 use crate::folders::{self, Kind, OWN, kind};
 use crate::lease::{self, Share};
-use crate::verify::check_plain;
 use crate::{Error, Store, durable};
 
 /// How many characters an upload's name has.
@@ -132,7 +131,7 @@ impl Store {
         if kind(&folder)? == Kind::Nothing {
             return Ok(Vec::new());
         }
-        check_plain(self.root(), &folder)?;
+        folders::check_plain(self.root(), &folder)?;
         let mut found = Vec::new();
         for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
             let path = entry.map_err(Error::io("reading", &folder))?.path();

@@ -6,7 +6,7 @@ use transload_reference::{Registry, Repository, Tag};
 
 use super::KubeKey;
 use crate::Error;
-use crate::folders::{BLOBS, Kind, check_folder, kind};
+use crate::folders::{BLOBS, Kind, check_folder, kind, way};
 
 pub(crate) const MANIFESTS: &str = "manifests";
 pub(crate) const LAYOUT: &str = "layout";
@@ -66,15 +66,13 @@ fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a s
 impl KubeKey {
     pub(super) fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
         let folder = manifests(self.root(), repository)?.swap_remove(0);
-        let mut path = self.root().to_owned();
-        for component in folder.strip_prefix(self.root()).unwrap_or(&folder) {
-            path.push(component);
-            if kind(&path)? == Kind::Nothing {
+        for path in way(self.root(), &folder) {
+            if kind(path)? == Kind::Nothing {
                 return Ok(());
             }
-            check_folder(&path, repository)?;
+            check_folder(path, repository)?;
         }
-        path.push(LAYOUT);
+        let path = folder.join(LAYOUT);
         if tag.is_some() && kind(&path)? == Kind::Folder {
             return Err(Error::Collision {
                 name: repository.to_string(),

@@ -11,7 +11,7 @@ use super::KubeKey;
 use super::folders::{self, DOCKER_HUB, DOCKER_HUB_API, LAYOUT};
 use super::images::age;
 use super::tag_map::TagMap;
-use crate::folders::{Kind, is_plain, kind, read, state_of};
+use crate::folders::{Kind, is_plain, kind, manifest_at, read, state_of};
 use crate::lock::lock;
 use crate::{Error, durable, sparse};
 
@@ -78,7 +78,9 @@ impl KubeKey {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<RawManifest>, Error> {
-        self.first_of(repository, |folder| own_file(folder, digest))
+        self.first_of(repository, |folder| {
+            manifest_at(&folder.join(digest.as_str()), digest)
+        })
     }
 
     /// What is found in the first of the repository's folders that has it. A folder that can't be read spoils nothing that
@@ -120,7 +122,7 @@ impl KubeKey {
     }
 
     fn manifest_in(&self, folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-        if let Some(manifest) = own_file(folder, digest)? {
+        if let Some(manifest) = manifest_at(&folder.join(digest.as_str()), digest)? {
             return Ok(Some(manifest));
         }
         // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
@@ -133,11 +135,8 @@ impl KubeKey {
             if self.digest_of_tag_file(&path, digest.algorithm()).as_ref() != Some(digest) {
                 continue;
             }
-            if let Some(bytes) = read(&path)? {
-                let parsed = RawManifest::verified(bytes, None, digest);
-                return parsed
-                    .map(Some)
-                    .map_err(|source| Error::Manifest { path, source });
+            if let Some(manifest) = manifest_at(&path, digest)? {
+                return Ok(Some(manifest));
             }
         }
         Ok(None)
@@ -239,13 +238,8 @@ impl KubeKey {
         if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
             return Ok(());
         }
-        let manifest = folder.join(digest.to_string());
-        let bytes = read(&manifest)?.unwrap_or_default();
-        let verified = RawManifest::verified(bytes, None, digest);
-        let manifest = verified.map_err(|source| Error::Manifest {
-            path: manifest,
-            source,
-        })?;
+        let manifest_path = folder.join(digest.as_str());
+        let manifest = manifest_at(&manifest_path, digest)?.ok_or_else(|| not_there(&manifest_path))?;
         let is_own = path.symlink_metadata().is_ok_and(|file| file.nlink() == 1);
         if is_own && read(&path)?.is_some_and(|bytes| bytes == manifest.bytes()) {
             return Ok(());
@@ -281,20 +275,23 @@ fn check_is_there(folder: &Path, digest: &Digest) -> Result<(), Error> {
     let path = folder.join(digest.as_str());
     match kind(&path)? {
         Kind::File(_) => Ok(()),
-        _ => Err(Error::io("tagging", &path)(io::ErrorKind::NotFound.into())),
+        _ => Err(not_there(&path)),
     }
 }
 
-/// The manifest that a folder has under its digest, verified.
-fn own_file(folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-    let path = folder.join(digest.to_string());
-    let Some(bytes) = read(&path)? else {
-        return Ok(None);
-    };
-    let verified = RawManifest::verified(bytes, None, digest);
-    verified
-        .map(Some)
-        .map_err(|source| Error::Manifest { path, source })
+fn not_there(path: &Path) -> Error {
+    Error::io("tagging", path)(io::ErrorKind::NotFound.into())
+}
+
+/// What a folder has under digests.
+pub(super) fn named_by_digests(folder: &Path) -> Result<Vec<(Digest, PathBuf)>, Error> {
+    let mut named = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        let digest = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        named.extend(digest.map(|digest| (digest, entry.path())));
+    }
+    Ok(named)
 }
 
 /// The tags that a folder of manifests has as files.

@@ -30,8 +30,8 @@ pub(super) fn all(root: &Path) -> Result<BTreeSet<Repository>, Error> {
     Ok(found)
 }
 
-/// The registry whose repositories are in a folder of this name.
-fn registry_of(name: &str) -> Option<Registry> {
+/// The registry whose repositories are in a folder of this name. One that is written in another way than its registry is out of reach.
+pub(super) fn registry_of(name: &str) -> Option<Registry> {
     if name == BLOBS || name == OWN || is_namespace_of_docker_hub(name) {
         return None;
     }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use transload_reference::{Digest, RawManifest, Repository, Tag};
 
 use super::KubeKey;
 use super::folders::{self as places, LAYOUT};
-use super::manifests::tag_files;
+use super::manifests::{named_by_digests, tag_files};
 use super::tag_map::TagMap;
-use crate::folders::{self, read};
+use crate::folders::{self, Kind, kind, manifest_at, read};
 use crate::prune::has_part;
 use crate::subjects::readable;
 use crate::{Error, Removed, StoredImage, durable};
@@ -53,8 +53,8 @@ impl KubeKey {
             }
         }
         for folder in self.readable_folders(repository)? {
-            for name in manifest_files(&folder)? {
-                let bytes = read(&folder.join(name.as_str()))?.unwrap_or_default();
+            for (name, path) in named_by_digests(&folder)? {
+                let bytes = read(&path)?.unwrap_or_default();
                 let index = RawManifest::parse(bytes, None);
                 if index.is_ok_and(|index| has_part(&index, digest)) && name != *manifest.digest() {
                     return Ok(Removed::Needed);
@@ -128,28 +128,20 @@ impl KubeKey {
     pub(super) fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
         let mut subjects = BTreeMap::new();
         for folder in self.readable_folders(repository)? {
-            for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
+            for (digest, path) in named_by_digests(&folder)? {
                 self.directory.check_stop()?;
-                let entry = entry.map_err(Error::io("reading", &folder))?;
-                let name = entry.file_name().into_string().unwrap_or_default();
-                let named: Option<Digest> = name.parse().ok();
-                // The oldest generations have a manifest only under its tag.
-                if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
-                    continue;
-                }
-                let path = entry.path();
-                let subject = match named {
-                    Some(digest) => {
-                        let subject = self.subjects.of(&digest, || verified(&path, &digest))?;
-                        subject.map(|subject| (digest, subject))
-                    }
-                    None => readable(read(&path))?.and_then(|bytes| {
-                        let manifest = RawManifest::parse(bytes, None).ok()?;
-                        let subject = manifest.view().subject()?.digest.clone();
-                        Some((manifest.digest().clone(), subject))
-                    }),
-                };
-                subjects.extend(subject);
+                let subject = self.subjects.of(&digest, || manifest_at(&path, &digest))?;
+                subjects.extend(subject.map(|subject| (digest, subject)));
+            }
+            // The oldest generations have a manifest only under its tag.
+            for tag in tag_files(&folder)? {
+                self.directory.check_stop()?;
+                let bytes = readable(read(&folder.join(tag.as_str())))?;
+                let manifest = bytes.and_then(|bytes| RawManifest::parse(bytes, None).ok());
+                subjects.extend(manifest.and_then(|manifest| {
+                    let subject = manifest.view().subject()?.digest.clone();
+                    Some((manifest.digest().clone(), subject))
+                }));
             }
         }
         Ok(subjects)
@@ -162,48 +154,12 @@ impl KubeKey {
     ) -> Result<Vec<PathBuf>, Error> {
         let mut found = Vec::new();
         for folder in self.readable_folders(repository)? {
-            unreached_in(&folder, reached, &mut found)?;
+            for (digest, path) in named_by_digests(&folder)? {
+                if !reached.contains(&digest) && matches!(kind(&path)?, Kind::File(_)) {
+                    found.push(path);
+                }
+            }
         }
         Ok(found)
     }
-}
-
-/// Reads a manifest whose file has its digest's name; none if it isn't there, or has other bytes.
-fn verified(path: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-    let bytes = read(path)?;
-    Ok(bytes.and_then(|bytes| RawManifest::verified(bytes, None, digest).ok()))
-}
-
-/// The digests that a folder has manifests of.
-fn manifest_files(folder: &Path) -> Result<Vec<Digest>, Error> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
-        let entry = entry.map_err(Error::io("reading", folder))?;
-        found.extend(
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<Digest>().ok()),
-        );
-    }
-    Ok(found)
-}
-
-/// Notes the files in a folder of manifests that are named by a digest which isn't reached.
-fn unreached_in(folder: &Path, reached: &HashSet<Digest>, found: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry.map_err(Error::io("reading", folder))?;
-        let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if let Some(digest) = digest
-            && is_file
-            && !reached.contains(&digest)
-        {
-            found.push(entry.path());
-        }
-    }
-    Ok(())
 }

@@ -20,7 +20,7 @@ use transload_reference::{
 
 use crate::directory::Directory;
 use crate::file_cache::FileCache;
-use crate::folders::{self, BLOBS, Kind, kind, read};
+use crate::folders::{self, BLOBS, Kind, kind, manifest_at, read};
 use crate::layout::Layout;
 use crate::repair::{OldTagFile, TagFlaw};
 use crate::subjects::{Subjects, readable};
@@ -70,13 +70,7 @@ impl Oci {
         if !folders::is_plain(self.directory.root(), folder)? {
             return Ok(None);
         }
-        let Some(bytes) = read(&path)? else {
-            return Ok(None);
-        };
-        let verified = RawManifest::verified(bytes, None, digest);
-        verified
-            .map(Some)
-            .map_err(|source| Error::Manifest { path, source })
+        manifest_at(&path, digest)
     }
 
     /// The descriptor of a manifest that is to get a name.
