@@ -1,6 +1,6 @@
 //! Removing images' names, and manifests.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -10,13 +10,25 @@ use super::KubeKey;
 use super::folders::{self as places, LAYOUT};
 use super::manifests::{named_by_digests, tag_files};
 use super::tag_map::TagMap;
-use crate::folders::{self, Kind, kind, manifest_at, read};
+use crate::folders::{self, Kind, kind, read};
+use crate::layout::{Manifests, Naming, Pruning};
 use crate::prune::has_part;
-use crate::subjects::readable;
 use crate::{Error, Removed, StoredImage, durable};
 
-impl KubeKey {
-    pub(super) fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+impl Pruning for KubeKey {
+    fn unreached(&self, repository: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            for (digest, path) in named_by_digests(&folder)? {
+                if !reached.contains(&digest) && matches!(kind(&path)?, Kind::File(_)) {
+                    found.push(path);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
         for images in images.chunk_by(|a, b| a.reference.repository() == b.reference.repository()) {
             self.directory.check_stop()?;
             let tags: Vec<&Tag> = images.iter().filter_map(|image| image.reference.tag()).collect();
@@ -27,7 +39,7 @@ impl KubeKey {
         Ok(())
     }
 
-    pub(super) fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
         let mut changed = HashSet::new();
         for (repository, path) in manifests {
             self.directory.check_stop()?;
@@ -41,14 +53,14 @@ impl KubeKey {
         changed.into_iter().try_for_each(durable::sync)
     }
 
-    pub(super) fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
         // What the oldest generation has under its tag alone gets a file of its own first.
         let Some(manifest) = self.manifest(repository, digest)? else {
             return Ok(Removed::Missing);
         };
         let mut tags = Vec::new();
         for tag in self.tags(repository)? {
-            if self.newest_of(repository, &tag)?.as_ref() == Some(digest) {
+            if self.tagged(repository, &tag)?.as_ref() == Some(digest) {
                 tags.push(tag);
             }
         }
@@ -70,6 +82,30 @@ impl KubeKey {
         Ok(Removed::Done)
     }
 
+    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
+    fn tidy(&self, repositories: &BTreeSet<&Repository>) {
+        for repository in repositories {
+            self.remove_empty_notes(repository);
+            let Ok(folders) = places::manifests(self.root(), repository) else {
+                continue;
+            };
+            for folder in folders {
+                if !folders::is_plain(self.root(), &folder).unwrap_or(false) {
+                    continue;
+                }
+                let is_empty = TagMap::read(&folder).is_ok_and(|layout| layout.is_empty());
+                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
+                    let _ = fs::remove_file(folder.join(LAYOUT));
+                }
+                let above = folder.ancestors().take_while(|path| *path != self.root());
+                // The first that isn't empty ends the climb.
+                let _ = above.map(fs::remove_dir).find(Result::is_err);
+            }
+        }
+    }
+}
+
+impl KubeKey {
     /// Removes tags of a repository from its tag maps, each written once, and their files. The files go first: a tag whose removal is cut
     /// short is still in the map, and not in its file alone, where other programs don't look for it.
     pub(super) fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<bool, Error> {
@@ -94,28 +130,6 @@ impl KubeKey {
         Ok(removed)
     }
 
-    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
-    pub(super) fn remove_empty_repositories(&self, repositories: &BTreeSet<&Repository>) {
-        for repository in repositories {
-            self.remove_empty_notes(repository);
-            let Ok(folders) = places::manifests(self.root(), repository) else {
-                continue;
-            };
-            for folder in folders {
-                if !folders::is_plain(self.root(), &folder).unwrap_or(false) {
-                    continue;
-                }
-                let is_empty = TagMap::read(&folder).is_ok_and(|layout| layout.is_empty());
-                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
-                    let _ = fs::remove_file(folder.join(LAYOUT));
-                }
-                let above = folder.ancestors().take_while(|path| *path != self.root());
-                // The first that isn't empty ends the climb.
-                let _ = above.map(fs::remove_dir).find(Result::is_err);
-            }
-        }
-    }
-
     /// Removes the folders that held a repository's notes, where they hold nothing more.
     fn remove_empty_notes(&self, repository: &Repository) {
         let folder = self.notes(repository);
@@ -123,43 +137,5 @@ impl KubeKey {
         let above = folder.ancestors().take_while(|path| *path != own);
         // The first that isn't empty, or isn't there, ends the climb.
         let _ = above.map(fs::remove_dir).find(Result::is_err);
-    }
-
-    pub(super) fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
-        let mut subjects = BTreeMap::new();
-        for folder in self.readable_folders(repository)? {
-            for (digest, path) in named_by_digests(&folder)? {
-                self.directory.check_stop()?;
-                let subject = self.subjects.of(&digest, || manifest_at(&path, &digest))?;
-                subjects.extend(subject.map(|subject| (digest, subject)));
-            }
-            // The oldest generations have a manifest only under its tag.
-            for tag in tag_files(&folder)? {
-                self.directory.check_stop()?;
-                let bytes = readable(read(&folder.join(tag.as_str())))?;
-                let manifest = bytes.and_then(|bytes| RawManifest::parse(bytes, None).ok());
-                subjects.extend(manifest.and_then(|manifest| {
-                    let subject = manifest.view().subject()?.digest.clone();
-                    Some((manifest.digest().clone(), subject))
-                }));
-            }
-        }
-        Ok(subjects)
-    }
-
-    pub(super) fn unreached(
-        &self,
-        repository: &Repository,
-        reached: &HashSet<Digest>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let mut found = Vec::new();
-        for folder in self.readable_folders(repository)? {
-            for (digest, path) in named_by_digests(&folder)? {
-                if !reached.contains(&digest) && matches!(kind(&path)?, Kind::File(_)) {
-                    found.push(path);
-                }
-            }
-        }
-        Ok(found)
     }
 }
