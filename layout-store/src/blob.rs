@@ -1,5 +1,7 @@
 //! Blobs: reading and writing.
 
+use std::error;
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +14,7 @@ use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, Kind, kind};
 use crate::lease::Share;
-use crate::{CommitError, Error, Store, Verdict, colons, durable, lease};
+use crate::{Error, Store, Verdict, colons, durable, lease};
 
 /// How many bytes of a partial blob are hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
@@ -83,20 +85,9 @@ impl Store {
         }
     }
 
-    /// Refuses a folder of blobs that is a symbolic link, a file or a device: what it leads to isn't the store's.
+    /// Refuses a folder of blobs that isn't the store's.
     fn check_folder_of(&self, blob: &Path) -> Result<(), Error> {
-        let mut path = self.root().to_owned();
-        let folder = blob.parent().unwrap_or(blob);
-        for component in folder.strip_prefix(self.root()).unwrap_or(folder) {
-            path.push(component);
-            match kind(&path)? {
-                Kind::Nothing | Kind::Folder => {}
-                Kind::File(_) | Kind::Other => {
-                    return Err(Error::damaged(&path, "it isn't a folder of this store"));
-                }
-            }
-        }
-        Ok(())
+        folders::check_plain(self.root(), blob.parent().unwrap_or(blob))
     }
 
     /// Where a blob is or would be.
@@ -260,6 +251,26 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// Takes all that a reader gives, through a buffer, and tells how many bytes those were.
+    ///
+    /// # Errors
+    /// The reader's own, as they are; else as [`BlobWriter::write`], within an [`io::Error`] that `downcast` gives back.
+    pub fn write_from(&mut self, mut bytes: impl Read) -> io::Result<u64> {
+        let mut chunk = vec![0; CHUNK];
+        let mut total = 0;
+        loop {
+            match bytes.read(&mut chunk) {
+                Ok(0) => return Ok(total),
+                Ok(count) => {
+                    self.write(&chunk[..count]).map_err(io::Error::other)?;
+                    total += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Forgets all bytes, those of an earlier try too.
     ///
     /// # Errors
@@ -303,6 +314,34 @@ impl BlobWriter {
         self.names.note();
         // There are none, but for those of a try that another one overtook.
         self.forget_parts()
+    }
+}
+
+/// Why a blob got no name. It becomes an [`Error`] where the writer isn't of interest.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CommitError {
+    /// What went wrong.
+    pub error: Error,
+    /// The writer, where the bytes weren't the blob's: [`BlobWriter::restart`] begins anew.
+    pub writer: Option<Box<BlobWriter>>,
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl error::Error for CommitError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Error {
+        error.error
     }
 }
 

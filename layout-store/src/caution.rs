@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::io::Errno;
+
+use crate::lock::lock;
 
 /// Something that a store's filesystem can't do and that a store works without, less safely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,15 +36,11 @@ pub(crate) struct Cautions(Mutex<BTreeSet<Caution>>);
 
 impl Cautions {
     pub fn note(&self, caution: Caution) {
-        self.lock().insert(caution);
+        lock(&self.0).insert(caution);
     }
 
     pub fn all(&self) -> Vec<Caution> {
-        self.lock().iter().copied().collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<Caution>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).iter().copied().collect()
     }
 }
 

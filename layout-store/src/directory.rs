@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::blob_names::BlobNames;
-use crate::caution::{self, Caution, Cautions};
+use crate::caution::Cautions;
 use crate::durable::Names;
 use crate::folders::{self, Kind, Made, OWN, TEMPORARY, kind};
-use crate::lease::{self, Share, Taken};
+use crate::lease::{self, Share};
+use crate::lock::lock;
 use crate::{Error, durable};
 
 /// A directory that this process has open.
@@ -37,7 +38,7 @@ impl Directory {
     pub fn new(
         root: &Path,
         blob_names: BlobNames,
-        lease: Option<File>,
+        lease: File,
         cautions: Arc<Cautions>,
         cancel: Arc<AtomicBool>,
     ) -> Directory {
@@ -49,7 +50,7 @@ impl Directory {
             cancel,
             made: Made::default(),
             tagging: Mutex::default(),
-            lease: Mutex::new(lease),
+            lease: Mutex::new(Some(lease)),
         }
     }
 
@@ -70,43 +71,28 @@ impl Directory {
 
     /// See [`Store::release`](crate::Store::release).
     pub fn release(&self) {
-        *self.held() = None;
+        *lock(&self.lease) = None;
         // Who takes its place may remove folders.
         self.forget_made();
     }
 
     /// See [`Store::try_renew`](crate::Store::try_renew).
     pub fn try_renew(&self) -> Result<bool, Error> {
-        let mut held = self.held();
-        if held.is_some() {
-            return Ok(true);
+        let mut held = lock(&self.lease);
+        if held.is_none() {
+            *held = lease::try_take(&self.root, Share::Shared, &self.cautions)?;
         }
-        match lease::try_take(&self.root, &self.cautions)? {
-            Taken::Lease(lease) => *held = Some(lease),
-            Taken::NoLocks => {}
-            Taken::InUse => return Ok(false),
-        }
-        Ok(true)
+        Ok(held.is_some())
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<File>> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a lock, waiting for it until the cancel flag is set. Where the filesystem has no locks, that is noted.
+    /// Takes a lock, waiting for it until the cancel flag is set.
     pub fn lock(&self, file: &File, path: &Path, share: Share, why: &str) -> Result<(), Error> {
-        match lease::lock(file, path, share, &self.cancel, why) {
-            Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
-                self.cautions.note(Caution::NoLocks);
-                Ok(())
-            }
-            result => result,
-        }
+        lease::lock(file, path, share, &self.cautions, &self.cancel, why)
     }
 
     /// Locks what tags stand for against other threads and processes, until the lock is dropped.
     pub fn lock_tags(&self) -> Result<TagLock<'_>, Error> {
-        let thread = self.tagging.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = lock(&self.tagging);
         self.own_folder()?;
         let path = folders::tag_lock(self.root());
         let file = lease::open(&path)?;
@@ -128,24 +114,23 @@ impl Directory {
     /// link in a directory from elsewhere leads nowhere. The folders' names are durable then: what is written into one must not be
     /// lost with it.
     pub fn make_folder(&self, folder: &Path, name: &dyn Display) -> Result<(), Error> {
-        let mut path = self.root.clone();
-        for component in folder.strip_prefix(&self.root).unwrap_or(folder) {
-            let above = path.clone();
-            path.push(component);
-            if self.made.contains(&path) {
-                folders::check_folder(&path, name)?;
-                continue;
-            }
-            match std::fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    folders::check_folder(&path, name)?;
+        let mut above = self.root();
+        for path in folders::way(&self.root, folder) {
+            if self.made.contains(path) {
+                folders::check_folder(path, name)?;
+            } else {
+                match std::fs::create_dir(path) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        folders::check_folder(path, name)?;
+                    }
+                    Err(error) => return Err(Error::io("making", path)(error)),
                 }
-                Err(error) => return Err(Error::io("making", &path)(error)),
+                // Whoever made it may not have come to this.
+                durable::sync(above)?;
+                self.made.insert(path.to_owned());
             }
-            // Whoever made it may not have come to this.
-            durable::sync(&above)?;
-            self.made.insert(path.clone());
+            above = path;
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
 use crate::caution::{self, Caution, Cautions};
+use crate::lock::lock;
 
 /// Whether the names in some folders are durable. Whoever needs that waits for one flush, which serves all who wait.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Names {
 
     /// Makes every name durable that was noted before this.
     pub fn settle<'a>(&self, folders: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durable = lock(&self.durable);
         let seen = self.seen.load(Ordering::Acquire);
         if *durable < seen {
             folders.into_iter().try_for_each(sync)?;

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::Error;
 use crate::folders::{FileState, state_of};
+use crate::lock::lock;
 
 /// A file of fewer bytes is quickly parsed, and a store may have thousands of them.
 const WORTH_KEEPING: u64 = 2048;
@@ -43,7 +44,7 @@ impl<T> FileCache<T> {
         if state_of(path).is_none_or(|(_, size, _)| size < WORTH_KEEPING) {
             return parse().map(Arc::new);
         }
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         // Another thread may have read it meanwhile.
         let state = state_of(path);
         if let (Some(state), Some((known, parsed))) = (&state, known.get(path))
@@ -63,12 +64,8 @@ impl<T> FileCache<T> {
     /// clock loses what it wrote, or what was written here, in any case.
     pub fn wrote(&self, path: &Path, written: T) {
         if let Some(state) = state_of(path).filter(|state| state.1 >= WORTH_KEEPING && has_fine_time(state)) {
-            self.lock().insert(path.to_owned(), (state, Arc::new(written)));
+            lock(&self.known).insert(path.to_owned(), (state, Arc::new(written)));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, (FileState, Arc<T>)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,11 +5,12 @@ use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
-use transload_reference::{MAX_MANIFEST_SIZE, ManifestError};
+use transload_reference::{Digest, MAX_MANIFEST_SIZE, ManifestError, RawManifest};
 
+use crate::lock::lock;
 use crate::{Error, caution, durable};
 
 pub(crate) const BLOBS: &str = "blobs";
@@ -71,20 +72,16 @@ pub(crate) struct Made(Mutex<HashSet<PathBuf>>);
 
 impl Made {
     pub fn contains(&self, folder: &Path) -> bool {
-        self.lock().contains(folder)
+        lock(&self.0).contains(folder)
     }
 
     pub fn insert(&self, folder: PathBuf) {
-        self.lock().insert(folder);
+        lock(&self.0).insert(folder);
     }
 
     /// Folders were removed: each is to be made again.
     pub fn forget(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).clear();
     }
 }
 
@@ -140,16 +137,30 @@ pub(crate) fn check_folder(path: &Path, name: &dyn std::fmt::Display) -> Result<
     })
 }
 
+/// The way down from a root to a folder below it: a path for each component, so that none is reached through a symbolic link.
+pub(crate) fn way<'a>(root: &Path, folder: &'a Path) -> impl Iterator<Item = &'a Path> {
+    let below: Vec<&Path> = folder.ancestors().take_while(|path| *path != root).collect();
+    below.into_iter().rev()
+}
+
 /// Whether every component below the root is a folder of its own.
 pub(crate) fn is_plain(root: &Path, folder: &Path) -> Result<bool, Error> {
-    let mut path = root.to_owned();
-    for component in folder.strip_prefix(root).unwrap_or(folder) {
-        path.push(component);
-        if kind(&path)? != Kind::Folder {
+    for path in way(root, folder) {
+        if kind(path)? != Kind::Folder {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Refuses a folder that is, or is below, a symbolic link, a file or a device: what that leads to isn't the store's.
+pub(crate) fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
+    for path in way(root, folder) {
+        if !matches!(kind(path)?, Kind::Nothing | Kind::Folder) {
+            return Err(Error::damaged(path, "it isn't a folder of this store"));
+        }
+    }
+    Ok(())
 }
 
 /// A small file's bytes; none if there is none.
@@ -175,6 +186,15 @@ pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Erro
             Ok(Some(bytes))
         }
     }
+}
+
+/// The manifest in a file, verified; none if there is none.
+pub(crate) fn manifest_at(path: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
+    let verified = read(path)?.map(|bytes| RawManifest::verified(bytes, None, digest));
+    verified.transpose().map_err(|source| Error::Manifest {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// What tells that a file has changed: its inode, size and time of change.

@@ -49,126 +49,81 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
     file.map_err(Error::io("opening", path))
 }
 
-/// Takes a lock, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
+/// Tries to take a lock. Returns false while somebody else has one that excludes it. Where the filesystem has no locks, that is noted, and
+/// the lock keeps nobody away.
+pub(crate) fn try_lock(file: &File, path: &Path, share: Share, cautions: &Cautions) -> Result<bool, Error> {
+    let taken = match share {
+        Share::Shared => file.try_lock_shared(),
+        Share::Alone => file.try_lock(),
+    };
+    match taken {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if caution::has_no_locks(&error) => {
+            cautions.note(Caution::NoLocks);
+            Ok(true)
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io("locking", path)(error)),
+    }
+}
+
+/// Takes a lock as [`try_lock`] does, waiting for it until `cancel` is set. A wait that takes its time is told once, with who is in the way.
 pub(crate) fn lock(
     file: &File,
     path: &Path,
     share: Share,
+    cautions: &Cautions,
     cancel: &AtomicBool,
     why: &str,
 ) -> Result<(), Error> {
     let began = Instant::now();
     let mut has_told = false;
-    loop {
-        let taken = match share {
-            Share::Shared => file.try_lock_shared(),
-            Share::Alone => file.try_lock(),
-        };
-        match taken {
-            Ok(()) => {
-                if has_told {
-                    let waited = began.elapsed().as_secs_f64();
-                    log::warn!(target: WAIT_IS_OVER, "{} is free after {waited:.1} s", path.display());
-                }
-                return Ok(());
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::io("locking", path)(error)),
-            Err(TryLockError::WouldBlock) if cancel.load(Ordering::Relaxed) => {
-                return Err(Error::Stopped {
-                    path: path.to_owned(),
-                });
-            }
-            Err(TryLockError::WouldBlock) => {
-                if began.elapsed() >= GRACE && !std::mem::replace(&mut has_told, true) {
-                    log::warn!(target: WAITING, "waiting for {}{}: {why}", path.display(), holders(file));
-                }
-                // The kernel's own wait couldn't be ended by `cancel`.
-                std::thread::sleep(PAUSE);
-            }
+    while !try_lock(file, path, share, cautions)? {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Stopped {
+                path: path.to_owned(),
+            });
         }
-    }
-}
-
-/// Takes a lease on a store; none where the filesystem knows no locks.
-pub(crate) fn take(root: &Path, cancel: &AtomicBool, cautions: &Cautions) -> Result<Option<File>, Error> {
-    let folder = File::open(root).map_err(Error::io("opening", root))?;
-    match lock(&folder, root, Share::Shared, cancel, "images are being removed") {
-        Ok(()) => Ok(Some(folder)),
-        Err(Error::Io { source, .. }) => {
-            log::debug!("{}: no locks: {source}", root.display());
-            cautions.note(Caution::NoLocks);
-            Ok(None)
+        if began.elapsed() >= GRACE && !std::mem::replace(&mut has_told, true) {
+            log::warn!(target: WAITING, "waiting for {}{}: {why}", path.display(), holders(file));
         }
-        Err(other) => Err(other),
+        // The kernel's own wait couldn't be ended by `cancel`.
+        std::thread::sleep(PAUSE);
     }
+    if has_told {
+        let waited = began.elapsed().as_secs_f64();
+        log::warn!(target: WAIT_IS_OVER, "{} is free after {waited:.1} s", path.display());
+    }
+    Ok(())
 }
 
-/// What came of a try to take a lease.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Lease(File),
-    /// The filesystem knows no locks.
-    NoLocks,
-    /// Somebody has one that excludes it.
-    InUse,
-}
-
-/// Takes a lease beside others', without waiting.
-pub(crate) fn try_take(root: &Path, cautions: &Cautions) -> Result<Taken, Error> {
-    let folder = File::open(root).map_err(Error::io("opening", root))?;
-    let taken = folder.try_lock_shared();
-    judge(taken, folder, root, cautions)
-}
-
-/// Takes the lease that nobody else has one beside, without waiting.
-pub(crate) fn try_take_alone(root: &Path, cautions: &Cautions) -> Result<Taken, Error> {
-    let folder = File::open(root).map_err(Error::io("opening", root))?;
-    let taken = folder.try_lock();
-    judge(taken, folder, root, cautions)
-}
-
-fn judge(
-    taken: Result<(), TryLockError>,
-    folder: File,
+/// Takes a lease on a store, waiting for it until `cancel` is set.
+pub(crate) fn take(
     root: &Path,
+    share: Share,
     cautions: &Cautions,
-) -> Result<Taken, Error> {
-    match taken {
-        Ok(()) => Ok(Taken::Lease(folder)),
-        Err(TryLockError::WouldBlock) => Ok(Taken::InUse),
-        Err(TryLockError::Error(source)) if caution::has_no_locks(&source) => {
-            cautions.note(Caution::NoLocks);
-            Ok(Taken::NoLocks)
-        }
-        Err(TryLockError::Error(source)) => Err(Error::io("locking", root)(source)),
-    }
-}
-
-/// Takes the lease that nobody else has one beside; none where the filesystem knows no locks.
-pub(crate) fn take_alone(
-    root: &Path,
     cancel: &AtomicBool,
-    cautions: &Cautions,
-) -> Result<Option<File>, Error> {
+) -> Result<File, Error> {
     let folder = File::open(root).map_err(Error::io("opening", root))?;
-    match lock(&folder, root, Share::Alone, cancel, "others use the directory") {
-        Ok(()) => Ok(Some(folder)),
-        Err(Error::Io { source, .. }) if caution::has_no_locks(&source) => {
-            cautions.note(Caution::NoLocks);
-            Ok(None)
-        }
-        Err(other) => Err(other),
-    }
+    let why = match share {
+        Share::Shared => "images are being removed",
+        Share::Alone => "others use the directory",
+    };
+    lock(&folder, root, share, cautions, cancel, why)?;
+    Ok(folder)
+}
+
+/// Takes a lease without waiting; none while somebody has one that excludes it.
+pub(crate) fn try_take(root: &Path, share: Share, cautions: &Cautions) -> Result<Option<File>, Error> {
+    let folder = File::open(root).map_err(Error::io("opening", root))?;
+    Ok(try_lock(&folder, root, share, cautions)?.then_some(folder))
 }
 
 /// Finds out whether files can be locked, before anything is written: some filesystems have locks of folders, and so a lease, and
 /// none of files.
 pub(crate) fn try_locks_of_files(root: &Path, cautions: &Cautions) {
-    let tried = tempfile::tempfile_in(root.join(OWN)).map(|file| file.try_lock());
-    if let Ok(Err(TryLockError::Error(error))) = tried
-        && caution::has_no_locks(&error)
-    {
-        cautions.note(Caution::NoLocks);
+    if let Ok(file) = tempfile::tempfile_in(root.join(OWN)) {
+        let _ = try_lock(&file, root, Share::Alone, cautions);
     }
 }
 
@@ -251,6 +206,10 @@ fn command(process: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+
     use super::*;
 
     #[test]
@@ -263,6 +222,24 @@ mod tests {
 4: FLOCK  ADVISORY  READ 8 08:01:56789 0 EOF
 ";
         assert_eq!(lock_owners(locks, 0x801, 5678).collect::<Vec<_>>(), [1234, 1235]);
+    }
+
+    #[test]
+    fn a_lock_that_fails_is_not_taken_for_one_that_the_filesystem_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        // The kernel refuses to lock what is open as a path alone.
+        let path_only = OFlags::PATH.bits().cast_signed();
+        let file = File::options()
+            .read(true)
+            .custom_flags(path_only)
+            .open(folder.path())
+            .unwrap();
+        for share in [Share::Shared, Share::Alone] {
+            let cautions = Cautions::default();
+            let error = try_lock(&file, folder.path(), share, &cautions).unwrap_err();
+            assert!(error.to_string().starts_with("locking "), "{error}");
+            assert_eq!(cautions.all(), []);
+        }
     }
 
     #[test]

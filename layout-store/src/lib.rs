@@ -54,12 +54,10 @@
 //! - Remove: [`Store::untag`]; [`Store::open_exclusively`] gives the right to [`Exclusive::delete`] images, and [`Exclusive::garbage`] is
 //!   what no image needs that stays.
 
-mod archive;
 mod blob;
 mod blob_names;
 mod caution;
 mod colons;
-mod commit;
 mod directory;
 pub mod disk;
 mod durable;
@@ -74,6 +72,7 @@ mod images;
 mod kubekey;
 mod layout;
 mod lease;
+mod lock;
 mod oci;
 mod open;
 mod part;
@@ -87,9 +86,8 @@ mod subjects;
 mod upload;
 mod verify;
 
-pub use blob::BlobWriter;
+pub use blob::{BlobWriter, CommitError};
 pub use caution::Caution;
-pub use commit::CommitError;
 pub use error::Error;
 pub use format::Format;
 pub use images::{Damage, Disputed, Listing, StoredImage, part_leftovers};

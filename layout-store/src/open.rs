@@ -13,7 +13,7 @@ use crate::directory::Directory;
 use crate::folders::{self, Kind, kind};
 use crate::kubekey::KubeKey;
 use crate::layout::Layout;
-use crate::lease::Taken;
+use crate::lease::Share;
 use crate::oci::Oci;
 use crate::recognise::{Found, has_sign, recognise};
 use crate::{Error, Exclusive, Format, Store, colons, lease};
@@ -55,7 +55,7 @@ impl OpenOptions {
     /// # Errors
     /// Where the folder isn't there, can't be read or is something else.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_with(path.as_ref(), lease::take)
+        self.open_with(path.as_ref(), Share::Shared)
     }
 
     /// See [`Store::open_exclusively`].
@@ -63,8 +63,7 @@ impl OpenOptions {
     /// # Errors
     /// As [`OpenOptions::open`], and where the folder can't be locked.
     pub fn open_exclusively(&self, path: impl AsRef<Path>) -> Result<Exclusive, Error> {
-        self.open_with(path.as_ref(), lease::take_alone)
-            .map(Exclusive::new)
+        self.open_with(path.as_ref(), Share::Alone).map(Exclusive::new)
     }
 
     /// Opens a store as [`OpenOptions::open_exclusively`] does, without waiting; none while somebody else has it open.
@@ -75,23 +74,17 @@ impl OpenOptions {
         let path = path.as_ref();
         let format = self.format_of(path)?;
         let cautions = Arc::default();
-        let lease = match lease::try_take_alone(path, &cautions)? {
-            Taken::Lease(lease) => Some(lease),
-            Taken::NoLocks => None,
-            Taken::InUse => return Ok(None),
+        let Some(lease) = lease::try_take(path, Share::Alone, &cautions)? else {
+            return Ok(None);
         };
         self.with_lease(path, format, lease, cautions)
             .map(|store| Some(Exclusive::new(store)))
     }
 
-    fn open_with(
-        &self,
-        path: &Path,
-        take: fn(&Path, &AtomicBool, &Cautions) -> Result<Option<File>, Error>,
-    ) -> Result<Store, Error> {
+    fn open_with(&self, path: &Path, share: Share) -> Result<Store, Error> {
         let format = self.format_of(path)?;
         let cautions = Arc::default();
-        let lease = take(path, &self.cancel, &cautions)?;
+        let lease = lease::take(path, share, &cautions, &self.cancel)?;
         self.with_lease(path, format, lease, cautions)
     }
 
@@ -99,7 +92,7 @@ impl OpenOptions {
         &self,
         path: &Path,
         format: Format,
-        lease: Option<File>,
+        lease: File,
         cautions: Arc<Cautions>,
     ) -> Result<Store, Error> {
         let names = match format {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use transload_reference::{Digest, RawManifest, Repository, Tag};
 
 use crate::folders::{self, Kind, kind};
-use crate::verify::check_plain;
 use crate::{Error, Flaw, Store};
 
 /// Something that is wrong with what a repository's tags stand for.
@@ -83,7 +82,7 @@ impl<'a> Repair<'a> {
     pub fn set_aside(&self, digest: &Digest) -> Result<SetAside, Error> {
         let store = self.store;
         let place = store.blob_path(digest);
-        check_plain(store.root(), place.parent().unwrap_or(store.root()))?;
+        folders::check_plain(store.root(), place.parent().unwrap_or(store.root()))?;
         let aside = match kind(&place)? {
             Kind::Nothing => None,
             Kind::Folder => return Err(Error::damaged(&place, "it is a folder: move it away")),

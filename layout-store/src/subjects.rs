@@ -1,11 +1,12 @@
 //! Which manifests refer to which.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use transload_reference::{Digest, RawManifest};
 
 use crate::Error;
+use crate::lock::lock;
 
 /// So many manifests are remembered; a few hundred bytes each.
 const MOST: usize = 100_000;
@@ -24,23 +25,19 @@ impl Subjects {
         digest: &Digest,
         read: impl FnOnce() -> Result<Option<RawManifest>, Error>,
     ) -> Result<Option<Digest>, Error> {
-        if let Some(subject) = self.lock().get(digest) {
+        if let Some(subject) = lock(&self.0).get(digest) {
             return Ok(subject.clone());
         }
         let Some(manifest) = readable(read())? else {
             return Ok(None);
         };
         let subject = manifest.view().subject().map(|subject| subject.digest.clone());
-        let mut known = self.lock();
+        let mut known = lock(&self.0);
         if known.len() >= MOST {
             known.clear();
         }
         known.insert(digest.clone(), subject.clone());
         Ok(subject)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Option<Digest>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

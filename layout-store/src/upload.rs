@@ -15,7 +15,7 @@ use transload_reference::{Algorithm, Descriptor, Digest, Hasher, MediaType, Veri
 use crate::blob::read_all;
 use crate::directory::Directory;
 use crate::folders::{self, Kind, OWN, kind};
-use crate::verify::check_plain;
+use crate::lease::{self, Share};
 use crate::{Error, Store, durable};
 
 /// How many characters an upload's name has.
@@ -131,7 +131,7 @@ impl Store {
         if kind(&folder)? == Kind::Nothing {
             return Ok(Vec::new());
         }
-        check_plain(self.root(), &folder)?;
+        folders::check_plain(self.root(), &folder)?;
         let mut found = Vec::new();
         for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
             let path = entry.map_err(Error::io("reading", &folder))?.path();
@@ -221,12 +221,9 @@ impl Upload {
     }
 
     fn lock(&self) -> Result<(), Error> {
-        match self.file.try_lock() {
-            Err(fs::TryLockError::WouldBlock) => {
-                Err(Error::io("locking", &self.path)(io::ErrorKind::WouldBlock.into()))
-            }
-            // Where there are no locks, one program at a time writes, as a caution says.
-            Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(()),
+        match lease::try_lock(&self.file, &self.path, Share::Alone, &self.directory.cautions)? {
+            true => Ok(()),
+            false => Err(Error::io("locking", &self.path)(io::ErrorKind::WouldBlock.into())),
         }
     }
 

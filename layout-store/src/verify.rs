@@ -157,7 +157,7 @@ fn files_in(
     if kind(folder)? == Kind::Nothing {
         return Ok(Vec::new());
     }
-    check_plain(root, folder)?;
+    folders::check_plain(root, folder)?;
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("reading", folder))? {
         let entry = entry.map_err(Error::io("reading", folder))?;
@@ -173,13 +173,4 @@ fn files_in(
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
-}
-
-/// What a symbolic link leads to isn't the store's, to be listed or removed.
-pub(crate) fn check_plain(root: &Path, folder: &Path) -> Result<(), Error> {
-    if folders::is_plain(root, folder)? {
-        Ok(())
-    } else {
-        Err(Error::damaged(folder, "it isn't a folder of this store"))
-    }
 }

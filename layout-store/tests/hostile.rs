@@ -1,6 +1,8 @@
 //! Directories that somebody prepared to do harm: nothing outside them is written or read, nothing waits, and what is in the way
 //! is named.
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -9,9 +11,10 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use common::{blob, manifest_of, names, repository, try_put};
 use tempfile::TempDir;
 use transload_layout_store::{Error, Flaw, Store, Verdict};
-use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository};
+use transload_reference::{Digest, Identifier, RawManifest, Repository};
 
 /// Generous: what would hang would hang for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -122,39 +125,22 @@ fn in_time<T: Send + 'static>(case: &str, work: impl FnOnce() -> T + Send + 'sta
         .unwrap_or_else(|_| panic!("{case}: it hangs, or panicked"))
 }
 
-fn descriptor(content: &[u8]) -> Descriptor {
-    Descriptor::new(MediaType::OCI_EMPTY, Digest::of(content), content.len() as u64)
-}
-
-fn put(store: &Store, content: &[u8]) -> Result<Descriptor, Error> {
-    if let Some(mut writer) = store.write_blob(&descriptor(content))? {
-        writer.write(content)?;
-        writer.commit()?;
-    }
-    Ok(descriptor(content))
-}
-
 fn manifest() -> RawManifest {
-    let config = serde_json::to_string(&descriptor(b"{}")).unwrap();
-    RawManifest::parse(
-        format!(r#"{{"schemaVersion":2,"config":{config},"layers":[]}}"#).into_bytes(),
-        None,
-    )
-    .unwrap()
+    manifest_of(&blob(b"{}"), &[])
 }
 
-fn repository() -> Repository {
-    "hub.local/team/app".parse().unwrap()
+fn app() -> Repository {
+    repository("hub.local/team/app")
 }
 
 /// Everything that a run does with a store, one after the other; the first failure.
 fn publish(root: &Path) -> Result<(), Error> {
     let store = Store::create(root)?;
-    put(&store, b"{}")?;
+    try_put(&store, b"{}")?;
     store.sync_blobs()?;
-    store.check_place(&repository(), Some(&"v1".parse().unwrap()))?;
-    store.put_manifest(&repository(), &manifest())?;
-    store.tag(&repository(), &"v1".parse().unwrap(), manifest().digest())
+    store.check_place(&app(), Some(&"v1".parse().unwrap()))?;
+    store.put_manifest(&app(), &manifest())?;
+    store.tag(&app(), &"v1".parse().unwrap(), manifest().digest())
 }
 
 /// Everything that reads.
@@ -165,15 +151,15 @@ fn read(root: &Path) -> Result<(), Error> {
         Identifier::Tag("v1".parse().unwrap()),
         manifest().digest().clone().into(),
     ] {
-        if let Some(digest) = store.resolve(&repository(), &identifier)? {
-            store.manifest(&repository(), &digest)?;
+        if let Some(digest) = store.resolve(&app(), &identifier)? {
+            store.manifest(&app(), &digest)?;
         }
     }
-    store.has_blob(&descriptor(b"{}"))?;
+    store.has_blob(&blob(b"{}"))?;
     store.open_blob(&Digest::of(b"{}"))?;
     let _ = store.blob_files()?;
     let _ = store.partial_files()?;
-    if let Verdict::Flawed(Flaw::Unreadable(error)) = store.verify_blob(&descriptor(b"{}"), |_| true) {
+    if let Verdict::Flawed(Flaw::Unreadable(error)) = store.verify_blob(&blob(b"{}"), |_| true) {
         return Err(error);
     }
     Ok(())
@@ -239,9 +225,9 @@ fn what_is_in_the_way_of_a_file_is_said_to_be_no_file() {
         let path = store.blob_path(&Digest::of(&content));
         assert!(trap.lay(&path, &outside));
         for error in [
-            store.has_blob(&descriptor(&content)).unwrap_err(),
+            store.has_blob(&blob(&content)).unwrap_err(),
             store.open_blob(&Digest::of(&content)).unwrap_err(),
-            put(&store, &content).unwrap_err(),
+            try_put(&store, &content).unwrap_err(),
         ] {
             assert_eq!(
                 error.to_string(),
@@ -275,7 +261,7 @@ fn a_partial_file_with_a_second_name_is_not_written_to() {
     let other = folder.path().join("other-name");
     fs::copy(outside.file(), &other).unwrap();
     fs::hard_link(&other, &partial).unwrap();
-    put(&store, b"content").unwrap();
+    try_put(&store, b"content").unwrap();
     assert_eq!(fs::read_to_string(&other).unwrap(), "not the store's");
     assert_eq!(
         fs::read(store.blob_path(&Digest::of(b"content"))).unwrap(),
@@ -317,10 +303,10 @@ fn a_tag_map_of_the_wrong_kind_or_size_is_named_and_kept() {
             [
                 store.images().err(),
                 store
-                    .resolve(&repository(), &Identifier::Tag("v1".parse().unwrap()))
+                    .resolve(&app(), &Identifier::Tag("v1".parse().unwrap()))
                     .err(),
                 store
-                    .tag(&repository(), &"v2".parse().unwrap(), manifest().digest())
+                    .tag(&app(), &"v2".parse().unwrap(), manifest().digest())
                     .err(),
             ]
         });
@@ -359,7 +345,7 @@ fn a_file_of_gigabytes_where_a_small_one_belongs_is_not_read() {
             .unwrap();
         let error = match name.as_str() {
             "layout" => store.images().unwrap_err(),
-            _ => store.manifest(&repository(), manifest().digest()).unwrap_err(),
+            _ => store.manifest(&app(), manifest().digest()).unwrap_err(),
         };
         let expected = match name.as_str() {
             "layout" => " is damaged: it has 1099511627776 bytes; of a map of tags, at most 8388608 are read",
@@ -369,11 +355,11 @@ fn a_file_of_gigabytes_where_a_small_one_belongs_is_not_read() {
         assert_eq!(error.to_string(), expected);
         fs::remove_file(manifests.join(&name)).unwrap();
     }
-    let blob = store.blob_path(&Digest::of(b"{}"));
-    fs::File::create(&blob).unwrap().set_len(1 << 40).unwrap();
-    assert!(!store.has_blob(&descriptor(b"{}")).unwrap());
+    let path = store.blob_path(&Digest::of(b"{}"));
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    assert!(!store.has_blob(&blob(b"{}")).unwrap());
     assert!(matches!(
-        store.verify_blob(&descriptor(b"{}"), |_| panic!("it was read")),
+        store.verify_blob(&blob(b"{}"), |_| panic!("it was read")),
         Verdict::Flawed(Flaw::WrongSize {
             found: 0x100_0000_0000,
             ..
@@ -392,14 +378,9 @@ fn tags_and_digests_that_lead_elsewhere_are_no_images_and_stay_in_the_map() {
     );
     fs::write(&layout, evil).unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let names: Vec<String> = store
-        .images()
-        .unwrap()
-        .map(|image| image.reference.to_string())
-        .collect();
-    assert_eq!(names, ["hub.local/team/app:v1"]);
+    assert_eq!(names(&store), ["hub.local/team/app:v1"]);
     store
-        .tag(&repository(), &"v4".parse().unwrap(), manifest().digest())
+        .tag(&app(), &"v4".parse().unwrap(), manifest().digest())
         .unwrap();
     let kept: serde_json::Value = serde_json::from_slice(&fs::read(&layout).unwrap()).unwrap();
     assert_eq!(kept.as_object().unwrap().len(), 8, "{kept}");
@@ -468,31 +449,21 @@ fn very_many_tags_and_missing_manifests_are_not_multiplied() {
     let store = in_time("a thousand look-ups", move || {
         for number in 0u32..1000 {
             let missing = Digest::of(&number.to_le_bytes());
-            assert!(store.manifest(&repository(), &missing).unwrap().is_none());
+            assert!(store.manifest(&app(), &missing).unwrap().is_none());
         }
         store
     });
-    assert!(
-        store
-            .manifest(&repository(), manifest().digest())
-            .unwrap()
-            .is_some()
-    );
+    assert!(store.manifest(&app(), manifest().digest()).unwrap().is_some());
     // A file that has changed is looked at again.
     let other = format!("{} ", std::str::from_utf8(manifest().bytes()).unwrap());
     fs::write(manifests.join("real"), &other).unwrap();
     assert!(
         store
-            .manifest(&repository(), &Digest::of(other.as_bytes()))
+            .manifest(&app(), &Digest::of(other.as_bytes()))
             .unwrap()
             .is_some()
     );
-    assert!(
-        store
-            .manifest(&repository(), manifest().digest())
-            .unwrap()
-            .is_none()
-    );
+    assert!(store.manifest(&app(), manifest().digest()).unwrap().is_none());
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Names that come and go: repositories, tags, images by digest alone.
 
+mod common;
+
+use common::{blob, image, index_of, names, repository};
 use tempfile::TempDir;
 use transload_layout_store::{Format, OpenOptions, Store};
-use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository};
+use transload_reference::{Digest, Identifier, RawManifest, Repository};
 
 const FORMATS: [Format; 2] = [Format::KubeKey, Format::Oci];
 
@@ -15,46 +18,6 @@ fn new(format: Format) -> (TempDir, Store) {
     (folder, store)
 }
 
-fn put(store: &Store, content: &[u8]) -> Descriptor {
-    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
-        writer.write(content).unwrap();
-        writer.commit().unwrap();
-    }
-    blob
-}
-
-fn parsed(text: String) -> RawManifest {
-    RawManifest::parse(text.into_bytes(), None).unwrap()
-}
-
-/// Writes an image that has a config of this content, without a name.
-fn image(store: &Store, repository: &Repository, content: &str) -> RawManifest {
-    let config = serde_json::to_string(&put(store, content.as_bytes())).unwrap();
-    let manifest = parsed(format!(r#"{{"schemaVersion":2,"config":{config},"layers":[]}}"#));
-    store.put_manifest(repository, &manifest).unwrap();
-    manifest
-}
-
-/// Writes an index of these images, without a name.
-fn index(store: &Store, repository: &Repository, children: &[&RawManifest]) -> RawManifest {
-    let children: Vec<String> = children
-        .iter()
-        .map(|child| serde_json::to_string(&child.descriptor()).unwrap())
-        .collect();
-    let index = parsed(format!(
-        r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
-        children.join(",")
-    ));
-    store.put_manifest(repository, &index).unwrap();
-    index
-}
-
-fn names(store: &Store) -> Vec<String> {
-    let images = store.images().unwrap();
-    images.map(|image| image.reference.to_string()).collect()
-}
-
 fn tag(store: &Store, repository: &Repository, name: &str, manifest: &RawManifest) {
     store
         .tag(repository, &name.parse().unwrap(), manifest.digest())
@@ -62,7 +25,7 @@ fn tag(store: &Store, repository: &Repository, name: &str, manifest: &RawManifes
 }
 
 fn app() -> Repository {
-    "hub.local/team/app".parse().unwrap()
+    repository("hub.local/team/app")
 }
 
 #[test]
@@ -139,9 +102,10 @@ fn an_image_without_a_tag_is_kept_by_its_digest_if_it_is_there() {
 fn a_deleted_image_goes_with_what_only_it_had_and_its_blobs_stay_for_pruning() {
     for format in FORMATS {
         let (folder, store) = new(format);
-        let other: Repository = "hub.local/other".parse().unwrap();
+        let other = repository("hub.local/other");
         let [shared, own] = ["shared", "own"].map(|content| image(&store, &app(), content));
-        let both = index(&store, &app(), &[&shared, &own]);
+        let both = index_of(&[&shared, &own]);
+        store.put_manifest(&app(), &both).unwrap();
         tag(&store, &app(), "both", &both);
         tag(&store, &app(), "shared", &shared);
         tag(&store, &app(), "again", &shared);
@@ -176,7 +140,7 @@ fn a_deleted_image_goes_with_what_only_it_had_and_its_blobs_stay_for_pruning() {
         assert!(exclusive.delete(&app(), &shared.digest().clone().into()).unwrap());
         let store = exclusive.store();
         assert_eq!(store.tags(&app()).unwrap().len(), 0, "all its tags go");
-        let blob = Descriptor::new(MediaType::new("layer"), Digest::of(b"shared"), 6);
+        let blob = blob(b"shared");
         assert!(store.has_blob(&blob).unwrap());
         let garbage = exclusive.garbage(|_| true).unwrap();
         assert!(

@@ -1,16 +1,17 @@
 //! Random operations on an OCI layout, by this crate and by another program, against a simple model of names.
 
+mod common;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use common::{blob, manifest_of, put};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use transload_layout_store::{Format, OpenOptions, Store};
-use transload_reference::{
-    Descriptor, Digest, Identifier, MediaType, RawManifest, Reference, Repository, Tag,
-};
+use transload_reference::{Descriptor, Digest, Identifier, RawManifest, Reference, Repository, Tag};
 
 const REPOSITORIES: [&str; 3] = [
     "hub.local:5000/team/app",
@@ -71,9 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// An image's config, and its manifest.
 fn made(image: usize) -> (Vec<u8>, RawManifest) {
     let config = format!("config {image}").into_bytes();
-    let blob = Descriptor::new(MediaType::new("config"), Digest::of(&config), config.len() as u64);
-    let text = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_MANIFEST.as_str(), "config": blob, "layers": []});
-    let manifest = RawManifest::parse(text.to_string().into_bytes(), None).unwrap();
+    let manifest = manifest_of(&blob(&config), &[]);
     (config, manifest)
 }
 
@@ -149,12 +148,7 @@ impl Model {
 
 fn publish(store: &Store, at: usize, tag: Option<usize>, image: usize) {
     let (config, manifest) = made(image);
-    for blob in manifest.view().blobs() {
-        if let Some(mut writer) = store.write_blob(blob).unwrap() {
-            writer.write(&config).unwrap();
-            writer.commit().unwrap();
-        }
-    }
+    put(store, &config);
     store.sync_blobs().unwrap();
     store.put_manifest(&repository(at), &manifest).unwrap();
     match tag {

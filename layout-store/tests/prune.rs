@@ -1,71 +1,22 @@
 //! What pruning removes, what it keeps, and how it waits for others.
 
+mod common;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use common::{about, files, index_of, manifest_of, names, names_of, put, repository, try_publish, writer};
 use transload_layout_store::{OpenOptions, Store};
-use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Repository};
+use transload_reference::RawManifest;
 
-fn put(store: &Store, content: &[u8]) -> Descriptor {
-    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
-        writer.write(content).unwrap();
-        writer.commit().unwrap();
-    }
-    blob
-}
-
-fn json(blob: &Descriptor) -> String {
-    serde_json::to_string(blob).unwrap()
-}
-
-/// An image of a config of its own and a layer; `tag` may be none.
-fn publish(store: &Store, repository: &str, tag: Option<&str>, layer: &[u8]) -> RawManifest {
-    let repository: Repository = repository.parse().unwrap();
-    let config = put(store, format!("{repository} {tag:?}").as_bytes());
-    let text = format!(
-        r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
-        json(&config),
-        json(&put(store, layer))
-    );
-    let manifest = RawManifest::parse(text.into_bytes(), None).unwrap();
-    store.put_manifest(&repository, &manifest).unwrap();
-    if let Some(tag) = tag {
-        store
-            .tag(&repository, &tag.parse().unwrap(), manifest.digest())
-            .unwrap();
-    }
+/// An image of a config of its own and a layer.
+fn publish(store: &Store, name: &str, layer: &[u8]) -> RawManifest {
+    let manifest = manifest_of(&put(store, name.as_bytes()), &[put(store, layer)]);
+    try_publish(store, name, &manifest).unwrap();
     manifest
-}
-
-fn names(store: &Store) -> Vec<String> {
-    let mut names: Vec<String> = store
-        .images()
-        .unwrap()
-        .map(|image| image.reference.to_string())
-        .collect();
-    names.sort();
-    names
-}
-
-fn files(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() && !path.is_symlink() {
-                true => folders.push(path),
-                false => found.push(path.strip_prefix(root).unwrap().display().to_string()),
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -73,12 +24,12 @@ fn what_only_removed_images_needed_goes_and_all_else_stays() {
     let (folder, expected) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = Store::create(folder.path()).unwrap();
     for store in [&store, &Store::create(expected.path()).unwrap()] {
-        publish(store, "hub.local/a", Some("v1"), b"shared");
-        publish(store, "alpine", Some("3"), b"alpine");
-        publish(store, "hub.local/pinned", None, b"pinned");
+        publish(store, "hub.local/a:v1", b"shared");
+        publish(store, "alpine:3", b"alpine");
+        publish(store, "hub.local/pinned", b"pinned");
     }
-    publish(&store, "hub.local/a", Some("v2"), b"own");
-    publish(&store, "hub.local/deep/er/b", Some("v1"), b"shared");
+    publish(&store, "hub.local/a:v2", b"own");
+    publish(&store, "hub.local/deep/er/b:v1", b"shared");
     fs::write(folder.path().join("blobs/notes.txt"), b"mine").unwrap();
     fs::write(expected.path().join("blobs/notes.txt"), b"mine").unwrap();
     drop(store);
@@ -87,12 +38,10 @@ fn what_only_removed_images_needed_goes_and_all_else_stays() {
     let garbage = exclusive
         .garbage(|image| keep.contains(&image.to_string().as_str()) || image.tag().is_none())
         .unwrap();
-    let gone: Vec<String> = garbage
-        .images
-        .iter()
-        .map(|image| image.reference.to_string())
-        .collect();
-    assert_eq!(gone, ["hub.local/a:v2", "hub.local/deep/er/b:v1"]);
+    assert_eq!(
+        names_of(&garbage.images),
+        ["hub.local/a:v2", "hub.local/deep/er/b:v1"]
+    );
     assert_eq!((garbage.manifests.len(), garbage.blobs.len()), (2, 3));
     let before = files(folder.path());
     assert!(before.len() > files(expected.path()).len());
@@ -106,20 +55,9 @@ fn what_only_removed_images_needed_goes_and_all_else_stays() {
 fn everything_can_go() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    publish(&store, "hub.local/a", Some("layout"), b"one");
-    publish(&store, "hub.local/a", None, b"two");
-    let Some(mut writer) = store
-        .write_blob(&Descriptor::new(
-            MediaType::new("layer"),
-            Digest::of(b"partial"),
-            7,
-        ))
-        .unwrap()
-    else {
-        panic!("it isn't there")
-    };
-    writer.write(b"part").unwrap();
-    drop(writer);
+    publish(&store, "hub.local/a:layout", b"one");
+    publish(&store, "hub.local/a", b"two");
+    writer(&store, b"partial").write(b"part").unwrap();
     drop(store);
     let mut exclusive = Store::open_exclusively(folder.path()).unwrap();
     let garbage = exclusive.garbage(|_| false).unwrap();
@@ -133,7 +71,7 @@ fn everything_can_go() {
 fn an_image_that_stays_and_cannot_be_read_stops_it_before_anything_goes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let manifest = publish(&store, "hub.local/a", Some("v1"), b"layer");
+    let manifest = publish(&store, "hub.local/a:v1", b"layer");
     let path = folder
         .path()
         .join("hub.local/a/manifests")
@@ -163,7 +101,7 @@ fn pruning_waits_for_who_uses_the_store_and_they_for_it() {
             "someone uses the store"
         );
         // A blob that nothing names yet is safe as long as its writer is there.
-        let manifest = publish(&puller, "hub.local/a", Some("v1"), b"layer");
+        let manifest = publish(&puller, "hub.local/a:v1", b"layer");
         drop(puller);
         assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok("pruning"));
         let exclusive = pruning.join().unwrap();
@@ -192,12 +130,7 @@ fn at_once() -> OpenOptions {
 fn a_directory_that_another_program_made_is_not_pruned_under_whoever_has_it_open() {
     for is_writable in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        publish(
-            &Store::create(folder.path()).unwrap(),
-            "hub.local/a",
-            Some("v1"),
-            b"layer",
-        );
+        publish(&Store::create(folder.path()).unwrap(), "hub.local/a:v1", b"layer");
         fs::remove_dir_all(folder.path().join(".transload")).unwrap();
         let mode = if is_writable { 0o755 } else { 0o555 };
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
@@ -244,48 +177,22 @@ fn a_wait_for_the_store_that_is_given_up_takes_no_lease_from_anybody() {
     assert!(at_once().open_exclusively(folder.path()).is_ok());
 }
 
-/// An artifact about another manifest: in its `subject`, where it is `in_subject`.
-fn publish_about(
-    store: &Store,
-    subject: &RawManifest,
-    tag: Option<&str>,
-    in_subject: bool,
-    text: &str,
-) -> RawManifest {
-    let repository: Repository = "hub.local/a".parse().unwrap();
-    let subject = serde_json::to_string(&subject.descriptor()).unwrap();
-    let text = format!(
-        r#"{{"schemaVersion":2,"config":{},"layers":[{}]{}}}"#,
-        json(&put(store, b"{}")),
-        json(&put(store, text.as_bytes())),
-        if in_subject {
-            format!(r#","subject":{subject}"#)
-        } else {
-            String::new()
-        }
-    );
-    let manifest = RawManifest::parse(text.into_bytes(), None).unwrap();
-    store.put_manifest(&repository, &manifest).unwrap();
-    if let Some(tag) = tag {
-        store
-            .tag(&repository, &tag.parse().unwrap(), manifest.digest())
-            .unwrap();
-    }
+const APP: &str = "hub.local/a";
+
+fn tagged(tag: &str) -> String {
+    format!("{APP}:{tag}")
+}
+
+/// An artifact about another manifest, by its `subject`.
+fn publish_about(store: &Store, subject: &RawManifest, name: &str, text: &str) -> RawManifest {
+    let manifest = about(subject, &put(store, b"{}"), &[put(store, text.as_bytes())]);
+    try_publish(store, name, &manifest).unwrap();
     manifest
 }
 
 fn publish_index(store: &Store, tag: &str, children: &[&RawManifest]) -> RawManifest {
-    let repository: Repository = "hub.local/a".parse().unwrap();
-    let children: Vec<String> = children
-        .iter()
-        .map(|child| serde_json::to_string(&child.descriptor()).unwrap())
-        .collect();
-    let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, children.join(","));
-    let index = RawManifest::parse(text.into_bytes(), Some(MediaType::OCI_INDEX.as_str())).unwrap();
-    store.put_manifest(&repository, &index).unwrap();
-    store
-        .tag(&repository, &tag.parse().unwrap(), index.digest())
-        .unwrap();
+    let index = index_of(children);
+    try_publish(store, &tagged(tag), &index).unwrap();
     index
 }
 
@@ -298,72 +205,58 @@ fn what_refers_to_something_that_stays_stays_and_what_refers_to_the_rest_goes() 
     };
     let mut stays = Vec::new();
     for (tag, is_kept) in [("kept", true), ("gone", false)] {
-        let child = publish(&store, "hub.local/a", None, tag.as_bytes());
+        let child = publish(&store, "hub.local/a", tag.as_bytes());
         let index = publish_index(&store, tag, &[&child]);
         let name = |what: &str| format!("{what} of {tag}");
         // By subject, without a tag and with one; and what refers to that.
-        let sbom = publish_about(&store, &index, None, true, &name("sbom"));
+        let sbom = publish_about(&store, &index, APP, &name("sbom"));
         let scan = publish_about(
             &store,
             &sbom,
-            Some(&name("scan").replace(' ', "-")),
-            true,
+            &tagged(&name("scan").replace(' ', "-")),
             &name("scan"),
         );
-        let about_index = store.referrers(&"hub.local/a".parse().unwrap(), index.digest());
+        let about_index = store.referrers(&repository(APP), index.digest());
         assert_eq!(about_index.unwrap(), [sbom.referrer().unwrap()]);
         // By cosign's tags, of the index and of its child; and a signature of one.
-        let signature = publish_about(
+        let signature = publish(
             &store,
-            &index,
-            Some(&dashed(&index, ".sig")),
-            false,
-            &name("signature"),
+            &tagged(&dashed(&index, ".sig")),
+            name("signature").as_bytes(),
         );
         let others = [
-            publish_about(
+            publish(
                 &store,
-                &child,
-                Some(&dashed(&child, ".att")),
-                false,
-                &name("attestation"),
+                &tagged(&dashed(&child, ".att")),
+                name("attestation").as_bytes(),
             ),
-            publish_about(
+            publish(&store, &tagged(&dashed(&child, ".sbom")), name("bill").as_bytes()),
+            publish(
                 &store,
-                &child,
-                Some(&dashed(&child, ".sbom")),
-                false,
-                &name("bill"),
-            ),
-            publish_about(
-                &store,
-                &signature,
-                Some(&dashed(&signature, ".sig")),
-                false,
-                &name("signed"),
+                &tagged(&dashed(&signature, ".sig")),
+                name("signed").as_bytes(),
             ),
         ];
         // By the tag of a registry without referrers: an index of them.
-        let listed = publish_about(&store, &child, None, false, &name("listed"));
+        let listed = publish(&store, APP, name("listed").as_bytes());
         let referrers = publish_index(&store, &dashed(&child, ""), &[&listed]);
         let all = [child, index, sbom, scan, signature, listed, referrers];
         stays.extend(all.into_iter().chain(others).filter(|_| is_kept));
     }
     // These only look alike.
-    publish(&store, "hub.local/a", Some("sha256-abc.sig"), b"short");
+    publish(&store, "hub.local/a:sha256-abc.sig", b"short");
     publish(
         &store,
-        "hub.local/a",
-        Some(&dashed(&stays[0], ".other")),
+        &format!("hub.local/a:{}", dashed(&stays[0], ".other")),
         b"other",
     );
     publish(
         &store,
-        "hub.local/b",
-        Some(&dashed(&stays[0], ".sig")),
+        &format!("hub.local/b:{}", dashed(&stays[0], ".sig")),
         b"elsewhere",
     );
-    let before = names(&store);
+    let mut before = names(&store);
+    before.sort();
     drop(store);
 
     let mut exclusive = Store::open_exclusively(folder.path()).unwrap();
@@ -372,7 +265,7 @@ fn what_refers_to_something_that_stays_stays_and_what_refers_to_the_rest_goes() 
         .unwrap();
     exclusive.remove(&garbage).unwrap();
     let store = exclusive.store();
-    let repository: Repository = "hub.local/a".parse().unwrap();
+    let repository = repository(APP);
     for manifest in &stays {
         assert!(store.manifest(&repository, manifest.digest()).unwrap().is_some());
         assert!(manifest.view().blobs().all(|blob| store.has_blob(blob).unwrap()));
@@ -388,12 +281,7 @@ fn what_refers_to_something_that_stays_stays_and_what_refers_to_the_rest_goes() 
             .contains(':')
     });
     assert_eq!(left.count(), stays.len());
-    let gone: Vec<String> = garbage
-        .images
-        .iter()
-        .map(|image| image.reference.to_string())
-        .collect();
-    let mut all = [names(store), gone].concat();
+    let mut all = [names(store), names_of(&garbage.images)].concat();
     all.sort();
     assert_eq!(all, before, "what is told to go is what goes");
     assert!(!folder.path().join("hub.local/b").exists());
@@ -409,20 +297,15 @@ fn what_refers_to_something_that_stays_stays_and_what_refers_to_the_rest_goes() 
 fn a_signature_that_stays_keeps_nothing_of_what_it_is_about() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let image = publish(&store, "hub.local/a", Some("v1"), b"layer");
+    let image = publish(&store, "hub.local/a:v1", b"layer");
     let tag = format!("{}.sig", image.digest().as_str().replace(':', "-"));
-    publish_about(&store, &image, Some(&tag), true, "signature");
+    publish_about(&store, &image, &tagged(&tag), "signature");
     drop(store);
     let exclusive = Store::open_exclusively(folder.path()).unwrap();
     let garbage = exclusive
         .garbage(|image| image.tag().is_some_and(|tag| tag.as_str().ends_with(".sig")))
         .unwrap();
-    let gone: Vec<String> = garbage
-        .images
-        .iter()
-        .map(|image| image.reference.to_string())
-        .collect();
-    assert_eq!(gone, ["hub.local/a:v1"]);
+    assert_eq!(names_of(&garbage.images), ["hub.local/a:v1"]);
     assert_eq!(garbage.manifests.len(), 1);
 }
 
@@ -430,9 +313,9 @@ fn a_signature_that_stays_keeps_nothing_of_what_it_is_about() {
 fn a_manifest_whose_subject_cannot_be_believed_keeps_nothing_and_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let image = publish(&store, "hub.local/a", Some("v1"), b"layer");
-    let forged = publish_about(&store, &image, None, true, "signature");
-    let path = store.manifest_path(&"hub.local/a".parse().unwrap(), forged.digest());
+    let image = publish(&store, "hub.local/a:v1", b"layer");
+    let forged = publish_about(&store, &image, APP, "signature");
+    let path = store.manifest_path(&repository(APP), forged.digest());
     fs::write(
         &path,
         String::from_utf8_lossy(forged.bytes()).replace("layers", "Layers"),

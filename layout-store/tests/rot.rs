@@ -1,18 +1,12 @@
 //! What a store says of files that rotted.
 
+mod common;
+
 use std::fs;
 
-use transload_layout_store::{BlobFile, Flaw, Store, StoredImage, Verdict};
-use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository};
-
-fn put(store: &Store, content: &[u8]) -> Descriptor {
-    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
-        writer.write(content).unwrap();
-        writer.commit().unwrap();
-    }
-    blob
-}
+use common::{image, index_of, names_of, publish, put, repository};
+use transload_layout_store::{BlobFile, Flaw, Store, Verdict};
+use transload_reference::{Descriptor, Digest, Identifier};
 
 fn flaw(store: &Store, blob: &Descriptor) -> String {
     match store.verify_blob(blob, |_| true) {
@@ -89,26 +83,6 @@ fn files_among_the_blobs_are_told_with_their_sizes() {
     assert_eq!(partial, [(Some(blob.digest), 3)]);
 }
 
-fn repository(path: &str) -> Repository {
-    format!("hub.local/{path}").parse().unwrap()
-}
-
-fn publish(store: &Store, repository: &Repository, tag: Option<&str>, content: &[u8]) -> RawManifest {
-    let config = serde_json::to_string(&put(store, content)).unwrap();
-    let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[]}}"#);
-    let manifest = RawManifest::parse(text.into_bytes(), None).unwrap();
-    store.put_manifest(repository, &manifest).unwrap();
-    if let Some(tag) = tag {
-        let tag = tag.parse().unwrap();
-        store.tag(repository, &tag, manifest.digest()).unwrap();
-    }
-    manifest
-}
-
-fn names(images: &[StoredImage]) -> Vec<String> {
-    images.iter().map(|image| image.reference.to_string()).collect()
-}
-
 #[test]
 fn a_damaged_tag_map_hides_nothing_of_other_repositories_and_is_made_anew_from_its_tags_files() {
     let digest = Digest::of(b"other").to_string();
@@ -122,20 +96,15 @@ fn a_damaged_tag_map_hides_nothing_of_other_repositories_and_is_made_anew_from_i
     for (text, is_unreadable) in cases {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(folder.path()).unwrap();
-        let (app, web) = (repository("app"), repository("web"));
-        let one = publish(&store, &app, Some("v1"), b"one");
-        publish(&store, &web, Some("v1"), b"web");
+        let (app, web) = (repository("hub.local/app"), repository("hub.local/web"));
+        let one = publish(&store, "hub.local/app:v1", "one");
+        publish(&store, "hub.local/web:v1", "web");
         let layout = folder.path().join("hub.local/app/manifests/layout");
         fs::write(&layout, &text).unwrap();
         let listing = store.listing().unwrap();
-        assert!(
-            names(&listing.images).contains(&"hub.local/app:v1".to_owned()),
-            "{text}"
-        );
-        assert!(
-            names(&listing.images).contains(&"hub.local/web:v1".to_owned()),
-            "{text}"
-        );
+        let listed = names_of(&listing.images);
+        assert!(listed.contains(&"hub.local/app:v1".to_owned()), "{text}");
+        assert!(listed.contains(&"hub.local/web:v1".to_owned()), "{text}");
         let damage: Vec<_> = listing.damage.iter().map(|damage| &damage.path).collect();
         assert_eq!(damage, vec![&layout; usize::from(is_unreadable)], "{text}");
         assert_eq!(store.images().is_err(), is_unreadable, "{text}");
@@ -159,8 +128,8 @@ fn a_damaged_tag_map_hides_nothing_of_other_repositories_and_is_made_anew_from_i
 fn a_tag_map_that_no_file_tells_anew_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let app = repository("app");
-    publish(&store, &app, Some("v1"), b"one");
+    let app = repository("hub.local/app");
+    publish(&store, "hub.local/app:v1", "one");
     let manifests = folder.path().join("hub.local/app/manifests");
     fs::write(manifests.join("layout"), "[]").unwrap();
     fs::write(manifests.join("v1"), "{}").unwrap();
@@ -174,9 +143,9 @@ fn a_tag_map_that_no_file_tells_anew_stays_as_it_is() {
 fn a_tags_file_that_holds_something_else_than_the_tag_map_says_is_renewed() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let app = repository("app");
-    let one = publish(&store, &app, Some("v1"), b"one");
-    let two = publish(&store, &app, Some("v2"), b"two");
+    let app = repository("hub.local/app");
+    let one = publish(&store, "hub.local/app:v1", "one");
+    let two = publish(&store, "hub.local/app:v2", "two");
     let manifests = folder.path().join("hub.local/app/manifests");
     assert!(store.repair().renew_tag_files(&app).unwrap().is_empty());
     for held in [two.bytes(), b"{\"half a mani", b""] {
@@ -208,17 +177,10 @@ fn a_tags_file_that_holds_something_else_than_the_tag_map_says_is_renewed() {
 fn what_was_left_out_of_an_index_is_told_from_what_was_lost() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
-    let app = repository("app");
+    let app = repository("hub.local/app");
     let other = Store::create(folder.path().join("other")).unwrap();
-    let children = [
-        publish(&store, &app, None, b"one"),
-        publish(&other, &app, None, b"two"),
-    ];
-    let entries = children
-        .each_ref()
-        .map(|child| serde_json::to_string(&child.descriptor()).unwrap());
-    let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
-    let index = RawManifest::parse(text.into_bytes(), Some(MediaType::OCI_INDEX.as_str())).unwrap();
+    let children = [image(&store, &app, "one"), image(&other, &app, "two")];
+    let index = index_of(&children.each_ref());
     store.put_manifest(&app, &index).unwrap();
     store.tag(&app, &"v1".parse().unwrap(), index.digest()).unwrap();
     let left_out = store.left_out(&app, index.digest());

@@ -1,10 +1,13 @@
 //! What a server of a directory relies on: leases that rest, repositories by name, uploads, and removing one thing at once.
 
+mod common;
+
 use std::path::Path;
 
+use common::{about, blob, index_of, manifest_of, repository};
 use transload_layout_store::uploads::UploadId;
 use transload_layout_store::{Error, Format, OpenOptions, Removed, Store};
-use transload_reference::{Algorithm, Descriptor, Digest, MediaType, RawManifest, Repository};
+use transload_reference::{Algorithm, Descriptor, Digest, RawManifest, Repository};
 
 fn each_format(test: impl Fn(&Path, &Store)) {
     for format in [Format::KubeKey, Format::Oci] {
@@ -23,22 +26,8 @@ fn upload(store: &Store, content: &[u8]) -> Descriptor {
     upload.commit(&Digest::of(content)).unwrap()
 }
 
-fn json(blob: &Descriptor) -> String {
-    serde_json::to_string(blob).unwrap()
-}
-
 fn image(store: &Store, layer: &[u8]) -> RawManifest {
-    let (config, layer) = (upload(store, b"{}"), upload(store, layer));
-    let text = format!(
-        r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
-        json(&config),
-        json(&layer)
-    );
-    RawManifest::parse(text.into_bytes(), None).unwrap()
-}
-
-fn repository(name: &str) -> Repository {
-    name.parse().unwrap()
+    manifest_of(&upload(store, b"{}"), &[upload(store, layer)])
 }
 
 #[test]
@@ -179,11 +168,7 @@ fn a_manifest_is_removed_with_its_names_unless_an_index_needs_it() {
     each_format(|root, store| {
         let (app, other) = (repository("hub.local/app"), repository("hub.local/other"));
         let manifest = image(store, b"layer");
-        let index = format!(
-            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
-            json(&manifest.descriptor())
-        );
-        let index = RawManifest::parse(index.into_bytes(), None).unwrap();
+        let index = index_of(&[&manifest]);
         for manifest in [&manifest, &index] {
             store.put_manifest(&app, manifest).unwrap();
         }
@@ -250,12 +235,7 @@ fn what_refers_to_another_image_is_removed_alone() {
     each_format(|root, store| {
         let app = repository("hub.local/app");
         let manifest = image(store, b"layer");
-        let text = format!(
-            r#"{{"schemaVersion":2,"config":{},"layers":[],"subject":{}}}"#,
-            json(&Descriptor::new(MediaType::OCI_EMPTY, Digest::of(b"{}"), 2)),
-            json(&manifest.descriptor())
-        );
-        let signature = RawManifest::parse(text.into_bytes(), None).unwrap();
+        let signature = about(&manifest, &blob(b"{}"), &[]);
         for manifest in [&manifest, &signature] {
             store.put_manifest(&app, manifest).unwrap();
             store.keep(&app, manifest.digest()).unwrap();

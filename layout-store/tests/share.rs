@@ -1,22 +1,14 @@
 //! Blobs of another store: linked where that is asked for and safe, reflinked where the filesystem can, and hashed in every case.
 
+mod common;
+
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
+use common::{blob, put, writer};
 use tempfile::TempDir;
-use transload_layout_store::{BlobWriter, Store};
-use transload_reference::{Descriptor, Digest, MediaType};
-
-fn descriptor(content: &[u8]) -> Descriptor {
-    Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64)
-}
-
-fn writer(store: &Store, blob: &Descriptor) -> BlobWriter {
-    match store.write_blob(blob).unwrap() {
-        Some(writer) => writer,
-        None => panic!("it isn't there"),
-    }
-}
+use transload_layout_store::Store;
+use transload_reference::Descriptor;
 
 /// Two stores in one folder, the first of which has a blob.
 struct Stores {
@@ -32,10 +24,7 @@ impl Stores {
     fn new() -> Stores {
         let folder = tempfile::tempdir().unwrap();
         let from = Store::create(folder.path().join("from")).unwrap();
-        let blob = descriptor(CONTENT);
-        let mut first = writer(&from, &blob);
-        first.write(CONTENT).unwrap();
-        first.commit().unwrap();
+        let blob = put(&from, CONTENT);
         Stores {
             to: Store::create(folder.path().join("to")).unwrap(),
             from,
@@ -65,9 +54,7 @@ fn a_blob_is_linked_where_that_is_asked_for() {
     let inode = |store: &Store| store.blob_path(&stores.blob.digest).metadata().unwrap().ino();
     assert_eq!(inode(&stores.from), inode(&stores.to));
     assert!(stores.link(), "again is no error");
-    let absent = stores
-        .to
-        .link_blob(&stores.from, &descriptor(b"absent"), |_| true);
+    let absent = stores.to.link_blob(&stores.from, &blob(b"absent"), |_| true);
     assert!(!absent.unwrap());
 }
 
@@ -147,7 +134,7 @@ fn a_file_that_changes_while_it_is_hashed_is_not_linked() {
 #[test]
 fn a_reflink_takes_all_bytes_hashed_or_none() {
     let stores = Stores::new();
-    let mut copy = writer(&stores.to, &stores.blob);
+    let mut copy = writer(&stores.to, CONTENT);
     let source = File::open(stores.source()).unwrap();
     let could = stores.from.could_reflink_into(stores.to.root(), &stores.blob);
     assert_eq!(copy.reflink(&source, |_| true).unwrap(), could);

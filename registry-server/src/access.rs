@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,6 +13,7 @@ use rustls::crypto;
 use transload_reference::Digest;
 
 use crate::Error;
+use crate::lock::lock;
 
 /// The most passwords that are remembered as right.
 const MOST_REMEMBERED: usize = 1024;
@@ -25,7 +26,7 @@ const HTPASSWD: &str = "htpasswd file";
 /// Which users may come in.
 pub(crate) struct Access {
     path: PathBuf,
-    users: RwLock<Arc<Users>>,
+    users: Mutex<Arc<Users>>,
     /// Addresses with a password that is being compared: one at a time each, so that no guesser takes the processor from others.
     comparing: Mutex<HashSet<IpAddr>>,
     compared: Condvar,
@@ -43,7 +44,7 @@ struct Users {
 
 impl Access {
     pub fn read(path: PathBuf) -> Result<Self, Error> {
-        let users = RwLock::new(Arc::new(Users::read(&path)?));
+        let users = Mutex::new(Arc::new(Users::read(&path)?));
         Ok(Self {
             path,
             users,
@@ -55,14 +56,14 @@ impl Access {
     /// Reads the file again. Where that fails, the users stay as they are.
     pub fn reload(&self) -> Result<(), Error> {
         let users = Arc::new(Users::read(&self.path)?);
-        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
+        *lock(&self.users) = users;
         Ok(())
     }
 
     /// Returns the user of an `Authorization` header whose password is right.
     pub fn user(&self, authorization: &str, client: IpAddr) -> Option<String> {
         let (user, password) = basic(authorization)?;
-        let users = Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner));
+        let users = Arc::clone(&lock(&self.users));
         let mark = users.mark(&user, &password);
         let is_right = users.is_known(&mark) || {
             let _turn = Turn::take(self, client);
@@ -136,10 +137,7 @@ impl Users {
     }
 
     fn is_known(&self, mark: &Digest) -> bool {
-        self.right
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(mark)
+        lock(&self.right).contains(mark)
     }
 
     /// Compares a password slowly, and remembers it if it is right.
@@ -148,7 +146,7 @@ impl Users {
         let matches = bcrypt::verify(password, hash.unwrap_or(&self.decoy)).unwrap_or(false);
         let is_right = hash.is_some() && matches;
         if is_right {
-            let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut right = lock(&self.right);
             if right.len() >= MOST_REMEMBERED {
                 right.clear();
             }
@@ -166,7 +164,7 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn take(access: &'a Access, client: IpAddr) -> Self {
-        let comparing = access.comparing.lock().unwrap_or_else(PoisonError::into_inner);
+        let comparing = lock(&access.comparing);
         let free = access
             .compared
             .wait_while(comparing, |taken| taken.contains(&client));
@@ -177,13 +175,7 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut comparing = self
-            .access
-            .comparing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        comparing.remove(&self.client);
-        drop(comparing);
+        lock(&self.access.comparing).remove(&self.client);
         self.access.compared.notify_all();
     }
 }
@@ -246,7 +238,7 @@ mod tests {
                 assert_eq!(access.user(&header(user, password), CLIENT), None, "{user}");
             }
         }
-        let right = access.users.read().unwrap().right.lock().unwrap().len();
+        let right = access.users.lock().unwrap().right.lock().unwrap().len();
         assert_eq!(right, 2, "only right passwords are remembered");
     }
 

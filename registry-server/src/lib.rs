@@ -8,6 +8,7 @@ mod front;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod lock;
 mod names;
 mod problem;
 mod query;
@@ -19,7 +20,7 @@ mod server;
 mod tests;
 mod tls;
 
-pub use content::{ArchiveContent, Blob, BundleContent, Content, ContentError, DirectoryContent};
+pub use content::{ArchiveContent, Blob, Content, ContentError, DirectoryContent};
 pub use error::Error;
 pub use registry::{Registry, WriteOptions};
 pub use server::{Handle, Options, Server};

@@ -1,7 +1,7 @@
 //! The server's certificate, read again when asked.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -9,6 +9,7 @@ use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use rustls::{RootCertStore, crypto};
 
 use crate::Error;
+use crate::lock::lock;
 
 /// The files that make a server speak TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,23 +98,23 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 #[derive(Debug)]
 pub(crate) struct Tls {
     files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
+    current: Mutex<Arc<ServerConfig>>,
 }
 
 impl Tls {
     pub fn read(files: TlsFiles) -> Result<Self, Error> {
-        let current = RwLock::new(Arc::new(files.read()?));
+        let current = Mutex::new(Arc::new(files.read()?));
         Ok(Self { files, current })
     }
 
     /// Reads the files again. Where that fails, what was read before stays.
     pub fn reload(&self) -> Result<(), Error> {
         let config = Arc::new(self.files.read()?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *lock(&self.current) = config;
         Ok(())
     }
 
     pub fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&lock(&self.current))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use transload_reference::{Registry, Repository, Tag};
+use transload_reference::{Registry, Repository};
 
-use super::KubeKey;
 use crate::Error;
-use crate::folders::{BLOBS, Kind, check_folder, kind};
+use crate::folders::{BLOBS, Kind, kind};
 
 pub(crate) const MANIFESTS: &str = "manifests";
 pub(crate) const LAYOUT: &str = "layout";
@@ -61,27 +60,4 @@ fn registry_folders<'a>(root: &Path, registry: &'a Registry) -> Result<Vec<&'a s
         (false, true) => vec![DOCKER_HUB_API],
         (_, false) => vec![DOCKER_HUB],
     })
-}
-
-impl KubeKey {
-    pub(super) fn check_place(&self, repository: &Repository, tag: Option<&Tag>) -> Result<(), Error> {
-        let folder = manifests(self.root(), repository)?.swap_remove(0);
-        let mut path = self.root().to_owned();
-        for component in folder.strip_prefix(self.root()).unwrap_or(&folder) {
-            path.push(component);
-            if kind(&path)? == Kind::Nothing {
-                return Ok(());
-            }
-            check_folder(&path, repository)?;
-        }
-        path.push(LAYOUT);
-        if tag.is_some() && kind(&path)? == Kind::Folder {
-            return Err(Error::Collision {
-                name: repository.to_string(),
-                path,
-                taken_by: "another repository's folder",
-            });
-        }
-        Ok(())
-    }
 }

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use transload_reference::{Digest, RawManifest, Reference, Registry, Repository, Tag};
 
 use super::folders::{DOCKER_HUB, DOCKER_HUB_API, LAYOUT, MANIFESTS, is_namespace_of_docker_hub};
-use super::manifests::tag_files;
+use super::manifests::{named_by_digests, tag_files};
+use super::places::registry_of;
 use super::tag_map::TagMap;
 use crate::Error;
 use crate::error::shown;
@@ -32,11 +33,7 @@ pub(super) fn listing(root: &Path) -> Result<Listing, Error> {
             walk.folder(Some(&Registry::docker_hub()), &mut vec![name], &path);
             continue;
         }
-        // A folder that is written in another way than its registry is out of reach by name.
-        let registry = name.parse::<Registry>().ok().filter(|registry| {
-            registry.as_str() == name || (registry.is_docker_hub() && name == DOCKER_HUB_API)
-        });
-        walk.folder(registry.as_ref(), &mut Vec::new(), &path);
+        walk.folder(registry_of(&name).as_ref(), &mut Vec::new(), &path);
     }
     Ok(walk.into_listing())
 }
@@ -157,16 +154,8 @@ pub(super) fn age(folder: &Path, tag: &Tag, digest: &Digest) -> (Option<SystemTi
 }
 
 fn holds_a_manifest(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        let is_digest = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.parse::<Digest>().is_ok());
-        is_digest || entry.file_name() == LAYOUT
-    })
+    let has_layout = || folder.join(LAYOUT).symlink_metadata().is_ok();
+    named_by_digests(folder).is_ok_and(|named| !named.is_empty() || has_layout())
 }
 
 /// The folders in a folder; symbolic links aren't followed.
@@ -221,16 +210,8 @@ fn images_in(
         }
     }
     let mut manifests = Vec::new();
-    for entry in fs::read_dir(folder)
-        .map_err(Error::io("reading", folder))?
-        .flatten()
-    {
-        let digest = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<Digest>().ok());
-        let Some(digest) = digest else { continue };
-        match read(&entry.path()) {
+    for (digest, path) in named_by_digests(folder)? {
+        match read(&path) {
             Ok(Some(bytes)) => reach_children(bytes, &mut reached),
             Ok(None) => continue,
             // It is complained about once it is asked for.

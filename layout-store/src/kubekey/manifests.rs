@@ -1,86 +1,112 @@
 //! Manifests: reading and writing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
-use transload_reference::{Algorithm, Digest, RawManifest, Repository, Tag};
+use transload_reference::{Algorithm, Descriptor, Digest, RawManifest, Repository, Tag};
 
 use super::KubeKey;
 use super::folders::{self, DOCKER_HUB, DOCKER_HUB_API, LAYOUT};
-use super::images::age;
-use super::tag_map::TagMap;
-use crate::folders::{Kind, is_plain, kind, read, state_of};
+use crate::folders::{Kind, is_plain, kind, manifest_at, read, state_of};
+use crate::layout::{Manifests, Naming};
+use crate::lock::lock;
+use crate::subjects::readable;
 use crate::{Error, durable, sparse};
 
-impl KubeKey {
-    /// What a tag stands for in that of the repository's folders which came to say so last. A folder that can't be read spoils nothing that
-    /// another has.
-    pub(super) fn newest_of(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
-        let (mut newest, mut failure) = (None::<(PathBuf, Digest)>, None);
-        for folder in self.readable_folders(repository)? {
-            let digest = match self.tagged(&folder, tag) {
-                Ok(Some(digest)) => digest,
-                Ok(None) => continue,
-                Err(error) => {
-                    failure = failure.or(Some(error));
-                    continue;
-                }
-            };
-            let Some((other_folder, other)) = &newest else {
-                newest = Some((folder, digest));
-                continue;
-            };
-            if digest != *other {
-                let is_newer = age(&folder, tag, &digest) > age(other_folder, tag, other);
-                let (last, older) = if is_newer {
-                    (&digest, other)
-                } else {
-                    (other, &digest)
-                };
-                log::warn!(
-                    "{repository}:{tag} is {last}, which came last; another folder of the directory says {older}"
-                );
-                if is_newer {
-                    newest = Some((folder, digest));
-                }
-            }
-        }
-        match newest {
-            Some((_, digest)) => Ok(Some(digest)),
-            None => failure.map_or(Ok(None), Err),
-        }
-    }
-
-    /// What a tag stands for in a folder of manifests.
-    fn tagged(&self, folder: &Path, tag: &Tag) -> Result<Option<Digest>, Error> {
-        if let Some(digest) = self.tag_maps.read(folder)?.get(tag) {
-            return Ok(Some(digest));
-        }
-        if tag.as_str() == LAYOUT {
-            return Ok(None);
-        }
-        Ok(read(&folder.join(tag.as_str()))?.map(|bytes| Digest::of(&bytes)))
-    }
-
-    pub(super) fn manifest(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Option<RawManifest>, Error> {
+impl Manifests for KubeKey {
+    fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
         self.first_of(repository, |folder| self.manifest_in(folder, digest))
     }
 
-    pub(super) fn manifest_by_digest(
+    fn manifest_by_digest(
         &self,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<RawManifest>, Error> {
-        self.first_of(repository, |folder| own_file(folder, digest))
+        self.first_of(repository, |folder| {
+            manifest_at(&folder.join(digest.as_str()), digest)
+        })
     }
 
+    fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        let folders = folders::manifests(self.root(), repository).unwrap_or_default();
+        let paths: Vec<PathBuf> = folders
+            .into_iter()
+            .map(|folder| folder.join(digest.to_string()))
+            .collect();
+        let there = paths.iter().find(|path| path.is_file()).or(paths.first());
+        there.cloned().unwrap_or_else(|| self.root().to_owned())
+    }
+
+    fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
+        sparse::left_out(&self.note(repository, index))
+    }
+
+    fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        sparse::note_left_out(
+            &self.directory,
+            &self.note(repository, manifest.digest()),
+            manifest,
+            false,
+            |child| matches!(self.manifest(repository, child), Ok(Some(_))),
+        )?;
+        self.mend_manifest(repository, manifest)
+    }
+
+    fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
+        let folder = self.writable_folder(repository)?;
+        let path = folder.join(manifest.digest().to_string());
+        if read(&path)
+            .ok()
+            .flatten()
+            .is_some_and(|bytes| bytes == manifest.bytes())
+        {
+            return Ok(());
+        }
+        if !manifest.view().children().is_empty() {
+            // An index must not last longer than what it names.
+            durable::sync(&folder)?;
+        }
+        self.directory.replace(&path, manifest.bytes(), repository)
+    }
+
+    fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
+        let mut subjects = BTreeMap::new();
+        for folder in self.readable_folders(repository)? {
+            for (digest, path) in named_by_digests(&folder)? {
+                self.directory.check_stop()?;
+                let subject = self.subjects.of(&digest, || manifest_at(&path, &digest))?;
+                subjects.extend(subject.map(|subject| (digest, subject)));
+            }
+            // The oldest generations have a manifest only under its tag.
+            for tag in tag_files(&folder)? {
+                self.directory.check_stop()?;
+                let bytes = readable(read(&folder.join(tag.as_str())))?;
+                let manifest = bytes.and_then(|bytes| RawManifest::parse(bytes, None).ok());
+                subjects.extend(manifest.and_then(|manifest| {
+                    let subject = manifest.view().subject()?.digest.clone();
+                    Some((manifest.digest().clone(), subject))
+                }));
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// They are found by their subjects.
+    fn add_referrers(
+        &self,
+        repository: &Repository,
+        _: &Digest,
+        referrers: &[Descriptor],
+    ) -> Result<(), Error> {
+        referrers
+            .iter()
+            .try_for_each(|referrer| self.keep(repository, &referrer.digest))
+    }
+}
+
+impl KubeKey {
     /// What is found in the first of the repository's folders that has it. A folder that can't be read spoils nothing that
     /// another has.
     fn first_of<T>(
@@ -99,16 +125,6 @@ impl KubeKey {
         failure.map_or(Ok(None), Err)
     }
 
-    pub(super) fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
-        let folders = folders::manifests(self.root(), repository).unwrap_or_default();
-        let paths: Vec<PathBuf> = folders
-            .into_iter()
-            .map(|folder| folder.join(digest.to_string()))
-            .collect();
-        let there = paths.iter().find(|path| path.is_file()).or(paths.first());
-        there.cloned().unwrap_or_else(|| self.root().to_owned())
-    }
-
     pub(super) fn readable_folders(&self, repository: &Repository) -> Result<Vec<PathBuf>, Error> {
         let mut readable = Vec::new();
         for folder in folders::manifests(self.root(), repository)? {
@@ -120,7 +136,7 @@ impl KubeKey {
     }
 
     fn manifest_in(&self, folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-        if let Some(manifest) = own_file(folder, digest)? {
+        if let Some(manifest) = manifest_at(&folder.join(digest.as_str()), digest)? {
             return Ok(Some(manifest));
         }
         // The oldest generations have a tagged manifest only under its tag. Where there is a `layout`, it tells whose that is.
@@ -133,11 +149,8 @@ impl KubeKey {
             if self.digest_of_tag_file(&path, digest.algorithm()).as_ref() != Some(digest) {
                 continue;
             }
-            if let Some(bytes) = read(&path)? {
-                let parsed = RawManifest::verified(bytes, None, digest);
-                return parsed
-                    .map(Some)
-                    .map_err(|source| Error::Manifest { path, source });
+            if let Some(manifest) = manifest_at(&path, digest)? {
+                return Ok(Some(manifest));
             }
         }
         Ok(None)
@@ -147,114 +160,18 @@ impl KubeKey {
     /// that aren't there, in a folder of thousands of tags. None where it can't be read, which is complained about once it is asked for.
     fn digest_of_tag_file(&self, path: &Path, algorithm: Algorithm) -> Option<Digest> {
         let state = state_of(path)?;
-        let lock = || self.tag_digests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, digest)) = lock().get(path)
+        if let Some((known, digest)) = lock(&self.tag_digests).get(path)
             && *known == state
             && digest.algorithm() == algorithm
         {
             return Some(digest.clone());
         }
         let digest = Digest::with(algorithm, &read(path).ok()??);
-        lock().insert(path.to_owned(), (state, digest.clone()));
+        lock(&self.tag_digests).insert(path.to_owned(), (state, digest.clone()));
         Some(digest)
     }
 
-    pub(super) fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
-        sparse::note_left_out(
-            &self.directory,
-            &self.note(repository, manifest.digest()),
-            manifest,
-            false,
-            |child| matches!(self.manifest(repository, child), Ok(Some(_))),
-        )?;
-        self.mend_manifest(repository, manifest)
-    }
-
-    pub(super) fn mend_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Error> {
-        let folder = self.writable_folder(repository)?;
-        let path = folder.join(manifest.digest().to_string());
-        if read(&path)
-            .ok()
-            .flatten()
-            .is_some_and(|bytes| bytes == manifest.bytes())
-        {
-            return Ok(());
-        }
-        if !manifest.view().children().is_empty() {
-            // An index must not last longer than what it names.
-            durable::sync(&folder)?;
-        }
-        self.directory.replace(&path, manifest.bytes(), repository)
-    }
-
-    pub(super) fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
-        let folder = self.writable_folder(repository)?;
-        check_is_there(&folder, digest)?;
-        durable::sync(&folder)
-    }
-
-    pub(super) fn tag_repository(
-        &self,
-        repository: &Repository,
-        tags: &[(Tag, Digest)],
-    ) -> Result<(), Error> {
-        let folder = self.writable_folder(repository)?;
-        for (_, digest) in tags {
-            check_is_there(&folder, digest)?;
-        }
-        // What a tag stands for must last longer than the tag.
-        durable::sync(&folder)?;
-        let _lock = self.directory.lock_tags()?;
-        let mut layout = TagMap::clone(&*self.tag_maps.read(&folder)?);
-        let mut is_changed = false;
-        for (tag, digest) in tags {
-            is_changed |= layout.set(tag, digest);
-        }
-        if is_changed {
-            self.write_layout(&folder, layout, repository)?;
-        }
-        for (tag, digest) in tags {
-            self.name_by_tag(&folder, tag, digest)?;
-        }
-        durable::sync(&folder)
-    }
-
-    pub(super) fn write_layout(
-        &self,
-        folder: &Path,
-        layout: TagMap,
-        repository: &Repository,
-    ) -> Result<(), Error> {
-        let path = folder.join(LAYOUT);
-        self.directory
-            .replace(&path, &layout.to_bytes(&path)?, repository)?;
-        self.tag_maps.wrote(folder, layout);
-        Ok(())
-    }
-
-    /// Writes the manifest under its tag, too, for the generation that reads those: into a file of its own, since KubeKey 4.0.3
-    /// writes in place. Where the name is taken by a folder, or is the format's own, only `layout` has the tag: what reads the
-    /// oldest generation alone can't have it.
-    pub(super) fn name_by_tag(&self, folder: &Path, tag: &Tag, digest: &Digest) -> Result<(), Error> {
-        let path = folder.join(tag.as_str());
-        if tag.as_str() == LAYOUT || kind(&path)? == Kind::Folder {
-            return Ok(());
-        }
-        let manifest = folder.join(digest.to_string());
-        let bytes = read(&manifest)?.unwrap_or_default();
-        let verified = RawManifest::verified(bytes, None, digest);
-        let manifest = verified.map_err(|source| Error::Manifest {
-            path: manifest,
-            source,
-        })?;
-        let is_own = path.symlink_metadata().is_ok_and(|file| file.nlink() == 1);
-        if is_own && read(&path)?.is_some_and(|bytes| bytes == manifest.bytes()) {
-            return Ok(());
-        }
-        self.directory.replace(&path, manifest.bytes(), &tag)
-    }
-
-    fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
+    pub(super) fn writable_folder(&self, repository: &Repository) -> Result<PathBuf, Error> {
         let mut candidates = folders::manifests(self.root(), repository)?;
         let folder = candidates.swap_remove(0);
         self.directory.make_folder(&folder, repository)?;
@@ -277,25 +194,15 @@ impl KubeKey {
     }
 }
 
-/// Refuses to name a manifest that has no file.
-fn check_is_there(folder: &Path, digest: &Digest) -> Result<(), Error> {
-    let path = folder.join(digest.as_str());
-    match kind(&path)? {
-        Kind::File(_) => Ok(()),
-        _ => Err(Error::io("tagging", &path)(io::ErrorKind::NotFound.into())),
+/// What a folder has under digests.
+pub(super) fn named_by_digests(folder: &Path) -> Result<Vec<(Digest, PathBuf)>, Error> {
+    let mut named = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
+        let entry = entry.map_err(Error::io("reading", folder))?;
+        let digest = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        named.extend(digest.map(|digest| (digest, entry.path())));
     }
-}
-
-/// The manifest that a folder has under its digest, verified.
-fn own_file(folder: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-    let path = folder.join(digest.to_string());
-    let Some(bytes) = read(&path)? else {
-        return Ok(None);
-    };
-    let verified = RawManifest::verified(bytes, None, digest);
-    verified
-        .map(Some)
-        .map_err(|source| Error::Manifest { path, source })
+    Ok(named)
 }
 
 /// The tags that a folder of manifests has as files.

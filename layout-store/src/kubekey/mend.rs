@@ -11,6 +11,7 @@ use super::folders::LAYOUT;
 use super::manifests::tag_files;
 use super::tag_map::TagMap;
 use crate::folders::{self, read};
+use crate::layout::{Manifests, Mending};
 use crate::repair::{OldTagFile, TagFlaw};
 use crate::{Error, Flaw, durable};
 
@@ -20,8 +21,8 @@ const KEPT: &str = "layout~";
 /// How many characters of a strange entry are shown.
 const LONGEST_ENTRY: usize = 200;
 
-impl KubeKey {
-    pub(super) fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
+impl Mending for KubeKey {
+    fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
         let mut flaws = Vec::new();
         for folder in self.readable_folders(repository)? {
             let path = folder.join(LAYOUT);
@@ -40,7 +41,7 @@ impl KubeKey {
         Ok(flaws)
     }
 
-    pub(super) fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
+    fn renew_tag_files(&self, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
         let mut old = Vec::new();
         for folder in self.readable_folders(repository)? {
             let Ok(layout) = self.tag_maps.read(&folder) else {
@@ -66,6 +67,17 @@ impl KubeKey {
         Ok(old)
     }
 
+    fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
+        let _lock = self.directory.lock_tags()?;
+        for folder in self.readable_folders(repository)? {
+            self.mend_layout(&folder, repository)?;
+            durable::sync(&folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl KubeKey {
     fn renew_in(&self, folder: &Path, repository: &Repository) -> Result<Vec<OldTagFile>, Error> {
         let _lock = self.directory.lock_tags()?;
         let layout = TagMap::read(folder)?;
@@ -83,15 +95,6 @@ impl KubeKey {
         }
         durable::sync(folder)?;
         Ok(renewed)
-    }
-
-    pub(super) fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
-        let _lock = self.directory.lock_tags()?;
-        for folder in self.readable_folders(repository)? {
-            self.mend_layout(&folder, repository)?;
-            durable::sync(&folder)?;
-        }
-        Ok(())
     }
 
     fn mend_layout(&self, folder: &Path, repository: &Repository) -> Result<(), Error> {

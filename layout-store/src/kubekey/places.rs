@@ -5,7 +5,6 @@ use std::path::Path;
 
 use transload_reference::{Registry, Repository};
 
-use super::KubeKey;
 use super::folders::{DOCKER_HUB_API, MANIFESTS, is_namespace_of_docker_hub};
 use super::images::{DEPTH, subfolders};
 use crate::Error;
@@ -30,8 +29,8 @@ pub(super) fn all(root: &Path) -> Result<BTreeSet<Repository>, Error> {
     Ok(found)
 }
 
-/// The registry whose repositories are in a folder of this name.
-fn registry_of(name: &str) -> Option<Registry> {
+/// The registry whose repositories are in a folder of this name. One that is written in another way than its registry is out of reach.
+pub(super) fn registry_of(name: &str) -> Option<Registry> {
     if name == BLOBS || name == OWN || is_namespace_of_docker_hub(name) {
         return None;
     }
@@ -64,23 +63,5 @@ fn descend(
             descend(registry, path, depth, &folder, found);
         }
         path.truncate(length);
-    }
-}
-
-impl KubeKey {
-    pub(super) fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
-        let names = subfolders(self.root())?.into_iter().map(|(name, _)| name);
-        let mut registries: BTreeSet<Registry> = names.filter_map(|name| registry_of(&name)).collect();
-        registries.insert(Registry::docker_hub());
-        let mut found = BTreeSet::new();
-        for registry in registries {
-            if let Ok(repository) = Repository::new(registry, path)
-                && repository.path() == path
-                && !self.readable_folders(&repository)?.is_empty()
-            {
-                found.insert(repository);
-            }
-        }
-        Ok(found)
     }
 }

@@ -1,22 +1,34 @@
 //! Removing images' names, and manifests.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use transload_reference::{Digest, RawManifest, Repository, Tag};
 
 use super::KubeKey;
 use super::folders::{self as places, LAYOUT};
-use super::manifests::tag_files;
+use super::manifests::{named_by_digests, tag_files};
 use super::tag_map::TagMap;
-use crate::folders::{self, read};
+use crate::folders::{self, Kind, kind, read};
+use crate::layout::{Manifests, Naming, Pruning};
 use crate::prune::has_part;
-use crate::subjects::readable;
 use crate::{Error, Removed, StoredImage, durable};
 
-impl KubeKey {
-    pub(super) fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+impl Pruning for KubeKey {
+    fn unreached(&self, repository: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for folder in self.readable_folders(repository)? {
+            for (digest, path) in named_by_digests(&folder)? {
+                if !reached.contains(&digest) && matches!(kind(&path)?, Kind::File(_)) {
+                    found.push(path);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
         for images in images.chunk_by(|a, b| a.reference.repository() == b.reference.repository()) {
             self.directory.check_stop()?;
             let tags: Vec<&Tag> = images.iter().filter_map(|image| image.reference.tag()).collect();
@@ -27,7 +39,7 @@ impl KubeKey {
         Ok(())
     }
 
-    pub(super) fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
         let mut changed = HashSet::new();
         for (repository, path) in manifests {
             self.directory.check_stop()?;
@@ -41,20 +53,20 @@ impl KubeKey {
         changed.into_iter().try_for_each(durable::sync)
     }
 
-    pub(super) fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
         // What the oldest generation has under its tag alone gets a file of its own first.
         let Some(manifest) = self.manifest(repository, digest)? else {
             return Ok(Removed::Missing);
         };
         let mut tags = Vec::new();
         for tag in self.tags(repository)? {
-            if self.newest_of(repository, &tag)?.as_ref() == Some(digest) {
+            if self.tagged(repository, &tag)?.as_ref() == Some(digest) {
                 tags.push(tag);
             }
         }
         for folder in self.readable_folders(repository)? {
-            for name in manifest_files(&folder)? {
-                let bytes = read(&folder.join(name.as_str()))?.unwrap_or_default();
+            for (name, path) in named_by_digests(&folder)? {
+                let bytes = read(&path)?.unwrap_or_default();
                 let index = RawManifest::parse(bytes, None);
                 if index.is_ok_and(|index| has_part(&index, digest)) && name != *manifest.digest() {
                     return Ok(Removed::Needed);
@@ -70,6 +82,30 @@ impl KubeKey {
         Ok(Removed::Done)
     }
 
+    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
+    fn tidy(&self, repositories: &BTreeSet<&Repository>) {
+        for repository in repositories {
+            self.remove_empty_notes(repository);
+            let Ok(folders) = places::manifests(self.root(), repository) else {
+                continue;
+            };
+            for folder in folders {
+                if !folders::is_plain(self.root(), &folder).unwrap_or(false) {
+                    continue;
+                }
+                let is_empty = TagMap::read(&folder).is_ok_and(|layout| layout.is_empty());
+                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
+                    let _ = fs::remove_file(folder.join(LAYOUT));
+                }
+                let above = folder.ancestors().take_while(|path| *path != self.root());
+                // The first that isn't empty ends the climb.
+                let _ = above.map(fs::remove_dir).find(Result::is_err);
+            }
+        }
+    }
+}
+
+impl KubeKey {
     /// Removes tags of a repository from its tag maps, each written once, and their files. The files go first: a tag whose removal is cut
     /// short is still in the map, and not in its file alone, where other programs don't look for it.
     pub(super) fn remove_tags(&self, repository: &Repository, tags: &[&Tag]) -> Result<bool, Error> {
@@ -94,28 +130,6 @@ impl KubeKey {
         Ok(removed)
     }
 
-    /// Folders of repositories that have nothing left go too; one that has something stays, whatever that is.
-    pub(super) fn remove_empty_repositories(&self, repositories: &BTreeSet<&Repository>) {
-        for repository in repositories {
-            self.remove_empty_notes(repository);
-            let Ok(folders) = places::manifests(self.root(), repository) else {
-                continue;
-            };
-            for folder in folders {
-                if !folders::is_plain(self.root(), &folder).unwrap_or(false) {
-                    continue;
-                }
-                let is_empty = TagMap::read(&folder).is_ok_and(|layout| layout.is_empty());
-                if is_empty && fs::read_dir(&folder).is_ok_and(|entries| entries.count() == 1) {
-                    let _ = fs::remove_file(folder.join(LAYOUT));
-                }
-                let above = folder.ancestors().take_while(|path| *path != self.root());
-                // The first that isn't empty ends the climb.
-                let _ = above.map(fs::remove_dir).find(Result::is_err);
-            }
-        }
-    }
-
     /// Removes the folders that held a repository's notes, where they hold nothing more.
     fn remove_empty_notes(&self, repository: &Repository) {
         let folder = self.notes(repository);
@@ -124,86 +138,4 @@ impl KubeKey {
         // The first that isn't empty, or isn't there, ends the climb.
         let _ = above.map(fs::remove_dir).find(Result::is_err);
     }
-
-    pub(super) fn subjects(&self, repository: &Repository) -> Result<BTreeMap<Digest, Digest>, Error> {
-        let mut subjects = BTreeMap::new();
-        for folder in self.readable_folders(repository)? {
-            for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
-                self.directory.check_stop()?;
-                let entry = entry.map_err(Error::io("reading", &folder))?;
-                let name = entry.file_name().into_string().unwrap_or_default();
-                let named: Option<Digest> = name.parse().ok();
-                // The oldest generations have a manifest only under its tag.
-                if named.is_none() && (name == LAYOUT || name.parse::<Tag>().is_err()) {
-                    continue;
-                }
-                let path = entry.path();
-                let subject = match named {
-                    Some(digest) => {
-                        let subject = self.subjects.of(&digest, || verified(&path, &digest))?;
-                        subject.map(|subject| (digest, subject))
-                    }
-                    None => readable(read(&path))?.and_then(|bytes| {
-                        let manifest = RawManifest::parse(bytes, None).ok()?;
-                        let subject = manifest.view().subject()?.digest.clone();
-                        Some((manifest.digest().clone(), subject))
-                    }),
-                };
-                subjects.extend(subject);
-            }
-        }
-        Ok(subjects)
-    }
-
-    pub(super) fn unreached(
-        &self,
-        repository: &Repository,
-        reached: &HashSet<Digest>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let mut found = Vec::new();
-        for folder in self.readable_folders(repository)? {
-            unreached_in(&folder, reached, &mut found)?;
-        }
-        Ok(found)
-    }
-}
-
-/// Reads a manifest whose file has its digest's name; none if it isn't there, or has other bytes.
-fn verified(path: &Path, digest: &Digest) -> Result<Option<RawManifest>, Error> {
-    let bytes = read(path)?;
-    Ok(bytes.and_then(|bytes| RawManifest::verified(bytes, None, digest).ok()))
-}
-
-/// The digests that a folder has manifests of.
-fn manifest_files(folder: &Path) -> Result<Vec<Digest>, Error> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("reading", folder))? {
-        let entry = entry.map_err(Error::io("reading", folder))?;
-        found.extend(
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<Digest>().ok()),
-        );
-    }
-    Ok(found)
-}
-
-/// Notes the files in a folder of manifests that are named by a digest which isn't reached.
-fn unreached_in(folder: &Path, reached: &HashSet<Digest>, found: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let entry = entry.map_err(Error::io("reading", folder))?;
-        let digest: Option<Digest> = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if let Some(digest) = digest
-            && is_file
-            && !reached.contains(&digest)
-        {
-            found.push(entry.path());
-        }
-    }
-    Ok(())
 }

@@ -9,31 +9,15 @@ use super::contents::Contents;
 use super::index::Index;
 use super::{INDEX, MARK, MARK_TEXT, Oci, json};
 use crate::file_cache::read_once_whole;
-use crate::folders::{BLOBS, Kind, kind, read_up_to, state_of};
+use crate::folders::{Kind, kind, read_up_to, state_of};
 use crate::{Error, durable};
 
 /// How often a change is begun anew where another program writes at the same time.
 const MOST_TRIES: u32 = 20;
 
 impl Oci {
-    pub(super) fn make(&self) -> Result<(), Error> {
-        self.mark()?;
-        let blobs = self.directory.root().join(BLOBS);
-        self.directory.make_folder(&blobs, &"the folder of blobs")?;
-        // Where there are blobs, it was lost, and an empty one would say that nothing needs them.
-        if kind(&self.path())? == Kind::Nothing && !self.has_blobs()? {
-            let _lock = self.directory.lock_tags()?;
-            if kind(&self.path())? == Kind::Nothing {
-                let bytes = self.empty()?.to_bytes(&self.path())?;
-                self.directory.replace(&self.path(), &bytes, &INDEX)?;
-                durable::sync(self.directory.root())?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the folder an OCI layout.
-    fn mark(&self) -> Result<(), Error> {
+    pub(super) fn mark(&self) -> Result<(), Error> {
         let root = self.directory.root();
         let mark = root.join(MARK);
         if kind(&mark)? == Kind::Nothing {
@@ -43,7 +27,7 @@ impl Oci {
         Ok(())
     }
 
-    fn has_blobs(&self) -> Result<bool, Error> {
+    pub(super) fn has_blobs(&self) -> Result<bool, Error> {
         for (folder, _) in self.directory.blob_names.folders(self.directory.root()) {
             if kind(&folder)? == Kind::Folder {
                 let mut entries = folder.read_dir().map_err(Error::io("reading", &folder))?;
@@ -55,7 +39,7 @@ impl Oci {
         Ok(false)
     }
 
-    fn empty(&self) -> Result<Contents, Error> {
+    pub(super) fn empty(&self) -> Result<Contents, Error> {
         let index = Index::new().map_err(|error| json(&self.path(), error))?;
         Ok(Contents::new(index, &self.names))
     }

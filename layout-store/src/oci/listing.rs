@@ -1,16 +1,19 @@
-//! Which images an OCI layout holds, and what is wrong with what it says of them.
+//! Which images an OCI layout holds, and their names.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use transload_reference::{Digest, MediaKind, MediaType, Repository};
+use transload_reference::{Digest, MediaKind, MediaType, Repository, Tag};
 
 use super::contents::Contents;
-use super::{Oci, by_digest};
-use crate::folders::{Kind, kind};
+use super::index::Entry;
+use super::names::Said;
+use super::{Oci, by_digest, json, named};
+use crate::folders::{self, BLOBS, Kind, kind};
+use crate::layout::Naming;
 use crate::{Damage, Error, Listing, StoredImage};
 
-impl Oci {
-    pub(super) fn listing(&self) -> Result<Listing, Error> {
+impl Naming for Oci {
+    fn listing(&self) -> Result<Listing, Error> {
         let path = self.path();
         let mut listing = Listing::default();
         let contents = match self.contents() {
@@ -49,6 +52,103 @@ impl Oci {
         Ok(listing)
     }
 
+    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
+        Ok(self.contents()?.repositories())
+    }
+
+    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
+        Ok(self.contents()?.repositories_of(path))
+    }
+
+    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
+        Ok(self.contents()?.has_repository(repository))
+    }
+
+    fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
+        Ok(self.contents()?.tags(repository))
+    }
+
+    fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
+        let contents = self.contents()?;
+        let image = contents.image(&named(repository, tag), &self.path())?;
+        Ok(image.map(|image| image.digest.clone()))
+    }
+
+    fn check_place(&self, repository: &Repository, _: Option<&Tag>) -> Result<(), Error> {
+        let blobs = self.directory.root().join(BLOBS);
+        if kind(&blobs)? != Kind::Nothing {
+            folders::check_folder(&blobs, repository)?;
+        }
+        match kind(&self.path())? {
+            Kind::Nothing | Kind::File(_) => Ok(()),
+            Kind::Folder | Kind::Other => Err(Error::damaged(&self.path(), "it isn't a regular file")),
+        }
+    }
+
+    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
+        let tags = || {
+            let all = tags.iter();
+            all.flat_map(|(repository, tags)| std::iter::repeat(repository).zip(tags))
+        };
+        let mut manifests = HashMap::new();
+        for (_, (_, digest)) in tags() {
+            if !manifests.contains_key(digest) {
+                manifests.insert(digest, self.descriptor(digest)?);
+            }
+        }
+        // What a tag stands for must last longer than the tag.
+        self.directory.sync_blobs()?;
+        self.change(|contents| {
+            let mut is_changed = false;
+            for (repository, (tag, digest)) in tags() {
+                let (name, said) = (named(repository, tag), Said::that(repository, Some(tag)));
+                let set = contents.set(&name, &manifests[digest], &said);
+                is_changed |= set.map_err(|error| json(&self.path(), error))?;
+            }
+            Ok(is_changed)
+        })
+    }
+
+    fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
+        let manifest = self.descriptor(digest)?;
+        self.directory.sync_blobs()?;
+        let said = Said::that(repository, None);
+        self.change(|contents| {
+            if contents.lists(repository, digest) {
+                return Ok(false);
+            }
+            let entry = Entry::new(manifest.clone(), &said).map_err(|error| json(&self.path(), error))?;
+            contents.add(by_digest(repository, digest), entry);
+            Ok(true)
+        })
+    }
+
+    fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {
+        let name = named(repository, tag);
+        let said = Said::that(repository, None);
+        if self
+            .contents()?
+            .image(&name, &self.path())
+            .is_ok_and(|image| image.is_none())
+        {
+            return Ok(false);
+        }
+        self.change(|contents| {
+            for (_, entry) in contents.take(&name) {
+                let Ok(image) = &entry.image else { continue };
+                if !contents.lists(repository, &image.digest) {
+                    let by_digest = by_digest(repository, &image.digest);
+                    let entry = entry.renamed(&said, &image.digest);
+                    contents.add(by_digest, entry.map_err(|error| json(&self.path(), error))?);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(true)
+    }
+}
+
+impl Oci {
     /// The manifests that a repository's listed indexes name, on every level: those are no images by themselves.
     fn parts<'a>(&self, contents: &'a Contents) -> HashSet<(&'a Repository, Digest)> {
         let is_index = |media_type: &MediaType| media_type.kind() == MediaKind::Index;
@@ -75,27 +175,5 @@ impl Oci {
             }
         }
         parts
-    }
-
-    /// What is wrong with what a repository's names stand for.
-    pub(super) fn reasons(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        let contents = self.contents()?;
-        let flaws = contents.flaws(&self.names).into_iter();
-        let mut reasons: Vec<String> = flaws
-            .filter(|(of, _)| of.as_ref() == Some(repository))
-            .map(|(_, reason)| reason)
-            .collect();
-        for (name, image) in contents.images() {
-            if name.repository() == repository
-                && let Ok(Kind::File(size)) = kind(&self.blob(&image.digest))
-                && size != image.size
-            {
-                let said = image.size;
-                reasons.push(format!(
-                    "it says {said} bytes of the manifest of {name}, which has {size}"
-                ));
-            }
-        }
-        Ok(reasons)
     }
 }

@@ -6,10 +6,11 @@ pub(crate) mod contents;
 mod file;
 pub(crate) mod index;
 mod listing;
+mod mend;
 pub(crate) mod names;
-mod remove;
+mod prune;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +21,11 @@ use transload_reference::{
 
 use crate::directory::Directory;
 use crate::file_cache::FileCache;
-use crate::folders::{self, BLOBS, Kind, kind, read};
-use crate::layout::Layout;
-use crate::repair::{OldTagFile, TagFlaw};
+use crate::folders::{self, BLOBS, Kind, kind, manifest_at, read};
+use crate::layout::{Layout, Manifests, Naming};
 use crate::subjects::{Subjects, readable};
-use crate::{Error, Flaw, Format, Listing, Removed, StoredImage, sparse};
+use crate::{Error, Format, durable, sparse};
 use contents::Contents;
-use index::Entry;
 pub use names::local_repository;
 use names::{Names, Said};
 
@@ -70,13 +69,7 @@ impl Oci {
         if !folders::is_plain(self.directory.root(), folder)? {
             return Ok(None);
         }
-        let Some(bytes) = read(&path)? else {
-            return Ok(None);
-        };
-        let verified = RawManifest::verified(bytes, None, digest);
-        verified
-            .map(Some)
-            .map_err(|source| Error::Manifest { path, source })
+        manifest_at(&path, digest)
     }
 
     /// The descriptor of a manifest that is to get a name.
@@ -157,39 +150,27 @@ impl Layout for Oci {
     }
 
     fn make(&self) -> Result<(), Error> {
-        self.make()
+        self.mark()?;
+        let blobs = self.directory.root().join(BLOBS);
+        self.directory.make_folder(&blobs, &"the folder of blobs")?;
+        // Where there are blobs, it was lost, and an empty one would say that nothing needs them.
+        if kind(&self.path())? == Kind::Nothing && !self.has_blobs()? {
+            let _lock = self.directory.lock_tags()?;
+            if kind(&self.path())? == Kind::Nothing {
+                let bytes = self.empty()?.to_bytes(&self.path())?;
+                self.directory.replace(&self.path(), &bytes, &INDEX)?;
+                durable::sync(self.directory.root())?;
+            }
+        }
+        Ok(())
     }
 
     fn scope<'a>(&self, _: &'a Repository) -> Option<&'a Repository> {
         None
     }
+}
 
-    fn listing(&self) -> Result<Listing, Error> {
-        self.listing()
-    }
-
-    fn places(&self) -> Result<BTreeSet<Repository>, Error> {
-        Ok(self.contents()?.repositories())
-    }
-
-    fn places_of(&self, path: &str) -> Result<BTreeSet<Repository>, Error> {
-        Ok(self.contents()?.repositories_of(path))
-    }
-
-    fn has_place(&self, repository: &Repository) -> Result<bool, Error> {
-        Ok(self.contents()?.has_repository(repository))
-    }
-
-    fn tags(&self, repository: &Repository) -> Result<BTreeSet<Tag>, Error> {
-        Ok(self.contents()?.tags(repository))
-    }
-
-    fn tagged(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Error> {
-        let contents = self.contents()?;
-        let image = contents.image(&named(repository, tag), &self.path())?;
-        Ok(image.map(|image| image.digest.clone()))
-    }
-
+impl Manifests for Oci {
     fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Error> {
         self.found(digest)
     }
@@ -218,17 +199,6 @@ impl Layout for Oci {
             .collect()
     }
 
-    fn check_place(&self, repository: &Repository, _: Option<&Tag>) -> Result<(), Error> {
-        let blobs = self.directory.root().join(BLOBS);
-        if kind(&blobs)? != Kind::Nothing {
-            folders::check_folder(&blobs, repository)?;
-        }
-        match kind(&self.path())? {
-            Kind::Nothing | Kind::File(_) => Ok(()),
-            Kind::Folder | Kind::Other => Err(Error::damaged(&self.path(), "it isn't a regular file")),
-        }
-    }
-
     fn put_manifest(&self, _: &Repository, manifest: &RawManifest) -> Result<(), Error> {
         if !manifest.view().children().is_empty() {
             let note = self.note(manifest.digest());
@@ -239,96 +209,8 @@ impl Layout for Oci {
         self.write(manifest)
     }
 
-    fn keep(&self, repository: &Repository, digest: &Digest) -> Result<(), Error> {
-        let manifest = self.descriptor(digest)?;
-        self.directory.sync_blobs()?;
-        let said = Said::that(repository, None);
-        self.change(|contents| {
-            if contents.lists(repository, digest) {
-                return Ok(false);
-            }
-            let entry = Entry::new(manifest.clone(), &said).map_err(|error| json(&self.path(), error))?;
-            contents.add(by_digest(repository, digest), entry);
-            Ok(true)
-        })
-    }
-
-    fn tag_all(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Error> {
-        let tags = || {
-            let all = tags.iter();
-            all.flat_map(|(repository, tags)| std::iter::repeat(repository).zip(tags))
-        };
-        let mut manifests = HashMap::new();
-        for (_, (_, digest)) in tags() {
-            if !manifests.contains_key(digest) {
-                manifests.insert(digest, self.descriptor(digest)?);
-            }
-        }
-        // What a tag stands for must last longer than the tag.
-        self.directory.sync_blobs()?;
-        self.change(|contents| {
-            let mut is_changed = false;
-            for (repository, (tag, digest)) in tags() {
-                let (name, said) = (named(repository, tag), Said::that(repository, Some(tag)));
-                let set = contents.set(&name, &manifests[digest], &said);
-                is_changed |= set.map_err(|error| json(&self.path(), error))?;
-            }
-            Ok(is_changed)
-        })
-    }
-
-    fn untag(&self, repository: &Repository, tag: &Tag) -> Result<bool, Error> {
-        let name = named(repository, tag);
-        let said = Said::that(repository, None);
-        if self
-            .contents()?
-            .image(&name, &self.path())
-            .is_ok_and(|image| image.is_none())
-        {
-            return Ok(false);
-        }
-        self.change(|contents| {
-            for (_, entry) in contents.take(&name) {
-                let Ok(image) = &entry.image else { continue };
-                if !contents.lists(repository, &image.digest) {
-                    let by_digest = by_digest(repository, &image.digest);
-                    let entry = entry.renamed(&said, &image.digest);
-                    contents.add(by_digest, entry.map_err(|error| json(&self.path(), error))?);
-                }
-            }
-            Ok(true)
-        })?;
-        Ok(true)
-    }
-
     fn mend_manifest(&self, _: &Repository, manifest: &RawManifest) -> Result<(), Error> {
         self.write(manifest)
-    }
-
-    fn check_tags(&self, repository: &Repository) -> Result<Vec<TagFlaw>, Error> {
-        let reasons = self.reasons(repository)?.into_iter();
-        let flaw = |reason| TagFlaw {
-            path: self.path(),
-            flaw: Flaw::Damaged(reason),
-        };
-        Ok(reasons.map(flaw).collect())
-    }
-
-    fn renew_tag_files(&self, _: &Repository) -> Result<Vec<OldTagFile>, Error> {
-        Ok(Vec::new())
-    }
-
-    /// Corrects sizes. What an entry stands for that can't be used, or that has another's name, no file tells.
-    fn mend_tags(&self, repository: &Repository) -> Result<(), Error> {
-        let descriptor = |digest: &Digest| Some(self.found(digest).ok()??.descriptor());
-        self.change(|contents| {
-            let corrected = contents.correct(repository, descriptor);
-            corrected.map_err(|error| json(&self.path(), error))
-        })?;
-        match self.reasons(repository)?.into_iter().next() {
-            Some(reason) => Err(Error::damaged(&self.path(), reason)),
-            None => Ok(()),
-        }
     }
 
     /// Looks at the listed images, and at what the indexes under referrers tags list, as regctl writes them: what refers to another image has an
@@ -381,63 +263,5 @@ impl Layout for Oci {
             }
             self.set_list(contents, &name, &list)
         })
-    }
-
-    /// Manifests are blobs, and those that aren't listed are told as such.
-    fn unreached(&self, _: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
-        let contents = self.contents()?;
-        let listed: BTreeSet<&Digest> = contents.images().map(|(_, image)| &image.digest).collect();
-        let unreached = listed.into_iter().filter(|digest| !reached.contains(digest));
-        Ok(unreached.map(|digest| self.blob(digest)).collect())
-    }
-
-    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
-        if images.is_empty() {
-            return Ok(());
-        }
-        self.change(|contents| {
-            for image in images {
-                contents.take(&image.reference);
-                // It would come to light as an image by itself.
-                contents.take(&image.reference.by_digest(&image.digest));
-            }
-            Ok(true)
-        })
-    }
-
-    /// Removes their entries first: some are no images, but parts of one.
-    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
-        if manifests.is_empty() {
-            return Ok(());
-        }
-        let paths: HashSet<&Path> = manifests.iter().map(|(_, path)| path.as_path()).collect();
-        self.change(
-            |contents| Ok(contents.drop_those(|digest| paths.contains(self.blob(digest).as_path()))),
-        )?;
-        for path in paths {
-            self.directory.check_stop()?;
-            folders::remove(path)?;
-        }
-        Ok(())
-    }
-
-    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
-        self.remove_manifest(repository, digest)
-    }
-
-    /// Removes the notes of indexes that are gone.
-    fn tidy(&self, _: &BTreeSet<&Repository>) {
-        let notes = sparse::folder(self.directory.root());
-        for note in notes.read_dir().into_iter().flatten().flatten() {
-            let name = note.file_name();
-            let index = name
-                .to_str()
-                .and_then(|name| self.directory.blob_names.digest_of_own(name));
-            if index.is_some_and(|index| matches!(kind(&self.blob(&index)), Ok(Kind::Nothing)))
-                && let Err(error) = folders::remove(&note.path())
-            {
-                log::debug!("{error}");
-            }
-        }
     }
 }

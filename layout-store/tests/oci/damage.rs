@@ -145,8 +145,8 @@ fn an_index_that_makes_no_sense_is_damaged_and_stays() {
         let listing = store.listing().unwrap();
         assert_eq!((listing.images.len(), listing.damage.len()), (0, 1));
         if !reason.starts_with("entry") {
-            let manifest = image(&store, "hub.local/app", "one");
             let app = repository("hub.local/app");
+            let manifest = image(&store, &app, "one");
             assert!(
                 store
                     .tag(&app, &"v1".parse().unwrap(), manifest.digest())
@@ -170,7 +170,7 @@ fn an_index_that_makes_no_sense_is_damaged_and_stays() {
     fs::remove_file(foreign.root().join("index.json")).unwrap();
     let store = options().create(foreign.root()).unwrap();
     let app = repository("hub.local/app");
-    let image = image(&store, "hub.local/app", "two");
+    let image = image(&store, &app, "two");
     assert!(store.tag(&app, &"v1".parse().unwrap(), image.digest()).is_err());
     assert!(
         !foreign.root().join("index.json").exists(),
@@ -218,8 +218,7 @@ fn links_in_a_layout_lead_nowhere() {
         };
         assert!(read().is_err(), "{place}");
         if place.starts_with("blobs") {
-            let new = Descriptor::new(MediaType::new("layer"), Digest::of(b"new"), 3);
-            assert!(store.write_blob(&new).is_err(), "{place}");
+            assert!(store.write_blob(&blob(b"new")).is_err(), "{place}");
             assert!(store.check_place(&app, None).is_err() || place == "blobs/sha256");
         }
         if place == "index.json" {

@@ -143,7 +143,7 @@ fn what_a_foreign_index_lacks_was_left_out_and_what_ours_loses_was_lost() {
     );
 
     let (_folder, store) = new();
-    let [one, two] = ["one", "two"].map(|content| image(&store, "hub.local/app", content));
+    let [one, two] = ["one", "two"].map(|content| image(&store, &app, content));
     let both = index_of(&[&one, &two]);
     store.put_manifest(&app, &both).unwrap();
     fs::remove_file(store.manifest_path(&app, two.digest())).unwrap();

@@ -1,5 +1,7 @@
 //! Directories in the OCI image layout: what is written, what other programs wrote, and what is hostile.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod damage;
 mod foreign;
 mod referrers;
@@ -8,13 +10,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::{about, blob, files, image, index_of, manifest_of, names, publish, put, repository, writer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use transload_layout_store::parts::Parts;
 use transload_layout_store::{Format, OpenOptions, Store, Verdict};
 use transload_reference::{
-    Descriptor, Digest, Identifier, MediaType, RawManifest, Reference, ReferrerTag, ReferrersIndex,
-    Repository,
+    Descriptor, Digest, Identifier, MediaType, RawManifest, ReferrerTag, ReferrersIndex,
 };
 
 const FULL_NAME: &str = "io.containerd.image.name";
@@ -28,73 +30,6 @@ fn new() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = options().create(folder.path().join("app")).unwrap();
     (folder, store)
-}
-
-fn put(store: &Store, content: &[u8]) -> Descriptor {
-    let blob = Descriptor::new(MediaType::new("layer"), Digest::of(content), content.len() as u64);
-    if let Some(mut writer) = store.write_blob(&blob).unwrap() {
-        writer.write(content).unwrap();
-        writer.commit().unwrap();
-    }
-    blob
-}
-
-fn repository(name: &str) -> Repository {
-    name.parse().unwrap()
-}
-
-fn manifest_of(config: &Descriptor) -> RawManifest {
-    let config = serde_json::to_string(config).unwrap();
-    let text = format!(
-        r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[]}}"#,
-        MediaType::OCI_MANIFEST
-    );
-    RawManifest::parse(text.into_bytes(), None).unwrap()
-}
-
-/// Writes an image that has a config of this content, without a name.
-fn image(store: &Store, name: &str, content: &str) -> RawManifest {
-    let manifest = manifest_of(&put(store, content.as_bytes()));
-    store.put_manifest(&repository(name), &manifest).unwrap();
-    manifest
-}
-
-fn index_of(children: &[&RawManifest]) -> RawManifest {
-    let children: Vec<Descriptor> = children.iter().map(|child| child.descriptor()).collect();
-    let text = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX.as_str(), "manifests": children});
-    RawManifest::parse(text.to_string().into_bytes(), None).unwrap()
-}
-
-fn publish(store: &Store, name: &str, content: &str) -> RawManifest {
-    let name: Reference = name.parse().unwrap();
-    let manifest = image(store, &name.repository().to_string(), content);
-    store.sync_blobs().unwrap();
-    match name.tag() {
-        Some(tag) => store.tag(name.repository(), tag, manifest.digest()).unwrap(),
-        None => store.keep(name.repository(), manifest.digest()).unwrap(),
-    }
-    manifest
-}
-
-fn names(store: &Store) -> Vec<String> {
-    let images = store.images().unwrap();
-    images.map(|image| image.reference.to_string()).collect()
-}
-
-fn files(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => found.push(path.strip_prefix(root).unwrap().display().to_string()),
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 fn index(root: &Path) -> Value {
@@ -126,13 +61,13 @@ impl Foreign {
     }
 
     fn blob(&self, content: &[u8]) -> Descriptor {
-        let digest = Digest::of(content);
-        fs::write(self.root().join("blobs/sha256").join(digest.hex()), content).unwrap();
-        Descriptor::new(MediaType::new("layer"), digest, content.len() as u64)
+        let blob = blob(content);
+        fs::write(self.root().join("blobs/sha256").join(blob.digest.hex()), content).unwrap();
+        blob
     }
 
     fn image(&self, content: &str) -> RawManifest {
-        let manifest = manifest_of(&self.blob(content.as_bytes()));
+        let manifest = manifest_of(&self.blob(content.as_bytes()), &[]);
         self.blob(manifest.bytes());
         manifest
     }
@@ -167,18 +102,15 @@ fn a_layout_has_exactly_the_specified_files_and_none_with_a_colon() {
         digest: Digest::with(transload_reference::Algorithm::Sha512, b"config"),
         ..config.clone()
     };
-    let mut writer = store.write_blob(&sha512).unwrap().unwrap();
-    writer.write(b"config").unwrap();
-    writer.commit().unwrap();
+    let mut other = store.write_blob(&sha512).unwrap().unwrap();
+    other.write(b"config").unwrap();
+    other.commit().unwrap();
     let manifest = publish(&store, "hub.local:5000/team/app:v1", "config");
     let children = index_of(&[&manifest]);
     store
         .put_manifest(&repository("hub.local:5000/team/app"), &children)
         .unwrap();
-    let mut dropped = store
-        .write_blob(&Descriptor::new(MediaType::new("layer"), Digest::of(b"part"), 4))
-        .unwrap()
-        .unwrap();
+    let mut dropped = writer(&store, b"part");
     dropped.write(b"pa").unwrap();
     let expected = [
         format!(".transload/partial/sha256-{}", Digest::of(b"part").hex()),
@@ -287,11 +219,7 @@ fn blobs_go_on_where_they_ended_are_linked_and_set_aside_as_in_any_format() {
     let (folder, store) = new();
     let kubekey = Store::create(folder.path().join("kubekey")).unwrap();
     let content: Vec<u8> = (0..600_000_u32).map(|number| number as u8).collect();
-    let blob = Descriptor::new(
-        MediaType::new("layer"),
-        Digest::of(&content),
-        content.len() as u64,
-    );
+    let blob = blob(&content);
 
     // Some bytes, and a part that came before its turn.
     let mut writer = store.write_blob(&blob).unwrap().unwrap();

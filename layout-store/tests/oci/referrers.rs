@@ -10,13 +10,7 @@ fn referrers_are_listed_and_stay_with_their_subject() {
     let other = publish(&store, "hub.local/app:v2", "two");
     let mut signatures = Vec::new();
     for of in [&subject, &other] {
-        let config = serde_json::to_string(&put(&store, b"{}")).unwrap();
-        let about = serde_json::to_string(&of.descriptor()).unwrap();
-        let text = format!(
-            r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":[],"subject":{about}}}"#,
-            MediaType::OCI_MANIFEST
-        );
-        let signature = RawManifest::parse(text.into_bytes(), None).unwrap();
+        let signature = about(of, &put(&store, b"{}"), &[]);
         store.put_manifest(&app, &signature).unwrap();
         store.keep(&app, signature.digest()).unwrap();
         signatures.push(signature);
@@ -50,12 +44,7 @@ fn referrers_are_found_in_the_index_under_the_referrers_tag() {
     let (_folder, store) = new();
     let app = repository("hub.local/app");
     let subject = publish(&store, "hub.local/app:v1", "one");
-    let config = serde_json::to_string(&put(&store, b"{}")).unwrap();
-    let about = serde_json::to_string(&subject.descriptor()).unwrap();
-    let text = format!(
-        r#"{{"schemaVersion":2,"artifactType":"application/x","config":{config},"layers":[],"subject":{about}}}"#
-    );
-    let signature = RawManifest::parse(text.into_bytes(), None).unwrap();
+    let signature = about(&subject, &put(&store, b"{}"), &[]);
     store.put_manifest(&app, &signature).unwrap();
     assert_eq!(store.referrers(&app, subject.digest()).unwrap(), []);
     let referrer = signature.referrer().unwrap();

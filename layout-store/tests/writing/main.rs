@@ -1,5 +1,7 @@
 //! What a store writes, and what it does when two write at once, when a writer dies, and when something is in the way.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod obstacles;
 mod together;
 
@@ -8,91 +10,33 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
 use std::sync::Barrier;
 
+use common::{blob, files, image, manifest_of, names, put, try_publish, writer};
 use proptest::prelude::*;
 use transload_layout_store::parts::Parts;
 use transload_layout_store::{BlobWriter, Error, Store};
-use transload_reference::{Descriptor, Digest, Identifier, MediaType, RawManifest, Repository, Tag};
+use transload_reference::{Digest, Identifier, RawManifest, Repository, Tag};
 
-fn descriptor(content: &[u8]) -> Descriptor {
-    Descriptor::new(
-        MediaType::new("application/octet-stream"),
-        Digest::of(content),
-        content.len() as u64,
-    )
-}
-
-fn writer(store: &Store, content: &[u8]) -> BlobWriter {
-    match store.write_blob(&descriptor(content)).unwrap() {
-        Some(writer) => writer,
-        None => panic!("the blob is there"),
-    }
-}
-
-fn put(store: &Store, content: &[u8]) -> Descriptor {
-    if let Some(mut writer) = store.write_blob(&descriptor(content)).unwrap() {
-        writer.write(content).unwrap();
-        writer.commit().unwrap();
-    }
-    descriptor(content)
-}
-
-fn image(store: &Store, name: &str) -> RawManifest {
-    let config = serde_json::to_string(&put(store, name.as_bytes())).unwrap();
-    let text = format!(r#"{{ "schemaVersion": 2, "config": {config}, "layers": [], "x": "{name}" }}"#);
-    RawManifest::parse(text.into_bytes(), None).unwrap()
-}
-
+/// Writes an image of its own under a name.
 fn publish(store: &Store, repository: &str, tag: &str) -> Result<RawManifest, Error> {
-    let repository: Repository = repository.parse().unwrap();
-    let manifest = image(store, &format!("{repository}:{tag}"));
-    store.put_manifest(&repository, &manifest)?;
-    store.tag(&repository, &tag.parse().unwrap(), manifest.digest())?;
-    Ok(manifest)
-}
-
-fn names(store: &Store) -> Vec<String> {
-    let mut names: Vec<String> = store
-        .images()
-        .unwrap()
-        .map(|image| image.reference.to_string())
-        .collect();
-    names.sort();
-    names
-}
-
-fn tree(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().display().to_string();
-            match fs::read_link(&path) {
-                Ok(target) => found.push(format!("{name} -> {}", target.display())),
-                Err(_) if path.is_dir() => folders.push(path),
-                Err(_) => found.push(name),
-            }
-        }
-    }
-    found.sort();
-    found
+    let name = format!("{repository}:{tag}");
+    let manifest = manifest_of(&put(store, name.as_bytes()), &[]);
+    try_publish(store, &name, &manifest).map(|()| manifest)
 }
 
 #[test]
-fn a_store_has_exactly_the_documented_tree() {
+fn a_store_has_exactly_the_documented_files() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     let first = publish(&store, "alpine", "3.19").unwrap();
     let second = publish(&store, "registry.example.com:5000/team/app", "v1").unwrap();
     store.sync_blobs().unwrap();
-    let blob = |manifest: &RawManifest| manifest.view().blobs().next().unwrap().digest.clone();
+    let config = |manifest: &RawManifest| manifest.view().blobs().next().unwrap().digest.clone();
     let mut expected = vec![
         ".transload/lock".to_owned(),
-        format!("blobs/{}", blob(&first)),
-        format!("blobs/{}", blob(&second)),
+        format!("blobs/{}", config(&first)),
+        format!("blobs/{}", config(&second)),
         "docker.io/library/alpine/manifests/3.19".to_owned(),
         "docker.io/library/alpine/manifests/layout".to_owned(),
         format!("docker.io/library/alpine/manifests/{}", first.digest()),
@@ -102,7 +46,7 @@ fn a_store_has_exactly_the_documented_tree() {
         "registry.example.com:5000/team/app/manifests/v1".to_owned(),
     ];
     expected.sort();
-    assert_eq!(tree(folder.path()), expected);
+    assert_eq!(files(folder.path()), expected);
     let manifests = folder.path().join("docker.io/library/alpine/manifests");
     assert_eq!(fs::read(manifests.join("3.19")).unwrap(), first.bytes());
     assert_eq!(
@@ -118,9 +62,9 @@ fn tagging_the_same_again_leaves_no_other_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     publish(&store, "hub.local/app", "v1").unwrap();
-    let before = tree(folder.path());
+    let before = files(folder.path());
     publish(&store, "hub.local/app", "v1").unwrap();
-    assert_eq!(tree(folder.path()), before);
+    assert_eq!(files(folder.path()), before);
 }
 
 #[test]
@@ -159,7 +103,12 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
         kept.push(format!("{}:{tag}", repository.parse::<Repository>().unwrap()));
     }
     kept.sort();
-    assert_eq!(names(&store), kept);
+    let sorted = || {
+        let mut names = names(&store);
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(), kept);
     for (repository, tag) in [
         ("hub.local/a/manifests/layout", "v1"),
         ("hub.local/a/manifests/v1", "v1"),
@@ -174,7 +123,7 @@ fn names_that_collide_with_the_format_come_back_or_are_refused() {
             "{error}"
         );
     }
-    assert_eq!(names(&store), kept, "a refusal loses nothing");
+    assert_eq!(sorted(), kept, "a refusal loses nothing");
 
     publish(&store, "hub.local/c/manifests/layout", "v1").unwrap();
     let other: Repository = "hub.local/c".parse().unwrap();
@@ -203,7 +152,7 @@ fn a_writer_that_was_dropped_goes_on_where_it_ended() {
     second.write(&content[300_000..]).unwrap();
     second.commit().unwrap();
     assert_eq!(fs::read(store.blob_path(&Digest::of(&content))).unwrap(), content);
-    assert!(tree(folder.path()).iter().all(|name| !name.contains("partial")));
+    assert!(files(folder.path()).iter().all(|name| !name.contains("partial")));
 }
 
 #[test]
@@ -217,12 +166,12 @@ fn wrong_bytes_never_get_the_name_and_can_be_written_anew() {
         refused.error.is_wrong_content() && refused.error.is_retryable(),
         "{refused}"
     );
-    assert!(!store.has_blob(&descriptor(b"right")).unwrap());
+    assert!(!store.has_blob(&blob(b"right")).unwrap());
     let mut again = refused.writer.unwrap();
     again.restart().unwrap();
     again.write(b"right").unwrap();
     again.commit().unwrap();
-    assert!(store.has_blob(&descriptor(b"right")).unwrap());
+    assert!(store.has_blob(&blob(b"right")).unwrap());
 }
 
 #[test]
@@ -233,7 +182,7 @@ fn a_writer_takes_what_any_reader_gives() {
     let mut whole = writer(&store, &content);
     assert_eq!(whole.write_from(&content[..]).unwrap(), 100_000);
     whole.commit().unwrap();
-    assert!(store.has_blob(&descriptor(&content)).unwrap());
+    assert!(store.has_blob(&blob(&content)).unwrap());
     let mut long = writer(&store, b"right");
     let refused = long.write_from(&b"right and more"[..]).unwrap_err();
     let refused: Error = refused.downcast().unwrap();
@@ -288,7 +237,7 @@ fn a_file_of_the_wrong_size_is_no_blob_and_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     fs::write(store.blob_path(&Digest::of(b"right")), b"righ").unwrap();
-    assert!(!store.has_blob(&descriptor(b"right")).unwrap());
+    assert!(!store.has_blob(&blob(b"right")).unwrap());
     put(&store, b"right");
     assert_eq!(
         fs::read(store.blob_path(&Digest::of(b"right"))).unwrap(),
@@ -364,7 +313,7 @@ proptest! {
             at = next;
             if stop {
                 drop(writer);
-                writer = self::writer(&store, &content);
+                writer = common::writer(&store, &content);
                 prop_assert_eq!(writer.position(), at as u64);
             }
         }
@@ -380,8 +329,7 @@ proptest! {
         for (repository, tag, content) in operations {
             let repository: Repository = ["alpine", "hub.local/a", "hub.local/a/manifests"][repository].parse().unwrap();
             let tag: Tag = ["v1", "layout", "manifest", "latest"][tag].parse().unwrap();
-            let manifest = image(&store, &content.to_string());
-            store.put_manifest(&repository, &manifest).unwrap();
+            let manifest = image(&store, &repository, &content.to_string());
             store.tag(&repository, &tag, manifest.digest()).unwrap();
             model.insert((repository, tag), manifest.digest().clone());
         }
@@ -403,12 +351,8 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
     let content: Vec<u8> = (0..100_u8).flat_map(|byte| [byte; UNIT]).collect();
     let of = |range: Range<usize>| &content[range.start * UNIT..range.end * UNIT];
     let at = |start: usize| (start * UNIT) as u64;
-    let blob = descriptor(&content);
-    let writer = || match store.write_blob(&blob).unwrap() {
-        Some(writer) => writer,
-        None => panic!("it isn't there yet"),
-    };
-    let mut first = writer();
+    let blob = blob(&content);
+    let mut first = writer(&store, &content);
     first.write(of(0..20)).unwrap();
     for range in [40..60, 60..70, 90..100] {
         Parts::of(&first)
@@ -427,7 +371,7 @@ fn parts_that_came_before_their_turn_are_taken_in_order_and_survive_their_writer
     symlink("/etc/passwd", name(75)).unwrap();
     fs::write(name(80), b"").unwrap();
     fs::write(name(95), of(0..10)).unwrap();
-    let mut second = writer();
+    let mut second = writer(&store, &content);
     let kept: Vec<(u64, u64)> = Parts::kept(&second)
         .unwrap()
         .iter()

@@ -10,7 +10,7 @@ fn a_folder_that_is_removed_while_it_is_in_use_is_told_as_gone_and_not_as_taken(
         let store = Store::create(&root).unwrap();
         put(&store, b"first");
         fs::remove_dir_all(root.join(gone)).unwrap();
-        let Err(error) = store.write_blob(&descriptor(b"second")) else {
+        let Err(error) = store.write_blob(&blob(b"second")) else {
             panic!("without {gone:?} there is nowhere to write");
         };
         assert!(
@@ -42,7 +42,7 @@ fn links_and_pipes_in_a_store_lead_nowhere() {
     );
     symlink("/etc/passwd", store.blob_path(&Digest::of(b"link"))).unwrap();
     assert!(store.open_blob(&Digest::of(b"link")).is_err());
-    assert!(store.has_blob(&descriptor(b"link")).is_err());
+    assert!(store.has_blob(&blob(b"link")).is_err());
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_folder_that_becomes_a_link_under_way_is_not_written_through() {
     let partial = folder.path().join(".transload/partial");
     fs::remove_dir(&partial).unwrap();
     symlink(elsewhere.path(), &partial).unwrap();
-    let refused = store.write_blob(&descriptor(b"second")).unwrap_err();
+    let refused = store.write_blob(&blob(b"second")).unwrap_err();
     assert!(matches!(refused, Error::Collision { .. }), "{refused}");
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }

@@ -13,7 +13,7 @@ fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
                 scope.spawn(|| {
                     let store = Store::create(folder.path()).unwrap();
                     barrier.wait();
-                    match store.write_blob(&descriptor(&content)).unwrap() {
+                    match store.write_blob(&blob(&content)).unwrap() {
                         None => 0,
                         Some(mut writer) => {
                             content
@@ -29,7 +29,7 @@ fn one_of_many_writers_of_a_blob_writes_it_and_the_others_find_it() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(written, 1);
-    assert_eq!(tree(folder.path()), [format!("blobs/{}", Digest::of(&content))]);
+    assert_eq!(files(folder.path()), [format!("blobs/{}", Digest::of(&content))]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! An archive as a place.
+//! Archives and bundles as places.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use transload_archive::bundle::{Bundle, BundleError};
 use transload_archive::{Archive, ArchivedImage, BlobPlace, OpenOptions};
 use transload_layout_store::local_repository;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag};
@@ -10,12 +11,20 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 use super::names::Names;
 use super::{Blob, Content, ContentError};
 
-/// The images in one file, as they were when it was opened. An image without a full name is in the repository `localhost/<name of the file>`.
+/// The images of an archive or a bundle, as they were when it was opened, read where they are. An image without a full name is in the
+/// repository `localhost/<name of the file>`.
 #[derive(Debug)]
 pub struct ArchiveContent {
     path: PathBuf,
-    archive: Archive,
     names: Names,
+    reader: Reader,
+}
+
+/// What reads manifests and blobs.
+#[derive(Debug)]
+enum Reader {
+    Archive(Archive),
+    Bundle(Bundle),
 }
 
 impl ArchiveContent {
@@ -33,8 +42,28 @@ impl ArchiveContent {
         }
         Ok(ArchiveContent {
             path: path.to_owned(),
-            archive,
             names,
+            reader: Reader::Archive(archive),
+        })
+    }
+
+    /// Takes a bundle that is open. Messages name it by its path.
+    ///
+    /// # Errors
+    /// Where it lacks something that its images need.
+    pub fn bundle(path: impl Into<PathBuf>, bundle: Bundle) -> Result<ArchiveContent, ContentError> {
+        let path = path.into();
+        if !bundle.is_complete() {
+            return Err(BundleError::Unserved { path }.into());
+        }
+        let mut names = Names::default();
+        for image in bundle.images() {
+            names.insert(&image.reference, &image.digest);
+        }
+        Ok(ArchiveContent {
+            path,
+            names,
+            reader: Reader::Bundle(bundle),
         })
     }
 }
@@ -72,19 +101,30 @@ impl Content for ArchiveContent {
     }
 
     fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<RawManifest>, ContentError> {
-        Ok(self.archive.manifest(digest)?)
+        Ok(match &self.reader {
+            Reader::Archive(archive) => archive.manifest(digest)?,
+            Reader::Bundle(bundle) => bundle.manifest(digest)?,
+        })
     }
 
     fn blob(&self, digest: &Digest) -> Result<Option<Blob>, ContentError> {
-        let place = self.archive.blob_place(digest)?;
-        Ok(place.and_then(|place| match place {
-            BlobPlace::File { file, offset, size } => Some(Blob::File { file, offset, size }),
-            BlobPlace::Memory(bytes) => Some(Blob::Memory(bytes)),
-            _ => None,
-        }))
+        Ok(match &self.reader {
+            Reader::Archive(archive) => archive.blob_place(digest)?.and_then(|place| match place {
+                BlobPlace::File { file, offset, size } => Some(Blob::File { file, offset, size }),
+                BlobPlace::Memory(bytes) => Some(Blob::Memory(bytes)),
+                _ => None,
+            }),
+            Reader::Bundle(bundle) => bundle.open_blob(digest, 0).map(|blob| match blob.as_extent() {
+                Some((file, offset, size)) => Blob::File { file, offset, size },
+                None => Blob::Parts(blob),
+            }),
+        })
     }
 
     fn referrers(&self, _: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, ContentError> {
-        Ok(self.archive.referrers(subject))
+        Ok(match &self.reader {
+            Reader::Archive(archive) => archive.referrers(subject),
+            Reader::Bundle(bundle) => bundle.referrers(subject),
+        })
     }
 }

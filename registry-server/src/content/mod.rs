@@ -1,7 +1,6 @@
 //! Places as the server sees them: repositories, tags, manifests and blobs, whichever way they lie on the disk.
 
 mod archive;
-mod bundle;
 mod directory;
 mod names;
 mod turns;
@@ -15,7 +14,6 @@ use transload_archive::bundle::BundledBlob;
 use transload_reference::{Descriptor, Digest, RawManifest, Repository, Tag};
 
 pub use archive::ArchiveContent;
-pub use bundle::BundleContent;
 pub use directory::DirectoryContent;
 
 /// A place whose images are served. Many threads ask it at once, and it may change at any time.

@@ -1,7 +1,9 @@
 //! Who may use a directory when: requests share it, removing images excludes them, and between requests nobody is kept out.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::{lock, wait_for};
 
 /// How long a directory is used and left alone.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +98,7 @@ impl Turns {
     /// Waits for a turn beside other requests.
     pub fn enter<'a, L: Lease>(&'a self, lease: &'a L) -> Result<Turn<'a, L>, Refused<L::Error>> {
         let deadline = Instant::now() + self.terms.patience;
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             self.let_go(&mut state, lease);
             let now = Instant::now();
@@ -104,7 +106,7 @@ impl Turns {
                 if now >= deadline {
                     return Err(Refused::Busy);
                 }
-                state = self.wait(state, wait);
+                state = wait_for(&self.changed, state, wait);
                 continue;
             }
             if !state.is_held {
@@ -112,7 +114,7 @@ impl Turns {
                     if now >= deadline {
                         return Err(Refused::Busy);
                     }
-                    state = self.wait(state, LOOK);
+                    state = wait_for(&self.changed, state, LOOK);
                     continue;
                 }
                 if now - state.rested_since >= self.terms.rest {
@@ -143,13 +145,13 @@ impl Turns {
 
     /// Notes that something is written.
     pub fn note_write(&self) {
-        self.lock().written = Some(Instant::now());
+        lock(&self.state).written = Some(Instant::now());
     }
 
     /// Lets go of the lease if nobody uses it and nothing was written lately. Returns how long to wait before the next look, if there is to
     /// be one.
     pub fn tidy(&self, lease: &impl Lease) -> Option<Duration> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         self.let_go(&mut state, lease);
         let written = state.written.filter(|_| state.is_held)?;
         let left = (written + self.terms.after_write).saturating_duration_since(Instant::now());
@@ -160,10 +162,10 @@ impl Turns {
     /// Keeps requests out and lets go of the lease, so that the caller can take one of its own, for as long as `work` takes.
     pub fn exclude<T>(&self, lease: &impl Lease, work: impl FnOnce(Instant) -> T) -> Option<T> {
         let deadline = Instant::now() + self.terms.patience;
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         while state.is_excluded {
             let left = deadline.checked_duration_since(Instant::now())?;
-            state = self.wait(state, left);
+            state = wait_for(&self.changed, state, left);
         }
         // Those who come now wait until this is over.
         state.is_excluded = true;
@@ -173,7 +175,7 @@ impl Turns {
                 drop(Excluded(self));
                 return None;
             };
-            state = self.wait(state, left);
+            state = wait_for(&self.changed, state, left);
         }
         lease.release();
         state.is_held = false;
@@ -181,7 +183,7 @@ impl Turns {
         // Others may come again even if the work panics.
         let end = Excluded(self);
         let done = work(deadline);
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         // What is being pushed is still to be kept.
         state.is_held = self.is_writing(&state, Instant::now()) && lease.try_take().unwrap_or(false);
         drop(state);
@@ -202,20 +204,11 @@ impl Turns {
             state.rested_since = now;
         }
     }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, wait: Duration) -> MutexGuard<'a, State> {
-        let waited = self.changed.wait_timeout(state, wait);
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<L: Lease> Drop for Turn<'_, L> {
     fn drop(&mut self) {
-        let mut state = self.turns.lock();
+        let mut state = lock(&self.turns.state);
         state.users -= 1;
         if state.users == 0 {
             self.turns.let_go(&mut state, self.lease);
@@ -228,7 +221,7 @@ struct Excluded<'a>(&'a Turns);
 
 impl Drop for Excluded<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0.state);
         state.is_excluded = false;
         state.rested_since = Instant::now();
         self.0.changed.notify_all();
@@ -319,8 +312,10 @@ mod tests {
                     }
                 });
             }
-            let rests =
-                || turns.lock().rested_since.elapsed() >= Duration::from_millis(3) && !turns.lock().is_held;
+            let rests = || {
+                lock(&turns.state).rested_since.elapsed() >= Duration::from_millis(3)
+                    && !lock(&turns.state).is_held
+            };
             while !rests() {
                 thread::yield_now();
             }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::{lock, wait_for};
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -86,14 +88,10 @@ impl Connections {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a connection in. Where there are too many, the one that has rested longest makes room; where none rests, the new one waits.
     pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, ip: IpAddr) -> Result<Connection, Refused> {
         let address = counted_as(ip);
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         let of_address = state.by_address.get(&address).copied().unwrap_or(0);
         if of_address >= self.caps.per_address && !state.evict(Some(address)) {
             return Err(Refused::TooManyFromAddress);
@@ -104,8 +102,7 @@ impl Connections {
             if left.is_zero() {
                 return Err(Refused::TooMany);
             }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_for(&self.changed, state, left);
         }
         if state.stop.is_some() {
             return Err(Refused::Stopping);
@@ -128,22 +125,22 @@ impl Connections {
 
     /// Returns how many connections are open.
     pub fn count(&self) -> usize {
-        self.state().open.len()
+        lock(&self.state).open.len()
     }
 
     /// Closes the connection that has rested longest, as the process can't open another file.
     pub fn make_room(&self) {
-        self.state().evict(None);
+        lock(&self.state).evict(None);
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.state().stop.is_some()
+        lock(&self.state).stop.is_some()
     }
 
     /// Lets no more connections in. Those that rest end now, the others after their request, and at the latest after `grace`. A later
     /// call can make that sooner.
     pub fn stop(&self, grace: Duration) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         let cut = Instant::now() + grace;
         state.stop = Some(state.stop.map_or(cut, |before| before.min(cut)));
         for open in state.open.values().filter(|open| open.rests_since.is_some()) {
@@ -155,14 +152,13 @@ impl Connections {
 
     /// Waits until all connections ended after [`Self::stop`]. Returns how many had to be cut.
     pub fn finish(&self) -> usize {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         while let Some(cut) = state.stop.filter(|_| !state.open.is_empty()) {
             let left = cut.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_for(&self.changed, state, left);
         }
         let cut = state.open.len();
         for open in state.open.values() {
@@ -195,7 +191,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Tells that the client's next request is waited for. Returns whether it may be: not if the server stops.
     pub fn rest(&self) -> bool {
-        let mut state = self.all.state();
+        let mut state = lock(&self.all.state);
         let may = state.stop.is_none();
         if let Some(open) = state.open.get_mut(&self.number) {
             open.rests_since = Some(Instant::now());
@@ -207,7 +203,7 @@ impl Connection {
 
     /// Tells that a request is answered now. Returns whether the connection is still there: it may have made room for another.
     pub fn work(&self) -> bool {
-        let mut state = self.all.state();
+        let mut state = lock(&self.all.state);
         let open = state.open.get_mut(&self.number);
         open.map(|open| open.rests_since = None).is_some()
     }
@@ -215,7 +211,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let mut state = self.all.state();
+        let mut state = lock(&self.all.state);
         state.remove(self.number);
         state.threads -= 1;
         drop(state);

@@ -13,13 +13,14 @@ mod uploads;
 mod writing;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use transload_reference::{Registry as RegistryName, Repository};
 
 use crate::content::{Content, ContentError, DirectoryContent};
 use crate::http::{Method, Payload, Request, Response, Service};
+use crate::lock::lock;
 use crate::names::Asked;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
@@ -148,7 +149,7 @@ impl Registry {
             (_, What::Uploads) => Err(not_allowed("POST")),
             (_, _) => Err(not_allowed("GET, PATCH, PUT, DELETE")),
         };
-        if let Some(all) = self.lock_all().as_mut() {
+        if let Some(all) = lock(&self.all).as_mut() {
             all.is_old = true;
         }
         response
@@ -193,7 +194,7 @@ impl Registry {
     /// All repositories, as they are now or were a moment ago; for advice, perhaps without what was pushed in that moment. To read them all
     /// takes long where there are thousands, and each image that is pushed is looked for first.
     fn all(&self, is_advice: bool) -> Result<Arc<BTreeSet<Repository>>, ContentError> {
-        let mut known = self.lock_all();
+        let mut known = lock(&self.all);
         let began = Instant::now();
         let is_good = |all: &&All| began < all.until && (is_advice || !all.is_old);
         if let Some(all) = known.as_ref().filter(is_good) {
@@ -211,10 +212,6 @@ impl Registry {
             is_old: false,
         });
         Ok(repositories)
-    }
-
-    fn lock_all(&self) -> std::sync::MutexGuard<'_, Option<All>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use transload_layout_store::Error as StoreError;
@@ -12,6 +12,7 @@ use transload_reference::{Descriptor, Digest};
 
 use super::writing::WriteOptions;
 use crate::content::{ContentError, DirectoryContent};
+use crate::lock::{lock, wait_for};
 use crate::problem::{Code, Problem};
 
 /// How long a request waits for another one of the same session: a client that lost its connection comes back before the server notices.
@@ -74,10 +75,10 @@ impl Sessions {
 
     /// Begins a session.
     pub fn begin(&self) -> Result<Taken<'_>, Problem> {
-        if self.lock().len() >= self.options.uploads {
+        if lock(&self.known).len() >= self.options.uploads {
             self.expire();
         }
-        if self.lock().len() >= self.options.uploads {
+        if lock(&self.known).len() >= self.options.uploads {
             let message = format!(
                 "{} uploads are unfinished, which is the most",
                 self.options.uploads
@@ -88,7 +89,7 @@ impl Sessions {
             .directory
             .write(transload_layout_store::Store::begin_upload)?;
         let session = Session::new(upload.id().clone(), Slot::Taken, 0, Instant::now());
-        self.lock().insert(upload.id().clone(), Arc::clone(&session));
+        lock(&self.known).insert(upload.id().clone(), Arc::clone(&session));
         Ok(Taken {
             sessions: self,
             session,
@@ -100,7 +101,7 @@ impl Sessions {
     pub fn take(&self, id: &str) -> Result<Taken<'_>, Problem> {
         let session = self.find(id)?;
         let deadline = Instant::now() + PATIENCE;
-        let mut state = session.lock();
+        let mut state = lock(&session.state);
         loop {
             match std::mem::replace(&mut state.slot, Slot::Taken) {
                 Slot::Open(upload) => {
@@ -120,8 +121,7 @@ impl Sessions {
                         let message = "another request writes this upload";
                         return Err(Problem::new(Code::BlobUploadInvalid, message).with_status(409));
                     };
-                    let waited = session.changed.wait_timeout(state, left);
-                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    state = wait_for(&session.changed, state, left);
                 }
             }
         }
@@ -129,14 +129,14 @@ impl Sessions {
 
     /// Returns how many bytes a session has, whoever writes it.
     pub fn position(&self, id: &str) -> Result<u64, Problem> {
-        Ok(self.find(id)?.lock().position)
+        Ok(lock(&self.find(id)?.state).position)
     }
 
     /// Removes the sessions whose last bytes came too long ago. Returns how long to wait before the next look, if there is to be one.
     pub fn expire(&self) -> Option<Duration> {
         let (mut expired, mut next) = (Vec::new(), None::<Duration>);
-        for session in self.lock().values() {
-            let state = session.lock();
+        for session in lock(&self.known).values() {
+            let state = lock(&session.state);
             let left = self.options.expiry.saturating_sub(state.touched.elapsed());
             if !left.is_zero() {
                 next = Some(next.map_or(left, |next| next.min(left)));
@@ -155,14 +155,14 @@ impl Sessions {
 
     fn find(&self, id: &str) -> Result<Arc<Session>, Problem> {
         let id: UploadId = id.parse().map_err(|_| unknown())?;
-        self.lock().get(&id).cloned().ok_or_else(unknown)
+        lock(&self.known).get(&id).cloned().ok_or_else(unknown)
     }
 
     /// Opens what an earlier server left.
     fn reopen(&self, session: Arc<Session>) -> Result<Taken<'_>, Problem> {
         match self.directory.write(|store| store.resume_upload(&session.id)) {
             Ok(Some(upload)) => {
-                let (old, new) = (session.lock().position, upload.position());
+                let (old, new) = (lock(&session.state).position, upload.position());
                 self.bytes.fetch_add(new, Ordering::Relaxed);
                 self.bytes.fetch_sub(old, Ordering::Relaxed);
                 Ok(self.taken(session, upload))
@@ -187,14 +187,10 @@ impl Sessions {
     }
 
     fn forget(&self, session: &Session) {
-        let position = session.lock().position;
+        let position = lock(&session.state).position;
         self.bytes.fetch_sub(position, Ordering::Relaxed);
         session.put(Slot::Gone);
-        self.lock().remove(&session.id);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known).remove(&session.id);
     }
 }
 
@@ -212,12 +208,8 @@ impl Session {
     }
 
     fn put(&self, slot: Slot) {
-        self.lock().slot = slot;
+        lock(&self.state).slot = slot;
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -256,7 +248,7 @@ impl Taken<'_> {
             refused();
             return Err(error.into());
         }
-        let mut state = self.session.lock();
+        let mut state = lock(&self.session.state);
         state.position = upload.position();
         state.touched = Instant::now();
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::sessions::Sessions;
 use crate::content::{ContentError, DirectoryContent};
+use crate::lock::{lock, wait_for};
 
 /// What a registry that is pushed to accepts.
 #[derive(Debug, Clone)]
@@ -104,13 +105,10 @@ impl Sweeper {
         let sweep = move || {
             loop {
                 let next = [sessions.expire(), directory.tidy()].into_iter().flatten().min();
-                let mut signals = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut signals = lock(&shared.0);
                 if !signals.has_work && !signals.is_over {
                     signals = match next {
-                        Some(wait) => {
-                            let waited = shared.1.wait_timeout(signals, wait + Duration::from_millis(1));
-                            waited.unwrap_or_else(PoisonError::into_inner).0
-                        }
+                        Some(wait) => wait_for(&shared.1, signals, wait + Duration::from_millis(1)),
                         None => shared.1.wait(signals).unwrap_or_else(PoisonError::into_inner),
                     };
                 }
@@ -129,7 +127,7 @@ impl Sweeper {
     }
 
     fn signal(&self, signal: impl FnOnce(&mut Signals)) {
-        signal(&mut self.signals.0.lock().unwrap_or_else(PoisonError::into_inner));
+        signal(&mut lock(&self.signals.0));
         self.signals.1.notify_all();
     }
 }

@@ -253,6 +253,22 @@ fn a_filesystem_without_locks_is_written_to_with_one_warning() {
 }
 
 #[test]
+fn a_lock_that_fails_ends_what_would_read() {
+    if !may_trace() {
+        return;
+    }
+    let (_registry, names) = registry(&[1000]);
+    let dir = folder();
+    let store = dir.path().join("images");
+    pull(Transload::new(), &store, &names).expect_code(0);
+    for command in ["list", "verify"] {
+        let program = with_failing("flock", "EIO", None).args([command, &text(&store)]);
+        let output = program.run().expect_code(2);
+        assert!(output.stderr.contains("locking "), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_filesystem_without_modes_is_written_to_without_a_word() {
     if !may_trace() {
         return;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use transload_reference::Registry as RegistryName;
 use transload_registry_server::{
-    ArchiveContent, BundleContent, Content, ContentError, DirectoryContent, Handle, Options, Registry,
-    Server, TlsFiles, WriteOptions, archive, layout_store,
+    ArchiveContent, Content, ContentError, DirectoryContent, Handle, Options, Registry, Server, TlsFiles,
+    WriteOptions, archive, layout_store,
 };
 
 use crate::app::FAILED;
@@ -188,7 +188,7 @@ fn content(text: &str, volumes: &VolumesArgs) -> Result<Box<dyn Content>, TaskEr
     let opened = match path.is_file() {
         _ if place.is_bundle() => {
             let opened = place.open_bundle().map_err(ContentError::from);
-            let content = opened.and_then(|(bundle, _)| BundleContent::new(path, bundle));
+            let content = opened.and_then(|(bundle, _)| ArchiveContent::bundle(path, bundle));
             content.map(|content| Box::new(content) as _)
         }
         true => {

@@ -1,19 +1,59 @@
-//! Removing one manifest.
+//! Removing images' names, and manifests.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 
 use transload_reference::{Digest, Reference, ReferrersIndex, Repository};
 
 use super::contents::Contents;
 use super::{Oci, is_list};
-use crate::folders;
+use crate::folders::{self, Kind, kind};
+use crate::layout::Pruning;
 use crate::prune::has_part;
 use crate::subjects::readable;
-use crate::{Error, Removed};
+use crate::{Error, Removed, StoredImage, sparse};
 
-impl Oci {
+impl Pruning for Oci {
+    /// Manifests are blobs, and those that aren't listed are told as such.
+    fn unreached(&self, _: &Repository, reached: &HashSet<Digest>) -> Result<Vec<PathBuf>, Error> {
+        let contents = self.contents()?;
+        let listed: BTreeSet<&Digest> = contents.images().map(|(_, image)| &image.digest).collect();
+        let unreached = listed.into_iter().filter(|digest| !reached.contains(digest));
+        Ok(unreached.map(|digest| self.blob(digest)).collect())
+    }
+
+    fn forget_images(&self, images: &[StoredImage]) -> Result<(), Error> {
+        if images.is_empty() {
+            return Ok(());
+        }
+        self.change(|contents| {
+            for image in images {
+                contents.take(&image.reference);
+                // It would come to light as an image by itself.
+                contents.take(&image.reference.by_digest(&image.digest));
+            }
+            Ok(true)
+        })
+    }
+
+    /// Removes their entries first: some are no images, but parts of one.
+    fn remove_manifests(&self, manifests: &[(Repository, PathBuf)]) -> Result<(), Error> {
+        if manifests.is_empty() {
+            return Ok(());
+        }
+        let paths: HashSet<&Path> = manifests.iter().map(|(_, path)| path.as_path()).collect();
+        self.change(
+            |contents| Ok(contents.drop_those(|digest| paths.contains(self.blob(digest).as_path()))),
+        )?;
+        for path in paths {
+            self.directory.check_stop()?;
+            folders::remove(path)?;
+        }
+        Ok(())
+    }
+
     /// A manifest is a blob of the whole layout: its file goes with the last name that needs it. A list of referrers needs none of them.
-    pub(super) fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
+    fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Removed, Error> {
         if self.found(digest)?.is_none() {
             return Ok(Removed::Missing);
         }
@@ -49,6 +89,24 @@ impl Oci {
         Ok(Removed::Done)
     }
 
+    /// Removes the notes of indexes that are gone.
+    fn tidy(&self, _: &BTreeSet<&Repository>) {
+        let notes = sparse::folder(self.directory.root());
+        for note in notes.read_dir().into_iter().flatten().flatten() {
+            let name = note.file_name();
+            let index = name
+                .to_str()
+                .and_then(|name| self.directory.blob_names.digest_of_own(name));
+            if index.is_some_and(|index| matches!(kind(&self.blob(&index)), Ok(Kind::Nothing)))
+                && let Err(error) = folders::remove(&note.path())
+            {
+                log::debug!("{error}");
+            }
+        }
+    }
+}
+
+impl Oci {
     /// Takes a manifest out of a repository's lists of referrers. Returns whether one had it.
     fn unlist(
         &self,
