@@ -70,7 +70,7 @@ fn command(cli: &Cli) -> u8 {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        let logins = jobs::logins(&which.registries);
+        let logins = jobs::logins(which.registries.authfile.as_deref());
         transfer(cli, how, logins, Work::of(job), of_arguments)
     };
     let (status, otherwise) = match &cli.command {
@@ -204,10 +204,7 @@ fn transfer(
         }
     }
     let report = how.report.as_deref().map(ReportFile::prepare).transpose();
-    let report = report.map_err(|error| {
-        let problem = Problem::of_file("--report", error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    })?;
+    let report = report.map_err(|error| error.of_argument("--report"))?;
     let signer = how.sign.as_deref().map(trust::read_signer).transpose()?;
     warn_of_exposure(cli, how.sign.iter().filter(|key| trust::is_private(key)));
     receipt::check_use(how, &work.jobs)?;
@@ -260,17 +257,13 @@ fn transfer_all(
         progress.give_way();
     }
     let options = Options {
-        jobs: open_files::workers(how.jobs),
-        request_retries: how.retries,
         idle: Duration::from_secs(u64::from(how.timeout)),
         limit_rate: how.limit_rate,
         uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
-        credentials: Arc::new(logins),
-        cancel: Arc::clone(cancel),
+        ..session.options(how.jobs, how.retries, logins)
     };
     if how.dry_run {
-        let observer = Arc::clone(progress) as Arc<dyn Observer>;
-        let plans = transfer::preview(jobs, &options, &observer);
+        let plans = transfer::preview(jobs, &options, &session.observer());
         progress.finish();
         return match plans {
             _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
@@ -281,7 +274,7 @@ fn transfer_all(
     let tasks = jobs.iter().map(|job| job.name.as_str());
     let records = Arc::new(Records::new(tasks, lock, (report, receipt), progress));
     let observer: Arc<dyn Observer> = Arc::new(Observers(vec![
-        Arc::clone(progress) as Arc<dyn Observer>,
+        session.observer(),
         Arc::clone(&records) as Arc<dyn Observer>,
     ]));
     session.at_stop({
@@ -378,8 +371,7 @@ fn of_arguments(problem: &transfer::Problem) -> Problem {
         Some(Side::Destination) => "--dest",
         None => problem.job.as_str(),
     };
-    let found = Problem::of_file(argument, problem.message.as_str());
-    problem.hint.iter().cloned().fold(found, Problem::with_hint)
+    Problem::of_file(argument, problem.message.as_str()).maybe_hint(problem.hint.clone())
 }
 
 /// `--output` is about the plan; who gives it with a transfer may be waiting for something else.
@@ -434,6 +426,22 @@ impl Session {
             cancel,
             last,
         }
+    }
+
+    /// How a command reaches and reads places: this many requests and files at once, and these logins.
+    pub fn options(&self, jobs: u16, retries: u32, logins: DefaultCredentials) -> Options {
+        Options {
+            jobs: open_files::workers(jobs),
+            request_retries: retries,
+            credentials: Arc::new(logins),
+            cancel: Arc::clone(&self.cancel),
+            ..Options::default()
+        }
+    }
+
+    /// What is told of everything that happens.
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.progress) as Arc<dyn Observer>
     }
 
     /// Has something done where the user doesn't wait for an end in order.
@@ -499,12 +507,10 @@ pub(crate) fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
 
 /// What is wrong with what an argument names.
 pub(crate) fn of_fault(argument: &str, fault: &transfer::Fault) -> Problem {
-    let problem = Problem::of_file(argument, fault.text());
-    fault.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file(argument, fault.text()).maybe_hint(fault.hint())
 }
 
 /// What is wrong with the directory that a command is about.
 pub(crate) fn at_dir(error: &Error) -> Problem {
-    let problem = Problem::of_file("DIR", error.to_string());
-    error.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file("DIR", error.to_string()).maybe_hint(error.hint())
 }

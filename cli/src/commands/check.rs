@@ -39,7 +39,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     timeouts.document = PATIENCE;
     let client = Client::builder()
         .hosts(rules)
-        .credentials(Arc::new(jobs::logins(&args.how)))
+        .credentials(Arc::new(jobs::logins(args.how.authfile.as_deref())))
         // What fails now and then is wrong: a repeated request would hide it.
         .retry(RetryPolicy::attempts(1))
         .timeouts(timeouts)

@@ -19,6 +19,7 @@ const SIZES: [usize; 6] = [100_000; 6];
 /// Users of whom there is no process, one for each test: all threads of a user count, and root's are unlimited.
 const COPIES: u32 = 65_532;
 const LOOKS_UP: u32 = 65_533;
+const LOOKS_AT: u32 = 65_531;
 
 /// What begins the command line of a program that is to run as a user.
 fn becoming(user: u32) -> [String; 4] {
@@ -99,6 +100,31 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
         }
     }
     assert!(succeeded.contains(&5) && !succeeded.contains(&1), "{succeeded:?}");
+}
+
+#[test]
+fn a_command_that_gets_no_threads_says_which_limit_to_raise() {
+    if !may_become(LOOKS_AT) {
+        return;
+    }
+    let dir = open_folder();
+    let (_registry, names) = registry(&SIZES);
+    let from = text(dir.path().join("from"));
+    let pull = Transload::new().args(["pull", "--plain-http", "--dest", &from]);
+    pull.args(&names).run().expect_code(0);
+    let commands: [&[&str]; 4] = [
+        &["list", &from],
+        &["inspect", &names[0], "--src", &from],
+        &["verify", &from],
+        &["diff", &from, &from],
+    ];
+    for args in commands {
+        let said = with_threads(LOOKS_AT, 1, dir.path(), args).expect_code(2).stderr;
+        assert!(
+            said.contains("no threads") && said.contains("hint: the limit on processes is reached"),
+            "{args:?}: {said}"
+        );
+    }
 }
 
 #[test]
