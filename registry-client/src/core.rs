@@ -337,27 +337,31 @@ impl Core {
 
     /// Returns the credentials for a repository, or for a registry.
     pub fn credential(&self, place: &Place) -> Result<Option<Credential>, Error> {
+        Ok(self.find_credential(place)?.map(|(credential, _)| credential))
+    }
+
+    /// Returns the credentials for a repository, or for a registry, with their origin: the rule's own, else what the source has.
+    pub fn find_credential(&self, place: &Place) -> Result<Option<(Credential, CredentialOrigin)>, Error> {
         let Some(registry) = &place.registry else {
             return Ok(None);
         };
-        let rule = self.rule(registry, place.repository.as_ref());
-        if let Some(credential) = self.rules.get(rule).and_then(|rule| rule.credential.clone()) {
-            return Ok(Some(credential));
+        let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
+        if let Some(own) = rule.and_then(|rule| Some((rule.credential.clone()?, rule.origin()))) {
+            return Ok(Some(own));
         }
         let ask = |path: &str| {
             let answer = self.credentials.find(registry, path);
             answer.map_err(|error| Error::new(place, ErrorKind::Config(error.to_string())))
         };
-        let credential = |found: Option<(Credential, _)>| found.map(|(credential, _)| credential);
         let Some(repository) = &place.repository else {
-            return ask("").map(credential);
+            return ask("");
         };
         if let Some(known) = lock(&self.known_credentials).get(repository) {
-            return Ok(credential(known.clone()));
+            return Ok(known.clone());
         }
         let found = ask(repository.path())?;
         lock(&self.known_credentials).insert(repository.clone(), found.clone());
-        Ok(credential(found))
+        Ok(found)
     }
 
     /// Forgets a repository's credentials, so that their source is asked again.

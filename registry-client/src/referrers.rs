@@ -13,10 +13,10 @@ use transload_reference::{
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
+use crate::pages::{Pages, next_page};
 use crate::origin::Reach;
 use crate::request::Call;
 use crate::retry::chance;
-use crate::tags::{Pages, next_page};
 
 /// The largest number of pages to read.
 const MAX_PAGES: u32 = 1000;
