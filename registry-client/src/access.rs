@@ -119,6 +119,7 @@ impl Core {
     }
 
     pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
-        self.ask_root(Operation::Ping, registry, None, Scopes::default()).map(drop)
+        self.ask_root(Operation::Ping, registry, None, Scopes::default())
+            .map(drop)
     }
 }

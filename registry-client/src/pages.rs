@@ -86,14 +86,27 @@ impl Page {
 
 impl Core {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        self.list(Call::new(self, Operation::ListTags, repository, "GET", "/tags/list")?)
+        self.list(Call::new(
+            self,
+            Operation::ListTags,
+            repository,
+            "GET",
+            "/tags/list",
+        )?)
     }
 
     pub fn catalog(&self, registry: &Registry) -> Result<Vec<String>, Error> {
         let reach = self.reach(registry, None)?;
         let mut scopes = Scopes::default();
         scopes.add("registry:catalog:*");
-        let call = Call::at(self, Operation::ListRepositories, reach, None, "GET", "/v2/_catalog")?;
+        let call = Call::at(
+            self,
+            Operation::ListRepositories,
+            reach,
+            None,
+            "GET",
+            "/v2/_catalog",
+        )?;
         self.list(call.scopes(scopes))
     }
 

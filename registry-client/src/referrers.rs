@@ -13,8 +13,8 @@ use transload_reference::{
 use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
-use crate::pages::{Pages, next_page};
 use crate::origin::Reach;
+use crate::pages::{Pages, next_page};
 use crate::request::Call;
 use crate::retry::chance;
 

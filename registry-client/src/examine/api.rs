@@ -186,9 +186,12 @@ impl Examination<'_> {
 
     /// Asks for the API's root with the credentials.
     fn ask_root(&self) -> Result<(), Error> {
-        let asked = self
-            .core
-            .ask_root(Operation::LogIn, self.registry, self.repository, Scopes::default());
+        let asked = self.core.ask_root(
+            Operation::LogIn,
+            self.registry,
+            self.repository,
+            Scopes::default(),
+        );
         asked.map(drop)
     }
 

@@ -4,11 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::scripted::{Action, Fault};
 use transload_test_support::{Output, Transload};
 
 use super::{folder, registry, text};
@@ -176,8 +175,7 @@ fn a_run_of_many_tasks_needs_no_more_threads_than_one_of_few() {
         .args(["run", "-", "--jobs", "16"])
         .stdin(json!(tasks).to_string())
         .spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, Duration::from_secs(60)));
+    registry.wait_until_stalled(1);
     let threads = fs::read_dir(format!("/proc/{}/task", running.id()))
         .expect("a process")
         .count();
