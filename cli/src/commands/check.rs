@@ -1,7 +1,6 @@
 //! `transload check`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use transload_registry_client::{Client, RetryPolicy, Timeouts, Verdict};
 
@@ -50,7 +49,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     for host in &hosts {
         let repository = host.repository();
         let facts = client.examine(&host.registry, repository.as_ref(), !args.no_push);
-        if session.cancel.load(Ordering::Relaxed) {
+        if session.is_stopped() {
             return Ok(INTERRUPTED);
         }
         let one = Examined {

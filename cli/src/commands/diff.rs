@@ -1,7 +1,6 @@
 //! `transload diff`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use transload_policy::ImagePattern;
 use transload_transfer::inventory::{Comparison, compare_places, compare_with_registry};
@@ -34,7 +33,7 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
     let Some(comparison) = comparison else {
         return Ok(INTERRUPTED);
     };
-    if session.cancel.load(Ordering::Relaxed) {
+    if session.is_stopped() {
         return Ok(INTERRUPTED);
     }
     for warning in &comparison.warnings {

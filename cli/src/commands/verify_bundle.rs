@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use transload_policy::ImagePattern;
@@ -64,7 +63,7 @@ pub(super) fn verify_bundle(
             return Ok(FAILED);
         }
     };
-    if session.cancel.load(Ordering::Relaxed) {
+    if session.is_stopped() {
         return Ok(INTERRUPTED);
     }
     let found = Found {
