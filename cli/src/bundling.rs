@@ -37,7 +37,7 @@ pub(crate) fn write(file: &Path, holdings: &Holdings, argument: &str) -> bool {
         Ok(()) => true,
         Err(error) => {
             let problem = Problem::of_file(argument, format!("writing {}: {error}", file.display()));
-            ui::err(ui::errors(&[problem], 0));
+            ui::err(ui::errors(&[problem.maybe_hint(atomic::hint(&error))], 0));
             false
         }
     }

@@ -35,8 +35,8 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         None => Ok(Target::in_registry(image.reference().clone())),
         Some(source) => source.locate(&image).and_then(|location| location.target(&image)),
     };
-    let target = located
-        .map_err(|error| Problem::of_file("--src", error.to_string()).maybe_hint(error.hint()))?;
+    let target =
+        located.map_err(|error| Problem::of_file("--src", error.to_string()).maybe_hint(error.hint()))?;
     let options = session.options(
         READERS,
         RETRIES,

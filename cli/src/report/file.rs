@@ -66,10 +66,7 @@ impl Unwritable {
                 path.join("report.json").display()
             )),
             Unwritable::NoFolder(path) => Some(format!("make it first: mkdir -p {}", path.display())),
-            Unwritable::Refused { source, .. } => source
-                .get_ref()
-                .is_some_and(|error| error.is::<atomic::Trap>())
-                .then(|| atomic::TRAP_HINT.to_owned()),
+            Unwritable::Refused { source, .. } => atomic::hint(source),
         }
     }
 

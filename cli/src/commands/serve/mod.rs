@@ -243,7 +243,10 @@ fn write(file: &Path, text: &str) -> Result<(), TaskErrors> {
     }
     let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = made.and_then(|()| atomic::replace(file, text));
-    written.map_err(|error| problem(format!("it can't be written: {error}")).into())
+    written.map_err(|error| {
+        let problem = problem(format!("it can't be written: {error}"));
+        problem.maybe_hint(atomic::hint(&error)).into()
+    })
 }
 
 /// The server as nodes see it.
