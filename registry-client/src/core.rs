@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -106,6 +106,7 @@ pub(crate) struct Core {
     pub rate: Option<Arc<Rate>>,
     pub shared: Arc<Shared>,
     pub connections: Arc<ConnectionPool>,
+    pub has_connected: Once,
     /// The probed schemes of loopback registries, by rule.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
@@ -332,6 +333,9 @@ impl Core {
             })
         });
         let throttle = self.throttle(url.host());
+        // A client that only checks settings needs no thread.
+        self.has_connected
+            .call_once(|| self.shared.shut_when_cancelled(&self.connections));
         self.connections.open(target, config, context, throttle)
     }
 
