@@ -1,7 +1,6 @@
 //! The program: from arguments to an exit status.
 
 use std::collections::BTreeSet;
-use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,25 +10,18 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use transload_layout_store::Error;
-use transload_registry_client::{DefaultCredentials, UploadJournal};
+use transload_registry_client::DefaultCredentials;
 use transload_transfer::job::{Job, Referrers};
 use transload_transfer::panics;
-use transload_transfer::place::LocalPlace;
-use transload_transfer::{self as transfer, Observer, Observers, Options, Side};
+use transload_transfer::{self as transfer, Observer, Options, Side};
 
-use crate::args::{Cli, Command, HowArgs, Output, ProgressArgs, RunArgs, WhichArgs};
-use crate::bundling;
+use crate::args::{Cli, Command, HowArgs, ProgressArgs, RunArgs, WhichArgs};
 use crate::commands;
-use crate::course::CourseOfRun;
 use crate::jobs;
-use crate::journal::Journal;
-use crate::lock::LockFile;
 use crate::open_files;
-use crate::receipt::{self, ReceiptFile};
-use crate::records::{Ending, Records};
-use crate::report::{self, ReportFile};
+use crate::run::{self, Work};
 use crate::signals::{on_signals, on_suspension};
-use crate::task::{self, Course, LoadOptions, Problem, TaskErrors};
+use crate::task::{self, LoadOptions, Problem, TaskErrors};
 use crate::trust;
 use crate::ui::{self, Progress, ProgressMode};
 
@@ -70,8 +62,8 @@ fn command(cli: &Cli) -> u8 {
         let job = job?;
         warn_of_exposure(cli, which.registries.auths.iter());
         check_output(how)?;
-        let logins = jobs::logins(&which.registries);
-        transfer(cli, how, logins, Work::of(job), of_arguments)
+        let logins = jobs::logins(which.registries.authfile.as_deref());
+        run::transfer(cli, how, logins, Work::of(job), of_arguments)
     };
     let (status, otherwise) = match &cli.command {
         Command::Run(args) => (run_file(cli, args), ui::NOTHING_MOVED),
@@ -144,7 +136,7 @@ fn run_file(cli: &Cli, args: &RunArgs) -> Result<u8, TaskErrors> {
         held: if cli.quiet { warnings } else { Vec::new() },
     };
     let logins = DefaultCredentials::new();
-    transfer(cli, &args.how, logins, work, |problem| loaded.locate(problem))
+    run::transfer(cli, &args.how, logins, work, |problem| loaded.locate(problem))
 }
 
 /// Tells of files with secrets that other users of this machine may read or change, each once.
@@ -163,210 +155,8 @@ pub(crate) fn warn_of_exposure<'a, P: AsRef<Path> + Ord + ?Sized + 'a>(
     }
 }
 
-/// What a run has to do.
-struct Work<'a> {
-    jobs: Vec<Job>,
-    /// How the jobs depend on each other, one for each; none where they don't.
-    courses: &'a [Course],
-    /// Warnings that are told where something fails: the run is quiet.
-    held: Vec<String>,
-}
-
-impl Work<'_> {
-    /// One job.
-    fn of(job: Job) -> Work<'static> {
-        Work {
-            jobs: vec![job],
-            courses: &[],
-            held: Vec::new(),
-        }
-    }
-}
-
-/// Does the jobs, each by its course where it has one. `locate` tells where a job that can't be begun is wrong.
-fn transfer(
-    cli: &Cli,
-    how: &HowArgs,
-    logins: DefaultCredentials,
-    mut work: Work<'_>,
-    locate: impl Fn(&transfer::Problem) -> Problem,
-) -> Result<u8, TaskErrors> {
-    if let Some(earlier) = &how.only_failed
-        && !report::only_failed(&mut work.jobs, earlier)?
-    {
-        ui::err_line(format_args!(
-            "{}: nothing failed, and nothing is left to do",
-            earlier.display()
-        ));
-        // A report tells that, too.
-        if how.report.is_none() && how.receipt.is_none() {
-            return Ok(0);
-        }
-    }
-    let report = how.report.as_deref().map(ReportFile::prepare).transpose();
-    let report = report.map_err(|error| {
-        let problem = Problem::of_file("--report", error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    })?;
-    let signer = how.sign.as_deref().map(trust::read_signer).transpose()?;
-    warn_of_exposure(cli, how.sign.iter().filter(|key| trust::is_private(key)));
-    receipt::check_use(how, &work.jobs)?;
-    let receipt = how.receipt.as_deref();
-    let receipt = receipt
-        .map(|path| ReceiptFile::prepare(path, signer.clone()))
-        .transpose()?;
-    let lock = LockFile::open(&how.lock, cli.quiet)?;
-    for job in &mut work.jobs {
-        job.check_existing |= how.check_existing;
-        job.shard = how.shard;
-        job.bundling.signer.clone_from(&signer);
-    }
-    work.jobs = lock.bind(&work.jobs);
-    Ok(transfer_all(
-        cli,
-        how,
-        logins,
-        &work,
-        (report, receipt, lock),
-        locate,
-    ))
-}
-
-/// Does the jobs, and reports what became of them.
-fn transfer_all(
-    cli: &Cli,
-    how: &HowArgs,
-    logins: DefaultCredentials,
-    work: &Work<'_>,
-    (report, receipt, lock): (Option<ReportFile>, Option<ReceiptFile>, LockFile),
-    locate: impl Fn(&transfer::Problem) -> Problem,
-) -> u8 {
-    // A plan is quickly made, and is itself all that is to be seen.
-    let shown = Some(&how.progress).filter(|_| !how.dry_run);
-    let session = Session::begin(cli, shown);
-    let (progress, cancel) = (&session.progress, &session.cancel);
-    let jobs = work.jobs.as_slice();
-    for warning in &work.held {
-        progress.warn(warning);
-    }
-    let is_to_stdout = |job: &Job| job.destination.local().is_some_and(LocalPlace::is_stream);
-    if !how.dry_run && jobs.iter().any(is_to_stdout) {
-        if report.as_ref().is_some_and(ReportFile::is_stdout) {
-            let message = "the report and the archive would both go to standard output";
-            let problem = Problem::of_file("--report", message).with_hint("give the report a file");
-            ui::err(ui::errors(&[problem], 0) + ui::NOTHING_MOVED);
-            return USAGE;
-        }
-        progress.give_way();
-    }
-    let options = Options {
-        jobs: open_files::workers(how.jobs),
-        request_retries: how.retries,
-        idle: Duration::from_secs(u64::from(how.timeout)),
-        limit_rate: how.limit_rate,
-        uploads: Journal::of_user().map(|journal| Arc::new(journal) as Arc<dyn UploadJournal>),
-        credentials: Arc::new(logins),
-        cancel: Arc::clone(cancel),
-    };
-    if how.dry_run {
-        let observer = Arc::clone(progress) as Arc<dyn Observer>;
-        let plans = transfer::preview(jobs, &options, &observer);
-        progress.finish();
-        return match plans {
-            _ if cancel.load(Ordering::Relaxed) => INTERRUPTED,
-            Ok(plans) => show_plans(cli, how, &plans),
-            Err(problems) => refuse(&problems, locate),
-        };
-    }
-    let tasks = jobs.iter().map(|job| job.name.as_str());
-    let records = Arc::new(Records::new(tasks, lock, (report, receipt), progress));
-    let observer: Arc<dyn Observer> = Arc::new(Observers(vec![
-        Arc::clone(progress) as Arc<dyn Observer>,
-        Arc::clone(&records) as Arc<dyn Observer>,
-    ]));
-    session.at_stop({
-        let records = Arc::clone(&records);
-        move || {
-            records.write(Ending::Interrupted);
-        }
-    });
-    let run = panics::caught(|| {
-        transfer::run_in_turns(jobs, &mut CourseOfRun::new(work.courses), &options, &observer)
-    });
-    // The lock file and the report come first: stderr may be a pipe that nobody reads.
-    let is_written = match &run {
-        Ok(Ok(summary)) if summary.interrupted => records.write(Ending::Interrupted),
-        Ok(Ok(_)) => records.write(Ending::Done),
-        // Stopped while it was prepared.
-        Ok(Err(_)) if cancel.load(Ordering::Relaxed) => records.write(Ending::Interrupted),
-        // Nothing was begun.
-        Ok(Err(_)) => true,
-        Err(_) => records.write(Ending::Broken),
-    };
-    progress.finish();
-    match run {
-        // What couldn't be begun may have been a wait for another process.
-        Ok(Err(_)) if cancel.load(Ordering::Relaxed) => INTERRUPTED,
-        Ok(Err(problems)) => refuse(&problems, locate),
-        Ok(Ok(summary)) => {
-            let missing = summary.jobs.iter().map(|job| &job.missing);
-            let is_written = is_written
-                && how
-                    .missing
-                    .as_deref()
-                    .is_none_or(|file| bundling::write_missing(file, missing));
-            let wanted = |job: &transfer::JobSummary| {
-                let file = job.missing_file.as_deref();
-                file.is_none_or(|file| bundling::write_missing(file, iter::once(&job.missing)))
-            };
-            let is_written = summary
-                .jobs
-                .iter()
-                .map(wanted)
-                .fold(is_written, |all, one| all && one);
-            let is_done = !summary.interrupted && summary.is_success();
-            if !is_done {
-                progress.tell_held();
-            }
-            if !progress.tell_end(&summary) {
-                let told = ui::Told {
-                    jobs: jobs.len(),
-                    retries: &progress.retry_causes(),
-                    has_report: how.report.is_some(),
-                    width: ui::err_width(),
-                };
-                ui::err(ui::summary(&summary, told));
-            }
-            match (summary.interrupted, summary.is_success() && is_written) {
-                (true, _) => INTERRUPTED,
-                (false, _) if summary.jobs.is_empty() => {
-                    let problem = Problem::of_file("transload", "no image task ran: all were skipped");
-                    ui::err(ui::errors(&[problem], 0) + ui::NOTHING_MOVED);
-                    FAILED
-                }
-                (false, true) => 0,
-                (false, false) => FAILED,
-            }
-        }
-        Err(panicked) => {
-            ui::err(ui::errors(&[bug(&panicked)], 0));
-            FAILED
-        }
-    }
-}
-
-fn refuse(problems: &[transfer::Problem], locate: impl Fn(&transfer::Problem) -> Problem) -> u8 {
-    let shown: Vec<Problem> = problems.iter().map(locate).collect();
-    ui::err(ui::errors(&shown, 0) + ui::NOTHING_MOVED);
-    if problems.iter().all(|problem| problem.failed) {
-        FAILED
-    } else {
-        USAGE
-    }
-}
-
 /// What there is to tell of a panic.
-fn bug(panicked: &panics::Panicked) -> Problem {
+pub(crate) fn bug(panicked: &panics::Panicked) -> Problem {
     Problem::of_file("transload", panicked.to_string()).with_hint(panics::HINT)
 }
 
@@ -378,8 +168,7 @@ fn of_arguments(problem: &transfer::Problem) -> Problem {
         Some(Side::Destination) => "--dest",
         None => problem.job.as_str(),
     };
-    let found = Problem::of_file(argument, problem.message.as_str());
-    problem.hint.iter().cloned().fold(found, Problem::with_hint)
+    Problem::of_file(argument, problem.message.as_str()).maybe_hint(problem.hint.clone())
 }
 
 /// `--output` is about the plan; who gives it with a transfer may be waiting for something else.
@@ -391,18 +180,6 @@ fn check_output(how: &HowArgs) -> Result<(), TaskErrors> {
     let hint =
         "add --dry-run to see what would move; --report FILE writes what became of each image, as JSON";
     Err(problem.with_hint(hint).into())
-}
-
-fn show_plans(cli: &Cli, how: &HowArgs, plans: &[transfer::JobPreview]) -> u8 {
-    let shown = match how.output.unwrap_or(Output::Text) {
-        Output::Text => ui::fitted(ui::plan_text(plans, !matches!(cli.command, Command::Run(_)))),
-        Output::Json => ui::json(&ui::plan_json(plans)),
-    };
-    let fails = plans.iter().any(|plan| {
-        plan.images.iter().any(|image| image.result.is_err())
-            || plan.disks.iter().any(|disk| disk.missing() > 0)
-    });
-    ui::result(shown, if fails { FAILED } else { 0 })
 }
 
 /// What every command that takes its time has: progress and a log on stderr, and an end on request.
@@ -436,8 +213,29 @@ impl Session {
         }
     }
 
+    /// How a command reaches and reads places: this many requests and files at once, and these logins.
+    pub fn options(&self, jobs: u16, retries: u32, logins: DefaultCredentials) -> Options {
+        Options {
+            jobs: open_files::workers(jobs),
+            request_retries: retries,
+            credentials: Arc::new(logins),
+            cancel: Arc::clone(&self.cancel),
+            ..Options::default()
+        }
+    }
+
+    /// Whether the user wants to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// What is told of everything that happens.
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.progress) as Arc<dyn Observer>
+    }
+
     /// Has something done where the user doesn't wait for an end in order.
-    fn at_stop(&self, deed: impl Fn() + Send + Sync + 'static) {
+    pub fn at_stop(&self, deed: impl Fn() + Send + Sync + 'static) {
         // A second one would be refused; there is none.
         let _ = self.last.set(Box::new(deed));
     }
@@ -499,12 +297,10 @@ pub(crate) fn check_dir(dir: &Path) -> Result<(), TaskErrors> {
 
 /// What is wrong with what an argument names.
 pub(crate) fn of_fault(argument: &str, fault: &transfer::Fault) -> Problem {
-    let problem = Problem::of_file(argument, fault.text());
-    fault.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file(argument, fault.text()).maybe_hint(fault.hint())
 }
 
 /// What is wrong with the directory that a command is about.
 pub(crate) fn at_dir(error: &Error) -> Problem {
-    let problem = Problem::of_file("DIR", error.to_string());
-    error.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file("DIR", error.to_string()).maybe_hint(error.hint())
 }

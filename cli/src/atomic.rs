@@ -16,10 +16,13 @@ const MAX_LINKS: usize = 40;
 /// The path goes through something that another user may have put there to have this user's files overwritten.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Trap(String);
+struct Trap(String);
 
-/// What to do about a [`Trap`].
-pub(crate) const TRAP_HINT: &str = "choose a file in a directory of your own, or remove that one";
+/// What to do about a file that can't be written, where it is another user's trap.
+pub(crate) fn hint(error: &io::Error) -> Option<String> {
+    let is_trap = error.get_ref().is_some_and(|error| error.is::<Trap>());
+    is_trap.then(|| "choose a file in a directory of your own, or remove that one".to_owned())
+}
 
 /// The folder that a file is in.
 pub(crate) fn folder(path: &Path) -> &Path {
@@ -34,7 +37,7 @@ pub(crate) fn folder(path: &Path) -> &Path {
 /// `fs.protected_regular`, where an administrator turned it on.
 ///
 /// # Errors
-/// A [`Trap`]; too many links.
+/// Such a link or file; too many links.
 pub(crate) fn target(path: &Path) -> io::Result<PathBuf> {
     let mut real = PathBuf::new();
     let mut rest = components(&std::path::absolute(path)?);
@@ -221,8 +224,11 @@ mod tests {
         };
         assert_eq!(try_all(0o1777, 12345), [false; 3]);
         assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
-        let error = replace(&shared.join("link"), "new").unwrap_err().to_string();
-        assert!(error.contains("shared/link belongs to another user"), "{error}");
+        let error = replace(&shared.join("link"), "new").unwrap_err();
+        assert!(
+            error.to_string().contains("shared/link belongs to another user") && hint(&error).is_some(),
+            "{error}"
+        );
         assert_eq!(try_all(0o755, 12345), [true; 3], "nobody else writes there");
         assert_eq!(try_all(0o1777, 0), [true; 3], "they are one's own");
     }

@@ -1,17 +1,28 @@
 //! Inventories that are written.
 
 use std::path::Path;
+use std::slice;
 
+use transload_transfer::JobSummary;
 use transload_transfer::bundle::Holdings;
 
 use crate::atomic;
 use crate::task::Problem;
 use crate::ui;
 
-/// Writes down what is nowhere. Returns whether that succeeded.
-pub(crate) fn write_missing<'a>(file: &Path, missing: impl Iterator<Item = &'a Holdings>) -> bool {
+/// Writes down what is nowhere: of all jobs into this file, and of each into its own. Returns whether that succeeded.
+pub(crate) fn write_missing(file: Option<&Path>, jobs: &[JobSummary]) -> bool {
+    let of_all = file.is_none_or(|file| write_united(file, jobs));
+    let of_each = |job: &JobSummary| {
+        let file = job.missing_file.as_deref();
+        file.is_none_or(|file| write_united(file, slice::from_ref(job)))
+    };
+    jobs.iter().map(of_each).fold(of_all, |all, one| all && one)
+}
+
+fn write_united(file: &Path, jobs: &[JobSummary]) -> bool {
     let mut all = Holdings::default();
-    missing.cloned().for_each(|missing| all.unite(missing));
+    jobs.iter().for_each(|job| all.unite(job.missing.clone()));
     write(file, &all, "--missing")
 }
 
@@ -26,7 +37,7 @@ pub(crate) fn write(file: &Path, holdings: &Holdings, argument: &str) -> bool {
         Ok(()) => true,
         Err(error) => {
             let problem = Problem::of_file(argument, format!("writing {}: {error}", file.display()));
-            ui::err(ui::errors(&[problem], 0));
+            ui::err(ui::errors(&[problem.maybe_hint(atomic::hint(&error))], 0));
             false
         }
     }

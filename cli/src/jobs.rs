@@ -279,9 +279,7 @@ fn complete(job: Job, images: &[String], which: &WhichArgs, wrong: &mut Wrong) -
         }
         match image.parse() {
             Ok(entry) => entries.push(entry),
-            Err(error) => wrong
-                .0
-                .push(with_hint(Problem::of_file("IMAGE", error.to_string()), &error)),
+            Err(error) => wrong.0.push(no_image(&error)),
         }
     }
     if let Some(file) = &which.images_file {
@@ -340,6 +338,11 @@ fn trust(args: &TrustArgs, wrong: &mut Wrong) -> Vec<Arc<TrustPolicy>> {
     }
 }
 
+/// An argument that isn't an image's name.
+fn no_image(error: &EntryError) -> Problem {
+    Problem::of_file("IMAGE", error.to_string()).maybe_hint(error.hint())
+}
+
 fn read_pattern(pattern: &str, wrong: &mut Wrong) -> Option<ImagePattern> {
     match ImagePattern::new(pattern) {
         Ok(pattern) => Some(pattern),
@@ -361,7 +364,7 @@ fn pattern_problem(argument: &str, pattern: &str, error: &transload_policy::Patt
         }
         None => problem,
     };
-    error.hint().into_iter().fold(problem, Problem::with_hint)
+    problem.maybe_hint(error.hint())
 }
 
 /// The rules of `--rename`, with what else changes names.
@@ -380,8 +383,7 @@ fn renaming(args: &RenameArgs, wrong: &mut Wrong) -> Renaming {
 
 /// A bad `--platform`.
 fn platform_problem(error: &ParseError) -> Problem {
-    let problem = Problem::of_file("--platform", error.to_string());
-    error.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file("--platform", error.to_string()).maybe_hint(error.hint())
 }
 
 fn platforms(list: &[String], wrong: &mut Wrong) -> Option<PlatformSet> {
@@ -426,7 +428,7 @@ fn images_of_file(file: &Path, wrong: &mut Wrong) -> Vec<ImageEntry> {
             Err(error) => {
                 let indent = image.chars().take_while(|c| c.is_whitespace()).count();
                 let problem = Problem::in_line(&name, (index + 1, line), indent + 1, error.to_string());
-                wrong.0.push(with_hint(problem, &error));
+                wrong.0.push(problem.maybe_hint(error.hint()));
             }
         }
     }
@@ -445,10 +447,6 @@ pub(crate) fn without_comment(line: &str) -> &str {
     let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
     let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
     comment.map_or(line, |at| &line[..at])
-}
-
-fn with_hint(problem: Problem, error: &EntryError) -> Problem {
-    error.hint().into_iter().fold(problem, Problem::with_hint)
 }
 
 #[cfg(test)]

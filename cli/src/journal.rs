@@ -5,6 +5,7 @@
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -191,9 +192,7 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
     for _ in 0..3 {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
+        let file = options.mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) if is_there(&file, path) => return Ok(Some(file)),
             Ok(()) => {}
@@ -205,26 +204,14 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Whether a file still has its name.
-#[cfg(unix)]
 fn is_there(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
     let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
     matches!((file.metadata(), path.symlink_metadata()), (Ok(a), Ok(b)) if same(&a, &b))
 }
 
-/// An open file keeps its name.
-#[cfg(not(unix))]
-fn is_there(_: &File, _: &Path) -> bool {
-    true
-}
-
 /// Makes a folder for its owner's eyes alone.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(test)]
@@ -317,7 +304,6 @@ mod tests {
         assert_eq!(count(), 0);
     }
 
-    #[cfg(unix)]
     #[test]
     fn nobody_else_may_read_it() {
         use std::os::unix::fs::PermissionsExt;

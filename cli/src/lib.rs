@@ -23,6 +23,7 @@ mod page;
 mod receipt;
 mod records;
 pub mod report;
+mod run;
 mod signals;
 pub mod task;
 mod trust;

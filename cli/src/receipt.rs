@@ -53,18 +53,15 @@ impl ReceiptFile {
     /// # Errors
     /// Where it can't be written.
     pub fn prepare(path: &Path, signer: Option<Arc<SshSigner>>) -> Result<ReceiptFile, Problem> {
-        let unwritable = |error: Unwritable| {
-            let problem = Problem::of_file("--receipt", error.to_string());
-            error.hint().into_iter().fold(problem, Problem::with_hint)
-        };
+        let unwritable = |error: Unwritable| error.of_argument("--receipt");
         let file = ReportFile::prepare(path).map_err(unwritable)?;
         if file.is_stdout() {
             let problem = Problem::of_file("--receipt", "a receipt must be a file");
             return Err(problem.with_hint("such as receipt.json"));
         }
         let signature = signer.map(|signer| {
-            let beside = ReportFile::prepare(&signature_of(path)).map_err(unwritable)?;
-            Ok((signer, beside))
+            let beside = ReportFile::prepare(&signature_of(path));
+            beside.map(|beside| (signer, beside)).map_err(unwritable)
         });
         Ok(ReceiptFile {
             file,

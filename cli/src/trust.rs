@@ -35,8 +35,9 @@ pub(crate) fn read_keys(files: &[PathBuf]) -> Result<PublicKeys, Vec<Problem>> {
 fn read_file(file: &Path) -> Result<PublicKeys, TaskErrors> {
     let (name, text) = task::read_file(file)?;
     PublicKeys::from_pem(text.as_bytes()).map_err(|error| {
-        let problem = Problem::of_file(&name, error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint).into()
+        Problem::of_file(&name, error.to_string())
+            .maybe_hint(error.hint())
+            .into()
     })
 }
 
@@ -100,6 +101,5 @@ fn unreadable(file: &Path, error: &io::Error) -> Problem {
 }
 
 pub(crate) fn of_ssh(file: &Path, error: &SshError) -> Problem {
-    let problem = Problem::of_file(&file.display().to_string(), error.to_string());
-    error.hint().into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file(&file.display().to_string(), error.to_string()).maybe_hint(error.hint())
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use transload_reference::Repository;
+use transload_reference::{Registry, Repository};
 
 use crate::client::Client;
 use crate::core::Core;
 use crate::credentials::CredentialOrigin;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::operation::{Operation, Place};
 use crate::request::Call;
 use crate::scope::Scopes;
@@ -71,13 +71,7 @@ impl Core {
         let rule = self.rule(registry, Some(repository));
         let settings = self.rules.get(rule);
         let url = self.url(registry, Some(repository), "/v2/")?;
-        let found = match settings.and_then(|settings| Some((settings, settings.credential.clone()?))) {
-            Some((settings, credential)) => Some((credential, settings.origin())),
-            None => self
-                .credentials
-                .find(registry, repository.path())
-                .map_err(|error| Error::new(&place, ErrorKind::Config(error.to_string())))?,
-        };
+        let found = self.find_credential(&place)?;
         let username = found
             .as_ref()
             .and_then(|(credential, _)| credential.username())
@@ -94,24 +88,38 @@ impl Core {
     }
 
     fn check_login(&self, repository: &Repository, to_push: bool) -> Result<LoginCheck, Error> {
-        let mut call = Call::new(self, Operation::LogIn, repository, "GET", "")?;
-        call.url = self.url(repository.registry(), Some(repository), "/v2/")?;
         // The transfer needs the same token.
-        call.scopes = if to_push {
-            Scopes::push(repository)
-        } else {
-            Scopes::pull(repository)
+        let scopes = match to_push {
+            true => Scopes::push(repository),
+            false => Scopes::pull(repository),
         };
+        self.ask_root(Operation::LogIn, repository.registry(), Some(repository), scopes)
+    }
+
+    /// Asks for the API's root, with credentials if the registry wants some.
+    pub fn ask_root(
+        &self,
+        operation: Operation,
+        registry: &Registry,
+        repository: Option<&Repository>,
+        scopes: Scopes,
+    ) -> Result<LoginCheck, Error> {
+        let reach = self.reach(registry, repository)?;
+        let mut call = Call::at(self, operation, reach, repository, "GET", "/v2/")?.scopes(scopes);
         let answer = self.run(&mut call, None)?;
         if !answer.is_success() {
             return Err(answer.into_error(&call.place));
         }
-        let check = if answer.was_authorized {
-            LoginCheck::Accepted
-        } else {
-            LoginCheck::Anonymous
+        let check = match answer.was_authorized {
+            true => LoginCheck::Accepted,
+            false => LoginCheck::Anonymous,
         };
         answer.drain();
         Ok(check)
+    }
+
+    pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
+        self.ask_root(Operation::Ping, registry, None, Scopes::default())
+            .map(drop)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use crate::cancel::Cancel;
 use crate::client::Client;
@@ -192,6 +192,7 @@ impl ClientBuilder {
             jobs: self.jobs,
             rate,
             connections: Arc::new(ConnectionPool::new(limits, most_idle)),
+            has_connected: Once::new(),
             schemes: HashMap::new().into(),
             logins: HashMap::new().into(),
             referrers_api: HashMap::new().into(),
@@ -202,9 +203,7 @@ impl ClientBuilder {
             journal: self.journal,
             sessions: HashMap::new().into(),
         };
-        let core = Arc::new(core);
-        core.shared.shut_when_cancelled(&core);
-        Ok(Client { core })
+        Ok(Client { core: Arc::new(core) })
     }
 }
 

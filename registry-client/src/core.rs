@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -106,6 +106,7 @@ pub(crate) struct Core {
     pub rate: Option<Arc<Rate>>,
     pub shared: Arc<Shared>,
     pub connections: Arc<ConnectionPool>,
+    pub has_connected: Once,
     /// The probed schemes of loopback registries, by rule.
     pub schemes: Mutex<HashMap<(Registry, Option<usize>), Probed>>,
     pub logins: Mutex<HashMap<Reach, Arc<Login>>>,
@@ -332,32 +333,39 @@ impl Core {
             })
         });
         let throttle = self.throttle(url.host());
+        // A client that only checks settings needs no thread.
+        self.has_connected
+            .call_once(|| self.shared.shut_when_cancelled(&self.connections));
         self.connections.open(target, config, context, throttle)
     }
 
     /// Returns the credentials for a repository, or for a registry.
     pub fn credential(&self, place: &Place) -> Result<Option<Credential>, Error> {
+        Ok(self.find_credential(place)?.map(|(credential, _)| credential))
+    }
+
+    /// Returns the credentials for a repository, or for a registry, with their origin: the rule's own, else what the source has.
+    pub fn find_credential(&self, place: &Place) -> Result<Option<(Credential, CredentialOrigin)>, Error> {
         let Some(registry) = &place.registry else {
             return Ok(None);
         };
-        let rule = self.rule(registry, place.repository.as_ref());
-        if let Some(credential) = self.rules.get(rule).and_then(|rule| rule.credential.clone()) {
-            return Ok(Some(credential));
+        let rule = self.rules.get(self.rule(registry, place.repository.as_ref()));
+        if let Some(own) = rule.and_then(|rule| Some((rule.credential.clone()?, rule.origin()))) {
+            return Ok(Some(own));
         }
         let ask = |path: &str| {
             let answer = self.credentials.find(registry, path);
             answer.map_err(|error| Error::new(place, ErrorKind::Config(error.to_string())))
         };
-        let credential = |found: Option<(Credential, _)>| found.map(|(credential, _)| credential);
         let Some(repository) = &place.repository else {
-            return ask("").map(credential);
+            return ask("");
         };
         if let Some(known) = lock(&self.known_credentials).get(repository) {
-            return Ok(credential(known.clone()));
+            return Ok(known.clone());
         }
         let found = ask(repository.path())?;
         lock(&self.known_credentials).insert(repository.clone(), found.clone());
-        Ok(credential(found))
+        Ok(found)
     }
 
     /// Forgets a repository's credentials, so that their source is asked again.

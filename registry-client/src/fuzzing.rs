@@ -2,8 +2,8 @@
 
 use crate::challenge::{self, Challenge};
 use crate::origin::{Nearness, check_target, nearness, redirected};
+use crate::pages::page_after;
 use crate::session::located;
-use crate::tags::page_after;
 use crate::url::Url;
 
 /// A Bearer challenge: its realm, service, scope and error.

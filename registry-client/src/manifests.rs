@@ -169,9 +169,7 @@ impl Core {
             return Err(call.fail(ErrorKind::Manifest(ManifestError::TooLarge { size: length })));
         }
         let content_type = answer.header("content-type").map(str::to_owned);
-        let told: Option<Digest> = answer
-            .header("docker-content-digest")
-            .and_then(|text| text.parse().ok());
+        let told = told_digest(&answer);
         let bytes = answer.bytes(MAX_MANIFEST_SIZE, &call.place)?;
         let content_type = content_type.as_deref();
         let read = match identifier {
@@ -223,9 +221,7 @@ impl Core {
         if answer.header("oci-subject").is_some() {
             self.learn_of_referrers_api(&call.reach, true);
         }
-        let told: Option<Digest> = answer
-            .header("docker-content-digest")
-            .and_then(|text| text.parse().ok());
+        let told = told_digest(&answer);
         answer.drain();
         let Some(told) = told.filter(|told| told != manifest.digest()) else {
             return Ok(());
@@ -298,6 +294,11 @@ fn refused(answer: Answer, call: &Call, identifier: &Identifier, manifest: &RawM
         .because(cause)
 }
 
+/// Returns the digest that an answer's head tells of a manifest.
+fn told_digest(answer: &Answer) -> Option<Digest> {
+    answer.header("docker-content-digest")?.parse().ok()
+}
+
 /// Reads a manifest's descriptor from an answer's head, if it is complete.
 fn described(answer: &Answer, identifier: &Identifier) -> Option<Descriptor> {
     let media_type = MediaType::new(answer.header("content-type")?);
@@ -305,12 +306,9 @@ fn described(answer: &Answer, identifier: &Identifier) -> Option<Descriptor> {
     let size = answer
         .content_length()
         .filter(|_| answer.foreign_encoding().is_none())?;
-    let told: Option<Digest> = answer
-        .header("docker-content-digest")
-        .and_then(|text| text.parse().ok());
     let digest = match identifier {
         Identifier::Digest(digest) => digest.clone(),
-        Identifier::Tag(_) => told?,
+        Identifier::Tag(_) => told_digest(answer)?,
     };
     (!media_type.as_str().is_empty()).then(|| Descriptor::new(media_type, digest, size))
 }

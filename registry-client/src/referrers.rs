@@ -14,9 +14,9 @@ use crate::core::{Core, lock};
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 use crate::origin::Reach;
+use crate::pages::{Pages, next_page};
 use crate::request::Call;
 use crate::retry::chance;
-use crate::tags::{Pages, next_page};
 
 /// The largest number of pages to read.
 const MAX_PAGES: u32 = 1000;

@@ -6,9 +6,9 @@ use crate::client::Client;
 use crate::core::Core;
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::pages::Page;
 use crate::payload::Payload;
 use crate::request::Call;
-use crate::tags::TagPage;
 
 /// The number of tags to ask for at once; registries may give fewer.
 const PAGE: usize = 1000;
@@ -37,8 +37,8 @@ impl Core {
         let mut tags = Vec::new();
         for _ in 0..MAX_SAMPLE_PAGES {
             let answer = self.once(&mut call, &mut Payload::None)?;
-            let page = TagPage::read(&call, answer, MAX_PAGE)?;
-            tags.extend(page.tags.iter().filter_map(|tag| tag.parse().ok()));
+            let page = Page::read(&call, answer, MAX_PAGE)?;
+            tags.extend(page.names.iter().filter_map(|tag| tag.parse().ok()));
             match page.next {
                 Some(next) => call.url = next,
                 None => break,

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use transload_reference::Registry;
 
-use crate::core::{Core, lock};
+use crate::core::lock;
 use crate::throttle::Throttle;
+use crate::transport::ConnectionPool;
 
 /// The interval between two checks of the cancel flag on behalf of hanging writes.
 const SHUT_INTERVAL: Duration = Duration::from_millis(100);
@@ -17,8 +18,8 @@ const SHUT_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(crate) struct Shared {
     throttles: Mutex<HashMap<Registry, Arc<Throttle>>>,
-    /// The clients to shut when they are cancelled. The thread ends when there are none.
-    cores: Mutex<Vec<Weak<Core>>>,
+    /// The connections to shut when their client is cancelled. The thread ends when there are none.
+    pools: Mutex<Vec<Weak<ConnectionPool>>>,
 }
 
 impl Shared {
@@ -40,10 +41,10 @@ impl Shared {
     }
 
     /// Shuts a client's connections once its cancel flag is set: a blocked write can't check the flag.
-    pub fn shut_when_cancelled(self: &Arc<Self>, core: &Arc<Core>) {
-        let mut cores = lock(&self.cores);
-        cores.push(Arc::downgrade(core));
-        if cores.len() > 1 {
+    pub fn shut_when_cancelled(self: &Arc<Self>, pool: &Arc<ConnectionPool>) {
+        let mut pools = lock(&self.pools);
+        pools.push(Arc::downgrade(pool));
+        if pools.len() > 1 {
             return;
         }
         let shared = Arc::downgrade(self);
@@ -63,17 +64,17 @@ impl Shared {
 
     /// Shuts the cancelled clients. Returns whether others are left.
     fn look(&self) -> bool {
-        let mut cores = lock(&self.cores);
-        cores.retain(|core| {
-            let Some(core) = core.upgrade() else {
+        let mut pools = lock(&self.pools);
+        pools.retain(|pool| {
+            let Some(pool) = pool.upgrade() else {
                 return false;
             };
-            let is_cancelled = core.cancel.is_set();
+            let is_cancelled = pool.is_cancelled();
             if is_cancelled {
-                core.connections.shut();
+                pool.shut();
             }
             !is_cancelled
         });
-        !cores.is_empty()
+        !pools.is_empty()
     }
 }

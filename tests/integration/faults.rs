@@ -11,26 +11,14 @@ use std::path::Path;
 use std::thread;
 
 use tempfile::TempDir;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::image::Image;
+use transload_test_support::image::samples::one_layer;
 use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::{Output, Transload};
 
 use super::registries::help::assert_stored;
 
 const MIB: usize = 1024 * 1024;
-
-/// An image with one layer of this many bytes, no part of which is like another.
-fn image(seed: u64, size: usize) -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
-        .build()
-}
-
-/// The digest of an image's largest blob.
-fn layer(image: &Image) -> String {
-    let largest = image.blobs.iter().max_by_key(|(blob, _)| blob.size);
-    largest.expect("an image with a layer").0.digest.to_string()
-}
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")

@@ -2,6 +2,7 @@
 //!
 //! Every screen is compared whole, with snapshots.
 
+mod authfile;
 mod check;
 mod helpers;
 mod login;

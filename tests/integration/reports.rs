@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
-use transload_test_support::scripted::{Action, Fault, Reply, Request};
+use transload_test_support::image::samples::one_layer;
+use transload_test_support::scripted::{Action, Fault, Reply};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
 const MIB: usize = 1 << 20;
@@ -90,23 +90,11 @@ fn statuses(report: &Value) -> Vec<String> {
     images.collect()
 }
 
-/// An image with a layer of this many bytes.
-fn image(seed: u64, size: usize) -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
-        .build()
-}
-
-fn layer(image: &Image) -> String {
-    let largest = image.blobs.iter().max_by_key(|(blob, _)| blob.size);
-    largest.expect("an image with a layer").0.digest.to_string()
-}
-
 /// A registry with images `team/<name>:v1`, whose layers have so many bytes.
 fn registry(names: &[&str], size: usize) -> ScriptedRegistry {
     let registry = ScriptedRegistry::start();
     for (seed, name) in names.iter().enumerate() {
-        registry.put_image(&format!("team/{name}"), "v1", &image(seed as u64 + 1, size));
+        registry.put_image(&format!("team/{name}"), "v1", &one_layer(seed as u64 + 1, size));
     }
     registry
 }
@@ -120,12 +108,6 @@ fn refuse(registry: &ScriptedRegistry, repository: &str) {
     let denied = Reply::status(403).error("DENIED", "requested access to the resource is denied");
     let path = format!("/team/{repository}/manifests/");
     registry.fault(Fault::new("*", &path, Action::Answer(denied)).every());
-}
-
-#[track_caller]
-fn wait_until_stalled(registry: &ScriptedRegistry) {
-    let stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(stalled, Duration::from_secs(40)));
 }
 
 /// Waits until a file of a folder has bytes.

@@ -5,11 +5,10 @@ mod json;
 mod lines;
 pub mod pty;
 
-use std::time::Duration;
-
 use tempfile::TempDir;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
-use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::image::Image;
+use transload_test_support::image::samples::one_layer;
+use transload_test_support::scripted::{Action, Fault};
 use transload_test_support::{ScriptedRegistry, Transload};
 
 use super::messages::assert_said;
@@ -23,19 +22,6 @@ struct Stage {
     images: Vec<String>,
 }
 
-/// An image with a layer of this many bytes.
-fn image(seed: u64, size: usize) -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
-        .build()
-}
-
-/// The digest of an image's layer.
-fn layer(image: &Image) -> String {
-    let largest = image.blobs.iter().max_by_key(|(blob, _)| blob.size);
-    largest.expect("an image with a layer").0.digest.to_string()
-}
-
 impl Stage {
     fn new() -> Stage {
         Stage {
@@ -47,11 +33,11 @@ impl Stage {
 
     /// Puts in an image whose layer has so many bytes, and lets something happen to whoever fetches the layer.
     fn put(&mut self, repository: &str, size: usize, faults: impl IntoIterator<Item = Action>) -> Image {
-        let image = image(self.images.len() as u64 + 1, size);
+        let image = one_layer(self.images.len() as u64 + 1, size);
         self.registry.put_image(repository, "v1", &image);
         for (number, action) in faults.into_iter().enumerate() {
             self.registry
-                .fault(Fault::new("GET", &layer(&image), action).nth(number + 1));
+                .fault(Fault::new("GET", image.layer(), action).nth(number + 1));
         }
         self.images
             .push(format!("{}/{repository}:v1", self.registry.host()));
@@ -66,12 +52,6 @@ impl Stage {
             .args(["pull", "--plain-http", "--jobs", "4", "--dest", "out"])
             .args(&self.images)
             .args(more)
-    }
-
-    fn wait_until_stalled(&self, count: usize) {
-        let stalled =
-            |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= count;
-        assert!(self.registry.log().wait_for(stalled, Duration::from_secs(40)));
     }
 
     /// A text with names in place of what varies: the host, speeds and times.

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use transload_test_support::ScriptedRegistry;
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::image::samples::one_layer;
 
 /// A folder that is removed with everything in it at the end of the test.
 fn folder() -> TempDir {
@@ -32,19 +32,16 @@ fn text(path: impl AsRef<Path>) -> String {
     path.expect("temporary folders have plain names").to_owned()
 }
 
-/// An image of one layer of this size.
-fn image(seed: u64, size: usize) -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
-        .build()
-}
-
 /// A registry with an image of one layer for each of these sizes, and the images' names.
 fn registry(sizes: &[usize]) -> (ScriptedRegistry, Vec<String>) {
     let registry = ScriptedRegistry::start();
     let mut names = Vec::new();
     for (number, size) in sizes.iter().enumerate() {
-        registry.put_image(&format!("team/app{number}"), "v1", &image(number as u64, *size));
+        registry.put_image(
+            &format!("team/app{number}"),
+            "v1",
+            &one_layer(number as u64, *size),
+        );
         names.push(format!("{}/team/app{number}:v1", registry.host()));
     }
     (registry, names)

@@ -80,12 +80,11 @@ impl Options {
 /// # Errors
 /// Where the system gives none.
 pub fn pool(threads: usize) -> Result<ThreadPool, Problem> {
-    builder(threads)
-        .build()
-        .map_err(|error| no_threads(&error, "try a smaller --jobs"))
+    builder(threads).build().map_err(|error| no_threads(&error))
 }
 
-pub(crate) fn no_threads(error: &dyn fmt::Display, hint: &str) -> Problem {
+pub(crate) fn no_threads(error: &dyn fmt::Display) -> Problem {
+    let hint = "the limit on processes is reached: raise it (`ulimit -u`, a container's or a service's limit on tasks)";
     Problem {
         number: 0,
         job: "transload".to_owned(),

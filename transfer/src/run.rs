@@ -62,10 +62,7 @@ pub fn run_in_turns(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<Summary, Vec<Problem>> {
-    let pool = Pool::new(options.jobs).map_err(|error| {
-        let hint = "the limit on processes is reached: raise it (`ulimit -u`, a container's or a service's limit on tasks)";
-        vec![no_threads(&error, hint)]
-    })?;
+    let pool = Pool::new(options.jobs).map_err(|error| vec![no_threads(&error)])?;
     let mut summaries = Vec::new();
     let (mut told, losses) = (HashSet::new(), AllLosses::default());
     let mut known = KnownProjects::default();

@@ -1,8 +1,10 @@
 //! Arguments of `logout`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use super::examples;
+use super::{REGISTRIES, examples};
 
 /// Arguments of `logout`.
 #[derive(Debug, Args)]
@@ -11,10 +13,13 @@ pub struct LogoutArgs {
     /// Registry, or a namespace with credentials of its own
     #[arg(value_name = "REGISTRY[/NAMESPACE]")]
     pub registry: String,
+
+    /// Credentials file of docker or podman, in place of the usual ones
+    #[arg(long, value_name = "FILE", help_heading = REGISTRIES)]
+    pub authfile: Option<PathBuf>,
 }
 
-const NOTES: &str =
-    "Removes them from every file and credential helper that docker, podman and transload share.";
+const NOTES: &str = "Removes them from every file and credential helper that docker, podman and transload share, or from --authfile alone.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,6 @@
 //! `transload check`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use transload_registry_client::{Client, RetryPolicy, Timeouts, Verdict};
 
@@ -39,7 +38,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     timeouts.document = PATIENCE;
     let client = Client::builder()
         .hosts(rules)
-        .credentials(Arc::new(jobs::logins(&args.how)))
+        .credentials(Arc::new(jobs::logins(args.how.authfile.as_deref())))
         // What fails now and then is wrong: a repeated request would hide it.
         .retry(RetryPolicy::attempts(1))
         .timeouts(timeouts)
@@ -50,7 +49,7 @@ pub(crate) fn check(cli: &Cli, args: &CheckArgs) -> Result<u8, TaskErrors> {
     for host in &hosts {
         let repository = host.repository();
         let facts = client.examine(&host.registry, repository.as_ref(), !args.no_push);
-        if session.cancel.load(Ordering::Relaxed) {
+        if session.is_stopped() {
             return Ok(INTERRUPTED);
         }
         let one = Examined {

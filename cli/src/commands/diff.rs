@@ -1,13 +1,12 @@
 //! `transload diff`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use transload_policy::ImagePattern;
 use transload_transfer::inventory::{Comparison, compare_places, compare_with_registry};
 use transload_transfer::job::Job;
 use transload_transfer::place::LocalPlace;
-use transload_transfer::{self as transfer, Fault, Observer, Options, Side, Source};
+use transload_transfer::{self as transfer, Fault, Side, Source};
 
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, DiffArgs, Output};
@@ -34,7 +33,7 @@ pub(crate) fn diff(cli: &Cli, args: &DiffArgs) -> Result<u8, TaskErrors> {
     let Some(comparison) = comparison else {
         return Ok(INTERRUPTED);
     };
-    if session.cancel.load(Ordering::Relaxed) {
+    if session.is_stopped() {
         return Ok(INTERRUPTED);
     }
     for warning in &comparison.warnings {
@@ -94,21 +93,17 @@ fn registry(
     let Some(here) = open("DIR", place, session)? else {
         return Ok(None);
     };
-    let workers = open_files::workers(args.jobs);
-    let options = Options {
-        jobs: workers,
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        credentials: Arc::new(jobs::logins(&args.registries)),
-        ..Options::default()
-    };
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let located = transfer::locate(job, &options, &observer)
+    let options = session.options(
+        args.jobs,
+        args.retries,
+        jobs::logins(args.registries.authfile.as_deref()),
+    );
+    let located = transfer::locate(job, &options, &session.observer())
         .map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
     for warning in &located.warnings {
         ui::err_line(format_args!("warning: {warning}"));
     }
-    let pool = transfer::pool(workers).map_err(problem)?;
+    let pool = options.pool(usize::MAX).map_err(problem)?;
     let pattern: Option<&ImagePattern> = job.pattern.as_ref();
     let compared = compare_with_registry(
         here.as_ref(),
@@ -121,10 +116,9 @@ fn registry(
     match compared {
         Ok(comparison) => Ok(Some(comparison)),
         Err(error) if error.is_cancelled() => Ok(None),
-        Err(error) => {
-            let problem = Problem::of_file("diff", error.to_string());
-            Err(error.hint().into_iter().fold(problem, Problem::with_hint).into())
-        }
+        Err(error) => Err(Problem::of_file("diff", error.to_string())
+            .maybe_hint(error.hint())
+            .into()),
     }
 }
 
@@ -154,6 +148,5 @@ fn problem(problem: transfer::Problem) -> Problem {
         Some(Side::Destination) => "the registry",
         None => problem.job.as_str(),
     };
-    let found = Problem::of_file(argument, problem.message);
-    problem.hint.into_iter().fold(found, Problem::with_hint)
+    Problem::of_file(argument, problem.message).maybe_hint(problem.hint)
 }

@@ -50,7 +50,7 @@ fn problem(file: &Path, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::AlreadyExists => Problem::of_file(&name, "this exists already, and stays as it is")
             .with_hint("give another name, - for stdout, or --force to replace it"),
-        _ => Problem::of_file(&name, format!("it can't be written: {error}")),
+        _ => Problem::of_file(&name, format!("it can't be written: {error}")).maybe_hint(atomic::hint(error)),
     }
 }
 

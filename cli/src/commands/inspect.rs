@@ -1,13 +1,11 @@
 //! `transload inspect`.
 
-use std::sync::Arc;
-
 use rayon::ThreadPool;
 use transload_policy::PlatformPattern;
 use transload_reference::{RawManifest, Reference};
 use transload_transfer::inventory::image_tree;
 use transload_transfer::job::Target;
-use transload_transfer::{self as transfer, Fault, Observer, Options, Source};
+use transload_transfer::{self as transfer, Fault, Source};
 
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, InspectArgs, Output};
@@ -16,7 +14,10 @@ use crate::task::{Problem, TaskErrors};
 use crate::ui;
 
 /// How many manifests of an index are read at once.
-const READERS: usize = 8;
+const READERS: u16 = 8;
+
+/// How often a request that failed is tried again.
+const RETRIES: u32 = 5;
 
 /// Where the image is.
 struct Found<'a> {
@@ -34,15 +35,14 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         None => Ok(Target::in_registry(image.reference().clone())),
         Some(source) => source.locate(&image).and_then(|location| location.target(&image)),
     };
-    let target = located.map_err(|error| Problem::of_file("--src", error.to_string()))?;
-    let options = Options {
-        jobs: READERS,
-        cancel: Arc::clone(&session.cancel),
-        credentials: Arc::new(jobs::logins(&args.registries)),
-        ..Options::default()
-    };
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let opened = transfer::open(&job, target.place(), &options, &observer);
+    let target =
+        located.map_err(|error| Problem::of_file("--src", error.to_string()).maybe_hint(error.hint()))?;
+    let options = session.options(
+        READERS,
+        RETRIES,
+        jobs::logins(args.registries.authfile.as_deref()),
+    );
+    let opened = transfer::open(&job, target.place(), &options, &session.observer());
     let source = match opened {
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
         opened => opened.map_err(|fault| of_fault("--src", &fault))?,
@@ -51,7 +51,7 @@ pub(crate) fn inspect(cli: &Cli, args: &InspectArgs) -> Result<u8, TaskErrors> {
         source: source.as_ref(),
         reference: target.reference(),
     };
-    let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("inspect", problem.message))?;
+    let pool = options.pool(usize::MAX).map_err(Problem::from)?;
     Ok(show(args, &found, &platforms, &pool).unwrap_or_else(|fault| {
         if fault.is_interrupted() {
             return INTERRUPTED;

@@ -1,8 +1,6 @@
 //! `transload inventory`.
 
-use std::sync::Arc;
-
-use transload_transfer::{Observer, Options, bundle};
+use transload_transfer::bundle;
 
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault, warn_of_exposure};
 use crate::args::{Cli, InventoryArgs};
@@ -12,21 +10,19 @@ use crate::task::TaskErrors;
 use crate::ui;
 
 /// How many requests or files are under way at once.
-const READERS: usize = 16;
+const READERS: u16 = 16;
 
 /// Writes down what a place has.
 pub(crate) fn inventory(cli: &Cli, args: &InventoryArgs) -> Result<u8, TaskErrors> {
     let (job, location) = jobs::inventory(args)?;
     warn_of_exposure(cli, args.registries.auths.iter());
     let session = Session::begin(cli, None);
-    let options = Options {
-        jobs: READERS,
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        ..Options::default()
-    };
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let holdings = match bundle::holdings(&location, &job, &options, &observer) {
+    let options = session.options(
+        READERS,
+        args.retries,
+        jobs::logins(args.registries.authfile.as_deref()),
+    );
+    let holdings = match bundle::holdings(&location, &job, &options, &session.observer()) {
         Ok(holdings) => holdings,
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
         Err(fault) => {

@@ -28,7 +28,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<u8, TaskErrors> {
     let looked = if only_names {
         names(source.as_ref(), pattern.as_ref())
     } else {
-        let pool = transfer::pool(READERS).map_err(|problem| Problem::of_file("list", problem.message))?;
+        let pool = transfer::pool(READERS).map_err(Problem::from)?;
         inventory::list(source.as_ref(), pattern.as_ref(), &platforms, &pool)
     };
     let mut inventory = looked.map_err(|fault| of_fault("PLACE", &fault))?;

@@ -45,7 +45,7 @@ pub(crate) fn login(cli: &Cli, args: &LoginArgs) -> Result<u8, TaskErrors> {
             Err(error) => return Ok(refuse(&host, &error)),
         };
     }
-    let kept = jobs::logins(&args.hosts).keep(&host.registry, &host.path, &credential);
+    let kept = jobs::logins(args.hosts.authfile.as_deref()).keep(&host.registry, &host.path, &credential);
     match kept {
         Ok(origin) => {
             let user = credential.username().unwrap_or("an identity token");
@@ -175,8 +175,7 @@ fn refuse(host: &Host, error: &transload_registry_client::Error) -> u8 {
             "check both; a robot's name is often longer than it looks (robot$…), and some registries want a token in place of the password",
         )
     } else {
-        let found = Problem::of_file("login", error.to_string());
-        error.hint().into_iter().fold(found, Problem::with_hint)
+        Problem::of_file("login", error.to_string()).maybe_hint(error.hint())
     };
     ui::err(ui::errors(&[problem], 0) + ui::NOTHING_STORED);
     if matches!(error.kind(), ErrorKind::Network { .. }) {

@@ -2,19 +2,22 @@
 
 use std::fmt::Write as _;
 
-use transload_registry_client::DefaultCredentials;
-
 use super::host::Host;
 use crate::app::{FAILED, Session};
 use crate::args::{Cli, LogoutArgs};
-use crate::task::{Problem, TaskErrors};
+use crate::jobs;
+use crate::task::{self, Problem, TaskErrors};
 use crate::ui;
 
 /// Removes credentials, wherever they are.
 pub(crate) fn logout(cli: &Cli, args: &LogoutArgs) -> Result<u8, TaskErrors> {
     let host = Host::parse("REGISTRY", &args.registry)?;
+    let authfile = args.authfile.as_deref();
+    if let Some(problem) = authfile.and_then(|file| task::check_file("--authfile", file)) {
+        return Err(problem.into());
+    }
     let _session = Session::begin(cli, None);
-    let forgotten = match DefaultCredentials::new().forget(&host.registry, &host.path) {
+    let forgotten = match jobs::logins(authfile).forget(&host.registry, &host.path) {
         Ok(forgotten) => forgotten,
         Err(error) => {
             let problem = Problem::of_file("logout", error.to_string());

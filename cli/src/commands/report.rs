@@ -2,7 +2,7 @@
 
 use crate::args::{ReportArgs, ReportForm};
 use crate::report::{self, ReportFile, Unwritable};
-use crate::task::{self, Problem, TaskErrors};
+use crate::task::{self, TaskErrors};
 
 /// Makes a page or a bill of materials of a report.
 pub(crate) fn report(args: &ReportArgs) -> Result<u8, TaskErrors> {
@@ -12,12 +12,8 @@ pub(crate) fn report(args: &ReportArgs) -> Result<u8, TaskErrors> {
         ReportForm::Html => report::Form::Html,
         ReportForm::Cyclonedx => report::Form::Cyclonedx,
     };
-    let file = ReportFile::prepare(&args.out).map_err(|error| unwritable(&error))?;
-    file.write_as(form, &read).map_err(|error| unwritable(&error))?;
+    let unwritable = |error: Unwritable| error.of_argument("--out");
+    let file = ReportFile::prepare(&args.out).map_err(unwritable)?;
+    file.write_as(form, &read).map_err(unwritable)?;
     Ok(0)
-}
-
-fn unwritable(error: &Unwritable) -> Problem {
-    let problem = Problem::of_file("--out", error.to_string());
-    error.hint().into_iter().fold(problem, Problem::with_hint)
 }

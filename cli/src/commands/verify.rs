@@ -1,6 +1,5 @@
 //! `transload verify`.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use transload_layout_store::Store;
@@ -10,7 +9,7 @@ use transload_transfer::maintenance::{
     Checkup, Look, Mender, Report, TrustedImage, check, check_trust, repair,
 };
 use transload_transfer::place::LocalPlace;
-use transload_transfer::{self as transfer, Fault, Observer, Options, Source, TrustPolicy};
+use transload_transfer::{self as transfer, Fault, Options, Source, TrustPolicy};
 
 use super::verify_bundle::verify_bundle;
 use super::verify_receipt::verify_receipt;
@@ -99,24 +98,18 @@ pub(super) fn check_signatures(
     policy: &TrustPolicy,
     pattern: Option<&ImagePattern>,
 ) -> Result<Vec<TrustedImage>, TaskErrors> {
-    let options = Options {
-        jobs: open_files::workers(args.jobs),
-        ..Options::default()
-    };
-    let pool = options.pool(usize::MAX).map_err(problem)?;
+    let pool = transfer::pool(open_files::workers(args.jobs)).map_err(Problem::from)?;
     let checked = check_trust(source, policy, pattern, &pool, &session.cancel);
     checked.map_err(|fault| of_fault("PLACE", &fault).into())
 }
 
 /// How places are reached and read.
 pub(super) fn options(session: &Session, args: &VerifyArgs) -> Options {
-    Options {
-        jobs: open_files::workers(args.jobs),
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        credentials: Arc::new(jobs::logins(&args.registries)),
-        ..Options::default()
-    }
+    session.options(
+        args.jobs,
+        args.retries,
+        jobs::logins(args.registries.authfile.as_deref()),
+    )
 }
 
 fn look(
@@ -127,7 +120,7 @@ fn look(
     pattern: Option<&ImagePattern>,
 ) -> Result<Result<Report, Fault>, TaskErrors> {
     let options = options(session, args);
-    let pool = options.pool(usize::MAX).map_err(problem)?;
+    let pool = options.pool(usize::MAX).map_err(Problem::from)?;
     let told = |look: Look| session.progress.look(look);
     let Some(store) = source.offers().link_from else {
         if args.repair {
@@ -177,15 +170,7 @@ fn registries(
         .map(ImageName::from)
         .collect();
     let job = jobs::repair(args, &images)?;
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let client = transfer::client(&job, options, &observer).map_err(|error| {
-        let problem = Problem::of_file("verify", error.kind().to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    })?;
+    let client = transfer::client(&job, options, &session.observer())
+        .map_err(|error| Problem::of_file("verify", error.kind().to_string()).maybe_hint(error.hint()))?;
     Ok((job, client))
-}
-
-fn problem(problem: transfer::Problem) -> Problem {
-    let found = Problem::of_file(&problem.job, problem.message);
-    problem.hint.into_iter().fold(found, Problem::with_hint)
 }

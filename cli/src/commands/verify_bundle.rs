@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use transload_policy::ImagePattern;
@@ -11,9 +9,8 @@ use transload_signature::ssh::SignedBy;
 use transload_transfer::bundle::{self, Bundle, BundleError, Flaw, Holdings, Place};
 use transload_transfer::maintenance::Look;
 use transload_transfer::place::LocalPlace;
-use transload_transfer::{Observer, Options};
 
-use super::verify::check_signatures;
+use super::verify::{check_signatures, options};
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
 use crate::args::{Output, VerifyArgs};
 use crate::jobs;
@@ -40,10 +37,7 @@ pub(super) fn verify_bundle(
     let policy = trust::policy(&args.trust)?;
     let against = args.against.against.as_deref();
     let other = against.map(|text| held(text, args, session)).transpose()?;
-    let problem = |error: &BundleError| {
-        let problem = Problem::of_file("PLACE", error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    };
+    let problem = |error: &BundleError| Problem::of_file("PLACE", error.to_string()).maybe_hint(error.hint());
     let checked = place.open_bundle().and_then(|(bundle, signed)| {
         session.progress.look(Look::Total {
             images: bundle.images().len(),
@@ -69,7 +63,7 @@ pub(super) fn verify_bundle(
             return Ok(FAILED);
         }
     };
-    if session.cancel.load(Ordering::Relaxed) {
+    if session.is_stopped() {
         return Ok(INTERRUPTED);
     }
     let found = Found {
@@ -92,14 +86,7 @@ pub(super) fn verify_bundle(
 /// What the other place has.
 fn held(text: &str, args: &VerifyArgs, session: &Session) -> Result<Holdings, TaskErrors> {
     let job = jobs::against(args)?;
-    let options = Options {
-        jobs: usize::from(args.jobs),
-        request_retries: args.retries,
-        cancel: Arc::clone(&session.cancel),
-        ..Options::default()
-    };
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let held = bundle::base(text, &job, &options, &observer);
+    let held = bundle::base(text, &job, &options(session, args), &session.observer());
     Ok(held.map_err(|fault| of_fault("--against", &fault))?)
 }
 

@@ -2,19 +2,17 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::json;
 use transload_reference::Reference;
 use transload_signature::ssh::SignedBy;
-use transload_transfer::{self as transfer, Fault, Observer, Source};
+use transload_transfer::{self as transfer, Fault, Source};
 
 use super::verify::options;
 use crate::app::{FAILED, INTERRUPTED, Session, of_fault};
 use crate::args::{Output, VerifyArgs};
 use crate::jobs;
-use crate::open_files;
 use crate::receipt;
 use crate::report::{ImageReport, ImageStatus, Report};
 use crate::task::{Problem, TaskErrors};
@@ -39,14 +37,12 @@ pub(super) fn verify_receipt(args: &VerifyArgs, file: &Path, session: &Session) 
     };
     let place = location.place();
     let options = options(session, args);
-    let observer: Arc<dyn Observer> = Arc::clone(&session.progress) as Arc<dyn Observer>;
-    let opened = transfer::open(&job, &place, &options, &observer);
+    let opened = transfer::open(&job, &place, &options, &session.observer());
     let source = match opened {
         Err(fault) if fault.is_interrupted() => return Ok(INTERRUPTED),
         opened => opened.map_err(|fault| of_fault("--against", &fault))?,
     };
-    let pool = transfer::pool(open_files::workers(args.jobs))
-        .map_err(|problem| Problem::of_file("verify", problem.message))?;
+    let pool = options.pool(usize::MAX).map_err(Problem::from)?;
     let arrived: Vec<&ImageReport> = arrived(&report).collect();
     let registry = place.registry().map(ToString::to_string);
     let looked = pool.install(|| {

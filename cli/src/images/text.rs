@@ -44,8 +44,7 @@ fn read_list(file: &str, text: &str, findings: &mut Findings) {
             }),
             Err(error) => {
                 let problem = Problem::in_line(file, (line, image), 1, error.to_string());
-                let problem = error.hint().into_iter().fold(problem, Problem::with_hint);
-                findings.problems.push(problem);
+                findings.problems.push(problem.maybe_hint(error.hint()));
             }
         }
     }

@@ -163,10 +163,7 @@ pub(super) fn endpoint(
         Err(error) => {
             wrong.0.push(match endpoint::template_error(&error) {
                 Some(error) => Problem::of_template(argument, error),
-                None => {
-                    let problem = Problem::of_file(argument, error.to_string());
-                    error.hint().into_iter().fold(problem, Problem::with_hint)
-                }
+                None => Problem::of_file(argument, error.to_string()).maybe_hint(error.hint()),
             });
             None
         }

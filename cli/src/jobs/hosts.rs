@@ -115,9 +115,9 @@ fn credential(creds: &str, wrong: &mut Wrong) -> Option<Credential> {
 }
 
 /// Where logins are: in the file of `--authfile`, or in the usual ones.
-pub fn logins(how: &RegistryArgs) -> DefaultCredentials {
-    match &how.authfile {
-        Some(file) => DefaultCredentials::from_files(vec![file.clone()]),
+pub fn logins(authfile: Option<&Path>) -> DefaultCredentials {
+    match authfile {
+        Some(file) => DefaultCredentials::from_files(vec![file.to_owned()]),
         None => DefaultCredentials::new(),
     }
 }

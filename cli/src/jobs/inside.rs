@@ -7,7 +7,7 @@ use transload_transfer::job::{Endpoint, EndpointError, ImageEntry, ImageName, Jo
 use transload_transfer::place::LocalPlace;
 
 use super::{
-    Wrong, directory, endpoint, hosts, is_directory, platform_problem, read_pattern, with_hint, with_volumes,
+    Wrong, directory, endpoint, hosts, is_directory, no_image, platform_problem, read_pattern, with_volumes,
 };
 use crate::args::{DiffArgs, InspectArgs, InventoryArgs, RegistryArgs, VerifyArgs, VolumesArgs};
 use crate::task::{Problem, TaskErrors};
@@ -83,9 +83,7 @@ fn image(text: &str, wrong: &mut Wrong) -> Option<ImageName> {
             None
         }
         Err(error) => {
-            wrong
-                .0
-                .push(with_hint(Problem::of_file("IMAGE", error.to_string()), &error));
+            wrong.0.push(no_image(&error));
             None
         }
     }
@@ -194,10 +192,8 @@ pub fn place_of_receipt(args: &VerifyArgs) -> Result<(Job, Location), TaskErrors
 }
 
 fn location(argument: &str, text: &str) -> Result<Location, TaskErrors> {
-    Ok(Location::parse_argument(text).map_err(|error| {
-        let problem = Problem::of_file(argument, error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    })?)
+    Ok(Location::parse_argument(text)
+        .map_err(|error| Problem::of_file(argument, error.to_string()).maybe_hint(error.hint()))?)
 }
 
 /// A job that moves nothing, and says how a place is reached.

@@ -129,17 +129,10 @@ fn read(path: &Path) -> Result<Lock, TaskErrors> {
 
 fn cannot_write(path: &Path, error: &io::Error) -> Problem {
     let folder = atomic::folder(path);
-    let problem = Problem::of_file(
-        &path.display().to_string(),
-        format!("the lock file can't be written here: {error}"),
-    );
-    match error.kind() {
-        _ if error.get_ref().is_some_and(|error| error.is::<atomic::Trap>()) => {
-            problem.with_hint(atomic::TRAP_HINT)
-        }
-        io::ErrorKind::NotFound => {
-            problem.with_hint(format!("make the directory {} first", folder.display()))
-        }
-        _ => problem,
-    }
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => Some(format!("make the directory {} first", folder.display())),
+        _ => atomic::hint(error),
+    };
+    let message = format!("the lock file can't be written here: {error}");
+    Problem::of_file(&path.display().to_string(), message).maybe_hint(hint)
 }

@@ -8,6 +8,7 @@ use super::bom;
 use super::schema::Report;
 use crate::atomic;
 use crate::page;
+use crate::task::Problem;
 use crate::ui;
 
 /// The place of a report: stdout, a file that is replaced as a whole, or something else that takes bytes.
@@ -65,11 +66,13 @@ impl Unwritable {
                 path.join("report.json").display()
             )),
             Unwritable::NoFolder(path) => Some(format!("make it first: mkdir -p {}", path.display())),
-            Unwritable::Refused { source, .. } => source
-                .get_ref()
-                .is_some_and(|error| error.is::<atomic::Trap>())
-                .then(|| atomic::TRAP_HINT.to_owned()),
+            Unwritable::Refused { source, .. } => atomic::hint(source),
         }
+    }
+
+    /// The problem of the argument that names the place.
+    pub(crate) fn of_argument(&self, argument: &str) -> Problem {
+        Problem::of_file(argument, self.to_string()).maybe_hint(self.hint())
     }
 }
 

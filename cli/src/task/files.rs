@@ -187,15 +187,13 @@ pub(super) fn check(path: &Path) -> Result<(), (String, Option<String>)> {
 /// What is wrong with a file that an argument names.
 pub(crate) fn check_argument(argument: &str, path: &Path) -> Option<Problem> {
     let (message, hint) = check(path).err()?;
-    let problem = Problem::of_file(argument, message);
-    Some(hint.into_iter().fold(problem, Problem::with_hint))
+    Some(Problem::of_file(argument, message).maybe_hint(hint))
 }
 
 /// Returns the problem of a file that can't be read.
 pub(crate) fn unreadable(path: &Path, name: &str, error: &io::Error) -> Problem {
     let (message, hint) = explain(path, error);
-    let problem = Problem::of_file(name, message);
-    hint.into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file(name, message).maybe_hint(hint)
 }
 
 fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {

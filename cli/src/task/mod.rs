@@ -150,11 +150,10 @@ impl Loaded {
     pub fn locate(&self, problem: &transfer::Problem) -> Problem {
         let message = format!("{}: {}", problem.job, problem.message);
         if let Some(place) = &problem.place {
-            let found = Problem::of_file(place, message);
-            return problem.hint.iter().cloned().fold(found, Problem::with_hint);
+            return Problem::of_file(place, message).maybe_hint(problem.hint.as_deref());
         }
         let Some(places) = self.places.get(problem.number) else {
-            return Problem::of_file(self.files.main(), message);
+            return Problem::of_file(self.files.main(), message).maybe_hint(problem.hint.as_deref());
         };
         let at = match problem.side {
             Some(Side::Source) => places.src.unwrap_or(places.task),

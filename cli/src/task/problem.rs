@@ -4,6 +4,7 @@ use std::fmt;
 
 use transload_reference::is_unprintable;
 use transload_template::Snippet;
+use transload_transfer as transfer;
 
 use super::secret;
 
@@ -62,8 +63,9 @@ impl Problem {
 
     /// A bad template in an argument.
     pub(crate) fn of_template(argument: &str, error: &transload_template::Error) -> Problem {
-        let problem = Problem::of_file(argument, error.message()).with_excerpt(error.snippet().clone());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
+        Problem::of_file(argument, error.message())
+            .with_excerpt(error.snippet().clone())
+            .maybe_hint(error.hint())
     }
 
     /// Shows a line of the argument, unless there may be a secret in it.
@@ -77,6 +79,14 @@ impl Problem {
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(one_line(&secret::mask_values(&hint.into(), &[])));
         self
+    }
+
+    /// Adds what to do, where it is known.
+    pub(crate) fn maybe_hint(self, hint: Option<impl Into<String>>) -> Problem {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
     }
 
     /// The file's name as it was given.
@@ -102,6 +112,13 @@ impl Problem {
     /// What to do, where it is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+}
+
+/// A problem of a task as a whole, or of the program.
+impl From<transfer::Problem> for Problem {
+    fn from(problem: transfer::Problem) -> Problem {
+        Problem::of_file(&problem.job, problem.message).maybe_hint(problem.hint)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::docker::MAX_FILE_SIZE;
-use super::{CredentialError, planted};
+use super::{CredentialError, folder_of, planted};
 
 /// The longest chain of symbolic links to follow.
 const MAX_LINKS: usize = 40;
@@ -21,7 +21,7 @@ pub(super) fn change(
     let fail = |what: String| CredentialError::new(format!("credentials file {}: {what}", path.display()));
     let io = |error: io::Error| fail(error.to_string());
     let file = target(path).map_err(io)?;
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(&file);
     make_folder(folder).map_err(io)?;
     // The lock keeps concurrent changes apart. A filesystem without locks is no reason to give up.
     let lock = File::open(folder).map_err(io)?;
@@ -47,7 +47,7 @@ fn target(path: &Path) -> io::Result<PathBuf> {
             return Err(io::Error::other(why));
         }
         match fs::read_link(&file) {
-            Ok(next) => file = file.parent().unwrap_or(Path::new("")).join(next),
+            Ok(next) => file = folder_of(&file).join(next),
             Err(_) => return Ok(file),
         }
     }

@@ -246,6 +246,18 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_bare_name_is_a_file_in_the_current_directory() {
+        let here = std::env::current_dir().unwrap();
+        let file = tempfile::NamedTempFile::new_in(&here).unwrap();
+        let name = file.path().strip_prefix(&here).unwrap();
+        file::change(name, |document| drop(document.insert("a".to_owned(), json!(1)))).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(file.path()).unwrap(),
+            "{\n\t\"a\": 1\n}\n"
+        );
+    }
+
     /// Only root can play another user.
     #[cfg(unix)]
     #[test]

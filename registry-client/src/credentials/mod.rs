@@ -125,8 +125,7 @@ pub fn planted(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     const STICKY_FOR_ALL: u32 = 0o1002;
     let found = path.symlink_metadata().ok().filter(|found| !found.is_dir())?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).metadata().ok()?;
+    let folder = folder_of(path).metadata().ok()?;
     let is_for_all = folder.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL;
     let own = rustix::process::geteuid().as_raw();
     let is_strange = found.uid() != own && found.uid() != folder.uid();
@@ -142,6 +141,14 @@ pub fn planted(path: &Path) -> Option<String> {
 #[cfg(not(unix))]
 pub fn planted(_: &Path) -> Option<String> {
     None
+}
+
+/// Returns the folder that a file is in: the current one for a bare name.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// A source without credentials.

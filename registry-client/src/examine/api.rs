@@ -1,16 +1,15 @@
 //! Examines the registry's API.
 
-use serde::Deserialize;
 use transload_reference::{Descriptor, Identifier, Manifest, MediaKind, Repository, Tag};
 
 use super::{Examination, Fact, Topic};
 use crate::auth::{Demand, Scheme};
 use crate::blob_reader::BlobReader;
 use crate::config::Credential;
-use crate::credentials::CredentialOrigin;
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::operation::Operation;
+use crate::pages::Page;
 use crate::payload::Payload;
 use crate::reason::{Reason, project_of};
 use crate::request::Call;
@@ -25,11 +24,6 @@ const NOBODY: &str = "sha256:000000000000000000000000000000000000000000000000000
 
 /// The service name of Harbor's token server.
 const HARBOR: &str = "harbor-registry";
-
-#[derive(Deserialize)]
-struct Page {
-    tags: Option<Vec<String>>,
-}
 
 impl Examination<'_> {
     pub(super) fn check_api(&mut self, root: &Url, push: bool) {
@@ -124,7 +118,7 @@ impl Examination<'_> {
 
     /// Examines the credentials, and whether the registry accepts them. Returns whether to go on.
     fn check_credentials(&mut self, demand: Option<&Demand>) -> bool {
-        let found = match self.find_credential() {
+        let found = match self.core.find_credential(&self.place(Operation::FindCredentials)) {
             Ok(found) => found,
             Err(error) => {
                 self.note(Fact::of_error(Topic::Credentials, &error));
@@ -137,6 +131,7 @@ impl Examination<'_> {
             }
             return self.look_without_credentials();
         };
+        let origin = origin.to_string();
         let who = match &credential {
             Credential::Basic { username, .. } => username.as_str(),
             Credential::IdentityToken(_) => "an identity token",
@@ -189,31 +184,15 @@ impl Examination<'_> {
         }
     }
 
-    fn find_credential(&self) -> Result<Option<(Credential, String)>, Error> {
-        let place = self.place(Operation::FindCredentials);
-        let Some(credential) = self.core.credential(&place)? else {
-            return Ok(None);
-        };
-        let rule = self.core.rules.get(self.rule());
-        if let Some(rule) = rule.filter(|rule| rule.credential.is_some()) {
-            return Ok(Some((credential, rule.origin().to_string())));
-        }
-        let path = self.repository.map_or("", Repository::path);
-        let found = self.core.credentials.find(self.registry, path).ok().flatten();
-        let origin = found.map_or(CredentialOrigin::Other, |(_, origin)| origin);
-        Ok(Some((credential, origin.to_string())))
-    }
-
     /// Asks for the API's root with the credentials.
     fn ask_root(&self) -> Result<(), Error> {
-        let reach = self.core.reach(self.registry, self.repository)?;
-        let mut call = Call::at(self.core, Operation::LogIn, reach, self.repository, "GET", "/v2/")?;
-        let answer = self.core.run(&mut call, None)?;
-        if answer.is_success() {
-            answer.drain();
-            return Ok(());
-        }
-        Err(answer.into_error(&call.place))
+        let asked = self.core.ask_root(
+            Operation::LogIn,
+            self.registry,
+            self.repository,
+            Scopes::default(),
+        );
+        asked.map(drop)
     }
 
     /// Examines whether the repository may be read. Returns its tags.
@@ -249,13 +228,7 @@ impl Examination<'_> {
         let mut call = Call::new(self.core, Operation::ListTags, repository, "GET", "/tags/list")?
             .header("accept", "application/json");
         let answer = self.core.run(&mut call, None)?;
-        if answer.status != 200 {
-            return Err(answer.into_error(&call.place));
-        }
-        let bytes = answer.bytes(MAX_TAGS, &call.place)?;
-        let page: Page = serde_json::from_slice(&bytes)
-            .map_err(|_| call.protocol("the list of tags isn't the expected JSON"))?;
-        Ok(page.tags.unwrap_or_default())
+        Ok(Page::read(&call, answer, MAX_TAGS)?.names)
     }
 
     /// Examines whether the repository may be written, by an upload that it cancels.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use transload_reference::Registry;
@@ -127,6 +128,11 @@ impl ConnectionPool {
     pub fn close_idle(&self) {
         let idle = std::mem::take(&mut *lock(&self.idle));
         drop(idle);
+    }
+
+    /// Whether the client is cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.limits.cancel.load(Ordering::Relaxed)
     }
 
     /// Ends every connection, also those in use.

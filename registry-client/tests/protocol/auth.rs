@@ -244,6 +244,10 @@ fn the_source_of_credentials_is_asked_once_for_a_repository_and_not_without_need
             .resolve(&repository(&closed, "team/app"), &tag("v1"))
             .unwrap();
     }
+    // Previews and examinations tell where the same credentials come from.
+    let app = repository(&closed, "team/app");
+    client.access(&app).unwrap();
+    client.examine(app.registry(), Some(&app), false);
     assert_eq!(*source.1.lock().unwrap(), 1);
 }
 

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use transload_reference::{Descriptor, Digest};
 use transload_test_support::image::{Family, ImageBuilder, samples};
 use transload_test_support::kubekey::{self, Generation};
-use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::scripted::{Action, Fault};
 
 use super::{APP, Scene, WEB, contents, findings};
 
@@ -119,8 +118,7 @@ fn a_mend_that_is_stopped_leaves_what_was_there_and_says_so() {
     let running = scene
         .program(&["verify", "images", "--repair", "--src", &mirror, "--plain-http"])
         .spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(scene.registry.log().wait_for(is_stalled, Duration::from_secs(30)));
+    scene.registry.wait_until_stalled(1);
     running.signal("INT");
     let output = running.wait().expect_code(130);
     assert!(

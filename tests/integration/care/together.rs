@@ -27,19 +27,6 @@ fn pull(scene: &Scene, image: &str) -> Running {
     scene.program(&args).spawn()
 }
 
-/// Waits until so many requests hang.
-#[track_caller]
-fn wait_until_stalled(scene: &Scene, number: usize) {
-    let are_stalled =
-        |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= number;
-    assert!(
-        scene
-            .registry
-            .log()
-            .wait_for(are_stalled, Duration::from_secs(60))
-    );
-}
-
 #[test]
 fn prunes_amid_four_pulls_take_nothing_that_is_needed() {
     let scene = Scene::pulled();
@@ -56,13 +43,13 @@ fn prunes_amid_four_pulls_take_nothing_that_is_needed() {
         .registry
         .fault(Fault::new("GET", "/manifests/", Action::Hold).every());
     let pulls: Vec<Running> = images.iter().map(|image| pull(&scene, image)).collect();
-    wait_until_stalled(&scene, pulls.len());
+    scene.registry.wait_until_stalled(pulls.len());
     scene.registry.clear_faults();
     scene
         .registry
         .fault(Fault::new("GET", "/blobs/", Action::Stall { after: 1 }).every());
     scene.registry.release();
-    wait_until_stalled(&scene, 2 * pulls.len());
+    scene.registry.wait_until_stalled(2 * pulls.len());
 
     let mut prunes: Vec<Running> = (0..2)
         .map(|_| scene.program(&["prune", "images", "--yes"]).spawn())

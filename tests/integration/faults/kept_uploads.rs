@@ -10,7 +10,7 @@ use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::{Action, Fault, Locations, Options, Request};
 use transload_test_support::{RealRegistry, ScriptedRegistry, Transload};
 
-use super::{MIB, folder, image, layer, program, store, within};
+use super::{MIB, folder, one_layer, program, store, within};
 
 const SIZE: usize = 8 * MIB;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let (dirs, image) = (folder(), image(1, SIZE));
+        let (dirs, image) = (folder(), one_layer(1, SIZE));
         store(&within(&dirs, "images"), "team/app", &image);
         Scene { dirs, image }
     }
@@ -84,16 +84,16 @@ fn puts(requests: &[Request], layer: &str) -> Vec<Request> {
 #[test]
 fn a_killed_upload_goes_on_where_the_registry_has_it() {
     let (scene, registry) = (Scene::new(), behind_a_link());
-    let layer = layer(&scene.image);
+    let layer = scene.image.layer();
     let link = Link::start_at(Ipv4Addr::new(127, 0, 0, 2), registry.host(), slow());
     scene.push_and_kill(&link);
-    let is_cut = |requests: &[Request]| puts(requests, &layer).iter().any(|put| put.finished);
+    let is_cut = |requests: &[Request]| puts(requests, layer).iter().any(|put| put.finished);
     assert!(registry.log().wait_for(is_cut, PATIENCE));
     assert_eq!(scene.kept().len(), 1);
 
     let output = scene.push(link.host()).arg("-v").run().expect_code(0);
     assert!(registry.has_image("team/app", "v1", &scene.image));
-    let puts = puts(&registry.log().requests(), &layer);
+    let puts = puts(&registry.log().requests(), layer);
     let [first, second] = puts.as_slice() else {
         panic!("{puts:?}");
     };
@@ -133,11 +133,10 @@ fn a_killed_upload_that_the_registry_forgot_begins_anew() {
 fn what_is_kept_of_an_upload_is_for_its_owner_alone_and_in_no_log() {
     use std::os::unix::fs::PermissionsExt;
     let (scene, registry) = (Scene::new(), ScriptedRegistry::start());
-    let layer = layer(&scene.image);
+    let layer = scene.image.layer();
     registry.fault(Fault::new("PUT", &layer[7..], Action::StallUpload { after: MIB }));
     let running = scene.push(registry.host()).arg("-vvv").spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    registry.wait_until_stalled(1);
     let kept = scene.kept();
     let [file] = kept.as_slice() else {
         panic!("{kept:?}")
@@ -154,7 +153,7 @@ fn what_is_kept_of_an_upload_is_for_its_owner_alone_and_in_no_log() {
     assert_eq!(kept["registry"], registry.host());
     assert_eq!(
         (&kept["repository"], &kept["digest"]),
-        (&"team/app".into(), &layer.as_str().into())
+        (&"team/app".into(), &layer.into())
     );
     let location = kept["location"].as_str().unwrap();
     let (_, state) = location
@@ -172,16 +171,15 @@ fn what_is_kept_of_an_upload_is_for_its_owner_alone_and_in_no_log() {
 #[test]
 fn two_runs_that_push_the_same_blob_have_a_session_each() {
     let (scene, registry) = (Scene::new(), ScriptedRegistry::start());
-    let layer = layer(&scene.image);
+    let layer = scene.image.layer();
     registry.fault(Fault::new("PUT", &layer[7..], Action::StallUpload { after: MIB }));
     let first = scene.push(registry.host()).spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    registry.wait_until_stalled(1);
     scene.push(registry.host()).run().expect_code(0);
     registry.release();
     first.wait().expect_code(0);
     assert!(registry.has_image("team/app", "v1", &scene.image));
-    let puts = puts(&registry.log().requests(), &layer);
+    let puts = puts(&registry.log().requests(), layer);
     let [first, second] = puts.as_slice() else {
         panic!("{puts:?}");
     };
@@ -192,11 +190,10 @@ fn two_runs_that_push_the_same_blob_have_a_session_each() {
 #[test]
 fn a_kept_address_that_leads_elsewhere_is_not_believed() {
     let (scene, registry) = (Scene::new(), ScriptedRegistry::start());
-    let layer = layer(&scene.image);
+    let layer = scene.image.layer();
     registry.fault(Fault::new("PUT", &layer[7..], Action::StallUpload { after: MIB }));
     let running = scene.push(registry.host()).spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    registry.wait_until_stalled(1);
     running.signal("KILL");
     running.wait();
     let kept = scene.kept();

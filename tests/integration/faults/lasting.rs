@@ -7,7 +7,7 @@ use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
 use transload_test_support::{Output, ScriptedRegistry, Transload};
 
-use super::{MIB, assert_pulled, folder, image, layer, store, transload, within};
+use super::{MIB, assert_pulled, folder, one_layer, store, transload, within};
 
 const SIZE: usize = 50_000;
 
@@ -67,14 +67,16 @@ fn a_pull_that_cannot_be_helped_says_why() {
         ),
     ];
     let (registry, nobody, dirs) = (ScriptedRegistry::start(), nobody(), folder());
-    let images: Vec<Image> = (0..=cases.len() as u64).map(|seed| image(seed, SIZE)).collect();
+    let images: Vec<Image> = (0..=cases.len() as u64)
+        .map(|seed| one_layer(seed, SIZE))
+        .collect();
     let mut names = vec![format!("{}/gone:v1", nobody.host())];
     for (number, image) in images.iter().enumerate() {
         registry.put_image(&format!("app{number}"), "v1", image);
         names.push(format!("{}/app{number}:v1", registry.host()));
     }
     for ((action, _), image) in cases.iter().zip(&images) {
-        registry.fault(Fault::new("GET", &layer(image), action.clone()).every());
+        registry.fault(Fault::new("GET", image.layer(), action.clone()).every());
     }
     let dir = within(&dirs, "images");
     let args = [
@@ -120,12 +122,14 @@ fn a_push_that_cannot_be_helped_says_why() {
     ];
     let (registry, dirs) = (ScriptedRegistry::start(), folder());
     let dir = within(&dirs, "images");
-    let images: Vec<Image> = (0..=cases.len() as u64).map(|seed| image(seed, SIZE)).collect();
+    let images: Vec<Image> = (0..=cases.len() as u64)
+        .map(|seed| one_layer(seed, SIZE))
+        .collect();
     for (number, image) in images.iter().enumerate() {
         store(&dir, &format!("app{number}"), image);
     }
     for ((action, _), image) in cases.iter().zip(&images) {
-        let layer = layer(image);
+        let layer = image.layer();
         let upload = layer.trim_start_matches("sha256:");
         registry.fault(Fault::new("PUT", upload, action.clone()).every());
     }
@@ -146,7 +150,7 @@ fn a_storage_that_refuses_every_address_is_named() {
         redirect_blobs: true,
         ..Options::default()
     });
-    let (dirs, image) = (folder(), image(1, SIZE));
+    let (dirs, image) = (folder(), one_layer(1, SIZE));
     registry.put_image("app", "v1", &image);
     registry.fault(Fault::new("GET", "/content/", Action::Answer(Reply::status(403))).every());
     let (dir, name) = (within(&dirs, "images"), format!("{}/app:v1", registry.host()));

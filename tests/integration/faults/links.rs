@@ -8,7 +8,7 @@ use transload_test_support::image::Image;
 use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, Tls};
 
-use super::{MIB, all_at_once, assert_pulled, folder, image, program, store, transload, within};
+use super::{MIB, all_at_once, assert_pulled, folder, one_layer, program, store, transload, within};
 
 const SIZE: usize = MIB;
 
@@ -80,7 +80,7 @@ fn pulls() -> [Case; 7] {
 
 #[test]
 fn a_pull_outlives_a_bad_link_and_fetches_little_twice() {
-    let (registry, image) = (RealRegistry::plain(), image(1, SIZE));
+    let (registry, image) = (RealRegistry::plain(), one_layer(1, SIZE));
     registry.push("team/app", "v1", &image);
     all_at_once(&pulls(), |(what, conditions, in_vain)| {
         let (link, dirs) = (Link::start(registry.host(), *conditions), folder());
@@ -168,7 +168,7 @@ fn pushes() -> [Case; 7] {
 #[test]
 fn a_push_outlives_a_bad_link_and_sends_little_twice() {
     let dirs = folder();
-    let (dir, image) = (within(&dirs, "images"), image(1, SIZE));
+    let (dir, image) = (within(&dirs, "images"), one_layer(1, SIZE));
     store(&dir, "team/app", &image);
     all_at_once(&pushes(), |(what, conditions, in_vain)| {
         let registry = RealRegistry::plain();
@@ -191,7 +191,7 @@ fn a_push_outlives_a_bad_link_and_sends_little_twice() {
 
 #[test]
 fn a_copy_outlives_bad_links_on_both_sides() {
-    let (from, to, image) = (RealRegistry::plain(), RealRegistry::plain(), image(1, SIZE));
+    let (from, to, image) = (RealRegistry::plain(), RealRegistry::plain(), one_layer(1, SIZE));
     from.push("team/app", "v1", &image);
     let near = Link::start(
         from.host(),
@@ -217,7 +217,7 @@ fn a_copy_outlives_bad_links_on_both_sides() {
 
 #[test]
 fn damage_is_survived_where_tls_notices_it() {
-    let (registry, image) = (RealRegistry::start(Tls::Server, Auth::Off), image(1, SIZE));
+    let (registry, image) = (RealRegistry::start(Tls::Server, Auth::Off), one_layer(1, SIZE));
     registry.push("team/app", "v1", &image);
     let ca = registry.ca_file();
     let ca = ca.to_str().expect("temporary folders have plain names");
@@ -268,7 +268,7 @@ fn wait_for_registry(link: &Link, args: &[&str]) {
 
 #[test]
 fn a_registry_that_is_not_there_for_a_moment_is_waited_for() {
-    let (registry, image, dirs): (_, Image, _) = (RealRegistry::plain(), image(1, 1000), folder());
+    let (registry, image, dirs): (_, Image, _) = (RealRegistry::plain(), one_layer(1, 1000), folder());
     registry.push("team/app", "v1", &image);
     let link = Link::start_at(Ipv4Addr::new(127, 0, 0, 2), registry.host(), fair());
     let (dir, name) = (within(&dirs, "images"), format!("{}/team/app:v1", link.host()));

@@ -6,7 +6,7 @@ use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::Image;
 use transload_test_support::scripted::{Action, Fault, Options, Reply};
 
-use super::{all_at_once, assert_pulled, folder, image, layer, store, transload, within};
+use super::{all_at_once, assert_pulled, folder, one_layer, store, transload, within};
 
 const SIZE: usize = 200_000;
 
@@ -58,20 +58,22 @@ fn faults_of_pulls() -> Vec<(Action, usize)> {
 fn a_pull_outlives_what_passes() {
     let (registry, dirs) = (ScriptedRegistry::start(), folder());
     let faults = faults_of_pulls();
-    let images: Vec<Image> = (0..=faults.len() as u64).map(|seed| image(seed, SIZE)).collect();
+    let images: Vec<Image> = (0..=faults.len() as u64)
+        .map(|seed| one_layer(seed, SIZE))
+        .collect();
     let mut names = Vec::new();
     for (number, image) in images.iter().enumerate() {
         registry.put_image(&format!("app{number}"), "v1", image);
         names.push(format!("{}/app{number}:v1", registry.host()));
     }
     for ((action, count), image) in faults.iter().zip(&images) {
-        registry.fault(Fault::new("GET", &layer(image), action.clone()).first(*count));
+        registry.fault(Fault::new("GET", image.layer(), action.clone()).first(*count));
     }
     // It takes longer than a connection may be silent, and never is silent for long.
     let slow = &images[faults.len()];
     let piece = SIZE / 10 + 1;
     let pause = Duration::from_millis(270);
-    registry.fault(Fault::new("GET", &layer(slow), Action::Trickle { piece, pause }).first(1));
+    registry.fault(Fault::new("GET", slow.layer(), Action::Trickle { piece, pause }).first(1));
     let dir = within(&dirs, "images");
     let args = ["pull", "--dest", &dir, "--timeout", "2", "--jobs", "16"];
     transload(args.into_iter().chain(names.iter().map(String::as_str)), 0);
@@ -79,7 +81,7 @@ fn a_pull_outlives_what_passes() {
     for (number, image) in images.iter().enumerate() {
         assert_pulled(&dir, registry.host(), &format!("app{number}"), image);
     }
-    let asked = |image: &Image| registry.log().count("GET", &layer(image));
+    let asked = |image: &Image| registry.log().count("GET", image.layer());
     for ((action, count), image) in faults.iter().zip(&images) {
         assert_eq!(asked(image), count + 1, "{action:?}");
     }
@@ -88,7 +90,7 @@ fn a_pull_outlives_what_passes() {
 
 /// Where a push is struck, by what, and how often.
 fn faults_of_pushes(repository: &str, image: &Image) -> Vec<Vec<Fault>> {
-    let (begin, blobs) = (format!("/v2/{repository}/blobs/uploads/"), layer(image));
+    let (begin, blobs) = (format!("/v2/{repository}/blobs/uploads/"), image.layer());
     let upload = blobs.trim_start_matches("sha256:").to_owned();
     let manifest = format!("/v2/{repository}/manifests/");
     let wrong = Reply::status(400).error("DIGEST_INVALID", "provided digest did not match uploaded content");
@@ -115,7 +117,7 @@ fn faults_of_pushes(repository: &str, image: &Image) -> Vec<Vec<Fault>> {
             fault("PUT", &upload, Action::CutUpload { after: 70_000 }),
             fault("GET", &begin, status(500)).first(2),
         ],
-        vec![fault("HEAD", &blobs, status(500)).first(2)],
+        vec![fault("HEAD", blobs, status(500)).first(2)],
         vec![fault("PUT", &manifest, Action::LoseAnswer)],
         vec![fault("PUT", &manifest, page(502)).first(2)],
         vec![fault("PUT", &manifest, Action::Hold)],
@@ -126,8 +128,8 @@ fn faults_of_pushes(repository: &str, image: &Image) -> Vec<Vec<Fault>> {
 fn a_push_outlives_what_passes() {
     let (registry, dirs) = (ScriptedRegistry::start(), folder());
     let dir = within(&dirs, "images");
-    let count = faults_of_pushes("", &image(0, 1)).len();
-    let images: Vec<Image> = (0..count as u64).map(|seed| image(seed, SIZE)).collect();
+    let count = faults_of_pushes("", &one_layer(0, 1)).len();
+    let images: Vec<Image> = (0..count as u64).map(|seed| one_layer(seed, SIZE)).collect();
     for (number, image) in images.iter().enumerate() {
         let repository = format!("app{number}");
         store(&dir, &repository, image);
@@ -159,12 +161,14 @@ fn a_copy_between_registries_outlives_what_passes_on_both_sides() {
         (length(5), Action::Early(Reply::status(401))),
     ];
     let mut names = Vec::new();
-    let images: Vec<Image> = (0..cases.len() as u64).map(|seed| image(seed, SIZE)).collect();
+    let images: Vec<Image> = (0..cases.len() as u64)
+        .map(|seed| one_layer(seed, SIZE))
+        .collect();
     for (number, ((source, destination), image)) in cases.into_iter().zip(&images).enumerate() {
         from.put_image(&format!("app{number}"), "v1", image);
         names.push(format!("{}/app{number}:v1", from.host()));
-        let layer = layer(image);
-        from.fault(Fault::new("GET", &layer, source));
+        let layer = image.layer();
+        from.fault(Fault::new("GET", layer, source));
         let upload = layer.trim_start_matches("sha256:");
         to.fault(Fault::new("PUT", upload, destination));
     }
@@ -178,7 +182,7 @@ fn a_copy_between_registries_outlives_what_passes_on_both_sides() {
 #[test]
 fn a_config_that_was_damaged_on_its_way_is_fetched_again() {
     let (registry, dirs) = (ScriptedRegistry::start(), folder());
-    let image = image(1, 1000);
+    let image = one_layer(1, 1000);
     registry.put_image("app", "v1", &image);
     let config = image.blobs[0].0.digest.to_string();
     registry.fault(Fault::new("GET", &config, Action::Corrupt { at: 3 }));
@@ -197,9 +201,9 @@ fn a_signed_address_that_ran_out_is_asked_for_anew() {
             redirect_blobs: true,
             ..Options::default()
         });
-        let (dirs, image) = (folder(), image(1, SIZE));
+        let (dirs, image) = (folder(), one_layer(1, SIZE));
         registry.put_image("app", "v1", &image);
-        let content = format!("/content/app/{}", layer(&image));
+        let content = format!("/content/app/{}", image.layer());
         registry.fault(Fault::new("GET", &content, Action::Truncate { after: 120_000 }));
         registry.fault(Fault::new("GET", &content, status(refusal)).nth(2));
         let (dir, name) = (within(&dirs, "images"), format!("{}/app:v1", registry.host()));
@@ -218,7 +222,7 @@ fn a_signed_address_that_ran_out_is_asked_for_anew() {
         );
         let asked = registry
             .log()
-            .count("GET", &format!("/v2/app/blobs/{}", layer(&image)));
+            .count("GET", &format!("/v2/app/blobs/{}", image.layer()));
         assert_eq!(asked, 3, "the registry signs each time");
     });
 }
@@ -229,10 +233,10 @@ fn an_upload_whose_signed_address_ran_out_begins_anew() {
         uploads_elsewhere: true,
         ..Options::default()
     });
-    let (dirs, image) = (folder(), image(1, SIZE));
+    let (dirs, image) = (folder(), one_layer(1, SIZE));
     let dir = within(&dirs, "images");
     store(&dir, "app", &image);
-    let layer = layer(&image);
+    let layer = image.layer();
     let upload = layer.trim_start_matches("sha256:");
     registry.fault(Fault::new("PUT", upload, Action::Early(Reply::status(403))));
     registry.fault(Fault::new("GET", "/blobs/uploads/", status(403)));

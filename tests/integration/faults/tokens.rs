@@ -6,7 +6,7 @@ use transload_test_support::RealRegistry;
 use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, PASSWORD, Tls, USER};
 
-use super::{assert_pulled, folder, image, program, store, within};
+use super::{assert_pulled, folder, one_layer, program, store, within};
 
 const SIZE: usize = 1_600_000;
 
@@ -37,7 +37,7 @@ fn a_token_that_ends_during_a_pull_is_renewed_and_the_pull_goes_on() {
         cut_after: Some(1_350_000),
         ..LinkConditions::default()
     });
-    let (image, dirs) = (image(1, SIZE), folder());
+    let (image, dirs) = (one_layer(1, SIZE), folder());
     registry.push("team/app", "v1", &image);
     let (dir, name) = (within(&dirs, "images"), format!("{}/team/app:v1", link.host()));
     program(["pull", &name, "--dest", &dir]).run().expect_code(0);
@@ -57,7 +57,7 @@ fn a_token_that_ends_during_a_push_is_renewed_and_the_push_goes_on() {
         cut_upload_after: Some(600_000),
         ..LinkConditions::default()
     });
-    let (image, dirs) = (image(1, SIZE), folder());
+    let (image, dirs) = (one_layer(1, SIZE), folder());
     let dir = within(&dirs, "images");
     store(&dir, "team/app", &image);
     let auths = within(&dirs, "auths.yaml");

@@ -1,8 +1,6 @@
 //! Exit statuses, as docs/exit-status.md has them.
 
-use std::time::Duration;
-
-use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::scripted::{Action, Fault};
 
 use super::Scene;
 
@@ -43,8 +41,7 @@ fn exit_statuses_are_those_of_the_page() {
             .fault(Fault::new("GET", "/manifests/", Action::Stall { after: 0 }).every());
         let args = ["pull", &there, "--plain-http", "--dest", "elsewhere"];
         let running = scene.program(args).spawn();
-        let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-        assert!(scene.registry.log().wait_for(is_stalled, Duration::from_secs(30)));
+        scene.registry.wait_until_stalled(1);
         running.signal(signal);
         running.wait().expect_code(130);
         scene.registry.release();

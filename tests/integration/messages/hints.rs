@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::thread;
 
 use serde_json::json;
@@ -14,7 +13,7 @@ use transload_test_support::real::{PASSWORD, USER};
 use transload_test_support::scripted::{
     Authentication, Fault, Harbor, Options, Project, Reply, ScriptedRegistry, Tls,
 };
-use transload_test_support::{ExfatImage, Transload};
+use transload_test_support::{ExfatImage, Transload, may_mount};
 
 use super::registries::{PULL, answer, pull_with, registry, said};
 use super::{Scene, assert_said, store_with};
@@ -409,18 +408,6 @@ fn a_web_page_in_place_of_a_layer() {
         .header("Content-Type", "text/html")
         .body("<html>Please log in</html>");
     assert_said!(pull_with(Fault::new("GET", "/blobs/", answer(page))));
-}
-
-/// Whether a file can be put over another for one process: by root, or by whom the system lets make namespaces.
-fn may_mount() -> bool {
-    let may = Command::new("unshare")
-        .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
-        .output();
-    let is_possible = may.as_ref().is_ok_and(|output| output.status.success());
-    if !is_possible {
-        eprintln!("not tested: nothing can be mounted here ({may:?})");
-    }
-    is_possible
 }
 
 /// Where names are looked for is in files that the program is given its own of: one resolver knows the name not to be, the other can't

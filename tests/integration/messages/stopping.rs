@@ -1,18 +1,9 @@
 //! Ctrl-C: an end in order, exit status 130, and word of how to go on.
 
-use std::time::Duration;
-
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Fault, Request, ScriptedRegistry};
+use transload_test_support::scripted::{Action, Fault, ScriptedRegistry};
 
 use super::{Scene, assert_said};
-
-/// Waits until a request hangs.
-#[track_caller]
-fn wait_until_stalled(registry: &ScriptedRegistry) {
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, Duration::from_secs(30)));
-}
 
 #[test]
 fn a_stopped_run_says_what_is_there_and_how_to_go_on() {
@@ -40,7 +31,7 @@ fn a_stopped_run_says_what_is_there_and_how_to_go_on() {
 
     let args = ["run", "tasks.yaml", "--jobs", "1"];
     let running = scene.program(&args).spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     running.signal("INT");
     let output = running.wait();
     assert_eq!(output.code, Some(130), "{}", output.stderr);
@@ -72,7 +63,7 @@ fn a_look_that_is_stopped_shows_no_plan() {
     let running = scene
         .program(&["pull", &image, "--dest", "out", "--plain-http", "--dry-run"])
         .spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     running.signal("INT");
     let output = running.wait();
     assert_eq!(output.code, Some(130), "{}", output.stderr);
@@ -90,7 +81,7 @@ fn a_second_signal_ends_at_once() {
     let mut running = scene
         .program(&["pull", &image, "--dest", "out", "--plain-http"])
         .spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     running.signal("INT");
     running.wait_for_stderr(|text| text.contains("stopping; once more to stop at once\n"));
     running.signal("INT");

@@ -70,7 +70,7 @@ fn only_what_failed_is_done_again() {
 #[test]
 fn what_a_stopped_run_did_not_reach_is_done_too() {
     let registry = registry(&["app", "web", "db", "cache"], MIB);
-    registry.fault(Fault::new("GET", &layer(&image(2, MIB)), Action::Stall { after: 5 }).every());
+    registry.fault(Fault::new("GET", one_layer(2, MIB).layer(), Action::Stall { after: 5 }).every());
     let desk = Desk::new();
     let task = |name: &str, images: &str, more: &str| {
         format!("- name: {name}\n  image: {{{images}, auths: [{{plain_http: true}}], {more}}}\n")
@@ -89,7 +89,7 @@ fn what_a_stopped_run_did_not_reach_is_done_too() {
     desk.write("tasks.yaml", &file);
     let args = ["run", "tasks.yaml", "--jobs", "1", "--report", "r.json"];
     let running = desk.program(&args).spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     running.signal("INT");
     running.wait().expect_code(130);
     let report = desk.report("r.json");
@@ -121,7 +121,7 @@ fn what_a_stopped_run_did_not_reach_is_done_too() {
     for (seed, image_name) in ["app", "web", "db"].iter().enumerate() {
         let mirrored = format!("mirror/team/{image_name}");
         assert!(
-            registry.has_image(&mirrored, "v1", &image(seed as u64 + 1, MIB)),
+            registry.has_image(&mirrored, "v1", &one_layer(seed as u64 + 1, MIB)),
             "{mirrored}"
         );
     }
@@ -153,7 +153,7 @@ fn a_task_that_follows_takes_what_its_forerunner_brings_now() {
         statuses(&desk.report("r.json")),
         ["web:v1 copied", "web:v1 copied"]
     );
-    assert!(registry.has_image("mirror/team/web", "v1", &image(2, 1000)));
+    assert!(registry.has_image("mirror/team/web", "v1", &one_layer(2, 1000)));
 }
 
 #[test]

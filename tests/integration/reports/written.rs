@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value, json};
 use transload_test_support::ScriptedRegistry;
 use transload_test_support::image::{Family, samples};
-use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply};
+use transload_test_support::scripted::{Action, Authentication, Fault, Options, Reply, Request};
 
 use super::*;
 
@@ -101,7 +101,7 @@ fn a_report_of_a_partial_failure_has_each_error_with_its_chain_and_hint_and_what
     let single = samples::index_of(Family::Oci, &["linux/arm64"], 7);
     registry.put_image("team/arm", "v1", &single);
     let busy = Reply::status(503).header("Retry-After", "0");
-    registry.fault(Fault::new("GET", &layer(&image(2, 1000)), Action::Answer(busy)).first(2));
+    registry.fault(Fault::new("GET", one_layer(2, 1000).layer(), Action::Answer(busy)).first(2));
     let desk = Desk::new();
     let images = ["app", "web", "arm", "gone"].map(|image| name(&registry, image));
     let mut pull = vec![
@@ -168,7 +168,7 @@ fn a_report_of_a_partial_failure_has_each_error_with_its_chain_and_hint_and_what
 fn images_that_a_task_tries_again_count_their_attempts() {
     let registry = registry(&["app"], 1000);
     let busy = Reply::status(503).header("Retry-After", "0");
-    registry.fault(Fault::new("GET", &layer(&image(1, 1000)), Action::Answer(busy)).first(1));
+    registry.fault(Fault::new("GET", one_layer(1, 1000).layer(), Action::Answer(busy)).first(1));
     let desk = Desk::new();
     desk.write(
         "tasks.yaml",
@@ -189,7 +189,7 @@ fn images_that_a_task_tries_again_count_their_attempts() {
 #[test]
 fn blobs_are_told_apart_by_how_they_got_there() {
     let registry = ScriptedRegistry::start();
-    let app = image(1, 5000);
+    let app = one_layer(1, 5000);
     registry.put_image("team/app", "v1", &app);
     registry.put_image("team/twin", "v1", &app);
     let desk = Desk::new();
@@ -248,7 +248,7 @@ fn blobs_are_told_apart_by_how_they_got_there() {
 #[test]
 fn a_run_that_is_stopped_reports_what_it_reached_and_the_next_what_it_resumed() {
     let registry = registry(&["app", "web", "db"], 3 * MIB);
-    let fault = Fault::new("GET", &layer(&image(2, 3 * MIB)), Action::Stall { after: MIB });
+    let fault = Fault::new("GET", one_layer(2, 3 * MIB).layer(), Action::Stall { after: MIB });
     registry.fault(fault.every());
     let desk = Desk::new();
     desk.write("r.json", "the older one");
@@ -264,7 +264,7 @@ fn a_run_that_is_stopped_reports_what_it_reached_and_the_next_what_it_resumed() 
     );
     let args = ["run", "tasks.yaml", "--report", "r.json", "--jobs", "1"];
     let running = desk.program(&args).spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     // What was sent may still be on its way to the file.
     wait_for_bytes(&desk.path("out/.transload/partial"));
     assert_eq!(
@@ -298,7 +298,7 @@ fn a_run_that_is_stopped_reports_what_it_reached_and_the_next_what_it_resumed() 
     assert_eq!(resumed.0, 1, "{web:#}");
     assert!(resumed.1 > 0, "{web:#}");
     let there = blobs(web, "skipped");
-    assert_eq!(there.1 + resumed.1 + moved.1, image(2, 3 * MIB).blob_bytes());
+    assert_eq!(there.1 + resumed.1 + moved.1, one_layer(2, 3 * MIB).blob_bytes());
     assert_eq!(report["tasks"][1]["origins"][0]["bytes"], json!(moved.1));
     assert!(
         output.stderr.contains(" kept from an earlier run\n"),
@@ -370,7 +370,7 @@ fn a_second_signal_leaves_a_report_too() {
         "1",
     ];
     let mut running = desk.program(&pull).spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     running.signal("TERM");
     running.wait_for_stderr(|text| text.contains("stopping; once more to stop at once\n"));
     running.signal("INT");
@@ -421,7 +421,7 @@ fn a_place_that_takes_no_report_is_refused_before_anything_moves() {
 #[test]
 fn a_report_that_cannot_be_written_at_the_end_is_told_and_fails_the_run() {
     let registry = registry(&["app"], MIB);
-    registry.fault(Fault::new("GET", &layer(&image(1, MIB)), Action::Stall { after: 5 }).every());
+    registry.fault(Fault::new("GET", one_layer(1, MIB).layer(), Action::Stall { after: 5 }).every());
     let desk = Desk::new();
     fs::create_dir(desk.path("sub")).expect("a writable folder");
     let app = name(&registry, "app");
@@ -436,7 +436,7 @@ fn a_report_that_cannot_be_written_at_the_end_is_told_and_fails_the_run() {
             "sub/r.json",
         ])
         .spawn();
-    wait_until_stalled(&registry);
+    registry.wait_until_stalled(1);
     fs::remove_dir(desk.path("sub")).expect("an empty folder");
     registry.clear_faults();
     registry.release();

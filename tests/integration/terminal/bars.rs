@@ -79,7 +79,7 @@ fn screens_of_a_run_in_terminals_of_several_sizes() {
     screens.push(("120 columns", screen));
     let low = low.wait_for(|screen| is_stalled(screen) && screen.contains("and 3 more"));
     screens.push(("40 columns, 5 rows", low_stage.shown(&low)));
-    stage.wait_until_stalled(3);
+    stage.registry.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(0), "{all}");
@@ -137,7 +137,7 @@ fn nothing_of_old_bars_stays_after_a_resize() {
             let screen = terminal.wait_for(|screen| is_drawn(screen, columns.into()));
             assert_whole(&screen, usize::from(columns));
         }
-        stage.wait_until_stalled(3);
+        stage.registry.wait_until_stalled(3);
         stage.registry.release();
         let (code, all) = terminal.finish();
         assert_eq!(code, Some(0), "{all}");
@@ -153,7 +153,7 @@ fn what_is_tried_again_is_seen_with_its_cause_while_it_happens() {
     let terminal = Terminal::start(stage.pull(&[]), 110, 24);
     // The config is there by then: a registry that says it is busy is asked for nothing for a while.
     terminal.wait_for(|screen| screen.contains("282 B of"));
-    stage.wait_until_stalled(1);
+    stage.registry.wait_until_stalled(1);
     stage.registry.release();
     let parts = ["trying again in", "at most", "282 B of"];
     let screen = terminal
@@ -286,7 +286,7 @@ fn progress_takes_as_many_lines_as_are_wanted() {
     let screen = terminal.wait_for(|screen| screen.contains("and 3 more"));
     let (_, below) = screen.rsplit_once("\n[").expect("a bar");
     assert_eq!(below.lines().count(), 3, "{screen}");
-    stage.wait_until_stalled(3);
+    stage.registry.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(0), "{all}");
@@ -396,7 +396,7 @@ fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
             .env("NO_COLOR", no_color)
             .env("TERM", term);
         let mut terminal = Terminal::start(program, 80, 24);
-        stage.wait_until_stalled(1);
+        stage.registry.wait_until_stalled(1);
         if moves {
             terminal.wait_for(|screen| screen.contains("50%"));
         }
@@ -419,7 +419,7 @@ fn colours_only_where_they_are_wanted_and_cursor_tricks_only_where_they_work() {
 fn a_stopped_run_leaves_no_bars() {
     let stage = stalled();
     let terminal = Terminal::start(stage.pull(&[]), 80, 24);
-    stage.wait_until_stalled(3);
+    stage.registry.wait_until_stalled(3);
     terminal.wait_for(|screen| screen.contains("75%"));
     terminal.signal("INT");
     let (code, all) = terminal.finish();
@@ -438,7 +438,7 @@ fn ctrl_z_leaves_the_terminal_to_the_shell_and_the_run_goes_on_with_its_bars() {
     terminal.wait_for(|screen| !screen.contains('[') && screen.contains("copied"));
     terminal.signal("CONT");
     terminal.wait_for(|screen| is_drawn(screen, 80));
-    stage.wait_until_stalled(3);
+    stage.registry.wait_until_stalled(3);
     stage.registry.release();
     let (code, all) = terminal.finish();
     assert_eq!(code, Some(0), "{all}");

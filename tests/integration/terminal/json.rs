@@ -137,7 +137,7 @@ fn a_stop_and_a_warning_are_lines_too() {
     let twice = stage.images[0].clone();
     stage.images.push(twice);
     let running = stage.pull(&["--progress", "json"]).spawn();
-    stage.wait_until_stalled(1);
+    stage.registry.wait_until_stalled(1);
     running.signal("INT");
     let output = running.wait().expect_code(130);
     let lines = lines(&output.stderr);

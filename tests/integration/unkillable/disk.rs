@@ -9,26 +9,14 @@ use std::time::{Duration, Instant};
 
 use transload_reference::{Digest, MediaType};
 use transload_test_support::image::{Document, noise};
-use transload_test_support::scripted::{Action, Fault, Request};
-use transload_test_support::{Output, ScriptedRegistry, Transload};
+use transload_test_support::scripted::{Action, Fault};
+use transload_test_support::{Output, ScriptedRegistry, Transload, may_mount};
 
 use super::whole::{assert_sound, blobs, partials};
-use super::{folder, image, registry, text};
+use super::{folder, one_layer, registry, text};
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Whether disks can be mounted here: by root, or by whom the system lets make namespaces. Where not, that is said.
-pub fn may_mount() -> bool {
-    let may = Command::new("unshare")
-        .args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"])
-        .output();
-    let is_possible = may.as_ref().is_ok_and(|output| output.status.success());
-    if !is_possible {
-        eprintln!("not tested: no disk can be mounted here ({may:?})");
-    }
-    is_possible
-}
 
 /// The digest of its layer.
 fn layer(seed: u64, size: usize) -> Digest {
@@ -201,8 +189,7 @@ fn a_disk_that_fills_up_meanwhile_leaves_nothing_short_and_a_rerun_goes_on() {
         .args(["pull", "--plain-http", "--dest", &text(disk.join("images"))])
         .args(&names)
         .spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    registry.wait_until_stalled(1);
     fs::write(out.join("fill"), "").expect("a writable folder");
     wait_for_file(&out.join("filled"));
     registry.release();
@@ -279,7 +266,7 @@ fn a_disk_that_is_mounted_read_only_is_told_and_serves_as_a_source() {
         output.stderr
     );
     assert_eq!(output.code, Some(1), "{}", output.stderr);
-    assert!(target.has_image("team/app0", "v1", &image(0, 1000)));
+    assert!(target.has_image("team/app0", "v1", &one_layer(0, 1000)));
     assert_eq!(assert_sound(&out.join("copy")), ["team/app0:v1"]);
     drop(registry);
 }
@@ -365,8 +352,7 @@ fn a_store_that_is_deleted_in_mid_run_is_told_and_a_rerun_completes() {
             .args(&names)
     };
     let running = pull().spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, PATIENCE));
+    registry.wait_until_stalled(1);
     // Other threads may write into it at the same time.
     let deadline = Instant::now() + PATIENCE;
     while store.exists() && Instant::now() < deadline {

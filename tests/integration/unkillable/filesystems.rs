@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use transload_test_support::{ExfatImage, Output, ScriptedRegistry, Transload};
+use transload_test_support::{ExfatImage, Output, ScriptedRegistry, Transload, may_mount};
 
-use super::disk::{folders, may_mount, with_disk};
+use super::disk::{folders, with_disk};
 use super::power::may_trace;
 use super::whole::{assert_sound, partials};
-use super::{folder, image, registry, text};
+use super::{folder, one_layer, registry, text};
 
 const MIB: usize = 1 << 20;
 
@@ -336,7 +336,7 @@ fn a_process_that_is_killed_before_a_file_has_its_name_leaves_nothing_after_the_
         return;
     }
     let registry = ScriptedRegistry::start();
-    registry.put_image("team/app", "v1", &image(0, 1000));
+    registry.put_image("team/app", "v1", &one_layer(0, 1000));
     let names = [format!("{}/team/app:v1", registry.host())];
     let dir = folder();
     let store = dir.path().join("images");

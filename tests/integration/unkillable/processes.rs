@@ -121,8 +121,7 @@ impl Slow {
     /// Two processes: one whose transfer hangs, and another that waits for it and says so.
     fn one_waits_for_the_other(&self) -> (Running, Running) {
         let first = self.pull();
-        let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-        assert!(self.registry.log().wait_for(is_stalled, PATIENCE));
+        self.registry.wait_until_stalled(1);
         let mut second = self.pull();
         let holder = format!(
             "(process {}: transload pull): another process writes this blob",

@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use transload_test_support::image::{Family, Image, ImageBuilder, noise};
+use transload_test_support::image::Image;
+use transload_test_support::image::samples::one_layer;
 use transload_test_support::kubekey::{self, Generation};
 use transload_test_support::scripted::{Action, Fault, Reply, Request};
 use transload_test_support::{Running, ScriptedRegistry, Transload};
@@ -21,9 +22,7 @@ const SOON: Duration = Duration::from_secs(1);
 const TRIES: usize = 4;
 
 fn image() -> Image {
-    ImageBuilder::new(Family::Oci)
-        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(1, 3 * MIB))
-        .build()
+    one_layer(1, 3 * MIB)
 }
 
 fn is_busy(request: &Request) -> bool {

@@ -4,11 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use transload_test_support::scripted::{Action, Fault, Request};
+use transload_test_support::scripted::{Action, Fault};
 use transload_test_support::{Output, Transload};
 
 use super::{folder, registry, text};
@@ -19,6 +18,7 @@ const SIZES: [usize; 6] = [100_000; 6];
 /// Users of whom there is no process, one for each test: all threads of a user count, and root's are unlimited.
 const COPIES: u32 = 65_532;
 const LOOKS_UP: u32 = 65_533;
+const LOOKS_AT: u32 = 65_531;
 
 /// What begins the command line of a program that is to run as a user.
 fn becoming(user: u32) -> [String; 4] {
@@ -102,6 +102,31 @@ fn with_few_threads_less_is_done_at_once_and_with_none_that_is_said_before_anyth
 }
 
 #[test]
+fn a_command_that_gets_no_threads_says_which_limit_to_raise() {
+    if !may_become(LOOKS_AT) {
+        return;
+    }
+    let dir = open_folder();
+    let (_registry, names) = registry(&SIZES);
+    let from = text(dir.path().join("from"));
+    let pull = Transload::new().args(["pull", "--plain-http", "--dest", &from]);
+    pull.args(&names).run().expect_code(0);
+    let commands: [&[&str]; 4] = [
+        &["list", &from],
+        &["inspect", &names[0], "--src", &from],
+        &["verify", &from],
+        &["diff", &from, &from],
+    ];
+    for args in commands {
+        let said = with_threads(LOOKS_AT, 1, dir.path(), args).expect_code(2).stderr;
+        assert!(
+            said.contains("no threads") && said.contains("hint: the limit on processes is reached"),
+            "{args:?}: {said}"
+        );
+    }
+}
+
+#[test]
 fn a_name_is_looked_up_without_a_thread_where_there_is_none() {
     if !may_become(LOOKS_UP) {
         return;
@@ -150,8 +175,7 @@ fn a_run_of_many_tasks_needs_no_more_threads_than_one_of_few() {
         .args(["run", "-", "--jobs", "16"])
         .stdin(json!(tasks).to_string())
         .spawn();
-    let is_stalled = |requests: &[Request]| requests.iter().any(|request| request.stalled);
-    assert!(registry.log().wait_for(is_stalled, Duration::from_secs(60)));
+    registry.wait_until_stalled(1);
     let threads = fs::read_dir(format!("/proc/{}/task", running.id()))
         .expect("a process")
         .count();

@@ -126,6 +126,15 @@ impl Image {
         image
     }
 
+    /// The digest of the largest blob: of the layer, where there is one.
+    ///
+    /// # Panics
+    /// Where there is no blob.
+    pub fn layer(&self) -> &str {
+        let largest = self.blobs.iter().max_by_key(|(blob, _)| blob.size);
+        largest.expect("an image with blobs").0.digest.as_str()
+    }
+
     /// The digest of the root.
     pub fn digest(&self) -> &Digest {
         &self.root.digest

@@ -35,6 +35,7 @@ pub mod image;
 pub mod kubekey;
 pub mod link;
 mod memory;
+mod mount;
 mod process;
 pub mod proxy;
 mod push;
@@ -48,6 +49,7 @@ pub mod zot;
 
 pub use exfat::ExfatImage;
 pub use memory::peak_memory;
+pub use mount::may_mount;
 pub use process::{Output, Running, Transload};
 pub use push::push_plain;
 pub use real::RealRegistry;

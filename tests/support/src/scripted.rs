@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use tempfile::TempDir;
@@ -278,6 +279,18 @@ impl ScriptedRegistry {
     /// Returns the log of requests.
     pub fn log(&self) -> &Log {
         &self.state.log
+    }
+
+    /// Waits until so many requests have stalled.
+    ///
+    /// # Panics
+    /// Where they don't in a minute.
+    #[track_caller]
+    pub fn wait_until_stalled(&self, number: usize) {
+        let are_stalled =
+            |requests: &[Request]| requests.iter().filter(|request| request.stalled).count() >= number;
+        let is_so = self.log().wait_for(are_stalled, Duration::from_secs(60));
+        assert!(is_so, "fewer than {number} requests stall");
     }
 
     /// Puts an image in, with all its parts.

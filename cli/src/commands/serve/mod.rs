@@ -42,10 +42,8 @@ pub(crate) fn serve(cli: &Cli, args: &ServeArgs) -> Result<u8, TaskErrors> {
     }
     let registry = registry(args)?;
     let bound = Server::bind(address, options(args));
-    let server = bound.map_err(|error| {
-        let problem = Problem::of_file("serve", error.to_string());
-        error.hint().into_iter().fold(problem, Problem::with_hint)
-    })?;
+    let server =
+        bound.map_err(|error| Problem::of_file("serve", error.to_string()).maybe_hint(error.hint()))?;
     if let Err(error) = heed_signals(server.handle(), cli.quiet) {
         log::warn!("signals end the server at once: {error}");
     }
@@ -201,13 +199,12 @@ fn content(text: &str, volumes: &VolumesArgs) -> Result<Box<dyn Content>, TaskEr
 }
 
 fn at_place(error: &ContentError) -> Problem {
-    let problem = Problem::of_file("PLACE", error.to_string());
     let hint = match error {
         ContentError::Store(error) => error.hint(),
         ContentError::Bundle(error) => error.hint(),
         _ => None,
     };
-    hint.into_iter().fold(problem, Problem::with_hint)
+    Problem::of_file("PLACE", error.to_string()).maybe_hint(hint)
 }
 
 /// Prints, or writes, what makes a program take its images from the server.
@@ -246,7 +243,10 @@ fn write(file: &Path, text: &str) -> Result<(), TaskErrors> {
     }
     let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = made.and_then(|()| atomic::replace(file, text));
-    written.map_err(|error| problem(format!("it can't be written: {error}")).into())
+    written.map_err(|error| {
+        let problem = problem(format!("it can't be written: {error}"));
+        problem.maybe_hint(atomic::hint(&error)).into()
+    })
 }
 
 /// The server as nodes see it.

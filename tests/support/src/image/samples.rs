@@ -3,7 +3,7 @@
 use serde_json::json;
 use transload_reference::MediaType;
 
-use super::{Document, Family, Image, ImageBuilder, IndexBuilder, Style, descriptor_of};
+use super::{Document, Family, Image, ImageBuilder, IndexBuilder, Style, descriptor_of, noise};
 
 /// A single image of this platform with two small layers, the first shared by all platforms and seeds.
 pub fn single(family: Family, platform: &str, seed: u64) -> Image {
@@ -16,6 +16,13 @@ pub fn single_builder(family: Family, platform: &str, seed: u64) -> ImageBuilder
         .platform(platform)
         .layer(&[("etc/os-release", b"ID=test\n"), ("etc/motd", b"shared by all\n")])
         .layer(&[("app/name", format!("{platform} {seed}\n").as_bytes())])
+}
+
+/// An OCI image with one layer of this many bytes, no part of which is like another.
+pub fn one_layer(seed: u64, size: usize) -> Image {
+    ImageBuilder::new(Family::Oci)
+        .blob_layer("application/vnd.oci.image.layer.v1.tar", &noise(seed, size))
+        .build()
 }
 
 /// An index of linux on amd64, arm/v6, arm/v7 and arm64/v8, in odd formatting.

@@ -1,6 +1,8 @@
-//! Listing tags ([distribution specification, "Listing Tags"]) and the API's root.
+//! Lists that come in pages: of tags ([distribution specification, "Listing Tags"]), and of repositories
+//! ([Docker's registry API, "Listing Repositories"]), which the distribution specification leaves to registries.
 //!
 //! [distribution specification, "Listing Tags"]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+//! [Docker's registry API, "Listing Repositories"]: https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/api.md#listing-repositories
 
 use serde::Deserialize;
 use transload_reference::{Registry, Repository};
@@ -10,13 +12,14 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::request::Call;
+use crate::scope::Scopes;
 use crate::url::Url;
 
 /// The largest page to read, in bytes.
-pub(crate) const MAX_PAGE: u64 = 16 * 1024 * 1024;
+const MAX_PAGE: u64 = 16 * 1024 * 1024;
 
 /// The largest number of pages to read.
-pub(crate) const MAX_PAGES: u32 = 10_000;
+const MAX_PAGES: u32 = 10_000;
 
 /// The largest list, in bytes.
 const MAX_LIST: u64 = 64 * 1024 * 1024;
@@ -48,32 +51,33 @@ impl Pages {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct Document {
     /// Some registries write `null` for none.
-    tags: Option<Vec<String>>,
+    #[serde(alias = "tags", alias = "repositories")]
+    names: Option<Vec<String>>,
 }
 
-/// A page of a list of tags.
-pub(crate) struct TagPage {
-    pub tags: Vec<String>,
+/// A page of a list of tags or repositories.
+pub(crate) struct Page {
+    pub names: Vec<String>,
     /// Its size.
     bytes: usize,
     /// The URL of the next page.
     pub next: Option<Url>,
 }
 
-impl TagPage {
+impl Page {
     /// Reads a page from an answer of at most `most` bytes.
-    pub fn read(call: &Call, answer: Answer, most: u64) -> Result<TagPage, Error> {
+    pub fn read(call: &Call, answer: Answer, most: u64) -> Result<Page, Error> {
         if answer.status != 200 {
             return Err(answer.into_error(&call.place));
         }
         let next = next_page(call, &answer)?;
         let bytes = answer.bytes(most, &call.place)?;
-        let page: Page = serde_json::from_slice(&bytes)
-            .map_err(|error| call.protocol(format!("the list of tags isn't the expected JSON: {error}")))?;
-        Ok(TagPage {
-            tags: page.tags.unwrap_or_default(),
+        let document: Document = serde_json::from_slice(&bytes)
+            .map_err(|error| call.protocol(format!("the list isn't the expected JSON: {error}")))?;
+        Ok(Page {
+            names: document.names.unwrap_or_default(),
             bytes: bytes.len(),
             next,
         })
@@ -82,33 +86,46 @@ impl TagPage {
 
 impl Core {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, Error> {
-        let mut call = Call::new(self, Operation::ListTags, repository, "GET", "/tags/list")?
-            .header("accept", "application/json");
-        let mut tags = Vec::new();
+        self.list(Call::new(
+            self,
+            Operation::ListTags,
+            repository,
+            "GET",
+            "/tags/list",
+        )?)
+    }
+
+    pub fn catalog(&self, registry: &Registry) -> Result<Vec<String>, Error> {
+        let reach = self.reach(registry, None)?;
+        let mut scopes = Scopes::default();
+        scopes.add("registry:catalog:*");
+        let call = Call::at(
+            self,
+            Operation::ListRepositories,
+            reach,
+            None,
+            "GET",
+            "/v2/_catalog",
+        )?;
+        self.list(call.scopes(scopes))
+    }
+
+    /// Reads all pages of a list of names.
+    fn list(&self, call: Call) -> Result<Vec<String>, Error> {
+        let mut call = call.header("accept", "application/json");
+        let mut names = Vec::new();
         let mut pages = Pages::default();
         for _ in 0..MAX_PAGES {
             let answer = self.run(&mut call, None)?;
-            let page = TagPage::read(&call, answer, MAX_PAGE)?;
-            pages.count(&call, page.bytes, page.tags.is_empty())?;
-            tags.extend(page.tags);
+            let page = Page::read(&call, answer, MAX_PAGE)?;
+            pages.count(&call, page.bytes, page.names.is_empty())?;
+            names.extend(page.names);
             match page.next {
                 Some(next) => call.url = next,
-                None => return Ok(tags),
+                None => return Ok(names),
             }
         }
-        Err(call.protocol(format!("the list of tags has more than {MAX_PAGES} pages")))
-    }
-
-    pub fn ping(&self, registry: &Registry) -> Result<(), Error> {
-        let reach = self.reach(registry, None)?;
-        let mut call = Call::at(self, Operation::Ping, reach, None, "GET", "/v2/")?;
-        let answer = self.run(&mut call, None)?;
-        if answer.is_success() {
-            answer.drain();
-            Ok(())
-        } else {
-            Err(answer.into_error(&call.place))
-        }
+        Err(call.protocol(format!("the list has more than {MAX_PAGES} pages")))
     }
 }
 
