@@ -156,9 +156,7 @@ fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<
     let mut take = |parts: &mut Parts| {
         let bytes = &parts.plain[window..];
         left = left.checked_sub(bytes.len() as u64).ok_or(WHOLE)?;
-        heads_left = heads_left
-            .checked_sub(parts.heads.len() as u64)
-            .ok_or(WHOLE)?;
+        heads_left = heads_left.checked_sub(parts.heads.len() as u64).ok_or(WHOLE)?;
         plain.add(bytes).map_err(DifferenceError::Write)?;
         parse.add(&parts.parse).map_err(DifferenceError::Write)?;
         heads.add(&parts.heads).map_err(DifferenceError::Write)?;

@@ -5,10 +5,10 @@
 
 use std::io::Read;
 
-use super::{DifferenceError, HEADS_PART};
 use super::bits::BitReader;
 use super::differ::put_varint;
 use super::huffman::{BlockLengths, DISTANCES, END, Head, LENGTHS, SHORTEST, Table};
+use super::{DifferenceError, HEADS_PART};
 
 /// How far back a match may reach.
 pub(super) const WINDOW: usize = 32 * 1024;

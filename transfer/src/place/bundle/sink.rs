@@ -98,7 +98,8 @@ impl Sink for BundleSink {
         let wanted = self.choice.wanted.clone();
         let wanted = wanted.with_differences(differences.by_layer().clone());
         let plan = BundlePlan::new(with_referrers(images), &wanted, self.limit).map_err(destination)?;
-        let warnings = plan.warnings().iter().map(ToString::to_string).collect();
+        let warnings = plan.warnings().iter().map(ToString::to_string);
+        let warnings = warnings.chain(differences.warnings.iter().cloned()).collect();
         let laid = match self.options.is_at(&self.path, &plan).map_err(destination)? {
             true => Laid::There,
             false => {
