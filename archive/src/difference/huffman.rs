@@ -80,7 +80,7 @@ const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 
 const FIXED: usize = 288;
 const LONGEST: usize = 15;
 /// The longest codes that are found at the first look, so that a table is quick to fill.
-const SHORT: u32 = 10;
+const SHORT: u32 = 11;
 
 /// A symbol's bits, the first one lowest; no length where it has none.
 #[derive(Clone, Copy, Default)]

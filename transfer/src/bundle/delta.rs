@@ -60,11 +60,10 @@ impl Differences {
         if !pairs.is_empty() {
             progress.tell();
             let maker = Maker::new(&choice.wanted.base, temporary_file()?, &progress, is_stopped);
-            for made in try_parallel_map(&pairs, |pair| maker.fetch_and_make(pair))? {
-                if let Some((layer, difference, start)) = made {
-                    differences.starts.insert(difference.digest.clone(), start);
-                    differences.by_layer.insert(layer, difference);
-                }
+            let made = try_parallel_map(&pairs, |pair| maker.fetch_and_make(pair))?;
+            for (layer, difference, start) in made.into_iter().flatten() {
+                differences.starts.insert(difference.digest.clone(), start);
+                differences.by_layer.insert(layer, difference);
             }
             let (file, warnings) = maker.finish();
             differences.file = Some(Arc::new(file));
@@ -117,6 +116,11 @@ impl<'a> Progress<'a> {
 
     fn count(&self) {
         self.compared.fetch_add(1, Ordering::Relaxed);
+        self.remind();
+    }
+
+    /// Tells it again if that was long ago: a large layer takes its time.
+    fn remind(&self) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.elapsed() > TELL {
             *told = Instant::now();

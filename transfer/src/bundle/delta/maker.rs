@@ -139,7 +139,10 @@ impl<'a> Maker<'a> {
     fn open(&self, layer: &Layer<'_>) -> Result<impl Read, Fault> {
         let bytes = Stoppable {
             bytes: layer.source.open_blob(&layer.repository, &layer.blob, 0)?,
-            is_stopped: self.is_stopped,
+            is_stopped: || {
+                self.progress.remind();
+                (self.is_stopped)()
+            },
         };
         Ok(VerifyingReader::new(bytes, Verifier::of(&layer.blob)))
     }

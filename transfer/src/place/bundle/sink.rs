@@ -151,6 +151,10 @@ impl Sink for BundleSink {
         if self.is_there() || self.are_carried_off || !self.is_carried(&blob.digest) {
             return 0;
         }
+        self.moved_bytes(blob)
+    }
+
+    fn moved_bytes(&self, blob: &Descriptor) -> u64 {
         let written = self.writer();
         let difference = written.as_ref().and_then(|(_, made)| made.of(&blob.digest));
         difference.map_or(blob.size, |difference| difference.difference_size)
