@@ -75,11 +75,12 @@ pub fn difference(old: &[u8], new: &[u8]) -> Result<Vec<u8>, DifferenceError> {
 
 /// Makes a difference of streams that aren't packed yet.
 pub fn forged_difference(streams: [&[u8]; 6]) -> Vec<u8> {
-    with_head(&streams.map(|stream| {
+    let packed = streams.map(|stream| {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
         encoder
             .write_all(stream)
             .and_then(|()| encoder.finish())
             .unwrap_or_default()
-    }))
+    });
+    with_head(packed.into())
 }

@@ -129,9 +129,6 @@ impl<'a> Executor<'a> {
             false => usize::MAX,
         };
         let workers = pool.most().min(most);
-        let looks_for_gaps = image_tasks
-            .iter()
-            .any(|image_task| image_task.source.is_partial());
         let destinations = numbers_of_destinations(&image_tasks);
         let count = destinations.iter().max().map_or(1, |last| last + 1);
         Executor {
@@ -142,7 +139,7 @@ impl<'a> Executor<'a> {
             pool,
             observer,
             cancel,
-            looks_for_gaps: AtomicBool::new(looks_for_gaps),
+            looks_for_gaps: AtomicBool::default(),
             missing: Mutex::default(),
             queue: Shares::new(workers, count),
             destinations,
@@ -171,6 +168,7 @@ impl<'a> Executor<'a> {
                 self.observer.event(&Event::Notice { text: &text });
                 self.client.readmit_hosts();
             }
+            self.look_for_gaps(&images);
             self.work_on(&images, Work::Plan);
             let mut ready = self.close_gaps();
             ready.extend(self.lay_out_files());

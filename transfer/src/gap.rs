@@ -53,11 +53,11 @@ pub(crate) fn find_base(
     Ok(true)
 }
 
-/// The fault of an image whose blobs, each with the reason why it isn't at the source, are nowhere.
-pub(crate) fn fault(source: &dyn Source, destination: &dyn Sink, gaps: &[(Digest, String)]) -> Fault {
+/// The fault of an image whose blobs, each with why it isn't at the source, are nowhere.
+pub(crate) fn fault(source: &dyn Source, destination: &dyn Sink, gaps: &[(Digest, Absent)]) -> Fault {
     let named = gaps.iter().take(MOST_NAMED);
     let mut named: Vec<String> = named
-        .map(|(digest, reason)| format!("{digest} ({reason})"))
+        .map(|(digest, absent)| format!("{digest} ({})", absent.reason))
         .collect();
     if gaps.len() > MOST_NAMED {
         named.push(format!("{} more", gaps.len() - MOST_NAMED));
@@ -70,7 +70,15 @@ pub(crate) fn fault(source: &dyn Source, destination: &dyn Sink, gaps: &[(Digest
         destination.describe(),
         named.join(", ")
     );
-    let hint = "name the folders with the missing volumes (--volumes), or list what is missing (--missing want.tli) and make a second bundle with --only want.tli";
+    let is_rebuilt = gaps.iter().any(|(_, absent)| absent.base.is_some());
+    let hint = match is_rebuilt && destination.is_one_file() {
+        true => {
+            "layers are rebuilt in directories and registries: copy into a directory with the old layers first, and from there"
+        }
+        false => {
+            "name the folders with the missing volumes (--volumes), or list what is missing (--missing want.tli) and make a second bundle with --only want.tli"
+        }
+    };
     Fault::refused(Some(Side::Source), message).with_hint(hint)
 }
 

@@ -115,6 +115,8 @@ struct Contents {
     broken: Vec<String>,
     /// Whether a manifest comes after its subject, as Harbor wants it.
     needs_subjects: bool,
+    /// Blobs that it lacks as a source, with the repository that is said to have them.
+    left_out: HashMap<Digest, String>,
     /// Referrers that were added, by their subject.
     referrers: BTreeMap<Digest, BTreeSet<Digest>>,
 }
@@ -216,6 +218,13 @@ impl Memory {
         let mut contents = self.contents();
         let known = contents.referrers.entry(subject.clone()).or_default();
         known.insert(referrer.clone());
+    }
+
+    /// Lets a blob be lacking as a source, as a bundle lacks what this repository of the destination has.
+    pub fn leave_out(&self, repository: &Repository, digest: &Digest, lender: &str) {
+        self.lose_blob(repository, digest);
+        let mut contents = self.contents();
+        contents.left_out.insert(digest.clone(), lender.to_owned());
     }
 
     /// Takes a blob away, as a registry may lose one.

@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::current_image;
+use crate::fault::Fault;
 use crate::panics::{self, Panicked};
 
 /// The most items in work at once.
@@ -14,15 +15,6 @@ pub(crate) const MOST: usize = 8;
 /// Returns the results of `work` for each item, in the items' order. It uses threads of its own: a pool's worker that took other work while
 /// it waits would be late with this one.
 pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    parallel_map_within(MOST, items, work)
-}
-
-/// The same with at most so many items in work at once.
-pub(crate) fn parallel_map_within<T: Sync, R: Send>(
-    most: usize,
-    items: &[T],
-    work: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<R, Panicked>>>> = items.iter().map(|_| Mutex::default()).collect();
     let take_turns = || {
@@ -39,7 +31,7 @@ pub(crate) fn parallel_map_within<T: Sync, R: Send>(
         take_turns();
     };
     thread::scope(|scope| {
-        for _ in 1..items.len().min(most) {
+        for _ in 1..items.len().min(MOST) {
             let helper = thread::Builder::new().name("transfer ahead".to_owned());
             // Without another thread, this one does it all.
             if helper.spawn_scoped(scope, help).is_err() {
@@ -53,6 +45,23 @@ pub(crate) fn parallel_map_within<T: Sync, R: Send>(
         .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
         .map(|result| result.unwrap_or_else(|panicked| panics::resume(panicked)))
         .collect()
+}
+
+/// The same for work that may fail. After a fault, no more items are begun; a panic is a fault.
+pub(crate) fn try_parallel_map<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, Fault> + Sync,
+) -> Result<Vec<R>, Fault> {
+    let has_failed = AtomicBool::new(false);
+    let results = parallel_map(items, |item| {
+        if has_failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let result = Fault::isolate(|| work(item));
+        has_failed.fetch_or(result.is_err(), Ordering::Relaxed);
+        Some(result)
+    });
+    results.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -75,6 +84,20 @@ mod tests {
     fn a_panic_is_its_callers() {
         let panicked = panics::caught(|| parallel_map(&[1, 2], |item| assert_ne!(*item, 2, "on purpose")));
         assert!(panicked.is_err());
+    }
+
+    #[test]
+    fn after_a_fault_no_more_is_begun() {
+        let items: Vec<usize> = (0..1000).collect();
+        let begun = AtomicUsize::new(0);
+        let refused: Result<Vec<()>, Fault> = try_parallel_map(&items, |_| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            Err(Fault::refused(None, "full"))
+        });
+        assert_eq!(refused.unwrap_err().to_string(), "full");
+        // Each thread knows of its own.
+        assert!(begun.into_inner() <= MOST);
+        assert_eq!(try_parallel_map(&items, |item| Ok(item + 1)).unwrap()[999], 1000);
     }
 
     #[test]

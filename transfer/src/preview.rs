@@ -407,7 +407,7 @@ fn check_gaps(
             && gap::lender(destination.as_ref(), ways, blob, &absent).is_none()
             && !gap::find_base(source, destination, ways, blob, &absent)?
         {
-            gaps.push((blob.digest.clone(), absent.reason));
+            gaps.push((blob.digest.clone(), absent));
         }
     }
     match gaps.is_empty() {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use transload_reference::{Digest, Reference};
 
 use super::{BundleError, BundledImage, Difference, Held};
+use crate::difference::MOST_PLAIN;
 
 /// What `format` says.
 const FORMAT: &str = "transload-bundle";
@@ -95,9 +96,12 @@ pub(crate) struct DifferenceRecord {
     pub base_size: u64,
     /// A repository there that is said to have it, without its registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
+    pub base_repository: Option<String>,
     /// The carried blob that is the difference.
     pub difference: Digest,
+    /// A repository of an image that needs the layer, without its registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
 }
 
 /// What of a document is read before its version is known.
@@ -127,7 +131,7 @@ impl Document {
         manifests: Vec<Carried>,
         carried: Vec<Carried>,
         required: impl Iterator<Item = (Digest, Held)>,
-        differences: impl Iterator<Item = (Digest, Difference)>,
+        differences: impl Iterator<Item = (Digest, Difference, Option<String>)>,
     ) -> Document {
         let image = |(name, digest): (Reference, Digest)| ImageRecord {
             name: name.to_string(),
@@ -138,13 +142,14 @@ impl Document {
             size: held.size,
             repository: held.repository,
         });
-        let difference = |(digest, difference): (Digest, Difference)| DifferenceRecord {
+        let difference = |(digest, difference, repository): (_, Difference, _)| DifferenceRecord {
             digest,
             size: difference.size,
             base: difference.base,
             base_size: difference.base_size,
-            repository: difference.repository,
+            base_repository: difference.base_repository,
             difference: difference.digest,
+            repository,
         };
         let differences: Vec<DifferenceRecord> = differences.map(difference).collect();
         Document {
@@ -286,7 +291,8 @@ impl Document {
         let required = self.required.iter().map(|blob| &blob.repository);
         let repositories = required
             .chain(self.carried.iter().map(|blob| &blob.repository))
-            .chain(self.differences.iter().map(|layer| &layer.repository));
+            .chain(self.differences.iter().map(|layer| &layer.repository))
+            .chain(self.differences.iter().map(|layer| &layer.base_repository));
         for repository in repositories.flatten() {
             let name = format!("localhost/{repository}");
             if name.parse::<transload_reference::Repository>().is_err() {
@@ -326,7 +332,7 @@ impl Document {
             }
             let size = carried.get(&layer.difference);
             let size = size.ok_or_else(|| format!("the difference {} isn't carried", layer.difference))?;
-            if *size >= layer.size || layer.size > LARGEST || layer.base_size > LARGEST {
+            if *size >= layer.size || layer.size.max(layer.base_size) > MOST_PLAIN {
                 return Err(format!(
                     "{digest} can't have {} bytes by a difference of {size} to {} bytes",
                     layer.size, layer.base_size

@@ -46,7 +46,7 @@ impl BundlePlan {
         let mut manifests = Vec::new();
         let mut blobs: Vec<Descriptor> = Vec::new();
         let mut required: Vec<(Digest, Held)> = Vec::new();
-        let mut differences: Vec<(Digest, Difference)> = Vec::new();
+        let mut differences: Vec<(Digest, Difference, Option<String>)> = Vec::new();
         for (digest, content) in parts.contents {
             match content {
                 Content::Known(bytes) => {
@@ -56,7 +56,8 @@ impl BundlePlan {
                 Content::Blob(blob) if wanted.takes_blob(&digest) => match wanted.differences.get(&digest) {
                     Some(difference) => {
                         blobs.push(difference.blob());
-                        differences.push((digest, difference.clone()));
+                        let home = homes.get(&digest).cloned();
+                        differences.push((digest, difference.clone(), home));
                     }
                     None => blobs.push(blob.as_ref().clone()),
                 },

@@ -280,7 +280,7 @@ impl Bundle {
                 size,
                 base: layer.base.clone(),
                 base_size: layer.base_size,
-                repository: layer.repository.clone(),
+                base_repository: layer.base_repository.clone(),
                 digest: layer.difference.clone(),
                 difference_size,
             }),

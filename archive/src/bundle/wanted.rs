@@ -29,7 +29,7 @@ pub struct Difference {
     /// Its size in bytes.
     pub base_size: u64,
     /// A repository there that has it, without its registry.
-    pub repository: Option<String>,
+    pub base_repository: Option<String>,
     /// The difference, which is carried as a blob.
     pub digest: Digest,
     /// The difference's size in bytes.

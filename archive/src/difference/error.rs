@@ -22,16 +22,3 @@ pub enum DifferenceError {
     #[error("writing the new layer: {0}")]
     Write(#[source] io::Error),
 }
-
-impl DifferenceError {
-    /// Whether the same call may succeed later without anyone changing something.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            DifferenceError::Read(source) | DifferenceError::Write(source) => matches!(
-                source.kind(),
-                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle
-            ),
-            _ => false,
-        }
-    }
-}

@@ -79,6 +79,8 @@ const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 
 /// How many symbols for literals and lengths the fixed code has.
 const FIXED: usize = 288;
 const LONGEST: usize = 15;
+/// The longest codes that are found at the first look, so that a table is quick to fill.
+const SHORT: u32 = 11;
 
 /// A symbol's bits, the first one lowest; no length where it has none.
 #[derive(Clone, Copy, Default)]
@@ -117,19 +119,35 @@ pub(super) fn codes(lengths: &[u8]) -> Option<Codes> {
 /// Finds symbols by their bits.
 #[derive(Default)]
 pub(super) struct Table {
-    /// For each possible value of the next bits: the symbol, shifted by four, and its code's length. Zero where there is none.
+    /// For each possible value of the next bits: the symbol, shifted by four, and its code's length. Zero where there is no short one.
     entries: Vec<u16>,
     width: u32,
+    /// How many codes of each length there are.
+    counts: [u16; LONGEST + 1],
+    /// The symbols, in the order of their codes.
+    symbols: Vec<u16>,
 }
 
 impl Table {
     /// Takes another code.
     pub fn set(&mut self, lengths: &[u8]) -> Result<(), DifferenceError> {
         let codes = codes(lengths).ok_or(DifferenceError::Unusable("a Huffman code is impossible"))?;
-        self.width = u32::from(lengths.iter().copied().max().unwrap_or(0));
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        self.width = SHORT.min(longest.into());
         self.entries.clear();
         self.entries.resize(1 << self.width, 0);
-        for (symbol, code) in codes.iter().enumerate().filter(|(_, code)| code.length > 0) {
+        self.counts = [0; LONGEST + 1];
+        for &length in lengths.iter().filter(|length| **length > 0) {
+            self.counts[usize::from(length)] += 1;
+        }
+        self.symbols.clear();
+        if u32::from(longest) > SHORT {
+            self.symbols.extend(0..lengths.len() as u16);
+            self.symbols.retain(|symbol| lengths[usize::from(*symbol)] > 0);
+            self.symbols.sort_by_key(|symbol| lengths[usize::from(*symbol)]);
+        }
+        let is_short = |code: &Code| (1..=SHORT).contains(&u32::from(code.length));
+        for (symbol, code) in codes.iter().enumerate().filter(|(_, code)| is_short(code)) {
             let entry = (symbol as u16) << 4 | u16::from(code.length);
             for slot in self
                 .entries
@@ -148,10 +166,31 @@ impl Table {
     pub fn decode(&self, bits: &mut BitReader) -> Result<usize, DifferenceError> {
         let entry = self.entries[bits.peek(self.width)];
         if entry == 0 {
-            return Err(DifferenceError::Unusable("a Huffman code is unknown"));
+            return self.decode_long(bits);
         }
         bits.skip(u32::from(entry & 15))?;
         Ok(usize::from(entry >> 4))
+    }
+
+    /// Of each length, codes follow each other: the first one is known by the shorter ones.
+    #[cold]
+    fn decode_long(&self, bits: &mut BitReader) -> Result<usize, DifferenceError> {
+        let next = bits.peek(LONGEST as u32);
+        let (mut code, mut first, mut shorter) = (0, 0, 0);
+        for (length, &count) in (1..).zip(&self.counts[1..]) {
+            code = code << 1 | next >> (length - 1) & 1;
+            first <<= 1;
+            let count = usize::from(count);
+            if code < first + count
+                && let Some(symbol) = self.symbols.get(shorter + code - first)
+            {
+                bits.skip(length)?;
+                return Ok(usize::from(*symbol));
+            }
+            first += count;
+            shorter += count;
+        }
+        Err(DifferenceError::Unusable("a Huffman code is unknown"))
     }
 }
 

@@ -21,8 +21,10 @@ pub(super) fn join(streams: &mut Streams, size: u64, target: &mut dyn Write) -> 
     let header = heads.varint()?;
     heads.take(header, |bytes| bits.put_bytes(bytes))?;
     let mut run = parse.varint()?;
+    let fixed = BlockCode::new(&BlockLengths::fixed())?;
     let mut is_last = false;
     while !is_last {
+        bits.pass_on()?;
         let head = heads.byte()?;
         if head >> 1 > 2 {
             return Err(DifferenceError::Damaged("a block is of no known kind"));
@@ -38,15 +40,18 @@ pub(super) fn join(streams: &mut Streams, size: u64, target: &mut dyn Write) -> 
             plain.take(length.into(), |bytes| bits.put_bytes(bytes))?;
             continue;
         }
-        let lengths = match head >> 1 {
-            1 => BlockLengths::fixed(),
-            _ => BlockLengths::from_head(&mut HeadWriter {
-                kept: heads,
-                bits: &mut bits,
-                codes: NO_CODES,
-            })?,
+        let own;
+        let code = match head >> 1 {
+            1 => &fixed,
+            _ => {
+                own = BlockCode::new(&BlockLengths::from_head(&mut HeadWriter {
+                    kept: heads,
+                    bits: &mut bits,
+                    codes: NO_CODES,
+                })?)?;
+                &own
+            }
         };
-        let code = BlockCode::new(&lengths)?;
         let mut tokens = heads.varint()?;
         while tokens > 0 {
             let literals = run.min(tokens);
@@ -62,13 +67,13 @@ pub(super) fn join(streams: &mut Streams, size: u64, target: &mut dyn Write) -> 
                 let length = parse.byte()?;
                 let distance = u16::from_le_bytes([parse.byte()?, parse.byte()?]);
                 code.put_match(length.into(), distance.into(), &mut bits)?;
+                bits.pass_on()?;
                 plain.take(u64::from(length) + SHORTEST as u64, |_| Ok(()))?;
                 run = parse.varint()?;
                 tokens -= 1;
             }
         }
         code.put_literal(END, &mut bits)?;
-        bits.pass_on()?;
     }
     heads.take(8, |bytes| bits.put_bytes(bytes))?;
     bits.finish()

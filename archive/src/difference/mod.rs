@@ -4,7 +4,7 @@
 //! repeats that the packer found in them (the parse), and the heads of its blocks. The difference to another layer is that of each part.
 //!
 //! - [`make`] where the old layer is known, [`apply`] where it is present.
-//! - Only a gzip of one member has a difference, of at most [`MOST_PLAIN`] plain bytes. Others travel whole.
+//! - Only a gzip of one member has a difference, of at most [`MOST_PLAIN`] plain bytes, and of a sixteenth as many of heads. Others travel whole.
 //! - Memory: some two times the plain bytes to make one, one and a half times to apply it.
 //!
 //! # Format
@@ -72,6 +72,8 @@ const PIECE: usize = 1 << 20;
 const PLAIN_SEED: usize = 32;
 const PARSE_SEED: usize = 16;
 const HEADS_SEED: usize = 32;
+/// There may be this part of the most plain bytes of heads: blocks may be empty, and each takes time.
+const HEADS_PART: usize = 16;
 
 /// Makes the difference from an old layer to a new one. `None` where the new layer travels whole: the difference would have three quarters of its
 /// size or more, or one of the layers isn't a gzip of one member, has more than [`MOST_PLAIN`] plain bytes, or doesn't come out again.
@@ -88,8 +90,16 @@ pub fn make(old: &mut dyn Read, new: &mut dyn Read, layer: &Descriptor) -> io::R
     }
 }
 
-/// Rebuilds a new layer of this size from the old one and the difference. Whatever these say, no more bytes are written. The caller checks the
-/// new layer's digest.
+/// Checks the beginning of a difference, which is known before the old layer is.
+///
+/// # Errors
+/// Where it isn't a difference, is of another version, or is cut off.
+pub fn check(difference: &[u8]) -> Result<(), DifferenceError> {
+    streams_of(difference).map(|_| ())
+}
+
+/// Rebuilds a new layer of this size, at most [`MOST_PLAIN`], from the old one and the difference. Whatever these say, no more bytes are written. The
+/// caller checks the new layer's digest.
 ///
 /// # Errors
 /// Where the difference is damaged or from another layer, or a layer can't be read or written.
@@ -100,7 +110,10 @@ pub fn apply(
     new: &mut dyn Write,
 ) -> Result<(), DifferenceError> {
     // Before the old layer is read.
-    streams_of(difference)?;
+    check(difference)?;
+    if size > MOST_PLAIN {
+        return Err(DifferenceError::Damaged("the layer would be too large"));
+    }
     let old = split_old(old, MOST_PLAIN)?;
     rebuild(&old, difference, size, MOST_PLAIN, new)
 }
@@ -111,6 +124,9 @@ fn try_make(
     layer: &Descriptor,
     most: u64,
 ) -> Result<Vec<u8>, DifferenceError> {
+    if layer.size > most {
+        return Err(WHOLE);
+    }
     let old = split_old(old, most)?;
     let difference = compare(&old, new, layer.size, most)?;
     let mut check = Check(Verifier::of(layer));
@@ -134,12 +150,13 @@ fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<
     let mut plain = Differ::new(&old.plain, PLAIN_SEED);
     let mut parse = Differ::new(&old.parse, PARSE_SEED);
     let mut heads = Differ::new(&old.heads, HEADS_SEED);
-    let mut left = most;
+    let (mut left, mut heads_left) = (most, most / HEADS_PART as u64);
     // Plain bytes that are only there for matches to reach back.
     let mut window = 0;
     let mut take = |parts: &mut Parts| {
         let bytes = &parts.plain[window..];
         left = left.checked_sub(bytes.len() as u64).ok_or(WHOLE)?;
+        heads_left = heads_left.checked_sub(parts.heads.len() as u64).ok_or(WHOLE)?;
         plain.add(bytes).map_err(DifferenceError::Write)?;
         parse.add(&parts.parse).map_err(DifferenceError::Write)?;
         heads.add(&parts.heads).map_err(DifferenceError::Write)?;
@@ -161,7 +178,7 @@ fn compare(old: &Parts, new: &mut dyn Read, size: u64, most: u64) -> Result<Vec<
     for differ in [plain, parse, heads] {
         streams.extend(differ.finish().map_err(DifferenceError::Write)?);
     }
-    let difference = with_head(&streams);
+    let difference = with_head(streams);
     if is_worth_it(difference.len(), size) {
         Ok(difference)
     } else {
@@ -174,12 +191,15 @@ fn is_worth_it(difference: usize, size: u64) -> bool {
 }
 
 /// Returns the difference of these six streams.
-pub(crate) fn with_head(streams: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn with_head(streams: Vec<Vec<u8>>) -> Vec<u8> {
     let mut difference = [MAGIC.as_slice(), &[VERSION]].concat();
-    for stream in streams {
+    for stream in &streams {
         difference.extend((stream.len() as u64).to_le_bytes());
     }
-    difference.extend(streams.concat());
+    // Each is let go of once it is there.
+    for stream in streams {
+        difference.extend(stream);
+    }
     difference
 }
 
@@ -230,7 +250,7 @@ fn rebuild(
     let mut streams = Streams {
         plain: Patched::new(&old.plain, plain, plain_inserted, most),
         parse: Patched::new(&old.parse, parse, parse_inserted, u64::MAX),
-        heads: Patched::new(&old.heads, heads, heads_inserted, u64::MAX),
+        heads: Patched::new(&old.heads, heads, heads_inserted, most / HEADS_PART as u64),
     };
     join(&mut streams, size, new)
 }

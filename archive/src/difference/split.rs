@@ -5,10 +5,10 @@
 
 use std::io::Read;
 
-use super::DifferenceError;
 use super::bits::BitReader;
 use super::differ::put_varint;
 use super::huffman::{BlockLengths, DISTANCES, END, Head, LENGTHS, SHORTEST, Table};
+use super::{DifferenceError, HEADS_PART};
 
 /// How far back a match may reach.
 pub(super) const WINDOW: usize = 32 * 1024;
@@ -27,7 +27,7 @@ pub(super) struct Parts {
     pub heads: Vec<u8>,
 }
 
-/// Takes a gzip of one member apart. As often as `room` bytes are there, or an eighth of it of heads, `full` is called: it may take all but the
+/// Takes a gzip of one member apart. As often as `room` bytes are there, or a [`HEADS_PART`] of it, `full` is called: it may take all but the
 /// last [`WINDOW`] of plain bytes.
 pub(super) fn split(
     source: &mut dyn Read,
@@ -37,7 +37,11 @@ pub(super) fn split(
 ) -> Result<(), DifferenceError> {
     let mut bits = BitReader::new(source);
     take_header(&mut bits, &mut parts.heads)?;
-    let mut block = Block::default();
+    let mut fixed = Tables::default();
+    fixed.set(&BlockLengths::fixed())?;
+    let mut own = Tables::default();
+    // How many literals came since the last match, which goes on from one block to the next.
+    let mut run = 0;
     let mut is_last = false;
     while !is_last {
         let head = bits.take(3)?;
@@ -45,22 +49,23 @@ pub(super) fn split(
         is_last = head & 1 == 1;
         match head >> 1 {
             0 => take_stored(&mut bits, parts)?,
-            1 => block.take(&mut bits, &BlockLengths::fixed(), parts, room, full)?,
+            1 => fixed.take_block(&mut bits, &mut run, parts, room, full)?,
             2 => {
                 let lengths = BlockLengths::from_head(&mut HeadReader {
                     bits: &mut bits,
                     kept: &mut parts.heads,
-                    table: Table::default(),
+                    table: &mut own.lengths,
                 })?;
-                block.take(&mut bits, &lengths, parts, room, full)?;
+                own.set(&lengths)?;
+                own.take_block(&mut bits, &mut run, parts, room, full)?;
             }
             _ => return Err(DifferenceError::Unusable("a block is of no known kind")),
         }
-        if parts.plain.len() >= room || parts.heads.len() >= room / 8 {
+        if parts.plain.len() >= room || parts.heads.len() >= room / HEADS_PART {
             full(parts)?;
         }
     }
-    put_varint(&mut parts.parse, block.run);
+    put_varint(&mut parts.parse, run);
     is_zero(bits.align()?)?;
     bits.take_bytes(8, &mut parts.heads)?;
     if !bits.is_at_end()? {
@@ -123,26 +128,29 @@ fn is_zero(is_zero: bool) -> Result<(), DifferenceError> {
     }
 }
 
-/// What goes on from one block to the next.
+/// A block's codes.
 #[derive(Default)]
-struct Block {
+struct Tables {
+    /// That of the lengths of the others.
+    lengths: Table,
     literals: Table,
     distances: Table,
-    /// How many literals came since the last match.
-    run: u64,
 }
 
-impl Block {
-    fn take(
-        &mut self,
+impl Tables {
+    fn set(&mut self, lengths: &BlockLengths) -> Result<(), DifferenceError> {
+        self.literals.set(lengths.literals())?;
+        self.distances.set(lengths.distances())
+    }
+
+    fn take_block(
+        &self,
         bits: &mut BitReader,
-        lengths: &BlockLengths,
+        run: &mut u64,
         parts: &mut Parts,
         room: usize,
         full: &mut dyn FnMut(&mut Parts) -> Result<(), DifferenceError>,
     ) -> Result<(), DifferenceError> {
-        self.literals.set(lengths.literals())?;
-        self.distances.set(lengths.distances())?;
         let mut tokens: u64 = 0;
         loop {
             // A match takes 48 bits at most.
@@ -154,8 +162,9 @@ impl Block {
             tokens += 1;
             if symbol < END {
                 parts.plain.push(symbol as u8);
-                self.run += 1;
+                *run += 1;
             } else {
+                put_varint(&mut parts.parse, std::mem::take(run));
                 self.take_match(bits, symbol, parts)?;
             }
             if parts.plain.len() >= room {
@@ -168,7 +177,7 @@ impl Block {
 
     #[inline]
     fn take_match(
-        &mut self,
+        &self,
         bits: &mut BitReader,
         symbol: usize,
         parts: &mut Parts,
@@ -193,8 +202,6 @@ impl Block {
                 plain.push(plain[at]);
             }
         }
-        put_varint(&mut parts.parse, self.run);
-        self.run = 0;
         let [low, high] = ((distance - 1) as u16).to_le_bytes();
         parts
             .parse
@@ -207,7 +214,7 @@ impl Block {
 struct HeadReader<'a, 'b> {
     bits: &'a mut BitReader<'b>,
     kept: &'a mut Vec<u8>,
-    table: Table,
+    table: &'a mut Table,
 }
 
 impl Head for HeadReader<'_, '_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_archive::bundle::{Difference, Held, Place};
+use transload_archive::difference::MOST_PLAIN;
 
 use super::*;
 
@@ -19,12 +20,15 @@ fn with_difference(limit: u64) -> (TempDir, Digest, Difference) {
         size: 40_000,
         base: Digest::of(b"the old layer"),
         base_size: 39_000,
-        repository: Some("team/app0".to_owned()),
+        base_repository: Some("team/old".to_owned()),
         digest: Digest::of(DIFFERENCE),
         difference_size: DIFFERENCE.len() as u64,
     };
     let mut base = Holdings::default();
-    base.add_blob(&difference.base, Held::new(39_000, difference.repository.clone()));
+    base.add_blob(
+        &difference.base,
+        Held::new(39_000, difference.base_repository.clone()),
+    );
     let differences = BTreeMap::from([(layer.clone(), difference.clone())]);
     let wanted = Wanted::beyond(base).with_differences(differences);
     let plan = BundlePlan::new(images, &wanted, VolumeSize::of(limit)).unwrap();
@@ -43,7 +47,9 @@ fn the_difference_is_carried_in_place_of_its_layer_and_is_found_as_one() {
     assert_eq!(read(&bundle, &difference.digest), DIFFERENCE);
     assert!(!bundle.is_complete());
     let holdings = bundle.holdings().blobs;
-    assert_eq!(holdings.get(&layer).map(|held| held.size), Some(40_000));
+    // In the repository of its image, wherever the old one is.
+    let held = Held::new(40_000, Some("team/app0".to_owned()));
+    assert_eq!(holdings.get(&layer), Some(&held));
     assert!(!holdings.contains_key(&difference.digest));
     no_flaws(folder.path());
     let users = bundle.users();
@@ -140,10 +146,21 @@ fn lists_that_lie_of_differences_are_refused() {
             change("/differences/0/size", 5000.into()),
             "can't have 5000 bytes",
         ),
-        (change("/differences/0/size", u64::MAX.into()), "can't have"),
-        (change("/differences/0/base_size", u64::MAX.into()), "can't have"),
+        // No program makes differences of such layers.
+        (
+            change("/differences/0/size", (MOST_PLAIN + 1).into()),
+            "can't have",
+        ),
+        (
+            change("/differences/0/base_size", (MOST_PLAIN + 1).into()),
+            "can't have",
+        ),
         (
             change("/differences/0/repository", "../etc".into()),
+            "isn't a repository",
+        ),
+        (
+            change("/differences/0/base_repository", "../etc".into()),
             "isn't a repository",
         ),
         (

@@ -5,12 +5,14 @@ mod flaws;
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use transload_reference::{Digest, MediaType};
 use transload_test_support::image::{Family, Image, ImageBuilder, noise, tar, zstd_frame};
 use transload_test_support::link::{Link, LinkConditions};
 use transload_test_support::real::{Auth, Tls};
+use transload_test_support::scripted::{Action, Fault, Reply};
 use transload_test_support::ssh::{make_key, signer_line};
-use transload_test_support::{RealRegistry, Transload};
+use transload_test_support::{RealRegistry, ScriptedRegistry, Transload};
 
 use super::World;
 use super::written::kill_once;
@@ -92,7 +94,9 @@ impl Months {
     /// Writes the second month as differences.
     fn delta(&self, name: &str) -> String {
         let bundle = self.0.bundle(name);
-        self.pull(2, &["--dest", &bundle, "--base", &self.there(), "--delta"]);
+        let report = self.path("report.json").display().to_string();
+        let more = ["--dest", &bundle, "--base", &self.there(), "--delta"];
+        self.pull(2, &[more.as_slice(), &["--report", &report]].concat());
         bundle
     }
 
@@ -132,6 +136,14 @@ fn a_month_of_differences_is_a_fraction_and_gives_the_same_bytes_in_a_directory_
     );
     let (small, large) = (volumes(&months.path("delta")), volumes(&months.path("plain")));
     assert!(small * 4 < large, "{small} and {large}");
+    let told = fs::read_to_string(months.path("report.json")).expect("the report");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let images = told["tasks"][0]["images"].as_array().expect("images");
+    let moved = images
+        .iter()
+        .map(|image| image["blobs"]["moved"]["bytes"].as_u64());
+    let moved: Option<u64> = moved.sum();
+    assert!(moved.is_some_and(|moved| moved < small), "{told}");
 
     let there = RealRegistry::start(Tls::Off, Auth::Off);
     let mirror = format!("{}/mirror", there.host());
@@ -350,6 +362,27 @@ fn one_destination_that_has_the_old_layers_is_enough_for_all() {
 }
 
 #[test]
+fn old_layers_are_downloaded_once_whatever_is_made_of_them_and_however_often_it_is_sent() {
+    let months = Months::new();
+    let registry = &months.0.registry;
+    registry.put_image("lib/os", "v3", &image(1, 3));
+    let delta = months.0.bundle("delta");
+    let more = ["--dest", &delta, "--base", &months.there(), "--delta"];
+    months.0.pull(&["lib/os:v2", "lib/os:v3"], &more);
+    let there = ScriptedRegistry::start();
+    there.put_image("lib/os", "v1", &image(1, 1));
+    let busy = Reply::status(503).header("Retry-After", "0");
+    there.fault(Fault::new("PATCH", "/blobs/uploads/", Action::Answer(busy.clone())).first(2));
+    there.fault(Fault::new("PUT", "/blobs/uploads/", Action::Answer(busy)).first(2));
+    let push = ["push", "--src", &delta, "--dest", there.host(), "--plain-http"];
+    Transload::new().args(push).run().expect_code(0);
+    for month in [2, 3] {
+        assert!(there.has_image("lib/os", &format!("v{month}"), &image(1, month)));
+    }
+    assert_eq!(there.log().count("GET", layer(1, 1).as_str()), 1);
+}
+
+#[test]
 fn a_bundle_with_differences_is_looked_at_like_any_and_neither_served_nor_unpacked_by_the_script() {
     let months = Months::new();
     let delta = months.delta("delta");
@@ -389,6 +422,8 @@ fn a_bundle_with_differences_is_looked_at_like_any_and_neither_served_nor_unpack
         "{}",
         packed.stderr
     );
+    let hint = "copy into a directory with the old layers first";
+    assert!(packed.stderr.contains(hint), "{}", packed.stderr);
 
     let layout = months.path("layout");
     let import = std::process::Command::new("sh")

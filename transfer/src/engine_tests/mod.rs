@@ -5,6 +5,7 @@ mod destinations;
 mod failures;
 mod files;
 mod panics;
+mod partial;
 mod random;
 mod referrers;
 mod sharing;

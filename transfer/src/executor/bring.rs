@@ -184,7 +184,11 @@ impl Executor<'_> {
                 });
                 // First of all: once its last blob is counted, the image is published, and a refusal makes it forget what arrived.
                 let next = blobs.arrived(&blob.digest, &blob_scope, blob.size, how);
-                self.count(scope, image, Some((&blob, how)));
+                let mut counted = blob.clone();
+                if how == How::Moved {
+                    counted.size = image_task.state.destination.moved_bytes(&blob);
+                }
+                self.count(scope, image, Some((&counted, how)));
                 for &image in &next.there {
                     self.image_tasks[image].shares(how);
                 }

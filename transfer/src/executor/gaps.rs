@@ -27,6 +27,14 @@ struct Gap {
 }
 
 impl Executor<'_> {
+    /// Lets no blob of these images come before it is looked up what their sources lack, if they lack something.
+    pub(super) fn look_for_gaps(&self, images: &[ImageId]) {
+        let is_partial = images
+            .iter()
+            .any(|image| self.image_tasks[*image].source.is_partial());
+        self.looks_for_gaps.store(is_partial, Ordering::SeqCst);
+    }
+
     /// Looks up what the sources of planned images lack, and ends the images of which something is nowhere. Returns the others that may
     /// begin now.
     pub(super) fn close_gaps(&self) -> Vec<ImageId> {
@@ -79,7 +87,8 @@ impl Executor<'_> {
                 self.note_image(image, &mut missing);
             }
         }
-        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
+        let mut all = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        all.unite(missing);
         ready
     }
 
@@ -134,7 +143,7 @@ impl Executor<'_> {
                 Some(Ok(false)) | None => {}
             }
             missing.add_blob(&gap.blob.digest, Held::new(gap.blob.size, None));
-            gaps.push((gap.blob.digest, gap.absent.reason));
+            gaps.push((gap.blob.digest, gap.absent));
         }
         if gaps.is_empty() {
             return Ok(());

@@ -6,7 +6,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, ReferrersI
 
 use super::{Call, Memory, Trouble};
 use crate::fault::{Fault, Side};
-use crate::place::{Offers, Sink, Source};
+use crate::place::{Absent, Offers, Sink, Source};
 
 impl Source for Memory {
     fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -75,6 +75,20 @@ impl Source for Memory {
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         Sink::has_blob(self, repository, blob)
+    }
+
+    fn is_partial(&self) -> bool {
+        !self.contents().left_out.is_empty()
+    }
+
+    fn absent(&self, blob: &Descriptor) -> Option<Absent> {
+        let contents = self.contents();
+        let lender = contents.left_out.get(&blob.digest)?;
+        Some(Absent {
+            reason: "left out".to_owned(),
+            repository: Some(lender.clone()),
+            base: None,
+        })
     }
 
     fn offers(&self) -> Offers<'_> {

@@ -154,6 +154,7 @@ impl BundleSource {
         let fault = Fault::refused(Some(Side::Source), message);
         match self.bundle.find(digest) {
             Some(Place::Lost { .. }) => fault.with_hint(VOLUMES_HINT),
+            Some(Place::Difference(_)) => fault.with_hint(rebuild::HINT),
             _ => fault,
         }
     }
@@ -231,8 +232,8 @@ impl Source for BundleSource {
         if let Some(Place::Difference(difference)) = self.bundle.find(&blob.digest)
             && self.bases.has(&blob.digest)
         {
-            let file = self.bases.rebuild(&self.bundle, blob, &difference, offset)?;
-            return Ok(Box::new(file));
+            let change = self.bundle.open_blob(&difference.digest, 0);
+            return Ok(Box::new(self.bases.rebuild(blob, &difference, change, offset)?));
         }
         let found = self.bundle.open_blob(&blob.digest, offset);
         let bytes = found.ok_or_else(|| self.lacks("blob", &blob.digest))?;
@@ -267,7 +268,7 @@ impl Source for BundleSource {
             Some(Place::Difference(difference)) => Some(Absent {
                 reason: as_difference(&difference),
                 base: Some(difference.base_blob()),
-                repository: difference.repository,
+                repository: difference.base_repository,
             }),
             Some(Place::Required { repository, .. }) => Some(Absent {
                 reason: "left out, since the other side had it".to_owned(),

@@ -15,6 +15,7 @@ mod source;
 mod spool;
 mod straight;
 mod tagged;
+mod temporary;
 mod to_be;
 
 pub use directory::DirectorySource;
@@ -30,9 +31,9 @@ pub(crate) use opener::Opener;
 pub(crate) use registry::{AllLosses, Losses, RegistrySink};
 pub(crate) use shared::SharedSource;
 pub(crate) use sink::{Bring, CHUNK, Expected, PlannedImage, Presence, Published, Sink};
-pub(crate) use source::{FRESH_STARTS, config_of, is_damage, read_fault};
-pub(crate) use spool::{temporary_fault, temporary_file};
+pub(crate) use source::{FRESH_STARTS, Stoppable, config_of, is_damage, read_fault};
 pub(crate) use straight::Straight;
+pub(crate) use temporary::{FilePart, temporary_fault, temporary_file};
 pub(crate) use to_be::ToBe;
 
 #[cfg(test)]

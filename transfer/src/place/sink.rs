@@ -114,6 +114,11 @@ pub trait Sink: Send + Sync {
         0
     }
 
+    /// How many bytes of a blob that moved came here: fewer than it has where it travels as a difference.
+    fn moved_bytes(&self, blob: &Descriptor) -> u64 {
+        blob.size
+    }
+
     /// Fails where this run has learnt that one of these manifests won't be taken, so that no blob is moved for them.
     fn check_manifests(
         &self,

@@ -216,6 +216,21 @@ pub(crate) fn read_fault(error: io::Error) -> Fault {
     }
 }
 
+/// Bytes that end with an error once the work is to end.
+pub(crate) struct Stoppable<R, F> {
+    pub bytes: R,
+    pub is_stopped: F,
+}
+
+impl<R: Read, F: Fn() -> bool> Read for Stoppable<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match (self.is_stopped)() {
+            true => Err(io::Error::other(Fault::interrupted())),
+            false => self.bytes.read(buffer),
+        }
+    }
+}
+
 /// Whether a reader that verifies found that the content isn't what its digest says.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<VerifyError>())

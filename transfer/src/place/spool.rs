@@ -1,20 +1,18 @@
 //! Blobs of a remote source that several destinations need: fetched once, and kept on disk until space is needed.
 
 use std::collections::HashMap;
-use std::env;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use transload_layout_store::disk::free_space;
 use transload_reference::{Descriptor, Digest, Verifier, VerifyError};
 
 use super::CHUNK;
 use super::source::FRESH_STARTS;
-use crate::fault::Fault;
+use super::temporary::{folder, free_bytes};
 
 /// Opens a blob at its source from an offset on.
 pub(super) type Open = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send;
@@ -47,9 +45,7 @@ impl Spool {
     /// # Errors
     /// Where no file can be made there.
     pub fn new() -> io::Result<Spool> {
-        let folder = folder();
-        let free = free_space(&folder).ok().flatten().unwrap_or(0);
-        Spool::within(&folder, free / 2)
+        Spool::within(&folder(), free_bytes() / 2)
     }
 
     /// Makes the file in this folder, of at most so many bytes.
@@ -101,23 +97,6 @@ impl Spool {
         kept.blobs.insert(blob.digest.clone(), place);
         Some(spooled)
     }
-}
-
-/// The folder for large temporary files: that of `TMPDIR`, or `/var/tmp`, since `/tmp` may be in memory.
-fn folder() -> PathBuf {
-    let folder = env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
-    folder.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
-}
-
-/// Makes a file without a name there.
-pub(crate) fn temporary_file() -> Result<File, Fault> {
-    tempfile::tempfile_in(folder()).map_err(|error| temporary_fault(&error))
-}
-
-/// The fault of a temporary file that can't be written.
-pub(crate) fn temporary_fault(error: &io::Error) -> Fault {
-    let message = format!("writing a temporary file in {}: {error}", folder().display());
-    Fault::refused(None, message).with_hint("TMPDIR names a folder with more room")
 }
 
 impl Kept {

@@ -3,9 +3,9 @@
 use std::fs;
 
 use transload_reference::Digest;
-use transload_test_support::Transload;
+use transload_test_support::{ScriptedRegistry, Transload};
 
-use super::{Months, copy, layer};
+use super::{Months, NAMES, copy, image, layer};
 
 /// The second month is made complete by a second bundle of what is missing.
 fn is_completed(months: &Months, delta: &str, place: &str, want: &str) {
@@ -84,6 +84,36 @@ fn an_old_layer_that_is_damaged_is_found_out_and_the_new_one_comes_whole_in_a_se
     }
     fs::write(&old, whole).expect("the old layer");
     is_completed(&months, &delta, &months.there(), &want);
+}
+
+#[test]
+fn a_layer_whose_old_one_the_base_has_lost_travels_whole_with_a_warning() {
+    let months = Months::new();
+    let base = ScriptedRegistry::start();
+    for (name, own) in NAMES.into_iter().zip(1..) {
+        base.put_image(name, "v1", &image(own, 1));
+    }
+    assert!(base.remove_blob("team/app", &layer(2, 1)));
+    let bundle = months.0.bundle("delta");
+    let names = NAMES.map(|name| format!("{}/{name}:v2", months.0.registry.host()));
+    let pull = Transload::new().arg("pull").args(names).arg("--plain-http");
+    let bases = NAMES.map(|name| format!("{}/{name}:v1", base.host()));
+    let bases = bases.iter().flat_map(|base| ["--base", base]);
+    let pull = pull.args(bases).args(["--dest", &bundle, "--delta"]);
+    let pulled = pull.run().expect_code(0);
+    let told = format!(
+        "warning: {} travels whole, since it or {} of the base can't be read: ",
+        layer(2, 2),
+        layer(2, 1)
+    );
+    assert!(pulled.stderr.contains(&told), "{}", pulled.stderr);
+    assert!(
+        pulled.stderr.contains("2 layers as differences"),
+        "{}",
+        pulled.stderr
+    );
+    copy(&bundle, &["--dest", &months.there()]).run().expect_code(0);
+    months.has_second_month(&months.there());
 }
 
 #[test]

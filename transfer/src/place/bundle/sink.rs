@@ -105,7 +105,8 @@ impl Sink for BundleSink {
         let wanted = self.choice.wanted.clone();
         let wanted = wanted.with_differences(differences.by_layer().clone());
         let plan = BundlePlan::new(with_referrers(images), &wanted, self.limit).map_err(destination)?;
-        let warnings = plan.warnings().iter().map(ToString::to_string).collect();
+        let warnings = plan.warnings().iter().map(ToString::to_string);
+        let warnings = warnings.chain(differences.warnings.iter().cloned()).collect();
         let laid = match self.options.is_at(&self.path, &plan).map_err(destination)? {
             true => Laid::There,
             false => {
@@ -159,6 +160,10 @@ impl Sink for BundleSink {
         if self.is_there() || self.are_carried_off || !self.is_carried(&blob.digest) {
             return 0;
         }
+        self.moved_bytes(blob)
+    }
+
+    fn moved_bytes(&self, blob: &Descriptor) -> u64 {
         let written = self.writer();
         let difference = written.as_ref().and_then(|(_, made)| made.of(&blob.digest));
         difference.map_or(blob.size, |difference| difference.difference_size)

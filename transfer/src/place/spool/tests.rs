@@ -1,3 +1,4 @@
+use std::env;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
