@@ -138,7 +138,10 @@ pub(crate) fn plan(
     }
     let digest = root.digest().clone();
     let was_published = published.as_ref() == Some(&digest);
-    let gathered = walk.gathered;
+    let mut gathered = walk.gathered;
+    // A file's plans are all kept until it is laid out.
+    gathered.platforms.shrink_to_fit();
+    gathered.blobs.shrink_to_fit();
     let contents = contents::parts(&root, &gathered.manifests, &gathered.platforms);
     let mut manifests = gathered.manifests;
     manifests.push(root);

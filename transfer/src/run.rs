@@ -233,7 +233,7 @@ fn run_job(
         observer.event(&Event::ProjectCreated { project });
     }
     let mut ends = Ends::new(opener, job, choice).with_losses(losses);
-    let mut image_tasks = Vec::new();
+    let mut image_tasks = Vec::with_capacity(images.len());
     let mut grounded: Vec<ImageOutcome> = refused
         .into_iter()
         .map(|(mapping, fault)| ImageOutcome::blank(mapping.route(), Status::Failed(fault)))

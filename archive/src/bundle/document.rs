@@ -177,10 +177,13 @@ impl Document {
     /// Returns the text: a line for each thing, so that a shell finds them.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         fn list<T: Serialize>(name: &str, entries: &[T], text: &mut String) -> Result<(), serde_json::Error> {
-            let lines: Result<Vec<String>, _> = entries.iter().map(serde_json::to_string).collect();
-            let lines = lines?.join(",\n");
             // Nothing refuses bytes for a string.
-            let _ = write!(text, "\"{name}\":[\n{lines}\n]");
+            let _ = write!(text, "\"{name}\":[");
+            for (at, entry) in entries.iter().enumerate() {
+                text.push_str(if at == 0 { "\n" } else { ",\n" });
+                text.push_str(&serde_json::to_string(entry)?);
+            }
+            text.push_str(if entries.is_empty() { "\n\n]" } else { "\n]" });
             Ok(())
         }
         let mut text = format!(
@@ -203,6 +206,7 @@ impl Document {
             list("differences", &self.differences, &mut text)?;
         }
         text.push_str("\n}\n");
+        text.shrink_to_fit();
         Ok(text)
     }
 

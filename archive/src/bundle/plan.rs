@@ -1,6 +1,7 @@
 //! Planning a bundle: which blobs are carried, and where each entry of each volume begins, from the manifests alone.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use transload_reference::{Descriptor, Digest};
 
@@ -22,8 +23,8 @@ pub struct BundlePlan {
     pub(super) text: String,
     pub(super) volumes: Vec<Vec<Entry>>,
     /// The manifests, and `index.json`.
-    known: HashMap<Digest, Vec<u8>>,
-    blobs: HashMap<Digest, Descriptor>,
+    known: HashMap<Digest, Arc<[u8]>>,
+    blobs: HashMap<Digest, Arc<Descriptor>>,
     warnings: Vec<Warning>,
 }
 
@@ -40,26 +41,26 @@ impl BundlePlan {
     ) -> Result<BundlePlan, BundleError> {
         let images = images.into_iter().filter(|image| wanted.takes_image(image));
         let (images, parts) = gather(images.collect())?;
-        let index = readable(oci::INDEX, index_json(&images, &parts)?)?.to_vec();
+        let index = readable(oci::INDEX, index_json(&images, &parts)?)?;
         let homes = homes(&images);
         let mut known = HashMap::new();
         let mut manifests = Vec::new();
-        let mut blobs: Vec<Descriptor> = Vec::new();
+        let mut blobs: Vec<Arc<Descriptor>> = Vec::new();
         let mut required: Vec<(Digest, Held)> = Vec::new();
         let mut differences: Vec<(Digest, Difference, Option<String>)> = Vec::new();
         for (digest, content) in parts.contents {
             match content {
                 Content::Known(bytes) => {
                     manifests.push((digest.clone(), bytes.len() as u64));
-                    known.insert(digest, bytes.to_vec());
+                    known.insert(digest, bytes);
                 }
                 Content::Blob(blob) if wanted.takes_blob(&digest) => match wanted.differences.get(&digest) {
                     Some(difference) => {
-                        blobs.push(difference.blob());
+                        blobs.push(Arc::new(difference.blob()));
                         let home = homes.get(&digest).cloned();
                         differences.push((digest, difference.clone(), home));
                     }
-                    None => blobs.push(blob.as_ref().clone()),
+                    None => blobs.push(blob),
                 },
                 Content::Blob(blob) => required.push((digest, wanted.required(&blob))),
             }
@@ -137,11 +138,11 @@ impl BundlePlan {
 
     /// The blobs that are carried, in the bundle's order.
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
-        self.located().map(|(blob, _)| blob)
+        self.located().map(|(blob, _)| &**blob)
     }
 
     /// The blobs with their places.
-    pub(super) fn located(&self) -> impl Iterator<Item = (&Descriptor, &Carried)> {
+    pub(super) fn located(&self) -> impl Iterator<Item = (&Arc<Descriptor>, &Carried)> {
         let things = self.document.carried.iter();
         things.filter_map(|thing| Some((self.blobs.get(&thing.digest)?, thing)))
     }

@@ -177,7 +177,7 @@ impl BundleOptions {
 }
 
 /// A blob with its parts, and whether they are in volumes that are whole.
-fn located(blob: &Descriptor, parts: &Carried, whole: &BTreeMap<String, Digest>) -> (Located, State) {
+fn located(blob: &Arc<Descriptor>, parts: &Carried, whole: &BTreeMap<String, Digest>) -> (Located, State) {
     let spans = parts.parts.iter().enumerate().map(|(at, part)| Span {
         file: part.volume as usize - 1,
         name: entry_name(parts, at),
@@ -190,7 +190,7 @@ fn located(blob: &Descriptor, parts: &Carried, whole: &BTreeMap<String, Digest>)
         count => State::Missing(count),
     };
     let located = Located {
-        blob: Arc::new(blob.clone()),
+        blob: Arc::clone(blob),
         spans: spans.collect(),
     };
     (located, state)
