@@ -2,25 +2,22 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use transload_reference::{Descriptor, Digest, MediaType, Platform, RawManifest};
 
 use crate::docker::Listed;
-use crate::plan::{PlannedImage, is_runnable};
+use crate::plan::{Parts, PlannedImage, is_runnable};
 use crate::warning::LONGEST_LIST;
 use crate::{Error, Warning, oci};
 
 /// Makes the `index.json`: an entry for each name, and one for each manifest that has none.
-pub(crate) fn index_json<'a>(
-    images: &[PlannedImage],
-    unnamed: impl Iterator<Item = &'a RawManifest>,
-) -> Result<Vec<u8>, Error> {
+pub(crate) fn index_json(images: &[PlannedImage], parts: &Parts) -> Result<Vec<u8>, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct IndexJson {
+    struct IndexJson<E: Serialize> {
         schema_version: u8,
         media_type: MediaType,
-        manifests: Vec<Descriptor>,
+        manifests: E,
     }
     let named = images.iter().map(|image| {
         let mut entry = image.root.descriptor();
@@ -35,7 +32,7 @@ pub(crate) fn index_json<'a>(
         }
         entry
     });
-    let unnamed = unnamed.map(|manifest| {
+    let unnamed = parts.unnamed.values().map(|manifest| {
         let mut entry = manifest.referrer().unwrap_or_else(|| manifest.descriptor());
         // Its own annotations may be those of another image's name.
         entry.annotations.clear();
@@ -46,7 +43,7 @@ pub(crate) fn index_json<'a>(
         &IndexJson {
             schema_version: 2,
             media_type: MediaType::OCI_INDEX,
-            manifests: named.chain(unnamed).collect(),
+            manifests: Each(named.chain(unnamed)),
         },
     )
 }
@@ -58,24 +55,25 @@ pub(crate) fn index_json<'a>(
 /// give the same archive everywhere.
 pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warning>), Error> {
     let mut warnings = Vec::new();
-    let mut listed: Vec<Listed> = Vec::new();
+    let mut listed: Vec<(&RawManifest, Vec<String>)> = Vec::new();
     let mut places: HashMap<&Digest, usize> = HashMap::new();
     for image in images.iter().filter(|image| !image.is_referrer()) {
         let Some(manifest) = for_docker(image, &mut warnings) else {
             continue;
         };
         let place = *places.entry(manifest.digest()).or_insert_with(|| {
-            listed.push(list(manifest));
+            listed.push((manifest, Vec::new()));
             listed.len() - 1
         });
         let name = image.name();
         match name.tag() {
-            Some(_) => listed[place].repo_tags.push(name.to_string()),
+            Some(_) => listed[place].1.push(name.to_string()),
             // Docker refuses a list with such a name.
             None => warnings.push(Warning::NamelessInDocker { image: name }),
         }
     }
-    let json = to_json(crate::docker::MANIFEST, &listed)?;
+    let listed = listed.iter().map(|(manifest, names)| list(manifest, names));
+    let json = to_json(crate::docker::MANIFEST, &Each(listed))?;
     let size = json.len() as u64;
     if size > LONGEST_LIST {
         warnings.push(Warning::LongList { size });
@@ -83,11 +81,11 @@ pub(crate) fn docker_json(images: &[PlannedImage]) -> Result<(Vec<u8>, Vec<Warni
     Ok((json, warnings))
 }
 
-fn list(manifest: &RawManifest) -> Listed {
+fn list(manifest: &RawManifest, names: &[String]) -> Listed {
     let mut blobs = manifest.view().blobs().map(|blob| oci::blob_name(&blob.digest));
     Listed {
         config: blobs.next().unwrap_or_default(),
-        repo_tags: Vec::new(),
+        repo_tags: names.to_vec(),
         layers: blobs.collect(),
     }
 }
@@ -146,6 +144,15 @@ fn candidates(image: &PlannedImage) -> Vec<(Option<Platform>, &RawManifest)> {
 
 fn is_amd64(platform: Option<&Platform>) -> bool {
     platform.is_some_and(|platform| platform.normalised().architecture == "amd64")
+}
+
+/// A list whose entries are made one by one, as there may be thousands.
+struct Each<I>(I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
 }
 
 fn to_json(entry: &'static str, document: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -117,10 +117,10 @@ impl Plan {
     /// Where two images have one name, manifests disagree on a blob's size, or there are more images than an archive can list.
     pub fn new(images: Vec<PlannedImage>) -> Result<Plan, Error> {
         let (images, parts) = gather(images)?;
-        let mut warnings = parts.warnings;
+        let index = index_json(&images, &parts)?;
         let (docker, more) = docker_json(&images)?;
+        let mut warnings = parts.warnings;
         warnings.extend(more);
-        let index = index_json(&images, parts.unnamed.values())?;
         let mut plan = Plan {
             entries: Vec::new(),
             by_digest: HashMap::new(),

@@ -138,10 +138,15 @@ impl Writer {
         metadata.map_or(0, |file| file.blocks().saturating_mul(512))
     }
 
+    /// Where among the entries a blob is; 0 where the plan has no such blob.
+    pub fn turn(&self, blob: &Descriptor) -> usize {
+        self.plan.find(blob).unwrap_or_default()
+    }
+
     /// Begins to write a blob of the plan, or to go on behind what an earlier run left ([`BlobWriter::position`]). What is there is
     /// hashed before it counts. Where another writer of the same blob is open, this waits until that is gone.
     ///
-    /// Filesystems without holes, such as exFAT, fill what lies before a blob: there, write blobs in about the plan's order.
+    /// Filesystems without holes, such as exFAT, fill what lies before a blob: write blobs in about the order of their [turns](Writer::turn).
     ///
     /// # Errors
     /// Where the plan has no such blob, or the file can't be read.

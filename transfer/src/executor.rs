@@ -12,6 +12,7 @@ mod repair;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::Scope;
@@ -27,7 +28,7 @@ use super::image_task::ImageTask;
 use super::outcome::Status;
 use super::plan::{self, Plan, Planned};
 use super::pool::Pool;
-use super::queue::Work;
+use super::queue::{Rank, Work};
 use super::ranges::{RangeFetch, RangeWorker, RangeWorkers};
 use super::shares::{DestinationId, Shares};
 use super::space::SpaceReservation;
@@ -123,10 +124,9 @@ impl<'a> Executor<'a> {
             .iter()
             .flat_map(|image_task| [&image_task.mapping.from, &image_task.mapping.to]);
         let registries: BTreeSet<Registry> = ends.filter_map(Target::registry).cloned().collect();
-        let most = if registries.is_empty() {
-            MOST_LOCAL
-        } else {
-            usize::MAX
+        let most = match registries.is_empty() {
+            true => most_local(&image_tasks),
+            false => usize::MAX,
         };
         let workers = pool.most().min(most);
         let destinations = numbers_of_destinations(&image_tasks);
@@ -169,22 +169,22 @@ impl<'a> Executor<'a> {
                 self.client.readmit_hosts();
             }
             self.look_for_gaps(&images);
-            self.work_on(&images);
+            self.work_on(&images, Work::Plan);
             let mut ready = self.close_gaps();
             ready.extend(self.lay_out_files());
-            self.work_on(&ready);
+            self.work_on(&ready, Work::Claim);
         }
         self.finish_files();
     }
 
-    /// Does everything that there is to do for images, and that comes of it.
-    fn work_on(&self, images: &[ImageId]) {
+    /// Begins with this work for images, and does everything that comes of it.
+    fn work_on(&self, images: &[ImageId], begin: fn(ImageId) -> Work<ImageId, BlobWork, RangeWork>) {
         if images.is_empty() {
             return;
         }
         self.pool.scope(|scope| {
             for &image in images {
-                self.push(scope, Work::Plan(image));
+                self.push(scope, begin(image));
             }
             let (began, [soonest, latest]) = (Instant::now(), REVIEW);
             while !self
@@ -231,12 +231,21 @@ impl<'a> Executor<'a> {
 
     fn push<'scope>(&'scope self, scope: &Scope<'scope>, work: Work<ImageId, BlobWork, RangeWork>) {
         let image = match &work {
-            Work::Plan(image) | Work::Publish(image) => *image,
+            Work::Plan(image) | Work::Claim(image) | Work::Publish(image) => *image,
             Work::Blob(work, _) => work.image,
             Work::Ranges(work) => work.image,
         };
         let pieces = self.queue.push(self.destinations[image], work);
         self.spawn_for(scope, pieces);
+    }
+
+    fn push_blob<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
+        let destination = &self.image_tasks[work.image].state.destination;
+        let rank = Rank {
+            turn: destination.turn(&work.blob),
+            size: work.blob.size,
+        };
+        self.push(scope, Work::Blob(work, rank));
     }
 
     /// Begins the workers that so many pieces of work need.
@@ -258,7 +267,7 @@ impl<'a> Executor<'a> {
                 continue;
             }
             let (image, blob, is_needed) = match &work {
-                Work::Plan(image) | Work::Publish(image) => (*image, None, true),
+                Work::Plan(image) | Work::Claim(image) | Work::Publish(image) => (*image, None, true),
                 Work::Blob(work, _) => (work.image, Some(work.blob.clone()), true),
                 // The blob's owner fetches without range workers what they leave.
                 Work::Ranges(work) => (work.image, None, false),
@@ -269,6 +278,7 @@ impl<'a> Executor<'a> {
                     self.plan(scope, image);
                     self.heed_losses(scope, image);
                 }
+                Work::Claim(image) => self.claim(scope, image),
                 Work::Blob(work, _) => self.bring(scope, work),
                 Work::Publish(image) => self.publish(scope, image),
                 Work::Ranges(work) => self.fetch_ranges(work),
@@ -350,9 +360,6 @@ impl<'a> Executor<'a> {
     fn plan<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
         let image_task = &self.image_tasks[image];
         let _at = current_image::set(image_task.name());
-        if let Some(plan) = image_task.plan() {
-            return self.claim_blobs(scope, image, &plan);
-        }
         image_task.start();
         let planned = plan::plan(
             self.job,
@@ -397,6 +404,16 @@ impl<'a> Executor<'a> {
         if let Some(outcome) = self.image_tasks[image].end(status) {
             self.observer.event(&Event::ImageFinished { outcome: &outcome });
         }
+    }
+}
+
+/// How many files are copied at once for these images. Where all go into bundles or archives, in their order, few blobs are under way, so that
+/// volumes are hashed while they are in memory.
+fn most_local(image_tasks: &[ImageTask]) -> usize {
+    let is_file = |image_task: &ImageTask| image_task.state.destination.is_one_file();
+    match thread::available_parallelism() {
+        Ok(cores) if image_tasks.iter().all(is_file) => cores.get().clamp(2, MOST_LOCAL),
+        _ => MOST_LOCAL,
     }
 }
 

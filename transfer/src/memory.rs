@@ -109,6 +109,8 @@ struct Contents {
     is_finished: bool,
     /// Bytes that came over the wire, by blob.
     moved: HashMap<Digest, usize>,
+    /// The same blobs in the order in which they came.
+    came: Vec<Digest>,
     free: Option<u64>,
     broken: Vec<String>,
     /// Whether a manifest comes after its subject, as Harbor wants it.
@@ -234,6 +236,11 @@ impl Memory {
     /// Returns how many bytes of a blob came over the wire.
     pub fn moved(&self, digest: &Digest) -> usize {
         self.contents().moved.get(digest).copied().unwrap_or(0)
+    }
+
+    /// Returns the blobs that came over the wire, in their order.
+    pub fn came(&self) -> Vec<Digest> {
+        self.contents().came.clone()
     }
 
     /// Returns what a reference stands for.

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A blob of fewer bytes takes little longer than the request for it does on its way.
 const SMALL: u64 = 1 << 20;
 
-/// Four kinds of work.
+/// Five kinds of work.
 ///
-/// Publishing comes first: it makes an image usable and is short. Planning comes before moving blobs only while too few blobs
-/// are known to keep every worker busy; else blobs come first, so that images get done one after another instead of all at
-/// the end. Blobs come as they were queued, but one that is so large that it would be the last to arrive is begun at once. Ranges of a large blob
-/// are fetched by idle workers.
+/// Publishing comes first: it makes an image usable and is short. So is claiming the blobs of an image that is planned. Planning comes before
+/// moving blobs only while too few blobs are known to keep every worker busy; else blobs come first, so that images get done one after another
+/// instead of all at the end. Blobs come in the order of their turns, and as they were queued, but one that is so large that it would be the
+/// last to arrive is begun at once. Ranges of a large blob are fetched by idle workers.
 #[derive(Debug)]
 pub struct Queue<P, B, R> {
     lanes: Mutex<Lanes<P, B, R>>,
@@ -21,6 +21,7 @@ pub struct Queue<P, B, R> {
 #[derive(Debug)]
 struct Lanes<P, B, R> {
     publish: VecDeque<P>,
+    claim: VecDeque<P>,
     plan: VecDeque<P>,
     blobs: Blobs<B>,
     ranges: VecDeque<R>,
@@ -28,7 +29,7 @@ struct Lanes<P, B, R> {
 
 impl<P, B, R> Lanes<P, B, R> {
     fn len(&self) -> usize {
-        self.publish.len() + self.plan.len() + self.blobs.by_order.len()
+        self.publish.len() + self.claim.len() + self.plan.len() + self.blobs.by_order.len()
     }
 }
 
@@ -37,44 +38,59 @@ impl<P, B, R> Lanes<P, B, R> {
 pub enum Work<P, B, R> {
     /// Find out what an image consists of.
     Plan(P),
-    /// Move a blob of so many bytes.
-    Blob(B, u64),
+    /// Queue the blobs of an image that is planned.
+    Claim(P),
+    /// Move a blob.
+    Blob(B, Rank),
     /// Write an image's manifests and its tag.
     Publish(P),
     /// Fetch ranges of a blob that another worker moves.
     Ranges(R),
 }
 
-/// Blobs by the order in which they came, and by size.
+/// What decides when a blob comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Those with the smallest come first: its place in the file that it is for, where it is for one.
+    pub turn: usize,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// A blob's turn, and how many came before it.
+type Place = (usize, u64);
+
+/// Blobs by their order, and by size.
 #[derive(Debug)]
 struct Blobs<B> {
     came: u64,
-    by_order: BTreeMap<u64, (B, u64)>,
-    by_size: BTreeSet<(u64, u64)>,
+    by_order: BTreeMap<Place, (B, Rank)>,
+    by_size: BTreeSet<(u64, Place)>,
     bytes: u128,
 }
 
 impl<B> Blobs<B> {
-    fn push(&mut self, blob: B, size: u64) {
-        self.by_order.insert(self.came, (blob, size));
-        self.by_size.insert((size, self.came));
-        self.bytes += u128::from(size);
+    fn push(&mut self, blob: B, rank: Rank) {
+        let place = (rank.turn, self.came);
+        self.by_order.insert(place, (blob, rank));
+        self.by_size.insert((rank.size, place));
+        self.bytes += u128::from(rank.size);
         self.came += 1;
     }
 
-    /// The first that came, unless the largest alone takes a worker as long as all the others keep the other workers busy. Small ones
+    /// The first, unless the largest alone takes a worker as long as all the others keep the other workers busy. Small ones
     /// take about as long as each other, and an image that waits for nothing but a small one is done with it.
-    fn pop(&mut self, workers: usize) -> Option<(B, u64)> {
+    fn pop(&mut self, workers: usize) -> Option<(B, Rank)> {
         let &(largest, at) = self.by_size.last()?;
         let is_urgent = largest >= SMALL && u128::from(largest) * workers as u128 >= self.bytes;
         let at = match self.by_order.first_key_value() {
             Some((&first, _)) if !is_urgent => first,
             _ => at,
         };
-        let (blob, size) = self.by_order.remove(&at)?;
-        self.by_size.remove(&(size, at));
-        self.bytes -= u128::from(size);
-        Some((blob, size))
+        let (blob, rank) = self.by_order.remove(&at)?;
+        self.by_size.remove(&(rank.size, at));
+        self.bytes -= u128::from(rank.size);
+        Some((blob, rank))
     }
 }
 
@@ -83,6 +99,7 @@ impl<P, B, R> Queue<P, B, R> {
     pub fn new(workers: usize) -> Self {
         let lanes = Lanes {
             publish: VecDeque::new(),
+            claim: VecDeque::new(),
             plan: VecDeque::new(),
             blobs: Blobs {
                 came: 0,
@@ -103,7 +120,8 @@ impl<P, B, R> Queue<P, B, R> {
         let mut lanes = self.lock();
         match work {
             Work::Plan(image) => lanes.plan.push_back(image),
-            Work::Blob(blob, size) => lanes.blobs.push(blob, size),
+            Work::Claim(image) => lanes.claim.push_back(image),
+            Work::Blob(blob, rank) => lanes.blobs.push(blob, rank),
             Work::Publish(image) => lanes.publish.push_back(image),
             Work::Ranges(ranges) => lanes.ranges.push_back(ranges),
         }
@@ -116,13 +134,16 @@ impl<P, B, R> Queue<P, B, R> {
         if let Some(image) = lanes.publish.pop_front() {
             return Some(Work::Publish(image));
         }
+        if let Some(image) = lanes.claim.pop_front() {
+            return Some(Work::Claim(image));
+        }
         if lanes.blobs.by_order.len() < self.workers
             && let Some(image) = lanes.plan.pop_front()
         {
             return Some(Work::Plan(image));
         }
         match lanes.blobs.pop(self.workers) {
-            Some((blob, size)) => Some(Work::Blob(blob, size)),
+            Some((blob, rank)) => Some(Work::Blob(blob, rank)),
             None => match lanes.plan.pop_front() {
                 Some(image) => Some(Work::Plan(image)),
                 None => lanes.ranges.pop_front().map(Work::Ranges),
@@ -155,16 +176,21 @@ impl<P, B, R> Queue<P, B, R> {
 mod tests {
     use super::*;
 
+    /// Of a blob that has no turn.
+    fn bytes(size: u64) -> Rank {
+        Rank { turn: 0, size }
+    }
+
     #[test]
     fn ranges_are_fetched_by_idle_workers_alone() {
         let queue = Queue::new(2);
         assert_eq!(queue.push(Work::Ranges("layer")), 1);
         assert!(queue.is_empty());
         assert_eq!(queue.push(Work::Plan('a')), 2);
-        assert_eq!(queue.push(Work::Blob('b', 1)), 3);
+        assert_eq!(queue.push(Work::Blob('b', bytes(1))), 3);
         assert_eq!(queue.len(), 2);
         assert_eq!(queue.pop(), Some(Work::Plan('a')));
-        assert_eq!(queue.pop(), Some(Work::Blob('b', 1)));
+        assert_eq!(queue.pop(), Some(Work::Blob('b', bytes(1))));
         assert_eq!(queue.pop(), Some(Work::Ranges("layer")));
         assert_eq!(queue.pop(), None);
     }
@@ -175,9 +201,9 @@ mod tests {
         for image in 0..3 {
             queue.push(Work::Plan(image));
         }
-        queue.push(Work::Blob('a', 1));
+        queue.push(Work::Blob('a', bytes(1)));
         assert_eq!(queue.pop(), Some(Work::Plan(0)));
-        queue.push(Work::Blob('b', 1));
+        queue.push(Work::Blob('b', bytes(1)));
         queue.push(Work::Publish(9));
         assert_eq!(queue.pop(), Some(Work::Publish(9)));
         assert!(
@@ -192,10 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn blobs_for_a_file_come_in_its_order_once_those_of_all_images_are_known() {
+        let queue = Queue::<_, _, ()>::new(2);
+        queue.push(Work::Blob('c', Rank { turn: 3, size: 1 }));
+        queue.push(Work::Claim(0));
+        queue.push(Work::Blob('a', Rank { turn: 1, size: 1 }));
+        queue.push(Work::Claim(1));
+        queue.push(Work::Blob('b', Rank { turn: 2, size: 1 }));
+        assert_eq!(queue.len(), 5);
+        assert_eq!(queue.pop(), Some(Work::Claim(0)));
+        assert_eq!(queue.pop(), Some(Work::Claim(1)));
+        let came = std::iter::from_fn(|| queue.pop()).map(|work| match work {
+            Work::Blob(name, _) => name,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(came.collect::<String>(), "abc");
+    }
+
+    #[test]
     fn small_blobs_come_in_order_however_many_workers_there_are() {
         let queue = Queue::<(), char, ()>::new(64);
         for (name, size) in [('a', 1), ('b', SMALL - 1), ('c', 2), ('d', SMALL)] {
-            queue.push(Work::Blob(name, size));
+            queue.push(Work::Blob(name, bytes(size)));
         }
         let came = std::iter::from_fn(|| queue.pop()).map(|work| match work {
             Work::Blob(name, _) => name,
@@ -217,11 +261,11 @@ mod tests {
         for (case, workers, sizes, expected) in table {
             let queue = Queue::<(), usize, ()>::new(workers);
             for (at, &size) in sizes.iter().enumerate() {
-                queue.push(Work::Blob(at, size * SMALL));
+                queue.push(Work::Blob(at, bytes(size * SMALL)));
             }
             let came: Vec<u64> = std::iter::from_fn(|| queue.pop())
                 .map(|work| match work {
-                    Work::Blob(_, size) => size / SMALL,
+                    Work::Blob(_, rank) => rank.size / SMALL,
                     other => panic!("{other:?}"),
                 })
                 .collect();

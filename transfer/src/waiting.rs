@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Work that can't be done yet, by its place in the order. No worker waits with it.
+/// Work that can't be done yet, by its turn. No worker waits with it.
 #[derive(Debug)]
 pub(crate) struct Waiting<T>(Mutex<BTreeMap<usize, Vec<T>>>);
 
@@ -14,28 +14,26 @@ impl<T> Default for Waiting<T> {
 }
 
 impl<T> Waiting<T> {
-    /// Keeps work whose turn, which is its place in the order, hasn't come; returns it where it has.
-    pub fn keep(&self, work: T, turn: impl Fn(&T) -> Option<usize>) -> Option<T> {
-        if turn(&work).is_none() {
+    /// Keeps work that has to wait; returns it where it may be done.
+    pub fn keep(&self, work: T, turn: usize, waits: impl Fn(&T) -> bool) -> Option<T> {
+        if !waits(&work) {
             return Some(work);
         }
         // Whatever let its turn come meanwhile may have looked here before.
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match turn(&work) {
-            Some(at) => {
-                waiting.entry(at).or_default().push(work);
-                None
-            }
-            None => Some(work),
+        if waits(&work) {
+            waiting.entry(turn).or_default().push(work);
+            return None;
         }
+        Some(work)
     }
 
     /// Takes the first pieces of work, as far as their turn has come.
-    pub fn release(&self, turn: impl Fn(&T) -> Option<usize>) -> Vec<T> {
+    pub fn release(&self, waits: impl Fn(&T) -> bool) -> Vec<T> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut released = Vec::new();
         while let Some(first) = waiting.first_entry() {
-            if first.get().iter().any(|work| turn(work).is_some()) {
+            if first.get().iter().any(&waits) {
                 break;
             }
             released.extend(first.remove());
@@ -51,13 +49,13 @@ mod tests {
     #[test]
     fn work_waits_for_its_turn_and_leaves_in_order() {
         let waiting = Waiting::default();
-        let may = |most: usize| move |work: &usize| Some(*work).filter(|work| *work > most);
-        assert_eq!(waiting.keep(1, may(1)), Some(1));
+        let above = |most: usize| move |work: &usize| *work > most;
+        assert_eq!(waiting.keep(1, 1, above(1)), Some(1));
         for work in [5, 3, 4, 3] {
-            assert_eq!(waiting.keep(work, may(1)), None);
+            assert_eq!(waiting.keep(work, work, above(1)), None);
         }
-        assert!(waiting.release(may(2)).is_empty());
-        assert_eq!(waiting.release(may(4)), [3, 3, 4]);
-        assert_eq!(waiting.release(may(9)), [5]);
+        assert!(waiting.release(above(2)).is_empty());
+        assert_eq!(waiting.release(above(4)), [3, 3, 4]);
+        assert_eq!(waiting.release(above(9)), [5]);
     }
 }

@@ -40,7 +40,7 @@ impl BundlePlan {
     ) -> Result<BundlePlan, BundleError> {
         let images = images.into_iter().filter(|image| wanted.takes_image(image));
         let (images, parts) = gather(images.collect())?;
-        let index = readable(oci::INDEX, index_json(&images, parts.unnamed.values())?)?.to_vec();
+        let index = readable(oci::INDEX, index_json(&images, &parts)?)?.to_vec();
         let homes = homes(&images);
         let mut known = HashMap::new();
         let mut manifests = Vec::new();

@@ -107,14 +107,18 @@ impl Volumes {
         }
     }
 
-    /// Returns where in the bundle a blob is that is too far ahead to be written now.
-    pub fn waits(&self, room: &Room, blob: &Descriptor) -> Option<usize> {
-        let at = room.find(blob).ok()?;
+    /// Whether a blob is too far ahead to be written now.
+    pub fn waits(&self, room: &Room, blob: &Descriptor) -> bool {
+        let Ok(at) = room.find(blob) else {
+            return false;
+        };
         if self.has_failed.load(Ordering::SeqCst) {
-            return Some(at);
+            return true;
         }
         let spans = &room.blob(at).spans;
-        let first = spans.iter().find(|span| !self.is_whole(span.file))?;
+        let Some(first) = spans.iter().find(|span| !self.is_whole(span.file)) else {
+            return false;
+        };
         let (volume, position) = *lock(&self.reached);
         let window = if self.command.is_some() {
             WINDOW_CARRIED
@@ -128,11 +132,10 @@ impl Volumes {
             } else {
                 0
             };
-        let is_far = first.file >= volume + window
+        first.file >= volume + window
             // Its volumes are carried off as soon as its parts are there.
             || (self.command.is_some() && spans.len() > 1 && !is_next)
-            || (filled > MOST_FILLED && !self.has_holes.get().unwrap_or(&true));
-        is_far.then_some(at)
+            || (filled > MOST_FILLED && !self.has_holes.get().unwrap_or(&true))
     }
 
     /// Completes the volumes all of whose bytes are there. Somebody else who does so sees to it, unless this `waits`.

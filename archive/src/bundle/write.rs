@@ -215,9 +215,13 @@ impl BundleWriter {
         self.volumes.plan.carries(digest)
     }
 
-    /// Returns where in the bundle a blob is that has to wait, since its volume is too far ahead; none where it may come now. That changes
-    /// when another blob is there.
-    pub fn waits(&self, blob: &Descriptor) -> Option<usize> {
+    /// Where among the blobs one is; 0 where the plan has no such blob. Written in about this order, volumes are hashed while others come.
+    pub fn turn(&self, blob: &Descriptor) -> usize {
+        self.room.find(blob).unwrap_or_default()
+    }
+
+    /// Whether a blob has to wait, since its volume is too far ahead. That changes when another blob is there.
+    pub fn waits(&self, blob: &Descriptor) -> bool {
         self.volumes.waits(&self.room, blob)
     }
 

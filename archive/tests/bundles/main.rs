@@ -92,7 +92,7 @@ fn write_from(
         return Ok(false);
     }
     let writer = options.create(folder, plan.clone())?;
-    for blob in plan.blobs().filter(|blob| writer.waits(blob).is_none()) {
+    for blob in plan.blobs().filter(|blob| !writer.waits(blob)) {
         bring(&writer, blob, open)?;
     }
     writer.finish().map(|()| true)

@@ -64,8 +64,8 @@ proptest! {
                         return;
                     };
                     match writer.waits(&blob) {
-                        Some(_) => queue.lock().unwrap().push_back(blob),
-                        None => bring(&writer, &blob, &|blob, offset| {
+                        true => queue.lock().unwrap().push_back(blob),
+                        false => bring(&writer, &blob, &|blob, offset| {
                             Box::new(io::Cursor::new(blobs[&blob.digest][offset as usize..].to_vec()))
                         })
                         .unwrap(),

@@ -38,6 +38,15 @@ fn it_is_laid_out_for_all_images_before_a_blob_comes_and_finished_after_the_last
 }
 
 #[test]
+fn blobs_come_in_the_order_of_the_file_whatever_image_needs_them() {
+    let mut engine = engine();
+    engine.workers = 1;
+    assert_eq!(engine.run(), ["copied"; 3]);
+    let came = engine.to.came();
+    assert!(came.len() > 6 && came.is_sorted(), "{came:?}");
+}
+
+#[test]
 fn an_image_that_is_left_out_is_not_in_the_layout() {
     let mut engine = engine();
     engine.job.platforms = transload_policy::PlatformSet::parse(&["linux/amd64".to_owned()]).unwrap();

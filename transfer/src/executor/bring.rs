@@ -16,6 +16,14 @@ use crate::queue::Work;
 use crate::space::SpaceReservation;
 
 impl Executor<'_> {
+    /// Queues the blobs of an image that is planned.
+    pub(super) fn claim<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId) {
+        let _at = current_image::set(self.image_tasks[image].name());
+        if let Some(plan) = self.image_tasks[image].plan() {
+            self.claim_blobs(scope, image, &plan);
+        }
+    }
+
     /// Queues the blobs of an image that nobody else brings.
     pub(super) fn claim_blobs<'scope>(&'scope self, scope: &Scope<'scope>, image: ImageId, plan: &Plan) {
         let image_task = &self.image_tasks[image];
@@ -84,7 +92,7 @@ impl Executor<'_> {
                 mount_from,
                 reservation: Some(SpaceReservation::new(space, bytes)),
             };
-            self.push(scope, Work::Blob(work, blob.size));
+            self.push_blob(scope, work);
         }
         for blob in shared {
             self.count(scope, image, Some((blob, How::Shared)));
@@ -95,16 +103,14 @@ impl Executor<'_> {
     /// Brings a blob, and queues those that waited for it.
     pub(super) fn bring<'scope>(&'scope self, scope: &Scope<'scope>, work: BlobWork) {
         let state = Arc::clone(&self.image_tasks[work.image].state);
-        let Some(work) = state
-            .waiting
-            .keep(work, |work| state.destination.waits(&work.blob))
-        else {
+        let turn = state.destination.turn(&work.blob);
+        let waits = |work: &BlobWork| state.destination.waits(&work.blob);
+        let Some(work) = state.waiting.keep(work, turn, waits) else {
             return;
         };
         self.bring_now(scope, work);
-        for work in state.waiting.release(|work| state.destination.waits(&work.blob)) {
-            let size = work.blob.size;
-            self.push(scope, Work::Blob(work, size));
+        for work in state.waiting.release(waits) {
+            self.push_blob(scope, work);
         }
     }
 
@@ -216,14 +222,13 @@ impl Executor<'_> {
             let blob = self.image_tasks[image]
                 .blob(&blob.digest)
                 .unwrap_or_else(|| blob.clone());
-            let size = blob.size;
             let work = BlobWork {
                 image,
                 blob,
                 mount_from,
                 reservation: None,
             };
-            self.push(scope, Work::Blob(work, size));
+            self.push_blob(scope, work);
         }
     }
 

@@ -53,6 +53,14 @@ impl Sink for Memory {
         Ok(Vec::new())
     }
 
+    /// Blobs are in a file by their digests.
+    fn turn(&self, blob: &Descriptor) -> usize {
+        match self.0.kind {
+            Kind::Store | Kind::Registry => 0,
+            Kind::File => usize::from_str_radix(&blob.digest.hex()[..8], 16).unwrap(),
+        }
+    }
+
     fn finish(&self) -> Result<bool, Fault> {
         self.call(Call::Finish, "")?;
         self.contents().is_finished = true;
@@ -161,11 +169,10 @@ impl Sink for Memory {
             }
             (request.progress)(bytes.len() as u64);
         }
-        *self
-            .contents()
-            .moved
-            .entry(request.blob.digest.clone())
-            .or_default() += bytes.len();
+        let mut contents = self.contents();
+        contents.came.push(request.blob.digest.clone());
+        *contents.moved.entry(request.blob.digest.clone()).or_default() += bytes.len();
+        drop(contents);
         let mut verifier = Verifier::of(request.blob);
         verifier
             .update(&bytes)

@@ -42,10 +42,15 @@ pub trait Sink: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Returns where in such a file a blob is that can't come yet, as its place is too far ahead of what is there; none where it may come.
-    /// Those that wait are looked at again, in their order, once another blob has come.
-    fn waits(&self, _: &Descriptor) -> Option<usize> {
-        None
+    /// Where in such a file a blob is, once that is laid out: they come in this order where they can.
+    fn turn(&self, _: &Descriptor) -> usize {
+        0
+    }
+
+    /// Whether a blob can't come yet, as its place in such a file is too far ahead of what is there. Those that wait are looked at again, in
+    /// their order, once another blob has come.
+    fn waits(&self, _: &Descriptor) -> bool {
+        false
     }
 
     /// Completes such a file, all of whose images are written. Returns whether it wasn't there before.

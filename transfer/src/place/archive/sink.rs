@@ -129,6 +129,13 @@ impl Sink for ArchiveSink {
         true
     }
 
+    fn turn(&self, blob: &Descriptor) -> usize {
+        match &*self.file() {
+            Some(Laid::Writer(writer)) => writer.turn(blob),
+            Some(Laid::There) | None => 0,
+        }
+    }
+
     fn lay_out(&self, images: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         let plan = plan(images)?;
         let warnings = warnings(&plan);

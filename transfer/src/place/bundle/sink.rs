@@ -75,6 +75,13 @@ impl BundleSink {
         }
     }
 
+    /// What a blob travels as, and who writes it.
+    fn written_as(&self, blob: &Descriptor) -> Option<(Arc<BundleWriter>, Descriptor)> {
+        let (writer, differences) = self.writer()?;
+        let difference = differences.of(&blob.digest).map(Difference::blob);
+        Some((writer, difference.unwrap_or_else(|| blob.clone())))
+    }
+
     fn is_carried(&self, digest: &Digest) -> bool {
         match self.writer() {
             Some((writer, differences)) => writer.carries(digest) || differences.of(digest).is_some(),
@@ -111,12 +118,14 @@ impl Sink for BundleSink {
         Ok(warnings)
     }
 
-    fn waits(&self, blob: &Descriptor) -> Option<usize> {
-        let (writer, differences) = self.writer()?;
-        match differences.of(&blob.digest) {
-            Some(difference) => writer.waits(&difference.blob()),
-            None => writer.waits(blob),
-        }
+    fn turn(&self, blob: &Descriptor) -> usize {
+        let place = self.written_as(blob).map(|(writer, blob)| writer.turn(&blob));
+        place.unwrap_or_default()
+    }
+
+    fn waits(&self, blob: &Descriptor) -> bool {
+        self.written_as(blob)
+            .is_some_and(|(writer, blob)| writer.waits(&blob))
     }
 
     fn finish(&self) -> Result<bool, Fault> {
@@ -155,9 +164,7 @@ impl Sink for BundleSink {
     }
 
     fn moved_bytes(&self, blob: &Descriptor) -> u64 {
-        let written = self.writer();
-        let difference = written.as_ref().and_then(|(_, made)| made.of(&blob.digest));
-        difference.map_or(blob.size, |difference| difference.difference_size)
+        self.written_as(blob).map_or(blob.size, |(_, blob)| blob.size)
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
