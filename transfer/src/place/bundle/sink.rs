@@ -164,9 +164,7 @@ impl Sink for BundleSink {
     }
 
     fn moved_bytes(&self, blob: &Descriptor) -> u64 {
-        let written = self.writer();
-        let difference = written.as_ref().and_then(|(_, made)| made.of(&blob.digest));
-        difference.map_or(blob.size, |difference| difference.difference_size)
+        self.written_as(blob).map_or(blob.size, |(_, blob)| blob.size)
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
