@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use transload_layout_store::{Error as StoreError, Format, Listing, Store, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
@@ -20,6 +20,7 @@ use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 use crate::suggest::Names;
 
 /// Directories in the format of the OCI image layout.
@@ -269,7 +270,7 @@ impl Source for DirectorySource {
 
     fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
         // The lock is held meanwhile: others need the same answer.
-        let mut known = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.referrers);
         let scope = (!self.store.shares_manifests(repository)).then(|| repository.clone());
         let all = match known.get(&scope) {
             Some(all) => Arc::clone(all),
