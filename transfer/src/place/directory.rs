@@ -73,7 +73,7 @@ pub(super) fn source(
     format: Option<Format>,
 ) -> Result<Arc<dyn Source>, Fault> {
     let store = opener.directory(place, format);
-    let store = store.map_err(|error| Fault::store(Side::Source, error))?;
+    let store = store.map_err(at_source)?;
     Ok(Arc::new(DirectorySource::new(store)))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn sink(
     format: Option<Format>,
 ) -> Result<Arc<dyn Sink>, Fault> {
     let store = options.opener.directories(place, format).create(place.path());
-    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    let store = store.map_err(at_destination)?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn look(
         return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
     }
     let store = options.opener.directories(place, format).open(path);
-    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    let store = store.map_err(at_destination)?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
 
@@ -141,6 +141,14 @@ pub(super) fn check_folders_above(path: &Path) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+fn at_source(error: StoreError) -> Fault {
+    Fault::store(Side::Source, error)
+}
+
+fn at_destination(error: StoreError) -> Fault {
+    Fault::store(Side::Destination, error)
 }
 
 fn refusal(error: StoreError) -> Refusal {
@@ -210,10 +218,7 @@ impl DirectorySource {
 
     /// A blob's file, from an offset on.
     fn stored(&self, blob: &Descriptor, offset: u64) -> Result<File, Fault> {
-        let file = self
-            .store
-            .open_blob(&blob.digest)
-            .map_err(|error| Fault::store(Side::Source, error))?;
+        let file = self.store.open_blob(&blob.digest).map_err(at_source)?;
         let Some(mut file) = file else {
             let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
             return Err(Fault::refused(Some(Side::Source), message)
@@ -222,7 +227,7 @@ impl DirectorySource {
         check_size(&self.store, &file, blob)?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| {
             let path = self.store.blob_path(&blob.digest);
-            Fault::store(Side::Source, reading(&path)(error))
+            at_source(reading(&path)(error))
         })?;
         Ok(file)
     }
@@ -237,7 +242,7 @@ impl Source for DirectorySource {
         let found = self
             .store
             .resolve(image.repository(), &image.identifier())
-            .map_err(|error| Fault::store(Side::Source, error))?;
+            .map_err(at_source)?;
         if let Some(digest) = found {
             return Ok(digest);
         }
@@ -258,7 +263,7 @@ impl Source for DirectorySource {
 
     fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
         let found = self.store.manifest(repository, digest);
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
@@ -276,7 +281,7 @@ impl Source for DirectorySource {
             Some(all) => Arc::clone(all),
             None => {
                 let all = self.store.all_referrers(repository);
-                let all = Arc::new(all.map_err(|error| Fault::store(Side::Source, error))?);
+                let all = Arc::new(all.map_err(at_source)?);
                 known.insert(scope, Arc::clone(&all));
                 all
             }
@@ -286,7 +291,7 @@ impl Source for DirectorySource {
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
         let found = self.store.resolve(repository, &tag.clone().into());
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn open_blob(
@@ -303,17 +308,17 @@ impl Source for DirectorySource {
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         let found = self.store.has_blob(blob);
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn listing(&self) -> Result<Listing, Fault> {
         let listing = self.store.listing();
-        listing.map_err(|error| Fault::store(Side::Source, error))
+        listing.map_err(at_source)
     }
 
     fn images(&self) -> Result<Vec<StoredImage>, Fault> {
         let images = self.store.images();
-        let images = images.map_err(|error| Fault::store(Side::Source, error))?;
+        let images = images.map_err(at_source)?;
         Ok(images.collect())
     }
 
@@ -330,7 +335,7 @@ impl Source for DirectorySource {
             other => other.to_string(),
         };
         let path = self.store.blob_path(&blob.digest);
-        let fault = Fault::store(Side::Source, StoreError::Damaged { path, reason });
+        let fault = at_source(StoreError::Damaged { path, reason });
         Some(fault.with_hint(format!(
             "`transload verify --repair {}` fetches it again where its registry can be reached",
             self.store.root().display()
@@ -365,7 +370,7 @@ fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault
     let path = store.blob_path(&blob.digest);
     let length = file
         .metadata()
-        .map_err(|error| Fault::store(Side::Source, reading(&path)(error)))?
+        .map_err(|error| at_source(reading(&path)(error)))?
         .len();
     if length == blob.size {
         return Ok(());
