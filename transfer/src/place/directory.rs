@@ -16,6 +16,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 pub(super) use share::takes_no_room;
 pub(crate) use sink::DirectorySink;
 
+use super::tagged::missing_image;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
@@ -192,18 +193,11 @@ impl DirectorySource {
     }
 
     fn missing_image(&self, image: &Reference) -> Fault {
-        let fault = Fault::refused(
-            Some(Side::Source),
-            format!("{} has no image {image}", self.store.root().display()),
-        );
         let names = self.names.get_or_init(|| {
             let images = self.store.images().into_iter().flatten();
             Names::new(images.map(|image| image.reference))
         });
-        match names.near(image).as_slice() {
-            [] => fault.with_hint("`transload list` shows what the directory holds"),
-            near => fault.with_hint(format!("it has {}", near.join(", "))),
-        }
+        missing_image(self.store.root().display(), "directory", image, names)
     }
 
     fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
