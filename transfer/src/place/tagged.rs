@@ -48,21 +48,20 @@ impl TaggedImages {
         image: &Reference,
         has: impl FnOnce(&Digest) -> Result<bool, Fault>,
     ) -> Result<Digest, Fault> {
-        match (image.tag(), image.digest()) {
-            (Some(tag), _) => {
-                if let Some(digest) = self.find(image.repository(), tag) {
-                    return Ok(digest.clone());
-                }
-            }
-            (None, Some(digest)) if has(digest)? => return Ok(digest.clone()),
-            _ => {}
+        let found = match (image.tag(), image.digest()) {
+            (Some(tag), _) => self.find(image.repository(), tag),
+            (None, Some(digest)) if has(digest)? => Some(digest),
+            _ => None,
+        };
+        if let Some(digest) = found {
+            return Ok(digest.clone());
         }
-        let found = by_tag_alone(&self.place, image, || Ok(self.images.clone()))?;
+        if let Some(found) = by_tag_alone(&self.place, image, || Ok(self.images.clone()))? {
+            return Ok(found.digest);
+        }
         let names = || Names::new(self.images.iter().map(|image| image.reference.clone()));
-        found.map(|found| found.digest).ok_or_else(|| {
-            let names = self.names.get_or_init(names);
-            missing_image(&self.place, self.noun, image, names)
-        })
+        let names = self.names.get_or_init(names);
+        Err(missing_image(&self.place, self.noun, image, names))
     }
 
     /// The digest of the first image with this tag.
