@@ -23,7 +23,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R
             let at = next.fetch_add(1, Ordering::Relaxed);
             items.get(at).zip(results.get(at))
         } {
-            *lock(&result) = Some(panics::caught(|| work(item)));
+            *lock(result) = Some(panics::caught(|| work(item)));
         }
     };
     let image = current_image::with(|image| image.map(str::to_owned));
