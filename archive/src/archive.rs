@@ -349,16 +349,7 @@ impl Archive {
                 digests.extend(children.map(|child| child.digest.clone()));
             }
         }
-        let mut by_subject: HashMap<Digest, Vec<Descriptor>> = HashMap::new();
-        for digest in digests {
-            if let Ok(Some(manifest)) = self.manifest(&digest)
-                && let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer())
-            {
-                let known = by_subject.entry(subject.digest.clone()).or_default();
-                known.push(referrer);
-            }
-        }
-        by_subject
+        referrers_by_subject(digests.iter().filter_map(|digest| self.manifest(digest).ok()?))
     }
 
     /// Returns a blob's size in bytes; none if it isn't there.
@@ -472,4 +463,18 @@ pub(crate) fn distinct(images: Vec<ArchivedImage>) -> Vec<ArchivedImage> {
     let mut seen = HashSet::new();
     let is_new = |image: &ArchivedImage| seen.insert((image.name.clone(), image.root.digest.clone()));
     images.into_iter().filter(is_new).collect()
+}
+
+/// What refers to a manifest among these, by its subject.
+pub(crate) fn referrers_by_subject(
+    manifests: impl Iterator<Item = RawManifest>,
+) -> HashMap<Digest, Vec<Descriptor>> {
+    let mut by_subject: HashMap<Digest, Vec<Descriptor>> = HashMap::new();
+    for manifest in manifests {
+        if let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer()) {
+            let known = by_subject.entry(subject.digest.clone()).or_default();
+            known.push(referrer);
+        }
+    }
+    by_subject
 }

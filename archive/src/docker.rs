@@ -24,21 +24,18 @@ pub(crate) struct Listed {
     /// The config's entry.
     pub config: String,
     /// Its names, such as `alpine:3.19`.
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "or_default")]
     pub repo_tags: Vec<String>,
     /// The layers' entries, lowest first.
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "or_default")]
     pub layers: Vec<String>,
 }
 
-/// Docker writes `null` for an empty list.
-fn or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+/// Go programs write `null` for an empty list.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// Reads a `manifest.json`.
-pub(crate) fn parse(text: &[u8]) -> Result<Vec<Listed>, String> {
-    from_json(text)
 }
 
 /// Reads a document, if it has no more entries than a list of images may have.
@@ -55,7 +52,7 @@ pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Str
 /// Reads the archive's list; none where it has none.
 pub(crate) fn listed(archive: &Archive) -> Result<Vec<Listed>, Error> {
     let text = archive.document(MANIFEST)?;
-    let listed = text.map_or(Ok(Vec::new()), |text| parse(&text));
+    let listed = text.map_or(Ok(Vec::new()), |text| from_json(&text));
     listed.map_err(|reason| Error::entry(&archive.path, MANIFEST, reason))
 }
 

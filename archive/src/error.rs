@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use transload_reference::{Digest, ManifestError, Reference, VerifyError, printable};
 
 /// How many characters of a reason are shown: it may quote the archive.
-const LONGEST_REASON: usize = 300;
+pub(crate) const LONGEST_REASON: usize = 300;
 
 /// How many characters of an entry's name are shown.
 pub(crate) const LONGEST_NAME: usize = 120;
@@ -249,7 +249,7 @@ impl Error {
 }
 
 /// A path as a terminal may show it.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     printable(&path.display().to_string(), usize::MAX).into_owned()
 }
 

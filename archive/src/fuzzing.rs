@@ -49,7 +49,7 @@ pub fn index(text: &[u8]) -> Result<Vec<ArchivedImage>, Error> {
 /// Where it is none.
 pub fn docker(text: &[u8]) -> Result<Vec<u8>, Error> {
     let refused = |reason| Error::entry(Path::new("fuzzed.tar"), docker::MANIFEST, reason);
-    let images = docker::parse(text).map_err(refused)?;
+    let images: Vec<docker::Listed> = docker::from_json(text).map_err(refused)?;
     serde_json::to_vec(&images).map_err(|error| refused(error.to_string()))
 }
 

@@ -2,11 +2,11 @@
 //!
 //! [image specification, "Image Layout"]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use transload_reference::{Descriptor, Digest, Reference, Tag};
 
 use crate::archive::{Contents, distinct};
-use crate::docker::from_json;
+use crate::docker::{from_json, or_default};
 use crate::{Archive, ArchivedImage, Error, OpenOptions, combined};
 
 pub(crate) const LAYOUT: &str = "oci-layout";
@@ -52,16 +52,11 @@ fn check_version(text: &[u8]) -> Result<(), String> {
 pub(crate) fn images(text: &[u8]) -> Result<Vec<ArchivedImage>, String> {
     #[derive(Deserialize)]
     struct IndexJson {
-        #[serde(deserialize_with = "or_null")]
+        #[serde(deserialize_with = "or_default")]
         manifests: Vec<Descriptor>,
     }
     let index: IndexJson = from_json(text)?;
     Ok(index.manifests.iter().map(image).collect())
-}
-
-/// An empty list that a Go program wrote is `null`; a missing one is none.
-fn or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 fn image(entry: &Descriptor) -> ArchivedImage {

@@ -1,6 +1,5 @@
 //! Writing an archive to a file: blobs in any order and from many threads, each at its own place.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -17,7 +16,7 @@ use crate::room::{FileSet, Located, Room, Span, State};
 use crate::{BlobWriter, Error, Plan};
 
 /// What stands behind the archive's name until it is whole.
-const PARTIAL: &str = ".partial";
+pub(crate) const PARTIAL: &str = ".partial";
 
 /// How an archive is written.
 #[derive(Debug, Clone, Default)]
@@ -40,9 +39,7 @@ impl CreateOptions {
     pub fn create(&self, path: impl AsRef<Path>, plan: Plan) -> Result<Writer, Error> {
         let path = path.as_ref();
         check_target(path)?;
-        let mut name: OsString = path.as_os_str().to_owned();
-        name.push(PARTIAL);
-        let partial = PathBuf::from(name);
+        let partial = with_partial(path);
         let file = open_locked(&partial)?;
         begin(&file, &plan).map_err(Error::io("writing", &partial))?;
         let file = Arc::new(file);
@@ -60,6 +57,13 @@ impl CreateOptions {
             plan,
         })
     }
+}
+
+/// Where a file is until it is whole.
+pub(crate) fn with_partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(PARTIAL);
+    name.into()
 }
 
 /// A blob of a plan with its place.

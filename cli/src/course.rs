@@ -76,8 +76,7 @@ impl Turns for CourseOfRun<'_> {
             }
             Bound::Wrong(told) => {
                 let fault = |(message, hint): (String, Option<String>)| {
-                    hint.into_iter()
-                        .fold(Fault::refused(None, message), Fault::with_hint)
+                    Fault::refused(None, message).maybe_hint(hint)
                 };
                 Turn::Refuse(told.into_iter().map(fault).collect())
             }

@@ -117,6 +117,11 @@ impl ImagePattern {
         self.0
     }
 
+    /// Whether an image that is called by its full name is chosen: any is where there is no pattern.
+    pub fn takes(pattern: Option<&ImagePattern>, name: &Reference) -> bool {
+        pattern.is_none_or(|pattern| pattern.0.is_match(&name.to_string()))
+    }
+
     /// Whether it matches the name as it was written, or what that stands for.
     pub fn matches(&self, written: &str, reference: &Reference) -> bool {
         self.0.is_match(written) || self.0.is_match(&reference.to_string())

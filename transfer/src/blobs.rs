@@ -1,11 +1,12 @@
 //! Who brings which blob: every digest moves once, however many images need it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use transload_reference::{Digest, Repository};
 
 use super::event::How;
+use crate::lock::lock;
 
 /// Where at a destination a blob is needed: in the whole of it (a store), or in one repository (a registry).
 pub type Scope = Option<Repository>;
@@ -75,7 +76,7 @@ pub struct Next {
 impl BlobMap {
     /// Says that an image needs a blob in a scope.
     pub fn claim(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Claim {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.entries);
         let entry = entries.entry(digest.clone()).or_default();
         if let Some(how) = entry.how(scope) {
             let size = entry.size;
@@ -96,7 +97,7 @@ impl BlobMap {
 
     /// Says that the blob is in this scope now, with so many bytes.
     pub fn arrived(&self, digest: &Digest, scope: &Scope, size: u64, how: How) -> Next {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.entries);
         let entry = entries.entry(digest.clone()).or_default();
         entry.size = size;
         let is_first = entry.first.is_none();
@@ -128,13 +129,13 @@ impl BlobMap {
 
     /// Says that the image doesn't bring the blob into this scope. The first who waits tries in its turn, from its own source.
     pub fn failed(&self, digest: &Digest, scope: &Scope, image: ImageId) -> Next {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.entries);
         entries.entry(digest.clone()).or_default().failed(scope, image)
     }
 
     /// Forgets that blobs are in a scope: the next image that needs one looks it up, and brings it where it is missing.
     pub fn forget(&self, digests: &[&Digest], scope: &Scope) {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.entries);
         for digest in digests {
             if let Some(entry) = entries.get_mut(*digest) {
                 entry.first.take_if(|(first, _)| first == scope);
@@ -146,7 +147,7 @@ impl BlobMap {
     /// Says that the image brings nothing any more, and returns who goes on with each of its blobs.
     pub fn abandon(&self, image: ImageId) -> Vec<(Digest, Next)> {
         let mut next = Vec::new();
-        for (digest, entry) in self.lock().iter_mut() {
+        for (digest, entry) in lock(&self.entries).iter_mut() {
             let moving = entry.open.iter().flat_map(|open| &open.moving);
             let own = moving.filter(|(_, by)| **by == image);
             let scopes: Vec<Scope> = own.map(|(scope, _)| scope.clone()).collect();
@@ -155,10 +156,6 @@ impl BlobMap {
             }
         }
         next
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

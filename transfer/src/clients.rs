@@ -64,8 +64,7 @@ pub fn open(
         return local.open(&options.cancel);
     }
     let client = client(job, options, observer).map_err(|error| {
-        let fault = Fault::refused(Some(Side::Source), error.kind().to_string());
-        error.hint().into_iter().fold(fault, Fault::with_hint)
+        Fault::refused(Some(Side::Source), error.kind().to_string()).maybe_hint(error.hint())
     })?;
     open_source(&client, &Opener::new(&options.cancel), place)
 }

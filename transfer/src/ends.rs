@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use transload_layout_store::disk::filesystem;
 use transload_reference::Registry;
@@ -21,6 +21,7 @@ use super::tagging::Tagging;
 use super::waiting::Waiting;
 use crate::bundle::BundleChoice;
 use crate::job::Job;
+use crate::lock::lock;
 
 /// A destination with everything that a run knows about it: who brings which blob, the space that is reserved, the locks on its manifests.
 pub(crate) struct DestinationState {
@@ -66,7 +67,7 @@ impl DestinationState {
 
     /// The images that were taken as there without looking up their blobs.
     pub fn unchecked(&self) -> MutexGuard<'_, Vec<ImageId>> {
-        self.unchecked.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.unchecked)
     }
 }
 

@@ -11,7 +11,7 @@ mod repair;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ use super::shares::{DestinationId, Shares};
 use super::space::SpaceReservation;
 use super::worker_pool::WorkerPool;
 use crate::job::{Job, Target};
+use crate::lock::lock;
 use crate::panics::{self, Panicked};
 
 /// How soon, at first and in the long run, it is looked again whether registries are asked for more at once by now, so that more workers are
@@ -199,16 +200,13 @@ impl<'a> Executor<'a> {
     /// Tells a warning that belongs to no image.
     fn warn(&self, text: &str) {
         self.observer.event(&Event::Warning { text });
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = lock(&self.warnings);
         warnings.push(text.to_owned());
     }
 
     /// The warnings that were told and belong to no image.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.warnings).clone()
     }
 
     /// The images' image_tasks.

@@ -163,6 +163,14 @@ impl Fault {
         self
     }
 
+    /// Returns the fault with what to do about it, where that is known.
+    pub fn maybe_hint(self, hint: Option<impl Into<String>>) -> Fault {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+
     /// Returns the fault as one of this side.
     pub(crate) fn on(self, side: Side) -> Fault {
         Fault {

@@ -2,9 +2,10 @@
 //! every other image would learn with requests of its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use super::blobs::ImageId;
+use crate::lock::lock;
 
 /// The images of each project that wait for its first one.
 #[derive(Default)]
@@ -19,7 +20,7 @@ struct Project {
 impl Followers {
     /// Whether an image of this project may begin: the first one, or any once that was [released](Self::release). Another is kept until then.
     pub fn may_begin(&self, project: &str, image: ImageId) -> bool {
-        let mut projects = self.lock();
+        let mut projects = lock(&self.0);
         let Some(known) = projects.get_mut(project) else {
             let first = Project {
                 first: image,
@@ -39,13 +40,9 @@ impl Followers {
 
     /// Returns the images that waited for this one, if it is the first of its project: they may begin now.
     pub fn release(&self, image: ImageId) -> Vec<ImageId> {
-        let mut projects = self.lock();
+        let mut projects = lock(&self.0);
         let first = projects.values_mut().find(|known| known.first == image);
         first.and_then(|known| known.waiting.take()).unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Project>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

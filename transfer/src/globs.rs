@@ -52,7 +52,7 @@ pub(super) fn expand<'a>(
                 ..
             }) => {
                 let fault = Fault::refused(Some(Side::Source), format!("{}: {message}", glob.place()));
-                refused.push((glob, hint.into_iter().fold(fault, Fault::with_hint)));
+                refused.push((glob, fault.maybe_hint(hint)));
             }
             Err(Refusal { message, hint, .. }) => wrong.push_at(glob, message, hint),
         }

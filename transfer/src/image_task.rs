@@ -1,7 +1,7 @@
 //! One image's copy: its source, its destination and its progress.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use transload_reference::{Descriptor, Digest};
@@ -13,6 +13,7 @@ use super::outcome::{ImageOutcome, Status, Tally};
 use super::place::{Expected, Presence, Source};
 use super::plan::{Attached, Plan};
 use super::prepare::Mapping;
+use crate::lock::lock;
 use crate::panics;
 
 /// The copy of one image.
@@ -61,7 +62,7 @@ impl ImageTask {
 
     /// Begins it, or begins it anew.
     pub fn start(&self) {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         progress.attempts += 1;
         progress
             .started
@@ -71,7 +72,7 @@ impl ImageTask {
     /// Takes note that a blob begins to move behind so many bytes. What is there when this run first begins with it is of an earlier
     /// one, unless the blob is begun anew later.
     pub fn begins(&self, digest: &Digest, offset: u64) {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         let kept = progress.kept.entry(digest.clone()).or_insert(offset);
         *kept = offset.min(*kept);
     }
@@ -79,7 +80,7 @@ impl ImageTask {
     /// Takes the plan. Until [`ImageTask::blob_is_there`] has been called once more than there are blobs, the image isn't complete.
     pub fn planned(&self, plan: Plan) -> Arc<Plan> {
         let plan = Arc::new(plan);
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         progress.pending = plan.blobs.len() + 1;
         progress.plan = Some(Arc::clone(&plan));
         plan
@@ -87,7 +88,7 @@ impl ImageTask {
 
     /// Takes the plan of an image of which everything is there.
     pub fn already_there(&self, plan: Plan) {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         for blob in &plan.blobs {
             progress
                 .settled
@@ -99,14 +100,14 @@ impl ImageTask {
 
     /// Whether this run changed anything for the image: a blob or manifest that wasn't there, or what its tag stands for.
     pub fn has_changed(&self) -> bool {
-        let progress = self.lock();
+        let progress = lock(&self.progress);
         let presence = progress.plan.as_ref().map(|plan| plan.presence);
         progress.lacked || presence.is_none_or(|presence| presence == Presence::Incomplete)
     }
 
     /// What is to be expected of the destination when a blob is brought.
     pub fn expected(&self) -> Expected {
-        let progress = self.lock();
+        let progress = lock(&self.progress);
         match &progress.plan {
             _ if progress.is_repair => Expected::Lost,
             Some(plan) if plan.was_published => Expected::There,
@@ -116,7 +117,7 @@ impl ImageTask {
 
     /// Begins anew with the blobs of an image whose manifest was refused for lack of them. Returns whether it wasn't refused before.
     pub fn begin_repair(&self) -> bool {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         let Some(plan) = progress.plan.clone().filter(|_| !progress.is_repair) else {
             return false;
         };
@@ -129,7 +130,7 @@ impl ImageTask {
 
     /// Undoes the end of an image that was taken as there.
     pub fn reopen(&self) {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         *progress = Progress {
             started: progress.started,
             // It is begun again, and it is the same try.
@@ -139,7 +140,7 @@ impl ImageTask {
     }
 
     pub fn plan(&self) -> Option<Arc<Plan>> {
-        self.lock().plan.clone()
+        lock(&self.progress).plan.clone()
     }
 
     /// What its manifests say of a blob; none where they don't name it, or aren't known yet.
@@ -150,12 +151,12 @@ impl ImageTask {
 
     /// Notes how another image found or brought a blob that this one needs.
     pub fn shares(&self, how: How) {
-        self.lock().lacked |= how != How::Present;
+        lock(&self.progress).lacked |= how != How::Present;
     }
 
     /// Counts a blob that is there now (none for the plan itself). Whether the image is complete by that.
     pub fn blob_is_there(&self, blob: Option<(&Descriptor, How)>) -> bool {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         if progress.outcome.is_some() {
             return false;
         }
@@ -172,14 +173,14 @@ impl ImageTask {
 
     /// Drops the manifests, which the file that is the destination was laid out with. There may be thousands of images.
     pub fn forget_manifests(&self) {
-        if let Some(plan) = &mut self.lock().plan {
+        if let Some(plan) = &mut lock(&self.progress).plan {
             Arc::make_mut(plan).manifests = Vec::new();
         }
     }
 
     /// Drops the manifests and blobs, which are at the destination, while the image waits for its tag or its file.
     pub fn forget_parts(&self) {
-        if let Some(plan) = &mut self.lock().plan {
+        if let Some(plan) = &mut lock(&self.progress).plan {
             let plan = Arc::make_mut(plan);
             (plan.manifests, plan.blobs) = Default::default();
         }
@@ -187,29 +188,29 @@ impl ImageTask {
 
     /// Notes that its blobs and manifests are written, and its destination waits for others.
     pub fn written(&self) {
-        self.lock().is_written = true;
+        lock(&self.progress).is_written = true;
     }
 
     /// Whether its blobs and manifests are written, and its destination waits for others.
     pub fn is_written(&self) -> bool {
-        self.lock().is_written
+        lock(&self.progress).is_written
     }
 
     /// Whether it is over and failed.
     pub fn has_failed(&self) -> bool {
-        let progress = self.lock();
+        let progress = lock(&self.progress);
         let outcome = progress.outcome.as_ref();
         outcome.is_some_and(|outcome| matches!(outcome.status, Status::Failed(_) | Status::Interrupted))
     }
 
     /// Whether it is over, one way or the other.
     pub fn is_over(&self) -> bool {
-        self.lock().outcome.is_some()
+        lock(&self.progress).outcome.is_some()
     }
 
     /// Ends it; the first end counts. The outcome, if this was the first.
     pub fn end(&self, status: Status) -> Option<ImageOutcome> {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         if progress.outcome.is_some() {
             return None;
         }
@@ -226,7 +227,7 @@ impl ImageTask {
 
     /// Forgets a failure that another try may mend. Whether there was one.
     pub fn renew(&self) -> bool {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         let failed = matches!(&progress.outcome, Some(outcome) if is_worth_another_try(&outcome.status));
         if failed {
             *progress = Progress {
@@ -243,7 +244,7 @@ impl ImageTask {
 
     /// What became of it, in a run that was stopped or not.
     pub fn into_outcome(self, is_stopped: bool) -> ImageOutcome {
-        let mut progress = self.lock();
+        let mut progress = lock(&self.progress);
         let outcome = progress.outcome.take().map(|outcome| *outcome);
         outcome.unwrap_or_else(|| {
             let status = if is_stopped {
@@ -285,10 +286,6 @@ impl ImageTask {
                 .unwrap_or_default(),
             ..blank
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -29,6 +29,7 @@ mod globs;
 mod image_task;
 pub mod inventory;
 pub mod job;
+mod lock;
 pub mod maintenance;
 mod manifest_locks;
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! is refused if it comes in that moment.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use transload_reference::{Digest, Repository};
 
 use super::blobs::ImageId;
+use crate::lock::lock;
 
 /// The manifests of one destination that are being written or were, and the images that wait for one.
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ impl ManifestLocks {
     /// Locks these manifests of a repository, all or none. Returns whether the image has its locks. If another image has one of them,
     /// this one waits: [`ManifestLocks::unlock`] returns it once it has its locks, and asking again says so.
     pub fn lock(&self, image: ImageId, repository: &Repository, manifests: &[&Digest]) -> bool {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         if inner.granted.remove(&image) {
             return true;
         }
@@ -52,19 +53,19 @@ impl ManifestLocks {
     /// Whether an image of this run has written a manifest.
     pub fn is_written(&self, repository: &Repository, manifest: &Digest) -> bool {
         let key = (repository.clone(), manifest.clone());
-        self.inner().written.contains(&key)
+        lock(&self.inner).written.contains(&key)
     }
 
     /// Records a manifest that was written.
     pub fn wrote(&self, repository: &Repository, manifest: &Digest) {
-        self.inner()
+        lock(&self.inner)
             .written
             .insert((repository.clone(), manifest.clone()));
     }
 
     /// Unlocks an image's manifests. Returns the images that have their locks now.
     pub fn unlock(&self, image: ImageId) -> Vec<ImageId> {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         let mut freed = Vec::new();
         inner.granted.remove(&image);
         for key in inner.held.remove(&image).unwrap_or_default() {
@@ -87,10 +88,6 @@ impl ManifestLocks {
             }
         }
         next
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +156,7 @@ mod tests {
             assert_eq!(locks.unlock(image - 1), [image]);
         }
         assert_eq!(locks.unlock(3999), [0; 0]);
-        assert!(locks.inner().locked.is_empty() && locks.inner().held.is_empty());
+        assert!(lock(&locks.inner).locked.is_empty() && lock(&locks.inner).held.is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::thread;
 
 use super::current_image;
 use crate::fault::Fault;
+use crate::lock::lock;
 use crate::panics::{self, Panicked};
 
 /// The most items in work at once.
@@ -22,7 +23,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R
             let at = next.fetch_add(1, Ordering::Relaxed);
             items.get(at).zip(results.get(at))
         } {
-            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(panics::caught(|| work(item)));
+            *lock(result) = Some(panics::caught(|| work(item)));
         }
     };
     let image = current_image::with(|image| image.map(str::to_owned));

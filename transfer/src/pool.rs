@@ -2,10 +2,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rayon::{Scope, ThreadBuilder, ThreadPool, ThreadPoolBuilder};
+
+use crate::lock::lock;
 
 /// A pool whose threads begin late: those that have nothing to do look for work again and again, and many are never needed.
 pub(crate) struct Pool {
@@ -82,10 +84,6 @@ impl Pool {
     pub fn scope<'scope, T>(&self, work: impl FnOnce(&Scope<'scope>) -> T) -> T {
         self.pool.in_place_scope(work)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Which piece of work comes next.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 /// A blob of fewer bytes takes little longer than the request for it does on its way.
 const SMALL: u64 = 1 << 20;
@@ -117,7 +119,7 @@ impl<P, B, R> Queue<P, B, R> {
 
     /// Adds a piece of work. How many there are now.
     pub fn push(&self, work: Work<P, B, R>) -> usize {
-        let mut lanes = self.lock();
+        let mut lanes = lock(&self.lanes);
         match work {
             Work::Plan(image) => lanes.plan.push_back(image),
             Work::Claim(image) => lanes.claim.push_back(image),
@@ -130,7 +132,7 @@ impl<P, B, R> Queue<P, B, R> {
 
     /// Takes the next piece of work.
     pub fn pop(&self) -> Option<Work<P, B, R>> {
-        let mut lanes = self.lock();
+        let mut lanes = lock(&self.lanes);
         if let Some(image) = lanes.publish.pop_front() {
             return Some(Work::Publish(image));
         }
@@ -153,7 +155,7 @@ impl<P, B, R> Queue<P, B, R> {
 
     /// How many pieces of work there are, ranges aside.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        lock(&self.lanes).len()
     }
 
     /// Whether there is nothing to do but to fetch ranges.
@@ -163,12 +165,8 @@ impl<P, B, R> Queue<P, B, R> {
 
     /// Whether there is nothing to do at all.
     pub fn has_nothing(&self) -> bool {
-        let lanes = self.lock();
+        let lanes = lock(&self.lanes);
         lanes.len() == 0 && lanes.ranges.is_empty()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Lanes<P, B, R>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

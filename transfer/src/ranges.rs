@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use transload_layout_store::parts::Parts;
@@ -16,6 +16,7 @@ use transload_reference::{Descriptor, Digest, Repository};
 
 use super::fault::{Fault, Side};
 use super::place::{CHUNK, Source, read_fault};
+use crate::lock::{lock, wait, wait_for};
 
 /// The smallest piece, in bytes: a request costs a round trip.
 const LEAST_PIECE: u64 = 1 << 20;
@@ -172,7 +173,7 @@ impl RangeFetch {
 
     /// The next step of the owner, who has all bytes before `position`. A range that it is to fetch is taken for it.
     pub fn next(&self, position: u64) -> Result<Next, Fault> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if let Some(End::Failed(fault)) = &state.end {
             return Err(fault.clone());
         }
@@ -199,7 +200,7 @@ impl RangeFetch {
 
     /// Gives back the range that the owner took and leaves to others.
     pub fn give_back(&self, range: Range<u64>) {
-        self.lock().give_back(range);
+        lock(&self.state).give_back(range);
         self.changed.notify_all();
     }
 
@@ -208,7 +209,7 @@ impl RangeFetch {
     pub fn piece_size(&self, left: u64, rate: f64, busy: usize, idle: usize) -> Option<u64> {
         let is_slow = rate > 0.0 && rate < FAST && rate * (busy as f64) < ENOUGH;
         let takes_time = left as f64 > rate * SOON;
-        if idle == 0 || !is_slow || !takes_time || left < LEAST_LEFT || self.lock().end.is_some() {
+        if idle == 0 || !is_slow || !takes_time || left < LEAST_LEFT || lock(&self.state).end.is_some() {
             return None;
         }
         let each = left / (idle as u64 + 1) / 2;
@@ -217,12 +218,12 @@ impl RangeFetch {
 
     /// Splits the gaps into pieces of this size from now on.
     pub fn split(&self, piece: u64) {
-        self.lock().piece = Some(piece);
+        lock(&self.state).piece = Some(piece);
     }
 
     /// Whether there are pieces for range workers.
     pub fn has_pieces(&self) -> bool {
-        let state = self.lock();
+        let state = lock(&self.state);
         state.piece.is_some() && state.end.is_none() && !state.gaps.is_empty()
     }
 
@@ -236,7 +237,7 @@ impl RangeFetch {
     }
 
     fn take_piece(&self) -> Option<Range<u64>> {
-        self.lock().take_piece()
+        lock(&self.state).take_piece()
     }
 
     /// Fetches a piece that was taken, as far as that goes.
@@ -256,27 +257,21 @@ impl RangeFetch {
     }
 
     fn is_ended(&self) -> bool {
-        matches!(self.lock().end, Some(End::Over | End::Failed(_)))
+        matches!(lock(&self.state).end, Some(End::Over | End::Failed(_)))
     }
 
     /// Waits until a piece is done, or some time has passed.
     pub fn wait(&self) {
-        let state = self.lock();
-        let waited = self.changed.wait_timeout(state, SLICE);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(wait_for(&self.changed, lock(&self.state), SLICE));
     }
 
     /// Lets nobody begin another piece, and waits for the range workers that are at one.
     pub fn end(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.end_by(End::Over);
         while state.busy > 0 {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.changed, state);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -328,7 +323,7 @@ impl Piece<'_> {
 
 impl Drop for Piece<'_> {
     fn drop(&mut self) {
-        let mut state = self.fetch.lock();
+        let mut state = lock(&self.fetch.state);
         state.busy -= 1;
         state.parts.remove(&self.range.start);
         if self.position > self.range.start {

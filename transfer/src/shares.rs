@@ -1,7 +1,8 @@
 //! Each destination's work in a queue of its own, so that one that stalls holds its share of the workers and no more.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
+use crate::lock::lock;
 use crate::queue::{Queue, Work};
 
 /// A destination's number within its job.
@@ -79,10 +80,6 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         lock(self.busy)[self.destination] -= 1;
     }
-}
-
-fn lock(busy: &Mutex<Vec<usize>>) -> MutexGuard<'_, Vec<usize>> {
-    busy.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

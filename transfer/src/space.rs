@@ -1,9 +1,10 @@
 //! Reserves space on the destination's filesystem. An image that doesn't fit is refused before any of its bytes move.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::bytes::Bytes;
 use super::fault::{Fault, Side};
+use crate::lock::lock;
 
 /// The bytes reserved on one filesystem and not yet written, in all directories.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Short {
 impl Space {
     /// Reserves bytes, if that many are free beside the reserved ones. `free` returns the free bytes, if they are known.
     pub fn reserve(&self, bytes: u64, free: impl FnOnce() -> Option<u64>) -> Result<(), Short> {
-        let mut owed = self.lock();
+        let mut owed = lock(&self.owed);
         if bytes > 0
             && let Some(free) = free()
             && owed.saturating_add(bytes) > free
@@ -49,12 +50,8 @@ impl Space {
     }
 
     fn give_back(&self, bytes: u64) {
-        let mut owed = self.lock();
+        let mut owed = lock(&self.owed);
         *owed = owed.saturating_sub(bytes);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,7 +73,7 @@ impl SpaceReservation {
 
     /// So many bytes of the blob are still to be written.
     pub fn shrink_to(&self, bytes: u64) {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = lock(&self.left);
         let written = left.saturating_sub(bytes);
         *left -= written;
         self.space.give_back(written);

@@ -5,11 +5,12 @@
 //! more are written at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use transload_reference::{Digest, Repository, Tag};
 
 use super::blobs::ImageId;
+use crate::lock::lock;
 
 /// The tags of one destination whose manifests are written, and that wait to be written themselves.
 #[derive(Debug, Default)]
@@ -34,21 +35,17 @@ impl Tagging {
     /// Adds a tag. Returns whether the caller has to write what waits: it asks for the [`next`](Self::next) until there is none.
     #[must_use]
     pub fn add(&self, repository: &Repository, tag: Waiting) -> bool {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         inner.waiting.entry(repository.clone()).or_default().push(tag);
         !std::mem::replace(&mut inner.is_being_written, true)
     }
 
     /// All waiting tags, to be written together. After none, the next that is added is somebody else's to write.
     pub fn next(&self) -> Option<BTreeMap<Repository, Vec<Waiting>>> {
-        let mut inner = self.inner();
+        let mut inner = lock(&self.inner);
         let next = std::mem::take(&mut inner.waiting);
         inner.is_being_written = !next.is_empty();
         inner.is_being_written.then_some(next)
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Work that waits for its turn, in an order.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 /// Work that can't be done yet, by its turn. No worker waits with it.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ impl<T> Waiting<T> {
             return Some(work);
         }
         // Whatever let its turn come meanwhile may have looked here before.
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.0);
         if waits(&work) {
             waiting.entry(turn).or_default().push(work);
             return None;
@@ -30,7 +32,7 @@ impl<T> Waiting<T> {
 
     /// Takes the first pieces of work, as far as their turn has come.
     pub fn release(&self, waits: impl Fn(&T) -> bool) -> Vec<T> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = lock(&self.0);
         let mut released = Vec::new();
         while let Some(first) = waiting.first_entry() {
             if first.get().iter().any(&waits) {

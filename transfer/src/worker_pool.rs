@@ -1,8 +1,10 @@
 //! Counts a job's workers: as many as its work needs and its registries serve, so that no thread starts only to wait.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use crate::lock::{lock, wait};
 
 /// Workers beyond the registries' permits. A registry's limit grows only while somebody waits for a permit.
 const RESERVE: usize = 4;
@@ -49,7 +51,7 @@ impl WorkerPool {
 
     /// Returns how many workers to spawn for this many queued items, and counts them as spawned. `bound` limits the total.
     pub fn workers_to_spawn(&self, pieces: usize, bound: usize) -> usize {
-        let mut ranks = self.lock();
+        let mut ranks = lock(&self.ranks);
         if pieces > 0 {
             self.changed.notify_one();
         }
@@ -63,7 +65,7 @@ impl WorkerPool {
     /// Waits until `take` gives an item, and returns it. Returns `None` once there is none and every worker is idle: the calling worker has
     /// left then.
     pub fn next<T>(&self, take: impl Fn() -> Option<T>) -> Option<(T, Busy<'_>)> {
-        let mut ranks = self.lock();
+        let mut ranks = lock(&self.ranks);
         loop {
             if let Some(work) = take() {
                 ranks.busy += 1;
@@ -73,7 +75,7 @@ impl WorkerPool {
                 self.leave(&mut ranks);
                 return None;
             }
-            ranks = self.changed.wait(ranks).unwrap_or_else(PoisonError::into_inner);
+            ranks = wait(&self.changed, ranks);
         }
     }
 
@@ -88,29 +90,25 @@ impl WorkerPool {
     /// Waits until all workers have left, at most this long. Returns whether they have.
     pub fn wait(&self, longest: Duration) -> bool {
         let is_there = |ranks: &mut Ranks| ranks.spawned > 0;
-        let waited = self.over.wait_timeout_while(self.lock(), longest, is_there);
+        let waited = self.over.wait_timeout_while(lock(&self.ranks), longest, is_there);
         let (ranks, _) = waited.unwrap_or_else(PoisonError::into_inner);
         ranks.spawned == 0
     }
 
     /// Returns how many workers haven't left.
     pub fn spawned(&self) -> usize {
-        self.lock().spawned
+        lock(&self.ranks).spawned
     }
 
     /// Returns how many workers have a piece of work.
     pub fn busy(&self) -> usize {
-        self.lock().busy
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Ranks> {
-        self.ranks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ranks).busy
     }
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        let mut ranks = self.0.lock();
+        let mut ranks = lock(&self.0.ranks);
         ranks.busy -= 1;
         if thread::panicking() {
             self.0.leave(&mut ranks);

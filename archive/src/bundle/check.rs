@@ -18,6 +18,7 @@ use super::read::read_bounded;
 use super::sums::{self, SUMS};
 use super::volume::{Content, END, Entry};
 use super::{Bundle, BundleError, DOCUMENT};
+use crate::error::shown;
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 256 << 10;
@@ -50,7 +51,7 @@ pub struct Spot {
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
+        write!(f, "{}", shown(&self.path))?;
         match &self.spot {
             Some(Spot {
                 offset,

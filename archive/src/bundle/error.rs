@@ -7,16 +7,14 @@ use transload_reference::printable;
 
 use super::sign::{SIGNATURE, Unsigned};
 use crate::Error;
-
-/// How many characters of a reason are shown: it may quote the bundle.
-const LONGEST_REASON: usize = 300;
+use crate::error::{LONGEST_REASON, shown};
 
 /// What went wrong, with the bundle's path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
     /// The filesystem refused.
-    #[error("{operation} {}: {source}", path.display())]
+    #[error("{operation} {}: {source}", shown(path))]
     Io {
         /// What was tried, such as "writing".
         operation: &'static str,
@@ -27,7 +25,7 @@ pub enum BundleError {
         source: io::Error,
     },
     /// The folder is no bundle, or one that can't be used.
-    #[error("{} can't be used: {reason}", path.display())]
+    #[error("{} can't be used: {reason}", shown(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -35,7 +33,10 @@ pub enum BundleError {
         reason: String,
     },
     /// The bundle is of a version that this program doesn't know.
-    #[error("{} is a bundle of version {version}; this transload reads versions 1 and 2", path.display())]
+    #[error(
+        "{} is a bundle of version {version}; this transload reads versions 1 and 2",
+        shown(path)
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -43,13 +44,13 @@ pub enum BundleError {
         version: u64,
     },
     /// The bundle has no signature.
-    #[error("{} isn't signed: it has no {}", path.display(), SIGNATURE)]
+    #[error("{} isn't signed: it has no {}", shown(path), SIGNATURE)]
     NotSigned {
         /// The folder.
         path: PathBuf,
     },
     /// The bundle's signature doesn't count.
-    #[error("{} isn't trusted: {source}", path.display())]
+    #[error("{} isn't trusted: {source}", shown(path))]
     Untrusted {
         /// The signature's file.
         path: PathBuf,
@@ -58,13 +59,13 @@ pub enum BundleError {
         source: Unsigned,
     },
     /// The bundle's list isn't the one that was signed.
-    #[error("{} isn't the one that was signed", path.display())]
+    #[error("{} isn't the one that was signed", shown(path))]
     Changed {
         /// The list.
         path: PathBuf,
     },
     /// The bundle can't be signed.
-    #[error("signing {}: {source}", path.display())]
+    #[error("signing {}: {source}", shown(path))]
     Unsigned {
         /// The folder.
         path: PathBuf,
@@ -79,13 +80,13 @@ pub enum BundleError {
         flaw: String,
     },
     /// The bundle lacks something, and can't be served.
-    #[error("{} is incomplete, and can't be served", path.display())]
+    #[error("{} is incomplete, and can't be served", shown(path))]
     Unserved {
         /// The folder.
         path: PathBuf,
     },
     /// Something else is where a bundle is to be written.
-    #[error("{} {reason}", path.display())]
+    #[error("{} {reason}", shown(path))]
     Occupied {
         /// The folder.
         path: PathBuf,

@@ -13,6 +13,7 @@ use super::document::{self, Carried, DifferenceRecord, Document};
 use super::sign::{SumsCheck, trusted_sums};
 use super::volume::{self, Entry, marker};
 use super::{BundleError, DOCUMENT, Difference, Held, Holdings};
+use crate::archive::referrers_by_subject;
 use crate::blob::Bytes;
 use crate::entries::Extent;
 use crate::{BlobReader, Error};
@@ -326,18 +327,8 @@ impl Bundle {
     /// nothing is known.
     pub fn referrers(&self, subject: &Digest) -> Vec<Descriptor> {
         let by_subject = self.referrers.get_or_init(|| {
-            let mut by_subject: HashMap<Digest, Vec<Descriptor>> = HashMap::new();
-            for thing in &self.document.manifests {
-                if let Ok(Some(manifest)) = self.manifest(&thing.digest)
-                    && let (Some(subject), Some(referrer)) = (manifest.view().subject(), manifest.referrer())
-                {
-                    by_subject
-                        .entry(subject.digest.clone())
-                        .or_default()
-                        .push(referrer);
-                }
-            }
-            by_subject
+            let all = self.document.manifests.iter();
+            referrers_by_subject(all.filter_map(|thing| self.manifest(&thing.digest).ok()?))
         });
         by_subject.get(subject).cloned().unwrap_or_default()
     }

@@ -17,10 +17,10 @@ use super::BundlePlan;
 use super::document::volume_name;
 use super::sums::{self, SUMS};
 use super::volume::{Content, END, Entry};
-use super::write::{partial, with_partial};
+use super::write::partial;
 use crate::Error;
 use crate::room::{FileSet, Room, Span};
-use crate::writer::name_whole;
+use crate::writer::{name_whole, with_partial};
 
 /// How many bytes are hashed at a time.
 const CHUNK: usize = 256 * 1024;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,11 +16,8 @@ use super::volume::entry_name;
 use super::volumes::Volumes;
 use super::{BundleError, BundlePlan, DOCUMENT, script};
 use crate::room::{Located, Room, Span, State};
-use crate::writer::{flush, flush_folder, open_locked};
+use crate::writer::{PARTIAL, flush, flush_folder, open_locked, with_partial};
 use crate::{BlobWrite, Error};
-
-/// What stands behind a file's name until it is whole.
-pub(crate) const PARTIAL: &str = ".partial";
 
 /// How a bundle is written.
 #[derive(Debug, Clone, Default)]
@@ -285,12 +282,6 @@ fn seal(folder: &Path, plan: &BundlePlan, mut sums: BTreeMap<String, Digest>) ->
 /// What a file is called until it is whole.
 pub(crate) fn partial(name: &str) -> String {
     format!("{name}{PARTIAL}")
-}
-
-pub(super) fn with_partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(PARTIAL);
-    name.into()
 }
 
 /// Writes a small file, whole or not at all.

@@ -166,7 +166,7 @@ fn registries(
         .images
         .into_iter()
         .map(|image| image.reference)
-        .filter(|image| pattern.is_none_or(|pattern| pattern.matches(&image.to_string(), image)))
+        .filter(|image| ImagePattern::takes(pattern, image))
         .map(ImageName::from)
         .collect();
     let job = jobs::repair(args, &images)?;

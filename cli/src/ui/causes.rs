@@ -226,8 +226,7 @@ mod tests {
             source: image.to_owned(),
             destination: format!("{image} in ./out"),
         };
-        let fault = Fault::refused(None, message);
-        let fault = hint.into_iter().fold(fault, Fault::with_hint);
+        let fault = Fault::refused(None, message).maybe_hint(hint);
         ImageOutcome::blank(route, Status::Failed(fault))
     }
 

@@ -146,10 +146,8 @@ fn look(
             return Ok((listed(path)?, None));
         }
     }
-    let location = Location::parse_argument(text).map_err(|error| {
-        let fault = refused(error.to_string());
-        error.hint().into_iter().fold(fault, Fault::with_hint)
-    })?;
+    let location = Location::parse_argument(text)
+        .map_err(|error| refused(error.to_string()).maybe_hint(error.hint()))?;
     let held = held_by(&location, job, options, observer);
     let (holdings, base) = held.map_err(|fault| match path.is_file() {
         true => fault.with_hint(BASES),
@@ -200,8 +198,7 @@ fn held_by(
         }
         (Location::Registry { registry, prefix }, _) => {
             let client = client(job, options, observer).map_err(|error| {
-                let fault = Fault::refused(Some(Side::Source), error.kind().to_string());
-                error.hint().into_iter().fold(fault, Fault::with_hint)
+                Fault::refused(Some(Side::Source), error.kind().to_string()).maybe_hint(error.hint())
             })?;
             let listed = Listed {
                 client: &client,

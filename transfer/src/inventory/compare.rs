@@ -252,10 +252,9 @@ pub fn compare_places(
         if !untagged {
             images = part_leftovers(images).0;
         }
-        let wanted = images.into_iter().filter(|image| {
-            let name = &image.reference;
-            pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
-        });
+        let wanted = images
+            .into_iter()
+            .filter(|image| ImagePattern::takes(pattern, &image.reference));
         Ok(wanted.map(|image| (image.reference, image.digest)).collect())
     };
     let (in_a, in_b) = (images(a)?, images(b)?);

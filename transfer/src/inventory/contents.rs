@@ -81,9 +81,8 @@ pub fn list(
         *users.entry(digest).or_default() += 1;
     }
     let is_wanted = |looked: &&Looked| {
-        let reference = &looked.image.reference;
         let has = |pattern: &PlatformPattern| looked.platforms.iter().any(|had| pattern.matches(had));
-        pattern.is_none_or(|pattern| pattern.matches(&reference.to_string(), reference))
+        ImagePattern::takes(pattern, &looked.image.reference)
             && (platforms.is_empty() || platforms.iter().any(has))
     };
     let mut distinct: HashMap<&Digest, u64> = HashMap::new();
@@ -124,10 +123,9 @@ pub fn names(source: &dyn Source, pattern: Option<&ImagePattern>) -> Result<Inve
     let mut images = listing.images;
     images.retain(|image| !belongs(source, image, |_| false));
     let all = images.len();
-    let wanted = images.into_iter().filter(|image| {
-        let name = &image.reference;
-        pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
-    });
+    let wanted = images
+        .into_iter()
+        .filter(|image| ImagePattern::takes(pattern, &image.reference));
     let entries = wanted.map(|image| Entry {
         reference: image.reference,
         digest: image.digest,

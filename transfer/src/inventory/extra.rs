@@ -55,7 +55,7 @@ pub(super) fn extra_images(
                 // What is no tag is nobody's image.
                 for tag in unknown.filter_map(|tag| tag.parse::<Tag>().ok()) {
                     let name = Reference::new(here.clone(), Some(tag.clone()), None);
-                    if pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), &name)) {
+                    if ImagePattern::takes(pattern, &name) {
                         names.push((Reference::new(there.clone(), Some(tag), None), name));
                     }
                 }

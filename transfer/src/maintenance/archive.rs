@@ -30,10 +30,7 @@ pub fn check(
     told: &(dyn Fn(Look) + Sync),
 ) -> Result<Health, Fault> {
     let mut images = source.listing()?.images;
-    images.retain(|image| {
-        let name = &image.reference;
-        pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
-    });
+    images.retain(|image| ImagePattern::takes(pattern, &image.reference));
     let mut health = Health {
         images: images.len(),
         ..Health::default()

@@ -10,6 +10,7 @@ use transload_layout_store::{Store, Verdict};
 use transload_reference::{Descriptor, Digest};
 
 use super::verify::Look;
+use crate::lock::lock;
 
 /// How many threads read for each core: while some wait for the disk, others hash.
 const READERS: usize = 2;
@@ -39,7 +40,7 @@ pub(super) fn read_all(
                 !is_cancelled()
             });
             told(Look::Read(blob.size.saturating_sub(read)));
-            let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut verdicts = lock(&verdicts);
             verdicts.insert((blob.digest.clone(), blob.size), verdict);
         }
     });

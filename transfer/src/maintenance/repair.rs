@@ -298,10 +298,7 @@ fn at_store(error: Error) -> Fault {
     match error {
         Error::Stopped { .. } => Fault::interrupted(),
         Error::Damaged { reason, .. } => Fault::refused(None, reason),
-        other => {
-            let fault = Fault::refused(None, other.to_string());
-            other.hint().into_iter().fold(fault, Fault::with_hint)
-        }
+        other => Fault::refused(None, other.to_string()).maybe_hint(other.hint()),
     }
 }
 

@@ -33,10 +33,7 @@ pub fn check_trust(
 ) -> Result<Vec<TrustedImage>, Fault> {
     // Images that a damaged directory can't tell of are found by a look at it.
     let mut images = source.listing()?.images;
-    images.retain(|image| {
-        let name = &image.reference;
-        pattern.is_none_or(|pattern| pattern.matches(&name.to_string(), name))
-    });
+    images.retain(|image| ImagePattern::takes(pattern, &image.reference));
     Ok(pool.install(|| {
         let images = images.into_par_iter();
         let checked = images.map(|image| {

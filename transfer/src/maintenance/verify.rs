@@ -198,8 +198,7 @@ impl<'a> Checkup<'a> {
     }
 
     fn is_wanted(&self, image: &Reference) -> bool {
-        self.pattern
-            .is_none_or(|pattern| pattern.matches(&image.to_string(), image))
+        ImagePattern::takes(self.pattern, image)
     }
 
     fn is_stopped(&self) -> bool {

@@ -7,7 +7,7 @@ mod stream;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use transload_archive::{Archive, Error, Layout};
 use transload_layout_store::Listing;
@@ -15,11 +15,8 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use super::directory::check_folders_above;
 use super::tagged::TaggedImages;
-use super::{
-    Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
-};
+use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
 use crate::fault::{Fault, Side};
-use crate::suggest::Names;
 use sink::ArchiveSink;
 
 pub(super) use sink::{NOT_LAID_OUT, bring, with_referrers};
@@ -185,14 +182,11 @@ pub(super) fn check_sink(place: &LocalPlace) -> Result<(), Refusal> {
 
 /// An archive that images are read from.
 pub(super) struct ArchiveSource {
-    place: LocalPlace,
     path: PathBuf,
     archive: Arc<Archive>,
     images: TaggedImages,
     /// What each root was made from that the archive doesn't have.
     made_from: HashMap<Digest, Digest>,
-    /// Its names, once an image is missing.
-    names: OnceLock<Names>,
 }
 
 impl ArchiveSource {
@@ -203,27 +197,11 @@ impl ArchiveSource {
             .filter_map(|image| Some((image.root.digest.clone(), image.made_from.clone()?)))
             .collect();
         Ok(ArchiveSource {
-            place: place.clone(),
             path: place.path().to_owned(),
             archive,
-            images: TaggedImages::new(images),
+            images: TaggedImages::new(place, "archive", images),
             made_from,
-            names: OnceLock::new(),
         })
-    }
-
-    fn missing_image(&self, image: &Reference) -> Fault {
-        let fault = Fault::refused(
-            Some(Side::Source),
-            format!("{} has no image {image}", self.path.display()),
-        );
-        let names = self
-            .names
-            .get_or_init(|| Names::new(self.images.all().iter().map(|image| image.reference.clone())));
-        match names.near(image).as_slice() {
-            [] => fault.with_hint("`transload list` shows what the archive holds"),
-            near => fault.with_hint(format!("it has {}", near.join(", "))),
-        }
     }
 
     fn lacks(&self, what: &str, digest: &Digest) -> Fault {
@@ -238,18 +216,8 @@ impl Source for ArchiveSource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        let tag = image.tag();
-        if let Some(digest) = tag.and_then(|tag| self.images.find(image.repository(), tag)) {
-            return Ok(digest.clone());
-        }
-        let digest = image.digest().filter(|_| image.tag().is_none());
-        match digest {
-            Some(digest) if self.archive.manifest(digest).map_err(at_source)?.is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, || Ok(self.images.all().to_vec()))? {
-                Some(found) => Ok(found.digest),
-                None => Err(self.missing_image(image)),
-            },
-        }
+        let has = |digest: &Digest| Ok(self.archive.manifest(digest).map_err(at_source)?.is_some());
+        self.images.resolve(image, has)
     }
 
     fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
@@ -325,9 +293,7 @@ impl Source for ArchiveSource {
     }
 
     fn listing(&self) -> Result<Listing, Fault> {
-        let mut listing = Listing::default();
-        listing.images = self.images.all().to_vec();
-        Ok(listing)
+        Ok(self.images.listing())
     }
 
     fn offers(&self) -> Offers<'_> {

@@ -5,7 +5,7 @@ mod sink;
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use transload_archive::bundle::{Bundle, DOCUMENT, Difference, Held, Holdings, Place};
 use transload_layout_store::{Listing, StoredImage};
@@ -15,11 +15,8 @@ use super::archive::ArchivedBlob;
 use super::directory::{check_folders_above, where_else};
 use super::source::{Absent, OpenBase};
 use super::tagged::TaggedImages;
-use super::{
-    Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
-};
+use super::{Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe};
 use crate::fault::{Fault, Side};
-use crate::suggest::Names;
 use rebuild::Bases;
 use sink::BundleSink;
 
@@ -114,8 +111,6 @@ struct BundleSource {
     /// Whether something that its images need isn't there.
     is_partial: bool,
     bases: Bases,
-    /// Its names, once an image is missing.
-    names: OnceLock<Names>,
 }
 
 impl BundleSource {
@@ -124,21 +119,10 @@ impl BundleSource {
         let images = images.map(|image| StoredImage::new(image.reference.clone(), image.digest.clone()));
         BundleSource {
             place: place.clone(),
-            images: TaggedImages::new(images.collect()),
+            images: TaggedImages::new(place, "bundle", images.collect()),
             is_partial: !bundle.is_complete(),
             bases: Bases::new(opener.clone()),
             bundle,
-            names: OnceLock::new(),
-        }
-    }
-
-    fn missing_image(&self, image: &Reference) -> Fault {
-        let message = format!("{} has no image {image}", self.place);
-        let fault = Fault::refused(Some(Side::Source), message);
-        let all = || Names::new(self.images.all().iter().map(|image| image.reference.clone()));
-        match self.names.get_or_init(all).near(image).as_slice() {
-            [] => fault.with_hint("`transload list` shows what the bundle holds"),
-            near => fault.with_hint(format!("it has {}", near.join(", "))),
         }
     }
 
@@ -179,18 +163,8 @@ impl Source for BundleSource {
     }
 
     fn resolve(&self, image: &Reference) -> Result<Digest, Fault> {
-        let tag = image.tag();
-        if let Some(digest) = tag.and_then(|tag| self.images.find(image.repository(), tag)) {
-            return Ok(digest.clone());
-        }
-        let digest = image.digest().filter(|_| image.tag().is_none());
-        match digest {
-            Some(digest) if self.bundle.find(digest).is_some() => Ok(digest.clone()),
-            _ => match by_tag_alone(&self.place, image, || Ok(self.images.all().to_vec()))? {
-                Some(found) => Ok(found.digest),
-                None => Err(self.missing_image(image)),
-            },
-        }
+        let has = |digest: &Digest| Ok(self.bundle.find(digest).is_some());
+        self.images.resolve(image, has)
     }
 
     fn root(&self, image: &Reference) -> Result<RawManifest, Fault> {
@@ -300,9 +274,7 @@ impl Source for BundleSource {
     }
 
     fn listing(&self) -> Result<Listing, Fault> {
-        let mut listing = Listing::default();
-        listing.images = self.images.all().to_vec();
-        Ok(listing)
+        Ok(self.images.listing())
     }
 
     fn offers(&self) -> Offers<'_> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use transload_layout_store::{Error as StoreError, Format, Listing, Store, StoredImage};
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
@@ -16,10 +16,12 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 pub(super) use share::takes_no_room;
 pub(crate) use sink::DirectorySink;
 
+use super::tagged::missing_image;
 use super::{
     Kind, LocalPlace, Offers, Opener, Refusal, Scheme, Sink, SinkOptions, Source, ToBe, by_tag_alone,
 };
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 use crate::suggest::Names;
 
 /// Directories in the format of the OCI image layout.
@@ -72,7 +74,7 @@ pub(super) fn source(
     format: Option<Format>,
 ) -> Result<Arc<dyn Source>, Fault> {
     let store = opener.directory(place, format);
-    let store = store.map_err(|error| Fault::store(Side::Source, error))?;
+    let store = store.map_err(at_source)?;
     Ok(Arc::new(DirectorySource::new(store)))
 }
 
@@ -83,7 +85,7 @@ pub(super) fn sink(
     format: Option<Format>,
 ) -> Result<Arc<dyn Sink>, Fault> {
     let store = options.opener.directories(place, format).create(place.path());
-    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    let store = store.map_err(at_destination)?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
 
@@ -98,7 +100,7 @@ pub(super) fn look(
         return Ok(Arc::new(ToBe::folder(path.to_owned(), options.link)));
     }
     let store = options.opener.directories(place, format).open(path);
-    let store = store.map_err(|error| Fault::store(Side::Destination, error))?;
+    let store = store.map_err(at_destination)?;
     Ok(Arc::new(DirectorySink::new(Arc::new(store)).with(options)))
 }
 
@@ -142,6 +144,14 @@ pub(super) fn check_folders_above(path: &Path) -> Result<(), Refusal> {
     }
 }
 
+fn at_source(error: StoreError) -> Fault {
+    Fault::store(Side::Source, error)
+}
+
+fn at_destination(error: StoreError) -> Fault {
+    Fault::store(Side::Destination, error)
+}
+
 fn refusal(error: StoreError) -> Refusal {
     Refusal::wrong(&error, error.hint())
 }
@@ -183,18 +193,11 @@ impl DirectorySource {
     }
 
     fn missing_image(&self, image: &Reference) -> Fault {
-        let fault = Fault::refused(
-            Some(Side::Source),
-            format!("{} has no image {image}", self.store.root().display()),
-        );
         let names = self.names.get_or_init(|| {
             let images = self.store.images().into_iter().flatten();
             Names::new(images.map(|image| image.reference))
         });
-        match names.near(image).as_slice() {
-            [] => fault.with_hint("`transload list` shows what the directory holds"),
-            near => fault.with_hint(format!("it has {}", near.join(", "))),
-        }
+        missing_image(self.store.root().display(), "directory", image, names)
     }
 
     fn read(&self, repository: &Repository, digest: &Digest) -> Result<RawManifest, Fault> {
@@ -209,10 +212,7 @@ impl DirectorySource {
 
     /// A blob's file, from an offset on.
     fn stored(&self, blob: &Descriptor, offset: u64) -> Result<File, Fault> {
-        let file = self
-            .store
-            .open_blob(&blob.digest)
-            .map_err(|error| Fault::store(Side::Source, error))?;
+        let file = self.store.open_blob(&blob.digest).map_err(at_source)?;
         let Some(mut file) = file else {
             let message = format!("{} is missing", self.store.blob_path(&blob.digest).display());
             return Err(Fault::refused(Some(Side::Source), message)
@@ -221,7 +221,7 @@ impl DirectorySource {
         check_size(&self.store, &file, blob)?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| {
             let path = self.store.blob_path(&blob.digest);
-            Fault::store(Side::Source, reading(&path)(error))
+            at_source(reading(&path)(error))
         })?;
         Ok(file)
     }
@@ -236,7 +236,7 @@ impl Source for DirectorySource {
         let found = self
             .store
             .resolve(image.repository(), &image.identifier())
-            .map_err(|error| Fault::store(Side::Source, error))?;
+            .map_err(at_source)?;
         if let Some(digest) = found {
             return Ok(digest);
         }
@@ -257,7 +257,7 @@ impl Source for DirectorySource {
 
     fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
         let found = self.store.manifest(repository, digest);
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn left_out(&self, repository: &Repository, index: &Digest) -> BTreeSet<Digest> {
@@ -269,13 +269,13 @@ impl Source for DirectorySource {
 
     fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
         // The lock is held meanwhile: others need the same answer.
-        let mut known = self.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.referrers);
         let scope = (!self.store.shares_manifests(repository)).then(|| repository.clone());
         let all = match known.get(&scope) {
             Some(all) => Arc::clone(all),
             None => {
                 let all = self.store.all_referrers(repository);
-                let all = Arc::new(all.map_err(|error| Fault::store(Side::Source, error))?);
+                let all = Arc::new(all.map_err(at_source)?);
                 known.insert(scope, Arc::clone(&all));
                 all
             }
@@ -285,7 +285,7 @@ impl Source for DirectorySource {
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
         let found = self.store.resolve(repository, &tag.clone().into());
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn open_blob(
@@ -302,17 +302,17 @@ impl Source for DirectorySource {
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         let found = self.store.has_blob(blob);
-        found.map_err(|error| Fault::store(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn listing(&self) -> Result<Listing, Fault> {
         let listing = self.store.listing();
-        listing.map_err(|error| Fault::store(Side::Source, error))
+        listing.map_err(at_source)
     }
 
     fn images(&self) -> Result<Vec<StoredImage>, Fault> {
         let images = self.store.images();
-        let images = images.map_err(|error| Fault::store(Side::Source, error))?;
+        let images = images.map_err(at_source)?;
         Ok(images.collect())
     }
 
@@ -329,7 +329,7 @@ impl Source for DirectorySource {
             other => other.to_string(),
         };
         let path = self.store.blob_path(&blob.digest);
-        let fault = Fault::store(Side::Source, StoreError::Damaged { path, reason });
+        let fault = at_source(StoreError::Damaged { path, reason });
         Some(fault.with_hint(format!(
             "`transload verify --repair {}` fetches it again where its registry can be reached",
             self.store.root().display()
@@ -364,7 +364,7 @@ fn check_size(store: &Store, file: &File, blob: &Descriptor) -> Result<(), Fault
     let path = store.blob_path(&blob.digest);
     let length = file
         .metadata()
-        .map_err(|error| Fault::store(Side::Source, reading(&path)(error)))?
+        .map_err(|error| at_source(reading(&path)(error)))?
         .len();
     if length == blob.size {
         return Ok(());

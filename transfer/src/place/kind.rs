@@ -136,8 +136,7 @@ impl Refusal {
 
     /// The same as the fault of whoever reads from the place.
     pub fn into_fault(self) -> Fault {
-        let fault = Fault::refused(Some(Side::Source), self.message);
-        self.hint.into_iter().fold(fault, Fault::with_hint)
+        Fault::refused(Some(Side::Source), self.message).maybe_hint(self.hint)
     }
 
     /// What a place failed with. Where the run was stopped, nothing is known of the place.

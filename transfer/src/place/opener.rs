@@ -5,13 +5,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_archive::{Archive, Error};
 use transload_layout_store::{self as layout_store, Format, Store};
 use transload_reference::Reference;
 
 use super::{LocalPlace, Straight};
+use crate::lock::lock;
 
 /// Opens what is on disks. What is read stays open to the end of the run: nobody removes from a directory what was listed, and an archive
 /// isn't gone through again.
@@ -46,7 +47,7 @@ impl Opener {
 
     /// Sets where the large blobs of a pipe go as they come.
     pub fn send_straight(&self, straight: Straight) {
-        *self.straight.lock().unwrap_or_else(PoisonError::into_inner) = Some(straight);
+        *lock(&self.straight) = Some(straight);
     }
 
     /// Whether the work is to end.
@@ -71,7 +72,7 @@ impl Opener {
         format: Option<Format>,
     ) -> Result<Arc<Store>, layout_store::Error> {
         let key = (place.path().to_owned(), format, place.name().cloned());
-        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut directories = lock(&self.directories);
         if let Some(store) = directories.get(&key) {
             return Ok(Arc::clone(store));
         }
@@ -91,7 +92,7 @@ impl Opener {
                 file.mtime_nsec(),
             )
         });
-        let mut archives = self.archives.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut archives = lock(&self.archives);
         if let Some((known, archive)) = archives.get(path)
             && *known == state
         {
@@ -100,7 +101,7 @@ impl Opener {
         let options = transload_archive::OpenOptions::default().cancel_flag(Arc::clone(&self.cancel));
         let archive = Arc::new(match path == Path::new(super::archive::PIPE) {
             true => {
-                let mut straight = self.straight.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut straight = lock(&self.straight);
                 let pipe = std::io::stdin().lock();
                 match &mut *straight {
                     Some(straight) => options.from_reader_with(pipe, straight)?,

@@ -11,7 +11,7 @@ use std::ops::Range;
 use transload_reference::{
     Descriptor, Digest, Identifier, RawManifest, Reference, Registry, Repository, Tag,
 };
-use transload_registry_client::Client;
+use transload_registry_client::{Client, Error};
 
 pub(crate) use losses::{AllLosses, Losses};
 pub(crate) use sink::RegistrySink;
@@ -19,6 +19,10 @@ pub(crate) use sink::RegistrySink;
 use super::{Offers, Source};
 use crate::fault::{Fault, Side};
 use crate::suggest::nearest;
+
+fn at_source(error: Error) -> Fault {
+    Fault::registry(Side::Source, error)
+}
 
 /// A registry that images are read from.
 pub struct RegistrySource {
@@ -33,9 +37,9 @@ impl RegistrySource {
     }
 
     /// The error of a registry without this image, with the tags that may have been meant.
-    fn without(&self, image: &Reference, error: transload_registry_client::Error) -> Fault {
+    fn without(&self, image: &Reference, error: Error) -> Fault {
         let is_missing = error.is_not_found() && error.code() != Some("NAME_UNKNOWN");
-        let fault = Fault::registry(Side::Source, error);
+        let fault = at_source(error);
         let (true, Identifier::Tag(tag)) = (is_missing, image.identifier()) else {
             return fault;
         };
@@ -75,27 +79,27 @@ impl Source for RegistrySource {
     fn manifest(&self, repository: &Repository, part: &Descriptor) -> Result<RawManifest, Fault> {
         self.client
             .manifest(repository, &part.digest.clone().into())
-            .map_err(|error| Fault::registry(Side::Source, error))
+            .map_err(at_source)
     }
 
     fn find_manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
         match self.client.manifest(repository, &digest.clone().into()) {
             Ok(manifest) => Ok(Some(manifest)),
             Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(Fault::registry(Side::Source, error)),
+            Err(error) => Err(at_source(error)),
         }
     }
 
     fn referrers(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Descriptor>, Fault> {
         let found = self.client.referrers(repository, subject, None);
-        found.map_err(|error| Fault::registry(Side::Source, error))
+        found.map_err(at_source)
     }
 
     fn find_tag(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, Fault> {
         match self.client.resolve(repository, &tag.clone().into()) {
             Ok(found) => Ok(Some(found.digest)),
             Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(Fault::registry(Side::Source, error)),
+            Err(error) => Err(at_source(error)),
         }
     }
 
@@ -106,9 +110,7 @@ impl Source for RegistrySource {
         offset: u64,
     ) -> Result<Box<dyn Read + Send>, Fault> {
         let reader = self.client.open_blob(repository, blob, offset);
-        Ok(Box::new(
-            reader.map_err(|error| Fault::registry(Side::Source, error))?,
-        ))
+        Ok(Box::new(reader.map_err(at_source)?))
     }
 
     fn open_part(
@@ -118,7 +120,7 @@ impl Source for RegistrySource {
         range: Range<u64>,
     ) -> Result<Option<Box<dyn Read + Send>>, Fault> {
         let opened = self.client.open_blob_part(repository, blob, range);
-        let opened = opened.map_err(|error| Fault::registry(Side::Source, error))?;
+        let opened = opened.map_err(at_source)?;
         Ok(opened.map(|reader| Box::new(reader) as Box<dyn Read + Send>))
     }
 
@@ -128,13 +130,13 @@ impl Source for RegistrySource {
 
     fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
         let found = self.client.has_blob(repository, &blob.digest);
-        let found = found.map_err(|error| Fault::registry(Side::Source, error))?;
+        let found = found.map_err(at_source)?;
         Ok(found == Some(blob.size))
     }
 
     fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Fault> {
         let tags = self.client.tags(repository);
-        let tags = tags.map_err(|error| Fault::registry(Side::Source, error))?;
+        let tags = tags.map_err(at_source)?;
         // What is no tag can't be asked for either.
         Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
     }

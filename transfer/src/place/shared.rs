@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository, Tag, VerifyError};
 
 use super::spool::{Spool, SpoolReader};
 use super::{Offers, Source};
 use crate::fault::Fault;
+use crate::lock::lock;
 use crate::outcome::Count;
 
 /// A source whose answers are kept until each of the destinations has had them, and whose blobs go through a [`Spool`].
@@ -195,7 +196,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Answers<K, V> {
     /// The answer that is kept, or else the one that the source gives now. Whoever asks meanwhile waits for it; failures aren't kept.
     fn get(&self, key: K, ask: impl FnOnce() -> Result<V, Fault>) -> Result<V, Fault> {
         let answer = {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = lock(&self.kept);
             let unknown = || {
                 Arc::new(Mutex::new(Answer {
                     value: None,
@@ -204,7 +205,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Answers<K, V> {
             };
             Arc::clone(kept.entry(key.clone()).or_insert_with(unknown))
         };
-        let mut answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = lock(&answer);
         let value = match &answer.value {
             Some(value) => value.clone(),
             None => ask()?,
@@ -212,7 +213,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Answers<K, V> {
         answer.value.get_or_insert_with(|| value.clone());
         answer.taken += 1;
         if answer.taken >= self.takers {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = lock(&self.kept);
             kept.remove(&key);
         }
         Ok(value)

@@ -6,13 +6,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_reference::{Descriptor, Digest, Verifier, VerifyError};
 
 use super::CHUNK;
 use super::source::FRESH_STARTS;
 use super::temporary::{folder, free_bytes};
+use crate::lock::lock;
 
 /// Opens a blob at its source from an offset on.
 pub(super) type Open = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send;
@@ -318,10 +319,6 @@ impl Read for SpoolReader {
 
 fn invalid(error: VerifyError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

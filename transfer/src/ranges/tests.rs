@@ -31,7 +31,7 @@ fn fetch(offset: u64, kept: &[(u64, u64)]) -> RangeFetch {
 }
 
 fn done(fetch: &RangeFetch, piece: &Range<u64>) {
-    let mut state = fetch.lock();
+    let mut state = lock(&fetch.state);
     state.busy -= 1;
     state.parts.insert(
         piece.start,
@@ -104,10 +104,16 @@ fn what_a_range_worker_leaves_is_a_gap_again() {
     fetch.split(LEAST_PIECE);
     fetch.give_back(10..SIZE);
     let piece = fetch.take_piece().unwrap();
-    fetch.lock().give_back(piece.start + 5..piece.end);
-    let gaps = || -> Vec<(u64, u64)> { fetch.lock().gaps.iter().map(|gap| (gap.start, gap.end)).collect() };
+    lock(&fetch.state).give_back(piece.start + 5..piece.end);
+    let gaps = || -> Vec<(u64, u64)> {
+        lock(&fetch.state)
+            .gaps
+            .iter()
+            .map(|gap| (gap.start, gap.end))
+            .collect()
+    };
     assert_eq!(gaps(), [(piece.start + 5, SIZE)]);
-    fetch.lock().give_back(3..10);
+    lock(&fetch.state).give_back(3..10);
     assert_eq!(gaps(), [(3, 10), (piece.start + 5, SIZE)]);
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use transload_reference::printable;
 
 use super::{Candidate, refused};
 use crate::fault::Fault;
+use crate::lock::lock;
 
 /// How long a program has for an image.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -159,7 +160,7 @@ impl Said {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(_) => return,
                 };
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lock(&kept);
                 let space = MOST_KEPT.saturating_sub(kept.len());
                 kept.extend_from_slice(&chunk[..read.min(space)]);
             }
@@ -172,6 +173,6 @@ impl Said {
     /// What was said by a program that has ended. What it started may live on and hold the pipe.
     fn text(self) -> Vec<u8> {
         let _ = self.end.recv_timeout(LAST_WORDS);
-        std::mem::take(&mut self.text.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.text))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_archive::{BlobWrite, BlobWriter, Error, Plan, PlannedImage as Planned, Warning, Writer};
 use transload_layout_store::{Error as StoreError, disk};
@@ -11,6 +11,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 
 use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 use crate::outcome::Link;
 use crate::place::sink::{StreamFailure, wrong_content};
 use crate::place::source::FRESH_STARTS;
@@ -44,10 +45,6 @@ impl ArchiveSink {
             check_existing: options.check_existing,
             file: Mutex::default(),
         }
-    }
-
-    fn file(&self) -> MutexGuard<'_, Option<Laid>> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn folder(&self) -> &Path {
@@ -130,7 +127,7 @@ impl Sink for ArchiveSink {
     }
 
     fn turn(&self, blob: &Descriptor) -> usize {
-        match &*self.file() {
+        match &*lock(&self.file) {
             Some(Laid::Writer(writer)) => writer.turn(blob),
             Some(Laid::There) | None => 0,
         }
@@ -161,12 +158,12 @@ impl Sink for ArchiveSink {
                 Laid::Writer(Arc::new(writer.map_err(destination)?))
             }
         };
-        *self.file() = Some(laid);
+        *lock(&self.file) = Some(laid);
         Ok(warnings)
     }
 
     fn finish(&self) -> Result<bool, Fault> {
-        match self.file().take() {
+        match lock(&self.file).take() {
             Some(Laid::Writer(writer)) => writer.finish().map(|()| true).map_err(destination),
             Some(Laid::There) | None => Ok(false),
         }
@@ -183,7 +180,7 @@ impl Sink for ArchiveSink {
     /// What is free, with what an earlier run left here, which this one goes on with.
     fn free_space(&self) -> Option<u64> {
         let free = disk::free_space(self.folder()).ok().flatten()?;
-        let kept = match &*self.file() {
+        let kept = match &*lock(&self.file) {
             Some(Laid::Writer(writer)) => writer.kept(),
             _ => 0,
         };
@@ -191,14 +188,14 @@ impl Sink for ArchiveSink {
     }
 
     fn bytes_to_write(&self, _: &dyn Source, blob: &Descriptor) -> u64 {
-        match &*self.file() {
+        match &*lock(&self.file) {
             Some(Laid::There) => 0,
             _ => blob.size,
         }
     }
 
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
-        let writer = match &*self.file() {
+        let writer = match &*lock(&self.file) {
             Some(Laid::Writer(writer)) => Arc::clone(writer),
             Some(Laid::There) => return Ok(How::Present),
             None => return Err(Fault::refused(Some(Side::Destination), NOT_LAID_OUT)),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_archive::Plan;
 use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository};
@@ -11,6 +11,7 @@ use transload_reference::{Descriptor, Digest, RawManifest, Reference, Repository
 use super::sink::{plan, warnings};
 use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 use crate::place::{
     Bring, Kind, LocalPlace, Opener, PlannedImage, Published, Refusal, Scheme, Sink, SinkOptions, Source,
     ToBe,
@@ -85,12 +86,6 @@ struct StreamSink {
 /// Where each blob comes from.
 type Origins = HashMap<Digest, (Arc<dyn Source>, Repository)>;
 
-impl StreamSink {
-    fn blobs(&self) -> MutexGuard<'_, Origins> {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Sink for StreamSink {
     fn describe(&self) -> String {
         "standard output".to_owned()
@@ -103,13 +98,13 @@ impl Sink for StreamSink {
     fn lay_out(&self, images: &[PlannedImage<'_>], _: &dyn Observer) -> Result<Vec<String>, Fault> {
         let plan = plan(images)?;
         let warnings = warnings(&plan);
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        *lock(&self.plan) = Some(plan);
         Ok(warnings)
     }
 
     fn finish(&self) -> Result<bool, Fault> {
-        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(plan), blobs) = (plan, self.blobs()) else {
+        let plan = lock(&self.plan).take();
+        let (Some(plan), blobs) = (plan, lock(&self.blobs)) else {
             return Ok(false);
         };
         let written = plan.write_to(io::stdout().lock(), |blob| {
@@ -132,7 +127,7 @@ impl Sink for StreamSink {
     /// Notes where the blob comes from: it is written in its turn.
     fn bring_blob(&self, request: &Bring<'_>) -> Result<How, Fault> {
         let from = (Arc::clone(request.source), request.source_repository.clone());
-        self.blobs().insert(request.blob.digest.clone(), from);
+        lock(&self.blobs).insert(request.blob.digest.clone(), from);
         Ok(How::Moved)
     }
 

@@ -1,7 +1,7 @@
 //! Bundles that images are written to: laid out once all images are planned.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_archive::bundle::{
     BundleError, BundleOptions, BundlePlan, BundleWriter, Difference, SumsSigner, VolumeSize,
@@ -14,6 +14,7 @@ use crate::bundle::{BundleChoice, BundleSigner, Differences};
 use crate::event::{How, Observer};
 use crate::fault::{Fault, Side};
 use crate::job::Bundling;
+use crate::lock::lock;
 use crate::place::archive::{NOT_LAID_OUT, bring, with_referrers};
 use crate::place::{Bring, Opener, PlannedImage, Published, Sink, SinkOptions, Source, read_fault};
 
@@ -60,16 +61,12 @@ impl BundleSink {
         }
     }
 
-    fn laid(&self) -> MutexGuard<'_, Option<Laid>> {
-        self.laid.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_there(&self) -> bool {
-        matches!(*self.laid(), Some(Laid::There))
+        matches!(*lock(&self.laid), Some(Laid::There))
     }
 
     fn writer(&self) -> Option<(Arc<BundleWriter>, Arc<Differences>)> {
-        match &*self.laid() {
+        match &*lock(&self.laid) {
             Some(Laid::Writer(writer, differences)) => Some((Arc::clone(writer), Arc::clone(differences))),
             Some(Laid::There) | None => None,
         }
@@ -114,7 +111,7 @@ impl Sink for BundleSink {
                 Laid::Writer(Arc::new(writer.map_err(destination)?), Arc::new(differences))
             }
         };
-        *self.laid() = Some(laid);
+        *lock(&self.laid) = Some(laid);
         Ok(warnings)
     }
 

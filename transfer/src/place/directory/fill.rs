@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use transload_layout_store::parts::Parts;
 use transload_layout_store::{BlobWriter, Error};
 
-use crate::fault::{Fault, Side};
+use super::at_destination;
+use crate::fault::Fault;
 use crate::place::sink::{StreamFailure, wrong_content};
 use crate::place::source::FRESH_STARTS;
 use crate::place::{Bring, CHUNK, read_fault};
@@ -17,16 +18,12 @@ use crate::ranges::{Next, RangeFetch, RangeWorker};
 /// How long a connection is watched before its speed is judged, and then from one judgement to the next.
 const WATCH: Duration = Duration::from_millis(100);
 
-fn destination(error: Error) -> Fault {
-    Fault::store(Side::Destination, error)
-}
-
 /// Fills a writer from the source. Bytes that turn out wrong are fetched again from the beginning: they may be of an earlier try, or
 /// have been damaged on the way.
 pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(), Fault> {
     let mut fresh_starts = 0;
     loop {
-        let kept = Parts::kept(&writer).map_err(destination)?;
+        let kept = Parts::kept(&writer).map_err(at_destination)?;
         let from_elsewhere = writer.position() > 0 || !kept.is_empty();
         let ranges = RangeFetch::new(
             request.blob,
@@ -51,7 +48,7 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
                         writer = kept;
                         wrong_content(request, from_elsewhere, refused.error)
                     }
-                    None => return Err(destination(refused.error)),
+                    None => return Err(at_destination(refused.error)),
                 },
             },
             Err(failure) => failure,
@@ -64,7 +61,7 @@ pub(crate) fn fill(request: &Bring<'_>, mut writer: Box<BlobWriter>) -> Result<(
             return Err(failure);
         }
         fresh_starts += 1;
-        writer.restart().map_err(destination)?;
+        writer.restart().map_err(at_destination)?;
     }
 }
 
@@ -221,7 +218,7 @@ impl Owner<'_, '_> {
         if error.is_wrong_content() {
             wrong_content(self.request, self.from_elsewhere, error)
         } else {
-            StreamFailure::Other(destination(error))
+            StreamFailure::Other(at_destination(error))
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use transload_layout_store::{BlobWriter, Error, Store};
+use transload_layout_store::{BlobWriter, Store};
 use transload_reference::Descriptor;
 
-use crate::fault::{Fault, Side};
+use super::at_destination;
+use crate::fault::Fault;
 use crate::place::sink::{StreamFailure, wrong_content};
 use crate::place::{Bring, Source};
 
@@ -14,12 +15,12 @@ pub(crate) fn link(request: &Bring<'_>, to: &Store) -> Result<bool, Fault> {
     let Some(from) = request.source.offers().link_from else {
         return Ok(false);
     };
-    if to.has_blob(request.blob).map_err(destination)? || !from.could_link_into(to.root(), request.blob) {
+    if to.has_blob(request.blob).map_err(at_destination)? || !from.could_link_into(to.root(), request.blob) {
         return Ok(false);
     }
     (request.started)(0);
     to.link_blob(from, request.blob, watch(request))
-        .map_err(destination)
+        .map_err(at_destination)
 }
 
 /// Lets a blob share the blocks of its source's file. Returns the writer where that can't be: then it is to be copied.
@@ -50,7 +51,7 @@ pub(crate) fn reflink(
         Err(error) if error.is_wrong_content() => match wrong_content(request, false, error) {
             StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault) => Err(fault),
         },
-        Err(error) => Err(destination(error)),
+        Err(error) => Err(at_destination(error)),
     }
 }
 
@@ -70,8 +71,4 @@ pub(crate) fn takes_no_room(source: &dyn Source, folder: &Path, blob: &Descripto
     from.is_some_and(|from| {
         link && from.could_link_into(folder, blob) || from.could_reflink_into(folder, blob)
     })
-}
-
-fn destination(error: Error) -> Fault {
-    Fault::store(Side::Destination, error)
 }

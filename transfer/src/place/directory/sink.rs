@@ -11,9 +11,9 @@ use transload_layout_store::{BlobWriter, Error, Store};
 use transload_reference::{Descriptor, Digest, MediaType, RawManifest, Reference, Repository, Tag};
 
 use super::fill::fill;
-use super::share;
+use super::{at_destination, share};
 use crate::event::How;
-use crate::fault::{Fault, Side};
+use crate::fault::Fault;
 use crate::outcome::Link;
 use crate::place::sink::tag_or_digest;
 use crate::place::{Bring, Published, Sink, SinkOptions, Source};
@@ -50,12 +50,8 @@ impl DirectorySink {
             true => self.store.check_blob(blob),
             false => self.store.has_blob(blob),
         };
-        is_there.map_err(destination)
+        is_there.map_err(at_destination)
     }
-}
-
-fn destination(error: Error) -> Fault {
-    Fault::store(Side::Destination, error)
 }
 
 impl Sink for DirectorySink {
@@ -66,10 +62,10 @@ impl Sink for DirectorySink {
     fn published(&self, image: &Reference) -> Result<Option<Digest>, Fault> {
         self.store
             .check_place(image.repository(), image.tag())
-            .map_err(destination)?;
+            .map_err(at_destination)?;
         self.store
             .resolve(image.repository(), &tag_or_digest(image))
-            .map_err(destination)
+            .map_err(at_destination)
     }
 
     fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<RawManifest>, Fault> {
@@ -84,12 +80,12 @@ impl Sink for DirectorySink {
                 None => self.manifest(repository, manifest.digest())?.is_some(),
                 Some(Link::Tag(tag)) => {
                     let found = self.store.resolve(repository, &tag.clone().into());
-                    found.map_err(destination)?.as_ref() == Some(manifest.digest())
+                    found.map_err(at_destination)?.as_ref() == Some(manifest.digest())
                 }
                 Some(Link::Subject(subject)) => {
                     let known = match &all {
                         Some(known) => known,
-                        None => all.insert(self.store.all_referrers(repository).map_err(destination)?),
+                        None => all.insert(self.store.all_referrers(repository).map_err(at_destination)?),
                     };
                     let mut known = known.get(subject).into_iter().flatten();
                     known.any(|referrer| referrer.digest == *manifest.digest())
@@ -110,7 +106,7 @@ impl Sink for DirectorySink {
     ) -> Result<(), Fault> {
         self.store
             .add_referrers(repository, subject, referrers)
-            .map_err(destination)
+            .map_err(at_destination)
     }
 
     fn has_blob(&self, _: &Repository, blob: &Descriptor) -> Result<bool, Fault> {
@@ -118,7 +114,7 @@ impl Sink for DirectorySink {
     }
 
     fn open_blob(&self, _: &Repository, blob: &Descriptor) -> Result<Option<Box<dyn Read + Send>>, Fault> {
-        let file = self.store.open_blob(&blob.digest).map_err(destination)?;
+        let file = self.store.open_blob(&blob.digest).map_err(at_destination)?;
         Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send>))
     }
 
@@ -146,10 +142,10 @@ impl Sink for DirectorySink {
             return Ok(None);
         }
         let blob = Descriptor::new(MediaType::OCI_LAYER, digest.clone(), size);
-        let mut writer = self.store.write_blob(&blob).map_err(destination)?;
+        let mut writer = self.store.write_blob(&blob).map_err(at_destination)?;
         // A pipe begins at the beginning.
         let emptied = writer.as_mut().map_or(Ok(()), BlobWriter::restart);
-        emptied.map_err(destination)?;
+        emptied.map_err(at_destination)?;
         Ok(Some(Box::new(Passing(writer))))
     }
 
@@ -164,11 +160,11 @@ impl Sink for DirectorySink {
                 self.store
                     .repair()
                     .set_aside(&request.blob.digest)
-                    .map_err(destination)?,
+                    .map_err(at_destination)?,
             );
         }
         let is_linked = self.link && share::link(request, &self.store)?;
-        let how = match self.store.write_blob(request.blob).map_err(destination)? {
+        let how = match self.store.write_blob(request.blob).map_err(at_destination)? {
             None if is_linked => How::Linked,
             None => How::Present,
             Some(writer) => match share::reflink(request, Box::new(writer))? {
@@ -176,16 +172,20 @@ impl Sink for DirectorySink {
                 Some(writer) => fill(request, writer).map(|()| How::Moved)?,
             },
         };
-        damaged.map_or(Ok(()), SetAside::discard).map_err(destination)?;
+        damaged
+            .map_or(Ok(()), SetAside::discard)
+            .map_err(at_destination)?;
         Ok(how)
     }
 
     fn sync_blobs(&self) -> Result<(), Fault> {
-        self.store.sync_blobs().map_err(destination)
+        self.store.sync_blobs().map_err(at_destination)
     }
 
     fn put_manifest(&self, repository: &Repository, manifest: &RawManifest) -> Result<(), Fault> {
-        self.store.put_manifest(repository, manifest).map_err(destination)
+        self.store
+            .put_manifest(repository, manifest)
+            .map_err(at_destination)
     }
 
     fn publish(&self, image: &Reference, root: &RawManifest) -> Result<Published, Fault> {
@@ -198,11 +198,11 @@ impl Sink for DirectorySink {
                 .keep(repository, root.digest())
                 .map(|()| Published::Whole),
         };
-        published.map_err(destination)
+        published.map_err(at_destination)
     }
 
     fn write_tags(&self, tags: &BTreeMap<Repository, Vec<(Tag, Digest)>>) -> Result<(), Fault> {
-        self.store.tag_all(tags).map_err(destination)
+        self.store.tag_all(tags).map_err(at_destination)
     }
 }
 
@@ -224,6 +224,6 @@ impl TakeBytes for Passing {
 fn passing_error(error: Error) -> io::Error {
     match error {
         Error::WrongContent { source } => io::Error::new(io::ErrorKind::InvalidData, source),
-        error => io::Error::other(destination(error)),
+        error => io::Error::other(at_destination(error)),
     }
 }

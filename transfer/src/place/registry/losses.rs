@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use transload_reference::{Descriptor, Digest, Registry, Repository};
 
+use crate::lock::lock;
 use crate::parallel_map::MOST;
 
 /// How many blobs of a registry a run looks up before it believes that the registry has what it lists.
@@ -81,7 +82,7 @@ impl Losses {
 
     /// Chooses blobs of an image to look up: at most as many as go in one round trip, and none once the sample is large enough.
     pub fn choose<'b>(&self, repository: &Repository, blobs: &'b [Descriptor]) -> Vec<&'b Descriptor> {
-        let mut sample = self.sample();
+        let mut sample = lock(&self.sample);
         let space = SAMPLE.saturating_sub(sample.chosen.len()).min(MOST);
         let is_new = |blob: &&Descriptor| sample.chosen.insert((repository.clone(), blob.digest.clone()));
         blobs.iter().filter(is_new).take(space).collect()
@@ -90,7 +91,7 @@ impl Losses {
     /// Keeps the registry's answer for a blob of the sample. Another size than the blob's, or none, is a sign of loss.
     pub fn answer(&self, repository: &Repository, blob: &Descriptor, size: Option<u64>) {
         let key = (repository.clone(), blob.digest.clone());
-        self.sample().answers.insert(key, size);
+        lock(&self.sample).answers.insert(key, size);
         if size != Some(blob.size) {
             self.note();
         }
@@ -98,13 +99,9 @@ impl Losses {
 
     /// Takes the registry's answer for a blob, if the blob is of the sample and the answer wasn't taken before.
     pub fn take_answer(&self, repository: &Repository, digest: &Digest) -> Option<Option<u64>> {
-        self.sample()
+        lock(&self.sample)
             .answers
             .remove(&(repository.clone(), digest.clone()))
-    }
-
-    fn sample(&self) -> MutexGuard<'_, Sample> {
-        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +112,7 @@ pub struct AllLosses(Arc<Mutex<HashMap<Registry, Arc<Losses>>>>);
 impl AllLosses {
     /// Returns those of one registry, the same ones for all tasks of a run.
     pub fn of(&self, registry: &Registry) -> Arc<Losses> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         let losses = all
             .entry(registry.clone())
             .or_insert_with(|| Arc::new(Losses::new(registry.clone())));

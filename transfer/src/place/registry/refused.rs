@@ -1,12 +1,13 @@
 //! What a registry has refused in this run, so that it isn't asked again for what it refuses: projects, and types of manifests.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use transload_reference::{MediaType, RawManifest, Repository};
 use transload_registry_client::{Client, Error, Extent, Reason, project_of};
 
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 
 /// Returns a repository's project, which may have rules of its own, or nothing for a repository in none.
 pub(crate) fn project(repository: &Repository) -> &str {
@@ -45,7 +46,7 @@ impl Refusals {
         let Some((reason, extent)) = error.reason().zip(error.extent()) else {
             return Fault::registry(Side::Destination, error);
         };
-        let mut refusals = self.lock();
+        let mut refusals = lock(&self.0);
         let known = refusals
             .iter()
             .find(|refusal| refusal.reason == reason && refusal.is_about(client, repository));
@@ -78,15 +79,11 @@ impl Refusals {
         repository: &Repository,
         counts: impl Fn(Reason) -> bool,
     ) -> Result<(), Fault> {
-        let refusals = self.lock();
+        let refusals = lock(&self.0);
         let found = refusals
             .iter()
             .find(|refusal| counts(refusal.reason) && refusal.is_about(client, repository));
         found.map_or(Ok(()), |refusal| Err(refusal.fault.clone()))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,7 +94,7 @@ pub(crate) struct RefusedTypes(Mutex<HashMap<(String, MediaType), Fault>>);
 impl RefusedTypes {
     /// Notes that a manifest was refused for its type.
     pub fn note(&self, repository: &Repository, manifest: &RawManifest, fault: &Fault) {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = lock(&self.0);
         refused
             .entry(key(repository, manifest))
             .or_insert_with(|| fault.clone());
@@ -109,7 +106,7 @@ impl RefusedTypes {
         repository: &Repository,
         manifests: &mut dyn Iterator<Item = &RawManifest>,
     ) -> Result<(), Fault> {
-        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = lock(&self.0);
         if refused.is_empty() {
             return Ok(());
         }

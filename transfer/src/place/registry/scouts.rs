@@ -2,7 +2,9 @@
 //! such project or no right to push to it, every other request would learn with requests of its own.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::lock::lock;
 
 /// Sends the first request of a kind to each project alone.
 #[derive(Default)]
@@ -21,7 +23,7 @@ pub(crate) struct Scout<'a> {
 impl Scouts {
     /// Returns the scout where nothing was asked of this project before. Else waits for the scout's answer, and returns `None`.
     pub fn first<'a>(&'a self, project: &'a str) -> Option<Scout<'a>> {
-        let mut answered = self.lock();
+        let mut answered = lock(&self.answered);
         if !answered.contains_key(project) {
             answered.insert(project.to_owned(), false);
             return Some(Scout {
@@ -37,15 +39,11 @@ impl Scouts {
         );
         None
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Scout<'_> {
     fn drop(&mut self) {
-        self.scouts.lock().insert(self.project.to_owned(), true);
+        lock(&self.scouts.answered).insert(self.project.to_owned(), true);
         self.scouts.changed.notify_all();
     }
 }

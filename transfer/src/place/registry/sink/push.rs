@@ -8,6 +8,7 @@ use transload_reference::VerifyError;
 
 use super::RegistrySink;
 use crate::fault::Fault;
+use crate::lock::lock;
 use crate::place::sink::{StreamFailure, wrong_content};
 use crate::place::source::FRESH_STARTS;
 use crate::place::{Bring, read_fault};
@@ -69,7 +70,7 @@ impl SourceFailure<'_> {
         };
         let (StreamFailure::WrongBytes(fault) | StreamFailure::Other(fault)) = &failure;
         let told = io::Error::new(kind, fault.clone());
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *lock(&self.noted) = Some(failure);
         told
     }
 }
