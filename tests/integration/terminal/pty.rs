@@ -138,9 +138,14 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal another size, as a user does who pulls at its window's edge.
+    /// Gives the terminal another size, as a user does who pulls at its window's edge: not within a drawing, which is shown at once.
     pub fn resize(&self, columns: u16, rows: u16) {
-        let mut seen = self.shared.lock();
+        let is_drawn = |seen: &mut Seen| is_within_drawing(&seen.raw);
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), PATIENCE, is_drawn);
+        let mut seen = waited.unwrap_or_else(PoisonError::into_inner).0;
         let mut resized = parser(columns, rows);
         match self.kind {
             // Its rows are written anew, and the cursor goes back to the beginning of its own.
@@ -247,6 +252,12 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a drawing has begun (DEC's mode 2026) and not ended.
+fn is_within_drawing(raw: &[u8]) -> bool {
+    let last = raw.windows(8).rfind(|bytes| bytes.starts_with(b"\x1b[?2026"));
+    last.is_some_and(|bytes| bytes.ends_with(b"h"))
 }
 
 /// The screen without empty rows at its end.
