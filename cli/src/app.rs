@@ -229,7 +229,7 @@ impl Session {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    /// What is told of everything that happens.
+    /// Returns the observer that shows the run's progress.
     pub fn observer(&self) -> Arc<dyn Observer> {
         Arc::clone(&self.progress) as Arc<dyn Observer>
     }

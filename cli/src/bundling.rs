@@ -10,7 +10,8 @@ use crate::atomic;
 use crate::task::Problem;
 use crate::ui;
 
-/// Writes down what is nowhere: of all jobs into this file, and of each into its own. Returns whether that succeeded.
+/// Writes the inventories of missing content: one of all jobs into this file, and one of each job into the file that it names. Returns whether
+/// that succeeded.
 pub(crate) fn write_missing(file: Option<&Path>, jobs: &[JobSummary]) -> bool {
     let of_all = file.is_none_or(|file| write_united(file, jobs));
     let of_each = |job: &JobSummary| {

@@ -178,12 +178,14 @@ impl Document {
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         fn list<T: Serialize>(name: &str, entries: &[T], text: &mut String) -> Result<(), serde_json::Error> {
             // Nothing refuses bytes for a string.
-            let _ = write!(text, "\"{name}\":[");
+            let _ = writeln!(text, "\"{name}\":[");
             for (at, entry) in entries.iter().enumerate() {
-                text.push_str(if at == 0 { "\n" } else { ",\n" });
+                if at > 0 {
+                    text.push_str(",\n");
+                }
                 text.push_str(&serde_json::to_string(entry)?);
             }
-            text.push_str(if entries.is_empty() { "\n\n]" } else { "\n]" });
+            text.push_str("\n]");
             Ok(())
         }
         let mut text = format!(

@@ -260,7 +260,7 @@ impl BlockLengths {
     }
 }
 
-/// The head of a dynamic block, field by field: read from a stream and kept, or written from what was kept.
+/// Passes the head of a dynamic block field by field. One side reads it from a stream and keeps it; the other writes the kept fields.
 pub(super) trait Head {
     /// Takes a number of at most seven bits.
     fn number(&mut self, bits: u32) -> Result<u8, DifferenceError>;

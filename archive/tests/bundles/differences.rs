@@ -47,7 +47,7 @@ fn the_difference_is_carried_in_place_of_its_layer_and_is_found_as_one() {
     assert_eq!(read(&bundle, &difference.digest), DIFFERENCE);
     assert!(!bundle.is_complete());
     let holdings = bundle.holdings().blobs;
-    // In the repository of its image, wherever the old one is.
+    // The layer is in its image's repository, even if the old layer is in another.
     let held = Held::new(40_000, Some("team/app0".to_owned()));
     assert_eq!(holdings.get(&layer), Some(&held));
     assert!(!holdings.contains_key(&difference.digest));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use transload_archive::bundle::Difference;
@@ -17,6 +17,7 @@ use transload_reference::Digest;
 use super::BundleChoice;
 use crate::event::{Event, Observer};
 use crate::fault::Fault;
+use crate::lock::lock;
 use crate::parallel_map::try_parallel_map;
 use crate::place::{FilePart, PlannedImage, Source, temporary_file};
 use layers::{old_layers, pairs};
@@ -121,7 +122,7 @@ impl<'a> Progress<'a> {
 
     /// Tells it again if that was long ago: a large layer takes its time.
     fn remind(&self) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         if told.elapsed() > TELL {
             *told = Instant::now();
             self.tell();

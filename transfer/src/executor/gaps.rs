@@ -1,8 +1,8 @@
 //! Sources that lack blobs, as bundles do: what the destination has counts, and is looked up before the first byte moves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use transload_archive::bundle::{Held, Holdings};
 use transload_reference::{Descriptor, Digest, Repository};
@@ -12,6 +12,7 @@ use crate::ends::DestinationState;
 use crate::event::How;
 use crate::fault::Fault;
 use crate::gap::{self, count};
+use crate::lock::lock;
 use crate::parallel_map::parallel_map;
 use crate::place::{Absent, Source};
 
@@ -87,17 +88,14 @@ impl Executor<'_> {
                 self.note_image(image, &mut missing);
             }
         }
-        let mut all = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.missing);
         all.unite(missing);
         ready
     }
 
     /// What is neither at the sources nor at the destinations, and the images that need it.
     pub fn missing(&self) -> Holdings {
-        self.missing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.missing).clone()
     }
 
     fn gaps_of(&self, image: ImageId) -> Vec<((usize, Repository, Digest), Gap)> {
@@ -157,7 +155,7 @@ impl Executor<'_> {
     /// Notes a blob that couldn't be brought, if its source lacks it after all.
     pub(super) fn note_missing(&self, image: ImageId, blob: &Descriptor) {
         if self.image_tasks[image].source.absent(blob).is_some() {
-            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut missing = lock(&self.missing);
             missing.add_blob(&blob.digest, Held::new(blob.size, None));
             self.note_image(image, &mut missing);
         }

@@ -116,8 +116,7 @@ impl Walk<'_> {
         }
         let cut = filter_index(raw, |at| keep[at].clone()).map_err(|error| {
             let hint = error.hint();
-            let fault = Fault::caused(Side::Source, error, false);
-            hint.into_iter().fold(fault, Fault::with_hint)
+            Fault::caused(Side::Source, error, false).maybe_hint(hint)
         })?;
         Ok((Some(cut), selection))
     }
@@ -399,7 +398,7 @@ impl Walk<'_> {
 
     pub fn refusal(&self, shortfall: &Shortfall) -> Fault {
         let fault = Fault::refused(Some(Side::Source), self.lacks(shortfall)).lacking(shortfall.missing());
-        shortfall.hint().into_iter().fold(fault, Fault::with_hint)
+        fault.maybe_hint(shortfall.hint())
     }
 
     /// An image that was asked for by digest can't be another one at the destination.

@@ -18,7 +18,7 @@ fn number(number: u32, count: usize) -> String {
     bits.chars().rev().collect()
 }
 
-/// The head of a last block with a code of its own: the lengths of the code for lengths, then what is written in it.
+/// Makes the bits of a last, dynamic block's head. `lengths` are those of the code lengths' own code; `symbols` are written in that code.
 fn dynamic(literals: u32, distances: u32, lengths: [u32; 19], symbols: &[&str]) -> String {
     let head = [
         "1",

@@ -9,7 +9,7 @@ fn a_difference_that_is_cut_off_anywhere_is_refused() {
     let whole = make_anyway(&old, &new).unwrap();
     for end in 0..whole.len() {
         assert!(written(&old, &whole[..end], new.len()).1.is_err());
-        // Also where the sizes in its head fit what is left.
+        // It is refused even if the sizes in its head are made to fit what is left.
         let mut shorter = whole[..end].to_vec();
         for index in (0..6).rev().filter(|_| end >= HEAD) {
             let size = 8 + 8 * index..16 + 8 * index;

@@ -1,4 +1,4 @@
-//! Differences of gzips as packers write them, and as nobody does.
+//! Differences between gzip streams: those that compressors write, and valid ones that none of them writes.
 
 mod gzips;
 mod hostile;

@@ -14,6 +14,7 @@ use transload_reference::{Digest, Verifier, VerifyingReader};
 use super::Progress;
 use super::layers::{Layer, Pair};
 use crate::fault::Fault;
+use crate::lock::lock;
 use crate::place::{FRESH_STARTS, Stoppable, is_damage, read_fault, temporary_fault};
 
 /// How many differences are made at once: each takes some two times its layer's tar in memory.
@@ -130,7 +131,7 @@ impl<'a> Maker<'a> {
             "{} travels whole, since it or {} of the base can't be read: {error}",
             new.blob.digest, old.blob.digest
         );
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = lock(&self.warnings);
         warnings.push(warning);
         None
     }
@@ -180,8 +181,7 @@ impl Turns {
     }
 
     fn take(&self) -> Turn<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = self.returned.wait_while(free, |free| *free == 0);
+        let free = self.returned.wait_while(lock(&self.free), |free| *free == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
         Turn(self)
     }
@@ -189,7 +189,7 @@ impl Turns {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *lock(&self.0.free) += 1;
         self.0.returned.notify_one();
     }
 }

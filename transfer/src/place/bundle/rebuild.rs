@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use transload_archive::bundle::Difference;
 use transload_archive::difference::{self, DifferenceError};
 use transload_reference::{Descriptor, Digest, Verifier, VerifyingReader};
 
 use crate::fault::{Fault, Side};
+use crate::lock::lock;
 use crate::place::temporary::free_bytes;
 use crate::place::{
     CHUNK, FRESH_STARTS, FilePart, OpenBase, Opener, Stoppable, is_damage, read_fault, temporary_fault,
@@ -82,7 +83,7 @@ impl Bases {
             );
             return Err(Fault::refused(Some(Side::Source), message));
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         let file = match kept.find(&layer.digest) {
             Some(file) => file,
             None => {
@@ -225,7 +226,7 @@ impl Bases {
     }
 
     fn found(&self) -> MutexGuard<'_, HashMap<Digest, Vec<OpenBase>>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.found)
     }
 }
 
